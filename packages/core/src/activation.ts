@@ -1,0 +1,59 @@
+/**
+ * An activation function φ with its Gaussian moments. h ~ N(0, k) for one argument, (h1, h2) ~ N(0, [[a, c], [c, b]]) for two.
+ * Theory: page 02 section 7, page 03 section 3, page 04 sections 3 and 4. Third parties define φ and its derivatives and let
+ * `defineActivation` of @finitewidth/activations fill in the moments by quadrature.
+ */
+export interface Activation {
+  readonly name: string;
+  /** One line for people. */
+  readonly summary: string;
+  /** φ(−h) = −φ(h): no mean, one order parameter. */
+  readonly odd: boolean;
+  /** φ, φ′, φ″ exist everywhere (false: relu, sign, step). */
+  readonly smooth: boolean;
+  /** |φ| is bounded: every tilted measure exists. */
+  readonly bounded: boolean;
+  /** φ(ch) = c^degree φ(h) for c > 0, where it holds: 1 for identity and relu, 0 for sign, 2 for quadratic. */
+  readonly degree?: number;
+  value(h: number): number;
+  /** φ′(h); at a kink the mean of both sides. */
+  derivative(h: number): number;
+  /** φ″(h) without its distributional part; needed where `smooth`. */
+  secondDerivative?(h: number): number;
+  readonly moments: GaussianMoments;
+}
+
+/** Expectations over Gaussian preactivations. All are finite and free of NaN at correlation ±1 and zero variance, except where a derivative truly diverges (sign): there ±Infinity. */
+export interface GaussianMoments {
+  /** G = E φ(h1)φ(h2). */
+  kernel(a: number, c: number, b: number): number;
+  /** Ġ = ∂G/∂c = E φ′(h1)φ′(h2). */
+  kernelSlope(a: number, c: number, b: number): number;
+  /** X = E φ″(h1)φ(h2) = 2 ∂G/∂a (distributional part included). */
+  kernelCurvature(a: number, c: number, b: number): number;
+  /** g(k) = E φ². */
+  diagonal(k: number): number;
+  /** g′(k). */
+  diagonalSlope(k: number): number;
+  /** g″(k). */
+  diagonalCurvature(k: number): number;
+  /** E φ(h). */
+  mean(k: number): number;
+  /** E φ′(h). */
+  slope(k: number): number;
+  /** E φ⁴(h). */
+  fourth(k: number): number;
+  /** Fourth-order pair functions for the second derivative of the kernel map (page 04 section 2), distinct inputs. */
+  fourthOrder(a: number, c: number, b: number): FourthOrderPair;
+  /** E φ(h1)φ(h2)φ(h3)φ(h4) for a 4 × 4 covariance (16 numbers, row-major), singular ones included. */
+  fourPoint(covariance: Float64Array): number;
+}
+
+/** Expectations of products of derivatives: `d40` = E φ⁗(h1)φ(h2), `d31` = E φ‴(h1)φ′(h2), `d22` = E φ″(h1)φ″(h2), … */
+export interface FourthOrderPair {
+  readonly d40: number;
+  readonly d31: number;
+  readonly d22: number;
+  readonly d13: number;
+  readonly d04: number;
+}

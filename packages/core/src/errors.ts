@@ -1,0 +1,72 @@
+/** What went wrong, for programs: "input" and "shape" are the caller's mistakes, the others happen while computing. */
+export type ErrorCode =
+  | "input" //            a value is not what was expected
+  | "shape" //            an array has the wrong shape
+  | "refused" //          a theory does not apply to this network
+  | "not-positive-definite"
+  | "not-converged"
+  | "memory" //           would not fit; refused before allocating
+  | "file" //             cannot be read or written
+  | "worker"; //          a worker died and its chunk could not be run again
+
+/** Structured part of an error: what Comlink, JSON and the command line carry. */
+export interface ErrorDetails {
+  readonly code: ErrorCode;
+  /** Path of the offending field, e.g. `network.widths[1]`. */
+  readonly path?: string;
+  readonly expected?: string;
+  readonly received?: string;
+}
+
+/** The one error class of the project. `message` is a sentence for people: "path: expected …, got …". */
+export class FinitewidthError extends Error {
+  override readonly name = "FinitewidthError";
+  readonly code: ErrorCode;
+  readonly path?: string;
+  readonly expected?: string;
+  readonly received?: string;
+
+  constructor(message: string, details: ErrorDetails, options?: ErrorOptions) {
+    super(message, options);
+    this.code = details.code;
+    if (details.path !== undefined) this.path = details.path;
+    if (details.expected !== undefined) this.expected = details.expected;
+    if (details.received !== undefined) this.received = details.received;
+  }
+
+  /** Plain data that survives structured clone and JSON. */
+  toJSON(): ErrorDetails & { readonly message: string } {
+    const { message, code, path, expected, received } = this;
+    return {
+      message,
+      code,
+      ...(path === undefined ? {} : { path }),
+      ...(expected === undefined ? {} : { expected }),
+      ...(received === undefined ? {} : { received }),
+    };
+  }
+}
+
+/** `path: expected …, got …` with code "input". */
+export function inputError(path: string, expected: string, received: unknown): FinitewidthError {
+  const got = describe(received);
+  return new FinitewidthError(`${path}: expected ${expected}, got ${got}`, { code: "input", path, expected, received: got });
+}
+
+/** `path: expected …, got …` with code "shape". */
+export function shapeError(path: string, expected: string, received: string): FinitewidthError {
+  return new FinitewidthError(`${path}: expected ${expected}, got ${received}`, { code: "shape", path, expected, received });
+}
+
+/** A theory does not apply; `reason` is one sentence that says why and what to use instead. */
+export function refusal(theory: string, reason: string): FinitewidthError {
+  return new FinitewidthError(`[${theory}] ${reason}`, { code: "refused" });
+}
+
+/** Short rendering of a value for an error message. */
+export function describe(value: unknown): string {
+  if (typeof value === "number" || typeof value === "boolean" || value === null || value === undefined) return String(value);
+  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value);
+  if (Array.isArray(value)) return value.length === 0 ? "an empty array" : `an array of ${value.length}`;
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}

@@ -1,0 +1,11 @@
+export type * from "./activation.js";
+export * from "./errors.js";
+export * from "./network.js";
+export type * from "./prior-model.js";
+export type * from "./random-stream.js";
+export * from "./registry.js";
+export * from "./run.js";
+export * from "./scaling.js";
+export * from "./tensor.js";
+export type * from "./theory.js";
+export type { StandardSchemaV1 } from "@standard-schema/spec";

@@ -1,0 +1,63 @@
+import type { Activation } from "./activation.js";
+import { FinitewidthError, inputError } from "./errors.js";
+import type { Network } from "./network.js";
+import type { PriorModel } from "./prior-model.js";
+import type { Theory } from "./theory.js";
+
+/** What a package contributes. A third-party package exports one of these as `plugin` (or as its default export). */
+export interface Plugin {
+  readonly name: string;
+  readonly activations?: readonly Activation[];
+  readonly priorModels?: readonly PriorModel[];
+  readonly theories?: readonly Theory[];
+}
+
+/** Names resolved to plug-ins; a plain value without global state. */
+export interface Registry {
+  readonly plugins: readonly Plugin[];
+  /** @throws FinitewidthError (code "input") naming the known ones. */
+  activation(name: string, path?: string): Activation;
+  priorModel(name: string, path?: string): PriorModel;
+  theory(name: string, path?: string): Theory;
+  readonly activations: readonly Activation[];
+  readonly priorModels: readonly PriorModel[];
+  readonly theories: readonly Theory[];
+}
+
+/** Registry of the given plug-ins, later ones may not redefine a name. @throws FinitewidthError (code "input") when a name is taken twice. */
+export function createRegistry(plugins: readonly Plugin[]): Registry {
+  const collect = <T extends { readonly name: string }>(kind: string, of: (plugin: Plugin) => readonly T[] | undefined): Map<string, T> => {
+    const found = new Map<string, T>();
+    for (const plugin of plugins) {
+      for (const item of of(plugin) ?? []) {
+        if (found.has(item.name)) {
+          throw new FinitewidthError(`plugins: ${kind} "${item.name}" of ${plugin.name} is already registered; rename it`, { code: "input", path: "plugins" });
+        }
+        found.set(item.name, item);
+      }
+    }
+    return found;
+  };
+  const activations = collect("activation", (plugin) => plugin.activations);
+  const priorModels = collect("prior model", (plugin) => plugin.priorModels);
+  const theories = collect("theory", (plugin) => plugin.theories);
+  const resolve = <T>(map: Map<string, T>, name: string, path: string): T => {
+    const item = map.get(name);
+    if (item === undefined) throw inputError(path, `one of ${[...map.keys()].map((key) => `"${key}"`).join(", ")}`, name);
+    return item;
+  };
+  return {
+    plugins,
+    activation: (name, path = "network.activation") => resolve(activations, name, path),
+    priorModel: (name, path = "network.type") => resolve(priorModels, name, path),
+    theory: (name, path = "methods") => resolve(theories, name, path),
+    activations: [...activations.values()],
+    priorModels: [...priorModels.values()],
+    theories: [...theories.values()],
+  };
+}
+
+/** The prior model and the activation of a network. @throws FinitewidthError (code "input") for unknown names. */
+export function resolveNetwork(registry: Registry, network: Network): { readonly priorModel: PriorModel; readonly activation: Activation } {
+  return { priorModel: registry.priorModel(network.type), activation: registry.activation(network.activation) };
+}

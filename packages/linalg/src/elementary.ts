@@ -1,0 +1,78 @@
+import { zeros, type Matrix } from "@finitewidth/core";
+
+/** n × n identity. */
+export function identity(n: number): Matrix {
+  const out = zeros(n, n);
+  for (let i = 0; i < n; i++) out.data[i * n + i] = 1;
+  return out;
+}
+
+/** Square matrix with the given diagonal. */
+export function diagonalMatrix(values: ArrayLike<number>): Matrix {
+  const n = values.length;
+  const out = zeros(n, n);
+  for (let i = 0; i < n; i++) out.data[i * n + i] = values[i]!;
+  return out;
+}
+
+/** Diagonal of a square matrix, copied. */
+export function diagonalOf(a: Matrix): Float64Array {
+  const n = a.shape[0];
+  return Float64Array.from({ length: n }, (_, i) => a.data[i * n + i]!);
+}
+
+/** αA + βB, elementwise. */
+export function combine(alpha: number, a: Matrix, beta: number, b: Matrix): Matrix {
+  const out = zeros(a.shape[0], a.shape[1]);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = alpha * a.data[i]! + beta * b.data[i]!;
+  return out;
+}
+
+/** αA + β: every entry. */
+export function affine(alpha: number, a: Matrix, beta = 0): Matrix {
+  return { data: a.data.map((value) => alpha * value + beta), shape: a.shape };
+}
+
+/** A + t·1 (identity). */
+export function addDiagonal(a: Matrix, t: number): Matrix {
+  const n = a.shape[0];
+  const data = a.data.slice();
+  for (let i = 0; i < n; i++) data[i * n + i]! += t;
+  return { data, shape: a.shape };
+}
+
+/** Sum of the diagonal. */
+export function trace(a: Matrix): number {
+  const n = a.shape[0];
+  let sum = 0;
+  for (let i = 0; i < n; i++) sum += a.data[i * n + i]!;
+  return sum;
+}
+
+/** Σ A∘B over all entries, tr(AᵀB). */
+export function innerProduct(a: Matrix, b: Matrix): number {
+  let sum = 0;
+  for (let i = 0; i < a.data.length; i++) sum += a.data[i]! * b.data[i]!;
+  return sum;
+}
+
+/** Frobenius norm. */
+export function frobenius(a: Matrix): number {
+  return Math.sqrt(innerProduct(a, a));
+}
+
+/** (A + Aᵀ)/2. */
+export function symmetrise(a: Matrix): Matrix {
+  const n = a.shape[0];
+  const out = zeros(n, n);
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) out.data[i * n + j] = 0.5 * (a.data[i * n + j]! + a.data[j * n + i]!);
+  return out;
+}
+
+/** Copy of the block of rows [r0, r1) and columns [c0, c1). */
+export function block(a: Matrix, r0: number, r1: number, c0: number, c1: number): Matrix {
+  const columns = a.shape[1];
+  const out = zeros(r1 - r0, c1 - c0);
+  for (let i = r0; i < r1; i++) out.data.set(a.data.subarray(i * columns + c0, i * columns + c1), (i - r0) * (c1 - c0));
+  return out;
+}

@@ -1,0 +1,46 @@
+import { readFileSync } from "node:fs";
+import { expect } from "vitest";
+
+/** Parsed fixture, e.g. `readFixture("deep-linear/prior-moments")`. Its shape is stated by the caller; fixtures are described in their own `description`. */
+export function readFixture<T>(name: string): T {
+  return JSON.parse(readFileSync(new URL(`../verification/fixtures/${name}.json`, import.meta.url), "utf8")) as T;
+}
+
+type Nested = number | readonly Nested[] | ArrayLike<number> | { readonly data: ArrayLike<number>; readonly shape: readonly number[] };
+
+/** All numbers of a nested array, typed array or tensor, in row-major order. */
+export function flatten(value: Nested): number[] {
+  if (typeof value === "number") return [value];
+  if ("shape" in value) return Array.from(value.data);
+  return Array.from(value as ArrayLike<Nested>).flatMap(flatten);
+}
+
+/** |actual − expected| ≤ absolute + relative·|expected|, entry by entry; the failure names the worst entry. */
+export function expectClose(actual: Nested, expected: Nested, tolerance: { readonly relative?: number; readonly absolute?: number }, what = "value"): void {
+  const a = flatten(actual);
+  const e = flatten(expected);
+  expect(a.length, `${what}: number of entries`).toBe(e.length);
+  let worst = -1;
+  let excess = 0;
+  for (let i = 0; i < e.length; i++) {
+    const allowed = (tolerance.absolute ?? 0) + (tolerance.relative ?? 0) * Math.abs(e[i]!);
+    const ratio = a[i] === e[i] ? 0 : Math.abs(a[i]! - e[i]!) / allowed;
+    if (!(ratio <= 1) && !(ratio <= excess)) {
+      worst = i;
+      excess = ratio;
+    }
+  }
+  if (worst >= 0) expect.fail(`${what}[${worst}]: expected ${e[worst]} got ${a[worst]} (${excess.toPrecision(3)} × the tolerance)`);
+}
+
+/** |actual − estimate| ≤ z·standardError, entry by entry. */
+export function expectWithinStandardErrors(actual: Nested, estimate: Nested, standardError: Nested, z: number, what = "value"): void {
+  const a = flatten(actual);
+  const e = flatten(estimate);
+  const s = flatten(standardError);
+  expect(a.length, `${what}: number of entries`).toBe(e.length);
+  for (let i = 0; i < e.length; i++) {
+    const score = Math.abs(a[i]! - e[i]!) / s[i]!;
+    if (!(score <= z)) expect.fail(`${what}[${i}]: |z| = ${score.toPrecision(3)} > ${z} (${a[i]} against ${e[i]} ± ${s[i]})`);
+  }
+}
