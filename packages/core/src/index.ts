@@ -9,3 +9,6 @@ export * from "./scaling.js";
 export * from "./tensor.js";
 export type * from "./theory.js";
 export type { StandardSchemaV1 } from "@standard-schema/spec";
+export * from "./arrays.js";
+export * from "./facade.js";
+export * from "./validation.js";

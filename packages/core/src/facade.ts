@@ -1,0 +1,80 @@
+import { toMatrix, type MatrixLike } from "./arrays.js";
+import { inputError, refusal, shapeError } from "./errors.js";
+import type { Network } from "./network.js";
+import type { Registry } from "./registry.js";
+import { inlineRun } from "./run.js";
+import type { Matrix } from "./tensor.js";
+import type { Posterior, Prediction, Problem, Run, Scaling, Theory } from "./theory.js";
+import { validate } from "./validation.js";
+
+/** A regression problem as users write it. */
+export interface ProblemInput {
+  /** As in an experiment file; defaults are filled in by the prior model's schema. */
+  readonly network: { readonly type: string; readonly [key: string]: unknown };
+  /** P × N0. */
+  readonly inputs: MatrixLike;
+  /** P × D, or P numbers. */
+  readonly targets: MatrixLike;
+  /** Noise variance T ≥ 0. */
+  readonly temperature: number;
+  /** @defaultValue "standard" */
+  readonly scaling?: Scaling;
+}
+
+/** Validates a problem against its prior model. @throws FinitewidthError (code "input" or "shape") naming the field. */
+export function createProblem(input: ProblemInput, registry: Registry): Problem {
+  const network = resolveNetworkInput(input.network, registry);
+  const inputs = checkInputs(toMatrix(input.inputs, "inputs"), network, registry, "inputs");
+  const targets = toMatrix(input.targets, "targets");
+  if (inputs.shape[0] === 0) throw inputError("inputs", "at least one row", []);
+  if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
+  if (targets.shape[1] === 0) throw inputError("targets", "at least one column", []);
+  if (!(Number.isFinite(input.temperature) && input.temperature >= 0)) throw inputError("likelihood.temperature", "a number ≥ 0", input.temperature);
+  return { network, inputs, targets, temperature: input.temperature, scaling: input.scaling ?? "standard" };
+}
+
+/** Validates the `network` object with the schema of its prior model and checks that the activation is known. */
+export function resolveNetworkInput(network: { readonly type: string; readonly [key: string]: unknown }, registry: Registry): Network {
+  const model = registry.priorModel(network.type);
+  const resolved = validate(model.schema, network, "network");
+  registry.activation(resolved.activation);
+  return resolved;
+}
+
+/** Checks the number of features against the architecture; returns `inputs`. */
+export function checkInputs(inputs: Matrix, network: Network, registry: Registry, path: string): Matrix {
+  const size = registry.priorModel(network.type).inputSize(network);
+  if (inputs.shape[1] === 0) throw inputError(path, "at least one feature per row", []);
+  if (size !== undefined && inputs.shape[1] !== size) throw shapeError(path, `${size} features per row for this network`, `${inputs.shape[1]}`);
+  return inputs;
+}
+
+/** A fitted theory with its predictions bound. */
+export interface Fitted {
+  readonly posterior: Posterior;
+  /** Latent outputs f at the rows of `inputs`. */
+  predict(inputs: MatrixLike, want?: { readonly covariance?: boolean }): Promise<Prediction>;
+}
+
+/**
+ * Fits a theory: `const { posterior, predict } = await fit(exact, problem, { registry })`.
+ * @throws FinitewidthError: "input"/"shape" for bad data, "refused" when the theory does not apply, "not-converged" when its iteration failed.
+ */
+export async function fit<Options>(
+  theory: Theory<Options>,
+  input: ProblemInput,
+  settings: { readonly registry: Registry; readonly options?: Record<string, unknown>; readonly seed?: number; readonly signal?: AbortSignal; readonly run?: Run },
+): Promise<Fitted> {
+  const { registry } = settings;
+  const problem = createProblem(input, registry);
+  const options = validate(theory.options, settings.options ?? {}, "options");
+  const reason = theory.refuses(problem, options, registry);
+  if (reason !== undefined) throw refusal(theory.name, reason);
+  const run = settings.run ?? inlineRun({ registry, ...(settings.seed === undefined ? {} : { seed: settings.seed }), ...(settings.signal ? { signal: settings.signal } : {}) });
+  const posterior = await theory.fit(problem, options, run);
+  return {
+    posterior,
+    predict: (inputs, want = {}) =>
+      theory.predict(posterior, checkInputs(toMatrix(inputs, "inputs"), problem.network, registry, "inputs"), { covariance: want.covariance ?? false }, run),
+  };
+}
