@@ -12,3 +12,4 @@ export type { StandardSchemaV1 } from "@standard-schema/spec";
 export * from "./arrays.js";
 export * from "./facade.js";
 export * from "./validation.js";
+export * from "./experiment.js";
