@@ -1,1 +1,4 @@
-export {};
+export * from "./lbfgs.js";
+export * from "./line-search.js";
+export * from "./newton.js";
+export type { Minimum, Objective, ValueAndGradient } from "./result.js";

@@ -1,1 +1,3 @@
-export {};
+export * from "./brent.js";
+export * from "./newton.js";
+export * from "./result.js";
