@@ -1,4 +1,6 @@
-import { FinitewidthError, shapeError, zeros, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, shapeError, type Matrix } from "@finitewidth/core";
+import { backend } from "./backend.js";
+import { squareSize } from "./validate.js";
 
 /** A = L Lᵀ, lower triangular factor (zeros above the diagonal), and log det A. */
 export interface Cholesky {
@@ -11,57 +13,34 @@ export interface Cholesky {
  * @throws FinitewidthError (code "not-positive-definite") naming the failing pivot, (code "input") for NaN. O(n³/3).
  */
 export function cholesky(a: Matrix): Cholesky {
-  const n = a.shape[0];
-  if (a.shape[1] !== n) throw shapeError("a", "a square matrix", `${n} × ${a.shape[1]}`);
-  const factor = zeros(n, n);
-  const l = factor.data;
-  let logDeterminant = 0;
-  for (let j = 0; j < n; j++) {
-    for (let i = j; i < n; i++) {
-      let sum = a.data[i * n + j]!;
-      for (let k = 0; k < j; k++) sum -= l[i * n + k]! * l[j * n + k]!;
-      if (i > j) l[i * n + j] = sum / l[j * n + j]!;
-      else if (sum > 0) {
-        l[j * n + j] = Math.sqrt(sum);
-        logDeterminant += Math.log(sum);
-      } else {
-        throw new FinitewidthError(`matrix is not positive definite: pivot ${j} of ${n} is ${sum}; raise the temperature or remove duplicate inputs`, {
-          code: Number.isNaN(sum) ? "input" : "not-positive-definite",
-        });
-      }
-    }
+  const n = squareSize(a);
+  const outcome = backend().cholesky(a);
+  if ("pivot" in outcome) {
+    const { pivot, value } = outcome;
+    throw new FinitewidthError(`matrix is not positive definite: pivot ${pivot} of ${n} is ${value}; raise the temperature or remove duplicate inputs`, {
+      code: Number.isFinite(value) ? "not-positive-definite" : "input",
+    });
   }
+  const { factor } = outcome;
+  let logDeterminant = 0;
+  for (let i = 0; i < n; i++) logDeterminant += 2 * Math.log(factor.data[i * n + i]!);
   return { factor, logDeterminant };
+}
+
+function triangular(l: Matrix, b: Matrix, transposed: boolean): Matrix {
+  const n = squareSize(l, "l");
+  if (b.shape[0] !== n) throw shapeError("b", `${n} rows`, `${b.shape[0]} × ${b.shape[1]}`);
+  return backend().solveTriangular(l, b, transposed);
 }
 
 /** L⁻¹ B for a lower triangular L (n × n) and B (n × m). O(n² m). */
 export function solveLower(l: Matrix, b: Matrix): Matrix {
-  const [n, m] = b.shape;
-  const x = b.data.slice();
-  for (let i = 0; i < n; i++) {
-    for (let k = 0; k < i; k++) {
-      const value = l.data[i * n + k]!;
-      if (value !== 0) for (let j = 0; j < m; j++) x[i * m + j]! -= value * x[k * m + j]!;
-    }
-    const pivot = l.data[i * n + i]!;
-    for (let j = 0; j < m; j++) x[i * m + j]! /= pivot;
-  }
-  return { data: x, shape: b.shape };
+  return triangular(l, b, false);
 }
 
 /** L⁻ᵀ B for a lower triangular L. O(n² m). */
 export function solveLowerTransposed(l: Matrix, b: Matrix): Matrix {
-  const [n, m] = b.shape;
-  const x = b.data.slice();
-  for (let i = n - 1; i >= 0; i--) {
-    const pivot = l.data[i * n + i]!;
-    for (let j = 0; j < m; j++) x[i * m + j]! /= pivot;
-    for (let k = 0; k < i; k++) {
-      const value = l.data[i * n + k]!;
-      if (value !== 0) for (let j = 0; j < m; j++) x[k * m + j]! -= value * x[i * m + j]!;
-    }
-  }
-  return { data: x, shape: b.shape };
+  return triangular(l, b, true);
 }
 
 /** A⁻¹ B from the Cholesky factor of A. O(n² m). */

@@ -76,3 +76,11 @@ export function block(a: Matrix, r0: number, r1: number, c0: number, c1: number)
   for (let i = r0; i < r1; i++) out.data.set(a.data.subarray(i * columns + c0, i * columns + c1), (i - r0) * (c1 - c0));
   return out;
 }
+
+/** Aᵀ. */
+export function transpose(a: Matrix): Matrix {
+  const [m, n] = a.shape;
+  const out = zeros(n, m);
+  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) out.data[j * m + i] = a.data[i * n + j]!;
+  return out;
+}

@@ -1,4 +1,10 @@
+export { backend, setBackend, type Backend, type CholeskyOutcome } from "./backend.js";
 export * from "./cholesky.js";
 export * from "./eigen.js";
 export * from "./elementary.js";
+export * from "./lu.js";
 export * from "./products.js";
+export { referenceBackend } from "./reference/backend.js";
+export * from "./shifted-tridiagonal.js";
+export * from "./svd.js";
+export * from "./tridiagonal.js";

@@ -1,44 +1,27 @@
-import { shapeError, zeros, type Matrix } from "@finitewidth/core";
+import { shapeError, type Matrix } from "@finitewidth/core";
+import { backend } from "./backend.js";
 
 /** A B: (m × k)(k × n). @throws FinitewidthError (code "shape") when the inner sizes differ. O(m k n). */
 export function multiply(a: Matrix, b: Matrix): Matrix {
-  const [m, k] = a.shape;
-  const n = b.shape[1];
-  if (b.shape[0] !== k) throw shapeError("b", `${k} rows`, `${b.shape[0]} × ${n}`);
-  const out = zeros(m, n);
-  for (let i = 0; i < m; i++) {
-    for (let p = 0; p < k; p++) {
-      const value = a.data[i * k + p]!;
-      if (value === 0) continue;
-      for (let j = 0; j < n; j++) out.data[i * n + j]! += value * b.data[p * n + j]!;
-    }
-  }
-  return out;
+  if (b.shape[0] !== a.shape[1]) throw shapeError("b", `${a.shape[1]} rows`, `${b.shape[0]} × ${b.shape[1]}`);
+  return backend().multiply(a, b, "none");
 }
 
-/** Aᵀ B: (k × m)ᵀ(k × n). O(m k n). */
+/** Aᵀ B: (k × m)ᵀ(k × n). @throws FinitewidthError (code "shape") when the inner sizes differ. O(m k n). */
 export function multiplyTransposedLeft(a: Matrix, b: Matrix): Matrix {
-  return multiply(transpose(a), b);
+  if (b.shape[0] !== a.shape[0]) throw shapeError("b", `${a.shape[0]} rows`, `${b.shape[0]} × ${b.shape[1]}`);
+  return backend().multiply(a, b, "left");
 }
 
-/** A Bᵀ: (m × k)(n × k)ᵀ. O(m k n). */
+/** A Bᵀ: (m × k)(n × k)ᵀ. @throws FinitewidthError (code "shape") when the inner sizes differ. O(m k n). */
 export function multiplyTransposedRight(a: Matrix, b: Matrix): Matrix {
-  return multiply(a, transpose(b));
+  if (b.shape[1] !== a.shape[1]) throw shapeError("b", `${a.shape[1]} columns`, `${b.shape[0]} × ${b.shape[1]}`);
+  return backend().multiply(a, b, "right");
 }
 
 /** X Xᵀ of an m × k matrix, exactly symmetric. O(m² k / 2). */
 export function gram(x: Matrix): Matrix {
-  const [m, k] = x.shape;
-  const out = zeros(m, m);
-  for (let i = 0; i < m; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = 0;
-      for (let p = 0; p < k; p++) sum += x.data[i * k + p]! * x.data[j * k + p]!;
-      out.data[i * m + j] = sum;
-      out.data[j * m + i] = sum;
-    }
-  }
-  return out;
+  return backend().gram(x);
 }
 
 /** A x for a vector x. O(m n). */
@@ -51,13 +34,5 @@ export function multiplyVector(a: Matrix, x: Float64Array): Float64Array {
     for (let j = 0; j < n; j++) sum += a.data[i * n + j]! * x[j]!;
     out[i] = sum;
   }
-  return out;
-}
-
-/** Aᵀ. */
-export function transpose(a: Matrix): Matrix {
-  const [m, n] = a.shape;
-  const out = zeros(n, m);
-  for (let i = 0; i < m; i++) for (let j = 0; j < n; j++) out.data[j * m + i] = a.data[i * n + j]!;
   return out;
 }

@@ -1,0 +1,47 @@
+import type { Matrix } from "@finitewidth/core";
+import type { SymmetricEigen } from "./eigen.js";
+import { referenceBackend } from "./reference/backend.js";
+import type { SymmetricTridiagonal, Tridiagonalisation } from "./tridiagonal.js";
+
+/** Lower triangular Cholesky factor, or the index and value of the first pivot that is not positive. */
+export type CholeskyOutcome =
+  | { readonly factor: Matrix }
+  | { readonly pivot: number; readonly value: number };
+
+/**
+ * The heavy kernels. Arguments have been validated (shapes agree, entries finite where that matters); inputs are never changed and
+ * every output is fresh. Backends agree to rounding; eigenvectors up to sign and rotation within equal eigenvalues.
+ */
+export interface Backend {
+  readonly name: string;
+  /** A B, Aᵀ B ("left") or A Bᵀ ("right"). */
+  multiply(a: Matrix, b: Matrix, transposed: "none" | "left" | "right"): Matrix;
+  /** X Xᵀ, exactly symmetric. */
+  gram(x: Matrix): Matrix;
+  /** A = L Lᵀ, lower triangle read. */
+  cholesky(a: Matrix): CholeskyOutcome;
+  /** L⁻¹ B, or L⁻ᵀ B. */
+  solveTriangular(l: Matrix, b: Matrix, transposed: boolean): Matrix;
+  tridiagonalise(a: Matrix): Tridiagonalisation;
+  /** Q B, or Qᵀ B. */
+  applyReflectors(t: Tridiagonalisation, b: Matrix, transposed: boolean): Matrix;
+  /** Eigenvalues of T, ascending. */
+  tridiagonalEigenvalues(t: SymmetricTridiagonal): Float64Array;
+  /** Eigenvalues, ascending, and eigenvectors (columns) of T. */
+  tridiagonalEigen(t: SymmetricTridiagonal): SymmetricEigen;
+}
+
+let current: Backend | undefined;
+
+/** The backend in use. */
+export function backend(): Backend {
+  current ??= referenceBackend;
+  return current;
+}
+
+/** Makes `next` the backend of every later call in this realm (a worker has its own) and returns the one used before. */
+export function setBackend(next: Backend): Backend {
+  const previous = backend();
+  current = next;
+  return previous;
+}

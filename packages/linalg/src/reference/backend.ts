@@ -1,0 +1,18 @@
+import type { Backend } from "../backend.js";
+import { cholesky, solveTriangular } from "./cholesky.js";
+import { gram, multiply } from "./products.js";
+import { tridiagonalEigen, tridiagonalEigenvalues } from "./tridiagonal-eigen.js";
+import { applyReflectors, tridiagonalise } from "./tridiagonalise.js";
+
+/** Plain TypeScript: the oracle in tests and the fallback where WebAssembly SIMD is missing. */
+export const referenceBackend: Backend = {
+  name: "reference",
+  multiply,
+  gram,
+  cholesky,
+  solveTriangular,
+  tridiagonalise,
+  applyReflectors,
+  tridiagonalEigenvalues,
+  tridiagonalEigen,
+};

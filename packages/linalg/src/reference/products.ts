@@ -1,0 +1,35 @@
+import { zeros, type Matrix } from "@finitewidth/core";
+import { transpose } from "../elementary.js";
+
+/** A B, Aᵀ B or A Bᵀ by rows. */
+export function multiply(a: Matrix, b: Matrix, transposed: "none" | "left" | "right"): Matrix {
+  const left = transposed === "left" ? transpose(a) : a;
+  const right = transposed === "right" ? transpose(b) : b;
+  const [m, k] = left.shape;
+  const n = right.shape[1];
+  const out = zeros(m, n);
+  for (let i = 0; i < m; i++) {
+    const row = out.data.subarray(i * n, (i + 1) * n);
+    for (let p = 0; p < k; p++) {
+      const value = left.data[i * k + p]!;
+      const offset = p * n;
+      for (let j = 0; j < n; j++) row[j]! += value * right.data[offset + j]!;
+    }
+  }
+  return out;
+}
+
+/** X Xᵀ, both triangles written from one sum. */
+export function gram(x: Matrix): Matrix {
+  const [m, k] = x.shape;
+  const out = zeros(m, m);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j <= i; j++) {
+      let sum = 0;
+      for (let p = 0; p < k; p++) sum += x.data[i * k + p]! * x.data[j * k + p]!;
+      out.data[i * m + j] = sum;
+      out.data[j * m + i] = sum;
+    }
+  }
+  return out;
+}
