@@ -1,1 +1,2 @@
-export {};
+export { main } from "./main.js";
+export { builtinPlugins } from "./builtin-registry.js";

@@ -1,0 +1,39 @@
+import { basename, join } from "node:path";
+import { parsePriorFile } from "@finitewidth/core";
+import { loadRegistry } from "../builtin-registry.js";
+import { prettyJson, readJson, writeAtomically } from "../files.js";
+import type { CommonOptions } from "../main.js";
+import { openRun } from "../open-run.js";
+import { createProgress } from "../progress.js";
+import { priorReport, priorTable } from "../report/prior-report.js";
+import { planPrior, priorOutcomeToJson, runPrior, type PriorOutcome } from "../run-prior.js";
+import { textTable } from "../table.js";
+
+/** `finitewidth prior`: prior.json and report.html in the output folder; exit status 1 when a method failed. */
+export async function runPriorCommand(file: string, folder: string, options: CommonOptions & { readonly resume: boolean }): Promise<number> {
+  const prior = parsePriorFile(await readJson(file));
+  const registry = await loadRegistry(prior.plugins, folder);
+  const plan = planPrior(prior, registry);
+  const progress = createProgress(!options.quiet);
+  const { run, close } = await openRun({ registry, plugins: prior.plugins, folder, seed: prior.seed, ...options });
+  let outcomes: PriorOutcome[];
+  try {
+    outcomes = await runPrior(plan, run, (label, fraction) => progress.update(label, fraction));
+  } finally {
+    progress.clear();
+    await close();
+  }
+  const resolved = { ...prior, network: plan.problem.network, methods: plan.methods.map(({ name, options: own }) => ({ method: name, ...(own as object) })) };
+  const json = { schemaVersion: 1, prior: resolved, results: Object.fromEntries(outcomes.map((outcome) => [outcome.method, priorOutcomeToJson(outcome)])) };
+  await writeAtomically(join(options.out, "prior.json"), prettyJson(json));
+  await writeAtomically(join(options.out, "report.html"), priorReport(plan, outcomes, basename(file).replace(/\.json$/i, "")));
+  if (!options.quiet) {
+    const { header, rows } = priorTable(outcomes);
+    process.stdout.write(`${textTable(header, rows)}\n`);
+    for (const outcome of outcomes) if (outcome.status === "ok") for (const warning of outcome.result.warnings) process.stdout.write(`  ! ${outcome.method}: ${warning}\n`);
+    process.stdout.write(`\nReport: ${join(options.out, "report.html")}\nNumbers: ${join(options.out, "prior.json")}\n`);
+  }
+  const failures = outcomes.filter((outcome) => outcome.status === "failed");
+  for (const { method, error } of failures) process.stderr.write(`${method} failed: ${error.message.replaceAll(/\s*\n\s*/g, " ")}\n`);
+  return failures.length > 0 ? 1 : 0;
+}

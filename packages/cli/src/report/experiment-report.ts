@@ -1,0 +1,181 @@
+import { hiddenLayers, widthsOf, type Matrix, type Network } from "@finitewidth/core";
+import { normalQuantile } from "@finitewidth/numerics";
+import { agreement, calibration, colourOf, drawFigure, heatmaps, lines, type PredictiveSeries } from "@finitewidth/plots";
+import type { MethodOutcome } from "../method-outcome.js";
+import type { Plan, StepOutcome } from "../run-experiment.js";
+import { formatNumber, withError } from "../table.js";
+import { createDocument, escapeHtml, figureBlock, htmlTable, jsonDetails, notes, page, type Note } from "./html.js";
+
+type Solved = Extract<MethodOutcome, { status: "ok" }>;
+
+/** Header and rows of the summary table, shared by the terminal and the report. */
+export function summaryTable(outcomes: readonly MethodOutcome[]): { readonly header: string[]; readonly rows: string[][] } {
+  const header = ["method", "log evidence", "generalisation error", "bias", "variance", "order parameter", "seconds"];
+  const rows = outcomes.map((outcome) => {
+    if (outcome.status === "failed") return [outcome.method, "failed", "", "", "", "", outcome.seconds.toFixed(2)];
+    const { posterior, generalizationError: error, generalizationStandardError: spread } = outcome;
+    return [
+      outcome.method,
+      withError(posterior.logEvidence, posterior.standardError?.logEvidence),
+      withError(error?.total, spread?.total),
+      withError(error?.bias, spread?.bias),
+      withError(error?.variance, spread?.variance),
+      orderParameterText(outcome),
+      outcome.seconds.toFixed(2),
+    ];
+  });
+  return { header, rows };
+}
+
+function orderParameterText({ posterior }: Solved): string {
+  const value = posterior.orderParameter;
+  if (value === undefined) return "–";
+  const error = posterior.standardError?.orderParameter;
+  if (typeof value === "number") return withError(value, typeof error === "number" ? error : undefined);
+  return value.shape.length === 1 && value.data.length <= 4 ? Array.from(value.data, formatNumber).join(", ") : `${value.shape.join(" × ")} matrix`;
+}
+
+/** One sentence about the network. */
+export function describeNetwork(network: Network): string {
+  const widths = widthsOf(network);
+  return `${network.type}, ${hiddenLayers(network)} hidden layer${hiddenLayers(network) === 1 ? "" : "s"}${widths ? ` of ${network.type === "convolutional" ? "channels" : "widths"} ${widths.join(", ")}` : ""}, ${network.activation} activation`;
+}
+
+/** The report of `finitewidth run`. */
+export function experimentReport(plan: Plan, results: readonly StepOutcome[], name: string): string {
+  const document = createDocument();
+  const { problem } = plan.steps[0]!;
+  const facts = `${describeNetwork(problem.network)}; ${problem.inputs.shape[0]} training points of ${problem.inputs.shape[1]} features, ${problem.targets.shape[1]} output${problem.targets.shape[1] === 1 ? "" : "s"}, temperature ${formatNumber(problem.temperature)}, ${problem.scaling} scaling, seed ${plan.experiment.seed}.`;
+  const body = plan.swept ? sweepBody(plan, results, document) : stepBody(plan, results[0]!, document);
+  return page(`${name} – finitewidth`, `<h1>${escapeHtml(name)}</h1><p class="lead">${escapeHtml(facts)}</p>${body}${jsonDetails("Experiment as read", withoutBulk(plan.experiment))}`);
+}
+
+/** Inline data are in result.json already; the report shows their size only. */
+function withoutBulk(experiment: Plan["experiment"]): unknown {
+  return "train" in experiment.data && typeof experiment.data.train === "object" ? { ...experiment, data: "inline (see result.json)" } : experiment;
+}
+
+function methodTable(outcomes: readonly MethodOutcome[]): string {
+  const { header, rows } = summaryTable(outcomes);
+  return htmlTable(header, rows.map((row) => row.map((cell, j) => (j === 0 ? `<span class="dot" style="background:${colourOf(cell)}"></span>${escapeHtml(cell)}` : escapeHtml(cell)))));
+}
+
+function remarks(outcomes: readonly MethodOutcome[], prefix = ""): string {
+  return notes(
+    outcomes.flatMap((outcome): Note[] =>
+      outcome.status === "failed"
+        ? [{ kind: "failed", title: `${prefix}${outcome.method} failed:`, text: outcome.error.message }]
+        : outcome.warnings.map((text) => ({ kind: "warning", title: `${prefix}${outcome.method}:`, text })),
+    ),
+  );
+}
+
+const seriesOf = (outcome: Solved): PredictiveSeries => ({ method: outcome.method, mean: outcome.predictive!.mean.data, variance: outcome.predictive!.variance.data });
+
+function stepBody(plan: Plan, { step, outcomes }: StepOutcome, document: Document): string {
+  const solved = outcomes.filter((outcome): outcome is Solved => outcome.status === "ok");
+  const parts = ["<h2>Summary</h2>", methodTable(outcomes), remarks(outcomes)];
+  const predicted = solved.filter((outcome) => outcome.predictive !== undefined);
+  const targets = plan.data.test?.targets;
+  const grid: string[] = [];
+  if (predicted.length > 0 && targets && targets.data.length >= 8) {
+    const element = calibration(predicted.map(seriesOf), targets.data, step.problem.temperature, normalQuantile, document);
+    grid.push(figureBlock(element, "Calibration on the test points: how often the target lies inside the stated central interval (noise included). On the dashed line the uncertainty is right; below it is too small."));
+  }
+  const sampled = predicted.find((outcome) => outcome.predictive!.standardError !== undefined && outcome.method === "monte-carlo");
+  const analytic = predicted.filter((outcome) => outcome !== sampled);
+  if (sampled && analytic.length > 0) {
+    const prediction = sampled.predictive!;
+    for (const quantity of ["mean", "variance"] as const) {
+      const reference = { ...seriesOf(sampled), standardError: prediction.standardError![quantity].data };
+      grid.push(figureBlock(agreement(reference, analytic.map(seriesOf), quantity, document), `Predictive ${quantity} at every test point: theory against sampling of the real network (bars: one Monte Carlo standard error).`));
+    }
+  }
+  if (grid.length > 0) parts.push(`<h2>Predictions</h2><div class="grid">${grid.join("")}</div>`);
+  for (const outcome of solved) {
+    for (const figure of outcome.posterior.figures ?? []) parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
+  }
+  parts.push(hiddenKernelSection(plan, step.problem.inputs, step.problem.network, solved, document));
+  for (const outcome of solved) parts.push(jsonDetails(`Diagnostics of ${outcome.method}`, { solver: outcome.posterior.solver, ...outcome.posterior.diagnostics }));
+  return parts.join("");
+}
+
+function hiddenKernelSection(plan: Plan, inputs: Matrix, network: Network, solved: readonly Solved[], document: Document): string {
+  const learners = solved.filter((outcome) => outcome.posterior.hiddenKernels !== undefined && outcome.method !== "nngp");
+  if (learners.length === 0) return "";
+  const infinite = plan.registry.priorModel(network.type).infiniteWidth(network, plan.registry.activation(network.activation), inputs).hidden;
+  const order = sortByTarget(plan, inputs.shape[0]);
+  const blocks = learners.flatMap((outcome) =>
+    outcome.posterior.hiddenKernels!.map((kernel, l) => {
+      const before = permuted(infinite[l]!, order);
+      const after = permuted(kernel, order);
+      const difference: Matrix = { data: after.data.map((value, i) => value - before.data[i]!), shape: after.shape };
+      const element = heatmaps([{ label: "infinite width", values: before }, { label: `learned (${outcome.method})`, values: after }, { label: "difference", values: difference, diverging: true }], document);
+      return figureBlock(element, `Hidden layer ${l + 1}: posterior mean of φ(h)φ(h)ᵀ/N on the training inputs, ordered by target. The difference is what the layer has learned.`);
+    }),
+  );
+  return `<h2>Hidden kernels</h2>${blocks.join("")}`;
+}
+
+/** Training points ordered by their first target (class by class for one-hot ones), so that learned structure shows as blocks. */
+function sortByTarget(plan: Plan, points: number): number[] {
+  const { data, shape } = plan.data.train.targets;
+  const outputs = shape[1];
+  const key = (i: number): number => {
+    if (outputs === 1) return data[i]!;
+    const row = data.subarray(i * outputs, (i + 1) * outputs);
+    return row.indexOf(Math.max(...row));
+  };
+  return Array.from({ length: points }, (_, i) => i).sort((i, j) => key(i) - key(j) || i - j);
+}
+
+function permuted(kernel: Matrix, order: readonly number[]): Matrix {
+  const n = kernel.shape[0];
+  const data = new Float64Array(n * n);
+  order.forEach((from, i) => order.forEach((to, j) => (data[i * n + j] = kernel.data[from * n + to]!)));
+  return { data, shape: [n, n] };
+}
+
+function sweepBody(plan: Plan, results: readonly StepOutcome[], document: Document): string {
+  const parts: string[] = ["<h2>Sweep</h2>"];
+  const names = plan.methods.map((method) => method.name);
+  const loads = results.map(({ step }) => step.problem.inputs.shape[0] / (widthsOf(step.problem.network)?.at(-1) ?? Number.NaN));
+  const widthSwept = plan.experiment.sweep?.widths !== undefined || plan.experiment.sweep?.train !== undefined;
+  const key = widthSwept ? "α = P/N" : Object.keys(results[0]?.step.values ?? {})[0] ?? "step";
+  const xOf = ({ step }: StepOutcome, i: number): number => {
+    if (widthSwept) return loads[i]!;
+    const value = step.values?.[key as keyof typeof step.values];
+    return typeof value === "number" ? value : i;
+  };
+  const quantities = [
+    { label: "generalisation error", pick: (o: Solved) => o.generalizationError?.total, spread: (o: Solved) => o.generalizationStandardError?.total },
+    { label: "bias", pick: (o: Solved) => o.generalizationError?.bias, spread: (o: Solved) => o.generalizationStandardError?.bias },
+    { label: "variance", pick: (o: Solved) => o.generalizationError?.variance, spread: (o: Solved) => o.generalizationStandardError?.variance },
+    { label: "log evidence", pick: (o: Solved) => o.posterior.logEvidence, spread: (o: Solved) => o.posterior.standardError?.logEvidence },
+  ];
+  const drawn = quantities.flatMap(({ label, pick, spread }) => {
+    const series = names.flatMap((name) => {
+      const points = results
+        .map((result, i) => ({ x: xOf(result, i), outcome: result.outcomes.find((outcome) => outcome.method === name) }))
+        .flatMap(({ x, outcome }) => {
+          const y = outcome?.status === "ok" ? pick(outcome) : undefined;
+          return y === undefined || outcome?.status !== "ok" ? [] : [{ x, y, error: spread(outcome) ?? 0 }];
+        })
+        .sort((a, b) => a.x - b.x);
+      if (points.length === 0) return [];
+      const sampled = points.some((point) => point.error > 0);
+      const column = (field: "x" | "y" | "error") => Float64Array.from(points, (point) => point[field]);
+      return [{ label: name, x: column("x"), y: column("y"), ...(sampled ? { error: column("error"), points: true } : {}) }];
+    });
+    if (series.length === 0) return [];
+    const positive = series.every((one) => one.x.every((x) => x > 0));
+    return [figureBlock(lines({ kind: "lines", title: label, xLabel: key, yLabel: label, logX: positive, series }, document), `${label} against ${key}: every method at every step of the sweep (bars: one Monte Carlo standard error).`)];
+  });
+  parts.push(...drawn);
+  results.forEach((result) => {
+    const label = JSON.stringify(result.step.values);
+    parts.push(`<details><summary>${escapeHtml(label)}</summary>${methodTable(result.outcomes)}${remarks(result.outcomes)}</details>`);
+  });
+  parts.push(remarks(results.flatMap((result) => result.outcomes.filter((outcome) => outcome.status === "failed")).slice(0, 5)));
+  return parts.join("");
+}

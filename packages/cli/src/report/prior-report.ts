@@ -1,0 +1,65 @@
+import { drawFigure, heatmaps, colourOf } from "@finitewidth/plots";
+import type { PriorOutcome, PriorPlan } from "../run-prior.js";
+import { formatNumber, withError } from "../table.js";
+import { describeNetwork } from "./experiment-report.js";
+import { createDocument, escapeHtml, figureBlock, htmlTable, jsonDetails, notes, page, type Note } from "./html.js";
+
+/** Header and rows of the summary, shared by the terminal and the report: moments at the first input. */
+export function priorTable(outcomes: readonly PriorOutcome[]): { readonly header: string[]; readonly rows: string[][] } {
+  const header = ["method", "E f²", "excess kurtosis", "log density (first point)", "seconds"];
+  const rows = outcomes.map((outcome) => {
+    if (outcome.status === "failed") return [outcome.method, "failed", "", "", outcome.seconds.toFixed(2)];
+    const { result } = outcome;
+    const error = (key: string): number | undefined => {
+      const value = result.standardError?.[key];
+      if (typeof value === "number" || value === undefined) return value;
+      return value instanceof Float64Array ? value[0] : value.data[0];
+    };
+    return [
+      outcome.method,
+      withError(result.secondMoment?.data[0], error("secondMoment")),
+      withError(result.excessKurtosis?.[0], error("excessKurtosis")),
+      withError(result.logDensity?.[0], error("logDensity")),
+      outcome.seconds.toFixed(2),
+    ];
+  });
+  return { header, rows };
+}
+
+/** The report of `finitewidth prior`. */
+export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], name: string): string {
+  const document = createDocument();
+  const { header, rows } = priorTable(outcomes);
+  const { problem } = plan;
+  const facts = `${describeNetwork(problem.network)}; ${problem.inputs.shape[0]} inputs of ${problem.inputs.shape[1]} features, ${problem.outputs} output${problem.outputs === 1 ? "" : "s"}, seed ${plan.file.seed}.`;
+  const parts = [
+    `<h1>${escapeHtml(name)}</h1><p class="lead">Prior: ${escapeHtml(facts)}</p><h2>Summary</h2>`,
+    htmlTable(header, rows.map((row) => row.map((cell, j) => (j === 0 ? `<span class="dot" style="background:${colourOf(cell)}"></span>${escapeHtml(cell)}` : escapeHtml(cell))))),
+    notes(
+      outcomes.flatMap((outcome): Note[] =>
+        outcome.status === "failed"
+          ? [{ kind: "failed", title: `${outcome.method} failed:`, text: outcome.error.message }]
+          : outcome.result.warnings.map((text) => ({ kind: "warning", title: `${outcome.method}:`, text })),
+      ),
+    ),
+  ];
+  const moments = outcomes.flatMap((outcome) => (outcome.status === "ok" && outcome.result.secondMoment ? [{ label: outcome.method, values: outcome.result.secondMoment }] : []));
+  if (moments.length > 0 && problem.inputs.shape[0] > 1) parts.push(`<h2>Second moments</h2>${figureBlock(heatmaps(moments, document), "E f fᵀ of one output over the inputs.")}`);
+  const shifts = outcomes.flatMap((outcome) => (outcome.status === "ok" && outcome.result.kernelMeanShift ? [{ label: outcome.method, values: outcome.result.kernelMeanShift, diverging: true }] : []));
+  if (shifts.some((shift) => shift.values.data.some((value) => value !== 0)) && problem.inputs.shape[0] > 1) {
+    parts.push(`<h2>Shift of the mean kernel</h2>${figureBlock(heatmaps(shifts, document), "E K̂ − K of the readout kernel: what finite width does to the mean kernel.")}`);
+  }
+  if (problem.evaluateAt.length > 0) {
+    const solved = outcomes.filter((outcome) => outcome.status === "ok" && outcome.result.logDensity !== undefined) as Extract<PriorOutcome, { status: "ok" }>[];
+    parts.push(
+      "<h2>Log densities</h2>",
+      htmlTable(["point", ...solved.map((outcome) => outcome.method)], problem.evaluateAt.map((_, i) => [String(i), ...solved.map((outcome) => escapeHtml(formatNumber(outcome.result.logDensity![i]!)))])),
+    );
+  }
+  for (const outcome of outcomes) {
+    if (outcome.status !== "ok") continue;
+    for (const figure of outcome.result.figures ?? []) parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
+    if (outcome.result.diagnostics) parts.push(jsonDetails(`Diagnostics of ${outcome.method}`, outcome.result.diagnostics));
+  }
+  return page(`${name} – finitewidth`, parts.join(""));
+}

@@ -1,0 +1,113 @@
+import { inputError, matrix, type Matrix } from "@finitewidth/core";
+import { stream } from "@finitewidth/random";
+import { resizeByArea } from "./image.js";
+import { loadIris } from "./iris.js";
+import { loadMnist, type DigitImages } from "./mnist.js";
+import { encodeLabels, standardisation, standardise } from "./preprocessing.js";
+
+/** Training and test data of a problem; the shapes are P × N0 and P × D. */
+export interface DataSplit {
+  readonly train: { readonly inputs: Matrix; readonly targets: Matrix };
+  readonly test?: { readonly inputs: Matrix; readonly targets?: Matrix };
+}
+
+/** The `data` entry of an experiment file that names a data set. */
+export interface DatasetRequest {
+  readonly dataset: string;
+  /** @defaultValue all classes */
+  readonly classes?: readonly number[] | undefined;
+  readonly train: number;
+  readonly test: number;
+  /** Images are resized to [height, width] by area averaging. */
+  readonly size?: readonly number[] | undefined;
+  /** @defaultValue "sign" for two classes, else "one-hot" */
+  readonly labels?: "sign" | "one-hot" | undefined;
+  readonly seed: number;
+}
+
+/**
+ * A seeded random part of a data set. Inputs are standardised with the training part's statistics: MNIST by the mean and standard deviation
+ * of all pixels together, iris feature by feature. @throws FinitewidthError (code "input") for unknown names, classes, or too many points.
+ */
+export async function loadDataset(request: DatasetRequest, path = "data"): Promise<DataSplit> {
+  const source = sources[request.dataset];
+  if (source === undefined) throw inputError(`${path}.dataset`, `one of ${Object.keys(sources).map((key) => `"${key}"`).join(", ")}`, request.dataset);
+  const classes = request.classes ?? Array.from({ length: source.classes }, (_, label) => label);
+  if (classes.length < 2) throw inputError(`${path}.classes`, "at least two classes", classes);
+  classes.forEach((label, i) => {
+    if (label >= source.classes || classes.indexOf(label) !== i) throw inputError(`${path}.classes[${i}]`, `different classes 0 … ${source.classes - 1}`, label);
+  });
+  const labels = request.labels ?? (classes.length === 2 ? "sign" : "one-hot");
+  if (labels === "sign" && classes.length !== 2) throw inputError(`${path}.labels`, `"one-hot" for ${classes.length} classes`, labels);
+  if (request.size !== undefined && !source.images) throw inputError(`${path}.size`, "no size (the data set has no images)", request.size);
+
+  const { train, test } = await source.choose(request, classes, path);
+  const scale = standardisation(train.inputs, source.images ? "global" : "feature");
+  const finish = (part: Sample) => ({ inputs: standardise(part.inputs, scale), targets: encodeLabels(part.labels, classes, labels) });
+  return { train: finish(train), ...(test ? { test: finish(test) } : {}) };
+}
+
+interface Sample {
+  readonly inputs: Matrix;
+  readonly labels: Uint8Array;
+}
+interface Source {
+  readonly classes: number;
+  readonly images: boolean;
+  choose(request: DatasetRequest, classes: readonly number[], path: string): Promise<{ readonly train: Sample; readonly test?: Sample }>;
+}
+
+const sources: Record<string, Source> = {
+  mnist: {
+    classes: 10,
+    images: true,
+    async choose(request, classes, path) {
+      const pick = async (split: "train" | "test", count: number): Promise<Sample> => {
+        const images = await loadMnist(split);
+        return imagesToRows(images, choose(images.labels, classes, count, request.seed, split === "train" ? 0 : 1, `${path}.${split}`), request.size);
+      };
+      return { train: await pick("train", request.train), ...(request.test > 0 ? { test: await pick("test", request.test) } : {}) };
+    },
+  },
+  iris: {
+    classes: 3,
+    images: false,
+    async choose(request, classes, path) {
+      const { inputs, labels } = loadIris();
+      const chosen = choose(labels, classes, request.train + request.test, request.seed, 0, `${path}.train`);
+      const part = (indices: readonly number[]): Sample => ({
+        inputs: matrix(indices.length, 4, Float64Array.from(indices.flatMap((i) => Array.from(inputs.data.subarray(4 * i, 4 * i + 4))))),
+        labels: Uint8Array.from(indices, (i) => labels[i]!),
+      });
+      return { train: part(chosen.slice(0, request.train)), ...(request.test > 0 ? { test: part(chosen.slice(request.train)) } : {}) };
+    },
+  },
+};
+
+/** `count` indices of the wanted classes in a random order that depends on the seed only: the first 50 of 100 are the first 50 of 60. */
+function choose(labels: Uint8Array, classes: readonly number[], count: number, seed: number, index: number, path: string): number[] {
+  const candidates: number[] = [];
+  labels.forEach((label, i) => {
+    if (classes.includes(label)) candidates.push(i);
+  });
+  if (count > candidates.length) throw inputError(path, `at most ${candidates.length} points of these classes`, count);
+  const random = stream(seed, index);
+  for (let i = 0; i < count; i++) {
+    const j = i + Math.floor(random.uniform() * (candidates.length - i));
+    [candidates[i], candidates[j]] = [candidates[j]!, candidates[i]!];
+  }
+  return candidates.slice(0, count);
+}
+
+function imagesToRows(images: DigitImages, indices: readonly number[], size: readonly number[] | undefined): Sample {
+  const { height, width } = images;
+  const [h, w] = [size?.[0] ?? height, size?.[1] ?? width];
+  const pixels = height * width;
+  const data = new Float64Array(indices.length * h * w);
+  indices.forEach((image, row) => {
+    const picture = images.pixels.subarray(image * pixels, (image + 1) * pixels);
+    data.set(h === height && w === width ? picture : resizeByArea(picture, height, width, h, w), row * h * w);
+  });
+  for (let k = 0; k < data.length; k++) data[k]! /= 255;
+  return { inputs: matrix(indices.length, h * w, data), labels: Uint8Array.from(indices, (i) => images.labels[i]!) };
+}
