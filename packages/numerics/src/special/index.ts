@@ -1,1 +1,3 @@
-export {};
+export * from "./complex-log-gamma.js";
+export * from "./gamma.js";
+export * from "./gamma-product.js";
