@@ -1,1 +1,9 @@
-export {};
+export * from "./judge.js";
+export * from "./faults.js";
+export * from "./reports.js";
+export * from "./sample-networks.js";
+export * from "./scenario-family.js";
+export * from "./scenarios.js";
+export * from "./standard-plugins.js";
+export * from "./sufficient-sums.js";
+export * from "./suite.js";

@@ -1,17 +1,8 @@
-import { plugin as activations } from "@finitewidth/activations";
 import { createRegistry, FinitewidthError, type Plugin, type Registry } from "@finitewidth/core";
-import { plugin as largeDeviations } from "@finitewidth/large-deviations";
-import { plugin as monteCarlo } from "@finitewidth/monte-carlo";
-import { plugin as perturbation } from "@finitewidth/perturbation";
-import { plugin as posterior } from "@finitewidth/posterior";
-import { plugin as priorConv } from "@finitewidth/prior-conv";
-import { plugin as priorFc } from "@finitewidth/prior-fc";
+import { standardPlugins } from "@finitewidth/verification";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-
-/** Everything that comes with the command. */
-export const builtinPlugins: readonly Plugin[] = [activations, priorFc, priorConv, posterior, largeDeviations, perturbation, monteCarlo];
 
 /**
  * The built-in registry plus third-party packages, resolved from the folder of the experiment file, then from the working directory.
@@ -19,7 +10,7 @@ export const builtinPlugins: readonly Plugin[] = [activations, priorFc, priorCon
  */
 export async function loadRegistry(plugins: readonly string[], folder: string): Promise<Registry> {
   const loaded = await Promise.all(plugins.map((name, i) => loadPlugin(name, folder, `plugins[${i}]`)));
-  return createRegistry([...builtinPlugins, ...loaded]);
+  return createRegistry([...standardPlugins, ...loaded]);
 }
 
 /** URL of a plug-in module, for workers that load it again. @throws FinitewidthError (code "input"). */

@@ -1,2 +1,1 @@
 export { main } from "./main.js";
-export { builtinPlugins } from "./builtin-registry.js";

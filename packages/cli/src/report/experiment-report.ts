@@ -1,10 +1,10 @@
 import { hiddenLayers, widthsOf, type Matrix, type Network } from "@finitewidth/core";
 import { normalQuantile } from "@finitewidth/numerics";
-import { agreement, calibration, colourOf, drawFigure, heatmaps, lines, type PredictiveSeries } from "@finitewidth/plots";
+import { agreement, calibration, colourOf, drawFigure, heatmaps, lines, type PredictiveSeries, escapeHtml, figureBlock, htmlTable, jsonDetails, notes, page, type Note } from "@finitewidth/plots";
 import type { MethodOutcome } from "../method-outcome.js";
 import type { Plan, StepOutcome } from "../run-experiment.js";
 import { formatNumber, withError } from "../table.js";
-import { createDocument, escapeHtml, figureBlock, htmlTable, jsonDetails, notes, page, type Note } from "./html.js";
+import { createDocument } from "./html.js";
 
 type Solved = Extract<MethodOutcome, { status: "ok" }>;
 

@@ -1,5 +1,5 @@
-import { lines, phasePlane, type PhasePlane } from "@finitewidth/plots";
-import { createDocument, escapeHtml, figureBlock, notes, page } from "./html.js";
+import { lines, phasePlane, type PhasePlane, escapeHtml, figureBlock, notes, page } from "@finitewidth/plots";
+import { createDocument } from "./html.js";
 
 type Grid = readonly (readonly (number | null)[])[];
 

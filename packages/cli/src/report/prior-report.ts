@@ -1,8 +1,8 @@
-import { drawFigure, heatmaps, colourOf } from "@finitewidth/plots";
+import { drawFigure, heatmaps, colourOf, escapeHtml, figureBlock, htmlTable, jsonDetails, notes, page, type Note } from "@finitewidth/plots";
 import type { PriorOutcome, PriorPlan } from "../run-prior.js";
 import { formatNumber, withError } from "../table.js";
 import { describeNetwork } from "./experiment-report.js";
-import { createDocument, escapeHtml, figureBlock, htmlTable, jsonDetails, notes, page, type Note } from "./html.js";
+import { createDocument } from "./html.js";
 
 /** Header and rows of the summary, shared by the terminal and the report: moments at the first input. */
 export function priorTable(outcomes: readonly PriorOutcome[]): { readonly header: string[]; readonly rows: string[][] } {

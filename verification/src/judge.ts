@@ -1,0 +1,106 @@
+import normalCdf from "@stdlib/stats-base-dists-normal-cdf";
+import normalQuantile from "@stdlib/stats-base-dists-normal-quantile";
+import type { Claim } from "@finitewidth/core";
+import type { Estimate } from "./sufficient-sums.js";
+
+/** Probability that a correct suite shows any false alarm. */
+export const falseAlarmRate = 0.01;
+
+/** Two-sided threshold of |z| for `comparisons` comparisons with a common false-alarm rate (Šidák). */
+export function criticalScore(comparisons: number): number {
+  const each = 1 - (1 - falseAlarmRate) ** (1 / Math.max(1, comparisons));
+  return normalQuantile(1 - each / 2, 0, 1);
+}
+
+/** Claimed and sampled values at one width. */
+export interface Comparison {
+  readonly factor: number;
+  readonly claimed: Float64Array;
+  readonly sampled: Estimate;
+}
+
+/** Verdict on one claim (or on a deliberately wrong version of it). */
+export interface Verdict {
+  readonly agrees: boolean;
+  /** Largest |z| over the entries (allowance for stated errors subtracted), or that of the slope. */
+  readonly score: number;
+  /** Entry with the largest |z|. */
+  readonly worst: number;
+  /** −d log|residual| / d log N with its standard error, for claims with an error order. */
+  readonly slope?: { readonly value: number; readonly standardError: number };
+}
+
+/** Standard error with a floor at rounding, so that quantities without any sampling noise are compared too. */
+const spread = (sampled: Estimate, i: number): number => Math.max(sampled.standardError[i]!, 1e-12 * Math.abs(sampled.value[i]!), 1e-300);
+
+/** Judges a claim against samples, `threshold` from `criticalScore`. Exact and relative claims by z-scores at the first width, others by the slope. */
+export function judge(error: Claim["error"], comparisons: readonly Comparison[], threshold: number): Verdict {
+  if (typeof error === "object" && "order" in error && comparisons.length > 1) return judgeSlope(error.order, comparisons, threshold);
+  const { claimed, sampled } = comparisons[0]!;
+  const scale = Math.max(...sampled.value.map(Math.abs));
+  const allowance = typeof error === "object" && "relative" in error ? error.relative * scale : 0;
+  let [score, worst] = [0, 0];
+  for (let i = 0; i < claimed.length; i++) {
+    const z = Math.max(0, Math.abs(claimed[i]! - sampled.value[i]!) - allowance) / spread(sampled, i);
+    if (!(z <= score)) [score, worst] = [z, i];
+  }
+  return { agrees: score <= threshold, score, worst };
+}
+
+/**
+ * Residuals of an approximation must fall as N^−order. The squared residual is unbiased by subtracting the sampling variance; a weighted
+ * regression of its logarithm gives the slope. Where sampling cannot resolve the residual at the smallest width, the residual must be below it at all.
+ */
+function judgeSlope(order: number, comparisons: readonly Comparison[], threshold: number): Verdict {
+  const points = comparisons.map(({ factor, claimed, sampled }) => {
+    let [square, variance, noise] = [0, 0, 0];
+    for (let i = 0; i < claimed.length; i++) {
+      const s2 = spread(sampled, i) ** 2;
+      const r = claimed[i]! - sampled.value[i]!;
+      square += r * r - s2;
+      variance += 4 * Math.max(r * r - s2, 0) * s2 + 2 * s2 * s2;
+      noise += s2;
+    }
+    return { x: Math.log(factor), square, error: Math.sqrt(variance), noise: Math.sqrt(noise) };
+  });
+  const worst = worstEntry(comparisons[0]!);
+  // Residuals below twice their own error carry no slope; they must not reappear above it at larger widths.
+  const resolved = points.filter((point) => point.square > 2 * point.error);
+  if (resolved.length < 2) {
+    const last = points.at(-1)!;
+    const score = Math.max(0, last.square) / last.error;
+    return { agrees: score <= threshold, score, worst };
+  }
+  let [sw, sx, sy, sxx, sxy] = [0, 0, 0, 0, 0];
+  for (const { x, square, error } of resolved) {
+    const y = 0.5 * Math.log(square);
+    // Next-order terms bend the line by a few per cent; a floor on the error keeps the best-measured points from deciding alone.
+    const sigma = Math.hypot((0.5 * error) / square, 0.05);
+    const w = 1 / (sigma * sigma);
+    sw += w;
+    sx += w * x;
+    sy += w * y;
+    sxx += w * x * x;
+    sxy += w * x * y;
+  }
+  const determinant = sw * sxx - sx * sx;
+  const slope = -(sw * sxy - sx * sy) / determinant;
+  const standardError = Math.sqrt(sw / determinant);
+  const score = Math.max(0, order - slopeMargin - slope) / standardError;
+  return { agrees: score <= threshold, score, worst, slope: { value: slope, standardError } };
+}
+
+/** Finite widths show the next order too: a slope may fall short of its order by this much. */
+export const slopeMargin = 0.35;
+
+function worstEntry({ claimed, sampled }: Comparison): number {
+  let [worst, score] = [0, -1];
+  for (let i = 0; i < claimed.length; i++) {
+    const z = Math.abs(claimed[i]! - sampled.value[i]!) / spread(sampled, i);
+    if (z > score) [worst, score] = [i, z];
+  }
+  return worst;
+}
+
+/** Two-sided tail probability of a z-score, for the report. */
+export const tailProbability = (score: number): number => 2 * normalCdf(-Math.abs(score), 0, 1);

@@ -1,0 +1,103 @@
+import type { Network, Problem, Scaling, Scenario } from "@finitewidth/core";
+import { stream } from "@finitewidth/random";
+
+/** How the truth is sampled. */
+export type Sampling =
+  /** Networks from the prior, weighted by the likelihood: unbiased, no chain to mix; for few training points. */
+  | { readonly kind: "importance"; readonly samples: number }
+  /** Markov chains over the weights of the network (method `monte-carlo`). */
+  | { readonly kind: "chains"; readonly chains: number; readonly draws: number; readonly warmup: number };
+
+/** A network with data, at one or more common multiples of its widths. */
+export interface ScenarioFamily {
+  readonly name: string;
+  /** Theories to check on it. */
+  readonly theories: readonly { readonly name: string; readonly options?: Readonly<Record<string, unknown>> }[];
+  /** Multiples of the widths; claims with an error order are judged by their slope over them, exact ones at the first. */
+  readonly factors: readonly number[];
+  readonly sampling: Sampling;
+  readonly suite: "quick" | "full";
+  build(factor: number): Scenario;
+}
+
+interface Fields {
+  readonly name: string;
+  readonly theories: ScenarioFamily["theories"];
+  readonly network: (factor: number) => Network;
+  readonly points: number;
+  readonly features: number;
+  readonly outputs?: number;
+  readonly tests?: number;
+  readonly temperature: number;
+  readonly scaling?: Scaling;
+  readonly sampling: Sampling;
+  readonly suite?: "quick" | "full";
+  readonly factors?: readonly number[];
+  /** Size of the targets as a function of the width factor. */
+  readonly targetScale?: (factor: number) => number;
+  readonly seed: number;
+}
+
+/** Family with Gaussian inputs and a smooth target plus noise, all from the seed. */
+export function family(fields: Fields): ScenarioFamily {
+  const { name, theories, points, features, outputs = 1, tests = 2, temperature, sampling, seed } = fields;
+  return {
+    name,
+    theories,
+    factors: fields.factors ?? [1],
+    sampling,
+    suite: fields.suite ?? "quick",
+    build(factor) {
+      const random = stream(seed, 0);
+      const inputs = random.normals(new Float64Array(points * features));
+      const testInputs = random.normals(new Float64Array(tests * features));
+      const scale = fields.targetScale?.(factor) ?? 1;
+      const targets = new Float64Array(points * outputs);
+      for (let i = 0; i < points; i++) {
+        for (let d = 0; d < outputs; d++) {
+          const x = inputs[i * features + (d % features)]!;
+          targets[i * outputs + d] = scale * (0.9 * x + 0.5 * Math.sin(2 * x + d) + 0.4 * random.normal());
+        }
+      }
+      const problem: Problem = {
+        network: fields.network(factor),
+        inputs: { data: inputs, shape: [points, features] },
+        targets: { data: targets, shape: [points, outputs] },
+        temperature,
+        scaling: fields.scaling ?? "standard",
+      };
+      return { name: factor === 1 ? name : `${name} ×${factor}`, problem, testInputs: { data: testInputs, shape: [tests, features] } };
+    },
+  };
+}
+
+/** Fully connected network with one variance per layer. */
+export const fullyConnected =
+  (activation: string, widths: readonly number[], weightVariance: readonly number[], biasVariance: readonly number[] = widths.map(() => 0).concat(0)) =>
+  (factor: number): Network => ({ type: "fully-connected", activation, widths: widths.map((width) => width * factor), weightVariance, biasVariance }) as Network;
+
+/** Convolutional network, in the resolved form of its prior model. */
+export const convolutional =
+  (fields: {
+    readonly inputShape: readonly number[];
+    readonly layers: readonly { readonly channels: number; readonly kernelSize: readonly number[]; readonly stride?: readonly number[]; readonly padding?: "circular" | "zero" | "valid" | readonly number[] }[];
+    readonly readout: "flatten" | "global-average";
+    readonly activation: string;
+    readonly weightVariance: readonly number[];
+  }) =>
+  (factor: number): Network =>
+    ({
+      type: "convolutional",
+      inputShape: fields.inputShape,
+      layers: fields.layers.map(({ channels, kernelSize, stride, padding }) => ({
+        channels: channels * factor,
+        kernelSize,
+        stride: stride ?? kernelSize.map(() => 1),
+        padding: padding ?? "circular",
+        dilation: kernelSize.map(() => 1),
+      })),
+      readout: fields.readout,
+      activation: fields.activation,
+      weightVariance: fields.weightVariance,
+      biasVariance: fields.weightVariance.map(() => 0),
+    }) as Network;

@@ -1,0 +1,11 @@
+import { plugin as activations } from "@finitewidth/activations";
+import type { Plugin } from "@finitewidth/core";
+import { plugin as largeDeviations } from "@finitewidth/large-deviations";
+import { plugin as monteCarlo } from "@finitewidth/monte-carlo";
+import { plugin as perturbation } from "@finitewidth/perturbation";
+import { plugin as posterior } from "@finitewidth/posterior";
+import { plugin as priorConv } from "@finitewidth/prior-conv";
+import { plugin as priorFc } from "@finitewidth/prior-fc";
+
+/** All plug-ins of this project: what the command line offers and the verification suite checks. */
+export const standardPlugins: readonly Plugin[] = [activations, priorFc, priorConv, posterior, largeDeviations, perturbation, monteCarlo];

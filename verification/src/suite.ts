@@ -1,0 +1,222 @@
+import { FinitewidthError, inputError, resolveNetwork, validate, type Claim, type Matrix, type Run, type Scenario, type Tensor, type Theory } from "@finitewidth/core";
+import { faults } from "./faults.js";
+import { criticalScore, judge, type Comparison, type Verdict } from "./judge.js";
+import { sampleNetworks, type SampleChunk } from "./sample-networks.js";
+import type { ScenarioFamily } from "./scenario-family.js";
+import { scenarios } from "./scenarios.js";
+import { estimate, type Estimate, type SufficientSums } from "./sufficient-sums.js";
+
+/** A deliberate mistake and whether the samples revealed it. */
+export interface PowerCheck {
+  readonly fault: string;
+  /** False when the claim does not depend on what was changed. */
+  readonly applicable: boolean;
+  readonly caught: boolean;
+  readonly score: number;
+}
+
+/** What was found about one claim. */
+export interface Evidence {
+  readonly theory: string;
+  readonly scenario: string;
+  readonly id: string;
+  readonly statement: string;
+  readonly source: string;
+  readonly error: Claim["error"];
+  readonly quantity: string;
+  readonly comparisons: readonly { readonly factor: number; readonly claimed: readonly number[]; readonly sampled: readonly number[]; readonly standardError: readonly number[]; readonly effectiveSamples: number }[];
+  readonly shape: readonly number[];
+  readonly threshold: number;
+  readonly verdict: Verdict;
+  readonly power: readonly PowerCheck[];
+  /** Every kind of fault that applies was caught by at least one of its variants. */
+  readonly powerful: boolean;
+  readonly passed: boolean;
+}
+
+/** Result of a whole suite. */
+export interface SuiteEvidence {
+  readonly suite: "quick" | "full";
+  readonly passed: boolean;
+  readonly claims: readonly Evidence[];
+  /** Scenarios that could not be run, with the reason. */
+  readonly failures: readonly { readonly scenario: string; readonly theory: string; readonly reason: string }[];
+  readonly seconds: number;
+}
+
+/** Settings of a verification run. */
+export interface VerificationSettings {
+  readonly suite: "quick" | "full";
+  /** Only claims whose "theory / scenario / claim" contains this text. */
+  readonly filter?: string;
+  /** @defaultValue the built-in ones */
+  readonly families?: readonly ScenarioFamily[];
+  /** Modules of third-party plug-ins, for workers. */
+  readonly pluginModules?: readonly string[];
+}
+
+/** Samples, compares and judges every claim of every theory on every scenario. @throws FinitewidthError (code "input") when the filter matches nothing. */
+export async function runVerification(settings: VerificationSettings, run: Run): Promise<SuiteEvidence> {
+  const started = performance.now();
+  const families = (settings.families ?? scenarios).filter((family) => settings.suite === "full" || family.suite === "quick");
+  const wanted = (theory: string, family: ScenarioFamily, claim = ""): boolean => settings.filter === undefined || `${theory} / ${family.name} / ${claim}`.toLowerCase().includes(settings.filter.toLowerCase());
+  const failures: { scenario: string; theory: string; reason: string }[] = [];
+  const gathered: { family: ScenarioFamily; theory: Theory; options: unknown; claims: readonly Claim[][]; estimates: readonly Estimate[][] }[] = [];
+
+  for (const [f, family] of families.entries()) {
+    run.onProgress?.(f, families.length, family.name);
+    const built = family.factors.map((factor) => family.build(factor));
+    const truth = new Map<string, Promise<Sampled>>();
+    for (const { name, options: raw } of family.theories) {
+      try {
+        const theory = run.registry.theory(name, "theories");
+        const options = validate(theory.options, raw ?? {}, `options of ${name}`);
+        const claims = await Promise.all(built.map((scenario) => collect(theory, scenario, options, run)));
+        const kept = claims[0]!.map((claim) => claim.id).filter((id) => wanted(name, family, id) || wanted(name, family));
+        if (claims[0]!.length === 0) failures.push({ scenario: family.name, theory: name, reason: "states no claims here" });
+        if (kept.length === 0) continue;
+        const selected = claims.map((list) => list.filter((claim) => kept.includes(claim.id)));
+        const estimates = await Promise.all(selected.map(async (list, i) => sampleFor(family, built[i]!, list, truth, i, settings, run)));
+        gathered.push({ family, theory, options, claims: selected, estimates });
+      } catch (error) {
+        run.signal?.throwIfAborted();
+        failures.push({ scenario: family.name, theory: name, reason: error instanceof Error ? error.message : String(error) });
+      }
+    }
+  }
+  const comparisons = gathered.reduce((sum, { claims }) => sum + claims[0]!.reduce((entries, claim) => entries + claim.value.data.length, 0), 0);
+  if (gathered.length === 0 && failures.length === 0) throw inputError("--filter", "text contained in some claim's name", settings.filter);
+  const threshold = criticalScore(comparisons);
+
+  const evidence: Evidence[] = [];
+  for (const { family, theory, options, claims, estimates } of gathered) {
+    const faulty = await Promise.all(
+      faults.map(async (fault) => {
+        const changed = family.factors.map((factor) => fault.apply(family.build(factor)));
+        if (changed.some((scenario) => scenario === undefined)) return undefined;
+        const lists = await Promise.all(changed.map((scenario) => collect(theory, scenario!, options, run).catch(() => [])));
+        return { fault, lists };
+      }),
+    );
+    for (const [c, claim] of claims[0]!.entries()) {
+      const compare = (lists: readonly (readonly Claim[])[]): Comparison[] =>
+        family.factors.map((factor, i) => ({ factor, claimed: lists[i]!.find((other) => other.id === claim.id)!.value.data, sampled: estimates[i]![c]! }));
+      const own = compare(claims);
+      const verdict = judge(claim.error, own, threshold);
+      const power = faulty.flatMap((entry): PowerCheck[] => {
+        if (!entry || entry.lists.some((list) => !list.some((other) => other.id === claim.id))) return [];
+        const wrong = compare(entry.lists);
+        const applicable = wrong.some(({ claimed }, i) => claimed.some((value, k) => Math.abs(value - own[i]!.claimed[k]!) > 1e-9 * (Math.abs(value) + 1e-12)));
+        const outcome = judge(claim.error, wrong, threshold);
+        return [{ fault: entry.fault.name, applicable, caught: applicable && !outcome.agrees, score: outcome.score }];
+      });
+      const kinds = new Set(faults.filter((fault) => power.some((check) => check.fault === fault.name && check.applicable)).map((fault) => fault.kind));
+      // A width fault changes an approximate claim only by its own small correction; there the slope test is what guards the width.
+      const required = [...kinds].filter((kind) => kind === "variance" || claim.error === "exact");
+      const powerful = required.length > 0 && required.every((kind) => faults.some((fault) => fault.kind === kind && power.some((check) => check.fault === fault.name && check.caught)));
+      evidence.push({
+        theory: theory.name,
+        scenario: family.name,
+        id: claim.id,
+        statement: claim.statement,
+        source: claim.source,
+        error: claim.error,
+        quantity: claim.estimand.quantity + (claim.estimand.layer === undefined ? "" : ` ${claim.estimand.layer}`),
+        comparisons: own.map(({ factor, claimed, sampled }) => ({ factor, claimed: [...claimed], sampled: [...sampled.value], standardError: [...sampled.standardError], effectiveSamples: sampled.effectiveSamples })),
+        shape: claim.value.shape,
+        threshold,
+        verdict,
+        power,
+        powerful,
+        passed: verdict.agrees && powerful,
+      });
+    }
+  }
+  return {
+    suite: settings.suite,
+    passed: failures.length === 0 && evidence.every((entry) => entry.passed),
+    claims: evidence,
+    failures,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+async function collect(theory: Theory, scenario: Scenario, options: unknown, run: Run): Promise<Claim[]> {
+  const claims: Claim[] = [];
+  const reason = theory.refuses(scenario.problem, options, run.registry);
+  if (reason !== undefined) throw new FinitewidthError(`[${theory.name}] ${reason}`, { code: "refused" });
+  for await (const claim of theory.claims(scenario, options, quietly(run))) claims.push(claim);
+  return claims;
+}
+
+const quietly = (run: Run): Run => {
+  const { onProgress: _onProgress, ...rest } = run;
+  return rest;
+};
+
+/** What was sampled for one scenario at one width. */
+type Sampled = { readonly kind: "sums"; readonly chunks: readonly SufficientSums[] } | { readonly kind: "chains"; readonly estimates: Readonly<Record<string, Estimate>> };
+
+const chunkCount = 40;
+
+async function sampleFor(family: ScenarioFamily, scenario: Scenario, claims: readonly Claim[], truth: Map<string, Promise<Sampled>>, index: number, settings: VerificationSettings, run: Run): Promise<Estimate[]> {
+  const points = scenario.problem.inputs.shape[0];
+  return Promise.all(
+    claims.map(async (claim) => {
+      const { of } = claim.estimand;
+      const key = `${of} ${index}`;
+      let sampled = truth.get(key);
+      if (sampled === undefined) {
+        sampled = family.sampling.kind === "chains" && of === "posterior" ? runChains(family.sampling, scenario, run) : runImportance(family, scenario, of, index, settings, run);
+        truth.set(key, sampled);
+      }
+      const result = await sampled;
+      if (result.kind === "sums") return estimate(result.chunks, claim.estimand, points);
+      const found = result.estimates[claim.estimand.layer === undefined ? claim.estimand.quantity : `${claim.estimand.quantity} ${claim.estimand.layer}`];
+      if (found === undefined) throw new FinitewidthError(`chains do not give ${claim.estimand.quantity}`, { code: "refused" });
+      return found;
+    }),
+  );
+}
+
+async function runImportance(family: ScenarioFamily, scenario: Scenario, of: "prior" | "posterior", index: number, settings: VerificationSettings, run: Run): Promise<Sampled> {
+  const samples = family.sampling.kind === "importance" ? family.sampling.samples : 40_000;
+  const chunks = Array.from(
+    { length: chunkCount },
+    (_, chunk): SampleChunk => ({
+      problem: scenario.problem,
+      testInputs: scenario.testInputs,
+      of,
+      samples: Math.ceil(samples / chunkCount),
+      seed: run.seed,
+      index: (of === "prior" ? 0 : 1) * 1_000_000 + index * 10_000 + chunk,
+      pluginModules: settings.pluginModules ?? [],
+    }),
+  );
+  const results: SufficientSums[] = [];
+  for await (const result of quietly(run).map(sampleNetworks, chunks)) results.push(result);
+  return { kind: "sums", chunks: results };
+}
+
+async function runChains(sampling: Extract<ScenarioFamily["sampling"], { kind: "chains" }>, scenario: Scenario, run: Run): Promise<Sampled> {
+  const { kind: _kind, ...lengths } = sampling;
+  const sampler = run.registry.theory("monte-carlo", "theories");
+  const options = validate(sampler.options, lengths, "options of monte-carlo");
+  const { problem } = scenario;
+  resolveNetwork(run.registry, problem.network);
+  const posterior = await sampler.fit(problem, options, quietly(run));
+  if (!posterior.solver.converged) throw new FinitewidthError(`chains of ${scenario.name} did not mix: ${posterior.warnings.join("; ")}`, { code: "not-converged" });
+  const prediction = await sampler.predict(posterior, scenario.testInputs, { covariance: false }, quietly(run));
+  const effectiveSamples = typeof posterior.diagnostics.effectiveSamples === "number" ? posterior.diagnostics.effectiveSamples : sampling.chains * sampling.draws;
+  const entry = (value: Matrix | Tensor | undefined, error: Matrix | Tensor | undefined): Estimate | undefined => (value && error ? { value: value.data, standardError: error.data, effectiveSamples } : undefined);
+  const estimates: Record<string, Estimate> = {};
+  const put = (key: string, found: Estimate | undefined): void => {
+    if (found) estimates[key] = found;
+  };
+  put("predictive.mean", entry(prediction.mean, prediction.standardError?.mean));
+  put("predictive.variance", entry(prediction.variance, prediction.standardError?.variance));
+  put("train.mean", entry(posterior.train?.mean, posterior.train?.standardError?.mean));
+  put("train.variance", entry(posterior.train?.variance, posterior.train?.standardError?.variance));
+  posterior.hiddenKernels?.forEach((kernel, l) => put(`hiddenKernel ${l + 1}`, entry(kernel, posterior.standardError?.hiddenKernels?.[l])));
+  return { kind: "chains", estimates };
+}
