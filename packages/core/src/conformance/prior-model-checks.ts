@@ -1,0 +1,186 @@
+import type { Network } from "../network.js";
+import { hiddenLayers } from "../network.js";
+import type { PriorModel } from "../prior-model.js";
+import type { RandomStream } from "../random-stream.js";
+import { resolveNetwork, type Registry } from "../registry.js";
+import { rowRange, type Matrix } from "../tensor.js";
+import { validate } from "../validation.js";
+import { demand, demandClose, demandFinite, demandSame, type Check } from "./check.js";
+
+/** A network of the model, as an experiment file writes it, with inputs to try it on (at least 3 rows). */
+export interface PriorModelCase {
+  readonly network: { readonly type: string; readonly [key: string]: unknown };
+  readonly inputs: Matrix;
+  readonly outputs?: number;
+}
+
+/** What every prior model must satisfy. `stream(seed)`: a source of randomness, such as `stream` of @finitewidth/random. */
+export function priorModelChecks(model: PriorModel, cases: readonly PriorModelCase[], registry: Registry, stream: (seed: number) => RandomStream): Check[] {
+  return cases.flatMap((entry, i) => checksOf(model, entry, registry, stream).map((check) => ({ ...check, name: `case ${i}: ${check.name}` })));
+}
+
+function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: PriorModelCase, registry: Registry, stream: (seed: number) => RandomStream): Check[] {
+  const resolve = (): Network => validate(model.schema, raw, "network");
+  const P = inputs.shape[0];
+  const kernelsOf = (rows: Matrix, others?: Matrix) => {
+    const network = resolve();
+    return model.infiniteWidth(network, resolveNetwork(registry, network).activation, rows, others);
+  };
+  const realised = (rows = inputs) => {
+    const network = resolve();
+    return model.realise(network, resolveNetwork(registry, network).activation, rows, outputs);
+  };
+  return [
+    {
+      name: "the schema fills in one variance per weight layer and rejects unknown keys",
+      run() {
+        const network = resolve();
+        demand(network.type === model.name, `type "${network.type}" of the resolved network must be the model's name "${model.name}"`);
+        demand(network.biasVariance.length === network.weightVariance.length, "weightVariance and biasVariance must both become lists with L + 1 entries");
+        const unknown = model.schema["~standard"].validate({ ...raw, surelyUnknownKey: 1 });
+        demand(!(unknown instanceof Promise) && unknown.issues !== undefined, "an unknown key must be rejected (use strictObject)");
+      },
+    },
+    {
+      name: "infinite-width kernels are symmetric, positive semidefinite and complete",
+      run() {
+        const network = resolve();
+        const { preactivation, hidden } = kernelsOf(inputs);
+        const L = hiddenLayers(network);
+        demand(preactivation.length === L + 1, `preactivation: expected ${L + 1} kernels (K¹ … K^{L+1}), got ${preactivation.length}`);
+        demand(hidden.length === L, `hidden: expected ${L} kernels (G¹ … G^L), got ${hidden.length}`);
+        for (const [name, list] of Object.entries({ preactivation, hidden })) {
+          list.forEach((kernel, l) => {
+            demand(kernel.shape[0] === P && kernel.shape[1] === P, `${name}[${l}]: expected ${P} × ${P}, got ${kernel.shape.join(" × ")}`);
+            demandFinite(kernel.data, `${name}[${l}]`);
+            for (let a = 0; a < P; a++) {
+              for (let b = 0; b < a; b++) {
+                const [ab, ba, aa, bb] = [kernel.data[a * P + b]!, kernel.data[b * P + a]!, kernel.data[a * P + a]!, kernel.data[b * P + b]!];
+                demandClose([ab], [ba], 1e-12, `${name}[${l}] must be symmetric: entry (${a}, ${b})`);
+                demand(ab * ab <= aa * bb * (1 + 1e-9) + 1e-20, `${name}[${l}] is not positive semidefinite in the pair (${a}, ${b})`);
+              }
+            }
+          });
+        }
+      },
+    },
+    {
+      name: "cross kernels are blocks of the joint kernel, whatever the block sizes",
+      run() {
+        const joint = kernelsOf(inputs).preactivation;
+        const [rows, others] = [rowRange(inputs, 0, 2), rowRange(inputs, 2, P)];
+        const cross = kernelsOf(rows, others);
+        joint.forEach((kernel, l) => {
+          const block = Float64Array.from({ length: 2 * (P - 2) }, (_, k) => kernel.data[Math.floor(k / (P - 2)) * P + 2 + (k % (P - 2))]!);
+          demandClose(cross.preactivation[l]!.data, block, 1e-12, `cross preactivation[${l}]`);
+        });
+        const last = joint.at(-1)!;
+        demand(cross.othersDiagonal !== undefined, "othersDiagonal must be present when `others` is given");
+        demandClose(cross.othersDiagonal, Float64Array.from({ length: P - 2 }, (_, k) => last.data[(k + 2) * P + k + 2]!), 1e-12, "othersDiagonal");
+      },
+    },
+    {
+      name: "a realised network is a pure function of its parameters",
+      run() {
+        const net = realised();
+        const theta = stream(1).normals(new Float64Array(net.parameters));
+        const first = net.forward(theta).outputs.data.slice();
+        net.forward(stream(2).normals(new Float64Array(net.parameters)));
+        demandSame(net.forward(theta).outputs.data, first, "outputs", "forward must depend on θ only; fill the whole state at each call");
+      },
+    },
+    {
+      name: "outputs are linear in the readout: f = Φ a + b",
+      run() {
+        const net = realised();
+        const theta = stream(3).normals(new Float64Array(net.parameters));
+        const at = net.parameters - net.readoutParameters;
+        const run = (scale: number): Float64Array => {
+          const scaled = theta.slice();
+          for (let i = at; i < scaled.length; i++) scaled[i]! *= scale;
+          return net.forward(scaled).outputs.data.slice();
+        };
+        demandClose(run(3), run(1).map((value) => 3 * value), 1e-10, "outputs at three times the readout parameters");
+      },
+    },
+    {
+      name: "features give the outputs their variance: Var f = |Φ|² + σ_b²",
+      run() {
+        const net = realised();
+        const network = resolve();
+        const theta = stream(4).normals(new Float64Array(net.parameters));
+        const at = net.parameters - net.readoutParameters;
+        const state = net.forward(theta);
+        const F = state.features.shape[1];
+        const expected = Float64Array.from({ length: P }, (_, a) => state.features.data.subarray(a * F, (a + 1) * F).reduce((sum, value) => sum + value * value, network.biasVariance.at(-1)!));
+        // The outputs are linear in the readout parameters, so their variance is the sum of squared responses.
+        const variance = new Float64Array(P);
+        for (let i = at; i < net.parameters; i++) {
+          const unit = theta.slice();
+          unit.fill(0, at);
+          unit[i] = 1;
+          const response = net.forward(unit).outputs;
+          for (let a = 0; a < P; a++) variance[a]! += response.data[a * outputs]! ** 2;
+        }
+        demandClose(variance, expected, 1e-10, "variance of the first output over the readout");
+      },
+    },
+    {
+      name: "pullbacks are the gradients",
+      run() {
+        const net = realised();
+        const theta = stream(5).normals(new Float64Array(net.parameters));
+        const cotangent: Matrix = { data: stream(6).normals(new Float64Array(P * outputs)), shape: [P, outputs] };
+        const gradient = new Float64Array(net.parameters);
+        net.pullback(theta, net.forward(theta), cotangent, gradient);
+        const F = net.forward(theta).features.shape[1];
+        const featureCotangent: Matrix = { data: stream(7).normals(new Float64Array(P * F)), shape: [P, F] };
+        const featureGradient = new Float64Array(net.parameters);
+        net.pullbackFeatures(theta, net.forward(theta), featureCotangent, featureGradient);
+        const inner = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+        const random = stream(8);
+        const step = 1e-6;
+        for (let trial = 0; trial < 3; trial++) {
+          const direction = random.normals(new Float64Array(net.parameters));
+          const at = (sign: number) => net.forward(theta.map((value, i) => value + sign * step * direction[i]!));
+          const plus = inner(at(1).outputs.data, cotangent.data);
+          const minus = inner(at(-1).outputs.data, cotangent.data);
+          demandClose([inner(gradient, direction)], [(plus - minus) / (2 * step)], 1e-5, "directional derivative by pullback");
+          direction.fill(0, net.parameters - net.readoutParameters);
+          const featurePlus = inner(at(1).features.data, featureCotangent.data);
+          const featureMinus = inner(at(-1).features.data, featureCotangent.data);
+          const hidden = featureGradient.slice();
+          hidden.fill(0, net.parameters - net.readoutParameters);
+          demandClose([inner(hidden, direction)], [(featurePlus - featureMinus) / (2 * step)], 1e-5, "directional derivative by pullbackFeatures");
+        }
+      },
+    },
+    {
+      name: "the mixing law, where there is one, has the infinite-width kernel as its mean",
+      run() {
+        const network = resolve();
+        const { activation } = resolveNetwork(registry, network);
+        const law = model.mixing?.(network, activation);
+        if (law === undefined) return;
+        const random = stream(9);
+        const draws = 4000;
+        const mean = new Float64Array(P * P);
+        const square = new Float64Array(P * P);
+        for (let s = 0; s < draws; s++) {
+          const covariance = law.covariance(1, law.sample(1, random), inputs);
+          for (let k = 0; k < mean.length; k++) {
+            mean[k]! += covariance.data[k]! / draws;
+            square[k]! += covariance.data[k]! ** 2 / draws;
+          }
+        }
+        const K = kernelsOf(inputs).preactivation.at(-1)!.data;
+        const biases = network.biasVariance.slice(1).some((value) => value !== 0);
+        if (biases) return;
+        for (let k = 0; k < mean.length; k++) {
+          const error = Math.sqrt(Math.max(0, square[k]! - mean[k]! ** 2) / draws) + 1e-12 * Math.abs(K[k]!);
+          demand(Math.abs(mean[k]! - K[k]!) <= 5 * error, `mean covariance[${k}] = ${mean[k]} ± ${error} differs from the infinite-width kernel ${K[k]}: a variance is off by a factor`);
+        }
+      },
+    },
+  ];
+}
