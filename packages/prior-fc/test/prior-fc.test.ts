@@ -1,0 +1,162 @@
+import { createRegistry, FinitewidthError, matrixFromRows, resolveNetworkInput, type Activation, type FullyConnectedNetwork, type GaussianMoments, type RandomStream } from "@finitewidth/core";
+import { describe, expect, it } from "vitest";
+import { firstLayerDiagonal, fullyConnected, fullyConnectedKernels, fullyConnectedMixing, plugin, sampleFactor } from "../src/index.js";
+import { expectClose } from "../../../tools/testing.ts";
+
+const moments = (overrides: Partial<GaussianMoments>): GaussianMoments => overrides as GaussianMoments;
+const identity: Activation = {
+  name: "identity",
+  summary: "linear",
+  odd: true,
+  smooth: true,
+  bounded: false,
+  value: (h) => h,
+  derivative: () => 1,
+  moments: moments({ kernel: (_a, c) => c, diagonal: (k) => k }),
+};
+const relu: Activation = {
+  ...identity,
+  name: "relu",
+  moments: moments({
+    diagonal: (k) => k / 2,
+    kernel: (a, c, b) => {
+      const s = Math.sqrt(Math.max(a * b - c * c, 0));
+      return (s + c * (Math.PI - Math.atan2(s, c))) / (2 * Math.PI);
+    },
+  }),
+};
+const registry = createRegistry([{ name: "test", activations: [identity, relu] }, plugin]);
+const parse = (network: Record<string, unknown>) => resolveNetworkInput({ type: "fully-connected", activation: "identity", ...network }, registry) as FullyConnectedNetwork;
+
+describe("schema", () => {
+  it("fills in defaults, one variance per weight layer", () => {
+    expect(parse({ widths: [3, 4] })).toEqual({ type: "fully-connected", activation: "identity", widths: [3, 4], weightVariance: [1, 1, 1], biasVariance: [0, 0, 0] });
+    expect(parse({ widths: [3], weightVariance: [2, 0.5], biasVariance: 0.1 }).weightVariance).toEqual([2, 0.5]);
+  });
+
+  it.each([
+    [{ widths: [3, 0] }, "network.widths[1]: expected a positive integer, got 0"],
+    [{ widths: [2.5] }, "network.widths[0]: expected a positive integer, got 2.5"],
+    [{ widths: [] }, "network.widths: expected at least one hidden layer, got an empty array"],
+    [{ widths: 3 }, "network.widths: expected a list of positive integers, got 3"],
+    [{}, "network.widths: missing"],
+    [{ widths: [3], weightVariance: 0 }, "network.weightVariance: expected a positive number, got 0"],
+    [{ widths: [3], weightVariance: [1, -2] }, "network.weightVariance[1]: expected a positive number, got -2"],
+    [{ widths: [3], weightVariance: [1] }, "network.weightVariance: expected one number or 2 of them (one per weight layer), got an array of 1"],
+    [{ widths: [3], biasVariance: -1 }, "network.biasVariance: expected a number ≥ 0, got -1"],
+    [{ widths: [3], biasVariance: [0, 0, 0] }, "network.biasVariance: expected one number or 2 of them"],
+    [{ widths: [3], width: 4 }, "network.width: unknown key"],
+    [{ widths: [3], activation: "tahn" }, 'network.activation: expected one of "identity", "relu", got "tahn"'],
+  ])("rejects %j", (network, message) => {
+    expect(() => parse(network)).toThrow(message);
+  });
+});
+
+describe("infinite width", () => {
+  const inputs = matrixFromRows([[1, 2, 0], [1, 2, 0], [-2, -4, 0], [0.5, -1, 2]]);
+  const others = matrixFromRows([[1, 2, 0], [0, 1, 1]]);
+  const network = parse({ widths: [5, 7], activation: "relu", weightVariance: [1.5, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] });
+
+  it("linear networks: K^{L+1} in closed form", () => {
+    const linear = parse({ widths: [5, 7], weightVariance: [1.5, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] });
+    const { preactivation, hidden } = fullyConnectedKernels(linear, identity, inputs);
+    const first = preactivation[0]!.data;
+    expectClose(first.slice(0, 4), [(1.5 * 5) / 3 + 0.1, (1.5 * 5) / 3 + 0.1, (-1.5 * 10) / 3 + 0.1, (1.5 * -1.5) / 3 + 0.1], { relative: 1e-15, absolute: 1e-15 });
+    expectClose(preactivation[2]!.data, first.map((k) => 0.5 * (2 * k + 0.2) + 0.3), { relative: 1e-14, absolute: 1e-14 });
+    expect(hidden).toHaveLength(2);
+  });
+
+  it("cross kernels and diagonals agree with the square ones", () => {
+    const square = fullyConnectedKernels(network, relu, matrixFromRows([[1, 2, 0], [1, 2, 0], [-2, -4, 0], [0.5, -1, 2], [1, 2, 0], [0, 1, 1]]));
+    const cross = fullyConnectedKernels(network, relu, inputs, others);
+    for (const [l, kernel] of cross.preactivation.entries()) {
+      const full = square.preactivation[l]!;
+      expectClose(kernel.data, [0, 1, 2, 3].flatMap((i) => [full.data[i * 6 + 4]!, full.data[i * 6 + 5]!]), { relative: 1e-13, absolute: 1e-14 }, `layer ${l + 1}`);
+    }
+    const last = square.preactivation.at(-1)!;
+    expectClose(cross.othersDiagonal!, [last.data[4 * 6 + 4]!, last.data[5 * 6 + 5]!], { relative: 1e-14 });
+    expectClose(firstLayerDiagonal(network, others), [square.preactivation[0]!.data[28]!, square.preactivation[0]!.data[35]!], { relative: 1e-14 });
+  });
+});
+
+/** Deterministic stand-in for the streams of @finitewidth/random: a 32-bit counter hash, polar normals, Marsaglia–Tsang gamma. */
+function testStream(seed: number): RandomStream {
+  let state = seed >>> 0;
+  const uniform = (): number => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let z = state;
+    z = Math.imul(z ^ (z >>> 16), 0x85ebca6b);
+    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
+    return ((z ^ (z >>> 16)) >>> 0) / 2 ** 32 + 2 ** -33;
+  };
+  const normal = (): number => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+  const gamma = (shape: number): number => {
+    if (shape < 1) return gamma(shape + 1) * uniform() ** (1 / shape);
+    const d = shape - 1 / 3;
+    for (;;) {
+      const x = normal();
+      const v = (1 + x / Math.sqrt(9 * d)) ** 3;
+      if (v > 0 && Math.log(uniform()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+    }
+  };
+  return { uniform, normal, gamma, normals: (out) => out.map(normal) };
+}
+
+describe("mixing law of deep linear networks", () => {
+  it("is known for the identity only", () => {
+    const network = parse({ widths: [4] });
+    expect(fullyConnected.mixing?.(network, identity)?.sites).toBe(1);
+    expect(fullyConnected.mixing?.(network, relu)).toBeUndefined();
+  });
+
+  it("chain carries widths, variances and biases by layer", () => {
+    const { chain } = fullyConnectedMixing(parse({ widths: [3, 5], weightVariance: [9, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] }));
+    expect(chain.layers.map(({ width, variance, biasVariance, sites }) => ({ width, variance, biasVariance, sites }))).toEqual([
+      { width: 3, variance: 2, biasVariance: 0, sites: 1 },
+      { width: 5, variance: 0.5, biasVariance: 0.2, sites: 1 },
+    ]);
+    expect(chain.readoutBiasVariance).toBe(0.3);
+  });
+
+  // Closed forms (theory page 01 section 1): E Q = Π s, E Q_ab Q_cd = α δ_ab δ_cd + β(δ_ac δ_bd + δ_ad δ_bc), bottleneck N < D included.
+  it.each([[[4, 6]], [[2, 5]], [[1, 3]], [[5]]])("first and second moments of sampled Q, widths %j", (widths) => {
+    const outputs = 3;
+    const variances = widths.map((_, l) => (l === 0 ? 2 : 0.5));
+    const scale = variances.reduce((product, s) => product * s, 1);
+    const p = widths.reduce((product, n) => product * (1 + 2 / n), 1);
+    const m = widths.reduce((product, n) => product * (1 - 1 / n), 1);
+    const expected = [scale, (scale ** 2 * (p + 2 * m)) / 3 + (2 * scale ** 2 * (p - m)) / 3, (scale ** 2 * (p + 2 * m)) / 3, (scale ** 2 * (p - m)) / 3];
+    const stream = testStream(7);
+    const draws = 20000;
+    const sums = new Float64Array(4);
+    const squares = new Float64Array(4);
+    for (let k = 0; k < draws; k++) {
+      const f = sampleFactor(widths, variances, outputs, stream);
+      const r = f.shape[1];
+      expect(r).toBe(Math.min(outputs, ...widths));
+      const q = (a: number, b: number): number => Array.from({ length: r }, (_, c) => f.data[a * r + c]! * f.data[b * r + c]!).reduce((sum, value) => sum + value, 0);
+      [q(1, 1), q(2, 2) ** 2, q(0, 0) * q(2, 2), q(1, 2) ** 2].forEach((value, i) => {
+        sums[i]! += value / draws;
+        squares[i]! += (value * value) / draws;
+      });
+    }
+    for (let i = 0; i < 4; i++) expect(Math.abs(sums[i]! - expected[i]!) / Math.sqrt((squares[i]! - sums[i]! ** 2) / draws), `moment ${i}`).toBeLessThan(4.5);
+  });
+
+  it("density: D = 1 of log q, D > 1 Wishart for one wide layer, refused otherwise", () => {
+    const law = fullyConnectedMixing(parse({ widths: [5], weightVariance: [1, 2] }));
+    const q = matrixFromRows([[1.7]]);
+    expectClose(law.logDensity!(1, q), 2.5 * Math.log((1.7 * 5) / 4) - (1.7 * 5) / 4 - Math.log(1.3293403881791368), { absolute: 1e-13 });
+    // W_2(5, 2 I/5) at a diagonal Q
+    const value = law.logDensity!(2, matrixFromRows([[1.5, 0], [0, 0.7]]));
+    const logGamma2 = Math.log(Math.sqrt(Math.PI)) + Math.log(1.3293403881791368) + Math.log(1);
+    expectClose(value, Math.log(1.5 * 0.7) - (2.2 * 5) / 4 + 5 * Math.log(5 / 4) - logGamma2, { absolute: 1e-12 });
+    expect(() => fullyConnectedMixing(parse({ widths: [5, 5] })).logDensity!(2, matrixFromRows([[1, 0], [0, 1]]))).toThrow(FinitewidthError);
+  });
+
+  it("covariance is Q ⊗ K, output index first", () => {
+    const law = fullyConnectedMixing(parse({ widths: [5], biasVariance: [0.5, 0] }));
+    const x = matrixFromRows([[1, 1], [2, 0]]);
+    expectClose(law.covariance(2, matrixFromRows([[1, 3], [3, 10]]), x).data, [1.5, 1.5, 4.5, 4.5, 1.5, 2.5, 4.5, 7.5, 4.5, 4.5, 15, 15, 4.5, 7.5, 15, 25], { absolute: 1e-14 });
+  });
+});
