@@ -3,12 +3,12 @@ import { demand, demandClose, demandFinite, type Check } from "./check.js";
 
 const grid = Array.from({ length: 81 }, (_, i) => -4 + 0.1 * i + 0.013);
 /** Variances and correlations, degenerate ones included. */
-const pairs = [
+const pairs: readonly (readonly [a: number, c: number, b: number])[] = [
   [1, 0.3, 2],
   [0.5, -0.4, 0.7],
   [2, 1.9, 2],
   [1, 0, 1],
-] as const;
+];
 const degenerate = [
   [1, 1, 1],
   [1, -1, 1],
@@ -68,10 +68,10 @@ export function activationChecks(activation: Activation, settings: { readonly to
       name: "kernel, mean and slope agree with quadrature",
       run() {
         const phi = activation.value;
-        demandClose(pairs.map((pair) => moments.kernel(...pair)), pairs.map(([a, c, b]) => expectation(a, c, b, (x, y) => phi(x) * phi(y))), tolerance, "kernel E φ(h1)φ(h2)");
+        demandClose(pairs.map(([a, c, b]) => moments.kernel(a, c, b)), pairs.map(([a, c, b]) => expectation(a, c, b, (x, y) => phi(x) * phi(y))), tolerance, "kernel E φ(h1)φ(h2)");
         demandClose([0.3, 1, 2.5].map((k) => moments.mean(k)).map((m) => m + 1), [0.3, 1, 2.5].map((k) => 1 + expectation(k, 0, 1, (x) => phi(x))), tolerance, "mean E φ(h) (plus 1)");
         demandClose([0.3, 1, 2.5].map((k) => moments.fourth(k)), [0.3, 1, 2.5].map((k) => expectation(k, 0, 1, (x) => phi(x) ** 4)), tolerance, "fourth E φ⁴");
-        if (activation.smooth) demandClose(pairs.map((pair) => moments.kernelSlope(...pair)), pairs.map(([a, c, b]) => expectation(a, c, b, (x, y) => activation.derivative(x) * activation.derivative(y))), tolerance, "kernelSlope E φ′(h1)φ′(h2)");
+        if (activation.smooth) demandClose(pairs.map(([a, c, b]) => moments.kernelSlope(a, c, b)), pairs.map(([a, c, b]) => expectation(a, c, b, (x, y) => activation.derivative(x) * activation.derivative(y))), tolerance, "kernelSlope E φ′(h1)φ′(h2)");
       },
     },
     {
@@ -79,8 +79,8 @@ export function activationChecks(activation: Activation, settings: { readonly to
       run() {
         const step = 1e-5;
         const inner = pairs.filter(([a, c, b]) => c * c < 0.9 * a * b);
-        demandClose(inner.map((pair) => moments.kernelSlope(...pair)), inner.map(([a, c, b]) => (moments.kernel(a, c + step, b) - moments.kernel(a, c - step, b)) / (2 * step)), 1e-5, "kernelSlope ∂G/∂c");
-        demandClose(inner.map((pair) => moments.kernelCurvature(...pair)), inner.map(([a, c, b]) => (moments.kernel(a + step, c, b) - moments.kernel(a - step, c, b)) / step), 1e-5, "kernelCurvature 2 ∂G/∂a");
+        demandClose(inner.map(([a, c, b]) => moments.kernelSlope(a, c, b)), inner.map(([a, c, b]) => (moments.kernel(a, c + step, b) - moments.kernel(a, c - step, b)) / (2 * step)), 1e-5, "kernelSlope ∂G/∂c");
+        demandClose(inner.map(([a, c, b]) => moments.kernelCurvature(a, c, b)), inner.map(([a, c, b]) => (moments.kernel(a + step, c, b) - moments.kernel(a - step, c, b)) / step), 1e-5, "kernelCurvature 2 ∂G/∂a");
         const ks = [0.3, 1, 2.5];
         demandClose(ks.map((k) => moments.diagonalSlope(k)), ks.map((k) => (moments.diagonal(k + step) - moments.diagonal(k - step)) / (2 * step)), 1e-5, "diagonalSlope");
       },
