@@ -1,0 +1,99 @@
+import { inputError, resolveNetwork, shapeError, toStandardScaling, zeros, type Claim, type InfiniteWidthKernels, type Matrix, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Theory } from "@finitewidth/core";
+import { noOptions, type NoOptions } from "../options.js";
+import { conditionGaussianProcess, predictGaussianProcess, trainGaussianProcess, type GaussianPrediction, type GaussianProcess } from "./gaussian-process.js";
+
+function kernels(registry: Registry, problem: { readonly network: Problem["network"] }, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
+  const { priorModel, activation } = resolveNetwork(registry, problem.network);
+  return priorModel.infiniteWidth(problem.network, activation, inputs, others);
+}
+
+const outputKernel = (k: InfiniteWidthKernels): Matrix => k.preactivation.at(-1)!;
+
+/** The variance of one output, repeated for all of them; a joint covariance with index point·D + output. */
+function spreadOutputs(prediction: GaussianPrediction, outputs: number): Prediction {
+  const points = prediction.variance.length;
+  const variance = zeros(points, outputs);
+  for (let i = 0; i < points; i++) variance.data.fill(prediction.variance[i]!, i * outputs, (i + 1) * outputs);
+  if (prediction.covariance === undefined) return { mean: prediction.mean, variance };
+  const covariance = zeros(points * outputs, points * outputs);
+  for (let i = 0; i < points; i++) {
+    for (let j = 0; j < points; j++) {
+      const value = prediction.covariance.data[i * points + j]!;
+      for (let a = 0; a < outputs; a++) covariance.data[(i * outputs + a) * points * outputs + j * outputs + a] = value;
+    }
+  }
+  return { mean: prediction.mean, variance, covariance };
+}
+
+async function fit(problem: Problem, _options: NoOptions, run: Run): Promise<Posterior> {
+  const { network, inputs, targets, temperature } = toStandardScaling(problem);
+  if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
+  const infinite = kernels(run.registry, { network }, inputs);
+  const kernel = outputKernel(infinite);
+  run.signal?.throwIfAborted();
+  const process = conditionGaussianProcess(kernel, targets, temperature);
+  run.signal?.throwIfAborted();
+  return {
+    theory: "nngp",
+    problem,
+    arrays: { root: process.root, weights: process.weights },
+    solver: { converged: true, iterations: 0, residual: 0, jitter: 0 },
+    logEvidence: process.logEvidence,
+    train: spreadOutputs(trainGaussianProcess(process, kernel, targets, temperature), targets.shape[1]),
+    // At infinite width the hidden kernels do not learn: posterior and prior agree.
+    hiddenKernels: infinite.hidden,
+    diagnostics: { form: process.form },
+    warnings: process.warnings,
+  };
+}
+
+async function predict(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
+  const problem = toStandardScaling(posterior.problem);
+  const form = posterior.diagnostics["form"] as GaussianProcess["form"];
+  const process: GaussianProcess = { root: posterior.arrays["root"] as Matrix, form, weights: posterior.arrays["weights"] as Matrix, logEvidence: posterior.logEvidence ?? 0, warnings: [] };
+  const cross = kernels(run.registry, problem, problem.inputs, inputs);
+  const prior = want.covariance ? outputKernel(kernels(run.registry, problem, inputs)) : cross.othersDiagonal!;
+  return spreadOutputs(predictGaussianProcess(process, outputKernel(cross), prior), problem.targets.shape[1]);
+}
+
+async function prior(problem: PriorProblem, _options: NoOptions, run: Run): Promise<PriorResult> {
+  const kernel = outputKernel(kernels(run.registry, problem, problem.inputs));
+  const points = kernel.shape[0];
+  const warnings: string[] = [];
+  const logDensity = problem.evaluateAt.map((value, i) => {
+    if (value.shape[0] !== points || value.shape[1] !== problem.outputs) throw shapeError(`evaluateAt[${i}]`, `${points} × ${problem.outputs} numbers`, value.shape.join(" × "));
+    try {
+      const process = conditionGaussianProcess(kernel, value, 0);
+      warnings.push(...process.warnings.filter((warning) => !warnings.includes(warning)));
+      return process.logEvidence;
+    } catch (error) {
+      throw inputError(`evaluateAt[${i}]`, "a value of f that the prior can take", (error as Error).message);
+    }
+  });
+  return {
+    secondMoment: kernel,
+    ...(points <= 8 ? { fourthCumulant: { data: new Float64Array(points ** 4), shape: [points, points, points, points] }, kernelCovariance: { data: new Float64Array(points ** 4), shape: [points, points, points, points] } } : {}),
+    excessKurtosis: new Float64Array(points),
+    kernelMeanShift: zeros(points, points),
+    ...(logDensity.length > 0 ? { logDensity: Float64Array.from(logDensity) } : {}),
+    warnings,
+  };
+}
+
+/**
+ * Infinite-width limit: f ~ GP(0, K^{L+1}) for any activation, any number of outputs, T ≥ 0, biases, either scaling. Evidence, predictions,
+ * and hidden kernels G¹ … G^L, which the data do not change. Makes no claims about networks of finite width.
+ * Source: docs/theories/nngp.md; J. Lee et al., Deep neural networks as Gaussian processes (2018).
+ */
+export const nngp: Theory<NoOptions> = {
+  name: "nngp",
+  summary: "Infinite-width Gaussian process (NNGP): any activation, no feature learning.",
+  options: noOptions,
+  refuses: () => undefined,
+  fit,
+  predict,
+  prior,
+  refusesPrior: () => undefined,
+  // eslint-disable-next-line require-yield
+  async *claims(): AsyncIterable<Claim> {},
+};

@@ -1,0 +1,5 @@
+import type { Plugin, Theory } from "@finitewidth/core";
+import { nngp } from "./infinite-width/nngp.js";
+
+/** Registers the theories "nngp" and "exact". */
+export const plugin: Plugin = { name: "@finitewidth/posterior", theories: [nngp as Theory] };

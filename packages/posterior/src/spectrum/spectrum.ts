@@ -1,0 +1,132 @@
+import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
+import { gram, multiply, multiplyTransposedLeft, symmetricEigen, transpose } from "@finitewidth/linalg";
+import { pivotedCholesky } from "./pivoted-cholesky.js";
+
+/** Positive part of the spectrum of a kernel: K = V diag(values) Vᵀ on its range of dimension r, zero on the other P − r directions. */
+export interface Spectrum {
+  /** κ_i > 0, r entries, ascending. */
+  readonly values: Float64Array;
+  /** V: P × r, orthonormal columns. */
+  readonly vectors: Matrix;
+}
+
+/** @throws FinitewidthError (code "shape" or "input") unless K is square, finite and symmetric to 1e-8 of its largest entry. */
+export function checkKernel(kernel: Matrix, path = "kernel"): void {
+  const [n, columns] = kernel.shape;
+  if (n !== columns) throw shapeError(path, "a square matrix", `${n} × ${columns}`);
+  if (n === 0) throw inputError(path, "at least one input", []);
+  let largest = 0;
+  for (const value of kernel.data) {
+    if (!Number.isFinite(value)) throw inputError(path, "finite entries", value);
+    largest = Math.max(largest, Math.abs(value));
+  }
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < i; j++) {
+      const difference = Math.abs(kernel.data[i * n + j]! - kernel.data[j * n + i]!);
+      if (difference > 1e-8 * largest) throw inputError(`${path}[${i}][${j}]`, `the same value as ${path}[${j}][${i}] (a symmetric matrix)`, kernel.data[i * n + j]);
+    }
+  }
+}
+
+/**
+ * Eigenvalues above P·ε·κ_max and their eigenvectors. When `lowRank` is set and the rank is below about P/2 (more points than input
+ * features, duplicates) a pivoted Cholesky factor K = G Gᵀ is found first and GᵀG diagonalised: O(P r²) instead of O(P³); directions near
+ * the threshold are then orthogonal only to ε κ_max/κ, which a positive temperature hides.
+ * @throws FinitewidthError: see `checkKernel`; code "not-positive-definite" for an eigenvalue below −1e-8 κ_max.
+ */
+export function spectrumOf(kernel: Matrix, options: { readonly lowRank?: boolean } = {}): Spectrum {
+  checkKernel(kernel);
+  const n = kernel.shape[0];
+  if (options.lowRank) {
+    const factor = pivotedCholesky(kernel, Math.floor(n / 2));
+    if (factor !== undefined) return spectrumOfFactor(factor);
+  }
+  const { values, vectors } = symmetricEigen(kernel);
+  const largest = Math.max(values[n - 1]!, 0);
+  const smallest = values[0]!;
+  if (smallest < -1e-8 * Math.max(largest, 1e-300)) {
+    throw new FinitewidthError(`kernel is not positive semi-definite: its smallest eigenvalue is ${smallest}, its largest ${largest}`, { code: "not-positive-definite" });
+  }
+  const threshold = n * Number.EPSILON * largest;
+  const first = values.findIndex((value) => value > threshold);
+  return first < 0 ? { values: new Float64Array(0), vectors: zeros(n, 0) } : { values: values.slice(first), vectors: columnsFrom(vectors, first) };
+}
+
+/** Spectrum of G Gᵀ for G: P × k with k < P. */
+function spectrumOfFactor(factor: Matrix): Spectrum {
+  const { values, vectors } = symmetricEigen(gram(transpose(factor)));
+  const k = values.length;
+  const threshold = factor.shape[0] * Number.EPSILON * (values[k - 1] ?? 0);
+  const first = values.findIndex((value) => value > threshold);
+  if (first < 0) return { values: new Float64Array(0), vectors: zeros(factor.shape[0], 0) };
+  const kept = values.slice(first);
+  const v = multiply(factor, columnsFrom(vectors, first));
+  const r = kept.length;
+  for (let i = 0; i < v.data.length; i++) v.data[i]! /= Math.sqrt(kept[i % r]!);
+  return { values: kept, vectors: v };
+}
+
+function columnsFrom(m: Matrix, first: number): Matrix {
+  const [rows, columns] = m.shape;
+  if (first === 0) return m;
+  const out = zeros(rows, columns - first);
+  for (let i = 0; i < rows; i++) out.data.set(m.data.subarray(i * columns + first, (i + 1) * columns), i * (columns - first));
+  return out;
+}
+
+/** Adds the direction of the constant vector that K does not span (eigenvalue 0), where there is one, so that 1 = V Vᵀ 1. */
+export function spanConstant(spectrum: Spectrum): Spectrum {
+  const { values, vectors } = spectrum;
+  const [n, r] = vectors.shape;
+  const one = zeros(n, 1);
+  one.data.fill(1);
+  // twice: the second pass removes what rounding left of the first
+  for (let pass = 0; pass < 2; pass++) {
+    const fitted = multiply(vectors, multiplyTransposedLeft(vectors, one));
+    for (let i = 0; i < n; i++) one.data[i]! -= fitted.data[i]!;
+  }
+  const norm = Math.hypot(...one.data);
+  if (norm < 1e-7 * Math.sqrt(n)) return spectrum;
+  const wider = zeros(n, r + 1);
+  for (let i = 0; i < n; i++) {
+    wider.data[i * (r + 1)] = one.data[i]! / norm;
+    wider.data.set(vectors.data.subarray(i * r, (i + 1) * r), i * (r + 1) + 1);
+  }
+  return { values: Float64Array.from([0, ...values]), vectors: wider };
+}
+
+/** Targets in the eigenbasis: Ŷ = VᵀY and what V does not span, Y_⊥ = Y − V Ŷ. */
+export interface ProjectedTargets {
+  /** Ŷ: r × D. */
+  readonly projected: Matrix;
+  /** |Y_⊥|², summed over outputs. */
+  readonly residualSquare: number;
+  /** Largest |entry| of Y_⊥. */
+  readonly residualLargest: number;
+}
+
+/** Projects Y (P × D) on the range of K. O(P r D). @throws FinitewidthError (code "shape" or "input") for a wrong number of rows or entries that are not finite. */
+export function projectTargets(spectrum: Spectrum, targets: Matrix): ProjectedTargets {
+  const { vectors } = spectrum;
+  const [n, r] = vectors.shape;
+  if (targets.shape[0] !== n) throw shapeError("targets", `${n} rows, like inputs`, `${targets.shape[0]}`);
+  for (const value of targets.data) if (!Number.isFinite(value)) throw inputError("targets", "finite numbers", value);
+  const projected = multiplyTransposedLeft(vectors, targets);
+  if (r === n) return { projected, residualSquare: 0, residualLargest: 0 };
+  const fitted = multiply(vectors, projected);
+  let residualSquare = 0;
+  let residualLargest = 0;
+  for (let i = 0; i < fitted.data.length; i++) {
+    const rest = targets.data[i]! - fitted.data[i]!;
+    residualSquare += rest * rest;
+    residualLargest = Math.max(residualLargest, Math.abs(rest));
+  }
+  return { projected, residualSquare, residualLargest };
+}
+
+/** @throws FinitewidthError (code "input") when T = 0 and the targets have a component outside the range of the kernel: their density is zero. */
+export function requireInRange(targets: ProjectedTargets, largestTarget: number): void {
+  if (targets.residualLargest > 1e-10 * Math.max(largestTarget, 1e-300) && targets.residualLargest > 0) {
+    throw inputError("targets", "values in the range of the kernel when the temperature is 0 (inputs that are repeated or outnumber the features leave other values impossible)", "a component outside it");
+  }
+}
