@@ -6,3 +6,4 @@ export * from "./roots/index.js";
 export * from "./sampling/index.js";
 export * from "./special/index.js";
 export * from "./statistics/index.js";
+export * from "./wishart-chain/index.js";

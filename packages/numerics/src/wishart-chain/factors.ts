@@ -1,0 +1,133 @@
+import { FinitewidthError, zeros, type Matrix, type RandomStream } from "@finitewidth/core";
+import { addDiagonal, cholesky, gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLowerTransposed, trace, transpose } from "@finitewidth/linalg";
+import type { ChainLayerLayout, ChainLayout } from "./layout.js";
+
+/** One layer of a chain: M_l = F_l F_lᵀ with F_l = R_l Z_l; E_l is the covariance factor (R_l Rₗᵀ = E_l E_lᵀ), undefined at the top. */
+export interface ChainFactor {
+  readonly z: Matrix;
+  readonly r: Matrix;
+  readonly f: Matrix;
+  readonly e?: Matrix;
+}
+
+/** into_(a k),(to + c) += scale Σ_i t_ki f_(a i),(from + c) for c < count and every output a: one tap applied to the sites of a factor. */
+function applyTap(tap: Matrix, f: Matrix, from: number, into: Matrix, to: number, count: number, outputs: number, scale: number): void {
+  const [rows, columns] = tap.shape;
+  for (let a = 0; a < outputs; a++) {
+    for (let k = 0; k < rows; k++) {
+      const target = (a * rows + k) * into.shape[1] + to;
+      for (let i = 0; i < columns; i++) {
+        const value = scale * tap.data[k * columns + i]!;
+        if (value === 0) continue;
+        const source = (a * columns + i) * f.shape[1] + from;
+        for (let c = 0; c < count; c++) into.data[target + c]! += value * f.data[source + c]!;
+      }
+    }
+  }
+}
+
+/** E_l = [√(s_l/|m|) (I⊗t_m) F_{l+1}]_m: (D S_l) × (|m| r_{l+1}), a factor of the covariance of layer l. */
+export function pushFactor(layout: ChainLayerLayout, outputs: number, above: Matrix): Matrix {
+  const { layer, rows, inner } = layout;
+  const scale = Math.sqrt(layer.variance / layer.taps.length);
+  const e = zeros(rows, inner);
+  layer.taps.forEach((tap, m) => applyTap(tap, above, 0, e, m * above.shape[1], above.shape[1], outputs, scale));
+  return e;
+}
+
+/** Adjoint of `pushFactor`: gradient with respect to F_{l+1} from the gradient with respect to E_l. */
+export function pullFactor(layout: ChainLayerLayout, outputs: number, above: { readonly rows: number; readonly rank: number }, gradient: Matrix): Matrix {
+  const { layer } = layout;
+  const scale = Math.sqrt(layer.variance / layer.taps.length);
+  const out = zeros(above.rows, above.rank);
+  layer.taps.forEach((tap, m) => applyTap(transpose(tap), gradient, m * above.rank, out, 0, above.rank, outputs, scale));
+  return out;
+}
+
+/** Cholesky factor of E Eᵀ, with a relative 1e-13 on the diagonal where that is numerically singular. */
+function choleskyOfGram(e: Matrix): Matrix {
+  const a = gram(e);
+  try {
+    return cholesky(a).factor;
+  } catch (error) {
+    if (!(error instanceof FinitewidthError) || error.code !== "not-positive-definite") throw error;
+    return cholesky(addDiagonal(a, 1e-13 * trace(a))).factor;
+  }
+}
+
+/**
+ * Factors of every layer, 1 … L, from the Bartlett matrices Z_l (d_l × r_l lower trapezoidal): R_L = √c, E_l from F_{l+1}, R_l = E_l or its
+ * Cholesky factor, F_l = R_l Z_l. Theory page: docs/theories/convolution.md §5. Cost: O(Σ rows² |m| rank).
+ */
+export function chainFactors(layout: ChainLayout, z: readonly Matrix[]): readonly ChainFactor[] {
+  const factors: ChainFactor[] = [];
+  for (let l = layout.layers.length - 1; l >= 0; l--) {
+    const here = layout.layers[l]!;
+    const above = factors[0];
+    if (above === undefined) {
+      const r = addDiagonal(zeros(here.size, here.size), Math.sqrt(here.layer.variance));
+      factors.unshift({ z: z[l]!, r, f: multiply(r, z[l]!) });
+    } else {
+      const e = pushFactor(here, layout.outputs, above.f);
+      const r = here.reduced ? choleskyOfGram(e) : e;
+      factors.unshift({ z: z[l]!, r, f: multiply(r, z[l]!), e });
+    }
+  }
+  return factors;
+}
+
+/**
+ * Reverse mode through `chainFactors`: gradients with respect to every Z_l (entries above the diagonal are meaningless) from gradients
+ * with respect to the M_l; entries may be left out. Through R = chol(A): Ā = ½R⁻ᵀ(Φ + Φᵀ)R⁻¹, Φ = tril(RᵀR̄) with half its diagonal.
+ */
+export function chainAdjoint(layout: ChainLayout, factors: readonly ChainFactor[], gradients: readonly (Matrix | undefined)[]): readonly Matrix[] {
+  const out: Matrix[] = [];
+  let fBar = zeros(layout.layers[0]!.rows, layout.layers[0]!.rank);
+  for (const [l, here] of layout.layers.entries()) {
+    const { z, r, f, e } = factors[l]!;
+    const gradient = gradients[l];
+    if (gradient) {
+      const direct = multiply(gradient, f);
+      for (let i = 0; i < direct.data.length; i++) fBar.data[i]! += 2 * direct.data[i]!;
+    }
+    out.push(multiplyTransposedLeft(r, fBar));
+    if (e === undefined) break;
+    const rBar = multiplyTransposedRight(fBar, z);
+    const eBar = here.reduced ? choleskyAdjoint(r, rBar, e) : rBar;
+    fBar = pullFactor(here, layout.outputs, layout.layers[l + 1]!, eBar);
+  }
+  return out;
+}
+
+function choleskyAdjoint(r: Matrix, rBar: Matrix, e: Matrix): Matrix {
+  const n = r.shape[0];
+  const phi = multiplyTransposedLeft(r, rBar);
+  const symmetric = zeros(n, n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j <= i; j++) {
+      const value = phi.data[i * n + j]! * (i === j ? 0.5 : 1);
+      symmetric.data[i * n + j]! += value;
+      symmetric.data[j * n + i]! += value;
+    }
+  }
+  // 2 Ā E with Ā = ½ R⁻ᵀ S R⁻¹
+  const half = solveLowerTransposed(r, symmetric);
+  return multiply(solveLowerTransposed(r, transpose(half)), e);
+}
+
+/** Z (size × rank lower trapezoidal) with Z Zᵀ ~ W(N, I/N): Z_ii = √(χ²_{N−i}/N), i = 0 …, Z_ij ~ N(0, 1/N) below the diagonal. Singular laws included. */
+export function sampleBartlett(size: number, width: number, stream: RandomStream): Matrix {
+  const rank = Math.min(size, width);
+  const z = zeros(size, rank);
+  for (let j = 0; j < rank; j++) {
+    z.data[j * rank + j] = Math.sqrt((2 * stream.gamma((width - j) / 2)) / width);
+    for (let i = j + 1; i < size; i++) z.data[i * rank + j] = stream.normal() / Math.sqrt(width);
+  }
+  return z;
+}
+
+/** One draw of the factors of all layers from the prior. Cost: independent of the widths. */
+export function sampleChainFactors(layout: ChainLayout, stream: RandomStream): readonly ChainFactor[] {
+  const z = layout.layers.toReversed().map(({ size, layer }) => sampleBartlett(size, layer.width, stream));
+  return chainFactors(layout, z.toReversed());
+}

@@ -1,0 +1,3 @@
+export * from "./factors.js";
+export * from "./layout.js";
+export * from "./moments.js";
