@@ -1,0 +1,16 @@
+import { defineActivation } from "@finitewidth/activations";
+import type { Plugin } from "@finitewidth/core";
+
+/** φ(h) = sin h. Its Gaussian moments are filled in by quadrature from φ and its derivatives. */
+export const activation = defineActivation({
+  name: "sin",
+  summary: "φ(h) = sin h, bounded and periodic.",
+  odd: true,
+  smooth: true,
+  bounded: true,
+  value: Math.sin,
+  derivative: Math.cos,
+  secondDerivative: (h) => -Math.sin(h),
+});
+
+export const plugin: Plugin = { name: "finitewidth-plugin-sin", activations: [activation] };
