@@ -1,5 +1,11 @@
 export * from "./infinite-width/gaussian-process.js";
 export * from "./infinite-width/nngp.js";
 export * from "./plugin.js";
-export * from "./spectrum/spectrum.js";
 export type * from "./sampling/target.js";
+export * from "./scalar/hidden-kernels.js";
+export * from "./scalar/law.js";
+export * from "./scalar/likelihood.js";
+export * from "./scalar/posterior.js";
+export * from "./scalar/predict.js";
+export * from "./spectrum/problem.js";
+export * from "./spectrum/spectrum.js";

@@ -13,7 +13,7 @@ const identity: Activation = {
   bounded: false,
   value: (h) => h,
   derivative: () => 1,
-  moments: { kernel: (_a: number, c: number) => c, diagonal: (k: number) => k } as GaussianMoments,
+  moments: { kernel: (_a: number, c: number) => c, diagonal: (k: number) => k } as unknown as GaussianMoments,
 };
 const registry = createRegistry([{ name: "test", activations: [identity] }, priorFc, plugin]);
 const inputs = [[1, 2], [2, -1], [0.5, 0.3], [1, 2]];
