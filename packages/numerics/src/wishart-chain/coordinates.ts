@@ -1,0 +1,135 @@
+import { zeros, type Matrix, type RandomStream } from "@finitewidth/core";
+import { logGamma } from "../special/gamma.js";
+import type { ChainLayout } from "./layout.js";
+
+/** δ(x), log dδ/dx and d(log dδ/dx)/dx of the signed-root deviance. */
+export interface SignedRoot {
+  readonly delta: number;
+  readonly logSlope: number;
+  readonly logSlopeDerivative: number;
+}
+
+/**
+ * Inverts the signed-root deviance of log χ_ν at its mode: δ with ν(e^{2δ} − 1 − 2δ) = x², sign δ = sign x. Under the prior e^δ √ν ~ χ_ν the
+ * coordinate x is nearly N(0, 1) with Gaussian tails on both sides. Newton's method in y = x/√(2ν), series for |y| < 1e-3.
+ * Source: docs/theories/exact.md, "Several outputs".
+ */
+export function signedRoot(x: number, degrees: number): SignedRoot {
+  const scale = Math.sqrt(2 * degrees);
+  const y = x / scale;
+  if (Math.abs(y) < 1e-3) {
+    return {
+      delta: y * (1 + y * (-1 / 3 + y * (1 / 9 + y * (-4 / 135 + y / 270)))),
+      logSlope: Math.log1p(y * (-2 / 3 + y * (1 / 3 + y * (-16 / 135 + y / 54)))) - Math.log(scale),
+      logSlopeDerivative: (-2 / 3 + y * (2 / 9 + y * (2 / 135 - (28 * y) / 405))) / scale,
+    };
+  }
+  const square = 2 * y * y;
+  let delta = y > 0 ? 0.5 * Math.log1p(2 * y + square) : y > -1 ? y - (y * y) / 3 : -(y * y + 0.5) + 0.5 * Math.exp(-square - 1);
+  for (let step = 0; step < 8; step++) {
+    const e = Math.expm1(2 * delta);
+    const change = (e - 2 * delta - square) / (2 * e);
+    delta -= change;
+    if (Math.abs(change) <= 1e-16 * Math.abs(delta)) break;
+  }
+  const e = Math.expm1(2 * delta);
+  const slope = (2 * y) / (e * scale);
+  return { delta, logSlope: Math.log(slope), logSlopeDerivative: 1 / (y * scale) - (2 * (e + 1) * slope) / e };
+}
+
+/** Bartlett factors Z_1 … Z_L of a point in coordinate space, with dδ/dx of the diagonal coordinates (0 elsewhere). */
+export interface CoordinateFactors {
+  readonly z: readonly Matrix[];
+  readonly slopes: Float64Array;
+}
+
+/** Calls `diagonal(coordinate, i, ν)` and `below(coordinate, i, j)` for the coordinates of layer l in their order. */
+function eachCoordinate(layout: ChainLayout, l: number, diagonal: (at: number, i: number, degrees: number) => void, below: (at: number, i: number, j: number) => void): void {
+  const { offset, rank, size, layer } = layout.layers[l]!;
+  for (let i = 0; i < rank; i++) diagonal(offset + i, i, layer.width - i);
+  let at = offset + rank;
+  for (let j = 0; j < rank; j++) for (let i = j + 1; i < size; i++) below(at++, i, j);
+}
+
+/**
+ * Coordinates to Bartlett factors: signed-root deviances of the diagonals, Z_ii = √(ν/N) e^δ with ν = N − i (i from 0), and standard normals
+ * below the diagonal, Z_ij = x/√N. Layer L comes first; within a layer the diagonals, then below them column by column.
+ */
+export function coordinatesToFactors(layout: ChainLayout, x: Float64Array): CoordinateFactors {
+  const slopes = new Float64Array(layout.dimension);
+  const z = layout.layers.map(({ size, rank, layer }, l) => {
+    const out = zeros(size, rank);
+    eachCoordinate(
+      layout,
+      l,
+      (at, i, degrees) => {
+        const { delta, logSlope } = signedRoot(x[at]!, degrees);
+        out.data[i * rank + i] = Math.sqrt(degrees / layer.width) * Math.exp(delta);
+        slopes[at] = Math.exp(logSlope);
+      },
+      (at, i, j) => {
+        out.data[i * rank + j] = x[at]! / Math.sqrt(layer.width);
+      },
+    );
+    return out;
+  });
+  return { z, slopes };
+}
+
+/** Chain rule of `coordinatesToFactors`: adds to `gradient` what gradients with respect to Z_1 … Z_L mean for the coordinates. */
+export function addCoordinateGradient(layout: ChainLayout, factors: CoordinateFactors, zGradients: readonly Matrix[], gradient: Float64Array): void {
+  layout.layers.forEach(({ rank, layer }, l) => {
+    const zBar = zGradients[l]!.data;
+    const z = factors.z[l]!.data;
+    eachCoordinate(
+      layout,
+      l,
+      (at, i) => {
+        gradient[at]! += zBar[i * rank + i]! * z[i * rank + i]! * factors.slopes[at]!;
+      },
+      (at, i, j) => {
+        gradient[at]! += zBar[i * rank + j]! / Math.sqrt(layer.width);
+      },
+    );
+  });
+}
+
+/** Normalised log prior density of the coordinates; adds its gradient to `gradient`. */
+export function coordinateLogPrior(layout: ChainLayout, x: Float64Array, gradient?: Float64Array): number {
+  let value = 0;
+  for (let l = 0; l < layout.layers.length; l++) {
+    eachCoordinate(
+      layout,
+      l,
+      (at, _i, degrees) => {
+        const { logSlope, logSlopeDerivative } = signedRoot(x[at]!, degrees);
+        const half = degrees / 2;
+        value += Math.log(2) + half * Math.log(half) - half - logGamma(half) - 0.5 * x[at]! ** 2 + logSlope;
+        if (gradient) gradient[at]! += logSlopeDerivative - x[at]!;
+      },
+      (at) => {
+        value -= 0.5 * (x[at]! ** 2 + Math.log(2 * Math.PI));
+        if (gradient) gradient[at]! -= x[at]!;
+      },
+    );
+  }
+  return value;
+}
+
+/** One draw of the coordinates from the prior, written into `out`. */
+export function sampleCoordinates(layout: ChainLayout, stream: RandomStream, out: Float64Array): void {
+  for (let l = 0; l < layout.layers.length; l++) {
+    eachCoordinate(
+      layout,
+      l,
+      (at, _i, degrees) => {
+        const square = (2 * stream.gamma(degrees / 2)) / degrees;
+        const delta = 0.5 * Math.log(square);
+        out[at] = Math.sign(delta) * Math.sqrt(Math.max(degrees * (square - 1 - 2 * delta), 0));
+      },
+      (at) => {
+        out[at] = stream.normal();
+      },
+    );
+  }
+}
