@@ -1,3 +1,5 @@
+import { pngDataUrl } from "./png.js";
+
 /** Maps [0, 1] to RGB bytes. */
 export type ColourScale = (t: number) => readonly [number, number, number];
 
@@ -15,3 +17,11 @@ const ramp =
 export const sequential = ramp(["#1b1044", "#3b3a8f", "#2f6f9f", "#2a9d8f", "#7cc36a", "#f4e04d"]);
 /** Blue for negative, red for positive, white in the middle. */
 export const diverging = ramp(["#123a73", "#3f7fbf", "#a7cbe6", "#f7f7f7", "#f4b596", "#d1553f", "#7a0f1f"]);
+
+/** The scale as a picture, largest value on top. */
+export function colourBar(scale: ColourScale): string {
+  const steps = 128;
+  const rgb = new Uint8Array(3 * steps);
+  for (let i = 0; i < steps; i++) rgb.set(scale(1 - i / (steps - 1)), 3 * i);
+  return pngDataUrl(1, steps, rgb);
+}

@@ -1,5 +1,5 @@
 import type { Matrix } from "@finitewidth/core";
-import { diverging, sequential, type ColourScale } from "./colour-scale.js";
+import { colourBar, diverging, sequential, type ColourScale } from "./colour-scale.js";
 import { pngDataUrl } from "./png.js";
 import { plotStyle, short } from "./style.js";
 
@@ -73,11 +73,4 @@ function raster(values: Matrix, low: number, high: number, scale: ColourScale): 
   const rgb = new Uint8Array(3 * rows * columns);
   values.data.forEach((value, i) => rgb.set(Number.isFinite(value) ? scale((value - low) / (high - low)) : [235, 235, 235], 3 * i));
   return pngDataUrl(columns, rows, rgb);
-}
-
-function colourBar(scale: ColourScale): string {
-  const steps = 128;
-  const rgb = new Uint8Array(3 * steps);
-  for (let i = 0; i < steps; i++) rgb.set(scale(1 - i / (steps - 1)), 3 * i);
-  return pngDataUrl(1, steps, rgb);
 }

@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
-import { plotStyle } from "./style.js";
+import { colourBar, diverging, sequential } from "./colour-scale.js";
+import { plotStyle, short } from "./style.js";
 
 /** A scalar over the plane of weight and bias variances. */
 export interface PhasePlane {
@@ -28,18 +29,24 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
   const cells = values.flatMap((row, i) => row.map((value, j) => ({ x1: xs[i]!, x2: xs[i + 1]!, y1: ys[j]!, y2: ys[j + 1]!, value })));
   const [xDomain, yDomain] = [[xs[0]!, xs.at(-1)!], [ys[0]!, ys.at(-1)!]];
   const inside = criticalLine.filter(([x, y]) => x >= xDomain[0]! && x <= xDomain[1]! && y >= yDomain[0]! && y <= yDomain[1]!);
-  return Plot.plot({
+  const numbers = cells.map((cell) => cell.value).filter((value) => value !== null);
+  const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+  const half = pivot === undefined ? 0 : Math.max(most - pivot, pivot - least) || 1;
+  const [low, high] = pivot === undefined ? [least, most === least ? least + 1 : most] : [pivot - half, pivot + half];
+  const scale = pivot === undefined ? sequential : diverging;
+  const fill = (value: number): string => `rgb(${scale((value - low) / (high - low)).join(",")})`;
+  const svg = Plot.plot({
     document,
-    width: 620,
+    width: 700,
     height: 380,
     marginLeft: 58,
+    marginRight: 110,
     marginBottom: 42,
     style: plotStyle,
     x: { label: "weight variance σ_w²", domain: xDomain },
     y: { label: "bias variance σ_b²", domain: yDomain },
-    color: pivot === undefined ? { legend: true, label, scheme: "viridis" } : { legend: true, label, type: "diverging", pivot, scheme: "BuRd" },
     marks: [
-      Plot.rect(cells.filter((cell) => cell.value !== null), { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: "value", inset: -0.25 }),
+      Plot.rect(cells.filter((cell) => cell.value !== null), { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: (cell: { value: number }) => fill(cell.value), inset: -0.25 }),
       Plot.line(inside, { stroke: "black", strokeWidth: 2 }),
       ...(inside.length > 0 ? [Plot.text([inside.at(-1)!], { text: ["χ⊥ = 1"], dx: 6, dy: -8, textAnchor: "start", stroke: "white", fill: "black", strokeWidth: 4 })] : []),
       ...(maximum
@@ -51,4 +58,20 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
       Plot.frame({ stroke: "#999" }),
     ],
   });
+  appendColourBar(svg, { label, low, high, image: colourBar(scale) }, document);
+  return svg;
+}
+
+/** Colour bar to the right of the frame. (Plot's own ramp legend needs a canvas, which a server has not.) */
+function appendColourBar(svg: Element, bar: { readonly label: string; readonly low: number; readonly high: number; readonly image: string }, document: Document): void {
+  const add = (name: string, attributes: Record<string, string | number>, text?: string): void => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
+    if (text !== undefined) node.textContent = text;
+    svg.appendChild(node);
+  };
+  const [x, top, height] = [606, 34, 290];
+  add("image", { x, y: top, width: 12, height, preserveAspectRatio: "none", href: bar.image });
+  add("text", { x, y: top - 12, fill: "currentColor", "text-anchor": "start" }, bar.label);
+  for (const [value, at] of [[bar.high, 8], [(bar.low + bar.high) / 2, height / 2 + 4], [bar.low, height]] as const) add("text", { x: x + 18, y: top + at, fill: "#444" }, short(value));
 }

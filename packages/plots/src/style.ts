@@ -33,7 +33,7 @@ export const plotStyle = { fontFamily: "system-ui, sans-serif", fontSize: "12px"
 
 /** Number for an axis or a caption: four significant digits, no needless zeros. */
 export function short(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
+  if (value === 0 || !Number.isFinite(value)) return String(value);
   const text = Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5 ? Number(value.toPrecision(4)).toString() : value.toExponential(2);
   return text.replace("-", "−");
 }
