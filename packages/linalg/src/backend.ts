@@ -1,6 +1,7 @@
 import type { Matrix } from "@finitewidth/core";
 import type { SymmetricEigen } from "./eigen.js";
 import { referenceBackend } from "./reference/backend.js";
+import { createWasmBackend } from "./wasm/backend.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "./tridiagonal.js";
 
 /** Lower triangular Cholesky factor, or the index and value of the first pivot that is not positive. */
@@ -29,13 +30,15 @@ export interface Backend {
   tridiagonalEigenvalues(t: SymmetricTridiagonal): Float64Array;
   /** Eigenvalues, ascending, and eigenvectors (columns) of T. */
   tridiagonalEigen(t: SymmetricTridiagonal): SymmetricEigen;
+  /** Eigenvalues, ascending, and eigenvectors (columns) of A, lower triangle read. */
+  symmetricEigen(a: Matrix): SymmetricEigen;
 }
 
 let current: Backend | undefined;
 
-/** The backend in use. */
+/** The backend in use: until `setBackend`, WebAssembly where the engine has SIMD, the reference elsewhere. */
 export function backend(): Backend {
-  current ??= referenceBackend;
+  current ??= createWasmBackend() ?? referenceBackend;
   return current;
 }
 

@@ -1,6 +1,7 @@
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
 import { backend } from "./backend.js";
-import { applyReflectors, tridiagonalise } from "./tridiagonal.js";
+import { tridiagonalise } from "./tridiagonal.js";
+import { requireFinite, squareSize } from "./validate.js";
 
 /** A = V diag(values) Vᵀ: values ascending, vectors in the columns of V. */
 export interface SymmetricEigen {
@@ -14,9 +15,9 @@ export interface SymmetricEigen {
  * @throws FinitewidthError (code "shape") when not square, (code "input") for NaN or infinity. Cost: O(n³), 40 n² bytes.
  */
 export function symmetricEigen(a: Matrix): SymmetricEigen {
-  const t = tridiagonalise(a);
-  const { values, vectors } = backend().tridiagonalEigen(t);
-  return { values, vectors: applyReflectors(t, vectors) };
+  squareSize(a);
+  requireFinite(a);
+  return backend().symmetricEigen(a);
 }
 
 /** Eigenvalues alone, ascending. @throws like `symmetricEigen`. Cost: 4n³/3 flops, a third of what the vectors cost or less. */

@@ -15,4 +15,9 @@ export const referenceBackend: Backend = {
   applyReflectors,
   tridiagonalEigenvalues,
   tridiagonalEigen,
+  symmetricEigen(a) {
+    const t = tridiagonalise(a);
+    const { values, vectors } = tridiagonalEigen(t);
+    return { values, vectors: applyReflectors(t, vectors, false) };
+  },
 };

@@ -1,0 +1,238 @@
+import { multiplyAdd } from "./simd";
+
+// Register tile: 4 rows × 4 columns, 8 accumulators. Taller tiles and unrolled loops made the engines spill registers (measured on V8 11.3 and 13.6).
+export const TILE_ROWS: i32 = 4;
+export const TILE_COLUMNS: i32 = 4;
+// Cache blocks: a packed block of A (MC × KC) stays in the second-level cache, a panel of B (KC × 4) in the first.
+const MC: i32 = 192;
+const KC: i32 = 256;
+const NC: i32 = 1024;
+
+// Packed blocks and the tile used at the edges; set once by `setWorkspace`.
+let packedA: usize = 0;
+let packedB: usize = 0;
+let edgeTile: usize = 0;
+let panel: usize = 0;
+// Columns of the transposed panel that triangular solves from the right work on.
+export const PANEL_COLUMNS: i32 = 256;
+export const PANEL_ROWS: i32 = 48;
+
+// Bytes that `setWorkspace` needs.
+export function workspaceBytes(): usize {
+  return ((<usize>(MC * KC + KC * NC + TILE_ROWS * TILE_COLUMNS + PANEL_ROWS * PANEL_COLUMNS)) << 3) + 256;
+}
+
+export function setWorkspace(at: usize): void {
+  packedA = at;
+  packedB = packedA + ((<usize>(MC * KC)) << 3);
+  edgeTile = packedB + ((<usize>(KC * NC)) << 3);
+  panel = edgeTile + ((<usize>(TILE_ROWS * TILE_COLUMNS)) << 3);
+}
+
+// Scratch of PANEL_ROWS × PANEL_COLUMNS numbers.
+export function panelScratch(): usize {
+  return panel;
+}
+
+// Which tiles of C are computed: all, or those that touch the lower or the upper triangle.
+export const WHOLE: i32 = 0;
+export const LOWER: i32 = 1;
+export const UPPER: i32 = 2;
+
+// Rows of A in panels of 4: the four entries of one column side by side, rows beyond m as zeros. Element (i, p) at a + i·rs + p·cs.
+function packLeft(m: i32, k: i32, a: usize, rs: usize, cs: usize): void {
+  let to = packedA;
+  for (let i: i32 = 0; i < m; i += TILE_ROWS) {
+    let from = a + (<usize>i) * rs;
+    const rows = m - i;
+    if (rows >= TILE_ROWS) {
+      for (let p: i32 = 0; p < k; p++) {
+        store<f64>(to, load<f64>(from));
+        store<f64>(to, load<f64>(from + rs), 8);
+        store<f64>(to, load<f64>(from + 2 * rs), 16);
+        store<f64>(to, load<f64>(from + 3 * rs), 24);
+        from += cs;
+        to += 32;
+      }
+    } else {
+      for (let p: i32 = 0; p < k; p++) {
+        for (let r: i32 = 0; r < TILE_ROWS; r++) store<f64>(to + ((<usize>r) << 3), r < rows ? load<f64>(from + (<usize>r) * rs) : 0);
+        from += cs;
+        to += 32;
+      }
+    }
+  }
+}
+
+// Columns of B in panels of 4. Element (p, j) at b + p·rs + j·cs.
+function packRight(k: i32, n: i32, b: usize, rs: usize, cs: usize): void {
+  let to = packedB;
+  for (let j: i32 = 0; j < n; j += TILE_COLUMNS) {
+    let from = b + (<usize>j) * cs;
+    const columns = n - j;
+    if (columns >= TILE_COLUMNS) {
+      if (cs == 8) {
+        for (let p: i32 = 0; p < k; p++) {
+          v128.store(to, v128.load(from));
+          v128.store(to, v128.load(from, 16), 16);
+          from += rs;
+          to += 32;
+        }
+      } else {
+        for (let p: i32 = 0; p < k; p++) {
+          store<f64>(to, load<f64>(from));
+          store<f64>(to, load<f64>(from + cs), 8);
+          store<f64>(to, load<f64>(from + 2 * cs), 16);
+          store<f64>(to, load<f64>(from + 3 * cs), 24);
+          from += rs;
+          to += 32;
+        }
+      }
+    } else {
+      for (let p: i32 = 0; p < k; p++) {
+        for (let c: i32 = 0; c < TILE_COLUMNS; c++) store<f64>(to + ((<usize>c) << 3), c < columns ? load<f64>(from + (<usize>c) * cs) : 0);
+        from += rs;
+        to += 32;
+      }
+    }
+  }
+}
+
+// C (4 × 4, row stride ldc bytes) := β C + α A B over k packed columns. All of C is loaded, then all of it stored, in adjacent
+// pairs, which is what lets an engine pair the two halves of a row into one wider register.
+function tile(k: i32, a: usize, b: usize, c: usize, ldc: usize, alpha: f64, beta: f64): void {
+  let c00 = f64x2.splat(0);
+  let c01 = f64x2.splat(0);
+  let c10 = f64x2.splat(0);
+  let c11 = f64x2.splat(0);
+  let c20 = f64x2.splat(0);
+  let c21 = f64x2.splat(0);
+  let c30 = f64x2.splat(0);
+  let c31 = f64x2.splat(0);
+  for (let p: i32 = k; p > 0; p--) {
+    const b0 = v128.load(b);
+    const b1 = v128.load(b, 16);
+    let x = v128.load64_splat(a);
+    c00 = multiplyAdd(x, b0, c00);
+    c01 = multiplyAdd(x, b1, c01);
+    x = v128.load64_splat(a, 8);
+    c10 = multiplyAdd(x, b0, c10);
+    c11 = multiplyAdd(x, b1, c11);
+    x = v128.load64_splat(a, 16);
+    c20 = multiplyAdd(x, b0, c20);
+    c21 = multiplyAdd(x, b1, c21);
+    x = v128.load64_splat(a, 24);
+    c30 = multiplyAdd(x, b0, c30);
+    c31 = multiplyAdd(x, b1, c31);
+    a += 32;
+    b += 32;
+  }
+  const scaleBy = f64x2.splat(alpha);
+  c00 = f64x2.mul(scaleBy, c00);
+  c01 = f64x2.mul(scaleBy, c01);
+  c10 = f64x2.mul(scaleBy, c10);
+  c11 = f64x2.mul(scaleBy, c11);
+  c20 = f64x2.mul(scaleBy, c20);
+  c21 = f64x2.mul(scaleBy, c21);
+  c30 = f64x2.mul(scaleBy, c30);
+  c31 = f64x2.mul(scaleBy, c31);
+  const c1 = c + ldc;
+  const c2 = c1 + ldc;
+  const c3 = c2 + ldc;
+  if (beta != 0) {
+    const keep = f64x2.splat(beta);
+    c00 = multiplyAdd(keep, v128.load(c), c00);
+    c01 = multiplyAdd(keep, v128.load(c, 16), c01);
+    c10 = multiplyAdd(keep, v128.load(c1), c10);
+    c11 = multiplyAdd(keep, v128.load(c1, 16), c11);
+    c20 = multiplyAdd(keep, v128.load(c2), c20);
+    c21 = multiplyAdd(keep, v128.load(c2, 16), c21);
+    c30 = multiplyAdd(keep, v128.load(c3), c30);
+    c31 = multiplyAdd(keep, v128.load(c3, 16), c31);
+  }
+  v128.store(c, c00);
+  v128.store(c, c01, 16);
+  v128.store(c1, c10);
+  v128.store(c1, c11, 16);
+  v128.store(c2, c20);
+  v128.store(c2, c21, 16);
+  v128.store(c3, c30);
+  v128.store(c3, c31, 16);
+}
+
+// A tile at the edge: computed in full on the side, copied where it exists.
+function edge(k: i32, a: usize, b: usize, c: usize, ldc: usize, alpha: f64, beta: f64, rows: i32, columns: i32): void {
+  tile(k, a, b, edgeTile, <usize>(TILE_COLUMNS << 3), alpha, 0);
+  for (let i: i32 = 0; i < rows; i++) {
+    for (let j: i32 = 0; j < columns; j++) {
+      const at = c + (<usize>i) * ldc + ((<usize>j) << 3);
+      const value = load<f64>(edgeTile + ((<usize>(i * TILE_COLUMNS + j)) << 3));
+      store<f64>(at, beta == 0 ? value : beta * load<f64>(at) + value);
+    }
+  }
+}
+
+// One packed block: C[i0 + …, j0 + …] for m rows and n columns. i0 and j0 place the block for the triangle test.
+function block(m: i32, n: i32, k: i32, c: usize, ldc: usize, alpha: f64, beta: f64, part: i32, i0: i32, j0: i32): void {
+  for (let j: i32 = 0; j < n; j += TILE_COLUMNS) {
+    const columns = min(TILE_COLUMNS, n - j);
+    const b = packedB + ((<usize>j * <usize>k) << 3);
+    for (let i: i32 = 0; i < m; i += TILE_ROWS) {
+      const rows = min(TILE_ROWS, m - i);
+      if (part == LOWER && j0 + j > i0 + i + rows - 1) continue;
+      if (part == UPPER && j0 + j + columns - 1 < i0 + i) continue;
+      const a = packedA + ((<usize>i * <usize>k) << 3);
+      const at = c + (<usize>i) * ldc + ((<usize>j) << 3);
+      if (rows == TILE_ROWS && columns == TILE_COLUMNS) tile(k, a, b, at, ldc, alpha, beta);
+      else edge(k, a, b, at, ldc, alpha, beta, rows, columns);
+    }
+  }
+}
+
+/**
+ * C := β C + α A B for C m × n with rows ldc bytes apart. Element (i, p) of A is at a + i·rsa + p·csa, (p, j) of B at b + p·rsb + j·csb
+ * (strides in bytes), so transposes cost nothing. `part` leaves tiles that lie wholly outside a triangle of C alone; tiles that the
+ * diagonal crosses are written whole.
+ */
+export function gemm(m: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, csa: usize, b: usize, rsb: usize, csb: usize, beta: f64, c: usize, ldc: usize, part: i32): void {
+  if (k == 0 && beta == 0) {
+    for (let i: i32 = 0; i < m; i++) memory.fill(c + (<usize>i) * ldc, 0, (<usize>n) << 3);
+    return;
+  }
+  for (let jc: i32 = 0; jc < n; jc += NC) {
+    const nc = min(NC, n - jc);
+    for (let pc: i32 = 0; pc < k; pc += KC) {
+      const kc = min(KC, k - pc);
+      const keep = pc == 0 ? beta : 1;
+      packRight(kc, nc, b + (<usize>pc) * rsb + (<usize>jc) * csb, rsb, csb);
+      for (let ic: i32 = 0; ic < m; ic += MC) {
+        const mc = min(MC, m - ic);
+        if (part == LOWER && jc > ic + mc - 1) continue;
+        if (part == UPPER && jc + nc - 1 < ic) continue;
+        packLeft(mc, kc, a + (<usize>ic) * rsa + (<usize>pc) * csa, rsa, csa);
+        block(mc, nc, kc, c + (<usize>ic) * ldc + ((<usize>jc) << 3), ldc, alpha, keep, part, ic, jc);
+      }
+    }
+  }
+}
+
+// Upper triangle of C := its lower triangle mirrored, in blocks that fit the first-level cache.
+export function mirrorLower(n: i32, c: usize): void {
+  const ld = (<usize>n) << 3;
+  const size: i32 = 32;
+  for (let ib: i32 = 0; ib < n; ib += size) {
+    for (let jb: i32 = 0; jb <= ib; jb += size) {
+      const iEnd = min(n, ib + size);
+      for (let i: i32 = ib; i < iEnd; i++) {
+        const jEnd = min(i, jb + size);
+        let from = c + (<usize>i) * ld + ((<usize>jb) << 3);
+        let to = c + (<usize>jb) * ld + ((<usize>i) << 3);
+        for (let j: i32 = jb; j < jEnd; j++) {
+          store<f64>(to, load<f64>(from));
+          from += 8;
+          to += ld;
+        }
+      }
+    }
+  }
+}

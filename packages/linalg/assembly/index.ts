@@ -1,0 +1,5 @@
+export { gemm, mirrorLower, setWorkspace, workspaceBytes } from "./gemm";
+export { cholesky, clearUpper, pivotValue } from "./cholesky";
+export { solveLower, solveLowerTransposed } from "./triangular";
+export { applyReflectors, applyReflectorsWork, tridiagonalise, tridiagonaliseWork } from "./tridiagonalise";
+export { tridiagonalEigen, tridiagonalEigenWork } from "./divide-and-conquer";

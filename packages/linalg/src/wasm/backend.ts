@@ -1,0 +1,167 @@
+import { FinitewidthError, type Matrix } from "@finitewidth/core";
+import type { Backend } from "../backend.js";
+import type { SymmetricEigen } from "../eigen.js";
+import { relaxedModule } from "../generated/relaxed.wasm.js";
+import { simdModule } from "../generated/simd.wasm.js";
+import { referenceBackend } from "../reference/backend.js";
+import { safeScale } from "../reference/tridiagonalise.js";
+import type { SymmetricTridiagonal, Tridiagonalisation } from "../tridiagonal.js";
+import { createArena, type Arena } from "./arena.js";
+import { parts, type KernelExports } from "./exports.js";
+
+/** Which build of the kernels, and how much memory it may take. */
+export interface WasmOptions {
+  /** "relaxed" fuses multiply and add (not bit-reproducible across processors); without a choice, the fastest the engine accepts. */
+  readonly variant?: "simd" | "relaxed";
+  /** Default: the 4 GiB that WebAssembly can address. */
+  readonly memoryLimitBytes?: number;
+}
+
+const addressable = 65535 * 65536;
+// Below this many multiply–adds, or with fewer than `narrow` columns, copying costs more than it saves.
+const smallProduct = 2000;
+const smallFactor = 16;
+const narrow = 4;
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (character) => character.codePointAt(0)!);
+}
+
+/** The kernels in WebAssembly SIMD, or undefined where the engine has none. Instantiated synchronously; small problems go to `reference`. */
+export function createWasmBackend(options: WasmOptions = {}): Backend | undefined {
+  if (typeof WebAssembly === "undefined") return undefined;
+  for (const variant of options.variant === undefined ? (["relaxed", "simd"] as const) : [options.variant]) {
+    const bytes = decode(variant === "relaxed" ? relaxedModule : simdModule);
+    if (!WebAssembly.validate(bytes)) continue;
+    const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
+    const abort = () => {
+      throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
+    };
+    const kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, abort } }).exports as unknown as KernelExports;
+    const workspace = 4096;
+    kernels.setWorkspace(workspace);
+    const arena = createArena(memory, workspace + kernels.workspaceBytes(), Math.min(options.memoryLimitBytes ?? addressable, addressable));
+    return wasmBackend(`wasm-${variant}`, kernels, arena);
+  }
+  return undefined;
+}
+
+function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backend {
+  const put = (at: number, data: Float64Array) => arena.view(at, data.length).set(data);
+  const take = (at: number, length: number) => arena.view(at, length).slice();
+  const square = (at: number, n: number): Matrix => ({ data: take(at, n * n), shape: [n, n] });
+
+  function multiply(a: Matrix, b: Matrix, transposed: "none" | "left" | "right"): Matrix {
+    const [rowsA, columnsA] = a.shape;
+    const [rowsB, columnsB] = b.shape;
+    const [m, k] = transposed === "left" ? [columnsA, rowsA] : [rowsA, columnsA];
+    const n = transposed === "right" ? rowsB : columnsB;
+    if (m * k * n < smallProduct || Math.min(m, k, n) < narrow) return referenceBackend.multiply(a, b, transposed);
+    const [pa, pb, pc] = arena.layout(`a product of ${m} × ${k} and ${k} × ${n}`, [m * k, k * n, m * n]);
+    put(pa, a.data);
+    put(pb, b.data);
+    const stridesA = [columnsA * 8, 8] as const;
+    const stridesB = [columnsB * 8, 8] as const;
+    const [rsa, csa] = transposed === "left" ? [stridesA[1], stridesA[0]] : stridesA;
+    const [rsb, csb] = transposed === "right" ? [stridesB[1], stridesB[0]] : stridesB;
+    kernels.gemm(m, n, k, 1, pa, rsa, csa, pb, rsb, csb, 0, pc, n * 8, parts.whole);
+    return { data: take(pc, m * n), shape: [m, n] };
+  }
+
+  function gram(x: Matrix): Matrix {
+    const [m, k] = x.shape;
+    if (m * m * k < smallProduct) return referenceBackend.gram(x);
+    const [px, pc] = arena.layout(`a ${m} × ${m} Gram matrix`, [m * k, m * m]);
+    put(px, x.data);
+    kernels.gemm(m, m, k, 1, px, k * 8, 8, px, 8, k * 8, 0, pc, m * 8, parts.lower);
+    kernels.mirrorLower(m, pc);
+    return square(pc, m);
+  }
+
+  function cholesky(a: Matrix): ReturnType<Backend["cholesky"]> {
+    const n = a.shape[0];
+    if (n < smallFactor) return referenceBackend.cholesky(a);
+    const [pa] = arena.layout(`a ${n} × ${n} Cholesky factor`, [n * n]);
+    put(pa, a.data);
+    const pivot = kernels.cholesky(n, pa, n * 8);
+    if (pivot >= 0) return { pivot, value: kernels.pivotValue() };
+    kernels.clearUpper(n, pa);
+    return { factor: square(pa, n) };
+  }
+
+  function solveTriangular(l: Matrix, b: Matrix, transposed: boolean): Matrix {
+    const [n, m] = b.shape;
+    if (n < smallFactor || m < narrow) return referenceBackend.solveTriangular(l, b, transposed);
+    const [pl, pb] = arena.layout(`a triangular solve, ${n} × ${n} with ${m} right-hand sides`, [n * n, n * m]);
+    put(pl, l.data);
+    put(pb, b.data);
+    if (transposed) kernels.solveLowerTransposed(n, m, pl, n * 8, pb, m * 8);
+    else kernels.solveLower(n, m, pl, n * 8, pb, m * 8);
+    return { data: take(pb, n * m), shape: [n, m] };
+  }
+
+  // Scaled on the way in, so that squares neither overflow nor vanish.
+  function putScaled(at: number, data: Float64Array, scale: number): void {
+    const view = arena.view(at, data.length);
+    if (scale === 1) view.set(data);
+    else for (let i = 0; i < data.length; i++) view[i] = data[i]! * scale;
+  }
+
+  function takeScaled(at: number, length: number, scale: number): Float64Array {
+    const data = take(at, length);
+    if (scale !== 1) for (let i = 0; i < length; i++) data[i]! /= scale;
+    return data;
+  }
+
+  function tridiagonalise(a: Matrix): Tridiagonalisation {
+    const n = a.shape[0];
+    if (n < smallFactor) return referenceBackend.tridiagonalise(a);
+    const scale = safeScale(a.data);
+    const [pa, pd, pe, ptau, work] = arena.layout(`a ${n} × ${n} tridiagonalisation`, [n * n, n, n, n, kernels.tridiagonaliseWork(n)]);
+    putScaled(pa, a.data, scale);
+    kernels.tridiagonalise(n, pa, pd, pe, ptau, work);
+    return { diagonal: takeScaled(pd, n, scale), offDiagonal: takeScaled(pe, n - 1, scale), reflectors: square(pa, n), scales: take(ptau, n) };
+  }
+
+  function applyReflectors(t: Tridiagonalisation, b: Matrix, transposed: boolean): Matrix {
+    const [n, m] = b.shape;
+    if (n < smallFactor || m < narrow) return referenceBackend.applyReflectors(t, b, transposed);
+    const [pu, ptau, pb, work] = arena.layout(`reflectors applied to ${n} × ${m}`, [n * n, n, n * m, kernels.applyReflectorsWork(m)]);
+    put(pu, t.reflectors.data);
+    put(ptau, t.scales);
+    put(pb, b.data);
+    kernels.applyReflectors(n, m, pu, ptau, pb, transposed ? 1 : 0, work);
+    return { data: take(pb, n * m), shape: [n, m] };
+  }
+
+  function requireConverged(converged: number, n: number): void {
+    if (converged === 0) throw new FinitewidthError(`an eigenvalue of a ${n} × ${n} matrix did not converge`, { code: "not-converged" });
+  }
+
+  function tridiagonalEigen(t: SymmetricTridiagonal): SymmetricEigen {
+    const n = t.diagonal.length;
+    if (n < smallFactor) return referenceBackend.tridiagonalEigen(t);
+    const scale = Math.min(safeScale(t.diagonal), safeScale(t.offDiagonal));
+    const [pd, pe, values, vectors, spare, work] = arena.layout(`eigenvectors of a ${n} × ${n} matrix`, [n, n, n, n * n, n * n, kernels.tridiagonalEigenWork(n)]);
+    putScaled(pd, t.diagonal, scale);
+    putScaled(pe, t.offDiagonal, scale);
+    requireConverged(kernels.tridiagonalEigen(n, pd, pe, values, vectors, spare, work), n);
+    return { values: takeScaled(values, n, scale), vectors: square(vectors, n) };
+  }
+
+  function symmetricEigen(a: Matrix): SymmetricEigen {
+    const n = a.shape[0];
+    if (n < smallFactor) return referenceBackend.symmetricEigen(a);
+    const scale = safeScale(a.data);
+    const workLength = Math.max(kernels.tridiagonaliseWork(n), kernels.tridiagonalEigenWork(n), kernels.applyReflectorsWork(n));
+    const [pa, pd, pe, ptau, values, vectors, spare, work] = arena.layout(`eigenvectors of a ${n} × ${n} matrix`, [n * n, n, n, n, n, n * n, n * n, workLength]);
+    putScaled(pa, a.data, scale);
+    kernels.tridiagonalise(n, pa, pd, pe, ptau, work);
+    requireConverged(kernels.tridiagonalEigen(n, pd, pe, values, vectors, spare, work), n);
+    kernels.applyReflectors(n, n, pa, ptau, vectors, 0, work);
+    return { values: takeScaled(values, n, scale), vectors: square(vectors, n) };
+  }
+
+  const { tridiagonalEigenvalues } = referenceBackend;
+  return { name, multiply, gram, cholesky, solveTriangular, tridiagonalise, applyReflectors, tridiagonalEigenvalues, tridiagonalEigen, symmetricEigen };
+}
