@@ -1,4 +1,3 @@
-export * from "./bartlett.js";
 export * from "./finite-network.js";
 export * from "./infinite-width.js";
 export * from "./mixing-law.js";

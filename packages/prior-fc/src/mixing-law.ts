@@ -1,7 +1,6 @@
 import { FinitewidthError, columnVector, shapeError, zeros, type FullyConnectedNetwork, type Matrix, type MixingLaw, type RandomStream, type WishartChain } from "@finitewidth/core";
-import { cholesky, trace } from "@finitewidth/linalg";
-import { logDensityLogGammaProduct, logGamma } from "@finitewidth/numerics";
-import { sampleFactor } from "./bartlett.js";
+import { cholesky, gram, trace } from "@finitewidth/linalg";
+import { chainLayout, logDensityLogGammaProduct, logGamma, sampleChainFactors } from "@finitewidth/numerics";
 import { firstLayerKernel } from "./infinite-width.js";
 
 /** The Wishart chain of a deep linear network: one site, no taps. Biases of layers 2 … L act on M_l, that of the readout on every output. */
@@ -52,18 +51,11 @@ function logWishartDensity(q: Matrix, width: number, variance: number): number {
 export function fullyConnectedMixing(network: FullyConnectedNetwork): MixingLaw {
   const { widths } = network;
   const variances = network.weightVariance.slice(1);
+  const chain = fullyConnectedChain(network);
   return {
     sites: 1,
-    chain: fullyConnectedChain(network),
-    sample: (outputs: number, stream: RandomStream): Matrix => {
-      const f = sampleFactor(widths, variances, outputs, stream);
-      const [d, r] = f.shape;
-      const q = zeros(d, d);
-      for (let a = 0; a < d; a++) {
-        for (let b = 0; b < d; b++) for (let k = 0; k < r; k++) q.data[a * d + b]! += f.data[a * r + k]! * f.data[b * r + k]!;
-      }
-      return q;
-    },
+    chain,
+    sample: (outputs: number, stream: RandomStream): Matrix => gram(sampleChainFactors(chainLayout(chain, outputs), stream)[0]!.f),
     logDensity: (outputs: number, value: Matrix): number => {
       if (value.shape[0] !== outputs || value.shape[1] !== outputs) throw shapeError("value", `${outputs} × ${outputs}`, value.shape.join(" × "));
       if (outputs === 1) {
