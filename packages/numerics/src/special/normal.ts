@@ -1,0 +1,32 @@
+import stdlibErf from "@stdlib/math-base-special-erf";
+import stdlibErfc from "@stdlib/math-base-special-erfc";
+import stdlibErfcx from "@stdlib/math-base-special-erfcx";
+import stdlibQuantile from "@stdlib/stats-base-dists-normal-quantile";
+
+/** erf(x) = (2/√π) ∫₀ˣ exp(−t²) dt. Error below 1 ulp. */
+export const erf: (x: number) => number = stdlibErf;
+/** erfc(x) = 1 − erf(x), without cancellation for large x. */
+export const erfc: (x: number) => number = stdlibErfc;
+/** Scaled complement exp(x²) erfc(x): neither under- nor overflows for large x > 0. */
+export const erfcx: (x: number) => number = stdlibErfcx;
+
+/** Standard normal density exp(−x²/2)/√(2π). */
+export function normalDensity(x: number): number {
+  return Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
+}
+
+/** Standard normal distribution function Φ(x) = ½ erfc(−x/√2), accurate relative to itself in the lower tail. */
+export function normalDistribution(x: number): number {
+  return 0.5 * erfc(-x * Math.SQRT1_2);
+}
+
+/** log Φ(x) without underflow: by the scaled complement for x < −1. */
+export function logNormalDistribution(x: number): number {
+  if (x < -1) return -0.5 * x * x + Math.log(0.5 * erfcx(-x * Math.SQRT1_2));
+  return Math.log1p(-0.5 * erfc(x * Math.SQRT1_2));
+}
+
+/** Inverse of `normalDistribution`: Φ⁻¹(p). ±∞ at p = 1, 0; NaN outside [0, 1]. */
+export function normalQuantile(p: number): number {
+  return stdlibQuantile(p, 0, 1);
+}
