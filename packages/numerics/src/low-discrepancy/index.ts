@@ -1,1 +1,4 @@
-export {};
+export * from "./direction-numbers.js";
+export * from "./normal-points.js";
+export * from "./primitive-polynomials.js";
+export * from "./sobol.js";
