@@ -1,0 +1,83 @@
+import { describe, expect, it } from "vitest";
+import { capture, runCommand } from "./command.js";
+
+const good = {
+  data: { train: { inputs: [[1, 2], [0, 1]], targets: [[1], [0.5]] }, test: { inputs: [[1, 1]], targets: [[0]] } },
+  network: { type: "fully-connected", widths: [3], activation: "identity" },
+  likelihood: { temperature: 0.1 },
+  methods: ["nngp"],
+};
+const withTrain = (inputs: unknown, targets: unknown) => ({ ...good, data: { train: { inputs, targets } } });
+const withNetwork = (change: object) => ({ ...good, network: { ...good.network, ...change } });
+
+describe("bad input ends with status 2, one line that names the field, and nothing written", () => {
+  it.each<[string, unknown, string | RegExp]>([
+    ["ragged matrix", withTrain([[1, 2], [3]], [[1], [2]]), "data.train.inputs[1]: expected 2 numbers, like the first row, got 1"],
+    ["NaN", '{"data":{"train":{"inputs":[[NaN]],"targets":[[1]]}}}', /case\.json: is not JSON/],
+    ["null entry", withTrain([[1, null], [3, 4]], [[1], [2]]), "data.train.inputs[0][1]: expected a finite number, got null"],
+    ["huge number", '{"data":{"train":{"inputs":[[1e999]],"targets":[[1]]}},"network":{"type":"fully-connected","widths":[2],"activation":"erf"},"likelihood":{"temperature":1},"methods":["nngp"]}', "data.train.inputs[0][0]: expected a finite number, got Infinity"],
+    ["wrong number of targets", withTrain([[1, 2], [3, 4]], [[1]]), "data.train.targets: expected 2 rows, like the inputs, got 1"],
+    ["no points", withTrain([], []), "data.train.inputs: expected at least one row, got an empty array"],
+    ["other features at test", { ...good, data: { ...good.data, test: { inputs: [[1]] } } }, "data.test.inputs: expected 2 features per row, like the training inputs, got 1"],
+    ["negative variance", withNetwork({ weightVariance: -1 }), /^network\.weightVariance: expected a positive number/],
+    ["variances of a wrong number of layers", withNetwork({ weightVariance: [1, 1, 1] }), /^network\.weightVariance: /],
+    ["negative temperature", { ...good, likelihood: { temperature: -0.1 } }, "likelihood.temperature: expected a number ≥ 0, got -0.1"],
+    ["unknown activation", withNetwork({ activation: "swish" }), /^network\.activation: expected one of "identity"/],
+    ["unknown type", withNetwork({ type: "transformer" }), /^network\.type: expected one of "fully-connected"/],
+    ["unknown key", { ...good, noise: 1 }, /^noise: unknown key; expected one of data/],
+    ["unknown key in the network", withNetwork({ depth: 3 }), /^network\.depth: unknown key/],
+    ["unknown method", { ...good, methods: ["nngp", "magic"] }, /^methods\[1\]: expected one of "nngp"/],
+    ["unknown option", { ...good, methods: [{ method: "nngp", sead: 3 }] }, /^methods\[0\]\.sead: unknown key/],
+    ["the same method twice", { ...good, methods: ["nngp", "nngp"] }, /^methods\[1\]: expected each method once/],
+    ["width 0", withNetwork({ widths: [0] }), "network.widths[0]: expected a positive integer, got 0"],
+    ["no widths", withNetwork({ widths: [] }), /^network\.widths: /],
+    ["missing data file", { ...good, data: { file: "nowhere.npz" } }, /^data\.file: cannot read .*nowhere\.npz \(ENOENT\)/],
+    ["unknown data set", { ...good, data: { dataset: "imagenet", train: 3 } }, /^data\.dataset: expected one of "mnist"/],
+    ["missing plug-in", { ...good, plugins: ["no-such-plugin"] }, /^plugins\[0\]: package "no-such-plugin" is not installed/],
+    ["sweep over more points than there are", { ...good, sweep: { train: [5] } }, "sweep.train: expected at most 2 points, got 5"],
+    ["an array", [1, 2], /^data: missing/],
+    ["not JSON", "{", /case\.json: is not JSON/],
+    ["no file", undefined, /case\.json: cannot be read \(ENOENT\)/],
+  ])("%s", async (_what, content, message) => {
+    const outcome = await runCommand("run", content);
+    expect(outcome.status).toBe(2);
+    expect(outcome.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(outcome.stderr).toMatch(typeof message === "string" ? message : message);
+    expect(outcome.stdout).toBe("");
+    expect(outcome.wrote).toBe(false);
+  });
+
+  it("unreadable npz", async () => {
+    const outcome = await runCommand("run", { ...good, data: { file: "broken.npz" } }, ["--quiet"], { "broken.npz": "no zip file" });
+    expect(outcome.status).toBe(2);
+    expect(outcome.stderr).toMatch(/^data\.file: not a readable \.npz file/);
+    expect(outcome.wrote).toBe(false);
+  });
+
+  it("prior and phase files", async () => {
+    expect((await runCommand("prior", { inputs: [[1]], network: good.network, methods: ["nngp"], evaluateAt: [[[1], [2]]] })).stderr).toMatch(/^evaluateAt\[0\]: expected 1 × 1 numbers, got 2 × 1/);
+    expect((await runCommand("phase-diagram", { activation: "erf", weightVariance: [-1], biasVariance: [0] })).stderr).toMatch(/^weightVariance\[0\]: expected a positive number, got -1/);
+    expect((await runCommand("phase-diagram", { activation: "erf", weightVariance: [1], biasVariance: [0], grid: 3 })).status).toBe(2);
+  });
+});
+
+describe("the command line", () => {
+  it("rejects unknown commands and options", async () => {
+    expect(await capture(["rnu"])).toMatchObject({ status: 2, stderr: "rnu: unknown command; expected one of run, prior, phase-diagram, verify, plugins, reproduce, explore\n" });
+    const unknown = await capture(["run", "x.json", "--sead", "3"]);
+    expect(unknown.status).toBe(2);
+    expect(unknown.stderr).toMatch(/--sead/);
+    expect((await capture(["run"])).status).toBe(2);
+    expect((await capture(["run", "x.json", "--workers", "-2"])).stderr).toMatch(/^--workers: expected an integer ≥ 0/);
+  });
+
+  it("says that reserved commands are reserved", async () => {
+    expect(await capture(["explore"])).toMatchObject({ status: 2, stderr: expect.stringContaining("reserved") });
+  });
+
+  it("lists what is installed", async () => {
+    const { status, stdout } = await capture(["plugins"]);
+    expect(status).toBe(0);
+    for (const name of ["fully-connected", "convolutional", "nngp", "exact", "effective-action", "forward-backward", "perturbative", "monte-carlo", "erf", "gelu"]) expect(stdout).toContain(name);
+  });
+});
