@@ -1,0 +1,320 @@
+import { inputError, zeros, type Matrix } from "@finitewidth/core";
+import { multiply } from "@finitewidth/linalg";
+import { logGamma, newtonRoot } from "@finitewidth/numerics";
+import type { MultiOutputProblem, NewPoints } from "./multi-output.js";
+import { sandwich, type ScalarPrediction } from "./scalar-posterior.js";
+
+/** Nodes in u = log Q with normalised weights and the moments of ξ given Q. */
+export interface MeanNodes {
+  readonly nodes: Float64Array;
+  readonly weights: Float64Array;
+  /** E[ξ | Q], E[ξ² | Q]. */
+  readonly xi: Float64Array;
+  readonly xiSquare: Float64Array;
+}
+export interface MeanIntegral extends MeanNodes {
+  readonly logEvidence: number;
+  /** E Q, E ξ, E ξ². */
+  readonly mean: number;
+  readonly xiMean: number;
+  readonly xiSquareMean: number;
+  /** |log p(y)| difference to the rule with every other node. */
+  readonly error: number;
+}
+
+/** Quantities at one Q, with the readout bias projected out: ⟨x, y⟩ = xᵀ(T + b11ᵀ + QK_c)⁻¹y. */
+interface Slice {
+  /** ½ log det(T + b11ᵀ + QK_c) + ½ min_ξ quadratic. */
+  readonly base: number;
+  /** The quadratic is base + ½ stiffness (ξ − centre)². */
+  readonly stiffness: number;
+  readonly centre: number;
+}
+
+function biasProjection(problem: MultiOutputProblem, Q: number, values: Float64Array): { readonly factor: number; readonly coefficient: number } {
+  const { eigenvalues: k, ones: w, temperature, biasVariance: b } = problem;
+  if (b === 0) return { factor: 1, coefficient: 0 };
+  let [ww, wx] = [0, 0];
+  for (let i = 0; i < k.length; i++) {
+    const d = temperature + Q * k[i]!;
+    ww += (w[i]! * w[i]!) / d;
+    wx += (w[i]! * values[i]!) / d;
+  }
+  const factor = 1 + b * ww;
+  return { factor, coefficient: (b * wx) / factor };
+}
+
+function slice(problem: MultiOutputProblem, Q: number): Slice {
+  const { eigenvalues: k, targets: { data: z }, ones: w, temperature, biasVariance: b } = problem;
+  const m = problem.mean!;
+  const bias = biasProjection(problem, Q, m);
+  let [logDeterminant, mm, mz] = [Math.log(bias.factor), 0, 0];
+  for (let i = 0; i < k.length; i++) {
+    const d = temperature + Q * k[i]!;
+    const projected = (m[i]! - bias.coefficient * w[i]!) / d;
+    logDeterminant += Math.log(d);
+    mm += projected * m[i]!;
+    mz += projected * z[i]!;
+  }
+  const centre = mm > 0 ? mz / mm : 0;
+  const rest = z.map((value, i) => value - centre * m[i]!);
+  const c = biasProjection(problem, Q, rest).coefficient;
+  let quadratic = b > 0 ? (c * c) / b : 0;
+  for (let i = 0; i < k.length; i++) quadratic += (rest[i]! - c * w[i]!) ** 2 / (temperature + Q * k[i]!);
+  return { base: 0.5 * (logDeterminant + quadratic), stiffness: mm, centre };
+}
+
+/** log of E[exp(−½ stiffness (ξ − centre)²) | Q] and the moments of ξ under it; t = ξ/√(NQ) has density ∝ (1 − t²)^{(N−3)/2}, t = tanh s. */
+function innerIntegral({ stiffness, centre }: Slice, Q: number, width: number): { readonly log: number; readonly xi: number; readonly xiSquare: number } {
+  const radius = Math.sqrt(width * Q);
+  const energy = (t: number): number => 0.5 * stiffness * (radius * t - centre) ** 2;
+  if (width === 1) {
+    const [a, b] = [-energy(-1), -energy(1)];
+    const top = Math.max(a, b);
+    const [ea, eb] = [Math.exp(a - top), Math.exp(b - top)];
+    return { log: top + Math.log(0.5 * (ea + eb)), xi: (radius * (eb - ea)) / (ea + eb), xiSquare: radius * radius };
+  }
+  // Mode of −(N−1) log sech s + energy, a convex problem in t: its slope (N−1)t/(1−t²) + stiffness radius (radius t − centre)
+  const slope = (s: number) => {
+    const t = Math.tanh(s);
+    const e = 1 / Math.cosh(s) ** 2;
+    const force = stiffness * radius * (radius * t - centre);
+    return { value: (width - 1) * t + e * force, slope: e * (width - 1 - 2 * t * force + e * stiffness * radius * radius) };
+  };
+  const mode = newtonRoot(slope, -350, 350, { start: Math.atanh(Math.min(Math.max(centre / radius, -0.99), 0.99)), tolerance: 1e-10 }).root;
+  const cost = (s: number): number => (width - 1) * logCosh(s) + energy(Math.tanh(s));
+  const lowest = cost(mode);
+  const h = Math.min(0.2, 0.4 / Math.sqrt(Math.max(slope(mode).slope, 1e-300)));
+  let [sum, first, second] = [0, 0, 0];
+  for (const direction of [-1, 1]) {
+    for (let j = direction === 1 ? 0 : 1; j < 100_000; j++) {
+      const s = mode + direction * j * h;
+      const excess = cost(s) - lowest;
+      if (excess > 42) break;
+      const weight = Math.exp(-excess);
+      const xi = radius * Math.tanh(s);
+      sum += weight;
+      first += weight * xi;
+      second += weight * xi * xi;
+    }
+  }
+  // ∫ sech^{N−1} s ds = √π Γ((N−1)/2)/Γ(N/2)
+  const normalisation = 0.5 * Math.log(Math.PI) + logGamma(0.5 * (width - 1)) - logGamma(0.5 * width);
+  return { log: Math.log(sum * h) - lowest - normalisation, xi: first / sum, xiSquare: second / sum };
+}
+
+const logCosh = (s: number): number => Math.abs(s) + Math.log1p(Math.exp(-2 * Math.abs(s))) - Math.LN2;
+
+/**
+ * Posterior of (ξ, Q) for one output and an activation with a mean, exact within the Gaussian equivalence: f | ξ, Q ~ N(ξm, Q K_c), NQ ~ χ²_N,
+ * ξ/√(NQ) one coordinate of a point on the N-sphere. Trapezoid rules in log Q (O(P) a node) and, at each node, in s = artanh(ξ/√(NQ)), where the
+ * likelihood is quadratic (O(1) a node); both converge exponentially. `start` is a Q near the maximum, e.g. the saddle's.
+ * @throws FinitewidthError (code "input") without a mean, for D > 1 or N < 1.
+ */
+export function meanIntegral(problem: MultiOutputProblem, start: number): MeanIntegral {
+  const { width } = problem;
+  if (!problem.mean || problem.targets.shape[1] !== 1) throw inputError("problem", "one output and an activation with a mean", "something else");
+  if (width < 1 || (width > 1 && width < 1.5)) throw inputError("width", "1, or a number ≥ 1.5", width);
+  const constant = 0.5 * width * Math.log(0.5 * width) - logGamma(0.5 * width) - 0.5 * problem.eigenvalues.length * Math.log(2 * Math.PI);
+  const cache = new Map<number, { readonly log: number; readonly xi: number; readonly xiSquare: number }>();
+  const at = (u: number) => {
+    let value = cache.get(u);
+    if (!value) {
+      const Q = Math.exp(u);
+      const s = slice(problem, Q);
+      const inner = innerIntegral(s, Q, width);
+      value = { ...inner, log: constant + 0.5 * width * (u - Q) - s.base + inner.log };
+      cache.set(u, value);
+    }
+    return value;
+  };
+  // Coarse grid outwards from the start until the density has fallen by e^45 on both sides
+  const coarse = Math.min(0.25, 0.5 / Math.sqrt(width));
+  const origin = Math.log(start);
+  const logs: { readonly u: number; readonly log: number }[] = [{ u: origin, log: at(origin).log }];
+  let top = logs[0]!.log;
+  for (const direction of [-1, 1]) {
+    let beyond = 0;
+    for (let j = 1; j < 4000 && beyond < 3; j++) {
+      const u = origin + direction * j * coarse;
+      const { log } = at(u);
+      top = Math.max(top, log);
+      logs.push({ u, log });
+      beyond = log < top - 45 ? beyond + 1 : 0;
+    }
+  }
+  const inside = logs.filter(({ log }) => log > top - 45).map(({ u }) => u);
+  const [low, high] = [Math.min(...inside) - coarse, Math.max(...inside) + coarse];
+  // Finer until the estimate of the evidence stands still
+  let intervals = 64;
+  let previous = Number.NaN;
+  for (;;) {
+    const h = (high - low) / intervals;
+    let sum = 0;
+    for (let i = 0; i <= intervals; i++) sum += Math.exp(at(low + i * h).log - top);
+    const log = top + Math.log(sum * h);
+    const error = Math.abs(log - previous);
+    if (error < 1e-11 || intervals >= 4096) return collect(Array.from({ length: intervals + 1 }, (_, i) => low + i * h), at, top, log, Number.isFinite(error) ? error : 0);
+    previous = log;
+    intervals *= 2;
+  }
+}
+
+function collect(grid: readonly number[], at: (u: number) => { readonly log: number; readonly xi: number; readonly xiSquare: number }, top: number, logEvidence: number, error: number): MeanIntegral {
+  const values = grid.map(at);
+  const raw = values.map(({ log }) => Math.exp(log - top));
+  const total = raw.reduce((sum, value) => sum + value, 0);
+  const weights = Float64Array.from(raw, (value) => value / total);
+  const nodes = Float64Array.from(grid, Math.exp);
+  const xi = Float64Array.from(values, (value) => value.xi);
+  const xiSquare = Float64Array.from(values, (value) => value.xiSquare);
+  const expectation = (x: Float64Array): number => x.reduce((sum, value, i) => sum + weights[i]! * value, 0);
+  return { nodes, weights, xi, xiSquare, logEvidence, mean: expectation(nodes), xiMean: expectation(xi), xiSquareMean: expectation(xiSquare), error };
+}
+
+/** The pieces of the prediction that are linear in ξ at one Q: f = base + ξ slope in the mean, plus a variance. */
+interface LinearInXi {
+  readonly weight: number;
+  readonly base: Float64Array;
+  readonly slope: Float64Array;
+  readonly spread: number;
+  readonly xi: number;
+}
+
+const significant = ({ nodes, weights, xi, xiSquare }: MeanNodes) =>
+  Array.from(nodes.keys()).filter((j) => weights[j]! > 1e-18).map((j) => ({ Q: nodes[j]!, weight: weights[j]!, xi: xi[j]!, spread: Math.max(xiSquare[j]! - xi[j]! ** 2, 0) }));
+
+/** A⁻¹y and A⁻¹m at one Q in the eigenbasis, A = T + b11ᵀ + QK_c, with the bias coefficients of both. */
+function solveAt(problem: MultiOutputProblem, Q: number) {
+  const { eigenvalues: k, targets: { data: z }, ones: w, temperature, biasVariance: b } = problem;
+  const m = problem.mean!;
+  const inverse = k.map((value) => 1 / (temperature + Q * value));
+  const y = biasProjection(problem, Q, z);
+  const mean = biasProjection(problem, Q, m);
+  return {
+    inverse,
+    fromTargets: z.map((value, i) => (value - y.coefficient * w[i]!) * inverse[i]!),
+    fromMean: m.map((value, i) => (value - mean.coefficient * w[i]!) * inverse[i]!),
+    targetBias: y.coefficient,
+    meanBias: mean.coefficient,
+    biasScale: b / y.factor,
+  };
+}
+
+/** Latent outputs at new points averaged over (ξ, Q). O(P* P²) + O(P* P) a node. */
+export function predictMeanIntegral(problem: MultiOutputProblem, posterior: MeanNodes, points: NewPoints): ScalarPrediction {
+  const { ones: w } = problem;
+  const v = multiply(points.cross, problem.vectors);
+  const [count, size] = v.shape;
+  const variance = new Float64Array(count);
+  const covariance = points.own ? zeros(count, count) : undefined;
+  const parts: LinearInXi[] = [];
+  for (const { Q, weight, xi, spread } of significant(posterior)) {
+    const at = solveAt(problem, Q);
+    const base = new Float64Array(count);
+    const slope = new Float64Array(count);
+    const leverage = new Float64Array(count);
+    for (let t = 0; t < count; t++) {
+      let [fy, fm, square, bias] = [0, 0, 0, 0];
+      for (let i = 0; i < size; i++) {
+        const x = v.data[t * size + i]!;
+        fy += x * at.fromTargets[i]!;
+        fm += x * at.fromMean[i]!;
+        square += x * x * at.inverse[i]!;
+        bias += x * w[i]! * at.inverse[i]!;
+      }
+      base[t] = at.targetBias + Q * fy;
+      slope[t] = points.mean![t]! - at.meanBias - Q * fm;
+      leverage[t] = 1 - Q * bias;
+      variance[t]! += weight * (Q * points.variances[t]! - Q * Q * square + at.biasScale * leverage[t]! ** 2);
+    }
+    if (covariance) {
+      const scaled = zeros(count, size);
+      for (let t = 0; t < count; t++) for (let i = 0; i < size; i++) scaled.data[t * size + i] = v.data[t * size + i]! * at.inverse[i]!;
+      for (let t = 0; t < count; t++) {
+        for (let s = 0; s < count; s++) {
+          let explained = 0;
+          for (let i = 0; i < size; i++) explained += scaled.data[t * size + i]! * v.data[s * size + i]!;
+          covariance.data[t * count + s]! += weight * (Q * points.own!.data[t * count + s]! - Q * Q * explained + at.biasScale * leverage[t]! * leverage[s]!);
+        }
+      }
+    }
+    parts.push({ weight, base, slope, xi, spread });
+  }
+  return mixture(parts, variance, covariance);
+}
+
+/** Latent outputs at the training points, without cancellation. O(P²) a node. */
+export function predictMeanIntegralTrain(problem: MultiOutputProblem, posterior: MeanNodes): ScalarPrediction {
+  const { eigenvalues: k, targets: { data: z }, ones: w, temperature: T, vectors } = problem;
+  const size = k.length;
+  const variance = new Float64Array(size);
+  const parts: LinearInXi[] = [];
+  for (const { Q, weight, xi, spread } of significant(posterior)) {
+    const at = solveAt(problem, Q);
+    const base = new Float64Array(size);
+    const slope = new Float64Array(size);
+    for (let t = 0; t < size; t++) {
+      let [fitted, seen, kept, bias] = [0, 0, 0, 0];
+      for (let i = 0; i < size; i++) {
+        const x = vectors.data[t * size + i]!;
+        fitted += x * (z[i]! - T * at.fromTargets[i]!);
+        seen += x * T * at.fromMean[i]!;
+        kept += x * x * T * Q * k[i]! * at.inverse[i]!;
+        bias += x * T * w[i]! * at.inverse[i]!;
+      }
+      // y − T A⁻¹(y − ξm)
+      base[t] = fitted;
+      slope[t] = seen;
+      variance[t]! += weight * (kept + at.biasScale * bias * bias);
+    }
+    parts.push({ weight, base, slope, xi, spread });
+  }
+  return mixture(parts, variance);
+}
+
+function mixture(parts: readonly LinearInXi[], variance: Float64Array, covariance?: Matrix): ScalarPrediction {
+  const count = variance.length;
+  const mean = new Float64Array(count);
+  for (const { weight, base, slope, xi } of parts) for (let t = 0; t < count; t++) mean[t]! += weight * (base[t]! + xi * slope[t]!);
+  for (const { weight, base, slope, xi, spread } of parts) {
+    const deviation = base.map((value, t) => value + xi * slope[t]! - mean[t]!);
+    for (let t = 0; t < count; t++) {
+      variance[t]! += weight * (deviation[t]! ** 2 + slope[t]! ** 2 * spread);
+      if (covariance) for (let s = 0; s < count; s++) covariance.data[t * count + s]! += weight * (deviation[t]! * deviation[s]! + slope[t]! * slope[s]! * spread);
+    }
+  }
+  for (let t = 0; t < count; t++) variance[t] = Math.max(variance[t]!, 0);
+  return { mean, variance, ...(covariance ? { covariance } : {}) };
+}
+
+/**
+ * Posterior mean of σ_w²φφᵀ/N on the training inputs: m mᵀ + K_c + E[(Q/N) K_c(r rᵀ − A⁻¹)K_c + (ξ/N)(m (K_c r)ᵀ + (K_c r) mᵀ)], r = A⁻¹(y − ξm).
+ * O(P³ + P² nodes).
+ */
+export function meanLearnedKernel(problem: MultiOutputProblem, posterior: MeanNodes): Matrix {
+  const { eigenvalues: k, ones: w, width } = problem;
+  const m = problem.mean!;
+  const size = k.length;
+  const diagonal = k.slice();
+  const columns: Float64Array[] = [];
+  const cross = new Float64Array(size);
+  for (const { Q, weight, xi, spread } of significant(posterior)) {
+    const at = solveAt(problem, Q);
+    const scale = (weight * Q) / width;
+    for (let i = 0; i < size; i++) {
+      diagonal[i]! -= scale * k[i]! * k[i]! * at.inverse[i]!;
+      cross[i]! += (weight / width) * k[i]! * (xi * at.fromTargets[i]! - (spread + xi * xi) * at.fromMean[i]!);
+    }
+    columns.push(k.map((value, i) => Math.sqrt(scale) * value * (at.fromTargets[i]! - xi * at.fromMean[i]!)));
+    columns.push(k.map((value, i) => Math.sqrt(scale * spread) * value * at.fromMean[i]!));
+    if (at.biasScale > 0) columns.push(k.map((value, i) => Math.sqrt(scale * at.biasScale) * value * w[i]! * at.inverse[i]!));
+  }
+  const signs = columns.map(() => 1);
+  // m pᵀ + p mᵀ = ½[(m + p)(m + p)ᵀ − (m − p)(m − p)ᵀ], and m mᵀ
+  columns.push(m, m.map((value, i) => Math.SQRT1_2 * (value + cross[i]!)), m.map((value, i) => Math.SQRT1_2 * (value - cross[i]!)));
+  signs.push(1, 1, -1);
+  const stacked = zeros(size, columns.length);
+  columns.forEach((column, j) => column.forEach((value, i) => (stacked.data[i * columns.length + j] = value)));
+  return sandwich(problem.vectors, diagonal, stacked, signs);
+}
