@@ -1,0 +1,192 @@
+import { FinitewidthError, zeros, type Matrix, type Scaling, type WishartChain } from "@finitewidth/core";
+import { affine, cholesky, gram, identity, innerProduct, multiply, solveCholesky, symmetricEigen, transpose } from "@finitewidth/linalg";
+import { differenceHessian, logMultivariateGamma, minimiseLbfgs, minimiseNewton, pullBackMixing, pushForwardMixing, type Objective } from "@finitewidth/numerics";
+import type { ChainData } from "./chain-data.js";
+import { dataWeight } from "./spectral-data.js";
+
+/** A chain of Wishart layers with data: fully connected, over sites, with or without biases. */
+export interface ChainRateProblem {
+  readonly chain: WishartChain;
+  readonly data: ChainData;
+  readonly referenceWidth: number;
+  readonly scaling: Scaling;
+}
+
+/** A local minimum over all mixing matrices of the chain. */
+export interface ChainMinimum {
+  /** M_1 … M_L. */
+  readonly mixing: readonly Matrix[];
+  readonly action: number;
+  readonly residual: number;
+  readonly converged: boolean;
+  readonly iterations: number;
+}
+
+/** Minimum with its fluctuations at finite N. */
+export interface ChainFluctuations {
+  /** Symmetric directions B_k with Cov(M_1) = (1/N) Σ_k vec B_k vec B_kᵀ to leading order. */
+  readonly spread: readonly Matrix[];
+  /** Laplace approximation with its O(1) terms; absent when a layer is narrower than its mixing matrix. */
+  readonly logEvidence?: number;
+}
+
+/** More coordinates than this are minimised without second derivatives. */
+const newtonLimit = 250;
+
+const sizeOf = (problem: ChainRateProblem, l: number): number => problem.data.outputs * problem.chain.layers[l]!.sites;
+
+/** Lower triangular factors with logarithms on the diagonal, row by row, layer by layer. */
+function unpack(problem: ChainRateProblem, x: Float64Array): Matrix[] {
+  let k = 0;
+  return problem.chain.layers.map((_, l) => {
+    const d = sizeOf(problem, l);
+    const r = zeros(d, d);
+    for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) r.data[i * d + j] = i === j ? Math.exp(x[k++]!) : x[k++]!;
+    return r;
+  });
+}
+
+function pack(mixing: readonly Matrix[]): Float64Array {
+  const out: number[] = [];
+  for (const m of mixing) {
+    const { factor } = cholesky(m);
+    const d = m.shape[0];
+    for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) out.push(i === j ? Math.log(factor.data[i * d + i]!) : factor.data[i * d + j]!);
+  }
+  return Float64Array.from(out);
+}
+
+/** Scale S_l of layer l given the layer above. */
+const scaleOf = (problem: ChainRateProblem, mixing: readonly Matrix[], l: number): Matrix =>
+  l === mixing.length - 1 ? affine(problem.chain.layers[l]!.variance, identity(sizeOf(problem, l))) : pullBackMixing(problem.chain.layers[l]!, problem.data.outputs, mixing[l + 1]!);
+
+/**
+ * J = Σ_l (N_l/N) ½[tr S_l⁻¹M_l − log det S_l⁻¹M_l − d_l] + data, S_L = c·1 and S_l = s_l T*(M_{l+1}), as a function of the log-Cholesky
+ * coordinates of all M_l. Gradient of one term: ½(S⁻¹ − M⁻¹) in M_l and the image of ½(S⁻¹ − S⁻¹MS⁻¹) in M_{l+1}.
+ */
+function objective(problem: ChainRateProblem): Objective {
+  const { chain, data, referenceWidth, scaling } = problem;
+  const weight = dataWeight(scaling, referenceWidth);
+  return (x) => {
+    const outside = { value: Infinity, gradient: new Float64Array(x.length) };
+    const factors = unpack(problem, x);
+    const mixing = factors.map(gram);
+    const part = data.evaluate(mixing, weight);
+    if (part === undefined) return outside;
+    let value = 0.5 * weight.weight * (weight.logDeterminant * part.logDeterminant + part.quadratic);
+    const gradients = mixing.map((m, l) => part.gradients[l] ?? zeros(...m.shape));
+    for (const [l, layer] of chain.layers.entries()) {
+      const d = sizeOf(problem, l);
+      const ratio = layer.width / referenceWidth;
+      const scale = scaleOf(problem, mixing, l);
+      try {
+        const root = cholesky(scale);
+        const inverse = solveCholesky(root, identity(d));
+        const logDeterminant = factors[l]!.data.reduce((sum, entry, k) => (k % (d + 1) === 0 ? sum + 2 * Math.log(entry) : sum), 0);
+        value += 0.5 * ratio * (innerProduct(inverse, mixing[l]!) - logDeterminant + root.logDeterminant - d);
+        const own = solveCholesky({ factor: factors[l]!, logDeterminant }, identity(d));
+        addScaled(gradients[l]!, inverse, 0.5 * ratio);
+        addScaled(gradients[l]!, own, -0.5 * ratio);
+        if (l + 1 < mixing.length) {
+          const bent = multiply(multiply(inverse, mixing[l]!), inverse);
+          const inScale: Matrix = { data: inverse.data.map((entry, k) => 0.5 * ratio * (entry - bent.data[k]!)), shape: inverse.shape };
+          addScaled(gradients[l + 1]!, pushForwardMixing(layer, data.outputs, inScale), 1);
+        }
+      } catch (error) {
+        if (error instanceof FinitewidthError && error.code === "not-positive-definite") return outside;
+        throw error;
+      }
+    }
+    return { value, gradient: packGradient(factors, gradients) };
+  };
+}
+
+function addScaled(target: Matrix, source: Matrix, factor: number): void {
+  for (let k = 0; k < target.data.length; k++) target.data[k]! += factor * source.data[k]!;
+}
+
+/** Gradient in the log-Cholesky coordinates: 2 (∂/∂M) R below the diagonal, times R_ii on it. */
+function packGradient(factors: readonly Matrix[], gradients: readonly Matrix[]): Float64Array {
+  const out: number[] = [];
+  factors.forEach((r, l) => {
+    const d = r.shape[0];
+    const inner = multiply(gradients[l]!, r);
+    for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) out.push(2 * inner.data[i * d + j]! * (i === j ? r.data[i * d + i]! : 1));
+  });
+  return Float64Array.from(out);
+}
+
+/** E M_l under the prior, scaled by t per layer counted from the readout. */
+function priorChain(problem: ChainRateProblem, t: number): Matrix[] {
+  const mixing: Matrix[] = [];
+  for (let l = problem.chain.layers.length - 1; l >= 0; l--) {
+    const layer = problem.chain.layers[l]!;
+    const above = mixing[0];
+    mixing.unshift(affine(t, above === undefined ? affine(layer.variance, identity(sizeOf(problem, l))) : pullBackMixing(layer, problem.data.outputs, above)));
+  }
+  return mixing;
+}
+
+/**
+ * Minima of the rate function of a whole chain plus data, from several starts (the prior mean, and with Q 1000 times smaller and 30 times
+ * larger; slightly displaced, so that no symmetry of the start survives): BFGS, then Newton steps where there are at most 250 coordinates.
+ * @throws FinitewidthError (code "input") when the covariance of the data is singular at T = 0.
+ * Source: docs/theories/large-deviation.md §4 and docs/theories/convolution.md.
+ */
+export function chainRateMinima(problem: ChainRateProblem, onStart?: (done: number, total: number) => void): readonly [ChainMinimum, ...ChainMinimum[]] {
+  const f = objective(problem);
+  const depth = problem.chain.layers.length;
+  const scales = [1, 1e-3 ** (1 / depth), 30 ** (1 / depth)];
+  const found = scales.map((t, k): ChainMinimum => {
+    const start = pack(priorChain(problem, t)).map((value, i) => value + 0.02 * Math.sin(1.7 * (i + 1)));
+    if (f(start).value === Infinity) throw new FinitewidthError("likelihood.temperature: expected T > 0, got 0, and the covariance of the targets is singular", { code: "input", path: "likelihood.temperature" });
+    const rough = minimiseLbfgs(f, start, { gradientTolerance: 1e-7, maxIterations: 3000, memory: 40, maxStep: 2 });
+    const fine = start.length <= newtonLimit ? minimiseNewton(f, rough.point, { gradientTolerance: 1e-10, maxIterations: 30 }) : rough;
+    onStart?.(k + 1, scales.length);
+    const mixing = unpack(problem, fine.point).map(gram);
+    return { mixing, action: fine.value, residual: fine.residual, converged: fine.residual < 1e-6 * Math.max(1, Math.abs(fine.value)), iterations: rough.iterations + (fine === rough ? 0 : fine.iterations) };
+  });
+  const sorted = found.sort((a, b) => a.action - b.action);
+  const distinct = sorted.filter((minimum, k) => k === 0 || sorted.slice(0, k).every((other) => Math.abs(other.action - minimum.action) > 1e-6 * Math.max(1, Math.abs(other.action))));
+  return distinct as [ChainMinimum, ...ChainMinimum[]];
+}
+
+/** Second derivatives at a minimum: fluctuations of M_1 and the Laplace evidence. Undefined above 250 coordinates. Cost: two gradients a coordinate. */
+export function chainFluctuations(problem: ChainRateProblem, mixing: readonly Matrix[]): ChainFluctuations | undefined {
+  const x = pack(mixing);
+  const m = x.length;
+  if (m > newtonLimit) return undefined;
+  const { values, vectors } = symmetricEigen(differenceHessian(objective(problem), x));
+  if (!(values[0]! > 0)) return undefined;
+  const d = sizeOf(problem, 0);
+  const r = cholesky(mixing[0]!).factor;
+  const spread = Array.from(values, (value, k) => {
+    const change = zeros(d, d);
+    let c = 0;
+    for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) change.data[i * d + j] = ((i === j ? r.data[i * d + i]! : 1) * vectors.data[c++ * m + k]!) / Math.sqrt(value);
+    const half = multiply(change, transpose(r));
+    return { data: half.data.map((entry, e) => entry + half.data[(e % d) * d + Math.floor(e / d)]!), shape: half.shape };
+  });
+  const logEvidence = laplaceEvidence(problem, mixing, values);
+  return logEvidence === undefined ? { spread } : { spread, logEvidence };
+}
+
+/** log of (prior density × likelihood) at the minimum in log-Cholesky coordinates, plus ½ m log(2π/N) − ½ log det of the Hessian of J. */
+function laplaceEvidence(problem: ChainRateProblem, mixing: readonly Matrix[], curvatures: Float64Array): number | undefined {
+  const { chain, data, referenceWidth: N, scaling } = problem;
+  let total = 0;
+  for (const [l, layer] of chain.layers.entries()) {
+    const d = sizeOf(problem, l);
+    const nu = layer.width;
+    if (nu < d) return undefined;
+    const root = cholesky(mixing[l]!);
+    const scale = cholesky(scaleOf(problem, mixing, l));
+    total += 0.5 * (nu - d - 1) * root.logDeterminant - 0.5 * nu * (innerProduct(solveCholesky(scale, identity(d)), mixing[l]!) + scale.logDeterminant - d * Math.log(nu / 2)) - logMultivariateGamma(d, nu / 2);
+    for (let i = 0; i < d; i++) total += Math.log(2) + (d - i + 1) * Math.log(root.factor.data[i * d + i]!);
+  }
+  const part = data.evaluate(mixing, dataWeight(scaling, N));
+  if (part === undefined) return undefined;
+  const meanField = scaling === "mean-field";
+  total -= 0.5 * (part.logDeterminant - (meanField ? data.count * Math.log(N) : 0) + (meanField ? N : 1) * part.quadratic + data.count * Math.log(2 * Math.PI));
+  return total + 0.5 * curvatures.reduce((sum, value) => sum + Math.log((2 * Math.PI) / (N * value)), 0);
+}
