@@ -19,6 +19,11 @@ export interface PriorModel<N extends Network = Network> {
   inputSize(network: N): number | undefined;
   /** Infinite-width kernels between the rows of `inputs` (and of `others`, when given: rectangular cross kernels plus the diagonal of `others`). */
   infiniteWidth(network: N, activation: Activation, inputs: Matrix, others?: Matrix): InfiniteWidthKernels;
+  /**
+   * Covariances between the sites that the readout sees, for networks with one hidden layer that share weights between sites: what local kernel
+   * renormalisation works on. @throws FinitewidthError (code "refused") for deeper ones.
+   */
+  siteBlocks?(network: N, activation: Activation, inputs: Matrix, others?: Matrix): SiteBlocks;
   /** Exact law of the mixing variable; undefined where none is known for this network (a nonlinear activation, say). */
   mixing?(network: N, activation: Activation): MixingLaw | undefined;
   /** A finite network as a differentiable function of whitened parameters, for sampling. */
@@ -33,6 +38,18 @@ export interface InfiniteWidthKernels {
   readonly hidden: readonly Matrix[];
   /** K^{L+1} at the others paired with themselves, P' numbers; present when `others` was given. */
   readonly othersDiagonal?: Float64Array;
+}
+
+/** Postactivation covariances between S readout sites; Σ_i B_ii = K^{L+1} − σ_b²(L+1). */
+export interface SiteBlocks {
+  /** S. */
+  readonly sites: number;
+  /** B_ij, index i·S + j, σ_w²(L+1) and the readout's normalisation included: P × P, or P × P′ with others. */
+  readonly blocks: readonly Matrix[];
+  /** σ_w E φ(h_i) in the same normalisation at the inputs, or at the others when given: S × P (S × P′). */
+  readonly means: Matrix;
+  /** B_ij of each of the others with itself: P′ × S²; present when `others` was given. */
+  readonly own?: Matrix;
 }
 
 /**

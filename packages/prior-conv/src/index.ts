@@ -6,5 +6,6 @@ export { convolutionalMixing, type ConvolutionalMixingLaw } from "./mixing-law.j
 export { adjointPatchOperator, patchOperator } from "./patch-operator.js";
 export { convolutional, plugin } from "./plugin.js";
 export { convolutionalSchema } from "./schema.js";
+export { siteBlocks } from "./site-blocks.js";
 export { siteSubspaces, type SiteSubspaces } from "./site-subspaces.js";
 export { outputExtent, tapTable, type TapTable } from "./taps.js";

@@ -3,6 +3,7 @@ import { finiteConvolutional } from "./finite-network.js";
 import { infiniteWidthKernels } from "./infinite-width.js";
 import { convolutionalMixing } from "./mixing-law.js";
 import { convolutionalSchema } from "./schema.js";
+import { siteBlocks } from "./site-blocks.js";
 
 /**
  * Convolutional networks in one or two spatial dimensions, any depth, stride, dilation and padding, flattened or pooled readout. The exact
@@ -14,6 +15,7 @@ export const convolutional: PriorModel<ConvolutionalNetwork> = {
   schema: convolutionalSchema,
   inputSize: (network) => network.inputShape.reduce((all, extent) => all * extent, 1),
   infiniteWidth: infiniteWidthKernels,
+  siteBlocks,
   mixing: (network, activation) => (activation.name === "identity" ? convolutionalMixing(network) : undefined),
   realise: finiteConvolutional,
 };
