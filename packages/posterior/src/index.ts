@@ -1,3 +1,6 @@
+export * from "./exact/chain.js";
+export * from "./exact/prior-moments.js";
+export * from "./exact/theory.js";
 export * from "./infinite-width/gaussian-process.js";
 export * from "./infinite-width/nngp.js";
 export * from "./plugin.js";

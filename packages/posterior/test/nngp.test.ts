@@ -1,21 +1,11 @@
-import { createRegistry, fit, matrixFromRows, inlineRun, type Activation, type GaussianMoments } from "@finitewidth/core";
+import { fit, inlineRun, matrixFromRows } from "@finitewidth/core";
 import { addDiagonal, cholesky, solve } from "@finitewidth/linalg";
-import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { describe, expect, it } from "vitest";
-import { conditionGaussianProcess, nngp, plugin, predictGaussianProcess, trainGaussianProcess } from "../src/index.js";
+import { conditionGaussianProcess, nngp, predictGaussianProcess, trainGaussianProcess } from "../src/index.js";
 import { expectClose } from "../../../tools/testing.ts";
+import { testRegistry } from "./registry.ts";
 
-const identity: Activation = {
-  name: "identity",
-  summary: "linear",
-  odd: true,
-  smooth: true,
-  bounded: false,
-  value: (h) => h,
-  derivative: () => 1,
-  moments: { kernel: (_a: number, c: number) => c, diagonal: (k: number) => k } as unknown as GaussianMoments,
-};
-const registry = createRegistry([{ name: "test", activations: [identity] }, priorFc, plugin]);
+const registry = testRegistry();
 const inputs = [[1, 2], [2, -1], [0.5, 0.3], [1, 2]];
 const targets = [[1, 0], [0.5, 1], [-1, 0.2], [0.9, 0]];
 const network = { type: "fully-connected", widths: [4, 5], activation: "identity", weightVariance: [1, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] };

@@ -35,20 +35,21 @@ export interface LaterBiases {
 /**
  * Diagonalises K and projects the targets (P × D). At T = 0 the targets must lie in the range of K (and of the constant vector, with a
  * readout bias), and the evidence is a density on that range. O(P³), or O(P r²) for a kernel of low rank and T > 0.
+ * `path` names the targets in errors.
  * @throws FinitewidthError (code "input"/"shape") naming the field; "not-positive-definite" for an indefinite kernel.
  */
-export function spectralProblem(kernel: Matrix, targets: Matrix, temperature: number, biases: LaterBiases = { readout: 0, hidden: false }): SpectralProblem {
+export function spectralProblem(kernel: Matrix, targets: Matrix, temperature: number, biases: LaterBiases = { readout: 0, hidden: false }, path = "targets"): SpectralProblem {
   if (!(temperature >= 0 && Number.isFinite(temperature))) throw inputError("likelihood.temperature", "a number ≥ 0", temperature);
   if (!(biases.readout >= 0 && Number.isFinite(biases.readout))) throw inputError("network.biasVariance", "a number ≥ 0", biases.readout);
   const range = spectrumOf(kernel, { lowRank: temperature > 0 });
   const biased = biases.hidden || biases.readout > 0;
   const spectrum = biased ? spanConstant(range) : range;
-  const y = projectTargets(spectrum, targets);
+  const y = projectTargets(spectrum, targets, path);
   const points = kernel.shape[0];
   const ones = multiplyTransposedLeft(spectrum.vectors, { data: new Float64Array(points).fill(1), shape: [points, 1] }).data;
   const common = { nullity: points - spectrum.values.length, residualSquare: y.residualSquare, temperature };
   if (temperature > 0) return { ...common, spectrum, targets: y.projected, ones, readoutBias: biases.readout, warnings: [] };
-  requireInRange(y, targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+  requireInRange(y, targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0), path);
   const warnings = common.nullity > 0 ? [`kernel has rank ${spectrum.values.length} of ${points}: the log evidence is the density on its range`] : [];
   if (!(biased && spectrum.values[0] === 0)) return { ...common, spectrum, targets: y.projected, ones, readoutBias: biases.readout, warnings };
   if (biases.hidden) {

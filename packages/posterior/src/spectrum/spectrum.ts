@@ -106,11 +106,11 @@ export interface ProjectedTargets {
 }
 
 /** Projects Y (P × D) on the range of K. O(P r D). @throws FinitewidthError (code "shape" or "input") for a wrong number of rows or entries that are not finite. */
-export function projectTargets(spectrum: Spectrum, targets: Matrix): ProjectedTargets {
+export function projectTargets(spectrum: Spectrum, targets: Matrix, path = "targets"): ProjectedTargets {
   const { vectors } = spectrum;
   const [n, r] = vectors.shape;
-  if (targets.shape[0] !== n) throw shapeError("targets", `${n} rows, like inputs`, `${targets.shape[0]}`);
-  for (const value of targets.data) if (!Number.isFinite(value)) throw inputError("targets", "finite numbers", value);
+  if (targets.shape[0] !== n) throw shapeError(path, `${n} rows, like inputs`, `${targets.shape[0]}`);
+  for (const value of targets.data) if (!Number.isFinite(value)) throw inputError(path, "finite numbers", value);
   const projected = multiplyTransposedLeft(vectors, targets);
   if (r === n) return { projected, residualSquare: 0, residualLargest: 0 };
   const fitted = multiply(vectors, projected);
@@ -125,8 +125,8 @@ export function projectTargets(spectrum: Spectrum, targets: Matrix): ProjectedTa
 }
 
 /** @throws FinitewidthError (code "input") when T = 0 and the targets have a component outside the range of the kernel: their density is zero. */
-export function requireInRange(targets: ProjectedTargets, largestTarget: number): void {
+export function requireInRange(targets: ProjectedTargets, largestTarget: number, path = "targets"): void {
   if (targets.residualLargest > 1e-10 * Math.max(largestTarget, 1e-300) && targets.residualLargest > 0) {
-    throw inputError("targets", "values in the range of the kernel when the temperature is 0 (inputs that are repeated or outnumber the features leave other values impossible)", "a component outside it");
+    throw inputError(path, "values in the range of the kernel when the temperature is 0 (inputs that are repeated or outnumber the features leave other values impossible)", "a component outside it");
   }
 }

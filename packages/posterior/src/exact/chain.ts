@@ -1,0 +1,37 @@
+import type { MixingLaw, WishartChain } from "@finitewidth/core";
+
+/** A chain of Wishart matrices over outputs alone (one site): widths N_l, variances s_l and biases, 1 … L. */
+export interface PlainChain {
+  readonly widths: readonly number[];
+  readonly variances: readonly number[];
+  /** b_l, the bias variance that M_l carries to the outputs; 0 for l = 1, whose bias is in the kernel. */
+  readonly hiddenBias: readonly number[];
+  readonly readoutBias: number;
+}
+
+/** The chain over outputs alone, or undefined when some layer has more than one site. Taps of one site are numbers: they scale variances. */
+export function plainChain(chain: WishartChain): PlainChain | undefined {
+  if (chain.layers.some(({ sites }) => sites !== 1)) return undefined;
+  return {
+    widths: chain.layers.map(({ width }) => width),
+    variances: chain.layers.map(({ variance, taps }) => (taps.length === 0 ? variance : (variance * taps.reduce((sum, tap) => sum + tap.data[0]! ** 2, 0)) / taps.length)),
+    hiddenBias: chain.layers.map(({ biasVariance, biasWeights }) => biasVariance * biasWeights[0]! ** 2),
+    readoutBias: chain.readoutBiasVariance,
+  };
+}
+
+/** Whether a bias of layers 2 … L makes the covariance depend on more of the chain than Q. */
+export const hasHiddenBias = (chain: PlainChain): boolean => chain.hiddenBias.some((variance) => variance > 0);
+
+/** Diagonal of K between the rows of `inputs`, in blocks so that a long list of inputs does not need a square matrix. */
+export function kernelDiagonal(law: MixingLaw, inputs: { readonly data: Float64Array; readonly shape: readonly [number, number] }): Float64Array {
+  const [rows, columns] = inputs.shape;
+  const size = 64;
+  const out = new Float64Array(rows);
+  for (let from = 0; from < rows; from += size) {
+    const count = Math.min(size, rows - from);
+    const kernel = law.siteKernels({ data: inputs.data.subarray(from * columns, (from + count) * columns), shape: [count, columns] })[0]!;
+    for (let i = 0; i < count; i++) out[from + i] = kernel.data[i * count + i]!;
+  }
+  return out;
+}

@@ -1,0 +1,38 @@
+import type { Claim, Posterior, Prediction, PriorResult, Tensor } from "@finitewidth/core";
+
+const source = "Bassetti et al. (2024); docs/theories/exact.md";
+
+const scalar = (value: number): Tensor => ({ data: Float64Array.of(value), shape: [1] });
+
+/** Claims about the prior: moments of the outputs and of the last kernel, no error but Monte Carlo's. */
+export function* priorClaims(prior: PriorResult): Iterable<Claim> {
+  const { secondMoment, fourthCumulant, kernelCovariance, excessKurtosis } = prior;
+  const claim = (quantity: "secondMoment" | "fourthMoment" | "excessKurtosis" | "kernelCovariance", statement: string, value: Tensor): Claim => ({ id: `prior-${quantity}`, statement, source, estimand: { of: "prior", quantity }, value, error: "exact" });
+  if (secondMoment !== undefined) yield claim("secondMoment", "The covariance of one output is E[q] K.", secondMoment);
+  if (secondMoment !== undefined && fourthCumulant !== undefined) {
+    const n = secondMoment.shape[0];
+    const s = (i: number, j: number): number => secondMoment.data[i * n + j]!;
+    const value = fourthCumulant.data.map((cumulant, at) => {
+      const [i, j, k, l] = [Math.floor(at / n ** 3), Math.floor(at / n ** 2) % n, Math.floor(at / n) % n, at % n];
+      return cumulant + s(i, j) * s(k, l) + s(i, k) * s(j, l) + s(i, l) * s(j, k);
+    });
+    yield claim("fourthMoment", "Fourth moments of one output are E[q²] times the sum over pairings of K.", { data: value, shape: fourthCumulant.shape });
+  }
+  if (excessKurtosis !== undefined) yield claim("excessKurtosis", "The excess kurtosis of an output is 3(Π(1 + 2/N_l) − 1) without biases.", { data: excessKurtosis, shape: [excessKurtosis.length] });
+  if (kernelCovariance !== undefined) yield claim("kernelCovariance", "The entries of the last kernel covary as the mixing matrix of two outputs says.", kernelCovariance);
+}
+
+/** Claims about the posterior: evidence, predictions, learned kernels. */
+export function* posteriorClaims(posterior: Posterior, predictive: Prediction): Iterable<Claim> {
+  const common = { source, error: "exact" as const };
+  if (posterior.logEvidence !== undefined) yield { ...common, id: "log-evidence", statement: "The evidence is the prior average over the mixing variable of a Gaussian density.", estimand: { of: "posterior", quantity: "logEvidence" }, value: scalar(posterior.logEvidence) };
+  yield { ...common, id: "predictive-mean", statement: "The predictive mean averages Gaussian-process means over the posterior of the mixing variable.", estimand: { of: "posterior", quantity: "predictive.mean" }, value: predictive.mean };
+  yield { ...common, id: "predictive-variance", statement: "The predictive variance adds the spread of those means.", estimand: { of: "posterior", quantity: "predictive.variance" }, value: predictive.variance };
+  if (posterior.train !== undefined) {
+    yield { ...common, id: "train-mean", statement: "The same at the training inputs.", estimand: { of: "posterior", quantity: "train.mean" }, value: posterior.train.mean };
+    yield { ...common, id: "train-variance", statement: "The same at the training inputs.", estimand: { of: "posterior", quantity: "train.variance" }, value: posterior.train.variance };
+  }
+  for (const [l, value] of (posterior.hiddenKernels ?? []).entries()) {
+    yield { ...common, id: `hidden-kernel-${l + 1}`, statement: `The kernel of hidden layer ${l + 1} gains the outer product of the outputs, divided by its width.`, estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 }, value };
+  }
+}

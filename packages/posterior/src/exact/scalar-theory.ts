@@ -1,0 +1,118 @@
+import { columnVector, zeros, type Figure, type Matrix, type MixingLaw, type Posterior, type Prediction, type Problem, type Run, type Tensor } from "@finitewidth/core";
+import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.js";
+import { logMoments, logPriorDensity, scalarLaw, type ScalarLaw } from "../scalar/law.js";
+import { scalarData, type ScalarData } from "../scalar/likelihood.js";
+import { integrateScalarPosterior, posteriorMean, posteriorQuantiles, type ScalarPosterior } from "../scalar/posterior.js";
+import { nodeTables, predictScalar, projectCross, trainCross, trainDiagonal, type ScalarPrediction } from "../scalar/predict.js";
+import { spectralProblem } from "../spectrum/problem.js";
+import { kernelDiagonal, type PlainChain } from "./chain.js";
+
+const vector = (data: Float64Array): Tensor => ({ data, shape: [data.length] });
+const levels = [0.025, 0.25, 0.5, 0.75, 0.975];
+
+/** Fits one output whose biases are in the first layer and the readout only: quadrature over log q. `learnedKernels` asks for the hidden kernels. */
+export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, learnedKernels: boolean, run: Run): Posterior {
+  const { inputs, targets, temperature } = problem;
+  const mixing = scalarLaw(chain.widths, chain.variances);
+  const spectral = spectralProblem(law.siteKernels(inputs)[0]!, targets, temperature, { readout: chain.readoutBias, hidden: false });
+  run.signal?.throwIfAborted();
+  run.onProgress?.(1, 3, "kernel diagonalised");
+  const data = scalarData(spectral);
+  const posterior = integrateScalarPosterior(mixing, data);
+  const tables = nodeTables(posterior, data);
+  run.signal?.throwIfAborted();
+  run.onProgress?.(2, 3, "mixing variable integrated");
+  const { vectors, values } = spectral.spectrum;
+  const offset = spectral.pinned?.bias[0] ?? 0;
+  const train = shifted(predictScalar(posterior, data, tables, trainCross(vectors, values), trainDiagonal(vectors, values)), offset);
+  const hiddenKernels = learnedKernels ? trainHiddenKernels(hiddenKernelTerms(mixing, posterior, data, tables), data, tables, vectors) : undefined;
+  run.onProgress?.(3, 3, "hidden kernels");
+  const meanQ = posteriorMean(posterior, Math.exp);
+  const meanU = posteriorMean(posterior, (u) => u);
+  return {
+    theory: "exact",
+    problem,
+    arrays: { vectors, values: vector(values), targets: vector(data.targets), ones: vector(data.ones), logQ: vector(posterior.logQ), weights: vector(posterior.weights), offset: vector(Float64Array.of(offset)), readoutBias: vector(Float64Array.of(data.readoutBias)) },
+    solver: { converged: posterior.converged, iterations: posterior.logQ.length, residual: posterior.residual, jitter: 0 },
+    logEvidence: posterior.logEvidence + (spectral.pinned?.logDensity ?? 0),
+    train,
+    orderParameter: meanQ,
+    ...(hiddenKernels === undefined ? {} : { hiddenKernels }),
+    diagnostics: {
+      method: "quadrature",
+      nodes: posterior.logQ.length,
+      rank: values.length,
+      meanLogQ: meanU,
+      deviationLogQ: Math.sqrt(posteriorMean(posterior, (u) => (u - meanU) ** 2)),
+      quantiles: { levels, values: posteriorQuantiles(posterior, levels) },
+    },
+    warnings: [...spectral.warnings, ...(posterior.converged ? [] : [`the quadrature over the mixing variable stopped at a change of ${posterior.residual.toExponential(1)} in the log evidence`])],
+    figures: [orderParameterFigure(mixing, posterior, meanQ)],
+  };
+}
+
+function shifted(prediction: ScalarPrediction, offset: number): Prediction {
+  return {
+    mean: columnVector(prediction.mean.map((value) => value + offset)),
+    variance: columnVector(prediction.variance),
+    ...(prediction.covariance === undefined ? {} : { covariance: prediction.covariance }),
+  };
+}
+
+/** Posterior and prior density of log q over q. */
+function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: number): Figure {
+  const { logQ, logIntegrand, logEvidence } = posterior;
+  const prior = logMoments(law);
+  const from = Math.min(logQ[0]!, prior.mean - 4 * prior.deviation);
+  const to = Math.max(logQ.at(-1)!, prior.mean + 4 * prior.deviation);
+  const grid = Float64Array.from({ length: 201 }, (_, i) => from + ((to - from) * i) / 200);
+  return {
+    kind: "density",
+    title: "Mixing variable q: density of log q",
+    label: "q",
+    logX: true,
+    series: [
+      { label: "prior", x: grid.map(Math.exp), y: grid.map((u) => Math.exp(logPriorDensity(law, u))) },
+      { label: "posterior", x: logQ.map(Math.exp), y: logIntegrand.map((value) => Math.exp(value - logEvidence)) },
+    ],
+    marks: [
+      { label: "infinite width", x: law.variances.reduce((product, s) => product * s, 1) },
+      { label: "posterior mean", x: mean },
+    ],
+  };
+}
+
+/** Predicts from what `fitScalar` left in `arrays`, in blocks of inputs unless the joint covariance is wanted. O(n r P*) besides the kernels. */
+export function predictFromScalar(posterior: Posterior, problem: Problem, law: MixingLaw, inputs: Matrix, joint: boolean, run: Run): Prediction {
+  const { arrays } = posterior;
+  const at = (name: string): Float64Array => arrays[name]!.data;
+  const vectors = arrays["vectors"] as Matrix;
+  const data: ScalarData = {
+    values: at("values"),
+    targets: at("targets"),
+    nullity: 0,
+    residualSquare: 0,
+    temperature: problem.temperature,
+    readoutBias: at("readoutBias")[0]!,
+    ones: at("ones"),
+  };
+  const nodes: ScalarPosterior = { logQ: at("logQ"), weights: at("weights"), logPrior: new Float64Array(0), logIntegrand: new Float64Array(0), logEvidence: 0, residual: 0, converged: true };
+  const tables = nodeTables(nodes, data);
+  const offset = at("offset")[0]!;
+  const cross = (block: Matrix): Matrix => projectCross(vectors, law.siteKernels(problem.inputs, block)[0]!);
+  if (joint) return shifted(predictScalar(nodes, data, tables, cross(inputs), law.siteKernels(inputs)[0]!), offset);
+  const [points, features] = inputs.shape;
+  const mean = zeros(points, 1);
+  const variance = zeros(points, 1);
+  const size = 512;
+  for (let from = 0; from < points; from += size) {
+    run.signal?.throwIfAborted();
+    const count = Math.min(size, points - from);
+    const block: Matrix = { data: inputs.data.subarray(from * features, (from + count) * features), shape: [count, features] };
+    const part = predictScalar(nodes, data, tables, cross(block), kernelDiagonal(law, block));
+    mean.data.set(part.mean, from);
+    variance.data.set(part.variance, from);
+  }
+  for (let i = 0; i < points; i++) mean.data[i]! += offset;
+  return { mean, variance };
+}

@@ -1,0 +1,74 @@
+import { isFullyConnected, refusal, resolveNetwork, toStandardScaling, type Claim, type Matrix, type MixingLaw, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Scenario, type Theory } from "@finitewidth/core";
+import { noOptions, type NoOptions } from "../options.js";
+import { hasHiddenBias, plainChain } from "./chain.js";
+import { posteriorClaims, priorClaims } from "./claims.js";
+import { priorMoments } from "./prior-moments.js";
+import { collectLogDensities, scalarLogDensity } from "./prior.js";
+import { fitScalar, predictFromScalar } from "./scalar-theory.js";
+
+function mixingLaw(network: Problem["network"], registry: Registry): MixingLaw | undefined {
+  const { priorModel, activation } = resolveNetwork(registry, network);
+  return priorModel.mixing?.(network, activation);
+}
+
+/** Why the theory does not apply, or undefined. */
+function reasonToRefuse(network: Problem["network"], registry: Registry): string | undefined {
+  if (mixingLaw(network, registry) !== undefined) return undefined;
+  if (network.activation !== "identity") return `activation must be "identity", got "${network.activation}": the law of the random kernel is known exactly for linear networks only; use "effective-action", "perturbative" or "monte-carlo"`;
+  return `networks of type "${network.type}" have no exact mixing law; use "monte-carlo"`;
+}
+
+function requireLaw(network: Problem["network"], registry: Registry): MixingLaw {
+  const reason = reasonToRefuse(network, registry);
+  if (reason !== undefined) throw refusal("exact", reason);
+  return mixingLaw(network, registry)!;
+}
+
+async function fit(given: Problem, _options: NoOptions, run: Run): Promise<Posterior> {
+  const problem = toStandardScaling(given);
+  const law = requireLaw(problem.network, run.registry);
+  const chain = plainChain(law.chain);
+  if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
+    return { ...fitScalar(problem, law, chain, isFullyConnected(problem.network), run), problem: given };
+  }
+  throw refusal("exact", "not available yet");
+}
+
+async function predict(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
+  const problem = toStandardScaling(posterior.problem);
+  const law = requireLaw(problem.network, run.registry);
+  return predictFromScalar(posterior, problem, law, inputs, want.covariance, run);
+}
+
+async function prior(problem: PriorProblem, _options: NoOptions, run: Run): Promise<PriorResult> {
+  const law = requireLaw(problem.network, run.registry);
+  const chain = plainChain(law.chain);
+  if (chain === undefined) throw refusal("exact", "not available yet");
+  const kernel = law.siteKernels(problem.inputs)[0]!;
+  return { ...priorMoments(law.chain, kernel), ...collectLogDensities(problem, (value, path) => scalarLogDensity(chain, kernel, value, path)) };
+}
+
+async function* claims(scenario: Scenario, options: NoOptions, run: Run): AsyncIterable<Claim> {
+  if (reasonToRefuse(scenario.problem.network, run.registry) !== undefined) return;
+  const { network, inputs, targets } = toStandardScaling(scenario.problem);
+  yield* priorClaims(await prior({ network, inputs, outputs: targets.shape[1], evaluateAt: [], samples: 1 }, options, run));
+  const posterior = await fit(scenario.problem, options, run);
+  yield* posteriorClaims(posterior, await predict(posterior, scenario.testInputs, { covariance: false }, run));
+}
+
+/**
+ * Exact finite-width theory of deep linear networks: f | Q ~ N(0, Q ⊗ K) with Q a product of Wishart matrices, any widths, depth, number of
+ * outputs, biases, T ≥ 0. One output: deterministic quadrature over log q. Source: docs/theories/exact.md; F. Bassetti, M. Gherardi,
+ * A. Ingrosso, M. Pastore, P. Rotondo, Feature learning in finite-width Bayesian deep linear networks (2024).
+ */
+export const exact: Theory<NoOptions> = {
+  name: "exact",
+  summary: "Exact posterior of deep linear networks of any finite width.",
+  options: noOptions,
+  refuses: (problem, _options, registry) => reasonToRefuse(problem.network, registry),
+  fit,
+  predict,
+  prior,
+  refusesPrior: (problem, _options, registry) => reasonToRefuse(problem.network, registry),
+  claims,
+};
