@@ -1,1 +1,3 @@
+export * from "./gamma.js";
 export * from "./stream.js";
+export * from "./wishart.js";

@@ -1,53 +1,129 @@
-import { describe, expect, it } from "vitest";
+import { FinitewidthError } from "@finitewidth/core";
+import { describe, expect, test } from "vitest";
 import { stream } from "../src/index.js";
+import { hashWords, stateOf } from "../src/key.js";
+import { xoshiro128 } from "../src/xoshiro.js";
+import { gammaMoments, momentScores, normalMoments, uniformMoments } from "./moments.js";
 
-const draws = 1_000_000;
+// 6 moments of about ten laws: |z| > 5 has probability 3e-5 in all
+const bound = 5;
+const draw = (n: number, next: () => number): Float64Array => Float64Array.from({ length: n }, next);
+const worst = (scores: readonly number[]): number => Math.max(...scores.map(Math.abs));
 
-/** |sample mean of x^k − exact| in standard errors, for powers 1 … 6. */
-function momentScores(sample: () => number, exact: (power: number) => number): number[] {
-  const sums = new Float64Array(13);
-  for (let i = 0; i < draws; i++) {
-    const x = sample();
-    for (let k = 1, power = x; k <= 6; k++, power *= x) sums[k]! += power;
-  }
-  return [1, 2, 3, 4, 5, 6].map((k) => Math.abs(sums[k]! / draws - exact(k)) / Math.sqrt((exact(2 * k) - exact(k) ** 2) / draws));
-}
-const gammaMoment = (shape: number) => (k: number) => Array.from({ length: k }, (_, i) => shape + i).reduce((product, factor) => product * factor, 1);
-const normalMoment = (k: number): number => (k % 2 ? 0 : gammaMoment(0.5)(k / 2) * 2 ** (k / 2));
-
-describe("stream", () => {
-  it("is reproducible and addressed by seed and indices", () => {
-    const take = (...address: [number, ...number[]]): number[] => {
-      const random = stream(...address);
-      return [random.uniform(), random.normal(), random.gamma(0.3)];
-    };
-    expect(take(1, 2, 3)).toEqual(take(1, 2, 3));
-    const addresses: [number, ...number[]][] = [[1], [2], [1, 0], [1, 1], [0, 1], [1, 0, 0], [2 ** 40], [2 ** 41]];
-    expect(new Set(addresses.map((address) => take(...address)[0])).size).toBe(addresses.length);
+describe("generator", () => {
+  test("xoshiro128++ gives the published sequence from the state 1, 2, 3, 4", () => {
+    // vector of the Rust crate rand_xoshiro, made with the authors' C code
+    const next = xoshiro128([1, 2, 3, 4]);
+    expect(Array.from({ length: 10 }, () => next() >>> 0)).toEqual([641, 1573767, 3222811527, 3517856514, 836907274, 4247214768, 3867114732, 1355841295, 495546011, 621204420]);
   });
 
-  it("refuses addresses that are not integers", () => {
-    expect(() => stream(1.5)).toThrow("seed: expected an integer ≥ 0, got 1.5");
-    expect(() => stream(1, -1)).toThrow("index 1: expected an integer ≥ 0, got -1");
+  test("keys are MurmurHash3_x86_128", () => {
+    // mmh3 5.x (Python): hash_bytes(…, seed 0, x64arch=False) of the words in little-endian order
+    expect(Array.from(hashWords(Int32Array.of(1, 2, 3, 4)))).toEqual([936832535, 1028276893, 1035705367, 1533327389]);
+    expect(Array.from(hashWords(Int32Array.of(-1, 7, 123456789, -5, 9, 10, 11, 12)))).toEqual([661896921, -664435832, -252929765, -1940398392]);
   });
 
-  it("neighbouring streams are uncorrelated", () => {
-    let product = 0;
-    for (let i = 0; i < 20_000; i++) product += stream(7, i).normal() * stream(7, i + 1).normal();
-    expect(Math.abs(product) / Math.sqrt(20_000)).toBeLessThan(4);
+  test("every list of integers has its own state", () => {
+    const lists = [[0], [0, 0], [0, 0, 0], [1], [1, 0], [0, 1], [-1], [2 ** 32], [2 ** 32 + 1], [1, 1], [2 ** 53 - 1]];
+    for (let i = 0; i < 3000; i++) lists.push([5, i], [i, 5, 5]);
+    const states = new Set(lists.map(([seed, ...indices]) => stateOf(seed!, indices).join()));
+    expect(states.size).toBe(lists.length);
   });
 
-  it("uniform, normal and gamma variates have the right first six moments", () => {
-    const random = stream(3);
-    expect(Math.max(...momentScores(random.uniform, (k) => 1 / (k + 1)))).toBeLessThan(4);
-    expect(Math.max(...momentScores(random.normal, normalMoment))).toBeLessThan(4);
-    for (const shape of [0.3, 1, 4.5]) expect(Math.max(...momentScores(() => random.gamma(shape), gammaMoment(shape)))).toBeLessThan(4);
+  test("the same address gives the same numbers", () => {
+    const [a, b] = [stream(7, 3, 1), stream(7, 3, 1)];
+    expect(draw(100, a.normal)).toEqual(draw(100, b.normal));
+    expect(a.gamma(0.3)).toBe(b.gamma(0.3));
+    const c = stream(7, 3, 1);
+    expect(c.normals(new Float64Array(100))).toEqual(draw(100, stream(7, 3, 1).normal));
   });
 
-  it("a generator with a slightly wrong fourth moment would be caught", () => {
-    const random = stream(4);
-    // The sum of 12 uniforms, a popular substitute: kurtosis 2.9 instead of 3.
-    const substitute = (): number => Array.from({ length: 12 }, random.uniform).reduce((sum, u) => sum + u - 0.5, 0);
-    expect(Math.max(...momentScores(substitute, normalMoment))).toBeGreaterThan(6);
+  test("the numbers of a stream never change", () => {
+    const random = stream(1, 2);
+    expect([random.uniform(), random.normal(), random.gamma(2.5), random.gamma(0.5)]).toEqual([0.7749523830253056, 0.21099939970681805, 0.6379058499361762, 0.8740633196046058]);
+  });
+
+  test.each([[1.5], [Number.NaN], [2 ** 53]])("seed %s is refused", (seed) => {
+    expect(() => stream(seed)).toThrow(FinitewidthError);
+    expect(() => stream(1, seed)).toThrow(/indices\[0\]: expected an integer/);
+  });
+});
+
+describe("moments", () => {
+  const n = 1_000_000;
+  test("uniform", () => {
+    const x = draw(n, stream(11).uniform);
+    expect(worst(momentScores(x, uniformMoments))).toBeLessThan(bound);
+    expect(Math.min(...x.subarray(0, 1000))).toBeGreaterThanOrEqual(0);
+  });
+
+  test("normal: six moments, tails and cells of equal probability", () => {
+    const x = draw(2 * n, stream(12).normal);
+    expect(worst(momentScores(x, normalMoments))).toBeLessThan(bound);
+    // beyond the start of the ziggurat's tail, and well inside the tail
+    for (const [edge, probability] of [[3.6541528853610088, 2.580324876539013e-4], [4.2, 2.669149803181269e-5]] as const) {
+      const count = x.reduce((sum, value) => sum + (Math.abs(value) > edge ? 1 : 0), 0);
+      expect(Math.abs(count - 2 * n * probability) / Math.sqrt(2 * n * probability)).toBeLessThan(bound);
+    }
+    const sixteenths = [-1.5341205443525463, -1.1503493803760079, -0.887146559018876, -0.6744897501960817, -0.4887764111146696, -0.3186393639643753, -0.15731068461017073];
+    const edges = [...sixteenths, 0, ...sixteenths.map((e) => -e).toReversed()];
+    const cells = new Float64Array(16);
+    for (const value of x) cells[edges.filter((edge) => value > edge).length]!++;
+    const expected = (2 * n) / 16;
+    // χ²₁₅: mean 15, 1e-6 quantile 55
+    expect(cells.reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0)).toBeLessThan(55);
+  });
+
+  test("the check catches a normal made of 24 uniforms and a variance off by half a percent", () => {
+    const { uniform, normal } = stream(13);
+    const sum24 = draw(n, () => {
+      let sum = -12;
+      for (let i = 0; i < 24; i++) sum += uniform();
+      return sum / Math.SQRT2;
+    });
+    expect(Math.abs(momentScores(sum24, normalMoments)[3]!)).toBeGreaterThan(bound);
+    expect(worst(momentScores(draw(2 * n, () => 1.005 * normal()), normalMoments))).toBeGreaterThan(bound);
+  });
+
+  test.each([0.05, 0.5, 1, 2.5, 60])("gamma of shape %s", (shape) => {
+    const random = stream(14, Math.round(100 * shape));
+    const x = draw(n / 2, () => random.gamma(shape));
+    expect(worst(momentScores(x, gammaMoments(shape)))).toBeLessThan(bound);
+    expect(x.every((value) => value >= 0)).toBe(true);
+  });
+
+  test("the check catches a gamma whose shape is off by one percent", () => {
+    const random = stream(15);
+    expect(worst(momentScores(draw(n / 2, () => random.gamma(2.525)), gammaMoments(2.5)))).toBeGreaterThan(bound);
+  });
+
+  test("gamma refuses shapes that are not positive", () => {
+    for (const shape of [0, -1, Number.NaN, Infinity]) expect(() => stream(1).gamma(shape)).toThrow(/shape: expected a positive number/);
+  });
+});
+
+describe("streams of neighbouring addresses are independent", () => {
+  test("moments across streams", () => {
+    const n = 100_000;
+    expect(worst(momentScores(Float64Array.from({ length: n }, (_, i) => stream(3, i).normal()), normalMoments))).toBeLessThan(bound);
+    expect(worst(momentScores(Float64Array.from({ length: n }, (_, i) => stream(i).uniform()), uniformMoments))).toBeLessThan(bound);
+  });
+
+  test("correlations between streams, and along one", () => {
+    const n = 200_000;
+    const columns = [0, 1, 2, 3].map((i) => stream(9, i).normals(new Float64Array(n)));
+    for (let a = 0; a < 4; a++) {
+      for (let b = 0; b <= a; b++) {
+        const lag = a === b ? 1 : 0;
+        let [first, second] = [0, 0];
+        for (let i = 0; i + lag < n; i++) {
+          const [x, y] = [columns[a]![i]!, columns[b]![i + lag]!];
+          first += x * y;
+          second += (x * x - 1) * (y * y - 1);
+        }
+        expect(Math.abs(first) / Math.sqrt(n)).toBeLessThan(bound);
+        expect(Math.abs(second) / Math.sqrt(4 * n)).toBeLessThan(bound);
+      }
+    }
   });
 });
