@@ -1,3 +1,4 @@
+export * from "./block-problem.js";
 export * from "./deep-action.js";
 export * from "./deep-minima.js";
 export * from "./deep-predict.js";

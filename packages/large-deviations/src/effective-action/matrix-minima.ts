@@ -141,7 +141,8 @@ function newtonPolish(action: MatrixAction, start: Matrix): { readonly orderPara
   let here = evaluate(start);
   let iterations = 0;
   // the Hessian costs n(n+1) energies: only where it is affordable and needed
-  for (; here.residual > 1e-9 && iterations < 50 && n <= 20; iterations++) {
+  const limit = n <= 20 ? 50 : 0;
+  for (; here.residual > 1e-9 && iterations < limit; iterations++) {
     const eigen = symmetricEigen(matrixHessian(action, here.q));
     const floor = 1e-6 * Math.max(...eigen.values.map(Math.abs));
     const gradient = toFree(n, here.gradient);
