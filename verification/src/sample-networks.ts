@@ -1,7 +1,6 @@
-import { createRegistry, resolveNetwork, stackRows, toStandardScaling, type Matrix, type Plugin, type Problem, type Task } from "@finitewidth/core";
+import { resolveNetwork, stackRows, toStandardScaling, type Matrix, type Problem, type Task } from "@finitewidth/core";
 import { block, cholesky, multiply, multiplyTransposedRight, solveCholesky, solveLower, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
-import { standardPlugins } from "./standard-plugins.js";
 import { accumulate, type SufficientSums } from "./sufficient-sums.js";
 
 /** One chunk of networks drawn from the prior. */
@@ -12,8 +11,6 @@ export interface SampleChunk {
   readonly samples: number;
   readonly seed: number;
   readonly index: number;
-  /** Modules of third-party plug-ins, imported where the chunk runs. */
-  readonly pluginModules: readonly string[];
 }
 
 /**
@@ -23,9 +20,7 @@ export interface SampleChunk {
 export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
   module: import.meta.url,
   name: "sampleNetworks",
-  async run(chunk, tick) {
-    const third = await Promise.all(chunk.pluginModules.map(async (url) => ((await import(url)) as { plugin: Plugin }).plugin));
-    const registry = createRegistry([...standardPlugins, ...third]);
+  run(chunk, { registry, tick }) {
     const problem = toStandardScaling(chunk.problem);
     const { priorModel, activation } = resolveNetwork(registry, problem.network);
     const posterior = chunk.of === "posterior";

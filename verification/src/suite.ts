@@ -51,8 +51,6 @@ export interface VerificationSettings {
   readonly filter?: string;
   /** @defaultValue the built-in ones */
   readonly families?: readonly ScenarioFamily[];
-  /** Modules of third-party plug-ins, for workers. */
-  readonly pluginModules?: readonly string[];
 }
 
 /** Samples, compares and judges every claim of every theory on every scenario. @throws FinitewidthError (code "input") when the filter matches nothing. */
@@ -76,7 +74,7 @@ export async function runVerification(settings: VerificationSettings, run: Run):
         if (claims[0]!.length === 0) failures.push({ scenario: family.name, theory: name, reason: "states no claims here" });
         if (kept.length === 0) continue;
         const selected = claims.map((list) => list.filter((claim) => kept.includes(claim.id)));
-        const estimates = await Promise.all(selected.map(async (list, i) => sampleFor(family, built[i]!, list, truth, i, settings, run)));
+        const estimates = await Promise.all(selected.map(async (list, i) => sampleFor(family, built[i]!, list, truth, i, run)));
         gathered.push({ family, theory, options, claims: selected, estimates });
       } catch (error) {
         run.signal?.throwIfAborted();
@@ -159,7 +157,7 @@ type Sampled = { readonly kind: "sums"; readonly chunks: readonly SufficientSums
 
 const chunkCount = 40;
 
-async function sampleFor(family: ScenarioFamily, scenario: Scenario, claims: readonly Claim[], truth: Map<string, Promise<Sampled>>, index: number, settings: VerificationSettings, run: Run): Promise<Estimate[]> {
+async function sampleFor(family: ScenarioFamily, scenario: Scenario, claims: readonly Claim[], truth: Map<string, Promise<Sampled>>, index: number, run: Run): Promise<Estimate[]> {
   const points = scenario.problem.inputs.shape[0];
   return Promise.all(
     claims.map(async (claim) => {
@@ -167,7 +165,7 @@ async function sampleFor(family: ScenarioFamily, scenario: Scenario, claims: rea
       const key = `${of} ${index}`;
       let sampled = truth.get(key);
       if (sampled === undefined) {
-        sampled = family.sampling.kind === "chains" && of === "posterior" ? runChains(family.sampling, scenario, run) : runImportance(family, scenario, of, index, settings, run);
+        sampled = family.sampling.kind === "chains" && of === "posterior" ? runChains(family.sampling, scenario, run) : runImportance(family, scenario, of, index, run);
         truth.set(key, sampled);
       }
       const result = await sampled;
@@ -179,7 +177,7 @@ async function sampleFor(family: ScenarioFamily, scenario: Scenario, claims: rea
   );
 }
 
-async function runImportance(family: ScenarioFamily, scenario: Scenario, of: "prior" | "posterior", index: number, settings: VerificationSettings, run: Run): Promise<Sampled> {
+async function runImportance(family: ScenarioFamily, scenario: Scenario, of: "prior" | "posterior", index: number, run: Run): Promise<Sampled> {
   const samples = family.sampling.kind === "importance" ? family.sampling.samples : 40_000;
   const chunks = Array.from(
     { length: chunkCount },
@@ -190,7 +188,6 @@ async function runImportance(family: ScenarioFamily, scenario: Scenario, of: "pr
       samples: Math.ceil(samples / chunkCount),
       seed: run.seed,
       index: (of === "prior" ? 0 : 1) * 1_000_000 + index * 10_000 + chunk,
-      pluginModules: settings.pluginModules ?? [],
     }),
   );
   const results: SufficientSums[] = [];

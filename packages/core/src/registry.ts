@@ -7,6 +7,8 @@ import type { Theory } from "./theory.js";
 /** What a package contributes. A third-party package exports one of these as `plugin` (or as its default export). */
 export interface Plugin {
   readonly name: string;
+  /** URL of the module that exports this plug-in as `plugin` (`import.meta.url`), so that worker threads can load it again. */
+  readonly module?: string;
   readonly activations?: readonly Activation[];
   readonly priorModels?: readonly PriorModel[];
   readonly theories?: readonly Theory[];

@@ -22,7 +22,7 @@ export function inlineRun(options: InlineRunOptions): Run {
       const tick = (): void => signal?.throwIfAborted();
       for (const [i, chunk] of chunks.entries()) {
         signal?.throwIfAborted();
-        yield await task.run(chunk, tick);
+        yield await task.run(chunk, { registry, tick });
         onProgress?.(i + 1, chunks.length, task.name);
         await new Promise((resolve) => setTimeout(resolve));
       }

@@ -45,13 +45,22 @@ export interface Run {
   onProgress?(done: number, total: number, note?: string): void;
 }
 
-/** A pure function that a worker can run: found there by importing `module` and taking its export `name`. Arguments and result are plain data. */
+/**
+ * A pure function that a worker can run: found there by importing `module` and taking its export `name`, with a registry rebuilt from the
+ * `module` of every plug-in. Chunks and results are plain data; buffers of results are transferred.
+ */
 export interface Task<A, B> {
-  /** URL of the module (import.meta.url of the file that exports it). */
+  /** URL of the module that exports the task under `name`: `import.meta.url`. */
   readonly module: string;
   readonly name: string;
-  /** The function itself, for inline runs. `tick` is called at least every 50 ms or so of work and throws when the run was cancelled. */
-  run(chunk: A, tick: (fraction: number) => void): B | Promise<B>;
+  run(chunk: A, context: TaskContext): B | Promise<B>;
+}
+
+/** What a task may use besides its chunk. */
+export interface TaskContext {
+  readonly registry: Registry;
+  /** To be called at least every 50 ms or so of work, with the fraction done; throws when the run was cancelled. */
+  tick(fraction: number): void;
 }
 
 /** Mean and variance of the latent outputs f at some inputs; the noise is not included. */
