@@ -1,4 +1,5 @@
 export * from "./block-problem.js";
+export * from "./cumulant-correction.js";
 export * from "./deep-action.js";
 export * from "./deep-minima.js";
 export * from "./deep-predict.js";
