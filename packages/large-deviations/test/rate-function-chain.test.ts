@@ -80,7 +80,7 @@ describe.each(["standard", "mean-field"] as const)("fully connected chains in %s
       const chainProblem = { chain: fullyConnectedChain({ ...network, widths }), data: kroneckerChainData(spectralData(kernel, one, 0.2)), referenceWidth: factor * referenceWidth, scaling };
       const [best] = chainRateMinima(chainProblem);
       const { spread, logEvidence } = chainFluctuations(chainProblem, best.mixing)!;
-      const variance = spread.reduce((sum, direction) => sum + direction.data[0]! ** 2, 0);
+      const variance = spread.reduce((sum, direction) => sum + direction[0]!.data[0]! ** 2, 0);
       expectClose([variance], [best.mixing[0]!.data[0]! ** 2 / minimum.curvature], { relative: 1e-5 });
       return logEvidence! - scalarRateCorrections(problem, minimum).logEvidence;
     });

@@ -1,6 +1,6 @@
 import { shapeError, zeros, type ConvolutionalNetwork, type Matrix, type MixingLaw, type WishartChain, type WishartLayer } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
-import { chainLayout, sampleChainFactors } from "@finitewidth/numerics";
+import { chainLayout, reduceSites, sampleChainFactors, type SiteGeometry } from "@finitewidth/numerics";
 import { convolutionGeometry, type ConvolutionGeometry } from "./geometry.js";
 import { requireImages } from "./images.js";
 import { requireMemory } from "./memory.js";
@@ -9,14 +9,9 @@ import { formKernel } from "./site-form.js";
 import { siteSubspaces, type SiteSubspaces } from "./site-subspaces.js";
 import type { TapTable } from "./taps.js";
 
-/** Mixing law of a deep linear convolutional network, with the geometry that hidden kernels over all sites need. */
-export interface ConvolutionalMixingLaw extends MixingLaw {
-  /** U_l: S_l × ρ_l, layers 1 … L: reduced sites in terms of sites. */
-  readonly siteBases: readonly Matrix[];
-  /** Tap tables of layers 1 … L. */
+/** Mixing law of a deep linear convolutional network, with the geometry that kernels over all sites need. */
+export interface ConvolutionalMixingLaw extends MixingLaw, SiteGeometry {
   readonly tapTables: readonly TapTable[];
-  /** Φ_i with K¹_ij = Φ_i Φ_jᵀ, one per site of the first hidden layer: P × (C_0 |m| [+ 1 with a first-layer bias]). */
-  siteFeatures(inputs: Matrix): readonly Matrix[];
 }
 
 /** The chain of a deep linear convolutional network in its site subspaces. A step between single sites gets the tap [[1]], its factor moved into the variance. */
@@ -66,8 +61,8 @@ export function convolutionalMixing(network: ConvolutionalNetwork): Convolutiona
     },
     siteKernels: (inputs, others) => {
       requireMemory(8 * sites * sites * inputs.shape[0] * (others ?? inputs).shape[0], "the kernels between sites", "use fewer inputs, larger strides or a pooled readout");
-      const reduced = reduceFeatures(features(inputs), subspaces.bases[0]!);
-      return kernelsBetween(reduced, others ? reduceFeatures(features(others), subspaces.bases[0]!) : reduced);
+      const reduced = reduceSites(features(inputs), subspaces.bases[0]!);
+      return kernelsBetween(reduced, others ? reduceSites(features(others), subspaces.bases[0]!) : reduced);
     },
     covariance: (outputs, value, inputs, others = inputs) => {
       requireImages(inputs, geometry.channels, geometry.inputSites);
@@ -96,20 +91,6 @@ function patchFeatures(geometry: ConvolutionGeometry, inputs: Matrix, weightVari
       }
       if (biasVariance > 0) out.data[(mu + 1) * columns - 1] = Math.sqrt(biasVariance);
     }
-    return out;
-  });
-}
-
-/** Φ̃_r = Σ_i U_ir Φ_i. */
-function reduceFeatures(features: readonly Matrix[], basis: Matrix): Matrix[] {
-  const sites = basis.shape[1];
-  const shape = features[0]!.shape;
-  return Array.from({ length: sites }, (_, r) => {
-    const out = zeros(...shape);
-    features.forEach((feature, i) => {
-      const weight = basis.data[i * sites + r]!;
-      if (weight !== 0) for (let k = 0; k < out.data.length; k++) out.data[k]! += weight * feature.data[k]!;
-    });
     return out;
   });
 }

@@ -24,8 +24,8 @@ export interface ChainMinimum {
 
 /** Minimum with its fluctuations at finite N. */
 export interface ChainFluctuations {
-  /** Symmetric directions B_k with Cov(M_1) = (1/N) Σ_k vec B_k vec B_kᵀ to leading order. */
-  readonly spread: readonly Matrix[];
+  /** Symmetric changes of all M_l, k = 1 …, with Cov = (1/N) Σ_k vec B_k vec B_kᵀ to leading order. */
+  readonly spread: readonly (readonly Matrix[])[];
   /** Laplace approximation with its O(1) terms; absent when a layer is narrower than its mixing matrix. */
   readonly logEvidence?: number;
 }
@@ -158,14 +158,16 @@ export function chainFluctuations(problem: ChainRateProblem, mixing: readonly Ma
   if (m > newtonLimit) return undefined;
   const { values, vectors } = symmetricEigen(differenceHessian(objective(problem), x));
   if (!(values[0]! > 0)) return undefined;
-  const d = sizeOf(problem, 0);
-  const r = cholesky(mixing[0]!).factor;
+  const roots = mixing.map((matrix) => cholesky(matrix).factor);
   const spread = Array.from(values, (value, k) => {
-    const change = zeros(d, d);
     let c = 0;
-    for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) change.data[i * d + j] = ((i === j ? r.data[i * d + i]! : 1) * vectors.data[c++ * m + k]!) / Math.sqrt(value);
-    const half = multiply(change, transpose(r));
-    return { data: half.data.map((entry, e) => entry + half.data[(e % d) * d + Math.floor(e / d)]!), shape: half.shape };
+    return roots.map((r): Matrix => {
+      const d = r.shape[0];
+      const change = zeros(d, d);
+      for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) change.data[i * d + j] = ((i === j ? r.data[i * d + i]! : 1) * vectors.data[c++ * m + k]!) / Math.sqrt(value);
+      const half = multiply(change, transpose(r));
+      return { data: half.data.map((entry, e) => entry + half.data[(e % d) * d + Math.floor(e / d)]!), shape: half.shape };
+    });
   });
   const logEvidence = laplaceEvidence(problem, mixing, values);
   return logEvidence === undefined ? { spread } : { spread, logEvidence };
