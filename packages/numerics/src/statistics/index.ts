@@ -1,1 +1,3 @@
-export {};
+export * from "./chain-diagnostics.js";
+export * from "./pareto.js";
+export * from "./running-moments.js";
