@@ -1,0 +1,204 @@
+import * as Comlink from "comlink";
+import { FinitewidthError, inlineRun, type InlineRunOptions, type Run, type Task } from "@finitewidth/core";
+import { parallelism, spawn } from "#spawn";
+import { cancelled, controlBytes, controlWords, restoreError, type Envelope, type WorkerApi } from "./protocol.js";
+import type { WorkerHandle } from "./worker-handle.js";
+
+/** Options of a run in worker threads. */
+export interface PoolOptions extends InlineRunOptions {
+  /** Number of workers; 0 computes in this thread. @defaultValue one per core */
+  readonly workers?: number;
+  /** Starts a worker; a bundled page passes its own (see `serve`). */
+  readonly spawn?: () => WorkerHandle;
+  /** How often a chunk is run again after its worker died. @defaultValue 2 */
+  readonly retries?: number;
+}
+
+/** A run whose workers stay until it is closed. */
+export interface PoolRun extends Run {
+  /** Ends the workers. Running maps reject. */
+  close(): void;
+}
+
+/** Milliseconds that a busy worker has to notice a cancellation before it is ended. */
+const patience = 250;
+const shared = (): boolean => typeof SharedArrayBuffer === "function" && (typeof window === "undefined" || globalThis.crossOriginIsolated === true);
+
+interface Member {
+  readonly handle: WorkerHandle;
+  readonly api: Comlink.Remote<WorkerApi>;
+  readonly control: SharedArrayBuffer | undefined;
+  readonly ready: Promise<Envelope>;
+  dead: string | undefined;
+  /** Rejects the call in flight. */
+  fail: ((error: unknown) => void) | undefined;
+}
+
+/**
+ * A run that spreads the chunks of every map over worker threads. Results come in the order of the chunks and do not depend on the number of
+ * workers. A worker that dies is replaced and its chunk run again; cancellation reaches into a busy task through shared memory, and ends the
+ * worker when it does not answer. Plug-ins without `module` cannot be loaded in a worker: then everything runs in this thread.
+ */
+export function poolRun(options: PoolOptions): PoolRun {
+  const { registry, seed = 1, signal, onProgress, workers = parallelism(), retries = 2 } = options;
+  const modules = registry.plugins.flatMap((plugin) => (plugin.module === undefined ? [] : [plugin.module]));
+  if (workers === 0 || modules.length < registry.plugins.length) return { ...inlineRun(options), close: () => undefined };
+
+  const start = options.spawn ?? spawn;
+  const idle: Member[] = [];
+  const members = new Set<Member>();
+  const waiting: ((member: Member) => void)[] = [];
+  let closed = false;
+
+  const launch = (): Member => {
+    const handle = start();
+    const api = Comlink.wrap<WorkerApi>(handle.endpoint);
+    const member: Member = { handle, api, control: shared() ? new SharedArrayBuffer(controlBytes) : undefined, ready: api.configure(modules), dead: undefined, fail: undefined };
+    members.add(member);
+    handle.onDeath((reason) => {
+      member.dead = reason;
+      members.delete(member);
+      const at = idle.indexOf(member);
+      if (at >= 0) idle.splice(at, 1);
+      member.fail?.(new WorkerDeath(reason));
+    });
+    return member;
+  };
+  const acquire = (): Promise<Member> | Member => {
+    const free = idle.pop();
+    if (free) return free;
+    if (members.size < workers) return launch();
+    return new Promise((resolve) => waiting.push(resolve));
+  };
+  const release = (member: Member): void => {
+    const next = waiting.shift();
+    if (member.dead !== undefined) {
+      if (next) next(launch());
+      return;
+    }
+    if (next) next(member);
+    else {
+      member.handle.hold(false);
+      idle.push(member);
+    }
+  };
+  const discard = (member: Member): void => {
+    member.dead = "ended by the pool";
+    members.delete(member);
+    member.handle.terminate();
+  };
+
+  /** One attempt at one chunk. */
+  const attempt = async <A, B>(member: Member, task: Task<A, B>, chunk: A, abort: AbortSignal): Promise<B> => {
+    member.handle.hold(true);
+    const words = member.control && controlWords(member.control);
+    if (words) {
+      Atomics.store(words.cancel, 0, 0);
+      words.fraction[0] = 0;
+    }
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let onAbort: (() => void) | undefined;
+    try {
+      return await new Promise<B>((resolve, reject) => {
+        member.fail = reject;
+        if (member.dead !== undefined) reject(new WorkerDeath(member.dead));
+        onAbort = (): void => {
+          if (words) Atomics.store(words.cancel, 0, 1);
+          timer = setTimeout(
+            () => {
+              discard(member);
+              reject(abort.reason);
+            },
+            words ? patience : 0,
+          );
+        };
+        if (abort.aborted) onAbort();
+        else abort.addEventListener("abort", onAbort, { once: true });
+        const call = async (): Promise<void> => {
+          unwrap(await member.ready);
+          resolve(unwrap(await member.api.run(task.module, task.name, chunk, member.control)) as B);
+        };
+        call().catch((error: unknown) => reject(error instanceof Error && error.message === cancelled ? abort.reason : error));
+      });
+    } finally {
+      clearTimeout(timer);
+      if (onAbort) abort.removeEventListener("abort", onAbort);
+      member.fail = undefined;
+      release(member);
+    }
+  };
+
+  const map = async function* <A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
+    signal?.throwIfAborted();
+    if (closed) throw new FinitewidthError("the pool is closed", { code: "worker" });
+    const stop = new AbortController();
+    const abort = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    let done = 0;
+    const running = new Set<Member>();
+    const report = (): void => {
+      let partial = 0;
+      for (const { control } of running) partial += control ? Math.min(1, controlWords(control).fraction[0]!) : 0;
+      onProgress?.(done + partial, chunks.length, task.name);
+    };
+    const ticker = onProgress ? setInterval(report, 200) : undefined;
+    if (typeof ticker === "object" && "unref" in ticker) ticker.unref();
+
+    const runChunk = async (chunk: A): Promise<B> => {
+      for (let failures = 0; ; failures++) {
+        const member = await acquire();
+        if (abort.aborted) {
+          release(member);
+          throw abort.reason;
+        }
+        running.add(member);
+        try {
+          const value = await attempt(member, task, chunk, abort);
+          done += 1;
+          return value;
+        } catch (error) {
+          if (!(error instanceof WorkerDeath)) throw error;
+          if (abort.aborted) throw abort.reason;
+          if (failures >= retries) {
+            throw new FinitewidthError(`a worker died ${failures + 1} times running the same part of "${task.name}" (${error.message})`, { code: "worker" }, { cause: error });
+          }
+        } finally {
+          running.delete(member);
+        }
+      }
+    };
+    // All chunks are queued at once; the pool hands them out in order as workers become free.
+    const results = chunks.map((chunk) => runChunk(chunk));
+    for (const result of results) result.catch(() => undefined);
+    try {
+      for (const result of results) {
+        yield await result;
+        report();
+      }
+    } finally {
+      stop.abort(new FinitewidthError("the results of this map are no longer wanted", { code: "worker" }));
+      clearInterval(ticker);
+    }
+  };
+
+  return {
+    registry,
+    seed,
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress } : {}),
+    map,
+    close() {
+      closed = true;
+      for (const member of members) {
+        member.fail?.(new FinitewidthError("the pool was closed", { code: "worker" }));
+        discard(member);
+      }
+    },
+  };
+}
+
+class WorkerDeath extends Error {}
+
+function unwrap(envelope: Envelope): unknown {
+  if (envelope.ok) return envelope.value;
+  throw restoreError(envelope.error);
+}

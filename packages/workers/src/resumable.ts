@@ -1,0 +1,37 @@
+import type { Run, Task } from "@finitewidth/core";
+
+/** Where results of chunks are kept between runs. Keys are the task and the chunk itself: a changed chunk is another chunk. */
+export interface ChunkStore {
+  load(task: string, chunk: unknown): Promise<unknown>;
+  /** Must store whole or not at all. */
+  save(task: string, chunk: unknown, result: unknown): Promise<void>;
+}
+
+/**
+ * A run that keeps the result of every finished chunk in a store and takes from it what is already there. A run that was killed and started
+ * again ends with the same results: chunks are pure functions.
+ */
+export function resumable(run: Run, store: ChunkStore): Run {
+  return {
+    ...run,
+    async *map<A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
+      const found = await Promise.all(chunks.map((chunk) => store.load(task.name, chunk)));
+      const missing = chunks.filter((_, i) => found[i] === undefined);
+      const fresh = run.map(task, missing)[Symbol.asyncIterator]();
+      try {
+        for (const [i, chunk] of chunks.entries()) {
+          if (found[i] !== undefined) {
+            yield found[i] as B;
+            continue;
+          }
+          const next = await fresh.next();
+          if (next.done) return;
+          await store.save(task.name, chunk, next.value);
+          yield next.value;
+        }
+      } finally {
+        await fresh.return?.();
+      }
+    },
+  };
+}

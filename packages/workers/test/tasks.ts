@@ -1,0 +1,49 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { FinitewidthError, type Plugin, type Task } from "@finitewidth/core";
+
+/** A plug-in that workers load again by its module. */
+export const plugin: Plugin = { name: "test-plugin", module: import.meta.url, activations: [] };
+
+const task = <A, B>(name: string, run: Task<A, B>["run"]): Task<A, B> => ({ module: import.meta.url, name, run });
+
+/** Numbers that depend on the chunk only. */
+export const numbers = task("numbers", ({ index, size }: { index: number; size: number }) => ({
+  values: Float64Array.from({ length: size }, (_, i) => Math.sin(index * 1e3 + i)),
+  index,
+}));
+
+/** Busy until cancelled, asking now and then. */
+export const politelyBusy = task("politelyBusy", ({ milliseconds }: { milliseconds: number }, { tick }) => {
+  const end = Date.now() + milliseconds;
+  while (Date.now() < end) tick(1 - (end - Date.now()) / milliseconds);
+  return "finished";
+});
+
+/** Busy without ever asking. */
+export const deaf = task("deaf", ({ milliseconds }: { milliseconds: number }) => {
+  const end = Date.now() + milliseconds;
+  while (Date.now() < end);
+  return "finished";
+});
+
+/** Ends its thread the first time it meets a chunk with a marker file that does not exist yet. */
+export const dies = task("dies", ({ marker, index }: { marker?: string; index: number }) => {
+  if (marker !== undefined && !existsSync(marker)) {
+    writeFileSync(marker, "");
+    process.exit(9);
+  }
+  return index;
+});
+
+/** Always ends its thread. */
+export const alwaysDies = task("alwaysDies", () => process.exit(9));
+
+export const throwsOurs = task("throwsOurs", () => {
+  throw new FinitewidthError("network.widths[1]: expected a positive integer, got 0", { code: "input", path: "network.widths[1]" });
+});
+export const throwsRange = task("throwsRange", () => {
+  throw new RangeError("out of range");
+});
+
+/** Names of the plug-ins that the worker knows. */
+export const plugins = task("plugins", (_chunk: null, { registry }) => registry.plugins.map((entry) => entry.name));
