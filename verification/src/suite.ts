@@ -54,15 +54,15 @@ export interface VerificationSettings {
 }
 
 /** Samples, compares and judges every claim of every theory on every scenario. @throws FinitewidthError (code "input") when the filter matches nothing. */
-export async function runVerification(settings: VerificationSettings, run: Run): Promise<SuiteEvidence> {
+export async function runVerification(settings: VerificationSettings, run: Run, onScenario?: (name: string) => void): Promise<SuiteEvidence> {
   const started = performance.now();
   const families = (settings.families ?? scenarios).filter((family) => settings.suite === "full" || family.suite === "quick");
   const wanted = (theory: string, family: ScenarioFamily, claim = ""): boolean => settings.filter === undefined || `${theory} / ${family.name} / ${claim}`.toLowerCase().includes(settings.filter.toLowerCase());
   const failures: { scenario: string; theory: string; reason: string }[] = [];
   const gathered: { family: ScenarioFamily; theory: Theory; options: unknown; claims: readonly Claim[][]; estimates: readonly Estimate[][] }[] = [];
 
-  for (const [f, family] of families.entries()) {
-    run.onProgress?.(f, families.length, family.name);
+  for (const family of families) {
+    onScenario?.(family.name);
     const built = family.factors.map((factor) => family.build(factor));
     const truth = new Map<string, Promise<Sampled>>();
     for (const { name, options: raw } of family.theories) {
@@ -143,14 +143,9 @@ async function collect(theory: Theory, scenario: Scenario, options: unknown, run
   const claims: Claim[] = [];
   const reason = theory.refuses(scenario.problem, options, run.registry);
   if (reason !== undefined) throw new FinitewidthError(`[${theory.name}] ${reason}`, { code: "refused" });
-  for await (const claim of theory.claims(scenario, options, quietly(run))) claims.push(claim);
+  for await (const claim of theory.claims(scenario, options, run)) claims.push(claim);
   return claims;
 }
-
-const quietly = (run: Run): Run => {
-  const { onProgress: _onProgress, ...rest } = run;
-  return rest;
-};
 
 /** What was sampled for one scenario at one width. */
 type Sampled = { readonly kind: "sums"; readonly chunks: readonly SufficientSums[] } | { readonly kind: "chains"; readonly estimates: Readonly<Record<string, Estimate>> };
@@ -191,7 +186,7 @@ async function runImportance(family: ScenarioFamily, scenario: Scenario, of: "pr
     }),
   );
   const results: SufficientSums[] = [];
-  for await (const result of quietly(run).map(sampleNetworks, chunks)) results.push(result);
+  for await (const result of run.map(sampleNetworks, chunks)) results.push(result);
   return { kind: "sums", chunks: results };
 }
 
@@ -201,9 +196,9 @@ async function runChains(sampling: Extract<ScenarioFamily["sampling"], { kind: "
   const options = validate(sampler.options, lengths, "options of monte-carlo");
   const { problem } = scenario;
   resolveNetwork(run.registry, problem.network);
-  const posterior = await sampler.fit(problem, options, quietly(run));
+  const posterior = await sampler.fit(problem, options, run);
   if (!posterior.solver.converged) throw new FinitewidthError(`chains of ${scenario.name} did not mix: ${posterior.warnings.join("; ")}`, { code: "not-converged" });
-  const prediction = await sampler.predict(posterior, scenario.testInputs, { covariance: false }, quietly(run));
+  const prediction = await sampler.predict(posterior, scenario.testInputs, { covariance: false }, run);
   const effectiveSamples = typeof posterior.diagnostics.effectiveSamples === "number" ? posterior.diagnostics.effectiveSamples : sampling.chains * sampling.draws;
   const entry = (value: Matrix | Tensor | undefined, error: Matrix | Tensor | undefined): Estimate | undefined => (value && error ? { value: value.data, standardError: error.data, effectiveSamples } : undefined);
   const estimates: Record<string, Estimate> = {};

@@ -1,20 +1,40 @@
-import { inlineRun, type Registry, type Run } from "@finitewidth/core";
+import { join } from "node:path";
+import type { Registry, Run } from "@finitewidth/core";
+import { poolRun, resumable } from "@finitewidth/workers";
+import { fileChunkStore } from "./chunk-store.js";
+import type { Progress } from "./progress.js";
 
 /** What a command needs to start computing. */
 export interface RunSettings {
   readonly registry: Registry;
-  /** Third-party packages, loaded again in every worker. */
-  readonly plugins: readonly string[];
-  readonly folder: string;
   readonly seed: number;
   readonly workers: number;
   readonly signal: AbortSignal;
+  /** Folder of the results; finished chunks are kept in it until the command has succeeded. */
   readonly out: string;
+  /** Take finished chunks of an interrupted run instead of starting afresh. */
   readonly resume: boolean;
+  readonly progress: Progress;
 }
 
-/** Opens the run of a command; `close` ends its workers. */
-export async function openRun(settings: RunSettings): Promise<{ readonly run: Run; close(): Promise<void> }> {
-  const { registry, seed, signal } = settings;
-  return { run: inlineRun({ registry, seed, signal }), close: async () => undefined };
+/** A command's run and what to do when it has ended. */
+export interface OpenRun {
+  readonly run: Run;
+  /** Ends the workers; forgets the chunks when the command has succeeded. */
+  close(succeeded: boolean): Promise<void>;
+}
+
+/** Opens the run of a command. */
+export async function openRun({ registry, seed, workers, signal, out, resume, progress }: RunSettings): Promise<OpenRun> {
+  const store = fileChunkStore(join(out, ".chunks"));
+  if (!resume) await store.clear();
+  const pool = poolRun({ registry, seed, workers, signal, onProgress: progress.advance });
+  return {
+    run: resumable(pool, store),
+    async close(succeeded) {
+      progress.clear();
+      pool.close();
+      if (succeeded) await store.clear();
+    },
+  };
 }

@@ -79,16 +79,14 @@ export function planExperiment(experiment: Experiment, data: DataSplit, registry
 }
 
 /** Runs every method on every step. Failures are recorded and leave the others alone; cancellation ends everything. */
-export async function runPlan(plan: Plan, run: Run, onMethod?: (label: string, fraction: number) => void): Promise<StepOutcome[]> {
-  const total = plan.steps.length * plan.methods.length;
+export async function runPlan(plan: Plan, run: Run, onMethod?: (label: string) => void): Promise<StepOutcome[]> {
   const results: StepOutcome[] = [];
-  for (const [s, step] of plan.steps.entries()) {
+  for (const step of plan.steps) {
     const outcomes: MethodOutcome[] = [];
-    for (const [m, method] of plan.methods.entries()) {
-      const done = s * plan.methods.length + m;
+    for (const method of plan.methods) {
       const label = step.values ? `${method.name} ${JSON.stringify(step.values)}` : method.name;
-      onMethod?.(label, done / total);
-      outcomes.push(await runMethod(method, step.problem, plan, { ...run, onProgress: (part, of) => onMethod?.(label, (done + part / of) / total) }));
+      onMethod?.(label);
+      outcomes.push(await runMethod(method, step.problem, plan, run));
     }
     results.push({ step, outcomes });
   }

@@ -36,17 +36,17 @@ export function planPrior(file: PriorFile, registry: Registry): PriorPlan {
 }
 
 /** Asks every method; failures leave the others alone. */
-export async function runPrior(plan: PriorPlan, run: Run, onMethod?: (label: string, fraction: number) => void): Promise<PriorOutcome[]> {
+export async function runPrior(plan: PriorPlan, run: Run, onMethod?: (label: string) => void): Promise<PriorOutcome[]> {
   const outcomes: PriorOutcome[] = [];
-  for (const [i, { name, theory, options }] of plan.methods.entries()) {
+  for (const { name, theory, options } of plan.methods) {
     const started = performance.now();
     const seconds = (): number => (performance.now() - started) / 1000;
-    onMethod?.(name, i / plan.methods.length);
+    onMethod?.(name);
     try {
       if (!theory.prior) throw refusal(name, "answers no prior questions; use nngp, exact, perturbative or monte-carlo.");
       const reason = theory.refusesPrior?.(plan.problem, options, plan.registry);
       if (reason !== undefined) throw refusal(name, reason);
-      const result = await theory.prior(plan.problem, options, { ...run, onProgress: (done, total) => onMethod?.(name, (i + done / total) / plan.methods.length) });
+      const result = await theory.prior(plan.problem, options, run);
       const bad = Object.entries(result).find(([key, value]) => key !== "logDensity" && isTensor(value) && value.data.some((entry) => !Number.isFinite(entry)))?.[0];
       if (bad !== undefined) throw new FinitewidthError(`[${name}] ${bad} came out as a number that is not finite; the result is withheld`, { code: "not-converged", path: bad });
       outcomes.push({ method: name, status: "ok", result, seconds: seconds() });

@@ -25,8 +25,10 @@ export async function runPhaseCommand(file: string, folder: string, options: Com
     train = (await loadData("inputs" in source ? { train: source } : source, folder, "adaptation.data")).train;
   }
   const progress = createProgress(!options.quiet);
-  const { run, close } = await openRun({ registry, plugins: phase.plugins, folder, seed: phase.seed, ...options, resume: false });
+  const { run, close } = await openRun({ registry, seed: phase.seed, progress, ...options, resume: false });
   const started = performance.now();
+  let succeeded = false;
+  progress.stage("phase diagram");
   try {
     const result = await phaseDiagram(
       {
@@ -45,11 +47,12 @@ export async function runPhaseCommand(file: string, folder: string, options: Com
             }
           : {}),
       },
-      { ...run, onProgress: (done, total) => progress.update("phase diagram", done / total) },
+      run,
     );
     const seconds = (performance.now() - started) / 1000;
     await writeAtomically(join(options.out, "phase.json"), prettyJson({ schemaVersion: 1, phase, ...result, seconds }));
     await writeAtomically(join(options.out, "report.html"), phaseReport(phase.activation, result, basename(file).replace(/\.json$/i, "")));
+    succeeded = true;
     progress.clear();
     if (!options.quiet) {
       for (const warning of result.warnings) process.stdout.write(`  ! ${warning}\n`);
@@ -57,7 +60,6 @@ export async function runPhaseCommand(file: string, folder: string, options: Com
     }
     return 0;
   } finally {
-    progress.clear();
-    await close();
+    await close(succeeded);
   }
 }

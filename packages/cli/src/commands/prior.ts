@@ -15,13 +15,12 @@ export async function runPriorCommand(file: string, folder: string, options: Com
   const registry = await loadRegistry(prior.plugins, folder);
   const plan = planPrior(prior, registry);
   const progress = createProgress(!options.quiet);
-  const { run, close } = await openRun({ registry, plugins: prior.plugins, folder, seed: prior.seed, ...options });
-  let outcomes: PriorOutcome[];
+  const { run, close } = await openRun({ registry, seed: prior.seed, progress, ...options });
+  let outcomes: PriorOutcome[] | undefined;
   try {
-    outcomes = await runPrior(plan, run, (label, fraction) => progress.update(label, fraction));
+    outcomes = await runPrior(plan, run, progress.stage);
   } finally {
-    progress.clear();
-    await close();
+    await close(outcomes !== undefined);
   }
   const resolved = { ...prior, network: plan.problem.network, methods: plan.methods.map(({ name, options: own }) => ({ method: name, ...(own as object) })) };
   const json = { schemaVersion: 1, prior: resolved, results: Object.fromEntries(outcomes.map((outcome) => [outcome.method, priorOutcomeToJson(outcome)])) };

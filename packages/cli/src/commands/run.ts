@@ -21,13 +21,12 @@ export async function runRunCommand(file: string, folder: string, options: Commo
   const plan = planExperiment(experiment, data, registry, sweepKeys);
 
   const progress = createProgress(!options.quiet);
-  const { run, close } = await openRun({ registry, plugins: experiment.plugins, folder, seed: experiment.seed, ...options });
-  let results: StepOutcome[];
+  const { run, close } = await openRun({ registry, seed: experiment.seed, progress, ...options });
+  let results: StepOutcome[] | undefined;
   try {
-    results = await runPlan(plan, run, (label, fraction) => progress.update(label, fraction));
+    results = await runPlan(plan, run, progress.stage);
   } finally {
-    progress.clear();
-    await close();
+    await close(results !== undefined);
   }
   await writeAtomically(join(options.out, "result.json"), prettyJson(resultJson(plan, results)));
   await writeAtomically(join(options.out, "report.html"), experimentReport(plan, results, titleOf(file)));

@@ -14,16 +14,15 @@ export async function runVerifyCommand(options: CommonOptions & { readonly suite
   if (suite !== "quick" && suite !== "full") throw inputError("--suite", 'one of "quick", "full"', suite);
   const registry = await loadRegistry([], process.cwd());
   const progress = createProgress(!options.quiet);
-  const { run, close } = await openRun({ registry, plugins: [], folder: process.cwd(), seed: 1, ...options, resume: false });
+  const { run, close } = await openRun({ registry, seed: 1, progress, ...options, resume: false });
   try {
-    const evidence = await runVerification({ suite, ...(filter === undefined ? {} : { filter }) }, { ...run, onProgress: (done, total, note) => progress.update(note ?? "verify", done / total) });
+    const evidence = await runVerification({ suite, ...(filter === undefined ? {} : { filter }) }, run, progress.stage);
     const reports = verificationReports(evidence, createDocument());
     for (const [name, content] of Object.entries(reports)) await writeAtomically(join(options.out, name), content);
     progress.clear();
     if (!options.quiet) process.stdout.write(`${reports["report.md"]}\nReport: ${join(options.out, "report.html")}\n`);
     return evidence.passed ? 0 : 1;
   } finally {
-    progress.clear();
-    await close();
+    await close(true);
   }
 }
