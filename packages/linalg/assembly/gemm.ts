@@ -15,7 +15,7 @@ let edgeTile: usize = 0;
 let panel: usize = 0;
 // Columns of the transposed panel that triangular solves from the right work on.
 export const PANEL_COLUMNS: i32 = 256;
-export const PANEL_ROWS: i32 = 48;
+export const PANEL_ROWS: i32 = 24;
 
 // Bytes that `setWorkspace` needs.
 export function workspaceBytes(): usize {
@@ -216,7 +216,7 @@ export function gemm(m: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, c
   }
 }
 
-// Upper triangle of C := its lower triangle mirrored, in blocks that fit the first-level cache.
+/** Upper triangle of C := its lower triangle mirrored, in blocks that fit the first-level cache. */
 export function mirrorLower(n: i32, c: usize): void {
   const ld = (<usize>n) << 3;
   const size: i32 = 32;

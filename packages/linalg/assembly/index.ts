@@ -3,3 +3,4 @@ export { cholesky, clearUpper, pivotValue } from "./cholesky";
 export { solveLower, solveLowerTransposed } from "./triangular";
 export { applyReflectors, applyReflectorsWork, tridiagonalise, tridiagonaliseWork } from "./tridiagonalise";
 export { tridiagonalEigen, tridiagonalEigenWork } from "./divide-and-conquer";
+export { crossKernel, erfTableLength, map, setErfTable } from "./maps";

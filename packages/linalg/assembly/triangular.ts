@@ -2,7 +2,7 @@ import { gemm, WHOLE } from "./gemm";
 import { get, multiplySubtract } from "./simd";
 
 // Rows that substitution handles directly; larger systems are halved so that most of the work is gemm.
-export const BASE: i32 = 48;
+export const BASE: i32 = 24;
 
 // Half of n, rounded to whole base blocks.
 export function half(n: i32): i32 {

@@ -1,5 +1,6 @@
 import type { Matrix } from "@finitewidth/core";
 import type { SymmetricEigen } from "./eigen.js";
+import type { ElementwiseMap, KernelMap } from "./maps.js";
 import { referenceBackend } from "./reference/backend.js";
 import { createWasmBackend } from "./wasm/backend.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "./tridiagonal.js";
@@ -32,6 +33,10 @@ export interface Backend {
   tridiagonalEigen(t: SymmetricTridiagonal): SymmetricEigen;
   /** Eigenvalues, ascending, and eigenvectors (columns) of A, lower triangle read. */
   symmetricEigen(a: Matrix): SymmetricEigen;
+  map(kind: ElementwiseMap, x: Float64Array): Float64Array;
+  /** E φ(h_i)φ(h_j), upper triangle of the covariance read; undefined when an entry is not finite. */
+  symmetricKernel(kind: KernelMap, covariance: Matrix): Matrix | undefined;
+  crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array): Matrix | undefined;
 }
 
 let current: Backend | undefined;

@@ -3,6 +3,7 @@ export * from "./cholesky.js";
 export * from "./eigen.js";
 export * from "./elementary.js";
 export * from "./lu.js";
+export * from "./maps.js";
 export * from "./products.js";
 export { referenceBackend } from "./reference/backend.js";
 export * from "./shifted-tridiagonal.js";

@@ -1,7 +1,8 @@
 import { EigenvalueDecomposition, Matrix as MlMatrix } from "ml-matrix";
 import { matrixFromRows, zeros } from "@finitewidth/core";
-import { describe, expect, it } from "vitest";
-import { identity, multiply, symmetricEigen, symmetricEigenvalues, symmetricSquareRoot } from "../src/index.js";
+import { beforeEach, describe, expect, it } from "vitest";
+import { identity, multiply, setBackend, symmetricEigen, symmetricEigenvalues, symmetricSquareRoot } from "../src/index.js";
+import { availableBackends } from "./backends.js";
 import { eigenResidual, maxDifference, orthogonalityError, randomPositive, randomSymmetric, withSpectrum } from "./matrices.js";
 
 const range = (n: number) => Array.from({ length: n }, (_, i) => i);
@@ -18,7 +19,10 @@ const hardCases = {
   identity: identity(50),
 };
 
-describe("symmetricEigen", () => {
+for (const kernels of availableBackends()) describe(`symmetricEigen, ${kernels.name}`, () => {
+  beforeEach(() => {
+    setBackend(kernels);
+  });
   for (const [name, a] of Object.entries(hardCases)) {
     it(`${name}: residual and orthogonality within 100 ε`, () => {
       const { values, vectors } = symmetricEigen(a);

@@ -1,5 +1,6 @@
 import type { Backend } from "../backend.js";
 import { cholesky, solveTriangular } from "./cholesky.js";
+import { crossKernel, map, symmetricKernel } from "./maps.js";
 import { gram, multiply } from "./products.js";
 import { tridiagonalEigen, tridiagonalEigenvalues } from "./tridiagonal-eigen.js";
 import { applyReflectors, tridiagonalise } from "./tridiagonalise.js";
@@ -20,4 +21,7 @@ export const referenceBackend: Backend = {
     const { values, vectors } = tridiagonalEigen(t);
     return { values, vectors: applyReflectors(t, vectors, false) };
   },
+  map,
+  symmetricKernel,
+  crossKernel,
 };

@@ -3,11 +3,14 @@ import type { Backend } from "../backend.js";
 import type { SymmetricEigen } from "../eigen.js";
 import { relaxedModule } from "../generated/relaxed.wasm.js";
 import { simdModule } from "../generated/simd.wasm.js";
+import type { ElementwiseMap, KernelMap } from "../maps.js";
 import { referenceBackend } from "../reference/backend.js";
+import { erfTable } from "../reference/erf.js";
+import { diagonalValue, factorsOf } from "../reference/maps.js";
 import { safeScale } from "../reference/tridiagonalise.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "../tridiagonal.js";
 import { createArena, type Arena } from "./arena.js";
-import { parts, type KernelExports } from "./exports.js";
+import { elementwiseCodes, kernelCodes, parts, type KernelExports } from "./exports.js";
 
 /** Which build of the kernels, and how much memory it may take. */
 export interface WasmOptions {
@@ -22,6 +25,9 @@ const addressable = 65535 * 65536;
 const smallProduct = 2000;
 const smallFactor = 16;
 const narrow = 4;
+// Numbers per block of the elementwise maps and of the kernel maps.
+const mapBlock = 8192;
+const kernelBlock = 65536;
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (character) => character.codePointAt(0)!);
@@ -38,7 +44,11 @@ export function createWasmBackend(options: WasmOptions = {}): Backend | undefine
       throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
     };
     const kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, abort } }).exports as unknown as KernelExports;
-    const workspace = 4096;
+    // Fixed region: a guard of 4 KiB, the table of erf, the packed blocks of gemm.
+    const table = 4096;
+    const workspace = table + kernels.erfTableLength() * 8;
+    new Float64Array(memory.buffer, table, kernels.erfTableLength()).set(erfTable());
+    kernels.setErfTable(table);
     kernels.setWorkspace(workspace);
     const arena = createArena(memory, workspace + kernels.workspaceBytes(), Math.min(options.memoryLimitBytes ?? addressable, addressable));
     return wasmBackend(`wasm-${variant}`, kernels, arena);
@@ -162,6 +172,71 @@ function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backen
     return { values: takeScaled(values, n, scale), vectors: square(vectors, n) };
   }
 
+  // Maps go through the memory in blocks that stay in the cache, so that every number travels once each way.
+  function map(kind: ElementwiseMap, x: Float64Array): Float64Array {
+    const n = x.length;
+    if (n < smallFactor) return referenceBackend.map(kind, x);
+    const out = new Float64Array(n);
+    const [at] = arena.layout("function values", [mapBlock]);
+    const block = arena.view(at, mapBlock);
+    for (let from = 0; from < n; from += mapBlock) {
+      const part = x.subarray(from, from + mapBlock);
+      block.set(part);
+      kernels.map(elementwiseCodes[kind], part.length, at);
+      out.set(part.length === mapBlock ? block : block.subarray(0, part.length), from);
+    }
+    return out;
+  }
+
+  function crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array): Matrix | undefined {
+    const [m, n] = covariance.shape;
+    const out = new Float64Array(m * n);
+    const step = Math.max(1, Math.floor(kernelBlock / Math.max(n, 1)));
+    const [at, rows, columns, work] = arena.layout(`${step} rows of a kernel with ${n} columns`, [step * n, step, n, 2 * (step + n)]);
+    put(columns, columnVariances);
+    for (let i = 0; i < m; i += step) {
+      const part = covariance.data.subarray(i * n, (i + step) * n);
+      const count = Math.min(step, m - i);
+      put(at, part);
+      put(rows, rowVariances.subarray(i, i + count));
+      if (kernels.crossKernel(kernelCodes[kind], count, n, at, rows, columns, work) === 0) return undefined;
+      out.set(arena.view(at, part.length), i * n);
+    }
+    return { data: out, shape: [m, n] };
+  }
+
+  function symmetricKernel(kind: KernelMap, covariance: Matrix): Matrix | undefined {
+    const n = covariance.shape[0];
+    const out = new Float64Array(n * n);
+    const variances = Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!);
+    const factors = factorsOf(kind, variances);
+    const step = Math.max(1, Math.min(64, Math.floor(kernelBlock / Math.max(n, 1))));
+    const [at, columns, work] = arena.layout(`${step} rows of a kernel with ${n} columns`, [step * n, n, 2 * (step + n)]);
+    put(columns, variances);
+    const block = arena.view(at, step * n);
+    for (let i0 = 0; i0 < n; i0 += step) {
+      // Rows i0 … i0 + count, columns i0 … n
+      const count = Math.min(step, n - i0);
+      const width = n - i0;
+      for (let i = 0; i < count; i++) block.set(covariance.data.subarray((i0 + i) * n + i0, (i0 + i + 1) * n), i * width);
+      const tail = columns + i0 * 8;
+      if (kernels.crossKernel(kernelCodes[kind], count, width, at, tail, tail, work) === 0) return undefined;
+      for (let i = 0; i < count; i++) {
+        block[i * width + i] = diagonalValue(kind, variances[i0 + i]!, variances[i0 + i]! * factors[i0 + i]! ** 2);
+        out.set(block.subarray(i * width + i, (i + 1) * width), (i0 + i) * n + i0 + i);
+      }
+      for (let j = 1; j < width; j++) {
+        const target = (i0 + j) * n + i0;
+        const end = Math.min(j, count);
+        for (let i = 0; i < end; i++) out[target + i] = block[i * width + j]!;
+      }
+    }
+    return { data: out, shape: [n, n] };
+  }
+
   const { tridiagonalEigenvalues } = referenceBackend;
-  return { name, multiply, gram, cholesky, solveTriangular, tridiagonalise, applyReflectors, tridiagonalEigenvalues, tridiagonalEigen, symmetricEigen };
+  return {
+    name, multiply, gram, cholesky, solveTriangular, tridiagonalise, applyReflectors, tridiagonalEigenvalues, tridiagonalEigen, symmetricEigen,
+    map, symmetricKernel, crossKernel,
+  };
 }

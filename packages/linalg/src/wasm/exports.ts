@@ -20,7 +20,15 @@ export interface KernelExports {
   applyReflectorsWork(m: number): number;
   tridiagonalEigen(n: number, d: number, e: number, values: number, vectors: number, spare: number, work: number): number;
   tridiagonalEigenWork(n: number): number;
+  erfTableLength(): number;
+  setErfTable(at: number): void;
+  map(kind: number, n: number, x: number): void;
+  crossKernel(kind: number, m: number, n: number, c: number, rowVariances: number, columnVariances: number, work: number): number;
 }
 
 /** Which tiles of C `gemm` computes. */
 export const parts = { whole: 0, lower: 1, upper: 2 } as const;
+
+/** Numbers of the elementwise maps and of the kernel maps. */
+export const elementwiseCodes = { exp: 0, erf: 1, arcsin: 2 } as const;
+export const kernelCodes = { erf: 0, relu: 1, step: 2, sign: 3 } as const;
