@@ -1,0 +1,167 @@
+import { kernelMap, kernelSlopes } from "@finitewidth/activations";
+import { zeros, type Activation, type ConvolutionalNetwork, type Matrix } from "@finitewidth/core";
+import { gram } from "@finitewidth/linalg";
+import type { KernelChain, KernelLayer } from "./kernel-chain.js";
+
+/** A periodic filter: Σ_c v_c f(a + c) over sites a, Σ_c v_c = 1. */
+export interface PeriodicFilter {
+  /** One displacement per tap, one integer per axis. */
+  readonly offsets: readonly (readonly number[])[];
+  /** v_c, one per tap. */
+  readonly weights: readonly number[];
+}
+
+/** A periodic convolutional network: channels as widths; index of a kernel = point · sites + site, sites row-major over the grid. */
+export interface ConvolutionChain {
+  readonly activation: Activation;
+  /** N_1 … N_L, numbers of channels. */
+  readonly channels: readonly number[];
+  /** Extent of every axis. */
+  readonly grid: readonly number[];
+  /** One filter per hidden layer. */
+  readonly filters: readonly PeriodicFilter[];
+  /** σ_w²(1) … σ_w²(L+1). */
+  readonly weightVariance: readonly number[];
+  /** σ_b²(1) … σ_b²(L+1). */
+  readonly biasVariance: readonly number[];
+  /** u, sites × sites: K^out_μν = σ_w² Σ_ab u_ab Ĝ_{μa,νb} + σ_b². 1/s: flattened; 11ᵀ/s²: averaged. */
+  readonly readout: Matrix;
+}
+
+const product = (values: readonly number[]): number => values.reduce((all, value) => all * value, 1);
+
+/** Site a + offset for every site a of a periodic grid, row-major. */
+export function shiftedSites(grid: readonly number[], offset: readonly number[]): Int32Array {
+  return Int32Array.from({ length: product(grid) }, (_, site) => {
+    let [position, unit, at] = [site, 1, 0];
+    for (let axis = grid.length - 1; axis >= 0; axis--) {
+      const size = grid[axis]!;
+      const coordinate = ((position % size) + (offset[axis]! % size) + size) % size;
+      at += coordinate * unit;
+      unit *= size;
+      position = Math.floor(position / size);
+    }
+    return at;
+  });
+}
+
+/** (𝒜M)_{μa,νb} = Σ_c v_c M_{μ a+c, ν b+c}; `adjoint` uses −c. O(taps · n²). */
+export function averageOverFilter(m: Matrix, grid: readonly number[], { offsets, weights }: PeriodicFilter, adjoint = false): Matrix {
+  const n = m.shape[0];
+  const sites = product(grid);
+  const out = zeros(n, n);
+  for (const [c, offset] of offsets.entries()) {
+    const shift = shiftedSites(grid, adjoint ? offset.map((value) => -value) : offset);
+    const place = Int32Array.from({ length: n }, (_, i) => i - (i % sites) + shift[i % sites]!);
+    const v = weights[c]!;
+    for (let i = 0; i < n; i++) {
+      const row = place[i]! * n;
+      for (let j = 0; j < n; j++) out.data[i * n + j]! += v * m.data[row + place[j]!]!;
+    }
+  }
+  return out;
+}
+
+/** Σ_ab u_ab M_{μa,νb}: points × points. */
+function readOut(m: Matrix, u: Matrix): Matrix {
+  const sites = u.shape[0];
+  const n = m.shape[0];
+  const points = n / sites;
+  const out = zeros(points, points);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) out.data[Math.floor(i / sites) * points + Math.floor(j / sites)]! += u.data[(i % sites) * sites + (j % sites)]! * m.data[i * n + j]!;
+  }
+  return out;
+}
+
+/** A ⊗ u. */
+function spreadOverSites(a: Matrix, u: Matrix): Matrix {
+  const sites = u.shape[0];
+  const points = a.shape[0];
+  const n = points * sites;
+  const out = zeros(n, n);
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) out.data[i * n + j] = a.data[Math.floor(i / sites) * points + Math.floor(j / sites)]! * u.data[(i % sites) * sites + (j % sites)]!;
+  }
+  return out;
+}
+
+const times = (factor: number, m: Matrix): Matrix => ({ data: m.data.map((value) => factor * value), shape: m.shape });
+
+/**
+ * Chain of a periodic convolutional network on the Gram matrix of its inputs, (points·sites)², an average over input channels. The compact
+ * formula (Σ_{k≤l} 1/N_k) Kˡ B Kˡ of the literature exchanges 𝒜 with the product and holds for l = 1 only; this chain does not.
+ * Source: docs/theories/perturbative.md §8.
+ */
+export function convolutionChain(network: ConvolutionChain, inputGram: Matrix): KernelChain {
+  const { activation, channels, grid, filters, weightVariance, biasVariance, readout } = network;
+  const L = channels.length;
+  const lift = (l: number, m: Matrix): Matrix => times(weightVariance[l]!, l === L ? readOut(m, readout) : averageOverFilter(m, grid, filters[l]!));
+  const liftAdjoint = (l: number, b: Matrix): Matrix => times(weightVariance[l]!, l === L ? spreadOverSites(b, readout) : averageOverFilter(b, grid, filters[l]!, true));
+  const withBias = (l: number, m: Matrix): Matrix => ({ data: m.data.map((value) => value + biasVariance[l]!), shape: m.shape });
+  let kernel = withBias(0, lift(0, inputGram));
+  const layers = channels.map((width, l): KernelLayer => {
+    const secondMoment = kernelMap(activation, kernel);
+    const layer: KernelLayer = { width, kernel, secondMoment, slopes: kernelSlopes(activation, kernel), lift: (x) => lift(l + 1, x), liftAdjoint: (b) => liftAdjoint(l + 1, b) };
+    kernel = withBias(l + 1, lift(l + 1, secondMoment));
+    return layer;
+  });
+  const siteForms = [times(weightVariance[L]!, readout)];
+  for (let l = L - 1; l > 0; l--) siteForms.unshift(liftAdjoint(l, siteForms[0]!));
+  return { activation, layers, output: kernel, sites: readout.shape[0], siteForms };
+}
+
+/** Gram matrix Σ_channels x x′ᵀ / channels between sites of inputs given as rows (channel, …space), last index fastest: (P·s) × (P·s). */
+export function siteGram(inputs: Matrix, channels: number): Matrix {
+  const [points, features] = inputs.shape;
+  const sites = features / channels;
+  const rows = zeros(points * sites, channels);
+  for (let i = 0; i < points; i++) {
+    for (let c = 0; c < channels; c++) {
+      for (let a = 0; a < sites; a++) rows.data[(i * sites + a) * channels + c] = inputs.data[i * features + c * sites + a]! / Math.sqrt(channels);
+    }
+  }
+  return gram(rows);
+}
+
+/** u of the two readouts of a network file. */
+export function readoutWeights(readout: ConvolutionalNetwork["readout"], sites: number): Matrix {
+  const out = zeros(sites, sites);
+  if (readout === "global-average") out.data.fill(1 / (sites * sites));
+  else for (let a = 0; a < sites; a++) out.data[a * sites + a] = 1 / sites;
+  return out;
+}
+
+/** Why a network file's geometry is not periodic with unit stride; undefined when it is. */
+export function notPeriodic({ layers }: ConvolutionalNetwork): string | undefined {
+  const at = layers.findIndex(({ padding, stride }) => padding !== "circular" || stride.some((step) => step !== 1));
+  return at < 0 ? undefined : `layer ${at + 1} does not have circular padding with stride 1`;
+}
+
+/** The periodic network of a network file: filters of uniform weight centred on the site. Variances as in the file. */
+export function periodicNetwork(network: ConvolutionalNetwork, activation: Activation): ConvolutionChain {
+  const grid = network.inputShape.slice(1);
+  const filters = network.layers.map(({ kernelSize, dilation }): PeriodicFilter => {
+    const taps = product(kernelSize);
+    const offsets = Array.from({ length: taps }, (_, tap) => {
+      let position = tap;
+      const offset: number[] = [];
+      for (let axis = kernelSize.length - 1; axis >= 0; axis--) {
+        const size = kernelSize[axis]!;
+        offset.unshift(dilation[axis]! * ((position % size) - Math.floor((size - 1) / 2)));
+        position = Math.floor(position / size);
+      }
+      return offset;
+    });
+    return { offsets, weights: offsets.map(() => 1 / taps) };
+  });
+  return {
+    activation,
+    channels: network.layers.map((layer) => layer.channels),
+    grid,
+    filters,
+    weightVariance: network.weightVariance,
+    biasVariance: network.biasVariance,
+    readout: readoutWeights(network.readout, product(grid)),
+  };
+}

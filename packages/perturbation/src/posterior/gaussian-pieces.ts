@@ -1,0 +1,56 @@
+import { FinitewidthError, inputError, type Matrix } from "@finitewidth/core";
+import { addDiagonal, cholesky, identity, multiplyTransposedRight, solveCholesky, symmetricEigenvalues, symmetrise, type Cholesky } from "@finitewidth/linalg";
+
+/** The infinite-width posterior on the training points, in the notation of the theory page. */
+export interface GaussianPieces {
+  /** Noise variance T. */
+  readonly temperature: number;
+  /** Factor of Γ = K^{L+1}_RR + T. */
+  readonly factor: Cholesky;
+  /** Γ⁻¹, P × P. */
+  readonly inverse: Matrix;
+  /** a = Γ⁻¹ Y, P × D. */
+  readonly weights: Matrix;
+  /** A = a aᵀ − D Γ⁻¹: gradient of twice the log-likelihood in K, P × P. */
+  readonly gradient: Matrix;
+  /** log N(Y | 0, Γ), all outputs. */
+  readonly logEvidence: number;
+}
+
+/** Largest condition number of K^{L+1} with which T = 0 is answered. */
+const conditionLimit = 1e12;
+
+/**
+ * Γ⁻¹, a, A and the leading evidence. `kernel`: P × P, `targets`: P × D. O(P³).
+ * @throws FinitewidthError (code "input") at T = 0 when the kernel is singular (condition number above 1e12).
+ */
+export function gaussianPieces(kernel: Matrix, targets: Matrix, temperature: number): GaussianPieces {
+  const [P, D] = targets.shape;
+  if (temperature === 0) {
+    const values = symmetricEigenvalues(kernel);
+    const [smallest, largest] = [values[0]!, values.at(-1)!];
+    if (!(smallest * conditionLimit > largest)) {
+      throw inputError("likelihood.temperature", `a positive number, because the prior kernel of the training inputs is singular (eigenvalues from ${smallest.toExponential(2)} to ${largest.toExponential(2)})`, 0);
+    }
+  }
+  const factor = factorise(addDiagonal(kernel, temperature));
+  const inverse = symmetrise(solveCholesky(factor, identity(P)));
+  const weights = solveCholesky(factor, targets);
+  const outer = multiplyTransposedRight(weights, weights);
+  const gradient: Matrix = { data: outer.data.map((value, i) => value - D * inverse.data[i]!), shape: [P, P] };
+  let quadratic = 0;
+  for (let i = 0; i < targets.data.length; i++) quadratic += targets.data[i]! * weights.data[i]!;
+  const logEvidence = -0.5 * (quadratic + D * factor.logDeterminant + P * D * Math.log(2 * Math.PI));
+  return { temperature, factor, inverse, weights, gradient, logEvidence };
+}
+
+function factorise(gamma: Matrix): Cholesky {
+  try {
+    return cholesky(gamma);
+  } catch (cause) {
+    if (cause instanceof FinitewidthError && cause.code === "not-positive-definite") {
+      throw new FinitewidthError("likelihood.temperature: the prior kernel of the training inputs plus T is not positive definite in double precision; raise T or remove duplicate inputs", { code: "not-positive-definite", path: "likelihood.temperature" }, { cause });
+    }
+    throw cause;
+  }
+}

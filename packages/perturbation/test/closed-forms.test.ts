@@ -1,0 +1,120 @@
+import { matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
+import { multiply, block } from "@finitewidth/linalg";
+import { describe, expect, it } from "vitest";
+import { expectClose, readFixture } from "../../../tools/testing.ts";
+import {
+  atWidths,
+  convolutionChain,
+  correctPrediction,
+  evidenceCorrection,
+  forwardBackward,
+  fullyConnectedChain,
+  gaussianPieces,
+  identityResidualCoefficients,
+  linearPairings,
+  pairingFluctuation,
+  projectFluctuation,
+  readoutWeights,
+  residualRows,
+  siteGram,
+  skipPosterior,
+  type KernelChain,
+} from "../src/index.js";
+import { vertexContraction } from "@finitewidth/activations";
+import { activation, firstKernel } from "./networks.js";
+
+const padded = (a: Matrix, n: number): Matrix => {
+  const out = zeros(n, n);
+  const P = a.shape[0];
+  for (let i = 0; i < P; i++) out.data.set(a.data.subarray(i * P, (i + 1) * P), i * n);
+  return out;
+};
+const linearContraction = (chain: KernelChain) => (l: number, b: Matrix): Matrix => {
+  const k = chain.layers[l]!.kernel;
+  const product = multiply(multiply(k, b), k);
+  return { data: product.data.map((value) => 2 * value), shape: k.shape };
+};
+const sum = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value + b.data[i]!), shape: a.shape });
+
+describe("linear networks", () => {
+  it("deep-linear", () => {
+    interface DeepLinear {
+      readonly inputs: { trainInputs: number[][]; targets: number[][]; testInputs: number[][]; temperature: number; widths: number[]; weightVariances: number[] };
+      readonly expected: { hiddenKernels: number[][][]; mean1: number[][]; covariance1: number[][][][]; logEvidenceCorrection: number };
+      readonly tolerance: { relative: number; absolute: number };
+    }
+    const { inputs, expected, tolerance } = readFixture<DeepLinear>("perturbative/deep-linear");
+    const P = inputs.trainInputs.length;
+    const [w1, ...w] = inputs.weightVariances;
+    const chain = fullyConnectedChain({ activation: activation("linear"), widths: inputs.widths, weightVariance: w, biasVariance: w.map(() => 0) }, firstKernel([...inputs.trainInputs, ...inputs.testInputs], w1!, 0));
+    const n = chain.output.shape[0];
+    const pieces = gaussianPieces(block(chain.output, 0, P, 0, P), matrixFromRows(inputs.targets), inputs.temperature);
+    const shifts = forwardBackward(chain, padded(pieces.gradient, n), linearContraction(chain));
+    expected.hiddenKernels.forEach((kernel, l) => expectClose(block(sum(chain.layers[l]!.secondMoment, atWidths(shifts.hidden[l]!, inputs.widths)), 0, P, 0, P), kernel, tolerance, `kernel ${l}`));
+    const pairings = linearPairings(chain).flatMap((list, k) => list.map(({ weight, covariance }) => ({ weight: weight / inputs.widths[k]!, covariance })));
+    const fluctuation = pairingFluctuation(pairings, n, pieces);
+    const rows = residualRows(multiply(block(chain.output, P, n, 0, P), pieces.inverse));
+    const prediction = correctPrediction(rows, zeros(n, n), projectFluctuation(fluctuation, rows, pieces, true), pieces);
+    expectClose(prediction.mean, expected.mean1, tolerance, "mean1");
+    expectClose(prediction.covariance!, expected.covariance1, tolerance, "covariance1");
+    const diagonal = correctPrediction(rows, zeros(n, n), projectFluctuation(fluctuation, rows, pieces, false), pieces);
+    expectClose(diagonal.variance, prediction.variance, { relative: 1e-12 }, "variance");
+    expectClose(evidenceCorrection(zeros(P, P), block(fluctuation.x, 0, P, 0, P), block(fluctuation.z, 0, P, 0, P), pieces), expected.logEvidenceCorrection, tolerance, "evidence");
+  });
+
+  it("skip-linear", () => {
+    interface Skip {
+      readonly inputs: { inputGram: number[][]; targets: number[][]; temperature: number; skipVariances: number[][]; widths: number[]; identityResidual: { layers: number; width: number; identityVariance: number; weightVariance: number; firstLayerVariance: number } };
+      readonly expected: { meanFactors: number[]; covarianceFactors: number[][]; posteriorHiddenKernels: number[][][]; identityResidual: { meanFactors: number[]; covarianceFactors: number[] } };
+      readonly tolerance: { relative: number; absolute: number };
+    }
+    const { inputs, expected, tolerance } = readFixture<Skip>("perturbative/skip-linear");
+    const posterior = skipPosterior(matrixFromRows(inputs.inputGram), matrixFromRows(inputs.targets), inputs.temperature, inputs.skipVariances, inputs.widths);
+    expectClose(posterior.mean, expected.meanFactors, tolerance);
+    expectClose(posterior.covariance, expected.covarianceFactors, tolerance);
+    posterior.hiddenKernels.forEach((kernel, l) => expectClose(kernel, expected.posteriorHiddenKernels[l]!, tolerance, `kernel ${l}`));
+    const residual = identityResidualCoefficients(inputs.identityResidual);
+    expectClose(residual.mean, expected.identityResidual.meanFactors, tolerance);
+    expectClose(residual.covariance, expected.identityResidual.covarianceFactors, tolerance);
+    expect(() => skipPosterior(matrixFromRows(inputs.inputGram), matrixFromRows(inputs.targets), inputs.temperature, inputs.skipVariances, [50, 0, 40])).toThrow(/widths\[1\]/);
+  });
+});
+
+describe("convolutions", () => {
+  it.each(["conv-linear-gap", "conv-linear-vectorized", "conv-relu-one-layer"])("%s", (name) => {
+    interface Conv {
+      readonly inputs: { inputs: number[][][]; targets: number[][]; temperature: number; activation: string; channels: number[]; grid: number[]; offsets: number[][]; offsetWeights: number[]; weightVariances: number[]; readout: string };
+      readonly expected: { leadingHiddenKernels: number[][][]; dataShifts: number[][][]; outputKernel: number[][]; outputKernelDataShift: number[][] };
+      readonly tolerance: { relative: number; absolute: number };
+    }
+    const { inputs, expected, tolerance } = readFixture<Conv>(`perturbative/${name}`);
+    const sites = inputs.grid[0]!;
+    const phi = activation(inputs.activation);
+    const chain = convolutionChain(
+      {
+        activation: phi,
+        channels: inputs.channels,
+        grid: inputs.grid,
+        filters: inputs.channels.map(() => ({ offsets: inputs.offsets, weights: inputs.offsetWeights })),
+        weightVariance: inputs.weightVariances,
+        biasVariance: inputs.weightVariances.map(() => 0),
+        readout: readoutWeights(inputs.readout === "vectorized" ? "flatten" : "global-average", sites),
+      },
+      siteGram(matrixFromRows(inputs.inputs.map((point) => point.flat())), inputs.inputs[0]!.length),
+    );
+    const pieces = gaussianPieces(chain.output, matrixFromRows(inputs.targets), inputs.temperature);
+    const shifts = forwardBackward(chain, pieces.gradient, phi.name === "identity" ? linearContraction(chain) : (l, b) => vertexContraction(phi, chain.layers[l]!.kernel, b));
+    chain.layers.forEach((layer, l) => {
+      expectClose(layer.secondMoment, expected.leadingHiddenKernels[l]!, tolerance, `leading ${l}`);
+      expectClose(atWidths(shifts.hidden[l]!, inputs.channels), expected.dataShifts[l]!, tolerance, `shift ${l}`);
+    });
+    expectClose(chain.output, expected.outputKernel, tolerance, "output");
+    const x = atWidths(shifts.preactivation.at(-1)!, inputs.channels);
+    expectClose(x, expected.outputKernelDataShift, tolerance, "output shift");
+    if (phi.name === "identity") {
+      const pairings = linearPairings(chain).flatMap((list, k) => list.map(({ weight, covariance }) => ({ weight: weight / inputs.channels[k]!, covariance })));
+      expectClose(pairingFluctuation(pairings, chain.output.shape[0], pieces).x, x, { relative: 1e-9, absolute: 1e-14 }, "X of the pairings");
+    }
+  });
+});
+
