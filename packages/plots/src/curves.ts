@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { Figure, Mark, Series } from "@finitewidth/core";
-import { coloursOf, plotStyle } from "./style.js";
+import { coloursOf, plotStyle, short } from "./style.js";
 
 interface Point {
   readonly x: number;
@@ -23,6 +23,9 @@ const markLines = (marks: readonly Mark[] | undefined): Plot.Markish[] =>
     Plot.text([mark], { x: "x", text: "label", frameAnchor: "top", dy: 6 + 13 * i, dx: 4, textAnchor: "start", fill: "#444", stroke: "white", strokeWidth: 3 }),
   ]);
 
+/** Logarithmic axis with plain numbers (Plot writes 10m for 0.01). */
+const logarithmic = { type: "log", tickFormat: (value: number) => (Math.abs(Math.log10(value) % 1) < 1e-9 ? short(value) : "") } as const;
+
 const frame = (document: Document, labels: readonly string[]) => ({
   document,
   width: 620,
@@ -40,8 +43,8 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
   const parts = series.map((one) => ({ points: pointsOf(one).filter(positive), markers: one.points ?? false, errors: one.error !== undefined }));
   return Plot.plot({
     ...frame(document, series.map((one) => one.label)),
-    x: { label: xLabel, ...(logX ? { type: "log" as const } : {}), grid: true },
-    y: { label: yLabel, ...(logY ? { type: "log" as const } : {}), grid: true },
+    x: { label: xLabel, ...(logX ? logarithmic : {}), grid: true },
+    y: { label: yLabel, ...(logY ? logarithmic : {}), grid: true },
     marks: [
       Plot.frame({ stroke: "#ccc" }),
       ...markLines(marks),
@@ -60,7 +63,7 @@ export function densities(figure: Extract<Figure, { kind: "density" }>, document
   const points = series.map(pointsOf);
   return Plot.plot({
     ...frame(document, series.map((one) => one.label)),
-    x: { label, ...(logX ? { type: "log" as const } : {}) },
+    x: { label, ...(logX ? logarithmic : {}) },
     y: { label: "probability density", grid: true },
     marks: [
       Plot.frame({ stroke: "#ccc" }),
