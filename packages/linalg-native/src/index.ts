@@ -1,0 +1,1 @@
+export { createNativeBackend, type NativeOptions } from "./backend.js";
