@@ -17,6 +17,8 @@ export interface MatrixLikelihood {
   readonly alpha: Float64Array;
   /** w_a = Σ_i o_i²/v_ia. */
   readonly w: Float64Array;
+  /** Posterior mean of the bias of the outputs, S u: D; filled when there are biases. */
+  readonly biasMean: Float64Array;
   /** S = (B⁻¹ + W)⁻¹ in the eigenbasis of Q: D × D; zero without biases. */
   readonly s: Float64Array;
   /** Symmetric gradients in Q and B, D × D, filled when asked for. */
@@ -42,7 +44,8 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
   const gradientQ = new Float64Array(d * d);
   const gradientB = new Float64Array(d * d);
   const [work, work2, rotatedBias] = [new Float64Array(d * d), new Float64Array(d * d), new Float64Array(d * d)];
-  const [u, x, ky, kv] = [new Float64Array(d), new Float64Array(d), new Float64Array(d * d), new Float64Array(d)];
+  const biasMean = new Float64Array(d);
+  const [u, sums, ky, kv] = [new Float64Array(d), new Float64Array(d), new Float64Array(d * d), new Float64Array(d)];
   const constant = -0.5 * (r * d * Math.log(2 * Math.PI) + (nullity > 0 && temperature > 0 ? d * nullity * Math.log(2 * Math.PI * temperature) + residualSquare / temperature : 0));
 
   /** G ← O G Oᵀ, symmetrised. */
@@ -85,13 +88,16 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
     }
     value -= 0.5 * Math.log(product);
     if (bias !== undefined) value += addBias(bias);
-    else s.fill(0);
+    else {
+      s.fill(0);
+      biasMean.fill(0);
+    }
     if (!Number.isFinite(value)) return -Infinity;
     if (gradients) fillGradients(bias !== undefined);
     return value;
   };
 
-  /** Woodbury: S = B(I + WB)⁻¹, x = S u, α ← α − c x; returns −½ log|I + WB| + ½ uᵀx. */
+  /** Woodbury: S = B(I + WB)⁻¹, β = S u, α ← α − c β; returns −½ log|I + WB| + ½ uᵀβ. */
   const addBias = (bias: Float64Array): number => {
     smallMultiplyLeft(rotation, bias, d, d, d, work);
     smallMultiply(work, rotation, d, d, d, rotatedBias);
@@ -103,10 +109,10 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
     for (let a = 0; a < d; a++) {
       let sum = 0;
       for (let b = 0; b < d; b++) sum += s[a * d + b]! * u[b]!;
-      x[a] = sum;
+      biasMean[a] = sum;
       quadratic += sum * u[a]!;
     }
-    for (let i = 0; i < r; i++) for (let a = 0; a < d; a++) alpha[i * d + a]! -= (ones[i]! * x[a]!) / variance[i * d + a]!;
+    for (let i = 0; i < r; i++) for (let a = 0; a < d; a++) alpha[i * d + a]! -= (ones[i]! * biasMean[a]!) / variance[i * d + a]!;
     return 0.5 * (quadratic - logDeterminant);
   };
 
@@ -138,11 +144,11 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
   const addBiasGradients = (): void => {
     // Σ_i κ_i c_ia c_ib with c = o/v, and r_a = Σ_i o_i α_ia
     ky.fill(0);
-    x.fill(0);
+    sums.fill(0);
     for (let i = 0; i < r; i++) {
       const one = ones[i]!;
       for (let a = 0; a < d; a++) {
-        x[a]! += one * alpha[i * d + a]!;
+        sums[a]! += one * alpha[i * d + a]!;
         const ca = (kappa[i]! * one) / variance[i * d + a]!;
         for (let b = 0; b < d; b++) ky[a * d + b]! += (ca * one) / variance[i * d + b]!;
       }
@@ -150,10 +156,10 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
     for (let a = 0; a < d; a++) {
       for (let b = 0; b < d; b++) {
         gradientQ[a * d + b]! += 0.5 * s[a * d + b]! * ky[a * d + b]!;
-        gradientB[a * d + b] = 0.5 * (x[a]! * x[b]! + w[a]! * s[a * d + b]! * w[b]! - (a === b ? w[a]! : 0));
+        gradientB[a * d + b] = 0.5 * (sums[a]! * sums[b]! + w[a]! * s[a * d + b]! * w[b]! - (a === b ? w[a]! : 0));
       }
     }
   };
 
-  return { outputs: d, rank: r, q, rotation, variance, alpha, w, s, gradientQ, gradientB, evaluate };
+  return { outputs: d, rank: r, q, rotation, variance, alpha, w, s, biasMean, gradientQ, gradientB, evaluate };
 }

@@ -1,0 +1,99 @@
+import type { RandomStream } from "@finitewidth/core";
+import { brentRoot } from "@finitewidth/numerics";
+import { chainState, hamiltonianMove } from "./hamiltonian.js";
+import { gaussianOf } from "./markov.js";
+import type { PosteriorTarget } from "./target.js";
+import { inverseFactor, unwhiten, whiten, whitenedTarget, type LogDensity } from "./whitened.js";
+
+/** Particles of a tempered run, equally weighted, and the estimate of the evidence. */
+export interface TemperedSample {
+  readonly points: Float64Array[];
+  readonly logEvidence: number;
+  readonly temperatures: readonly number[];
+}
+
+const effectiveFraction = 0.6;
+const movesPerTemperature = 3;
+const stepsPerMove = 6;
+
+/**
+ * Likelihood-tempered sequential Monte Carlo from the prior: exponent raised so that the effective fraction stays at 0.6, systematic
+ * resampling, three Hamiltonian moves whitened by the particles. Finds several modes and needs no start; noisy in many dimensions, so repeat
+ * with twice the particles. Source: docs/theories/exact.md, "Several outputs".
+ */
+export function temperedSample(target: PosteriorTarget, particles: number, random: RandomStream, onMove?: () => void): TemperedSample {
+  let points = Array.from({ length: particles }, () => {
+    const x = new Float64Array(target.dimension);
+    target.samplePrior(random, x);
+    return x;
+  });
+  let likelihoods = points.map((x) => target.evaluate(x).logLikelihood);
+  const temperatures = [0];
+  let logEvidence = 0;
+  let step = 0.3;
+  while (temperatures.at(-1)! < 1) {
+    const from = temperatures.at(-1)!;
+    const to = nextTemperature(likelihoods, from);
+    const top = likelihoods.reduce((most, value) => Math.max(most, value), -Infinity);
+    const weights = likelihoods.map((value) => Math.exp((to - from) * (value - top)));
+    const sum = weights.reduce((total, value) => total + value, 0);
+    logEvidence += (to - from) * top + Math.log(sum / particles);
+    temperatures.push(to);
+    const chosen = systematic(weights, sum, random);
+    points = chosen.map((k) => points[k]!.slice());
+    likelihoods = chosen.map((k) => likelihoods[k]!);
+    const fit = gaussianOf(points, 1);
+    const inner = whitenedTarget(target, fit);
+    let likelihood = 0;
+    const density: LogDensity = (z, gradient) => {
+      const value = inner.evaluate(z);
+      likelihood = value.logLikelihood;
+      for (let i = 0; i < z.length; i++) gradient[i] = inner.prior[i]! + to * inner.likelihood[i]!;
+      return value.logPrior + to * value.logLikelihood;
+    };
+    let acceptance = 0;
+    const inverse = inverseFactor(fit.factor, target.dimension);
+    for (let k = 0; k < particles; k++) {
+      const start = new Float64Array(target.dimension);
+      whiten(fit.mode, inverse, points[k]!, start);
+      const state = chainState(density, start);
+      for (let move = 0; move < movesPerTemperature; move++) {
+        acceptance += hamiltonianMove(density, state, random, step * (0.7 + 0.6 * random.uniform()), stepsPerMove) / (particles * movesPerTemperature);
+        onMove?.();
+      }
+      density(state.z, new Float64Array(target.dimension));
+      likelihoods[k] = likelihood;
+      unwhiten(fit, state.z, points[k]!);
+    }
+    step = Math.min(Math.max(step * Math.exp(acceptance - 0.8), 0.02), 1.5);
+  }
+  return { points, logEvidence, temperatures };
+}
+
+function nextTemperature(likelihoods: readonly number[], from: number): number {
+  const top = likelihoods.reduce((most, value) => Math.max(most, value), -Infinity);
+  const fraction = (to: number): number => {
+    let sum = 0;
+    let squares = 0;
+    for (const value of likelihoods) {
+      const weight = Math.exp((to - from) * (value - top));
+      sum += weight;
+      squares += weight * weight;
+    }
+    return (sum * sum) / squares / likelihoods.length;
+  };
+  return fraction(1) > effectiveFraction ? 1 : brentRoot((to) => fraction(to) - effectiveFraction, from, 1, { tolerance: 1e-12 }).root;
+}
+
+function systematic(weights: readonly number[], sum: number, random: RandomStream): number[] {
+  const n = weights.length;
+  const shift = random.uniform();
+  const chosen: number[] = [];
+  let cumulative = 0;
+  for (let k = 0; k < n; k++) {
+    cumulative += weights[k]! / sum;
+    while (chosen.length < n && cumulative * n > chosen.length + shift) chosen.push(k);
+  }
+  while (chosen.length < n) chosen.push(n - 1);
+  return chosen;
+}
