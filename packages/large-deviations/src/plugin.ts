@@ -1,5 +1,6 @@
 import type { Plugin, Theory } from "@finitewidth/core";
+import { effectiveAction } from "./effective-action/theory.js";
 import { largeDeviation } from "./rate-function/theory.js";
 
 /** The large-deviation theories. */
-export const plugin: Plugin = { name: "@finitewidth/large-deviations", theories: [largeDeviation as Theory] };
+export const plugin: Plugin = { name: "@finitewidth/large-deviations", theories: [effectiveAction as Theory, largeDeviation as Theory] };

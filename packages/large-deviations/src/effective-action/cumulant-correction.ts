@@ -1,7 +1,8 @@
+import { kernelMap } from "@finitewidth/activations";
 import { inputError, type Activation, type FullyConnectedNetwork, type Matrix, stackRows, zeros } from "@finitewidth/core";
 import { block, innerProduct, multiply, multiplyTransposedRight, solveCholesky, cholesky, identity, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
-import { firstLayerKernel, mapGram } from "./kernel-map.js";
+import { firstLayerKernel } from "./first-layer.js";
 
 /** One hidden layer, one output, at the saddle of its effective action. */
 export interface CumulantInput {
@@ -60,7 +61,7 @@ export function cumulantCorrection(input: CumulantInput, settings: { readonly se
   const root = Math.sqrt(network.weightVariance[1]!);
   const m = variances.map((value) => root * activation.moments.mean(value));
   const c1 = variances.map((value) => root * activation.moments.slope(value));
-  const full = mapGram(activation, first);
+  const full = kernelMap(activation, first);
   const centred = zeros(all, all);
   const linear = zeros(all, all);
   for (let i = 0; i < all; i++) {

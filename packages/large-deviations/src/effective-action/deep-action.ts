@@ -1,8 +1,8 @@
+import { applyAdjointJacobian, kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
 import { addDiagonal, cholesky, identity, innerProduct, multiplyTransposedLeft, multiplyVector, solveLower, type Cholesky } from "@finitewidth/linalg";
 import type { ValueAndGradient } from "@finitewidth/numerics";
 import type { DeepProblem } from "./deep-problem.js";
-import { mapGram, pullbackGram } from "./kernel-map.js";
 
 /** R¹ … R^{L+1} and the maps G_l that lead from R^l to R^{l+1} = Q_l σ_w² G_l + σ_b². */
 export interface RenormalisedKernels {
@@ -21,7 +21,7 @@ export function renormalisedKernels(problem: DeepProblem, orderParameters: Float
   for (let l = 0; l < orderParameters.length; l++) {
     const below = kernels[l]!;
     let map: Matrix;
-    if (closure === "nested") map = mapGram(activation, below);
+    if (closure === "nested") map = kernelMap(activation, below);
     else if (closure === "product") map = scaled(hidden[l]!, product);
     else {
       const size = below.shape[0];
@@ -92,7 +92,7 @@ export function deepAction(problem: DeepProblem, logOrderParameters: Float64Arra
       for (let k = 0; k < l; k++) gradient[k]! += slope;
       break;
     }
-    if (closure === "nested") adjoint = pullbackGram(activation, kernels[l]!, weighted);
+    if (closure === "nested") adjoint = applyAdjointJacobian(activation, kernels[l]!, weighted);
     else {
       const c = problem.slopes[l]!;
       adjoint = zeros(size, size);

@@ -1,8 +1,9 @@
+import { crossKernelMap, kernelMap } from "@finitewidth/activations";
 import { zeros, type Activation, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
 import { diagonalOf, gram, multiplyVector, solveLower, symmetrise, transpose } from "@finitewidth/linalg";
 import { renormalisedKernels, solveDeep } from "./deep-action.js";
 import type { Closure, DeepProblem } from "./deep-problem.js";
-import { firstLayerKernel, firstLayerVariances, mapCross, mapGram } from "./kernel-map.js";
+import { firstLayerKernel, firstLayerVariances } from "./first-layer.js";
 
 /** What predictions need, as plain arrays. */
 export interface DeepFit {
@@ -62,13 +63,13 @@ function recursion(network: FullyConnectedNetwork, activation: Activation, fit: 
     const shift = (x: Float64Array, scale: number): Float64Array => x.map((value) => scale * value + bias);
     const shiftMatrix = (m: Matrix, scale: number): Matrix => ({ data: shift(m.data, scale), shape: m.shape });
     if (closure === "nested") {
-      cross = shiftMatrix(mapCross(activation, variances, cross, row(fit.renormalisedVariances, l)), weight * q);
-      own = own && shiftMatrix(mapGram(activation, own), weight * q);
+      cross = shiftMatrix(crossKernelMap(activation, variances, cross, row(fit.renormalisedVariances, l)), weight * q);
+      own = own && shiftMatrix(kernelMap(activation, own), weight * q);
       variances = shift(variances.map((value) => moments.diagonal(value)), weight * q);
       continue;
     }
-    const g = mapCross(activation, infiniteVariances, infiniteCross, row(fit.infiniteVariances, l));
-    const gOwn = infiniteOwn && mapGram(activation, infiniteOwn);
+    const g = crossKernelMap(activation, infiniteVariances, infiniteCross, row(fit.infiniteVariances, l));
+    const gOwn = infiniteOwn && kernelMap(activation, infiniteOwn);
     const gVariances = infiniteVariances.map((value) => moments.diagonal(value));
     if (closure === "product") {
       const scale = weight * q * product;

@@ -1,6 +1,7 @@
 import { FinitewidthError, inputError, shapeError, type Activation, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
+import { kernelMap } from "@finitewidth/activations";
 import { diagonalOf } from "@finitewidth/linalg";
-import { firstLayerKernel, mapGram } from "./kernel-map.js";
+import { firstLayerKernel } from "./first-layer.js";
 import { checkParameters } from "./scalar-problem.js";
 
 /**
@@ -81,7 +82,7 @@ export function createDeepProblem(input: DeepInput): DeepProblem {
   const kernels = [firstLayerKernel(network, inputs)];
   const hidden: Matrix[] = [];
   for (let l = 0; l < depth; l++) {
-    const g = mapGram(activation, kernels[l]!);
+    const g = kernelMap(activation, kernels[l]!);
     hidden.push(g);
     kernels.push({ data: g.data.map((value) => weightVariance[l + 1]! * value + biasVariance[l + 1]!), shape: g.shape });
   }

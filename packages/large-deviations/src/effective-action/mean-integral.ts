@@ -108,10 +108,10 @@ const logCosh = (s: number): number => Math.abs(s) + Math.log1p(Math.exp(-2 * Ma
 /**
  * Posterior of (ξ, Q) for one output and an activation with a mean, exact within the Gaussian equivalence: f | ξ, Q ~ N(ξm, Q K_c), NQ ~ χ²_N,
  * ξ/√(NQ) one coordinate of a point on the N-sphere. Trapezoid rules in log Q (O(P) a node) and, at each node, in s = artanh(ξ/√(NQ)), where the
- * likelihood is quadratic (O(1) a node); both converge exponentially. `start` is a Q near the maximum, e.g. the saddle's.
+ * likelihood is quadratic (O(1) a node); both converge exponentially. `starts` are values of Q near the maxima, e.g. the saddles'.
  * @throws FinitewidthError (code "input") without a mean, for D > 1 or N < 1.
  */
-export function meanIntegral(problem: MultiOutputProblem, start: number): MeanIntegral {
+export function meanIntegral(problem: MultiOutputProblem, starts: readonly number[]): MeanIntegral {
   const { width } = problem;
   if (!problem.mean || problem.targets.shape[1] !== 1) throw inputError("problem", "one output and an activation with a mean", "something else");
   if (width < 1 || (width > 1 && width < 1.5)) throw inputError("width", "1, or a number ≥ 1.5", width);
@@ -130,18 +130,21 @@ export function meanIntegral(problem: MultiOutputProblem, start: number): MeanIn
   };
   // Coarse grid outwards from the start until the density has fallen by e^45 on both sides
   const coarse = Math.min(0.25, 0.5 / Math.sqrt(width));
-  const origin = Math.log(start);
-  const logs: { readonly u: number; readonly log: number }[] = [{ u: origin, log: at(origin).log }];
-  let top = logs[0]!.log;
-  for (const direction of [-1, 1]) {
+  const logs: { readonly u: number; readonly log: number }[] = [];
+  let top = -Infinity;
+  const probe = (u: number): number => {
+    const { log } = at(u);
+    top = Math.max(top, log);
+    logs.push({ u, log });
+    return log;
+  };
+  const origins = starts.map(Math.log);
+  const [left, right] = [Math.min(...origins), Math.max(...origins)];
+  for (const u of origins) probe(u);
+  for (let u = left + coarse; u < right; u += coarse) probe(u);
+  for (const [origin, direction] of [[left, -1], [right, 1]] as const) {
     let beyond = 0;
-    for (let j = 1; j < 4000 && beyond < 3; j++) {
-      const u = origin + direction * j * coarse;
-      const { log } = at(u);
-      top = Math.max(top, log);
-      logs.push({ u, log });
-      beyond = log < top - 45 ? beyond + 1 : 0;
-    }
+    for (let j = 1; j < 4000 && beyond < 3; j++) beyond = probe(origin + direction * j * coarse) < top - 45 ? beyond + 1 : 0;
   }
   const inside = logs.filter(({ log }) => log > top - 45).map(({ u }) => u);
   const [low, high] = [Math.min(...inside) - coarse, Math.max(...inside) + coarse];
