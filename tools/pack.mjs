@@ -1,0 +1,56 @@
+// Packs every published package into tarballs and installs chosen subsets of them in empty folders, as users would.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const pnpm = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).packageManager;
+
+/** Manifests of the published packages, each with its folder. */
+export const manifests = ["verification", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}`)]
+  .filter((folder) => existsSync(join(root, folder, "package.json")))
+  .map((folder) => ({ folder, ...JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) }))
+  .filter((manifest) => !manifest.private);
+
+/** Runs a command and returns what it printed. @throws Error with its output when it fails. */
+export function run(command, args, cwd, env = {}) {
+  const result = spawnSync(command, args, { cwd, encoding: "utf8", env: { ...process.env, CI: "true", ...env }, maxBuffer: 1 << 26 });
+  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")} in ${cwd}:\n${result.stdout}\n${result.stderr}`);
+  return result.stdout;
+}
+
+/** Builds and packs everything; name → path of the tarball. */
+export function packAll(folder) {
+  mkdirSync(folder, { recursive: true });
+  run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "run-many", "-t", "build"], root);
+  return new Map(
+    manifests.map((manifest) => {
+      run("npx", ["--yes", "--prefer-offline", pnpm, "pack", "--pack-destination", folder], join(root, manifest.folder));
+      return [manifest.name, join(folder, `finitewidth-${manifest.name.replace("@finitewidth/", "")}-${manifest.version}.tgz`)];
+    }),
+  );
+}
+
+/** The packages and all of ours that they need. */
+export function closure(names) {
+  const found = new Set();
+  const visit = (name) => {
+    const manifest = manifests.find((entry) => entry.name === name);
+    if (found.has(name) || !manifest) return;
+    found.add(name);
+    for (const dependency of Object.keys(manifest.dependencies ?? {})) visit(dependency);
+  };
+  names.forEach(visit);
+  return [...found];
+}
+
+/** Installs packages from their tarballs in `folder`, beside other dependencies; our own dependencies point at the tarballs too, none being published yet. */
+export function install(folder, names, tarballs, manifest = {}) {
+  mkdirSync(folder, { recursive: true });
+  const files = Object.fromEntries(closure(names).map((name) => [name, `file:${tarballs.get(name)}`]));
+  const others = Object.fromEntries(Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(([name]) => !name.startsWith("@finitewidth/")));
+  const { peerDependencies: _peers, devDependencies: _dev, ...rest } = manifest;
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", ...rest, dependencies: { ...others, ...files }, overrides: files }, undefined, 2));
+  run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], folder);
+}
