@@ -1,5 +1,5 @@
 import { zeros, type Matrix, type MixingLaw, type Problem, type Scaling, type WishartChain } from "@finitewidth/core";
-import { addDiagonal, cholesky, identity, multiply, solveCholesky } from "@finitewidth/linalg";
+import { addDiagonal, cholesky, multiply, solveCholesky } from "@finitewidth/linalg";
 import { averageOverSites, learnedFeatureCovariance, reduceSites, siteGeometryOf, stackSiteKernels } from "@finitewidth/numerics";
 import { dataCovariance } from "./chain-data.js";
 import { predictRotated } from "./kronecker-solution.js";
@@ -54,10 +54,8 @@ export function firstHiddenKernelOverSites(problem: Problem, law: MixingLaw, mix
   const kernels = stackSiteKernels(law.siteKernels(inputs), law.sites);
   const factor = cholesky(addDiagonal(dataCovariance(law.chain, kernels, mixing, outputs), temperature));
   const alpha = solveCholesky(factor, y).data;
-  const size = alpha.length;
-  const h: Matrix = scaling === "mean-field" ? zeros(size, size) : { data: solveCholesky(factor, identity(size)).data.map((value) => -value), shape: [size, size] };
-  diagonalQuadratic(alpha, h, scaling === "mean-field" ? referenceWidth : 1);
   const features = geometry.siteFeatures(inputs);
-  const core = learnedFeatureCovariance(reduceSites(features, geometry.siteBases[0]!), mixing[0]!, h, law.chain.layers[0]!.width);
+  const evidence = scaling === "mean-field" ? { alpha, weight: referenceWidth } : { alpha, weight: 1, lower: factor.factor };
+  const core = learnedFeatureCovariance(reduceSites(features, geometry.siteBases[0]!), cholesky(mixing[0]!).factor, law.chain.layers[0]!.width, evidence);
   return averageOverSites(features, core);
 }

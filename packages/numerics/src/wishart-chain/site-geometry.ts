@@ -1,5 +1,5 @@
 import { zeros, type Matrix, type MixingLaw } from "@finitewidth/core";
-import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
+import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower } from "@finitewidth/linalg";
 import { blockDiagonal } from "./moments.js";
 
 /** What a mixing law over sites may know besides its chain: how reduced sites sit among all sites of a layer. */
@@ -49,29 +49,59 @@ export function reduceSites(features: readonly Matrix[], basis: Matrix): Matrix[
 }
 
 /**
- * Covariance over features (F × F) of the first layer's filters given the data, whose image Φ_i A Φ_jᵀ is E[Ĝ¹_ij]: A = 1 + (1/C) Σ_rs Φ̃_rᵀ R_rs Φ̃_s,
- * R_(rμ)(sν) = Σ_ab M_(ar)(bs) H_(aμ)(bν), H = αα^T − Σ⁻¹ over (output, point). Same as K¹ + K¹RK¹/C, without kernels between all pairs of sites.
- * Cost: S² (D² P² + P² F + P F²). Source: docs/theories/convolution.md §7.
+ * Ψ with f = Ψ θ given the chain, θ ~ N(0, 1): row (a, μ), column (c, f) holds Σ_r F_(ar)c Φ̃_r(μ, f), one block of F columns per column c of the
+ * factor of M_1. (D P) × (r F). Cost: 2 D P r F S.
  */
-export function learnedFeatureCovariance(reduced: readonly Matrix[], mixing: Matrix, h: Matrix, channels: number): Matrix {
+export function outputDesign(reduced: readonly Matrix[], factor: Matrix): Matrix {
   const [points, width] = reduced[0]!.shape;
   const sites = reduced.length;
-  const d = mixing.shape[0];
-  const outputs = d / sites;
-  const core = identity(width);
-  for (let r = 0; r < sites; r++) {
-    for (let s = 0; s < sites; s++) {
-      const block = zeros(points, points);
-      for (let a = 0; a < outputs; a++) {
-        for (let b = 0; b < outputs; b++) {
-          const weight = mixing.data[(a * sites + r) * d + b * sites + s]! / channels;
-          for (let mu = 0; mu < points; mu++) for (let nu = 0; nu < points; nu++) block.data[mu * points + nu]! += weight * h.data[(a * points + mu) * outputs * points + b * points + nu]!;
+  const [rows, rank] = factor.shape;
+  const outputs = rows / sites;
+  const out = zeros(outputs * points, rank * width);
+  for (let a = 0; a < outputs; a++) {
+    for (let r = 0; r < sites; r++) {
+      const { data } = reduced[r]!;
+      for (let c = 0; c < rank; c++) {
+        const weight = factor.data[(a * sites + r) * rank + c]!;
+        if (weight === 0) continue;
+        for (let mu = 0; mu < points; mu++) {
+          const to = (a * points + mu) * rank * width + c * width;
+          for (let f = 0; f < width; f++) out.data[to + f]! += weight * data[mu * width + f]!;
         }
       }
-      const part = multiply(multiplyTransposedLeft(reduced[r]!, block), reduced[s]!);
-      for (let k = 0; k < core.data.length; k++) core.data[k]! += part.data[k]!;
     }
   }
+  return out;
+}
+
+/** What the data say about the outputs: weight·αα^T − (L Lᵀ)⁻¹ over (output, point); without `lower` the second term is dropped. */
+export interface OutputEvidence {
+  readonly alpha: Float64Array;
+  readonly weight: number;
+  readonly lower?: Matrix;
+}
+
+/**
+ * Covariance over features (F × F) of the first layer's filters given the data, whose image Φ_i A Φ_jᵀ is E[Ĝ¹_ij]: A = 1 + (1/C) Σ_c Ψ_cᵀ H Ψ_c,
+ * H = αα^T − Σ⁻¹. The same as K¹ + K¹RK¹/C, R_(rμ)(sν) = Σ_ab M_(ar)(bs) H_(aμ)(bν), without kernels between all pairs of sites.
+ * Cost: r F (D P)² with r the rank of M_1. Source: docs/theories/convolution.md §7.
+ */
+export function learnedFeatureCovariance(reduced: readonly Matrix[], factor: Matrix, channels: number, { alpha, weight, lower }: OutputEvidence): Matrix {
+  const width = reduced[0]!.shape[1];
+  const rank = factor.shape[1];
+  const design = outputDesign(reduced, factor);
+  const core = identity(width);
+  const image = multiplyTransposedLeft(design, { data: alpha, shape: [alpha.length, 1] }).data;
+  for (let c = 0; c < rank; c++) {
+    for (let f = 0; f < width; f++) for (let g = 0; g < width; g++) core.data[f * width + g]! += ((weight / channels) * image[c * width + f]!) * image[c * width + g]!;
+  }
+  if (lower === undefined) return core;
+  const half = solveLower(lower, design);
+  const rows = half.shape[0];
+  // (row, c, f) read as rows (row, c): the sum over both is one product
+  const stacked: Matrix = { data: half.data, shape: [rows * rank, width] };
+  const reduction = multiplyTransposedLeft(stacked, stacked);
+  for (let k = 0; k < core.data.length; k++) core.data[k]! -= reduction.data[k]! / channels;
   return core;
 }
 

@@ -1,0 +1,251 @@
+import { inputError, zeros, type Figure, type Matrix, type MixingLaw, type Posterior, type Prediction, type Problem, type RandomStream, type Run } from "@finitewidth/core";
+import { gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { averageOverSites, blockDiagonal, expandSites, learnedFeatureCovariance, reduceSites, siteGeometryOf, siteMap, type SiteGeometry } from "@finitewidth/numerics";
+import { stream } from "@finitewidth/random";
+import { batchError, batchMean, batchSums, thinSample, type BatchSums } from "../matrix/draws.js";
+import type { PosteriorSample } from "../sampling/target.js";
+import { drawHiddenKernels, reducedTaps, type NetworkDrawing } from "./network-draw.js";
+import { addPrediction, eachConditional, finishPrediction, predictGiven, predictJointly, testKernels, trainGiven, type PredictionSums, type SiteDraws } from "./predict.js";
+import { meanMixing, siteProblem, type SiteProblem } from "./problem.js";
+import { sampleSiteChain } from "./sample.js";
+
+/** Draws kept for averages, each of which costs (P D)³; quadrature nodes are all kept. */
+const keptDraws = (size: number): number => (size <= 60 ? 20_000 : size <= 200 ? 4000 : 1000);
+/** Sites up to which mixing matrices are reported over all sites and drawn as a map. */
+const siteLimit = 200;
+
+/**
+ * Exact posterior of a deep linear network over several sites (convolutions), any channels, biases, outputs, T ≥ 0; `problem` in standard
+ * scaling. Evidence and averages over the mixing matrices by quadrature, importance sampling or Hamiltonian Monte Carlo according to the
+ * number of coordinates; first hidden kernel in closed form given the chain, deeper ones by drawing the network.
+ * Cost: (PD)³ + (PDS)² a draw. Source: docs/theories/convolution.md §6, §7; Bassetti et al. (2024).
+ */
+export async function fitSiteChain(problem: Problem, law: MixingLaw, run: Run): Promise<Posterior> {
+  const sites = siteProblem(problem, law);
+  const sample = await sampleSiteChain(sites, run);
+  const draws = thinSample(sample, sample.diagnostics.method === "quadrature" ? Infinity : keptDraws(sites.targets.length));
+  const geometry = siteGeometryOf(law);
+  const averages = averageDraws(sites, problem, draws, geometry, run);
+  const { diagnostics, warnings } = sample;
+  const error = sample.logEvidenceStandardError;
+  const single = draws.batchCount < 2;
+  return {
+    theory: "exact",
+    problem,
+    arrays: {
+      points: { data: flatten(draws.points, sites.layout.dimension), shape: [draws.points.length, sites.layout.dimension] },
+      weights: { data: draws.weights, shape: [draws.weights.length] },
+      batches: { data: Float64Array.from(draws.batches), shape: [draws.batches.length] },
+      rotation: sites.rotation,
+      ...(averages.featureCovariance === undefined ? {} : { featureCovariance: averages.featureCovariance }),
+    },
+    solver: { converged: warnings.length === 0, iterations: diagnostics.draws, residual: diagnostics.logEvidenceSpread ?? error, jitter: 0 },
+    logEvidence: sample.logEvidence,
+    train: averages.train,
+    orderParameter: averages.mixing.mean,
+    ...(averages.kernels === undefined ? {} : { hiddenKernels: averages.kernels.map(({ mean }) => mean) }),
+    ...(single
+      ? {}
+      : {
+          standardError: {
+            logEvidence: error,
+            orderParameter: averages.mixing.standardError,
+            ...(averages.kernels === undefined ? {} : { hiddenKernels: averages.kernels.map(({ standardError }) => standardError) }),
+          },
+        }),
+    diagnostics: { ...diagnostics, ...(diagnostics.path === undefined ? {} : { path: [...diagnostics.path] }), batchCount: draws.batchCount, coordinates: sites.layout.dimension, sites: law.sites },
+    warnings,
+    figures: mapFigure(law, averages.mixing.mean, geometry, sites.outputs),
+  };
+}
+
+const flatten = (points: readonly Float64Array[], dimension: number): Float64Array => {
+  const out = new Float64Array(points.length * dimension);
+  points.forEach((point, k) => out.set(point, k * dimension));
+  return out;
+};
+
+interface MatrixAverage {
+  readonly mean: Matrix;
+  readonly standardError: Matrix;
+}
+interface Averages {
+  readonly train: Prediction;
+  readonly mixing: MatrixAverage;
+  readonly kernels?: readonly MatrixAverage[];
+  /** E[A]: posterior covariance of the first layer's filters over features. */
+  readonly featureCovariance?: Matrix;
+}
+
+function addValues(sums: BatchSums, draws: SiteDraws, k: number, values: Float64Array): void {
+  const batch = draws.batches[k]!;
+  const weight = draws.weights[k]!;
+  sums.weights[batch]! += weight;
+  for (let i = 0; i < values.length; i++) sums.sums[batch * sums.size + i]! += weight * values[i]!;
+}
+
+function finish(sums: BatchSums, shape: readonly [number, number]): MatrixAverage {
+  const mean = batchMean(sums);
+  return { mean: { data: mean, shape }, standardError: { data: batchError(sums, mean), shape } };
+}
+
+function averageDraws(sites: SiteProblem, problem: Problem, draws: SiteDraws, geometry: SiteGeometry | undefined, run: Run): Averages {
+  const { points, outputs, law, rotation } = sites;
+  const depth = law.chain.layers.length;
+  let train: PredictionSums | undefined;
+  const d = sites.layout.layers[0]!.rows;
+  const mixing = batchSums(draws.batchCount, d * d);
+  const features = geometry?.siteFeatures(problem.inputs);
+  const reduced = features && geometry ? reduceSites(features, geometry.siteBases[0]!) : undefined;
+  const width = features?.[0]?.shape[1] ?? 0;
+  const core = batchSums(draws.batchCount, width * width);
+  const deeper = Array.from({ length: features ? depth - 1 : 0 }, () => batchSums(draws.batchCount, points * points));
+  const drawing: NetworkDrawing | undefined = features && reduced && geometry && depth > 1 ? { problem: sites, network: problem.network, geometry, features, reduced, taps: reducedTaps(geometry) } : undefined;
+  const random: RandomStream = stream(run.seed, 7, 1);
+  eachConditional(
+    sites,
+    draws,
+    (conditional, k) => {
+      if (k % 16 === 0) run.signal?.throwIfAborted();
+      const f = trainGiven(sites, conditional);
+      train = addPrediction(train, draws, k, f.mean, f.variance);
+      const { factors, alpha, root } = conditional;
+      addValues(mixing, draws, k, gram(factors[0]!.f).data);
+      if (reduced) addValues(core, draws, k, learnedFeatureCovariance(reduced, factors[0]!.f, law.chain.layers[0]!.width, { alpha, weight: 1, lower: root.factor }).data);
+      if (drawing) drawHiddenKernels(drawing, conditional, random).forEach((kernel, l) => addValues(deeper[l]!, draws, k, kernel.data));
+    },
+    (done) => run.onProgress?.(done, draws.points.length, "averages over draws"),
+  );
+  const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases[0], law.sites);
+  return {
+    train: finishPrediction(train!, points, outputs),
+    mixing: turned,
+    ...(features ? { featureCovariance: finish(core, [width, width]).mean, kernels: [firstKernel(core, features, width), ...deeper.map((sums) => finish(sums, [points, points]))] } : {}),
+  };
+}
+
+/** E[Ĝ¹] = mean_i Φ_i E[A] Φ_iᵀ, batch by batch. */
+function firstKernel(core: BatchSums, features: readonly Matrix[], width: number): MatrixAverage {
+  const points = features[0]!.shape[0];
+  const kernels = batchSums(core.weights.length, points * points);
+  core.weights.forEach((weight, b) => {
+    if (weight === 0) return;
+    kernels.weights[b] = weight;
+    kernels.sums.set(averageOverSites(features, { data: core.sums.slice(b * width * width, (b + 1) * width * width), shape: [width, width] }).data, b * points * points);
+  });
+  return finish(kernels, [points, points]);
+}
+
+/** (O⊗1) M (O⊗1)ᵀ, then from reduced sites to all sites where these are few enough. Errors are those of the entries, rotated as if independent. */
+function rotateMixing({ mean, standardError }: MatrixAverage, rotation: Matrix, basis: Matrix | undefined, sites: number): MatrixAverage {
+  const outputs = rotation.shape[0];
+  const turn = zeros(outputs * sites, outputs * sites);
+  for (let a = 0; a < outputs; a++) for (let b = 0; b < outputs; b++) for (let i = 0; i < sites; i++) turn.data[(a * sites + i) * outputs * sites + b * sites + i] = rotation.data[a * outputs + b]!;
+  const full = basis !== undefined && basis.shape[0] <= siteLimit ? blockDiagonal(basis, outputs) : undefined;
+  const apply = (m: Matrix, left: Matrix): Matrix => expandSites(left, m);
+  const squared = (m: Matrix): Matrix => ({ data: m.data.map((value) => value * value), shape: m.shape });
+  const mapped = full === undefined ? apply(mean, turn) : apply(apply(mean, turn), full);
+  const variance = full === undefined ? apply(squared(standardError), squared(turn)) : apply(apply(squared(standardError), squared(turn)), squared(full));
+  return { mean: mapped, standardError: { data: variance.data.map((value) => Math.sqrt(Math.max(0, value))), shape: variance.shape } };
+}
+
+function mapFigure(law: MixingLaw, mean: Matrix, geometry: SiteGeometry | undefined, outputs: number): readonly Figure[] {
+  if (mean.shape[0] > siteLimit * outputs) return [];
+  const prior = meanMixing(law, outputs)[0]!;
+  const basis = geometry?.siteBases[0];
+  const before = siteMap(basis !== undefined && basis.shape[0] <= siteLimit ? expandSites(basis, prior) : prior, outputs);
+  const after = siteMap(mean, outputs);
+  return [
+    {
+      kind: "heatmaps",
+      title: "Renormalisation of pairs of sites: mean of the mixing matrix",
+      panels: [
+        { label: "prior", values: before },
+        { label: "posterior", values: after },
+        { label: "difference", values: { data: after.data.map((value, k) => value - before.data[k]!), shape: after.shape }, diverging: true },
+      ],
+    },
+  ];
+}
+
+/** E[Ĝ¹_ij | Y] between sites i and j of the first hidden layer on the training inputs: P × P, from a posterior of `fitSiteChain`. */
+export function firstHiddenKernelBetweenSites(posterior: Posterior, law: MixingLaw, i: number, j: number): Matrix {
+  const features = siteGeometryOf(law)?.siteFeatures(posterior.problem.inputs);
+  const covariance = posterior.arrays["featureCovariance"];
+  const [left, right] = [features?.[i], features?.[j]];
+  if (left === undefined || right === undefined || covariance === undefined) throw inputError("i, j", `sites of a convolutional network, less than ${features?.length ?? 0}`, [i, j]);
+  return multiplyTransposedRight(multiply(left, covariance as Matrix), right);
+}
+
+/** Predictions from what `fitSiteChain` left in `arrays`; `problem` in standard scaling. Cost: (PD)³ + (PD)² P* D a draw. */
+export function predictSiteChain(posterior: Posterior, problem: Problem, law: MixingLaw, inputs: Matrix, wantCovariance: boolean, run: Run): Prediction {
+  const { arrays } = posterior;
+  const sites = siteProblem(problem, law, arrays["rotation"] as Matrix);
+  const draws = storedDraws(posterior);
+  const kernels = testKernels(law, problem.inputs, inputs, wantCovariance);
+  const points = inputs.shape[0];
+  const { outputs } = sites;
+  if (wantCovariance) return predictWithCovariance(sites, draws, points, outputs, inputs, problem, law, run);
+  let sums: PredictionSums | undefined;
+  eachConditional(sites, draws, (conditional, k) => {
+    if (k % 16 === 0) run.signal?.throwIfAborted();
+    const { mean, variance } = predictGiven(sites, conditional, kernels);
+    sums = addPrediction(sums, draws, k, mean, variance);
+  });
+  return finishPrediction(sums!, points, outputs);
+}
+
+function storedDraws({ arrays, diagnostics }: Posterior): SiteDraws {
+  const { data, shape } = arrays["points"]!;
+  const dimension = shape[1]!;
+  return {
+    points: Array.from({ length: shape[0]! }, (_, k) => data.subarray(k * dimension, (k + 1) * dimension)),
+    weights: arrays["weights"]!.data,
+    batches: Int32Array.from(arrays["batches"]!.data),
+    batchCount: diagnostics["batchCount"] as number,
+  };
+}
+
+/** Mean, variances and the whole covariance, index point·D + output. */
+function predictWithCovariance(sites: SiteProblem, draws: SiteDraws, points: number, outputs: number, inputs: Matrix, problem: Problem, law: MixingLaw, run: Run): Prediction {
+  const kernels = testKernels(law, problem.inputs, inputs, true);
+  const marginal = testKernels(law, problem.inputs, inputs, false);
+  const size = points * outputs;
+  let sums: PredictionSums | undefined;
+  let origin: Float64Array | undefined;
+  const first = new Float64Array(size);
+  const second = new Float64Array(size * size);
+  eachConditional(sites, draws, (conditional, k) => {
+    run.signal?.throwIfAborted();
+    const given = predictGiven(sites, conditional, marginal);
+    sums = addPrediction(sums, draws, k, given.mean, given.variance);
+    const joint = predictJointly(sites, conditional, kernels);
+    origin ??= joint.mean.slice();
+    const weight = draws.weights[k]!;
+    for (let i = 0; i < size; i++) {
+      const m = joint.mean[i]! - origin[i]!;
+      first[i]! += weight * m;
+      for (let j = 0; j < size; j++) second[i * size + j]! += weight * (joint.covariance.data[i * size + j]! + m * (joint.mean[j]! - origin[j]!));
+    }
+  });
+  const total = draws.weights.reduce((sum, value) => sum + value, 0);
+  const { rotation } = sites;
+  const covariance = zeros(size, size);
+  for (let mu = 0; mu < points; mu++) {
+    for (let nu = 0; nu < points; nu++) {
+      for (let b = 0; b < outputs; b++) {
+        for (let c = 0; c < outputs; c++) {
+          let value = 0;
+          for (let a = 0; a < outputs; a++) {
+            for (let e = 0; e < outputs; e++) {
+              const [i, j] = [a * points + mu, e * points + nu];
+              value += rotation.data[b * outputs + a]! * rotation.data[c * outputs + e]! * (second[i * size + j]! / total - (first[i]! * first[j]!) / (total * total));
+            }
+          }
+          covariance.data[(mu * outputs + b) * size + nu * outputs + c] = value;
+        }
+      }
+    }
+  }
+  return { ...finishPrediction(sums!, points, outputs), covariance };
+}

@@ -1,0 +1,1 @@
+export { firstHiddenKernelBetweenSites, fitSiteChain, predictSiteChain } from "./fit.js";

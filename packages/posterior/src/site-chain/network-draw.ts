@@ -1,0 +1,168 @@
+import { zeros, type Matrix, type Network, type RandomStream } from "@finitewidth/core";
+import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, thinSvd } from "@finitewidth/linalg";
+import { blockDiagonal, outputDesign, type SiteGeometry } from "@finitewidth/numerics";
+import type { SiteConditional } from "./conditional.js";
+import type { SiteProblem } from "./problem.js";
+
+/** What a draw of the network needs besides the chain: geometry, patches of all sites and of reduced sites of the training inputs. */
+export interface NetworkDrawing {
+  readonly problem: SiteProblem;
+  readonly network: Network;
+  readonly geometry: SiteGeometry;
+  readonly features: readonly Matrix[];
+  readonly reduced: readonly Matrix[];
+  /** t_m of layers 2 … L between reduced sites, before any simplification of the chain. */
+  readonly taps: readonly (readonly Matrix[])[];
+}
+
+/** t_m = U_lᵀ P_m U_{l+1}, l = 1 … L − 1. */
+export function reducedTaps({ siteBases, tapTables }: SiteGeometry): Matrix[][] {
+  return tapTables.slice(1).map(({ inputSites, outputSites, tapCount, taps }, l) =>
+    Array.from({ length: tapCount }, (_, m) => {
+      const above = siteBases[l + 1]!;
+      const moved = zeros(inputSites, above.shape[1]);
+      for (let i = 0; i < outputSites; i++) {
+        const at = taps[i * tapCount + m]!;
+        if (at >= 0) for (let c = 0; c < above.shape[1]; c++) moved.data[at * above.shape[1] + c]! += above.data[i * above.shape[1] + c]!;
+      }
+      return multiplyTransposedLeft(siteBases[l]!, moved);
+    }),
+  );
+}
+
+/**
+ * Ĝ² … Ĝ^L, averaged over sites, of a network drawn from the posterior given its mixing matrices: an unbiased estimate of E[Ĝ^l | Y, chain],
+ * which the mixing matrices alone do not determine. Filters of layers 2 … L are drawn given the chain (their part in the row space of the
+ * layer above is fixed by the M_l, the rest is prior noise); first-layer filters and biases are Gaussian given those and Y. Their mean and
+ * their fluctuation are run through the network separately: cross terms average to 0. Source: docs/theories/convolution.md §7.
+ */
+export function drawHiddenKernels(drawing: NetworkDrawing, conditional: SiteConditional, random: RandomStream): Matrix[] {
+  const { problem, network, features } = drawing;
+  const { layers } = problem.law.chain;
+  const { targets, temperature, outputs, points } = problem;
+  const filters = layers.slice(0, -1).map((_, l) => drawFilters(drawing, conditional, l, random));
+  const width = features[0]!.shape[1];
+  const design = outputDesign(drawing.reduced, conditional.factors[0]!.f);
+  const constants = biasDesign(problem, network, conditional);
+  const rank = design.shape[1];
+  const prior = random.normals(new Float64Array(layers[0]!.width * width));
+  const priorBias = constants.map(({ channels }) => random.normals(new Float64Array(channels)));
+  // Matheron: prior draw plus gain × (0 − its outputs − noise) has the posterior's fluctuations
+  const residual = multiply(design, { data: prior.slice(0, rank), shape: [rank, 1] }).data.map((value) => -value - Math.sqrt(temperature) * random.normal());
+  constants.forEach(({ columns }, l) => {
+    const count = columns.shape[1];
+    for (let a = 0; a < outputs; a++) {
+      let sum = 0;
+      for (let c = 0; c < count; c++) sum += columns.data[a * count + c]! * priorBias[l]![c]!;
+      for (let mu = 0; mu < points; mu++) residual[a * points + mu]! -= sum;
+    }
+  });
+  const correction = solveCholesky(conditional.root, { data: residual, shape: [targets.length, 1] }).data;
+  const kernelsOf = (weights: Float64Array, start: Float64Array, startBias: readonly Float64Array[]): Matrix[] => {
+    const theta = start.slice();
+    const gain = multiplyTransposedLeft(design, { data: weights, shape: [targets.length, 1] }).data;
+    for (let k = 0; k < rank; k++) theta[k]! += gain[k]!;
+    const biases = constants.map(({ columns }, l) => {
+      const out = startBias[l]!.slice();
+      const count = columns.shape[1];
+      for (let c = 0; c < count; c++) for (let a = 0; a < outputs; a++) for (let mu = 0; mu < points; mu++) out[c]! += columns.data[a * count + c]! * weights[a * points + mu]!;
+      return out;
+    });
+    return runNetwork(drawing, theta, filters, biases);
+  };
+  const mean = kernelsOf(conditional.alpha, new Float64Array(prior.length), priorBias.map((bias) => new Float64Array(bias.length)));
+  const fluctuation = kernelsOf(correction, prior, priorBias);
+  return mean.map((kernel, l) => ({ data: kernel.data.map((value, k) => value + fluctuation[l]!.data[k]!), shape: kernel.shape }));
+}
+
+interface BiasDesign {
+  /** D × r_l: what a unit of each leading channel's (whitened) bias adds to the outputs. */
+  readonly columns: Matrix;
+  readonly channels: number;
+}
+
+/** Biases of layers 2 … L, then of the readout. */
+function biasDesign({ law, outputs }: SiteProblem, network: Network, { factors }: SiteConditional): BiasDesign[] {
+  const out = law.chain.layers.slice(1).map(({ biasVariance, biasWeights, sites, width }, k): BiasDesign => {
+    const { f } = factors[k + 1]!;
+    const rank = f.shape[1];
+    const columns = zeros(outputs, rank);
+    for (let a = 0; a < outputs; a++) {
+      for (let i = 0; i < sites; i++) for (let c = 0; c < rank; c++) columns.data[a * rank + c]! += Math.sqrt(biasVariance) * biasWeights[i]! * f.data[(a * sites + i) * rank + c]!;
+    }
+    return { columns, channels: width };
+  });
+  const readout = zeros(outputs, outputs);
+  for (let a = 0; a < outputs; a++) readout.data[a * outputs + a] = Math.sqrt(network.biasVariance.at(-1)!);
+  return [...out, { columns: readout, channels: outputs }];
+}
+
+/**
+ * Filters of layer l + 2 (counting layers from 1; `l` is the index of the layer below): C_{l+2} × (|m| C_{l+1}), entry (c, (m, c')). With
+ * E = √(s/|m|) [(I⊗t_m)F]_m the weights that read channel c' are σ[g + E⁺(√C b_c' − E g)], σ² = s/(C|m|), b_c' a column of the factor below.
+ */
+function drawFilters({ problem, network, taps }: NetworkDrawing, { factors }: SiteConditional, l: number, random: RandomStream): Matrix {
+  const { layers } = problem.law.chain;
+  const [below, above] = [layers[l]!.width, layers[l + 1]!.width];
+  const upper = factors[l + 1]!.f;
+  const lower = factors[l]!.f;
+  const rank = upper.shape[1];
+  const blocks = taps[l]!.map((tap) => multiply(blockDiagonal(tap, problem.outputs), upper));
+  const count = blocks.length;
+  const s = network.weightVariance[l + 1]!;
+  const rows = lower.shape[0];
+  const e = zeros(rows, count * rank);
+  blocks.forEach((block, m) => {
+    for (let i = 0; i < rows; i++) for (let c = 0; c < rank; c++) e.data[i * count * rank + m * rank + c] = Math.sqrt(s / count) * block.data[i * rank + c]!;
+  });
+  const noise = random.normals(new Float64Array(count * rank * below));
+  const g: Matrix = { data: noise, shape: [count * rank, below] };
+  const gap = multiply(e, g);
+  for (let i = 0; i < rows; i++) for (let c = 0; c < below; c++) gap.data[i * below + c] = (c < lower.shape[1] ? Math.sqrt(below) * lower.data[i * lower.shape[1] + c]! : 0) - gap.data[i * below + c]!;
+  const { left, values, right } = thinSvd(e);
+  const projected = multiplyTransposedLeft(left, gap);
+  const cut = 1e-11 * (values[0] ?? 0);
+  for (let k = 0; k < values.length; k++) for (let c = 0; c < below; c++) projected.data[k * below + c] = values[k]! > cut ? projected.data[k * below + c]! / values[k]! : 0;
+  const fixed = multiply(right, projected);
+  const sigma = Math.sqrt(s / (below * count));
+  const out = zeros(above, count * below);
+  for (let c = 0; c < above; c++) {
+    for (let m = 0; m < count; m++) {
+      for (let b = 0; b < below; b++) {
+        const inside = c < rank ? noise[(m * rank + c) * below + b]! + fixed.data[(m * rank + c) * below + b]! : random.normal();
+        out.data[c * count * below + m * below + b] = sigma * inside;
+      }
+    }
+  }
+  return out;
+}
+
+/** Kernels of layers 2 … L of one network: rows (input, site), channels last. */
+function runNetwork({ problem, network, geometry, features }: NetworkDrawing, theta: Float64Array, filters: readonly Matrix[], biases: readonly Float64Array[]): Matrix[] {
+  const { points } = problem;
+  const [, width] = features[0]!.shape;
+  const channels = problem.law.chain.layers[0]!.width;
+  const first: Matrix = { data: theta, shape: [channels, width] };
+  let activity = zeros(points * features.length, channels);
+  features.forEach((feature, i) => {
+    const h = multiplyTransposedRight(feature, first);
+    for (let mu = 0; mu < points; mu++) activity.data.set(h.data.subarray(mu * channels, (mu + 1) * channels), (mu * features.length + i) * channels);
+  });
+  return filters.map((filter, l) => {
+    const { taps, tapCount, inputSites, outputSites } = geometry.tapTables[l + 1]!;
+    const below = activity.shape[1];
+    const patches = zeros(points * outputSites, tapCount * below);
+    for (let mu = 0; mu < points; mu++) {
+      for (let p = 0; p < outputSites * tapCount; p++) {
+        const at = taps[p]!;
+        if (at >= 0) patches.data.set(activity.data.subarray((mu * inputSites + at) * below, (mu * inputSites + at + 1) * below), (mu * outputSites * tapCount + p) * below);
+      }
+    }
+    activity = multiplyTransposedRight(patches, filter);
+    const above = filter.shape[0];
+    const scale = Math.sqrt(network.biasVariance[l + 1]!);
+    if (scale > 0) for (let k = 0; k < activity.data.length; k++) activity.data[k]! += scale * biases[l]![k % above]!;
+    const kernel = gram({ data: activity.data, shape: [points, outputSites * above] });
+    return { data: kernel.data.map((value) => value / (outputSites * above)), shape: kernel.shape };
+  });
+}

@@ -1,0 +1,59 @@
+import { shapeError, zeros, type Matrix, type MixingLaw, type Problem } from "@finitewidth/core";
+import { addDiagonal, affine, cholesky, identity, multiply, multiplyTransposedLeft, solveLower, symmetricEigen } from "@finitewidth/linalg";
+import { biasCovariance, addConstantCovariance, chainLayout, hasUpperBiases, pullBackMixing, siteCovariance, stackSiteKernels, type ChainLayout, type SiteKernels } from "@finitewidth/numerics";
+
+/** A regression problem over sites with everything that does not depend on the mixing matrices computed once. */
+export interface SiteProblem {
+  readonly law: MixingLaw;
+  readonly layout: ChainLayout;
+  /** K_ij between the training inputs. */
+  readonly kernels: SiteKernels;
+  /** Orthogonal D × D: the sampler works on Y O, with the strongest direction of the outputs first. */
+  readonly rotation: Matrix;
+  /** Y O as (output, point): D·P numbers. */
+  readonly targets: Float64Array;
+  readonly outputs: number;
+  readonly points: number;
+  readonly temperature: number;
+}
+
+/**
+ * Kernels between sites and the rotation of the outputs (right singular vectors of (C + T)^(−1/2) Y, C the mean prior covariance), which keeps
+ * Bartlett diagonals away from 0. `problem` in standard scaling. @throws FinitewidthError (code "memory") when the kernels do not fit.
+ * Cost: S² P² numbers, O(S² P² F + P³).
+ */
+export function siteProblem(problem: Problem, law: MixingLaw, rotation?: Matrix): SiteProblem {
+  const { inputs, targets, temperature } = problem;
+  const [points, outputs] = targets.shape;
+  if (inputs.shape[0] !== points) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${points}`);
+  const kernels = stackSiteKernels(law.siteKernels(inputs), law.sites);
+  const turn = rotation ?? outputRotation(law, kernels, targets, temperature);
+  const turned = multiply(targets, turn);
+  const flat = new Float64Array(points * outputs);
+  for (let mu = 0; mu < points; mu++) for (let a = 0; a < outputs; a++) flat[a * points + mu] = turned.data[mu * outputs + a]!;
+  return { law, layout: chainLayout(law.chain, outputs), kernels, rotation: turn, targets: flat, outputs, points, temperature };
+}
+
+function outputRotation(law: MixingLaw, kernels: SiteKernels, targets: Matrix, temperature: number): Matrix {
+  const outputs = targets.shape[1];
+  if (outputs === 1) return identity(1);
+  const mean = meanMixing(law, 1);
+  const covariance = siteCovariance(kernels, 1, mean[0]!);
+  if (hasUpperBiases(law.chain)) addConstantCovariance(covariance, biasCovariance(law.chain, 1, mean));
+  const size = covariance.data.reduce((most, value) => Math.max(most, value), 0);
+  const half = solveLower(cholesky(addDiagonal(covariance, temperature + 1e-10 * size)).factor, targets);
+  const { vectors } = symmetricEigen(multiplyTransposedLeft(half, half));
+  const rotation = zeros(outputs, outputs);
+  for (let a = 0; a < outputs; a++) for (let b = 0; b < outputs; b++) rotation.data[a * outputs + b] = vectors.data[a * outputs + outputs - 1 - b]!;
+  return rotation;
+}
+
+/** E M_1 … E M_L under the prior. */
+export function meanMixing({ chain }: MixingLaw, outputs: number): Matrix[] {
+  const out: Matrix[] = [];
+  for (const layer of chain.layers.toReversed()) {
+    const above = out[0];
+    out.unshift(above === undefined ? affine(layer.variance, identity(outputs * layer.sites)) : pullBackMixing(layer, outputs, above));
+  }
+  return out;
+}

@@ -1,0 +1,89 @@
+import { inlineRun, createRegistry, matrixFromRows, type ConvolutionalNetwork, type Matrix, type Problem } from "@finitewidth/core";
+import { convolutionalMixing } from "@finitewidth/prior-conv";
+import { describe, expect, it } from "vitest";
+import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
+import { firstHiddenKernelBetweenSites, fitSiteChain, predictSiteChain } from "../src/site-chain/index.js";
+
+const run = inlineRun({ registry: createRegistry([]), seed: 1 });
+
+interface Inputs {
+  readonly readout: "dense" | "gap";
+  readonly layers: { readonly size: number[]; readonly kernel: number[]; readonly stride: number[]; readonly padding: number[]; readonly dilation: number[]; readonly mode: "zero" | "circular" }[];
+  readonly channels: number[];
+  readonly variances: number[];
+  readonly X: number[][][];
+  readonly Y: number[][];
+  readonly temperature: number;
+}
+
+function setUp(input: Inputs): { readonly problem: Problem; readonly test: Matrix; readonly network: ConvolutionalNetwork } {
+  const network: ConvolutionalNetwork = {
+    type: "convolutional",
+    inputShape: [input.X[0]!.length, ...input.layers[0]!.size],
+    layers: input.layers.map((layer, l) => ({ channels: input.channels[l]!, kernelSize: layer.kernel, stride: layer.stride, padding: layer.mode === "circular" ? "circular" : layer.padding, dilation: layer.dilation })),
+    readout: input.readout === "gap" ? "global-average" : "flatten",
+    activation: "identity",
+    weightVariance: input.variances,
+    biasVariance: input.variances.map(() => 0),
+  };
+  const rows = input.X.map((image) => image.flat());
+  const count = input.Y.length;
+  return { network, problem: { network, inputs: matrixFromRows(rows.slice(0, count)), targets: matrixFromRows(input.Y), temperature: input.temperature, scaling: "standard" }, test: matrixFromRows(rows.slice(count)) };
+}
+
+describe("posterior over sites, one layer, by quadrature", async () => {
+  const fixture = readFixture<{ inputs: Inputs; expected: { logEvidence: number; meanMixingMatrix: number[][]; predictiveMean: number[][]; predictiveSecondMoment: number[][]; firstHiddenKernelSites01: number[][] } }>("deep-linear/conv-posterior-quadrature-dense");
+  const { expected } = fixture;
+  const { problem, test, network } = setUp(fixture.inputs);
+  const law = convolutionalMixing(network);
+  const posterior = await fitSiteChain(problem, law, run);
+  const tolerance = { absolute: 1e-6, relative: 1e-6 };
+
+  it("reproduces the fixture", () => {
+    expectClose([posterior.logEvidence!], [expected.logEvidence], tolerance, "log evidence");
+    expectClose(posterior.orderParameter as Matrix, expected.meanMixingMatrix, tolerance, "mixing matrix");
+    const { mean, variance } = predictSiteChain(posterior, problem, law, test, false, run);
+    expectClose(mean, expected.predictiveMean, tolerance, "mean");
+    expectClose(variance.data.map((value, i) => value + mean.data[i]! ** 2), expected.predictiveSecondMoment, tolerance, "second moment");
+    expectClose(firstHiddenKernelBetweenSites(posterior, law, 0, 1), expected.firstHiddenKernelSites01, tolerance, "hidden kernel between sites 0 and 1");
+  });
+
+  it("averages its site kernels, agrees with itself at training inputs, and has joint covariances", () => {
+    const average = [0, 1].map((i) => firstHiddenKernelBetweenSites(posterior, law, i, i).data).reduce((a, b) => a.map((value, k) => (value + b[k]!) / 2));
+    expectClose(posterior.hiddenKernels![0]!, average, { relative: 1e-10 });
+    const { mean, variance, covariance } = predictSiteChain(posterior, problem, law, problem.inputs, true, run);
+    expectClose(mean, posterior.train!.mean, { relative: 1e-9, absolute: 1e-10 });
+    expectClose(variance, posterior.train!.variance, { relative: 1e-8, absolute: 1e-10 });
+    expectClose(variance.data.map((_, k) => covariance!.data[k * variance.data.length + k]!), variance, { relative: 1e-9, absolute: 1e-11 });
+  });
+});
+
+describe("posterior over sites, two layers, by sampling", async () => {
+  const fixture = readFixture<{ inputs: Inputs; expected: Record<"logEvidence" | "traceMixingMatrix", { estimate: number; standardError: number }> & Record<"predictiveMean" | "predictiveSecondMoment", { estimate: number[][]; standardError: number[][] }> }>("deep-linear/conv-posterior-monte-carlo-two-layers");
+  const { expected } = fixture;
+  const { problem, test, network } = setUp(fixture.inputs);
+  const law = convolutionalMixing(network);
+  const posterior = await fitSiteChain(problem, law, run);
+
+  it("agrees with the fixture within standard errors", () => {
+    const joint = (a: number, b: number): number => Math.hypot(a, b);
+    const errors = posterior.standardError!;
+    expectWithinStandardErrors([posterior.logEvidence!], [expected.logEvidence.estimate], [joint(expected.logEvidence.standardError, errors.logEvidence!)], 4.5, "log evidence");
+    const mixing = posterior.orderParameter as Matrix;
+    const d = mixing.shape[0];
+    const trace = mixing.data.reduce((sum, value, k) => (k % (d + 1) === 0 ? sum + value : sum), 0);
+    const traceError = (errors.orderParameter as Matrix).data.reduce((sum, value, k) => (k % (d + 1) === 0 ? sum + value : sum), 0);
+    expectWithinStandardErrors([trace], [expected.traceMixingMatrix.estimate], [joint(traceError, expected.traceMixingMatrix.standardError)], 4.5, "trace");
+    const { mean, variance, standardError } = predictSiteChain(posterior, problem, law, test, false, run);
+    expectWithinStandardErrors(mean, expected.predictiveMean.estimate, expected.predictiveMean.standardError.flat().map((value, i) => joint(value, standardError!.mean.data[i]!)), 4.5, "mean");
+    const second = variance.data.map((value, i) => value + mean.data[i]! ** 2);
+    const secondError = expected.predictiveSecondMoment.standardError.flat().map((value, i) => joint(value, joint(standardError!.variance.data[i]!, 2 * mean.data[i]! * standardError!.mean.data[i]!)));
+    expectWithinStandardErrors(second, expected.predictiveSecondMoment.estimate, secondError, 4.5, "second moment");
+  });
+
+  it("says how good its draws are", () => {
+    expect(posterior.diagnostics).toMatchObject({ method: "importance", coordinates: 9, sites: 3 });
+    expect(posterior.diagnostics["paretoShape"]).toBeLessThan(0.5);
+    expect(posterior.hiddenKernels?.length).toBe(2);
+  });
+});
