@@ -1,8 +1,8 @@
-import { matrixFromRows, rowsOf, type Matrix } from "@finitewidth/core";
-import { symmetricEigen } from "@finitewidth/linalg";
+import { rowsOf } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import { runCommand } from "./command.js";
+import { inputsWithKernel } from "./kernel-inputs.js";
 
 interface ScalarCase {
   readonly K: number[][];
@@ -14,16 +14,8 @@ interface ScalarCase {
   readonly Kxx?: number[][];
 }
 
-/** Inputs whose kernel X Xᵀ/N0 over training and test points is the given one. */
-function inputsOf({ K, Kx, Kxx }: ScalarCase): Matrix {
-  const joint = Kx && Kxx ? [...K.map((row, i) => [...row, ...Kx[i]!]), ...Kxx.map((row, i) => [...Kx.map((cross) => cross[i]!), ...row])] : K;
-  const { values, vectors } = symmetricEigen(matrixFromRows(joint));
-  const n = joint.length;
-  return { data: vectors.data.map((value, k) => value * Math.sqrt(Math.max(0, values[k % n]!) * n)), shape: [n, n] };
-}
-
 function experimentOf(inputs: ScalarCase) {
-  const X = rowsOf(inputsOf(inputs));
+  const X = rowsOf(inputsWithKernel(inputs.K, inputs.Kx, inputs.Kxx));
   const P = inputs.K.length;
   return {
     data: { train: { inputs: X.slice(0, P), targets: inputs.y.map((y) => [y]) }, ...(X.length > P ? { test: { inputs: X.slice(P) } } : {}) },
