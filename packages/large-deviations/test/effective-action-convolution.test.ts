@@ -4,7 +4,7 @@ import { plugin as convolution } from "@finitewidth/prior-conv";
 import { plugin as activations } from "@finitewidth/activations";
 import { describe, expect, it } from "vitest";
 import { expectClose, flatten, readFixture } from "../../../tools/testing.ts";
-import { blockAction, blockMeanSaddle, blockState, createBlockProblem, createMultiOutputProblem, matrixAction, matrixMinima, meanSaddle, multiOutputAction, predictBlocks, predictBlocksTrain, predictMultiOutput, multiOutputState, renormalisedBlocks } from "../src/index.js";
+import { blockAction, blockLearnedKernel, blockMeanSaddle, blockState, createBlockProblem, createMultiOutputProblem, matrixAction, matrixMinima, meanSaddle, multiOutputAction, multiOutputLearnedKernel, predictBlocks, predictBlocksTrain, predictMultiOutput, multiOutputState, renormalisedBlocks } from "../src/index.js";
 
 const registry = createRegistry([activations, convolution]);
 
@@ -70,6 +70,10 @@ describe("consistency with the fully connected theory (one site)", () => {
     const fast = matrixMinima(multiOutputAction(createMultiOutputProblem({ kernel, ...common })), false)[0];
     expectClose(block.orderParameter, fast.orderParameter, { absolute: 1e-9 });
     expectClose(block.action, fast.action, { relative: 1e-10 });
+    const problem = createBlockProblem({ blocks, ...common });
+    const several = createMultiOutputProblem({ kernel, ...common });
+    const learned = blockLearnedKernel(problem, blockState(problem, block.orderParameter), block.orderParameter);
+    expectClose(learned, multiOutputLearnedKernel(several, multiOutputState(several, block.orderParameter)), { absolute: 1e-9 });
   });
   it("several outputs, a mean and a bias, predictions included", () => {
     const problem = createBlockProblem({ blocks, ...common, centred: true });

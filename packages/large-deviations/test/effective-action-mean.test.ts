@@ -3,7 +3,7 @@ import { addDiagonal, combine, gram, multiply, solve, trace } from "@finitewidth
 import { kernelMap, plugin as activations } from "@finitewidth/activations";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { createMultiOutputProblem, createScalarProblem, meanIntegral, meanLearnedKernel, meanSaddle, multiOutputState, predictMeanIntegral, predictMeanIntegralTrain, predictMultiOutput, predictMultiOutputTrain, scalarIntegral, scalarMinima, learnedKernel, predictScalar } from "../src/index.js";
+import { createMultiOutputProblem, createScalarProblem, meanIntegral, meanLearnedKernel, meanSaddle, multiOutputLearnedKernel, multiOutputState, predictMeanIntegral, predictMeanIntegralTrain, predictMultiOutput, predictMultiOutputTrain, scalarIntegral, scalarMinima, learnedKernel, predictScalar } from "../src/index.js";
 
 const { activation } = createRegistry([activations]);
 interface Case {
@@ -118,6 +118,14 @@ describe("invariants", () => {
       expectClose(p.covariance!, q.covariance!, { absolute: 1e-9 });
       expectClose(meanLearnedKernel(problem, a), learnedKernel(scalar, b), { absolute: 1e-9 });
     }
+  });
+  it("the learned kernel of one output is that of the saddle nodes", () => {
+    const { problem } = build(fixture, { biasVariance: 0.3 });
+    const { orderParameter, zeta, xi, xiCovariance } = meanSaddle(problem);
+    const state = multiOutputState(problem, orderParameter, zeta);
+    // Given Q, the coefficient ξ and the bias are a joint Gaussian; averaging over them one after the other must agree.
+    const nodes = { nodes: orderParameter.data, weights: Float64Array.of(1), xi, xiSquare: Float64Array.of(xi[0]! ** 2 + xiCovariance.data[0]!) };
+    expectClose(multiOutputLearnedKernel(problem, state), meanLearnedKernel(problem, nodes), { absolute: 1e-9 });
   });
   it("narrow networks: widths 1, 2 and 3 integrate to finite answers that agree with the Gamma mixture for centred targets", () => {
     for (const width of [1, 2, 3]) {

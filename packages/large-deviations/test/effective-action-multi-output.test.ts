@@ -2,7 +2,7 @@ import { matrixFromRows, rowsOf } from "@finitewidth/core";
 import { multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { createMultiOutputProblem, createScalarProblem, majoriseMinimiseStep, matrixAction, matrixLogEvidence, matrixMinima, multiOutputAction, multiOutputState, predictMultiOutput, predictMultiOutputTrain, scalarMinima } from "../src/index.js";
+import { createMultiOutputProblem, createScalarProblem, learnedKernel, majoriseMinimiseStep, matrixAction, matrixLogEvidence, matrixMinima, multiOutputAction, multiOutputLearnedKernel, multiOutputState, pointMass, predictMultiOutput, predictMultiOutputTrain, scalarMinima } from "../src/index.js";
 
 interface Case {
   readonly case: string;
@@ -53,6 +53,9 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
     const [one] = matrixMinima(multiOutputAction(problemOf(fixture, first)), false);
     const scalar = scalarMinima(createScalarProblem({ kernel: matrixFromRows(inputs.K), targets: first.data, temperature: inputs.temperature, width: inputs.width, biasVariance: inputs.readoutBiasVariance }));
     expectClose(one.orderParameter, [scalar.minima[0].orderParameter], { relative: 1e-9 });
+    const scalarProblem = createScalarProblem({ kernel: matrixFromRows(inputs.K), targets: first.data, temperature: inputs.temperature, width: inputs.width, biasVariance: inputs.readoutBiasVariance });
+    const single = problemOf(fixture, first);
+    expectClose(multiOutputLearnedKernel(single, multiOutputState(single, one.orderParameter)), learnedKernel(scalarProblem, pointMass(one.orderParameter.data[0]!)), { absolute: 1e-8 });
     const doubled = matrixFromRows(inputs.Y.map((row) => [row[0]!, row[0]!]));
     const q = matrixMinima(multiOutputAction(problemOf(fixture, doubled)), false)[0].orderParameter;
     expectClose([q.data[0]!, q.data[1]!], [q.data[3]!, q.data[2]!], { absolute: 1e-9 });

@@ -4,7 +4,7 @@ import { plugin as activations } from "@finitewidth/activations";
 import { plugin as convolution } from "@finitewidth/prior-conv";
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { describe, expect, it } from "vitest";
-import { expectClose, flatten, readFixture } from "../../../tools/testing.ts";
+import { expectClose, expectWithinStandardErrors, flatten, readFixture } from "../../../tools/testing.ts";
 import { effectiveAction, resolveEffectiveActionOptions, varianceGammaLogDensity } from "../src/index.js";
 
 const registry = createRegistry([activations, fullyConnected, convolution]);
@@ -108,10 +108,52 @@ describe("fixtures through the theory", () => {
         expectClose(posterior.diagnostics["trainError"] as number, wanted.trainError, within, key);
         const q = key === "integral" ? (posterior.diagnostics["orderParameterPosterior"] as { mean: number }).mean : posterior.orderParameter!;
         expectClose(typeof q === "number" ? [q] : q, flatten(wanted.Q), within, key);
-        // generalisation error within 10 % of the sampled network
+        const { predictiveMean, generalisationError } = expected.monteCarlo;
+        if (given.activation === "identity" && key === "integral") expectWithinStandardErrors(mean, predictiveMean.estimate, predictiveMean.standardError, 4, "exact for the identity");
+        // 20 % off with strong labels: docs/theories/effective-action.md, "When to trust it"
         const error = given.yTest.reduce((sum, y, t) => sum + ((mean.data[t]! - y) ** 2 + variance.data[t]!) / given.yTest.length, 0);
-        expect(Math.abs(error / expected.monteCarlo.generalisationError.estimate - 1)).toBeLessThan(0.1);
+        expect(Math.abs(error / generalisationError.estimate - 1)).toBeLessThan(0.25);
       }
+    }
+  });
+});
+
+describe("more fixtures through the theory", () => {
+  it("activations with a mean, both modes", async () => {
+    interface Case {
+      readonly inputs: { readonly X: number[][]; readonly XTest: number[][]; readonly y: number[]; readonly activation: string; readonly width: number; readonly temperature: number };
+      readonly expected: { readonly Q: number; readonly zeta: number; readonly mean: number[]; readonly variance: number[]; readonly QPlainScalarTheory: number; readonly integral: { readonly logEvidence: number; readonly mean: number[]; readonly variance: number[] } };
+    }
+    for (const { inputs: given, expected } of readFixture<{ cases: Case[] }>("effective-action/non-odd").cases) {
+      const problem = { network: network(given.activation, [given.width]), inputs: given.X, targets: given.y, temperature: given.temperature };
+      const saddle = await fit(effectiveAction, problem, { registry, options: { mode: "saddle" } });
+      const exact = { relative: 1e-8, absolute: 1e-8 };
+      expectClose([saddle.posterior.orderParameter as number, saddle.posterior.diagnostics["zeta"] as number], [expected.Q, expected.zeta], exact);
+      expectClose((await saddle.predict(given.XTest)).mean, expected.mean, exact);
+      expectClose((await saddle.predict(given.XTest)).variance, expected.variance, exact);
+      const integral = await fit(effectiveAction, problem, { registry });
+      const close = { relative: 1e-5, absolute: 1e-5 };
+      expectClose(integral.posterior.logEvidence!, expected.integral.logEvidence, close);
+      expectClose((await integral.predict(given.XTest)).mean, expected.integral.mean, close);
+      expectClose((await integral.predict(given.XTest)).variance, expected.integral.variance, close);
+      const plain = await fit(effectiveAction, problem, { registry, options: { mean: "plain" } });
+      expectClose(plain.posterior.orderParameter as number, expected.QPlainScalarTheory, exact);
+    }
+  });
+  it("convolutions", async () => {
+    interface Case {
+      readonly inputs: { readonly images: number[][][][]; readonly testImages: number[][][][]; readonly mask: number; readonly stride: number; readonly channels: number; readonly temperature: number; readonly activation: string; readonly pooling: number[][] | null; readonly y: number[] };
+      readonly expected: { readonly Q: number[][]; readonly mean: number[]; readonly variance: number[] };
+    }
+    for (const { inputs: given, expected } of readFixture<{ cases: Case[] }>("effective-action/convolution").cases) {
+      const first = given.images[0]!;
+      const net = { type: "convolutional", inputShape: [first.length, first[0]!.length, first[0]![0]!.length], layers: [{ channels: given.channels, kernelSize: [given.mask, given.mask], stride: [given.stride, given.stride], padding: "valid" }], readout: given.pooling ? "global-average" : "flatten", activation: given.activation };
+      const { posterior, predict } = await fit(effectiveAction, { network: net, inputs: given.images.map((x) => flatten(x)), targets: given.y, temperature: given.temperature }, { registry, options: { mean: "plain" } });
+      const { mean, variance } = await predict(given.testImages.map((x) => flatten(x)));
+      const within = { relative: 1e-8, absolute: 1e-8 };
+      expectClose(posterior.orderParameter as never, expected.Q, within);
+      expectClose(mean, expected.mean, within);
+      expectClose(variance, expected.variance, within);
     }
   });
 });

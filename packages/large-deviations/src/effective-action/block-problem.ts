@@ -1,5 +1,5 @@
 import { FinitewidthError, inputError, matrix, shapeError, zeros, type Matrix, type SiteBlocks } from "@finitewidth/core";
-import { addDiagonal, cholesky, diagonalOf, gram, identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower, symmetrise, transpose, type Cholesky } from "@finitewidth/linalg";
+import { addDiagonal, cholesky, diagonalOf, gram, identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower, symmetricEigen, symmetrise, transpose, type Cholesky } from "@finitewidth/linalg";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
 import { meanUpdate, type MeanSaddle } from "./mean-saddle.js";
 import type { MultiOutputPrediction } from "./multi-output.js";
@@ -279,4 +279,36 @@ export function predictBlocksTrain(problem: BlockProblem, { inverse, residual }:
   const { temperature: T, targets } = problem;
   const mean = { data: targets.data.map((y, i) => y - T * residual[i]!), shape: targets.shape };
   return { mean, variance: matrix(targets.shape[0], targets.shape[1], diagonalOf(inverse).map((value) => Math.max(T * (1 - T * value), 0))) };
+}
+
+/** Floating-point operations above which `blockLearnedKernel` is left out of a fit. */
+export const learnedKernelCost = ({ sites, targets }: BlockProblem): number => 4 * sites * sites * targets.shape[1] ** 3 * targets.shape[0] ** 3;
+
+/**
+ * Posterior mean of Σ_i B̂_ii (σ_w² times the kernel averaged over sites) on the training inputs: Σ_i [B_ii + (1/N) Σ_kl Q_kl B_ik(r rᵀ − A⁻¹)B_li].
+ * For φ without a mean and a flattened readout. Exact given Q for φ = identity. O(S²P³D³).
+ */
+export function blockLearnedKernel(problem: BlockProblem, { inverse, residual }: BlockState, orderParameter: Matrix): Matrix {
+  const { blocks, sites, targets, width } = problem;
+  const [size, outputs] = targets.shape;
+  const n = sites * outputs;
+  const { values, vectors } = symmetricEigen(orderParameter);
+  const middle = { data: inverse.data.map((value, at) => residual[Math.floor(at / residual.length)]! * residual[at % residual.length]! - value), shape: inverse.shape };
+  let out = zeros(size, size);
+  for (let i = 0; i < sites; i++) {
+    out = plus(out, blocks[i * sites + i]!);
+    for (let m = 0; m < n; m++) {
+      const c = zeros(size, size * outputs);
+      const root = Math.sqrt(Math.max(values[m]!, 0));
+      for (let k = 0; k < sites; k++) {
+        const b = blocks[i * sites + k]!.data;
+        for (let e = 0; e < outputs; e++) {
+          const weight = root * vectors.data[(k * outputs + e) * n + m]!;
+          for (let mu = 0; mu < size; mu++) for (let nu = 0; nu < size; nu++) c.data[mu * size * outputs + nu * outputs + e]! += weight * b[mu * size + nu]!;
+        }
+      }
+      out = plus(out, multiplyTransposedRight(multiply(c, middle), c), 1 / width);
+    }
+  }
+  return symmetrise(out);
 }

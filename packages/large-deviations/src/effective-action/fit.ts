@@ -1,6 +1,6 @@
-import { matrix, type Json, type Matrix, type Posterior, type Prediction, type Run, type SolverReport, type Tensor, isFullyConnected } from "@finitewidth/core";
+import { matrix, type Json, type Matrix, type Posterior, type Prediction, type Run, type SolverReport, type Tensor, isConvolutional, isFullyConnected } from "@finitewidth/core";
 import { affordable, correctionAt, correctionReport } from "./correction.js";
-import { blockAction, blockMeanSaddle, blockState, createBlockProblem, predictBlocksTrain } from "./block-problem.js";
+import { blockAction, blockLearnedKernel, blockMeanSaddle, blockState, createBlockProblem, learnedKernelCost, predictBlocksTrain } from "./block-problem.js";
 import { deepLogEvidence, deepMinima } from "./deep-minima.js";
 import { fitDeep, predictDeepTrain } from "./deep-predict.js";
 import { createDeepProblem } from "./deep-problem.js";
@@ -8,7 +8,7 @@ import { actionFigure, densityFigure, layersFigure, matrixFigure } from "./figur
 import { matrixLogEvidence, matrixMinima, type MatrixActionMinimum } from "./matrix-minima.js";
 import { meanIntegral, meanLearnedKernel, predictMeanIntegralTrain } from "./mean-integral.js";
 import { meanSaddle } from "./mean-saddle.js";
-import { createMultiOutputProblem, multiOutputAction, multiOutputState, predictMultiOutputTrain, type MultiOutputProblem } from "./multi-output.js";
+import { createMultiOutputProblem, multiOutputAction, multiOutputLearnedKernel, multiOutputState, predictMultiOutputTrain, type MultiOutputProblem } from "./multi-output.js";
 import type { EffectiveActionOptions } from "./options.js";
 import { learnedKernel, pointMass, predictScalarTrain, scalarIntegral, scalarSaddle, trainError, type ScalarPrediction } from "./scalar-posterior.js";
 import { scalarMinima } from "./scalar-minima.js";
@@ -212,6 +212,7 @@ export function fitMultiOutput(setting: Setting, options: EffectiveActionOptions
       solver: solver(saddle.converged, saddle.iterations, saddle.residual),
       train,
       orderParameter: saddle.orderParameter,
+      hiddenKernels: [scaledKernel(multiOutputLearnedKernel(several, state), setting.weightVariance)],
       diagnostics: { minima: [{ orderParameter: rows(saddle.orderParameter), zeta: rows(saddle.zeta) }], zeta: rows(saddle.zeta), xi: Array.from(saddle.xi), trainError: errorOn(train, problem.targets) },
       warnings: [...notConverged(saddle.converged, saddle.residual), ...singular],
       figures: [matrixFigure(saddle.orderParameter, "outputs")],
@@ -229,6 +230,7 @@ export function fitMultiOutput(setting: Setting, options: EffectiveActionOptions
     ...(evidence === undefined ? {} : { logEvidence: evidence }),
     train,
     orderParameter: best.orderParameter,
+    hiddenKernels: [scaledKernel(multiOutputLearnedKernel(several, state), setting.weightVariance)],
     diagnostics: { minima: minimaOf(minima), action: best.action, trainError: errorOn(train, problem.targets) },
     warnings: [...notConverged(best.converged, best.residual), ...severalMinima(minima.length), ...singular],
     figures: [matrixFigure(best.orderParameter, "outputs")],
@@ -302,6 +304,8 @@ export function fitBlocks(setting: Setting, options: EffectiveActionOptions, run
   const best = minima[0];
   const state = blockState(local, best.orderParameter);
   const train = predictBlocksTrain(local, state);
+  // Pooling before the readout hides the sites from the order parameter
+  const perSite = isConvolutional(problem.network) && problem.network.readout === "flatten" && learnedKernelCost(local) < 2e10;
   const evidence = singular.length === 0 && dimension <= hessianLimit ? matrixLogEvidence(action, best, problem.targets.data.length) : undefined;
   return {
     arrays: { orderParameter: best.orderParameter, factor: state.factor.factor, residual: vector(state.residual) },
@@ -309,6 +313,7 @@ export function fitBlocks(setting: Setting, options: EffectiveActionOptions, run
     ...(evidence === undefined ? {} : { logEvidence: evidence }),
     train,
     orderParameter: best.orderParameter,
+    ...(perSite ? { hiddenKernels: [scaledKernel(blockLearnedKernel(local, state, best.orderParameter), setting.weightVariance)] } : {}),
     diagnostics: { ...common, minima: minimaOf(minima), action: best.action, trainError: errorOn(train, problem.targets) },
     warnings: [...notConverged(best.converged, best.residual), ...severalMinima(minima.length), ...singular],
     figures: [matrixFigure(best.orderParameter, outputs > 1 ? "sites × outputs" : "sites")],

@@ -2,6 +2,7 @@ import { inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
 import { lu, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLu, symmetricEigen, symmetrise } from "@finitewidth/linalg";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
 import { checkKernel, checkParameters, clipEigenvalues, rankOf } from "./scalar-problem.js";
+import { sandwich } from "./scalar-posterior.js";
 import { rotateBack, rotateInto } from "./small-matrix.js";
 
 /** Data of one hidden layer with D outputs, and with an activation that may have a mean. */
@@ -315,4 +316,54 @@ function assemble(state: MultiOutputState, mean: Matrix, marginal: Matrix, lever
     }
   }
   return { mean: rotated, variance, ...(covariance ? { covariance } : {}) };
+}
+
+/**
+ * Posterior mean of σ_w²φφᵀ/N on the training inputs at fixed order parameters: [m mᵀ +] K + (1/N) K Σ_ab Q_ab(r_a r_bᵀ − A⁻¹_ab) K, with a mean also
+ * (1/N)(m pᵀ + p mᵀ), p = K E Σ_a ξ_a r_a. Exact given Q for φ = identity. O(P³ + P²D).
+ */
+export function multiOutputLearnedKernel(problem: MultiOutputProblem, state: MultiOutputState): Matrix {
+  const { eigenvalues: k, mean, width, vectors } = problem;
+  const { values: q, denominators, residual, directions, coefficients, covariance } = state;
+  const [size, outputs] = denominators.shape;
+  const count = covariance.shape[0];
+  const diagonal = k.slice();
+  const columns: Float64Array[] = [];
+  const signs: number[] = [];
+  const add = (sign: number, column: Float64Array): void => {
+    columns.push(column);
+    signs.push(sign);
+  };
+  const towardsMean = new Float64Array(size);
+  for (let a = 0; a < outputs; a++) {
+    const scale = Math.sqrt(q[a]! / width);
+    const column = (f: (i: number) => number): Float64Array => Float64Array.from({ length: size }, (_, i) => f(i));
+    for (let i = 0; i < size; i++) diagonal[i]! -= (q[a]! * k[i]! * k[i]!) / (width * denominators.data[i * outputs + a]!);
+    add(1, column((i) => scale * k[i]! * residual.data[i * outputs + a]!));
+    // A⁻¹ is smaller than D⁻¹ by the directions integrated out: a small positive form, factorised by its eigenvectors
+    if (directions.length > 0) {
+      const own = zeros(directions.length, directions.length);
+      for (let alpha = 0; alpha < directions.length; alpha++) for (let beta = 0; beta < directions.length; beta++) own.data[alpha * directions.length + beta] = covariance.data[(alpha * outputs + a) * count + beta * outputs + a]!;
+      const eigen = symmetricEigen(own);
+      eigen.values.forEach((value, j) => {
+        const root = Math.sqrt(Math.max(value, 0));
+        add(1, column((i) => directions.reduce((sum, x, alpha) => sum + x[i]! * eigen.vectors.data[alpha * directions.length + j]!, 0) * ((scale * root * k[i]!) / denominators.data[i * outputs + a]!)));
+      });
+    }
+    if (mean && directions[0] === mean) {
+      for (let i = 0; i < size; i++) {
+        let joint = coefficients[a]! * residual.data[i * outputs + a]!;
+        directions.forEach((x, alpha) => (joint -= (x[i]! * covariance.data[a * count + alpha * outputs + a]!) / denominators.data[i * outputs + a]!));
+        towardsMean[i]! += (k[i]! * joint) / width;
+      }
+    }
+  }
+  if (mean && directions[0] === mean) {
+    add(1, mean);
+    add(1, mean.map((value, i) => Math.SQRT1_2 * (value + towardsMean[i]!)));
+    add(-1, mean.map((value, i) => Math.SQRT1_2 * (value - towardsMean[i]!)));
+  }
+  const stacked = zeros(size, columns.length);
+  columns.forEach((column, j) => column.forEach((value, i) => (stacked.data[i * columns.length + j] = value)));
+  return sandwich(vectors, diagonal, stacked, signs);
 }
