@@ -1,9 +1,26 @@
 import type { Activation } from "@finitewidth/core";
 import { normalDensity, normalDistribution } from "@finitewidth/numerics";
-import { completeMoments } from "./quadrature/complete-moments.js";
 import { rootDeterminant } from "./pair-geometry.js";
+import { completeMoments } from "./quadrature/complete-moments.js";
+import type { ActivationFunction } from "./quadrature/function.js";
 
 const twoPi = 2 * Math.PI;
+
+/** φ, its derivatives, and E (m + x)Φ(m + x), x ~ N(0, v): with w = √(1 + v), m Φ(m/w) + (v/w) p(m/w). */
+export const geluFunction: ActivationFunction = {
+  value: (h) => h * normalDistribution(h),
+  derivative: (h) => normalDistribution(h) + h * normalDensity(h),
+  secondDerivative: (h) => (2 - h * h) * normalDensity(h),
+  thirdDerivative: (h) => h * (h * h - 4) * normalDensity(h),
+  fourthDerivative: (h) => (-4 + h * h * (7 - h * h)) * normalDensity(h),
+  conditionalMean(mean, variance) {
+    const w = Math.sqrt(1 + variance);
+    return mean * normalDistribution(mean / w) + (variance / w) * normalDensity(mean / w);
+  },
+  odd: false,
+  analyticRadius: Math.PI / 2,
+  saturates: true,
+};
 
 /** φ(h) = h Φ(h), Φ the standard normal distribution function (the exact GELU). Two-point functions in closed form, the others by quadrature. */
 export const gelu: Activation = {
@@ -12,11 +29,11 @@ export const gelu: Activation = {
   odd: false,
   smooth: true,
   bounded: false,
-  value,
-  derivative: (h) => normalDistribution(h) + h * normalDensity(h),
+  value: geluFunction.value,
+  derivative: geluFunction.derivative,
   secondDerivative: (h) => (2 - h * h) * normalDensity(h),
   moments: completeMoments(
-    { value, derivative: (h) => normalDistribution(h) + h * normalDensity(h), secondDerivative: (h) => (2 - h * h) * normalDensity(h), odd: false, analyticRadius: Math.PI / 2, saturates: true },
+    geluFunction,
     {
       kernel(a, c, b) {
         const D = 1 + a + b + rootDeterminant(a, c, b) ** 2;
@@ -41,10 +58,6 @@ export const gelu: Activation = {
     },
   ),
 };
-
-function value(h: number): number {
-  return h * normalDistribution(h);
-}
 
 /** P(z1 > 0, z2 > 0) for the noisy pair: ¼ + asin(c/√((1+a)(1+b)))/2π. */
 function orthant(c: number, root: number): number {

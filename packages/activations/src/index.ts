@@ -1,7 +1,7 @@
 export { defineActivation, type ActivationDefinition } from "./define-activation.js";
 export { erf } from "./erf.js";
-export { smoothFourPoint, type FourPointEstimate } from "./four-point/smooth.js";
-export { gelu } from "./gelu.js";
+export { smoothFourPoint, smoothFourPointEstimate, type FourPointEstimate } from "./four-point/smooth.js";
+export { gelu, geluFunction } from "./gelu.js";
 export { identity } from "./identity.js";
 export * from "./infinite-width.js";
 export { crossKernelMap, diagonalMap, kernelMap } from "./kernel-map.js";
@@ -14,5 +14,5 @@ export { quadratic } from "./quadratic.js";
 export { relu } from "./relu.js";
 export { sign } from "./sign.js";
 export { step } from "./step.js";
-export { tanh } from "./tanh.js";
+export { tanh, tanhFunction } from "./tanh.js";
 export * from "./vertex-contraction.js";

@@ -23,7 +23,7 @@ const endpointRule = tanhSinh(81, 4);
 const fineEndpointRule = tanhSinh(161, 4.2);
 
 /** Pairs ij in the order of all six-vectors here, and the complement kl of each. */
-const complements = [
+export const complements = [
   [0, 1, 2, 3],
   [0, 2, 1, 3],
   [0, 3, 1, 2],
@@ -60,11 +60,28 @@ export interface CorrelationPath {
   readonly rule: PathRule;
 }
 
-/** Rounding noise of a determinant of order-1 entries; smaller ones are taken as 0, so that singular covariances stay exactly singular. */
-const noise = 3e-15;
+/** det R_3 from two correlations with a common input and the third: zero within its rounding noise, so that singular covariances stay exactly singular. */
+function tripleDeterminant(x: number, y: number, z: number, restX: number, restY: number): number {
+  const product = restX * restY;
+  const determinant = product - (z - x * y) ** 2;
+  return determinant > 1e-15 * Math.sqrt(product) ? determinant : 0;
+}
 
-function clean(determinant: number): number {
-  return determinant > noise ? determinant : 0;
+/** det R by symmetric elimination with the largest pivot first: every pivot keeps an absolute error of 1e-16, so that det R keeps its digits when all inputs are close. */
+function correlationDeterminant(correlation: Float64Array): number {
+  const m = Float64Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 1 : correlation[pairOf(Math.floor(i / 4), i % 4)]!));
+  const left = [0, 1, 2, 3];
+  let determinant = 1;
+  while (left.length > 0) {
+    let best = 0;
+    for (let i = 1; i < left.length; i++) if (m[5 * left[i]!]! > m[5 * left[best]!]!) best = i;
+    const [p] = left.splice(best, 1) as [number];
+    const pivot = m[5 * p]!;
+    if (!(pivot > 1e-15)) return 0;
+    determinant *= pivot;
+    for (const i of left) for (const j of left) m[4 * i + j]! -= (m[4 * i + p]! * m[4 * p + j]!) / pivot;
+  }
+  return determinant;
 }
 
 /**
@@ -93,12 +110,12 @@ export function correlationPath(covariance: Float64Array, added: number): Correl
   }
   if (added > 0) for (let i = 0; i < 4; i++) least = Math.min(least, added / (covariance[5 * i]! + added));
   const [a, b, c, d, e, f] = correlation as unknown as [number, number, number, number, number, number];
-  const triple = (x: number, y: number, z: number, restX: number, restY: number): number => clean(restX * restY - (z - x * y) ** 2);
   const tripleSum =
-    triple(a, b, d, complement[0]!, complement[1]!) + triple(a, c, e, complement[0]!, complement[2]!) + triple(b, c, f, complement[1]!, complement[2]!) + triple(d, e, f, complement[3]!, complement[4]!);
-  const [af, be, cd] = [a * f, b * e, c * d];
-  const squares = a * a + b * b + c * c + d * d + e * e + f * f;
-  const determinant = clean(1 - squares + 2 * (a * b * d + a * c * e + b * c * f + d * e * f) + af * af + be * be + cd * cd - 2 * (af * be + af * cd + be * cd));
+    tripleDeterminant(a, b, d, complement[0]!, complement[1]!) +
+    tripleDeterminant(a, c, e, complement[0]!, complement[2]!) +
+    tripleDeterminant(b, c, f, complement[1]!, complement[2]!) +
+    tripleDeterminant(d, e, f, complement[3]!, complement[4]!);
+  const determinant = tripleSum > 0 ? correlationDeterminant(correlation) : 0;
   const constant = new Float64Array(6);
   const linear = new Float64Array(6);
   const square = new Float64Array(6);

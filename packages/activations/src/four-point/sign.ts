@@ -1,4 +1,5 @@
-import { correlationPath, pathDeterminant } from "./path.js";
+import { rootDeterminant } from "../pair-geometry.js";
+import { complements, correlationPath, pathDeterminant } from "./path.js";
 
 /** E Π sgn over the path of C + added·1. */
 function orthantIntegral(covariance: Float64Array, added: number): number {
@@ -30,6 +31,14 @@ function orthantIntegral(covariance: Float64Array, added: number): number {
  */
 export function signFourPoint(covariance: Float64Array): number {
   for (let i = 0; i < 4; i++) if (!(covariance[5 * i]! > 0)) return 0;
+  for (const [i, j, k, l] of complements) {
+    const c = covariance[4 * i + j]!;
+    // sgn² = 1: parallel inputs leave the two-point function of the other two, exactly
+    if (rootDeterminant(covariance[5 * i]!, c, covariance[5 * j]!) ** 2 <= 2e-15 * covariance[5 * i]! * covariance[5 * j]!) {
+      const rest = covariance[4 * k + l]!;
+      return (Math.sign(c) * 2 * Math.atan2(rest, rootDeterminant(covariance[5 * k]!, rest, covariance[5 * l]!))) / Math.PI;
+    }
+  }
   return orthantIntegral(covariance, 0);
 }
 

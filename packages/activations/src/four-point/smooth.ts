@@ -1,9 +1,10 @@
 import { FinitewidthError } from "@finitewidth/core";
 import type { ActivationFunction } from "../quadrature/function.js";
 
-/** Value and an estimate of its error: the change from a rule with half the digits. */
+/** Value and an estimate of its error. */
 export interface FourPointEstimate {
   readonly value: number;
+  /** Ten times the error that a rule with half the digits suggests for the one used. */
   readonly error: number;
   /** Rank of the covariance: the dimension of the integral. */
   readonly rank: number;
@@ -16,22 +17,34 @@ const maximumEvaluations = 4e7;
 
 /**
  * E φ(h1)φ(h2)φ(h3)φ(h4), h ~ N(0, C), for analytic φ: trapezoid rule in r = rank(C) whitened coordinates (pivoted Cholesky), on the ball
- * that carries the weight. About 10³, 3·10⁴, 3·10⁵ evaluations of φ for r = 2, 3, 4 at unit variances; relative error about 1e-12 for r ≤ 3, 1e-8 for r = 4.
+ * that carries the weight, each coordinate with the spacing its poles demand. About 10³, 3·10⁴, 2·10⁵ evaluations of φ for r = 2, 3, 4 at
+ * unit variances; relative error about 1e-12 for r ≤ 3, 1e-8 for r = 4.
  * @throws FinitewidthError (code "refused") when the variances are so large that 4·10⁷ evaluations do not suffice.
  * Source: docs/theories/perturbative.md, "Four-point functions".
  */
-export function smoothFourPoint(f: ActivationFunction, covariance: Float64Array): FourPointEstimate {
-  const { factor, rank, permutation } = pivotedCholesky(covariance);
-  if (rank === 0) return { value: f.value(0) ** 4, error: 0, rank, evaluations: 1 };
-  const largest = Math.max(...permutation.map((i) => covariance[5 * i]!));
-  const precision = precisions[rank]!;
-  const fine = ballSum(f, factor, rank, largest, precision);
-  const coarse = ballSum(f, factor, rank, largest, Math.sqrt(precision));
-  return { value: fine.value, error: Math.abs(fine.value - coarse.value), rank, evaluations: fine.evaluations + coarse.evaluations };
+export function smoothFourPoint(f: ActivationFunction, covariance: Float64Array): number {
+  const root = pivotedCholesky(covariance);
+  return ballSum(f, root, precisions[root.rank]!).value;
 }
 
-/** Rows of the factor in pivot order: h = factor u, row m of it with zeros beyond column m. */
-function pivotedCholesky(covariance: Float64Array): { factor: Float64Array; rank: number; permutation: number[] } {
+/** `smoothFourPoint` with an error estimate, from a second rule with half the digits. */
+export function smoothFourPointEstimate(f: ActivationFunction, covariance: Float64Array): FourPointEstimate {
+  const root = pivotedCholesky(covariance);
+  const precision = precisions[root.rank]!;
+  const fine = ballSum(f, root, precision);
+  const coarse = ballSum(f, root, Math.sqrt(precision));
+  // the error of a rule for precision ε is proportional to ε
+  const error = 10 * Math.sqrt(precision) * Math.abs(fine.value - coarse.value) + 1e-15 * Math.abs(fine.value);
+  return { value: fine.value, error, rank: root.rank, evaluations: fine.evaluations + coarse.evaluations };
+}
+
+/** h = factor u with the rows in pivot order, row m zero beyond column min(m, rank − 1). */
+interface Root {
+  readonly factor: Float64Array;
+  readonly rank: number;
+}
+
+function pivotedCholesky(covariance: Float64Array): Root {
   const permutation = [0, 1, 2, 3];
   const rest = Float64Array.of(covariance[0]!, covariance[5]!, covariance[10]!, covariance[15]!);
   const rows = [new Float64Array(4), new Float64Array(4), new Float64Array(4), new Float64Array(4)];
@@ -55,35 +68,53 @@ function pivotedCholesky(covariance: Float64Array): { factor: Float64Array; rank
   }
   const factor = new Float64Array(16);
   permutation.forEach((i, m) => factor.set(rows[i]!, 4 * m));
-  return { factor, rank, permutation };
+  return { factor, rank };
 }
 
-function ballSum(f: ActivationFunction, factor: Float64Array, rank: number, variance: number, precision: number): { value: number; evaluations: number } {
+function ballSum(f: ActivationFunction, { factor, rank }: Root, precision: number): { value: number; evaluations: number } {
+  const { value, conditionalMean } = f;
+  if (rank === 0) return { value: value(0) ** 4, evaluations: 1 };
   const logarithm = -Math.log(precision);
-  const reach = Math.sqrt(2 * logarithm);
-  const y = Math.min(f.analyticRadius / Math.sqrt(variance), reach);
-  const spacing = (2 * Math.PI * y) / (logarithm + 0.5 * y * y);
-  const half = Math.ceil(Math.sqrt(reach * reach + 12) / spacing);
-  if ((2 * half + 1) ** rank > maximumEvaluations) {
-    throw new FinitewidthError(`the four-point function of this activation at variance ${variance} needs ${(2 * half + 1) ** rank} evaluations; use the sampled contraction, or closed forms`, { code: "refused" });
-  }
-  const weights = Float64Array.from({ length: 2 * half + 1 }, (_, i) => (spacing / Math.sqrt(2 * Math.PI)) * Math.exp(-0.5 * ((i - half) * spacing) ** 2));
   // the weight outside the ball grows with the dimension and with |φ|⁴: twelve more in |u|² than on a line
-  const limit = (reach * reach + 12) / (spacing * spacing);
-  const { value } = f;
+  const square = 2 * logarithm + 12;
+  const spacings = new Float64Array(rank);
+  const weights: Float64Array[] = [];
+  const halves = new Int32Array(rank);
+  let evaluationsBound = 1;
+  for (let d = 0; d < rank; d++) {
+    let largest = 0;
+    for (let m = d; m < 4; m++) largest = Math.max(largest, Math.abs(factor[4 * m + d]!));
+    const y = Math.min(f.analyticRadius / largest, Math.sqrt(2 * logarithm));
+    const spacing = (2 * Math.PI * y) / (logarithm + 0.5 * y * y);
+    const half = Math.ceil(Math.sqrt(square) / spacing);
+    spacings[d] = spacing;
+    halves[d] = half;
+    weights.push(Float64Array.from({ length: 2 * half + 1 }, (_, i) => (spacing / Math.sqrt(2 * Math.PI)) * Math.exp(-0.5 * ((i - half) * spacing) ** 2)));
+    if (d < 3 || conditionalMean === undefined) evaluationsBound *= 2 * half + 1;
+  }
+  if (evaluationsBound > maximumEvaluations) {
+    throw new FinitewidthError(`the four-point function of this activation needs ${evaluationsBound.toExponential(1)} evaluations at variance ${(factor[0]! ** 2).toPrecision(3)}; use the sampled contraction, or closed forms`, { code: "refused" });
+  }
   let evaluations = 0;
   // depth-first over the coordinates; h_m is final once its own coordinate is chosen, those beyond the rank with the last one
   const descend = (depth: number, radius: number, h0: number, h1: number, h2: number, h3: number): number => {
-    const room = Math.floor(Math.sqrt(Math.max(0, limit - radius)));
+    if (depth === 3 && conditionalMean !== undefined) {
+      evaluations++;
+      return conditionalMean(h3, factor[15]! ** 2);
+    }
+    const spacing = spacings[depth]!;
+    const half = halves[depth]!;
+    const weight = weights[depth]!;
+    const room = Math.min(half, Math.floor(Math.sqrt(Math.max(0, square - radius)) / spacing));
     const own = factor[5 * depth]! * spacing;
     const [f1, f2, f3] = [factor[4 + depth]! * spacing, factor[8 + depth]! * spacing, factor[12 + depth]! * spacing];
     const last = depth === rank - 1;
     // an odd φ makes the product even under u → −u
-    const from = depth === 0 && f.odd ? 0 : -room;
+    const halved = depth === 0 && f.odd;
     let sum = 0;
-    for (let j = from; j <= room; j++) {
-      let term = weights[j + half]! * (depth === 0 && f.odd && j > 0 ? 2 : 1);
-      const next = radius + j * j;
+    for (let j = halved ? 0 : -room; j <= room; j++) {
+      let term = weight[j + half]! * (halved && j > 0 ? 2 : 1);
+      const next = radius + (j * spacing) ** 2;
       if (depth === 0) {
         term *= value(h0 + own * j);
         if (last) term *= value(h1 + f1 * j) * value(h2 + f2 * j) * value(h3 + f3 * j);
@@ -99,7 +130,7 @@ function ballSum(f: ActivationFunction, factor: Float64Array, rank: number, vari
       } else term *= value(h3 + own * j);
       sum += term;
     }
-    evaluations += room - from + 1;
+    evaluations += halved ? room + 1 : 2 * room + 1;
     return sum;
   };
   return { value: descend(0, 0, 0, 0, 0, 0), evaluations };

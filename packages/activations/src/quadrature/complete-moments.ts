@@ -2,7 +2,7 @@ import { FinitewidthError, type GaussianMoments } from "@finitewidth/core";
 import { smoothFourPoint } from "../four-point/smooth.js";
 import { derivatives, type ActivationFunction } from "./function.js";
 import { gaussianRule } from "./gaussian-rule.js";
-import { hermiteCoefficients, mehlerSeries, type HermiteCoefficients } from "./mehler.js";
+import { hermiteTransform, mehlerSeries, type HermiteCoefficients } from "./mehler.js";
 import { pairExpectation } from "./pair-expectation.js";
 
 /** The two-point functions that a whole matrix needs. */
@@ -55,7 +55,7 @@ export function completeMoments(f: ActivationFunction, closed: Partial<GaussianM
     fourthOrder: kinked
       ? unavailable("fourth-order pair functions")
       : (a, c, b) => ({ d40: two(fourth, phi, a, c, b), d31: two(third, first, a, c, b), d22: two(second, second, a, c, b), d13: two(first, third, a, c, b), d04: two(phi, fourth, a, c, b) }),
-    fourPoint: kinked ? unavailable("four-point functions") : (covariance) => smoothFourPoint(f, covariance).value,
+    fourPoint: kinked ? unavailable("four-point functions") : (covariance) => smoothFourPoint(f, covariance),
   };
   const moments: GaussianMoments = { ...quadrature, ...closed };
   if (kinked || (closed.kernel && closed.kernelSlope && closed.kernelCurvature)) return moments;
@@ -70,10 +70,11 @@ function kinkedCurvature(slope: (k: number) => number, k: number): number {
 
 function mehlerBatch(f: ActivationFunction, moments: GaussianMoments, closed: Partial<GaussianMoments>): PairMoments {
   const [phi, first, second] = derivatives(f);
+  const transform = hermiteTransform(f);
   const remember = (derivative: (h: number) => number): ((k: number) => HermiteCoefficients | undefined) => {
     const known = new Map<number, HermiteCoefficients | undefined>();
     return (k) => {
-      if (!known.has(k)) known.set(k, hermiteCoefficients(f, derivative, k));
+      if (!known.has(k)) known.set(k, transform.coefficients(derivative, k));
       return known.get(k);
     };
   };
