@@ -1,4 +1,6 @@
 export * from "./exact/chain.js";
+export * from "./exact/matrix-theory.js";
+export * from "./exact/options.js";
 export * from "./exact/prior-moments.js";
 export * from "./exact/theory.js";
 export * from "./infinite-width/gaussian-process.js";

@@ -69,6 +69,5 @@ describe("several outputs", () => {
     const secondError = { data: prediction.standardError!.variance.data.map((value, i) => Math.hypot(value, 2 * prediction.mean.data[i]! * prediction.standardError!.mean.data[i]!)), shape: second.shape };
     compare("second moment", second, secondError, expected.predictiveSecondMoment);
     expected.hiddenKernelsTest.forEach((e, l) => compare(`hidden kernel ${l + 1}`, kernels.mean[l]!, kernels.standardError![l]!, e));
-    console.log(name, sample.diagnostics, sample.logEvidenceStandardError);
   });
 });

@@ -17,7 +17,7 @@ function logMoment(chain: PlainChain, power: number): number {
 }
 
 /** log density of one output f(X) (P × 1) under the prior, biases of the first layer and the readout included; on the range of K where K is singular. */
-export function scalarLogDensity(chain: PlainChain, kernel: Matrix, value: Matrix, path: string): { readonly logDensity: number; readonly warnings: readonly string[] } {
+export function scalarLogDensity(chain: PlainChain, kernel: Matrix, value: Matrix, path: string): LogDensityAt {
   const spectral = spectralProblem(kernel, value, 0, { readout: chain.readoutBias, hidden: false }, path);
   const pinned = spectral.pinned?.logDensity ?? 0;
   const data = scalarData(spectral);
@@ -39,15 +39,25 @@ export function checkValues(problem: PriorProblem): void {
   }
 }
 
-/** Log densities of all values, with the warnings of the first. @throws FinitewidthError (code "input") naming `evaluateAt[i]` for a value that the prior cannot take. */
-export function collectLogDensities(problem: PriorProblem, at: (value: Matrix, path: string) => { readonly logDensity: number; readonly warnings: readonly string[] }): Pick<PriorResult, "logDensity" | "warnings"> {
+/** log density of one value; `standardError` when it was sampled. */
+export interface LogDensityAt {
+  readonly logDensity: number;
+  readonly standardError?: number;
+  readonly warnings: readonly string[];
+}
+
+/** Log densities of all values, each warning once. @throws FinitewidthError (code "input") naming `evaluateAt[i]` for a value that the prior cannot take. */
+export async function collectLogDensities(problem: PriorProblem, at: (value: Matrix, path: string) => LogDensityAt | Promise<LogDensityAt>): Promise<Pick<PriorResult, "logDensity" | "warnings" | "standardError">> {
   checkValues(problem);
-  if (problem.evaluateAt.length === 0) return { warnings: [] };
   const warnings = new Set<string>();
-  const logDensity = Float64Array.from(problem.evaluateAt, (value, i) => {
-    const result = at(value, `evaluateAt[${i}]`);
+  const logDensity = new Float64Array(problem.evaluateAt.length);
+  const standardError = new Float64Array(problem.evaluateAt.length);
+  for (const [i, value] of problem.evaluateAt.entries()) {
+    const result = await at(value, `evaluateAt[${i}]`);
     for (const warning of result.warnings) warnings.add(warning);
-    return result.logDensity;
-  });
-  return { logDensity, warnings: [...warnings] };
+    logDensity[i] = result.logDensity;
+    standardError[i] = result.standardError ?? 0;
+  }
+  if (logDensity.length === 0) return { warnings: [] };
+  return { logDensity, warnings: [...warnings], ...(standardError.some((error) => error > 0) ? { standardError: { logDensity: standardError } } : {}) };
 }

@@ -1,5 +1,7 @@
 import { isFullyConnected, refusal, resolveNetwork, toStandardScaling, type Claim, type Matrix, type MixingLaw, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Scenario, type Theory } from "@finitewidth/core";
-import { noOptions, type NoOptions } from "../options.js";
+import { defaultSampling } from "../sampling/sample.js";
+import { exactOptions, type ExactOptions } from "./options.js";
+import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
 import { hasHiddenBias, plainChain } from "./chain.js";
 import { posteriorClaims, priorClaims } from "./claims.js";
 import { priorMoments } from "./prior-moments.js";
@@ -24,31 +26,37 @@ function requireLaw(network: Problem["network"], registry: Registry): MixingLaw 
   return mixingLaw(network, registry)!;
 }
 
-async function fit(given: Problem, _options: NoOptions, run: Run): Promise<Posterior> {
+async function fit(given: Problem, options: ExactOptions, run: Run): Promise<Posterior> {
   const problem = toStandardScaling(given);
   const law = requireLaw(problem.network, run.registry);
   const chain = plainChain(law.chain);
   if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
     return { ...fitScalar(problem, law, chain, isFullyConnected(problem.network), run), problem: given };
   }
+  if (chain !== undefined) return { ...(await fitMatrix(problem, law, chain, isFullyConnected(problem.network), { ...defaultSampling, ...options }, run)), problem: given };
   throw refusal("exact", "not available yet");
 }
 
 async function predict(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
   const problem = toStandardScaling(posterior.problem);
   const law = requireLaw(problem.network, run.registry);
+  if ("mixing" in posterior.arrays) return predictFromMatrix(posterior, problem, law, inputs, want.covariance, run);
   return predictFromScalar(posterior, problem, law, inputs, want.covariance, run);
 }
 
-async function prior(problem: PriorProblem, _options: NoOptions, run: Run): Promise<PriorResult> {
+async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Promise<PriorResult> {
   const law = requireLaw(problem.network, run.registry);
   const chain = plainChain(law.chain);
   if (chain === undefined) throw refusal("exact", "not available yet");
   const kernel = law.siteKernels(problem.inputs)[0]!;
-  return { ...priorMoments(law.chain, kernel), ...collectLogDensities(problem, (value, path) => scalarLogDensity(chain, kernel, value, path)) };
+  const density =
+    problem.outputs === 1 && !hasHiddenBias(chain)
+      ? (value: Matrix, path: string) => scalarLogDensity(chain, kernel, value, path)
+      : (value: Matrix, path: string) => matrixLogDensity(chain, kernel, value, path, { ...defaultSampling, ...options }, run);
+  return { ...priorMoments(law.chain, kernel), ...(await collectLogDensities(problem, density)) };
 }
 
-async function* claims(scenario: Scenario, options: NoOptions, run: Run): AsyncIterable<Claim> {
+async function* claims(scenario: Scenario, options: ExactOptions, run: Run): AsyncIterable<Claim> {
   if (reasonToRefuse(scenario.problem.network, run.registry) !== undefined) return;
   const { network, inputs, targets } = toStandardScaling(scenario.problem);
   yield* priorClaims(await prior({ network, inputs, outputs: targets.shape[1], evaluateAt: [], samples: 1 }, options, run));
@@ -61,10 +69,10 @@ async function* claims(scenario: Scenario, options: NoOptions, run: Run): AsyncI
  * outputs, biases, T ≥ 0. One output: deterministic quadrature over log q. Source: docs/theories/exact.md; F. Bassetti, M. Gherardi,
  * A. Ingrosso, M. Pastore, P. Rotondo, Feature learning in finite-width Bayesian deep linear networks (2024).
  */
-export const exact: Theory<NoOptions> = {
+export const exact: Theory<ExactOptions> = {
   name: "exact",
   summary: "Exact posterior of deep linear networks of any finite width.",
-  options: noOptions,
+  options: exactOptions,
   refuses: (problem, _options, registry) => reasonToRefuse(problem.network, registry),
   fit,
   predict,

@@ -12,7 +12,8 @@ export interface BridgeOptions {
   readonly chains: number;
   readonly draws: number;
   readonly warmup: number;
-  readonly onMove?: () => void;
+  /** Called after every exponent; reject to cancel. */
+  readonly pause?: (exponent: number) => Promise<void>;
 }
 
 /**
@@ -20,7 +21,7 @@ export interface BridgeOptions {
  * Carlo at every exponent. For more than about 12 dimensions, where importance weights degenerate.
  * Source: docs/theories/exact.md, "Several outputs"; C. Bennett, J. Comput. Phys. 22 (1976) 245.
  */
-export function bridgeEvidence(target: PosteriorTarget, fit: LaplaceFit, options: BridgeOptions, random: RandomStream): number {
+export async function bridgeEvidence(target: PosteriorTarget, fit: LaplaceFit, options: BridgeOptions, random: RandomStream): Promise<number> {
   const d = target.dimension;
   const bridge = bridgeDensity(target, fit);
   const step = firstStep(d);
@@ -43,7 +44,6 @@ export function bridgeEvidence(target: PosteriorTarget, fit: LaplaceFit, options
       for (let move = 0; move < options.warmup + options.draws; move++) {
         const size = step * (0.7 + 0.5 * random.uniform());
         hamiltonianMove(density, state, random, size, Math.max(1, Math.ceil((trajectory * (0.7 + 0.6 * random.uniform())) / size)));
-        options.onMove?.();
         if (move < options.warmup) continue;
         // exponent · log p − (1 − exponent)|z|²/2 is the density of the state
         const square = state.z.reduce((sum, value) => sum + value * value, 0);
@@ -52,6 +52,7 @@ export function bridgeEvidence(target: PosteriorTarget, fit: LaplaceFit, options
       return state.z;
     });
     ratios.push(here);
+    await options.pause?.(exponent);
   }
   let total = 0;
   for (let k = 0; k + 1 < bridgePath.length; k++) {

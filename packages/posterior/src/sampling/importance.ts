@@ -1,6 +1,5 @@
 import type { RandomStream } from "@finitewidth/core";
-import { logGamma } from "@finitewidth/numerics";
-import { paretoShape } from "./diagnostics.js";
+import { logGamma, paretoSmoothedWeights } from "@finitewidth/numerics";
 import type { LaplaceFit, PosteriorSample, PosteriorTarget } from "./target.js";
 import { inverseFactor, unwhiten, whiten } from "./whitened.js";
 
@@ -81,13 +80,16 @@ function summarise(points: readonly Float64Array[], logWeights: Float64Array, ba
       method: "importance",
       draws: n,
       effectiveSampleSize: (sum * sum) / squares,
-      paretoShape: paretoShape(raw),
+      paretoShape: finite(paretoSmoothedWeights(logWeights).paretoShape),
       largestWeight: largest / sum,
       logEvidenceSpread: Math.abs(Math.log(halves[0]! / halves[1]!)),
     },
     warnings: [],
   };
 }
+
+/** ±Infinity (no tail to fit) as a number that JSON can hold. */
+const finite = (shape: number): number => Math.min(Math.max(shape, -10), 10);
 
 /** log(e^a + e^b). */
 export function logAdd(a: number, b: number): number {

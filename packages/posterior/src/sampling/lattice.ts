@@ -2,19 +2,19 @@ import type { LaplaceFit, PosteriorSample, PosteriorTarget } from "./target.js";
 import { unwhiten } from "./whitened.js";
 
 /** What is e^−cut below the largest value is left out. */
-const cut = 34;
-/** Halving the step squares the error, so a change of 1e-6 leaves about 1e-12. */
-const tolerance = 1e-6;
+const cut = 30;
+/** The error at one step is at most the change from the step √2 as long, to the power √2: 1e-10 or so. */
+const tolerance = 1e-7;
 const largestLattice = 400_000;
 
 /**
  * Deterministic quadrature in few dimensions (up to 3): trapezoidal rule on a lattice in whitened coordinates around the mode, grown outwards
- * from the mode to wherever the integrand is above e^−34 of its largest value, step halved until the evidence changes by less than 1e-6,
- * which leaves an error of about its square. Undefined when that takes too many points. A far second mode that no lattice path reaches is missed: compare with an estimate that cannot miss it.
+ * from the mode to wherever the integrand is above e^−30 of its largest value, step divided by √2 until the evidence changes by less than 1e-7,
+ * which leaves an error of about 1e-10. Undefined when that takes too many points. A far second mode that no lattice path reaches is missed: compare with an estimate that cannot miss it.
  */
 export function latticeSample(target: PosteriorTarget, fit: LaplaceFit): PosteriorSample | undefined {
   let previous: number | undefined;
-  for (let step = 1; step > 0.1; step *= 0.5) {
+  for (let step = 1; step > 0.1; step *= Math.SQRT1_2) {
     const grown = growLattice(target, fit, step);
     if (grown === undefined) return undefined;
     const { points, logDensities } = grown;

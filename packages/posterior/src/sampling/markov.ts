@@ -1,7 +1,6 @@
-import { symmetricEigen } from "@finitewidth/linalg";
 import type { RandomStream } from "@finitewidth/core";
-import { splitDiagnostics } from "./diagnostics.js";
-import { chainState, runChain, type ChainState } from "./hamiltonian.js";
+import { symmetricEigen } from "@finitewidth/linalg";
+import { bulkEss, hamiltonianChain, rHat as splitRHat } from "@finitewidth/numerics";
 import type { LaplaceFit, PosteriorTarget } from "./target.js";
 import { unwhiten, whitenedPosterior, whitenGradient, type LogDensity } from "./whitened.js";
 
@@ -10,7 +9,8 @@ export interface MarkovOptions {
   readonly chains: number;
   readonly draws: number;
   readonly warmup: number;
-  readonly onMove?: () => void;
+  /** Called now and then with the chain and the fraction of it that is done; reject to cancel. */
+  readonly pause?: (chain: number, fraction: number) => Promise<void>;
 }
 
 /** Draws of all chains, one after the other, equal weights. */
@@ -19,7 +19,6 @@ export interface MarkovSample {
   readonly batches: Int32Array;
   readonly batchCount: number;
   readonly acceptance: number;
-  readonly step: number;
   readonly rHat: number;
   readonly effectiveSampleSize: number;
 }
@@ -36,17 +35,35 @@ export const trajectory = 1.6;
  * Runs independent chains from points scattered 1.5 standard deviations around the fit, each with its own stream. Diagnostics: split R̂ and
  * effective sample size, the worst over coordinates. Source: docs/theories/exact.md, "Several outputs".
  */
-export function hamiltonianSample(target: PosteriorTarget, fit: Pick<LaplaceFit, "mode" | "factor">, options: MarkovOptions, randomOf: (chain: number) => RandomStream): MarkovSample {
+export async function hamiltonianSample(target: PosteriorTarget, fit: Pick<LaplaceFit, "mode" | "factor">, options: MarkovOptions, randomOf: (chain: number) => RandomStream): Promise<MarkovSample> {
   const d = target.dimension;
   const density = whitenedPosterior(target, fit);
+  const scratch = new Float64Array(d);
+  const start = (random: RandomStream, out: Float64Array): void => {
+    // closer to the centre when the first tries fall outside the domain
+    for (let scale = 1.5; scale > 0.01; scale *= 0.5) {
+      random.normals(out);
+      for (let i = 0; i < d; i++) out[i]! *= scale;
+      if (density(out, scratch) > -Infinity) return;
+    }
+    out.fill(0);
+  };
   const points: Float64Array[] = [];
-  const runs = Array.from({ length: options.chains }, (_, c) => {
-    const random = randomOf(c);
-    const state = startState(density, d, random);
-    return runChain(density, state, random, { draws: options.draws, warmup: options.warmup, trajectory, step: firstStep(d), ...(options.onMove === undefined ? {} : { onMove: options.onMove }) });
-  });
+  let acceptance = 0;
+  const runs: Float64Array[][] = [];
+  for (let c = 0; c < options.chains; c++) {
+    const chain = hamiltonianChain({ dimension: d, evaluate: density }, { draws: options.draws, warmup: options.warmup, pathLength: trajectory, adapt: "none", stepSize: firstStep(d) }, start, randomOf(c));
+    const draws: Float64Array[] = [];
+    let next = chain.next();
+    for (; !next.done; next = chain.next()) {
+      if (!next.value.warmup) draws.push(next.value.position.slice());
+      if (next.value.iteration % 50 === 49) await options.pause?.(c, next.value.iteration / (options.draws + options.warmup));
+    }
+    acceptance += next.value.acceptance / options.chains;
+    runs.push(draws);
+  }
   const batches = new Int32Array(options.chains * options.draws);
-  runs.forEach(({ draws }, c) => {
+  runs.forEach((draws, c) => {
     draws.forEach((z, t) => {
       const x = new Float64Array(d);
       unwhiten(fit, z, x);
@@ -57,28 +74,18 @@ export function hamiltonianSample(target: PosteriorTarget, fit: Pick<LaplaceFit,
   let rHat = 1;
   let effectiveSampleSize = points.length;
   for (let i = 0; i < d; i++) {
-    const worst = splitDiagnostics(runs.map(({ draws }) => Float64Array.from(draws, (z) => z[i]!)));
-    rHat = Math.max(rHat, worst.rHat);
-    effectiveSampleSize = Math.min(effectiveSampleSize, worst.effectiveSampleSize);
+    const chains = runs.map((draws) => Float64Array.from(draws, (z) => z[i]!));
+    rHat = Math.max(rHat, splitRHat(chains));
+    effectiveSampleSize = Math.min(effectiveSampleSize, bulkEss(chains));
   }
   return {
     points,
     batches,
     batchCount: options.chains * stretches,
-    acceptance: runs.reduce((sum, run) => sum + run.acceptance, 0) / runs.length,
-    step: runs.reduce((sum, run) => sum + run.step, 0) / runs.length,
+    acceptance,
     rHat,
     effectiveSampleSize,
   };
-}
-
-/** A scattered start with positive density; closer to the centre when the first tries fall outside the domain. */
-function startState(density: LogDensity, dimension: number, random: RandomStream): ChainState {
-  for (let scale = 1.5; scale > 0.01; scale *= 0.5) {
-    const state = chainState(density, random.normals(new Float64Array(dimension)).map((value) => scale * value));
-    if (state.logDensity > -Infinity) return state;
-  }
-  return chainState(density, new Float64Array(dimension));
 }
 
 /** Mean and (inflated) covariance factor of a set of draws, as a Gaussian fit. */

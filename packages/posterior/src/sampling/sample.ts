@@ -79,8 +79,8 @@ function findMode(target: PosteriorTarget, random: RandomStream): LaplaceFit | u
 }
 
 async function runChains(target: PosteriorTarget, fit: LaplaceFit, options: SamplingOptions, random: (...indices: number[]) => RandomStream, breathe: Breathe): Promise<MarkovSample> {
-  const markov = hamiltonianSample(target, fit, { chains: options.chains, draws: options.chainDraws, warmup: options.warmup }, (c) => random(2, c));
-  await breathe(3, 4, "Hamiltonian Monte Carlo");
+  const pause = (chain: number, fraction: number): Promise<void> => breathe(chain + fraction, options.chains + 2, "Hamiltonian Monte Carlo");
+  const markov = await hamiltonianSample(target, fit, { chains: options.chains, draws: options.chainDraws, warmup: options.warmup, pause }, (c) => random(2, c));
   return markov;
 }
 
@@ -89,8 +89,7 @@ async function withBridge(target: PosteriorTarget, markov: MarkovSample, random:
   const settings = { chains: 8, draws: 40, warmup: 20 };
   const estimates: number[] = [];
   for (let repeat = 0; repeat < 2; repeat++) {
-    estimates.push(bridgeEvidence(target, fit, settings, random(3, repeat)));
-    await breathe(4, 4, "evidence");
+    estimates.push(await bridgeEvidence(target, fit, { ...settings, pause: (exponent) => breathe(repeat + exponent, 2, "evidence") }, random(3, repeat)));
   }
   const spread = Math.abs(estimates[0]! - estimates[1]!);
   const n = markov.points.length;
@@ -117,10 +116,8 @@ async function withBridge(target: PosteriorTarget, markov: MarkovSample, random:
 
 async function tempered(target: PosteriorTarget, options: SamplingOptions, random: (...indices: number[]) => RandomStream, breathe: Breathe): Promise<PosteriorSample> {
   const particles = Math.max(1000, 50 * target.dimension, Math.ceil(options.draws / 10));
-  const first = temperedSample(target, particles, random(4));
-  await breathe(3, 4, "tempered Monte Carlo");
-  const second = temperedSample(target, 2 * particles, random(5));
-  await breathe(4, 4, "tempered Monte Carlo");
+  const first = await temperedSample(target, particles, random(4), (temperature) => breathe(temperature, 3, "tempered Monte Carlo"));
+  const second = await temperedSample(target, 2 * particles, random(5), (temperature) => breathe(1 + 2 * temperature, 3, "tempered Monte Carlo"));
   const spread = Math.abs(first.logEvidence - second.logEvidence);
   const points = [...first.points, ...second.points];
   const n = points.length;

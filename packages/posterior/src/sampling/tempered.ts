@@ -1,5 +1,5 @@
 import type { RandomStream } from "@finitewidth/core";
-import { brentRoot } from "@finitewidth/numerics";
+import { brentRoot, systematicResample } from "@finitewidth/numerics";
 import { chainState, hamiltonianMove } from "./hamiltonian.js";
 import { gaussianOf } from "./markov.js";
 import type { PosteriorTarget } from "./target.js";
@@ -21,7 +21,7 @@ const stepsPerMove = 6;
  * resampling, three Hamiltonian moves whitened by the particles. Finds several modes and needs no start; noisy in many dimensions, so repeat
  * with twice the particles. Source: docs/theories/exact.md, "Several outputs".
  */
-export function temperedSample(target: PosteriorTarget, particles: number, random: RandomStream, onMove?: () => void): TemperedSample {
+export async function temperedSample(target: PosteriorTarget, particles: number, random: RandomStream, pause?: (temperature: number) => Promise<void>): Promise<TemperedSample> {
   let points = Array.from({ length: particles }, () => {
     const x = new Float64Array(target.dimension);
     target.samplePrior(random, x);
@@ -39,7 +39,7 @@ export function temperedSample(target: PosteriorTarget, particles: number, rando
     const sum = weights.reduce((total, value) => total + value, 0);
     logEvidence += (to - from) * top + Math.log(sum / particles);
     temperatures.push(to);
-    const chosen = systematic(weights, sum, random);
+    const chosen = Array.from(systematicResample(Float64Array.from(weights, (weight) => weight / sum), particles, random));
     points = chosen.map((k) => points[k]!.slice());
     likelihoods = chosen.map((k) => likelihoods[k]!);
     const fit = gaussianOf(points, 1);
@@ -59,12 +59,12 @@ export function temperedSample(target: PosteriorTarget, particles: number, rando
       const state = chainState(density, start);
       for (let move = 0; move < movesPerTemperature; move++) {
         acceptance += hamiltonianMove(density, state, random, step * (0.7 + 0.6 * random.uniform()), stepsPerMove) / (particles * movesPerTemperature);
-        onMove?.();
       }
       density(state.z, new Float64Array(target.dimension));
       likelihoods[k] = likelihood;
       unwhiten(fit, state.z, points[k]!);
     }
+    await pause?.(to);
     step = Math.min(Math.max(step * Math.exp(acceptance - 0.8), 0.02), 1.5);
   }
   return { points, logEvidence, temperatures };
@@ -83,17 +83,4 @@ function nextTemperature(likelihoods: readonly number[], from: number): number {
     return (sum * sum) / squares / likelihoods.length;
   };
   return fraction(1) > effectiveFraction ? 1 : brentRoot((to) => fraction(to) - effectiveFraction, from, 1, { tolerance: 1e-12 }).root;
-}
-
-function systematic(weights: readonly number[], sum: number, random: RandomStream): number[] {
-  const n = weights.length;
-  const shift = random.uniform();
-  const chosen: number[] = [];
-  let cumulative = 0;
-  for (let k = 0; k < n; k++) {
-    cumulative += weights[k]! / sum;
-    while (chosen.length < n && cumulative * n > chosen.length + shift) chosen.push(k);
-  }
-  while (chosen.length < n) chosen.push(n - 1);
-  return chosen;
 }

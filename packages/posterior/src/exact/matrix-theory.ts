@@ -1,0 +1,207 @@
+import { inputError, type Figure, type Json, type Matrix, type MixingLaw, type Posterior, type Prediction, type Problem, type Run, type Tensor } from "@finitewidth/core";
+import { identity, multiply, multiplyTransposedLeft, symmetricEigenvalues } from "@finitewidth/linalg";
+import { stream } from "@finitewidth/random";
+import { mixingDraws, meanMixing, thinSample, type MixingDraws } from "../matrix/draws.js";
+import { hiddenKernelSums, hiddenKernelsOnTraining } from "../matrix/hidden-kernels.js";
+import { predictMatrix } from "../matrix/predict.js";
+import { matrixTarget, type MatrixTarget } from "../matrix/target.js";
+import { samplePosterior, type SamplingOptions, type SamplingRun } from "../sampling/sample.js";
+import type { PosteriorSample } from "../sampling/target.js";
+import { projectCross, trainCross, trainDiagonal } from "../scalar/predict.js";
+import { spectralProblem, type SpectralProblem } from "../spectrum/problem.js";
+import { hasHiddenBias, kernelDiagonal, type PlainChain } from "./chain.js";
+import type { LogDensityAt } from "./prior.js";
+import { outputRotation } from "./rotation.js";
+
+/** Multiplications that predictions and learned kernels may take. */
+const workLimit = 1e10;
+
+const tensor = (data: Float64Array, ...shape: number[]): Tensor => ({ data, shape });
+
+/** @throws FinitewidthError (code "input") at T = 0 for a singular posterior: a layer narrower than the outputs, or targets of rank below D. */
+function requireProper(problem: SpectralProblem, chain: PlainChain, path: string): void {
+  if (problem.temperature > 0) return;
+  const d = problem.targets.shape[1];
+  const narrow = chain.widths.findIndex((width) => width < d);
+  if (narrow >= 0) throw inputError(`network.widths[${narrow}]`, `at least ${d}, the number of outputs, when the temperature is 0`, chain.widths[narrow]);
+  const values = symmetricEigenvalues(multiplyTransposedLeft(problem.targets, problem.targets));
+  if (!(values[0]! > 1e-13 * values[d - 1]!)) throw inputError(path, `targets whose ${d} columns are linearly independent when the temperature is 0`, "columns that are not");
+}
+
+/** A problem with several outputs (or biases in hidden layers) ready to sample: rotated targets and the posterior over chain coordinates. */
+export interface MatrixProblem {
+  readonly spectral: SpectralProblem;
+  readonly rotation: Matrix;
+  readonly target: MatrixTarget;
+}
+
+/** Diagonalises the kernel, rotates the outputs and sets up the target. `path` names the targets in errors. */
+export function matrixProblem(kernel: Matrix, targets: Matrix, temperature: number, chain: PlainChain, path = "targets"): MatrixProblem {
+  const given = spectralProblem(kernel, targets, temperature, { readout: chain.readoutBias, hidden: hasHiddenBias(chain) }, path);
+  // A readout bias that T = 0 pins is no longer random.
+  const effective = given.pinned === undefined ? chain : { ...chain, readoutBias: 0 };
+  requireProper(given, effective, path);
+  const rotation = targets.shape[1] === 1 ? identity(1) : outputRotation(given);
+  const spectral = { ...given, targets: multiply(given.targets, rotation) };
+  return { spectral, rotation, target: matrixTarget(effective, spectral) };
+}
+
+/** Fits any number of outputs and biases in any layer by sampling the chain of mixing matrices. */
+export async function fitMatrix(problem: Problem, law: MixingLaw, chain: PlainChain, learnedKernels: boolean, options: SamplingOptions, run: Run): Promise<Posterior> {
+  const { inputs, targets, temperature } = problem;
+  const { spectral, rotation, target } = matrixProblem(law.siteKernels(inputs)[0]!, targets, temperature, chain);
+  run.signal?.throwIfAborted();
+  const full = await samplePosterior(target, run, options);
+  const { values, vectors } = spectral.spectrum;
+  const [points, rank] = vectors.shape;
+  const outputs = targets.shape[1];
+  const limit = Math.max(400, Math.floor(workLimit / (outputs * Math.max(rank, 1) * points)));
+  const sample = full.batchCount === 1 ? full : thinSample(full, limit);
+  const draws = mixingDraws(target, sample);
+  const breathe = (): void => run.signal?.throwIfAborted();
+  const offset = spectral.pinned?.bias ?? new Float64Array(outputs);
+  const train = shifted(predictMatrix(spectral, draws, rotation, trainCross(vectors, values), trainDiagonal(vectors, values), breathe), offset);
+  run.onProgress?.(1, 2, "predictions");
+  const order = meanMixing(draws, rotation);
+  const kernels = learnedKernels ? learn(target, spectral, sample, breathe) : undefined;
+  run.onProgress?.(2, 2, "hidden kernels");
+  const sampled = full.batchCount > 1;
+  const { diagnostics } = full;
+  return {
+    theory: "exact",
+    problem,
+    arrays: {
+      vectors,
+      values: tensor(values, rank),
+      targets: spectral.targets,
+      ones: tensor(spectral.ones, rank),
+      rotation,
+      offset: tensor(offset, outputs),
+      mixing: tensor(draws.mixing, draws.weights.length, outputs, outputs),
+      bias: tensor(draws.bias, draws.bias.length / (outputs * outputs), outputs, outputs),
+      weights: tensor(draws.weights, draws.weights.length),
+      batches: tensor(Float64Array.from(draws.batches), draws.batches.length),
+    },
+    solver: { converged: full.warnings.length === 0, iterations: diagnostics.draws, residual: full.logEvidenceStandardError, jitter: 0 },
+    logEvidence: full.logEvidence + (spectral.pinned?.logDensity ?? 0),
+    train,
+    orderParameter: outputs === 1 ? order.mean.data[0]! : order.mean,
+    ...(kernels === undefined ? {} : { hiddenKernels: kernels.mean }),
+    ...(sampled
+      ? {
+          standardError: {
+            logEvidence: full.logEvidenceStandardError,
+            orderParameter: outputs === 1 ? order.standardError.data[0]! : order.standardError,
+            ...(kernels?.standardError === undefined ? {} : { hiddenKernels: kernels.standardError }),
+          },
+        }
+      : {}),
+    diagnostics: { ...(diagnostics as unknown as { readonly [key: string]: Json }), dimension: target.dimension, rank, kept: draws.weights.length },
+    warnings: [...spectral.warnings, ...full.warnings],
+    figures: [eigenvalueFigure(target, draws, run.seed)],
+  };
+}
+
+function learn(target: MatrixTarget, spectral: SpectralProblem, sample: PosteriorSample, breathe: () => void) {
+  const [points, rank] = spectral.spectrum.vectors.shape;
+  // every group of batches costs two products with the eigenvectors per layer
+  const perGroup = target.chain.widths.length * points * Math.max(rank, 1) * (rank + points);
+  const groups = sample.batchCount === 1 ? 1 : Math.min(sample.batchCount, Math.max(8, Math.floor(workLimit / perGroup)));
+  return hiddenKernelsOnTraining(target, spectral, hiddenKernelSums(target, spectral, sample, groups, breathe));
+}
+
+function shifted(prediction: Prediction, offset: Float64Array): Prediction {
+  const outputs = offset.length;
+  return { ...prediction, mean: { data: prediction.mean.data.map((value, i) => value + offset[i % outputs]!), shape: prediction.mean.shape } };
+}
+
+/** Predicts from what `fitMatrix` left in `arrays`. */
+export function predictFromMatrix(posterior: Posterior, problem: Problem, law: MixingLaw, inputs: Matrix, joint: boolean, run: Run): Prediction {
+  const { arrays } = posterior;
+  const vectors = arrays["vectors"] as Matrix;
+  const targets = arrays["targets"] as Matrix;
+  const outputs = targets.shape[1];
+  const spectral: SpectralProblem = {
+    spectrum: { values: arrays["values"]!.data, vectors },
+    targets,
+    nullity: 0,
+    residualSquare: 0,
+    temperature: problem.temperature,
+    ones: arrays["ones"]!.data,
+    readoutBias: 0,
+    warnings: [],
+  };
+  const batches = Int32Array.from(arrays["batches"]!.data);
+  const draws: MixingDraws = {
+    outputs,
+    mixing: arrays["mixing"]!.data,
+    bias: arrays["bias"]!.data,
+    weights: arrays["weights"]!.data,
+    batches,
+    batchCount: batches.reduce((most, batch) => Math.max(most, batch), 0) + 1,
+  };
+  const cross = projectCross(vectors, law.siteKernels(problem.inputs, inputs)[0]!);
+  const prior = joint ? law.siteKernels(inputs)[0]! : kernelDiagonal(law, inputs);
+  return shifted(predictMatrix(spectral, draws, arrays["rotation"] as Matrix, cross, prior, () => run.signal?.throwIfAborted()), arrays["offset"]!.data);
+}
+
+/** log density of f(X) (P × D) under the prior, by sampling the chain at T = 0; on the range of K where K is singular. */
+export async function matrixLogDensity(chain: PlainChain, kernel: Matrix, value: Matrix, path: string, options: SamplingOptions, run: SamplingRun): Promise<LogDensityAt> {
+  const { spectral, target } = matrixProblem(kernel, value, 0, chain, path);
+  const sample = await samplePosterior(target, run, options);
+  return {
+    logDensity: sample.logEvidence + (spectral.pinned?.logDensity ?? 0),
+    standardError: sample.logEvidenceStandardError,
+    warnings: [...spectral.warnings, ...sample.warnings],
+  };
+}
+
+/** Density of the eigenvalues of Q under posterior and prior, by Gaussian kernels on a log scale. */
+function eigenvalueFigure(target: MatrixTarget, draws: MixingDraws, seed: number): Figure {
+  const d = draws.outputs;
+  const eigenvalues = (mixing: Float64Array, count: number): number[] =>
+    Array.from({ length: count }, (_, k) => Array.from(symmetricEigenvalues({ data: mixing.slice(k * d * d, (k + 1) * d * d), shape: [d, d] }), (value) => Math.log(Math.max(value, 1e-12)))).flat();
+  const count = Math.min(draws.weights.length, 500);
+  const stride = Math.max(1, Math.floor(draws.weights.length / count));
+  const chosen = Array.from({ length: count }, (_, k) => k * stride);
+  const mixing = Float64Array.from(chosen.flatMap((k) => Array.from(draws.mixing.subarray(k * d * d, (k + 1) * d * d))));
+  const random = stream(seed, 9001);
+  const x = new Float64Array(target.dimension);
+  const prior = mixingDraws(target, {
+    points: Array.from({ length: 500 }, () => {
+      target.samplePrior(random, x);
+      return x.slice();
+    }),
+    weights: new Float64Array(500).fill(1 / 500),
+    batches: new Int32Array(500),
+    batchCount: 1,
+  });
+  const posteriorLogs = eigenvalues(mixing, count);
+  const weights = chosen.flatMap((k) => Array.from({ length: d }, () => draws.weights[k]!));
+  const priorLogs = eigenvalues(prior.mixing, 500);
+  const all = [...posteriorLogs, ...priorLogs].filter((value) => value > -25);
+  const from = all.reduce((a, b) => Math.min(a, b), Infinity) - 0.5;
+  const to = all.reduce((a, b) => Math.max(a, b), -Infinity) + 0.5;
+  const grid = Float64Array.from({ length: 161 }, (_, i) => from + ((to - from) * i) / 160);
+  const scale = target.chain.variances.reduce((product, s) => product * s, 1);
+  return {
+    kind: "density",
+    title: "Eigenvalues of the mixing matrix Q: density of their logarithm",
+    label: "eigenvalue of Q",
+    logX: true,
+    series: [
+      { label: "prior", x: grid.map(Math.exp), y: kernelDensity(grid, priorLogs, priorLogs.map(() => 1)) },
+      { label: "posterior", x: grid.map(Math.exp), y: kernelDensity(grid, posteriorLogs, weights) },
+    ],
+    marks: [{ label: "infinite width", x: scale }],
+  };
+}
+
+/** Weighted Gaussian kernel density with Silverman's bandwidth. */
+function kernelDensity(grid: Float64Array, values: readonly number[], weights: readonly number[]): Float64Array {
+  const total = weights.reduce((sum, w) => sum + w, 0);
+  const mean = values.reduce((sum, value, i) => sum + weights[i]! * value, 0) / total;
+  const deviation = Math.sqrt(values.reduce((sum, value, i) => sum + weights[i]! * (value - mean) ** 2, 0) / total);
+  const width = Math.max(1.06 * deviation * values.length ** -0.2, 1e-3);
+  return grid.map((at) => values.reduce((sum, value, i) => sum + weights[i]! * Math.exp(-0.5 * ((at - value) / width) ** 2), 0) / (total * width * Math.sqrt(2 * Math.PI)));
+}
