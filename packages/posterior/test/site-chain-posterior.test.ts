@@ -36,10 +36,11 @@ describe("posterior over sites, one layer, by quadrature", async () => {
   const { expected } = fixture;
   const { problem, test, network } = setUp(fixture.inputs);
   const law = convolutionalMixing(network);
-  const posterior = await fitSiteChain(problem, law, run);
+  const posterior = await fitSiteChain(problem, law, {}, run);
   const tolerance = { absolute: 1e-6, relative: 1e-6 };
 
   it("reproduces the fixture", () => {
+    expect(posterior.diagnostics).toMatchObject({ method: "quadrature", dimension: 3 });
     expectClose([posterior.logEvidence!], [expected.logEvidence], tolerance, "log evidence");
     expectClose(posterior.orderParameter as Matrix, expected.meanMixingMatrix, tolerance, "mixing matrix");
     const { mean, variance } = predictSiteChain(posterior, problem, law, test, false, run);
@@ -48,13 +49,9 @@ describe("posterior over sites, one layer, by quadrature", async () => {
     expectClose(firstHiddenKernelBetweenSites(posterior, law, 0, 1), expected.firstHiddenKernelSites01, tolerance, "hidden kernel between sites 0 and 1");
   });
 
-  it("averages its site kernels, agrees with itself at training inputs, and has joint covariances", () => {
+  it("averages the kernels of its sites", () => {
     const average = [0, 1].map((i) => firstHiddenKernelBetweenSites(posterior, law, i, i).data).reduce((a, b) => a.map((value, k) => (value + b[k]!) / 2));
     expectClose(posterior.hiddenKernels![0]!, average, { relative: 1e-10 });
-    const { mean, variance, covariance } = predictSiteChain(posterior, problem, law, problem.inputs, true, run);
-    expectClose(mean, posterior.train!.mean, { relative: 1e-9, absolute: 1e-10 });
-    expectClose(variance, posterior.train!.variance, { relative: 1e-8, absolute: 1e-10 });
-    expectClose(variance.data.map((_, k) => covariance!.data[k * variance.data.length + k]!), variance, { relative: 1e-9, absolute: 1e-11 });
   });
 });
 
@@ -63,7 +60,7 @@ describe("posterior over sites, two layers, by sampling", async () => {
   const { expected } = fixture;
   const { problem, test, network } = setUp(fixture.inputs);
   const law = convolutionalMixing(network);
-  const posterior = await fitSiteChain(problem, law, run);
+  const posterior = await fitSiteChain(problem, law, {}, run);
 
   it("agrees with the fixture within standard errors", () => {
     const joint = (a: number, b: number): number => Math.hypot(a, b);
@@ -81,8 +78,15 @@ describe("posterior over sites, two layers, by sampling", async () => {
     expectWithinStandardErrors(second, expected.predictiveSecondMoment.estimate, secondError, 4.5, "second moment");
   });
 
+  it("agrees with itself at training inputs, and has joint covariances", () => {
+    const { mean, variance, covariance } = predictSiteChain(posterior, problem, law, problem.inputs, true, run);
+    expectClose(mean, posterior.train!.mean, { relative: 1e-9, absolute: 1e-10 });
+    expectClose(variance, posterior.train!.variance, { relative: 1e-8, absolute: 1e-10 });
+    expectClose(variance.data.map((_, k) => covariance!.data[k * variance.data.length + k]!), variance, { relative: 1e-9, absolute: 1e-11 });
+  });
+
   it("says how good its draws are", () => {
-    expect(posterior.diagnostics).toMatchObject({ method: "importance", coordinates: 9, sites: 3 });
+    expect(posterior.diagnostics).toMatchObject({ method: "importance", dimension: 9, sites: 3 });
     expect(posterior.diagnostics["paretoShape"]).toBeLessThan(0.5);
     expect(posterior.hiddenKernels?.length).toBe(2);
   });

@@ -2,15 +2,13 @@ import { inputError, zeros, type Figure, type Matrix, type MixingLaw, type Poste
 import { gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import { averageOverSites, blockDiagonal, expandSites, learnedFeatureCovariance, reduceSites, siteGeometryOf, siteMap, type SiteGeometry } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
-import { batchError, batchMean, batchSums, thinSample, type BatchSums } from "../matrix/draws.js";
-import type { PosteriorSample } from "../sampling/target.js";
+import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
+import type { SamplingOptions } from "../sampling/sample.js";
 import { drawHiddenKernels, reducedTaps, type NetworkDrawing } from "./network-draw.js";
 import { addPrediction, eachConditional, finishPrediction, predictGiven, predictJointly, testKernels, trainGiven, type PredictionSums, type SiteDraws } from "./predict.js";
 import { meanMixing, siteProblem, type SiteProblem } from "./problem.js";
-import { sampleSiteChain } from "./sample.js";
+import { drawsForAverages, sampleSiteChain } from "./sample.js";
 
-/** Draws kept for averages, each of which costs (P D)³; quadrature nodes are all kept. */
-const keptDraws = (size: number): number => (size <= 60 ? 20_000 : size <= 200 ? 4000 : 1000);
 /** Sites up to which mixing matrices are reported over all sites and drawn as a map. */
 const siteLimit = 200;
 
@@ -20,10 +18,10 @@ const siteLimit = 200;
  * number of coordinates; first hidden kernel in closed form given the chain, deeper ones by drawing the network.
  * Cost: (PD)³ + (PDS)² a draw. Source: docs/theories/convolution.md §6, §7; Bassetti et al. (2024).
  */
-export async function fitSiteChain(problem: Problem, law: MixingLaw, run: Run): Promise<Posterior> {
+export async function fitSiteChain(problem: Problem, law: MixingLaw, options: Partial<SamplingOptions>, run: Run): Promise<Posterior> {
   const sites = siteProblem(problem, law);
-  const sample = await sampleSiteChain(sites, run);
-  const draws = thinSample(sample, sample.diagnostics.method === "quadrature" ? Infinity : keptDraws(sites.targets.length));
+  const sample = await sampleSiteChain(sites, options, run);
+  const draws = drawsForAverages(sample, sites.targets.length);
   const geometry = siteGeometryOf(law);
   const averages = averageDraws(sites, problem, draws, geometry, run);
   const { diagnostics, warnings } = sample;
@@ -53,7 +51,7 @@ export async function fitSiteChain(problem: Problem, law: MixingLaw, run: Run): 
             ...(averages.kernels === undefined ? {} : { hiddenKernels: averages.kernels.map(({ standardError }) => standardError) }),
           },
         }),
-    diagnostics: { ...diagnostics, ...(diagnostics.path === undefined ? {} : { path: [...diagnostics.path] }), batchCount: draws.batchCount, coordinates: sites.layout.dimension, sites: law.sites },
+    diagnostics: { ...diagnostics, ...(diagnostics.path === undefined ? {} : { path: [...diagnostics.path] }), batchCount: draws.batchCount, kept: draws.points.length, dimension: sites.layout.dimension, sites: law.sites },
     warnings,
     figures: mapFigure(law, averages.mixing.mean, geometry, sites.outputs),
   };

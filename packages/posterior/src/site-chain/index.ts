@@ -1,1 +1,2 @@
 export { firstHiddenKernelBetweenSites, fitSiteChain, predictSiteChain } from "./fit.js";
+export { siteChainPrior } from "./prior.js";

@@ -1,5 +1,5 @@
-import { shapeError, zeros, type Matrix, type MixingLaw, type Problem } from "@finitewidth/core";
-import { addDiagonal, affine, cholesky, identity, multiply, multiplyTransposedLeft, solveLower, symmetricEigen } from "@finitewidth/linalg";
+import { inputError, shapeError, zeros, type Matrix, type MixingLaw, type Problem } from "@finitewidth/core";
+import { addDiagonal, affine, cholesky, identity, multiply, multiplyTransposedLeft, solveLower, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
 import { biasCovariance, addConstantCovariance, chainLayout, hasUpperBiases, pullBackMixing, siteCovariance, stackSiteKernels, type ChainLayout, type SiteKernels } from "@finitewidth/numerics";
 
 /** A regression problem over sites with everything that does not depend on the mixing matrices computed once. */
@@ -22,30 +22,46 @@ export interface SiteProblem {
  * Bartlett diagonals away from 0. `problem` in standard scaling. @throws FinitewidthError (code "memory") when the kernels do not fit.
  * Cost: S² P² numbers, O(S² P² F + P³).
  */
-export function siteProblem(problem: Problem, law: MixingLaw, rotation?: Matrix): SiteProblem {
+export function siteProblem(problem: Problem, law: MixingLaw, rotation?: Matrix, path = "likelihood.temperature"): SiteProblem {
   const { inputs, targets, temperature } = problem;
   const [points, outputs] = targets.shape;
   if (inputs.shape[0] !== points) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${points}`);
   const kernels = stackSiteKernels(law.siteKernels(inputs), law.sites);
   const turn = rotation ?? outputRotation(law, kernels, targets, temperature);
   const turned = multiply(targets, turn);
+  if (temperature === 0) requireRegular(meanCovariance(law, kernels), path);
   const flat = new Float64Array(points * outputs);
   for (let mu = 0; mu < points; mu++) for (let a = 0; a < outputs; a++) flat[a * points + mu] = turned.data[mu * outputs + a]!;
   return { law, layout: chainLayout(law.chain, outputs), kernels, rotation: turn, targets: flat, outputs, points, temperature };
 }
 
+/** At T = 0 the density of the targets needs a covariance that can be inverted: distinct inputs, no more of them than features. */
+function requireRegular(covariance: Matrix, path: string): void {
+  const values = symmetricEigenvalues(covariance);
+  const [least, most] = [values[0]!, values.at(-1)!];
+  if (!(least > 1e-12 * most)) {
+    throw inputError(path, "T > 0, or inputs whose covariance is not singular (no duplicates, no more points than features)", `a covariance with eigenvalues from ${least.toExponential(1)} to ${most.toExponential(1)}`);
+  }
+}
+
 function outputRotation(law: MixingLaw, kernels: SiteKernels, targets: Matrix, temperature: number): Matrix {
   const outputs = targets.shape[1];
   if (outputs === 1) return identity(1);
-  const mean = meanMixing(law, 1);
-  const covariance = siteCovariance(kernels, 1, mean[0]!);
-  if (hasUpperBiases(law.chain)) addConstantCovariance(covariance, biasCovariance(law.chain, 1, mean));
+  const covariance = meanCovariance(law, kernels);
   const size = covariance.data.reduce((most, value) => Math.max(most, value), 0);
   const half = solveLower(cholesky(addDiagonal(covariance, temperature + 1e-10 * size)).factor, targets);
   const { vectors } = symmetricEigen(multiplyTransposedLeft(half, half));
   const rotation = zeros(outputs, outputs);
   for (let a = 0; a < outputs; a++) for (let b = 0; b < outputs; b++) rotation.data[a * outputs + b] = vectors.data[a * outputs + outputs - 1 - b]!;
   return rotation;
+}
+
+/** Prior covariance of one output: what infinitely many channels give. */
+export function meanCovariance(law: MixingLaw, kernels: SiteKernels): Matrix {
+  const mean = meanMixing(law, 1);
+  const covariance = siteCovariance(kernels, 1, mean[0]!);
+  if (hasUpperBiases(law.chain)) addConstantCovariance(covariance, biasCovariance(law.chain, 1, mean));
+  return covariance;
 }
 
 /** E M_1 … E M_L under the prior. */

@@ -1,17 +1,33 @@
 import type { Run } from "@finitewidth/core";
-import { stream } from "@finitewidth/random";
-import { importanceSample } from "../sampling/importance.js";
-import { laplaceFit } from "../sampling/laplace.js";
-import { latticeSample } from "../sampling/lattice.js";
+import { thinSample } from "../matrix/draws.js";
+import { defaultSampling, samplePosterior, type SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import type { SiteProblem } from "./problem.js";
 import { siteTarget } from "./target.js";
 
-/** Weighted draws of the chain's coordinates. */
-export async function sampleSiteChain(problem: SiteProblem, run: Run): Promise<PosteriorSample> {
-  const target = siteTarget(problem);
-  const fit = laplaceFit(target);
-  run.signal?.throwIfAborted();
-  const lattice = target.dimension <= 3 ? latticeSample(target, fit) : undefined;
-  return lattice ?? importanceSample(target, fit, 8000, stream(run.seed, 11), () => run.signal?.throwIfAborted());
+/** How much to draw when the user does not say: less where one evaluation costs (P D)³. */
+export function siteSampling(size: number, options: Partial<SamplingOptions>): SamplingOptions {
+  const scale = size <= 200 ? 1 : 0.4;
+  const { draws, chains, chainDraws, warmup } = defaultSampling;
+  return { draws: Math.round(scale * draws), chains, chainDraws: Math.round(scale * chainDraws), warmup: Math.round(scale * warmup), ...options };
+}
+
+/** Weighted draws of the chain's coordinates with its evidence. */
+export async function sampleSiteChain(problem: SiteProblem, options: Partial<SamplingOptions>, run: Run): Promise<PosteriorSample> {
+  return samplePosterior(siteTarget(problem), run, siteSampling(problem.targets.length, options));
+}
+
+/** Draws kept for averages, each of which costs (P D)³ again. */
+const keptDraws = (size: number): number => (size <= 60 ? 8000 : size <= 200 ? 2000 : 500);
+/** Total weight of quadrature nodes that may be left out. */
+const negligible = 1e-11;
+
+/** The draws that averages are taken over: resampled where there are many, quadrature nodes without those of negligible weight. */
+export function drawsForAverages(sample: PosteriorSample, size: number): PosteriorSample {
+  if (sample.diagnostics.method !== "quadrature") return thinSample(sample, keptDraws(size));
+  const order = Array.from(sample.weights.keys()).sort((a, b) => sample.weights[b]! - sample.weights[a]!);
+  let [count, total] = [0, 0];
+  while (count < order.length && total < 1 - negligible) total += sample.weights[order[count++]!]!;
+  const kept = order.slice(0, count);
+  return { ...sample, points: kept.map((k) => sample.points[k]!), weights: Float64Array.from(kept, (k) => sample.weights[k]! / total), batches: new Int32Array(count) };
 }
