@@ -12,3 +12,7 @@ export { pairFluctuation, pairingFluctuation, type Fluctuation, type GaussianPai
 export { gaussianPieces, type GaussianPieces } from "./posterior/gaussian-pieces.js";
 export * from "./prior/cumulants.js";
 export * from "./prior/output-density.js";
+export { contractVertex } from "./theory/deterministic.js";
+export { perturbativeOptions, type Engine, type PerturbativeOptions } from "./theory/options.js";
+export { perturbative, plugin } from "./theory/perturbative.js";
+export { sampledBatch, type SampledChunk } from "./theory/sampled.js";

@@ -1,16 +1,19 @@
 import { plugin as activations } from "@finitewidth/activations";
-import { createRegistry, matrixFromRows, zeros, type Activation, type Matrix } from "@finitewidth/core";
+import { createRegistry, matrixFromRows, type Activation, type Matrix } from "@finitewidth/core";
+import { multiplyTransposedRight } from "@finitewidth/linalg";
+import { plugin as convolutional } from "@finitewidth/prior-conv";
+import { plugin as fullyConnected } from "@finitewidth/prior-fc";
+import { plugin as perturbation } from "../src/index.js";
 
-const registry = createRegistry([activations]);
+export const registry = createRegistry([activations, fullyConnected, convolutional, perturbation]);
 
-/** Activation by the name of the fixtures. */
-export const activation = (name: string): Activation => registry.activation(name === "linear" ? "identity" : name);
+/** Name of an activation as the fixtures write it. */
+export const activationName = (name: string): string => (name === "linear" ? "identity" : name);
+export const activation = (name: string): Activation => registry.activation(activationName(name));
 
 /** σ_w² X Xᵀ/N0 + σ_b² of stacked rows. */
 export function firstKernel(rows: readonly (readonly number[])[], weightVariance: number, biasVariance: number): Matrix {
   const x = matrixFromRows(rows);
-  const n = x.shape[0];
-  const out = zeros(n, n);
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) out.data[i * n + j] = (weightVariance * rows[i]!.reduce((sum, value, k) => sum + value * rows[j]![k]!, 0)) / x.shape[1] + biasVariance;
-  return out;
+  const g = multiplyTransposedRight(x, x);
+  return { data: g.data.map((value) => (weightVariance * value) / x.shape[1] + biasVariance), shape: g.shape };
 }

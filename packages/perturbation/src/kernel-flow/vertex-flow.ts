@@ -28,7 +28,7 @@ export function vertexFlow(network: FullyConnectedChain, firstKernel: Matrix, ti
   const L = network.widths.length;
   requirePairMemory(firstKernel.shape[0], (L * (L + 1)) / 2 + L, "take fewer points; corrections of a posterior do not need this object beyond a few dozen points");
   const chain = fullyConnectedChain(network, firstKernel);
-  const meanShifts = meanShiftFlow(network, firstKernel, undefined, tick);
+  const meanShifts = meanShiftFlow(network, firstKernel, tick);
   const covariances = covarianceFlow(chain, chainVertices(chain, undefined, tick)).preactivation;
   return {
     kernels: [...chain.layers.map((layer) => layer.kernel), chain.output],

@@ -1,4 +1,4 @@
-import { FinitewidthError, inputError, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, inputError, zeros, type Matrix } from "@finitewidth/core";
 import { addDiagonal, cholesky, identity, multiplyTransposedRight, solveCholesky, symmetricEigenvalues, symmetrise, type Cholesky } from "@finitewidth/linalg";
 
 /** The infinite-width posterior on the training points, in the notation of the theory page. */
@@ -53,4 +53,13 @@ function factorise(gamma: Matrix): Cholesky {
     }
     throw cause;
   }
+}
+
+/** A (P × P) padded with zeros to n × n. */
+export function padGradient({ gradient }: GaussianPieces, n: number): Matrix {
+  const P = gradient.shape[0];
+  if (P === n) return gradient;
+  const out = zeros(n, n);
+  for (let i = 0; i < P; i++) out.data.set(gradient.data.subarray(i * P, (i + 1) * P), i * n);
+  return out;
 }

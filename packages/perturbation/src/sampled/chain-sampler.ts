@@ -2,58 +2,43 @@ import { zeros, type Matrix } from "@finitewidth/core";
 import { multiply, multiplyTransposedLeft } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { forwardBackward, pushToOutput, type ForwardBackward, type KernelChain } from "../kernel-flow/kernel-chain.js";
-import type { GaussianPieces } from "../posterior/gaussian-pieces.js";
+import { padGradient, type GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { accumulateProjection, type SampledProjection } from "./accumulate.js";
 import { conditionalFactor, sampleActivations } from "./joint-sampler.js";
 
-/** How many draws: `batches` independent estimates of 2^log2Draws each. */
-export interface SamplingPlan {
-  readonly batches: number;
-  readonly log2Draws: number;
-  readonly seed: number;
-}
-
-/** At least `samples` draws in 8 batches. */
-export function samplingPlan(samples: number, seed: number): SamplingPlan {
-  return { batches: 8, log2Draws: Math.max(4, Math.ceil(Math.log2(samples / 8))), seed };
-}
-
-/** One batch: kernels' shifts of all layers, and the projections of each layer's noise (coefficients of 1/N_k). */
+/** One batch: shifts of the kernels of all layers, and the projections of each layer's noise (coefficients of 1/N_k). */
 export interface SampledBatch {
   readonly shifts: ForwardBackward;
   readonly projections: readonly SampledProjection[];
 }
 
-/** What to sample on a chain over n points, `trainRows` of whose composite indices (points × sites) come from training inputs. */
+/** What to sample on a chain whose first `trainPoints` points are training points. */
 export interface ChainSampling {
   readonly chain: KernelChain;
-  readonly sites: number;
   readonly trainPoints: number;
   /** Rows through which the fluctuation is seen, m × n. */
   readonly rows: Matrix;
   readonly pieces: GaussianPieces;
+  /** Joint law of all points (needed for covariances); otherwise that of each further point with the training points. */
   readonly covariance: boolean;
-  readonly plan: SamplingPlan;
-  readonly tick?: (batch: number) => void;
+  readonly log2Draws: number;
+  readonly seed: number;
+  readonly batch: number;
+  tick(fraction: number): void;
 }
 
 /**
  * Single-neuron noise of every layer pushed linearly to the output: h ~ N(0, Kᵏ), M = lift(φφᵀ − Gᵏ) and so on up to K^{L+1}; to first order
- * Σ = Σ_k E[M ⊗ M]/N_k. Scrambled Sobol points, batch by batch. O(batches · draws · L · (L n² + n P)) time, O(n²) memory.
+ * Σ = Σ_k E[M ⊗ M]/N_k. Scrambled Sobol points. O(draws · L · (L n² + n P)) time, O(n²) memory besides the draws.
  * Source: docs/theories/perturbative.md §5.
  */
-export function* sampleChain({ chain, sites, trainPoints, rows, pieces, covariance, plan, tick }: ChainSampling): Generator<SampledBatch> {
-  const points = chain.output.shape[0];
-  const gradient = zeros(points, points);
-  for (let i = 0; i < trainPoints; i++) gradient.data.set(pieces.gradient.data.subarray(i * trainPoints, (i + 1) * trainPoints), i * points);
-  const factors = chain.layers.map((layer) => conditionalFactor(layer.kernel, trainPoints * sites, sites, covariance));
-  for (let batch = 0; batch < plan.batches; batch++) {
-    tick?.(batch);
-    const phi = factors.map((factor, k) => sampleActivations(chain.activation, factor, plan.log2Draws, plan.seed, batch, k));
-    const shifts = forwardBackward(chain, gradient, (l, b) => sampledContraction(phi[l]!, b));
-    const projections = chain.layers.map((_, k) => accumulateProjection(pushedNoise(chain, k, phi[k]!), 2 ** plan.log2Draws, rows, pieces, stream(plan.seed, batch, k, 1), covariance));
-    yield { shifts, projections };
-  }
+export function sampleChainBatch({ chain, trainPoints, rows, pieces, covariance, log2Draws, seed, batch, tick }: ChainSampling): SampledBatch {
+  const { layers, sites, activation } = chain;
+  const L = layers.length;
+  const phi = layers.map((layer, k) => sampleActivations(activation, conditionalFactor(layer.kernel, trainPoints * sites, sites, covariance), log2Draws, seed, batch, k));
+  const shifts = forwardBackward(chain, padGradient(pieces, chain.output.shape[0]), (l, b) => sampledContraction(phi[l]!, b));
+  const projections = layers.map((_, k) => accumulateProjection(pushedNoise(chain, k, phi[k]!, (fraction) => tick((k + fraction) / L)), 2 ** log2Draws, rows, pieces, stream(seed, batch, k, 1), covariance));
+  return { shifts, projections };
 }
 
 /** C:B = Cov(φᵀBφ, φφᵀ) over draws φ (draws × n), unbiased. */
@@ -67,10 +52,11 @@ export function sampledContraction(phi: Matrix, b: Matrix): Matrix {
   return multiplyTransposedLeft(weighted, phi);
 }
 
-function* pushedNoise(chain: KernelChain, k: number, phi: Matrix): Generator<Matrix> {
+function* pushedNoise(chain: KernelChain, k: number, phi: Matrix, tick: (fraction: number) => void): Generator<Matrix> {
   const [count, n] = phi.shape;
   const g = chain.layers[k]!.secondMoment.data;
   for (let s = 0; s < count; s++) {
+    tick(s / count);
     const noise = zeros(n, n);
     for (let i = 0; i < n; i++) {
       const own = phi.data[s * n + i]!;

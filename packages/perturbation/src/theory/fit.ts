@@ -1,0 +1,183 @@
+import { matrix, zeros, toStandardScaling, type Json, type Matrix, type Posterior, type Prediction, type Problem, type Run } from "@finitewidth/core";
+import { diagonalOf, innerProduct, solveCholesky, transpose } from "@finitewidth/linalg";
+import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
+import { correctPrediction, expansionDiagnostics, expansionWarnings, isIndefinite, rowProducts, type ExpansionDiagnostics } from "../posterior/corrections.js";
+import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-pieces.js";
+import { averageBatches, standardError, trainingRows, type Batch } from "./batch.js";
+import { deterministicBatch } from "./deterministic.js";
+import { matrixJson } from "./json.js";
+import type { PerturbativeOptions } from "./options.js";
+import { sampledBatch, type SampledChunk } from "./sampled.js";
+import { averageSites, chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
+
+/** Number of independent batches of the sampled engines. */
+export const batchCount = 8;
+
+/** log2 of the draws of one batch. */
+export const log2Draws = (samples: number): number => Math.max(4, Math.ceil(Math.log2(samples / batchCount)));
+
+/** Kernels at infinite width on the training points and their prior shifts at the widths of the network, sites averaged. */
+interface Kernels {
+  readonly hidden: readonly Matrix[];
+  readonly preactivation: readonly Matrix[];
+  /** δ per layer of the output kernel: coefficients of 1/N_k (one entry with widths in for drawn networks). */
+  readonly outputShifts: readonly Matrix[];
+  readonly hiddenShifts: readonly Matrix[];
+  readonly preactivationShifts: readonly Matrix[];
+}
+
+/** First-order quantities from one batch. */
+interface Quantities {
+  readonly meanShift: Matrix;
+  readonly evidence: readonly number[];
+  readonly train: { readonly mean: Matrix; readonly variance: Matrix };
+  readonly diagnostics: ExpansionDiagnostics;
+}
+
+/** Infinite-width posterior plus all first-order corrections on the training points. */
+export async function fitPerturbative(problem: Problem, options: PerturbativeOptions, run: Run): Promise<Posterior> {
+  run.signal?.throwIfAborted();
+  const standard = toStandardScaling(problem);
+  const { network, inputs, targets, temperature } = standard;
+  const setting = createSetting(network, options.engine, inputs.shape[0], run.registry);
+  const tick = (): void => run.signal?.throwIfAborted();
+  let batches: Batch[];
+  let kernels: Kernels;
+  let pieces: GaussianPieces;
+  if (setting.engine === "networks") {
+    const infinite = setting.priorModel.infiniteWidth(network, setting.activation, inputs);
+    pieces = gaussianPieces(infinite.preactivation.at(-1)!, targets, temperature);
+    batches = await runBatches({ problem: standard, engine: "networks", covariance: false }, options, run);
+    const { priorShift } = averageBatches(batches);
+    const none = infinite.preactivation.map((k) => zeros(...k.shape));
+    kernels = { hidden: infinite.hidden, preactivation: infinite.preactivation, outputShifts: [priorShift!.output], hiddenShifts: priorShift!.hidden, preactivationShifts: [...none.slice(1), priorShift!.output] };
+  } else {
+    const chain = chainOf(setting, inputs, "inputs");
+    pieces = gaussianPieces(chain.output, targets, temperature);
+    kernels = chainKernels(setting, chain.layers, chain.output, inputs, tick);
+    batches =
+      setting.engine === "sampled"
+        ? await runBatches({ problem: standard, engine: options.engine, covariance: false }, options, run)
+        : [deterministicBatch(setting, chain, pieces, trainingRows(pieces), { covariance: false, withKernels: true, tick })];
+  }
+  const total = averageBatches(batches);
+  const quantities = derive(setting, pieces, kernels, total);
+  const leading = leadingTraining(pieces, kernels.preactivation.at(-1)!, targets);
+  const add = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value + b.data[i]!), shape: a.shape });
+  const hiddenKernels = kernels.hidden.map((g, l) => add(add(g, kernels.hiddenShifts[l]!), total.hidden[l]!));
+  const train: Prediction = { mean: add(leading.mean, quantities.train.mean), variance: add(leading.variance, quantities.train.variance) };
+  const correction = quantities.evidence.reduce((sum, value) => sum + value, 0);
+  const errors = batches.length > 1 ? batchErrors(batches.map((batch) => ({ batch, derived: derive(setting, pieces, kernels, batch) })), kernels, setting) : undefined;
+  const negative = train.variance.data.filter((value) => value < 0).length;
+  const indefinite = hiddenKernels.flatMap((kernel, l) => (isIndefinite(kernel) ? [l + 1] : []));
+  const warnings = [
+    ...expansionWarnings(quantities.diagnostics),
+    ...(negative > 0 ? [`${negative} of ${train.variance.data.length} training variances are negative: first order has broken down there; they are reported as they are`] : []),
+    ...(indefinite.length > 0 ? [`the corrected hidden kernel of layer ${indefinite.join(", ")} is not positive semidefinite: first order has broken down there`] : []),
+  ];
+  return {
+    theory: "perturbative",
+    problem,
+    arrays: { meanShift: quantities.meanShift, settings: matrix(1, 1, Float64Array.of(options.samples)) },
+    solver: { converged: true, iterations: 0, residual: 0, jitter: 0 },
+    logEvidence: pieces.logEvidence + correction,
+    train: errors === undefined ? train : { ...train, standardError: errors.train },
+    hiddenKernels,
+    ...(errors === undefined ? {} : { standardError: { logEvidence: errors.logEvidence, hiddenKernels: errors.hiddenKernels } }),
+    diagnostics: {
+      engine: setting.engine,
+      requestedEngine: options.engine,
+      ...(batches.length > 1 ? { samples: batches.length * 2 ** log2Draws(options.samples) } : {}),
+      ...quantities.diagnostics,
+      negativeVariances: negative,
+      indefiniteKernels: indefinite,
+      logEvidence: evidenceJson(setting, pieces.logEvidence, quantities.evidence),
+      train: { leadingMean: matrixJson(leading.mean), meanCorrection: matrixJson(quantities.train.mean), leadingVariance: matrixJson(leading.variance), varianceCorrection: matrixJson(quantities.train.variance) },
+      hiddenKernels: kernels.hidden.map((g, l) => ({ layer: l + 1, leading: matrixJson(g), priorShift: matrixJson(kernels.hiddenShifts[l]!), dataShift: matrixJson(total.hidden[l]!) })),
+      preactivationKernels: total.preactivation.map((x, l) => ({ layer: l + 1, leading: matrixJson(kernels.preactivation[l]!), priorShift: matrixJson(kernels.preactivationShifts[l]!), dataShift: matrixJson(x) })),
+      layerShares: layerShares(quantities.evidence),
+    },
+    warnings,
+    figures: [
+      {
+        kind: "heatmaps",
+        title: "Hidden kernels: first-order shift by data and finite width",
+        panels: kernels.hidden.flatMap((g, l) => [
+          { label: `layer ${l + 1}, infinite width`, values: g },
+          { label: `layer ${l + 1}, shift`, values: add(kernels.hiddenShifts[l]!, total.hidden[l]!), diverging: true },
+        ]),
+      },
+    ],
+  };
+}
+
+/** Share of every layer in Σ_l |e_l/N_l|: bottlenecks dominate through their 1/N_l. */
+function layerShares(evidence: readonly number[]): number[] {
+  const total = evidence.reduce((sum, value) => sum + Math.abs(value), 0);
+  return evidence.map((value) => (total === 0 ? 0 : Math.abs(value) / total));
+}
+
+function evidenceJson(setting: Setting, leading: number, evidence: readonly number[]): Json {
+  const correction = evidence.reduce((sum, value) => sum + value, 0);
+  return { leading, correction, ...(setting.engine === "networks" ? {} : { coefficientsOfInverseWidths: evidence.map((value, k) => value * setting.widths[k]!) }) };
+}
+
+/** Runs the batches of a sampled engine, inline or on workers. */
+export async function runBatches(chunk: Pick<SampledChunk, "problem" | "engine" | "covariance" | "test">, options: Pick<PerturbativeOptions, "samples">, run: Run): Promise<Batch[]> {
+  const chunks = Array.from({ length: batchCount }, (_, batch): SampledChunk => ({ ...chunk, log2Draws: log2Draws(options.samples), seed: run.seed, batch }));
+  const out: Batch[] = [];
+  for await (const batch of run.map(sampledBatch, chunks)) out.push(batch);
+  return out;
+}
+
+function chainKernels(setting: Setting, layers: readonly { readonly kernel: Matrix; readonly secondMoment: Matrix }[], output: Matrix, inputs: Matrix, tick: () => void): Kernels {
+  const { sites, widths, flow } = setting;
+  const preactivation = [...layers.map(({ kernel }) => averageSites(kernel, sites)), output];
+  const hidden = layers.map(({ secondMoment }) => averageSites(secondMoment, sites));
+  const shifts = flow === undefined ? undefined : meanShiftFlow(flow, firstKernelOf(setting, inputs), tick);
+  const none = (k: Matrix): Matrix => zeros(...k.shape);
+  const preactivationShifts = shifts?.map((list) => atWidths(list, widths)) ?? preactivation.map(none);
+  return {
+    hidden,
+    preactivation,
+    outputShifts: shifts?.at(-1) ?? layers.map(() => none(output)),
+    hiddenShifts: shifts === undefined ? hidden.map(none) : hidden.map((_, l) => ({ data: preactivationShifts[l + 1]!.data.map((value) => value / flow!.weightVariance[l]!), shape: output.shape })),
+    preactivationShifts,
+  };
+}
+
+function derive(setting: Setting, pieces: GaussianPieces, kernels: Kernels, batch: Batch): Quantities {
+  const D = pieces.weights.shape[1];
+  const factors = setting.engine === "networks" ? [1] : setting.widths.map((width) => 1 / width);
+  const shifts = setting.engine === "networks" ? [batch.priorShift!.output] : kernels.outputShifts;
+  const meanShift = atWidths(shifts, factors.map((factor) => 1 / factor));
+  const evidence = batch.traces.map(({ gradientX, weightsZ, inverseZ }, k) => factors[k]! * (0.5 * innerProduct(pieces.gradient, shifts[k]!) - 0.5 * (weightsZ - D * inverseZ) - 0.25 * D * inverseZ + 0.25 * gradientX));
+  const { mean, variance } = correctPrediction(trainingRows(pieces), meanShift, batch.projected, pieces);
+  const diagnostics = expansionDiagnostics(kernels.preactivation.at(-1)!, meanShift, batch.projected.x, batch.z, pieces);
+  return { meanShift, evidence, train: { mean, variance }, diagnostics };
+}
+
+function batchErrors(batches: readonly { readonly batch: Batch; readonly derived: Quantities }[], kernels: Kernels, setting: Setting) {
+  const of = (values: (entry: (typeof batches)[number]) => Matrix): Matrix => {
+    const list = batches.map(values);
+    return { data: standardError(list.map(({ data }) => data)), shape: list[0]!.shape };
+  };
+  const sampledShift = setting.engine === "networks";
+  return {
+    logEvidence: standardError(batches.map(({ derived }) => Float64Array.of(derived.evidence.reduce((sum, value) => sum + value, 0))))[0]!,
+    train: { mean: of(({ derived }) => derived.train.mean), variance: of(({ derived }) => derived.train.variance) },
+    hiddenKernels: kernels.hidden.map((_, l) => of(({ batch }) => (sampledShift ? { data: batch.hidden[l]!.data.map((value, i) => value + batch.priorShift!.hidden[l]!.data[i]!), shape: batch.hidden[l]!.shape } : batch.hidden[l]!))),
+  };
+}
+
+/** Infinite-width mean Y − T a and variance at the training points: T − T²Γ⁻¹, or K − KΓ⁻¹K where the noise exceeds the kernel. */
+function leadingTraining({ weights, inverse, temperature, factor }: GaussianPieces, kernel: Matrix, targets: Matrix): { readonly mean: Matrix; readonly variance: Matrix } {
+  const [P, D] = targets.shape;
+  const mean: Matrix = { data: targets.data.map((value, i) => value - temperature * weights.data[i]!), shape: targets.shape };
+  const own = diagonalOf(kernel);
+  const noisy = temperature > own.reduce((sum, value) => sum + value / P, 0);
+  const explained = noisy ? rowProducts(kernel, transpose(solveCholesky(factor, kernel))) : undefined;
+  const variance = zeros(P, D);
+  for (let i = 0; i < P; i++) variance.data.fill(explained ? own[i]! - explained[i]! : temperature - temperature ** 2 * inverse.data[i * P + i]!, i * D, (i + 1) * D);
+  return { mean, variance };
+}

@@ -1,0 +1,157 @@
+import { isConvolutional, rowRange, shapeError, type Figure, type Matrix, type PriorProblem, type PriorResult, type Run } from "@finitewidth/core";
+import { pairCount, toPairs } from "../kernel-flow/index-pairs.js";
+import type { KernelChain } from "../kernel-flow/kernel-chain.js";
+import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
+import { pointFlow } from "../kernel-flow/point-flow.js";
+import { chainVertices, covarianceFlow } from "../kernel-flow/vertex.js";
+import { evidenceCorrection } from "../posterior/corrections.js";
+import { pairFluctuation, type GaussianPairing } from "../posterior/fluctuation.js";
+import { gaussianPieces } from "../posterior/gaussian-pieces.js";
+import { fourthCumulantTensor, kernelCovarianceTensor } from "../prior/cumulants.js";
+import { correctedLogDensity, excessKurtosis, outputDensityFactor } from "../prior/output-density.js";
+import { linearPairings } from "../linear/pairings.js";
+import type { PerturbativeOptions } from "./options.js";
+import { chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
+
+/** Points up to which the P × P × P × P quantities are written out. */
+const tensorLimit = 8;
+/** Points up to which log densities are computed: they need the covariance over all index pairs. */
+const densityLimit = 24;
+
+/** Law of the outputs at some inputs to first order in the inverse widths. */
+export async function priorPerturbative(problem: PriorProblem, options: PerturbativeOptions, run: Run): Promise<PriorResult> {
+  run.signal?.throwIfAborted();
+  const { inputs } = problem;
+  const P = inputs.shape[0];
+  const setting = createSetting(problem.network, options.engine, P, run.registry);
+  const tick = (): void => run.signal?.throwIfAborted();
+  const chain = chainOf(setting, inputs, "inputs");
+  const { widths, flow } = setting;
+  const kernel = chain.output;
+  const shift = flow === undefined ? undefined : atWidths(meanShiftFlow(flow, firstKernelOf(setting, inputs), tick).at(-1)!, widths);
+  const meanShift: Matrix = shift ?? { data: new Float64Array(P * P), shape: [P, P] };
+  const warnings: string[] = [];
+  const variances = outputVariances(setting, inputs, tick);
+  const kurtosis = variances.map((variance, a) => excessKurtosis({ kernel: kernel.data[a * P + a]!, variance }));
+  const wantsPairs = P <= tensorLimit || (problem.evaluateAt.length > 0 && P <= densityLimit);
+  const sigma = wantsPairs ? outputCovariance(setting, chain, tick) : undefined;
+  const covariance = sigma && P <= tensorLimit ? kernelCovarianceTensor(sigma, P) : undefined;
+  const logDensity = densities(problem, kernel, meanShift, sigma, warnings);
+  const largest = Math.max(...kurtosis) / 3;
+  if (largest > 0.3) warnings.push(`relative variance of the kernel is ${largest.toPrecision(3)}: first order in depth/width is ${largest > 1 ? "not to be trusted" : "doubtful"} for this prior`);
+  return {
+    secondMoment: { data: kernel.data.map((value, i) => value + meanShift.data[i]!), shape: kernel.shape },
+    kernelMeanShift: meanShift,
+    ...(covariance === undefined ? {} : { kernelCovariance: covariance, fourthCumulant: fourthCumulantTensor(covariance) }),
+    excessKurtosis: kurtosis,
+    ...(logDensity === undefined ? {} : { logDensity }),
+    diagnostics: { engine: setting.engine, largestRelativeVariance: largest },
+    warnings,
+    figures: priorFigures(setting, inputs, { kernel: kernel.data[0]!, variance: variances[0]!, meanShift: meanShift.data[0]! }),
+  };
+}
+
+/** Why the prior question is not answered; undefined when it is. */
+export function refusesPriorPerturbative(problem: PriorProblem, options: PerturbativeOptions, run: Pick<Run, "registry">): string | undefined {
+  const setting = createSetting(problem.network, options.engine, problem.inputs.shape[0], run.registry);
+  return setting.engine === "networks" ? "the prior of this network has no kernel chain to flow through; use monte-carlo" : undefined;
+}
+
+/** Σ^{L+1} over index pairs at the widths of the network. */
+function outputCovariance(setting: Setting, chain: KernelChain, tick: () => void): Matrix {
+  const { widths } = setting;
+  if (setting.activation.name === "identity") return pairingCovariance(linearPairings(chain), widths, chain.output.shape[0]);
+  return atWidths(covarianceFlow(chain, chainVertices(chain, undefined, tick)).preactivation.at(-1)!, widths);
+}
+
+function pairingCovariance(layers: readonly (readonly GaussianPairing[])[], widths: readonly number[], n: number): Matrix {
+  const m = pairCount(n);
+  const data = new Float64Array(m * m);
+  const row = (a: number, b: number, c: Matrix): Float64Array => {
+    const image = { data: new Float64Array(n * n), shape: [n, n] } as const;
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) image.data[i * n + j] = c.data[a * n + i]! * c.data[b * n + j]! + c.data[a * n + j]! * c.data[b * n + i]!;
+    return toPairs(image);
+  };
+  for (const [k, pairings] of layers.entries()) {
+    for (const { weight, covariance } of pairings) {
+      let p = 0;
+      for (let a = 0; a < n; a++) {
+        for (let b = a; b < n; b++, p++) {
+          const values = row(a, b, covariance);
+          for (let q = 0; q < m; q++) data[p * m + q]! += (weight / widths[k]!) * values[q]!;
+        }
+      }
+    }
+  }
+  return { data, shape: [m, m] };
+}
+
+/** Var K̂^{L+1}_aa of every input at the widths of the network. */
+function outputVariances(setting: Setting, inputs: Matrix, tick: () => void): Float64Array {
+  const P = inputs.shape[0];
+  const { flow, widths } = setting;
+  if (flow !== undefined) {
+    const first = firstKernelOf(setting, inputs);
+    return Float64Array.from({ length: P }, (_, a) => pointFlow(flow, first.data[a * P + a]!).variance.at(-1)!.reduce((sum, value, k) => sum + value / widths[k]!, 0));
+  }
+  return Float64Array.from({ length: P }, (_, a) => outputCovariance(setting, chainOf(setting, rowRange(inputs, a, a + 1), `inputs[${a}]`), tick).data[0]!);
+}
+
+/** First-order log densities at the wanted values, one output matrix each; undefined when none is wanted or possible. */
+function densities(problem: PriorProblem, kernel: Matrix, meanShift: Matrix, sigma: Matrix | undefined, warnings: string[]): Float64Array | undefined {
+  const P = kernel.shape[0];
+  if (problem.evaluateAt.length === 0) return undefined;
+  if (sigma === undefined) {
+    warnings.push(`log densities are left out for more than ${densityLimit} inputs`);
+    return undefined;
+  }
+  let negative = 0;
+  const out = problem.evaluateAt.map((f, i) => {
+    if (f.shape[0] !== P || f.shape[1] !== problem.outputs) throw shapeError(`evaluateAt[${i}]`, `${P} × ${problem.outputs} numbers`, f.shape.join(" × "));
+    let pieces;
+    try {
+      pieces = gaussianPieces(kernel, f, 0);
+    } catch {
+      return undefined;
+    }
+    const { x, z } = pairFluctuation(sigma, P, pieces);
+    const { logDensity, positive } = correctedLogDensity(pieces.logEvidence, evidenceCorrection(meanShift, x, z, pieces));
+    if (!positive) negative++;
+    return logDensity;
+  });
+  if (out.includes(undefined)) {
+    warnings.push("log densities are left out: the kernel of the inputs is singular, so the outputs have no density");
+    return undefined;
+  }
+  if (negative > 0) warnings.push(`the first-order density is negative at ${negative} of ${out.length} values (too far in the tail); the exponentiated correction is given there`);
+  return Float64Array.from(out as number[]);
+}
+
+/** Corrected density of one output at the first input, and its excess kurtosis layer by layer. */
+function priorFigures(setting: Setting, inputs: Matrix, input: { readonly kernel: number; readonly variance: number; readonly meanShift: number }): Figure[] {
+  if (!(input.kernel > 0)) return [];
+  const scale = Math.sqrt(input.kernel);
+  const x = Float64Array.from({ length: 241 }, (_, i) => (-6 + 0.05 * i) * scale);
+  const gaussian = x.map((f) => Math.exp(-0.5 * (f / scale) ** 2) / (scale * Math.sqrt(2 * Math.PI)));
+  const factors = x.map((f) => outputDensityFactor([f], input));
+  const shown = Array.from(x.keys()).filter((i) => factors[i]! > 0);
+  const figures: Figure[] = [
+    {
+      kind: "density",
+      title: "Output at the first input",
+      label: "f",
+      series: [
+        { label: "infinite width", x, y: gaussian },
+        { label: "first order in 1/N", x: Float64Array.from(shown, (i) => x[i]!), y: Float64Array.from(shown, (i) => gaussian[i]! * factors[i]!) },
+      ],
+    },
+  ];
+  const { flow, widths, network } = setting;
+  if (flow === undefined || isConvolutional(network)) return figures;
+  const first = firstKernelOf(setting, rowRange(inputs, 0, 1)).data[0]!;
+  const point = pointFlow(flow, first);
+  const layers = Float64Array.from({ length: widths.length }, (_, l) => l + 1);
+  const kurtosis = layers.map((l) => excessKurtosis({ kernel: point.kernel[l]!, variance: point.variance[l]!.reduce((sum, value, k) => sum + value / widths[k]!, 0) }));
+  figures.push({ kind: "lines", title: "Excess kurtosis with depth, first input", xLabel: "hidden layers", yLabel: "excess kurtosis", series: [{ label: "first order in 1/N", x: layers, y: kurtosis }] });
+  return figures;
+}
