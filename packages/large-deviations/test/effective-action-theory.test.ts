@@ -170,8 +170,8 @@ describe("prior", () => {
   });
   it("integrates to 1 for an activation with a mean, with a bias", async () => {
     const relu = createProblem({ network: network("relu", [5], { biasVariance: [0, 0.2] }), inputs: [[0.3, -1.2, 0.8]], targets: [0], temperature: 1 }, registry);
-    const h = 0.02;
-    const grid = Array.from({ length: 1200 }, (_, i) => matrixFromRows([[(i - 599.5) * h]]));
+    const h = 0.1;
+    const grid = Array.from({ length: 240 }, (_, i) => matrixFromRows([[(i - 119.5) * h]]));
     const result = await effectiveAction.prior!({ network: relu.network, inputs: relu.inputs, outputs: 1, evaluateAt: grid, samples: 0 }, resolveEffectiveActionOptions(), run);
     const density = result.logDensity!.map(Math.exp);
     const moment = (power: number): number => density.reduce((sum, p, i) => sum + h * p * grid[i]!.data[0]! ** power, 0);
