@@ -1,1 +1,14 @@
-export {};
+export * from "./alignment.js";
+export * from "./closure.js";
+export * from "./conditional-moments.js";
+export * from "./create-closure.js";
+export * from "./data-term.js";
+export { firstOrderClosure, fourPointContraction, type FourPointContraction } from "./first-order-closure.js";
+export { gaussianVariationalClosure } from "./gaussian-variational.js";
+export { homogeneousClosure, isHomogeneousPlane } from "./homogeneous-closure.js";
+export { secondChaos } from "./kernel-response.js";
+export { isLinear, linearClosure } from "./linear-closure.js";
+export * from "./nodes.js";
+export { quadratureClosure } from "./quadrature-closure.js";
+export * from "./saddle.js";
+export * from "./prior-covariance.js";

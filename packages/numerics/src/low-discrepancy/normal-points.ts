@@ -1,6 +1,6 @@
 import type { Matrix } from "@finitewidth/core";
 import { affine, cholesky, multiplyTransposedLeft, solveLower, transpose } from "@finitewidth/linalg";
-import quantile from "@stdlib/stats-base-dists-normal-quantile";
+import { normalQuantile } from "../special/normal.js";
 import { sobolPoints, type SobolOptions } from "./sobol.js";
 
 /**
@@ -10,7 +10,7 @@ import { sobolPoints, type SobolOptions } from "./sobol.js";
 export function normalPoints(options: SobolOptions): Matrix {
   const { data, shape } = sobolPoints(options);
   const [count, d] = shape;
-  const z = data.map((u) => quantile(u, 0, 1));
+  const z = data.map((u) => normalQuantile(u));
   const mean = new Float64Array(d);
   for (let i = 0; i < z.length; i++) mean[i % d]! += z[i]! / count;
   for (let i = 0; i < z.length; i++) z[i]! -= mean[i % d]!;

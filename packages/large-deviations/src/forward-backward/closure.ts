@@ -1,0 +1,39 @@
+import type { Matrix } from "@finitewidth/core";
+
+/** Averages under the tilted measure p(h) ∝ N(h | 0, C) exp(g φ(h)ᵀ A φ(h)) of one unit. */
+export interface TiltedAverages {
+  /** ⟨φφᵀ⟩: P × P. */
+  readonly secondMoment: Matrix;
+  /** ∂W/∂C as a full symmetric gradient, dW = tr(∂W/∂C · dC); present when asked for. */
+  readonly gradient?: Matrix;
+  /** W(A|C) = ln E exp(g φᵀAφ), without the bias term; absent at first order in A. */
+  readonly cumulant?: number;
+  /** Covariance of the Gaussian that the measure was computed with, a start for the next call. */
+  readonly proposal?: Matrix;
+  /** 1/(n Σ p²) of the importance weights; 1 for closed forms. */
+  readonly effectiveFraction: number;
+}
+
+/** A tilted measure to average under. */
+export interface TiltedMeasure {
+  /** C: P × P, positive semi-definite. */
+  readonly kernel: Matrix;
+  /** A: P × P, symmetric. */
+  readonly conjugate: Matrix;
+  /** g = σ_w² of the layer above. */
+  readonly weightVariance: number;
+}
+
+/** Test points of a layer: kernels between them and the training points (P* × P), and their own variances (P*). */
+export interface TestKernels {
+  readonly cross: Matrix;
+  readonly variances: Float64Array;
+}
+
+/** One way to average under tilted measures. */
+export interface TiltClosure {
+  /** @throws FinitewidthError (code "not-positive-definite") where the tilt is not integrable. */
+  averages(measure: TiltedMeasure, want: { readonly gradient: boolean }, start?: Matrix): TiltedAverages;
+  /** ⟨φ(h*)φ(h)⟩ and ⟨φ(h*)²⟩ at test points, which carry no tilt: h* given h is Gaussian. */
+  extend(measure: TiltedMeasure, test: TestKernels): TestKernels;
+}

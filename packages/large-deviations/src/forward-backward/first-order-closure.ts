@@ -1,0 +1,122 @@
+import { applyAdjointJacobian, crossKernelMap, kernelMap } from "@finitewidth/activations";
+import { zeros, type Activation, type Matrix } from "@finitewidth/core";
+import { block, combine, diagonalOf, innerProduct, multiply, symmetrise, transpose } from "@finitewidth/linalg";
+import type { TiltClosure, TestKernels, TiltedMeasure } from "./closure.js";
+import { conditionalMoments } from "./conditional-moments.js";
+import { homogeneousContraction, isHomogeneousPlane } from "./homogeneous-closure.js";
+import { secondChaos } from "./kernel-response.js";
+import { symmetricRoot } from "./kernel-root.js";
+import { isLinear } from "./linear-closure.js";
+import type { GaussianNodes } from "./nodes.js";
+import { weightedGram } from "./quadrature-closure.js";
+
+/** h ~ N(0, C) at the nodes, and w·(φᵀAφ − hᵀBh − its mean): what the second chaos leaves. */
+interface Remainder {
+  readonly whitened: Matrix;
+  readonly features: Matrix;
+  readonly weights: Float64Array;
+  readonly total: number;
+}
+
+function remainderOf(activation: Activation, kernel: Matrix, conjugate: Matrix, nodes: GaussianNodes): Remainder {
+  const { root } = symmetricRoot(kernel);
+  const [count, size] = nodes.points.shape;
+  const fields = multiply(nodes.points, root);
+  const features: Matrix = { data: fields.data.map(activation.value), shape: fields.shape };
+  const b = applyAdjointJacobian(activation, kernel, conjugate);
+  const [force, pull] = [multiply(features, conjugate), multiply(fields, b)];
+  const mean = innerProduct(conjugate, kernelMap(activation, kernel)) - innerProduct(b, kernel);
+  const weights = new Float64Array(count);
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    let energy = -mean;
+    for (let j = i * size; j < (i + 1) * size; j++) energy += features.data[j]! * force.data[j]! - fields.data[j]! * pull.data[j]!;
+    weights[i] = nodes.weights[i]! * energy;
+    total += weights[i]!;
+  }
+  return { whitened: nodes.points, features, weights, total };
+}
+
+/** Four-point contraction, and its second-chaos part. */
+export interface FourPointContraction {
+  /** Cov_{N(0,C)}[φφᵀ, φᵀAφ]: P × P. */
+  readonly full: Matrix;
+  /** 2J(C)[C B C], B = Jᵀ(C)[A]: the two-propagator part. */
+  readonly secondChaos: Matrix;
+}
+
+/**
+ * Cov_{N(0,C)}[φφᵀ, φᵀAφ] without a P⁴ tensor: the second-chaos part exactly, the rest from nodes with hᵀBh subtracted (linear φ has no rest; relu
+ * and sign at two points are integrated exactly). O(n P²). Source: docs/theories/forward-backward.md, "First order".
+ */
+export function fourPointContraction(activation: Activation, kernel: Matrix, conjugate: Matrix, nodes: GaussianNodes): FourPointContraction {
+  const second = secondChaos(activation, kernel, conjugate);
+  if (isLinear(activation)) return { full: second, secondChaos: second };
+  if (isHomogeneousPlane(activation, kernel.shape[0])) return { full: symmetrise(homogeneousContraction(activation, kernel, conjugate)), secondChaos: second };
+  const { features, weights, total } = remainderOf(activation, kernel, conjugate, nodes);
+  const rest = combine(1, weightedGram(features, weights), -total, kernelMap(activation, kernel));
+  return { full: symmetrise(combine(1, second, 1, rest)), secondChaos: second };
+}
+
+/** [[C, cᵀ], [c, c*]] for one test point. */
+function joined(kernel: Matrix, test: TestKernels, t: number): Matrix {
+  const n = kernel.shape[0];
+  const out = zeros(n + 1, n + 1);
+  for (let i = 0; i < n; i++) {
+    out.data.set(kernel.data.subarray(i * n, (i + 1) * n), i * (n + 1));
+    out.data[i * (n + 1) + n] = out.data[n * (n + 1) + i] = test.cross.data[t * n + i]!;
+  }
+  out.data[n * (n + 1) + n] = test.variances[t]!;
+  return out;
+}
+
+/**
+ * First order in A: ⟨φφᵀ⟩ = G(C) + g Cov[φφᵀ, φᵀAφ], ∂W/∂C = g Jᵀ(C)[A]. Test points: the same for the joint kernel with A padded by zeros, O(P² + n P)
+ * each. Exists for every activation with a fourth moment, heavy tails included.
+ */
+export function firstOrderClosure(activation: Activation, nodes: GaussianNodes): TiltClosure {
+  return {
+    averages({ kernel, conjugate, weightVariance }: TiltedMeasure, want) {
+      const { full } = fourPointContraction(activation, kernel, conjugate, nodes);
+      const gradient = (): Matrix => {
+        const b = applyAdjointJacobian(activation, kernel, conjugate);
+        return combine(weightVariance, b, 0, b);
+      };
+      return { secondMoment: combine(1, kernelMap(activation, kernel), weightVariance, full), ...(want.gradient ? { gradient: gradient() } : {}), effectiveFraction: 1 };
+    },
+    extend({ kernel, conjugate, weightVariance }, test) {
+      const [points, size] = test.cross.shape;
+      const root = symmetricRoot(kernel);
+      const x = root.whiten(transpose(test.cross));
+      const cross = crossKernelMap(activation, test.variances, test.cross, diagonalOf(kernel));
+      const variances = test.variances.map((value) => activation.moments.diagonal(value));
+      const padded = zeros(size + 1, size + 1);
+      for (let i = 0; i < size; i++) padded.data.set(conjugate.data.subarray(i * size, (i + 1) * size), i * (size + 1));
+      const remainder = isLinear(activation) ? undefined : remainderOf(activation, kernel, conjugate, nodes);
+      const means = remainder ? multiply(remainder.whitened, x) : undefined;
+      for (let t = 0; t < points; t++) {
+        const second = secondChaos(activation, joined(kernel, test, t), padded);
+        const row = block(second, size, size + 1, 0, size + 1).data;
+        const zeroth = cross.data.slice(t * size, (t + 1) * size);
+        const variance = variances[t]!;
+        for (let a = 0; a < size; a++) cross.data[t * size + a]! += weightVariance * row[a]!;
+        variances[t]! += weightVariance * row[size]!;
+        if (!remainder || !means) continue;
+        let explained = 0;
+        for (let k = 0; k < size; k++) explained += x.data[k * points + t]! ** 2;
+        const left = test.variances[t]! - explained;
+        const column = Float64Array.from({ length: means.shape[0] }, (_, i) => means.data[i * points + t]!);
+        const conditional = conditionalMoments(activation, column, left > 1e-12 * test.variances[t]! ? Math.sqrt(left) : 0);
+        // control variate: the exact zeroth order times the sum of the remainder's weights
+        for (let a = 0; a < size; a++) cross.data[t * size + a]! -= weightVariance * remainder.total * zeroth[a]!;
+        variances[t]! -= weightVariance * remainder.total * variance;
+        for (let i = 0; i < column.length; i++) {
+          const weight = weightVariance * remainder.weights[i]!;
+          variances[t]! += weight * conditional.square[i]!;
+          for (let a = 0; a < size; a++) cross.data[t * size + a]! += weight * conditional.mean[i]! * remainder.features.data[i * size + a]!;
+        }
+      }
+      return { cross, variances };
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import type { Activation, Matrix } from "@finitewidth/core";
+import { addDiagonal, cholesky, combine, gram, multiply, multiplyTransposedLeft, solveLower, symmetrise, transpose, type Cholesky } from "@finitewidth/linalg";
+import type { TiltClosure, TestKernels } from "./closure.js";
+import { choleskyRoot, type KernelRoot } from "./kernel-root.js";
+
+/** φ(h) = αh: odd, smooth and homogeneous of degree 1. */
+export const isLinear = (activation: Activation): boolean => activation.degree === 1 && activation.odd && activation.smooth;
+
+/** Gaussian S = (C⁻¹ − 2B)⁻¹ = F (1 − E)⁻¹ Fᵀ with C = FFᵀ and E = 2FᵀBF. */
+export interface TiltedGaussian {
+  readonly root: KernelRoot;
+  /** Cholesky factors of 1 − E. */
+  readonly factor: Cholesky;
+  /** S. */
+  readonly covariance: Matrix;
+}
+
+/** E = 2 Fᵀ B F. */
+export function whitenedTilt(root: KernelRoot, tilt: Matrix): Matrix {
+  return symmetrise(combine(2, multiplyTransposedLeft(root.root, multiply(tilt, root.root)), 0, tilt));
+}
+
+/** The Gaussian N(0, C) tilted by exp(hᵀBh). @throws FinitewidthError (code "not-positive-definite") unless C⁻¹ − 2B is positive definite. O(P³). */
+export function tiltGaussian(root: KernelRoot, tilt: Matrix): TiltedGaussian {
+  const e = whitenedTilt(root, tilt);
+  const factor = cholesky(addDiagonal(combine(-1, e, 0, e), 1));
+  // S = (L⁻¹Fᵀ)ᵀ(L⁻¹Fᵀ)
+  return { root, factor, covariance: gram(transpose(solveLower(factor.factor, transpose(root.root)))) };
+}
+
+/** B (1 − 2CB)⁻¹ = B + 2 B S B: ∂W/∂C of a Gaussian tilt. */
+export function gaussianGradient(tilt: Matrix, covariance: Matrix): Matrix {
+  return symmetrise(combine(1, tilt, 2, multiply(tilt, multiply(covariance, tilt))));
+}
+
+/** Mean map b = C⁻¹c as Sb and the variance s² + bᵀSb of test points: h* = bᵀh + noise of variance s² = c** − cᵀC⁻¹c. */
+export function extendGaussian({ root, factor }: TiltedGaussian, test: TestKernels): TestKernels {
+  const [points, size] = test.cross.shape;
+  const x = root.whiten(transpose(test.cross));
+  const y = solveLower(factor.factor, x);
+  // S b = F (1 − E)⁻¹ F⁻¹ c
+  const cross = transpose(multiplyTransposedLeft(solveLower(factor.factor, transpose(root.root)), y));
+  const variances = test.variances.slice();
+  for (let t = 0; t < points; t++) {
+    let [explained, tilted] = [0, 0];
+    for (let k = 0; k < size; k++) {
+      explained += x.data[k * points + t]! ** 2;
+      tilted += y.data[k * points + t]! ** 2;
+    }
+    variances[t] = Math.max(test.variances[t]! - explained, 0) + tilted;
+  }
+  return { cross, variances };
+}
+
+/** Closed form for φ(h) = αh: ⟨hhᵀ⟩ = S, W = −½ ln det(1 − 2gα²CA), ∂W/∂C = gα²A(1 − 2gα²CA)⁻¹. O(P³). */
+export function linearClosure(activation: Activation): TiltClosure {
+  const square = activation.value(1) ** 2;
+  const tiltOf = (conjugate: Matrix, weightVariance: number): Matrix => combine(square * weightVariance, conjugate, 0, conjugate);
+  return {
+    averages({ kernel, conjugate, weightVariance }, want) {
+      const tilt = tiltOf(conjugate, weightVariance);
+      const { factor, covariance } = tiltGaussian(choleskyRoot(kernel), tilt);
+      return {
+        secondMoment: combine(square, covariance, 0, covariance),
+        ...(want.gradient ? { gradient: gaussianGradient(tilt, covariance) } : {}),
+        cumulant: -0.5 * factor.logDeterminant,
+        effectiveFraction: 1,
+      };
+    },
+    extend({ kernel, conjugate, weightVariance }, test) {
+      const { cross, variances } = extendGaussian(tiltGaussian(choleskyRoot(kernel), tiltOf(conjugate, weightVariance)), test);
+      return { cross: combine(square, cross, 0, cross), variances: variances.map((value) => square * value) };
+    },
+  };
+}

@@ -1,0 +1,75 @@
+import type { Matrix } from "@finitewidth/core";
+import { normalPoints } from "@finitewidth/numerics";
+
+/** Nodes of a P-dimensional standard normal integral: n × P points and n weights that sum to 1. */
+export interface GaussianNodes {
+  readonly points: Matrix;
+  readonly weights: Float64Array;
+}
+
+/** Target error, largest spacing and reach of the lattice rules, P = 1, 2, 3. */
+const lattices = [
+  { error: 1e-14, spacing: 0.2, reach: 8 },
+  { error: 1e-12, spacing: 0.25, reach: 7.5 },
+  { error: 1e-5, spacing: 0.6, reach: 6.2 },
+] as const;
+/** The three-dimensional lattice of pictures: kernel shifts to about 1e-4 of themselves. */
+const coarseLattice = { error: 1e-4, spacing: 0.6, reach: 5.4 } as const;
+/** No lattice is finer than this. */
+const finestSpacing = 0.05;
+
+/**
+ * Trapezoidal rule of the standard normal weight on the lattice `spacing`·ℤ^P inside a ball. Products of two factors erf at variance v are integrated
+ * to about exp(−2π²/((1 + 4v)·spacing²)); Gauss–Hermite rules need several times as many nodes. O((reach/spacing)^P) nodes.
+ */
+export function latticeNodes(dimensions: number, spacing: number, reach: number): GaussianNodes {
+  const half = Math.floor(reach / spacing);
+  const points: number[] = [];
+  const weights: number[] = [];
+  const index = new Int32Array(dimensions).fill(-half);
+  for (;;) {
+    let radius = 0;
+    for (let k = 0; k < dimensions; k++) radius += (index[k]! * spacing) ** 2;
+    if (radius <= reach * reach) {
+      for (let k = 0; k < dimensions; k++) points.push(index[k]! * spacing);
+      weights.push(Math.exp(-0.5 * radius));
+    }
+    let axis = dimensions - 1;
+    while (axis >= 0 && ++index[axis]! > half) index[axis--] = -half;
+    if (axis < 0) break;
+  }
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return { points: { data: Float64Array.from(points), shape: [weights.length, dimensions] }, weights: Float64Array.from(weights, (weight) => weight / total) };
+}
+
+/** 2^log2Count whitened scrambled Sobol nodes of equal weight. */
+export function quasiRandomNodes(dimensions: number, log2Count: number, seed: number): GaussianNodes {
+  const points = normalPoints({ dimensions, log2Count, seed });
+  return { points, weights: new Float64Array(points.shape[0]).fill(1 / points.shape[0]) };
+}
+
+/** Whether `gaussianNodes` gives a lattice, which has no scrambles. */
+export const usesLattice = (dimensions: number, smooth: boolean): boolean => dimensions <= (smooth ? 3 : 2);
+
+/** What nodes to make. */
+export interface NodeOptions {
+  /** P. */
+  readonly dimensions: number;
+  /** Of the activation: kinks spoil the lattice's convergence in three dimensions. */
+  readonly smooth: boolean;
+  /** Largest variance of a preactivation; sets the spacing of the lattice. */
+  readonly largestVariance: number;
+  /** 2^log2Count Sobol nodes. */
+  readonly log2Count: number;
+  readonly seed: number;
+  /** Fewer nodes in three dimensions, where many solutions are wanted for a picture. @defaultValue false */
+  readonly coarse?: boolean;
+}
+
+/** Nodes for P points: a lattice up to P = 3 (2 for activations with kinks), scrambled Sobol nodes above. */
+export function gaussianNodes({ dimensions, smooth, largestVariance, log2Count, seed, coarse = false }: NodeOptions): GaussianNodes {
+  if (!usesLattice(dimensions, smooth)) return quasiRandomNodes(dimensions, log2Count, seed);
+  const { error, spacing, reach } = coarse && dimensions === 3 ? coarseLattice : lattices[dimensions - 1]!;
+  const wanted = Math.sqrt((2 * Math.PI ** 2) / ((1 + 4 * largestVariance) * Math.log(1 / error)));
+  return latticeNodes(dimensions, Math.min(spacing, Math.max(wanted, dimensions === 3 ? 4 * finestSpacing : finestSpacing)), reach);
+}

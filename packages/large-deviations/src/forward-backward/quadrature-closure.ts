@@ -1,0 +1,194 @@
+import { applyAdjointJacobian, crossKernelMap, kernelMap } from "@finitewidth/activations";
+import { FinitewidthError, zeros, type Activation, type Matrix } from "@finitewidth/core";
+import { addDiagonal, cholesky, combine, diagonalOf, gram, multiply, multiplyTransposedLeft, symmetricEigen, symmetrise, trace, transpose } from "@finitewidth/linalg";
+import type { TiltClosure, TiltedMeasure } from "./closure.js";
+import { conditionalMoments } from "./conditional-moments.js";
+import { symmetricRoot, type KernelRoot } from "./kernel-root.js";
+import { whitenedTilt } from "./linear-closure.js";
+import type { GaussianNodes } from "./nodes.js";
+
+/** Range of the eigenvalues of the proposal's tilt. */
+const clip = { lower: -4, upper: 0.8 } as const;
+
+/** Nodes of a tilted measure with its proposal N(0, S). */
+interface TiltedSample {
+  readonly root: KernelRoot;
+  /** S. */
+  readonly covariance: Matrix;
+  /** Symmetric (1 − Λ)^{−½} in whitened coordinates: y = stretch z, h = F y. */
+  readonly stretch: Matrix;
+  /** Λ/(1 − Λ) in whitened coordinates, S's excess over C. */
+  readonly excess: Matrix;
+  /** y: n × P. */
+  readonly whitened: Matrix;
+  /** h: n × P. */
+  readonly fields: Matrix;
+  /** φ(h): n × P. */
+  readonly features: Matrix;
+  /** φ(h) A: n × P. */
+  readonly force: Matrix;
+  /** Self-normalised weights p. */
+  readonly weights: Float64Array;
+  /** p − w, which integrates what the proposal's own moments leave. */
+  readonly differences: Float64Array;
+  readonly cumulant: number;
+  readonly effectiveFraction: number;
+}
+
+/** Rows of `m` multiplied by `factors`. */
+function scaleRows(m: Matrix, factors: Float64Array): Matrix {
+  const [rows, columns] = m.shape;
+  const out = zeros(rows, columns);
+  for (let i = 0; i < rows; i++) for (let j = i * columns; j < (i + 1) * columns; j++) out.data[j] = m.data[j]! * factors[i]!;
+  return out;
+}
+
+/** Σ_i factors_i rows_iᵀ rows_i. */
+export const weightedGram = (rows: Matrix, factors: Float64Array): Matrix => symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
+
+/** V diag(f(λ)) Vᵀ. */
+function spectralFunction(vectors: Matrix, values: Float64Array, f: (value: number) => number): Matrix {
+  const n = values.length;
+  const scaled = zeros(n, n);
+  for (let i = 0; i < n; i++) for (let k = 0; k < n; k++) scaled.data[i * n + k] = vectors.data[i * n + k]! * f(values[k]!);
+  return symmetrise(multiply(scaled, transpose(vectors)));
+}
+
+/** Nodes and weights of the tilted measure. @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to diverge. */
+function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, conjugate, weightVariance }: TiltedMeasure): TiltedSample {
+  const root = symmetricRoot(kernel);
+  const [count, size] = nodes.points.shape;
+  const tilt = applyAdjointJacobian(activation, kernel, conjugate);
+  const { values, vectors } = symmetricEigen(whitenedTilt(root, combine(weightVariance, tilt, 0, tilt)));
+  const lambda = values.map((value) => Math.min(Math.max(value, clip.lower), clip.upper));
+  const stretch = spectralFunction(vectors, lambda, (value) => 1 / Math.sqrt(1 - value));
+  const excess = spectralFunction(vectors, lambda, (value) => value / (1 - value));
+  const stretchedRoot = multiply(root.root, stretch);
+  const covariance = gram(stretchedRoot);
+  const whitened = multiply(nodes.points, stretch);
+  const fields = multiply(whitened, root.root);
+  const features: Matrix = { data: fields.data.map(activation.value), shape: fields.shape };
+  const force = multiply(features, conjugate);
+  const quadratic = multiply(nodes.points, excess);
+  let logDeterminant = 0;
+  for (const value of lambda) logDeterminant += Math.log1p(-value);
+  const exponents = new Float64Array(count);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < count; i++) {
+    let [energy, proposal, radius] = [0, 0, 0];
+    for (let j = i * size; j < (i + 1) * size; j++) {
+      energy += features.data[j]! * force.data[j]!;
+      proposal += nodes.points.data[j]! * quadratic.data[j]!;
+      radius += whitened.data[j]! ** 2;
+    }
+    if (activation.degree === 1 && radius - 2 * weightVariance * energy <= 0 && radius > 0) {
+      throw new FinitewidthError("the tilt grows faster than the Gaussian decays in some direction: W is infinite", { code: "not-positive-definite" });
+    }
+    exponents[i] = weightVariance * energy - 0.5 * proposal - 0.5 * logDeterminant;
+    if (exponents[i]! > largest) largest = exponents[i]!;
+  }
+  let total = 0;
+  for (let i = 0; i < count; i++) {
+    exponents[i] = nodes.weights[i]! * Math.exp(exponents[i]! - largest);
+    total += exponents[i]!;
+  }
+  const weights = exponents.map((value) => value / total);
+  let concentration = 0;
+  const differences = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    concentration += (weights[i]! * weights[i]!) / nodes.weights[i]!;
+    differences[i] = weights[i]! - nodes.weights[i]!;
+  }
+  return { root, covariance, stretch, excess, whitened, fields, features, force, weights, differences, cumulant: Math.log(total) + largest, effectiveFraction: 1 / concentration };
+}
+
+const isPositive = (m: Matrix): boolean => {
+  try {
+    cholesky(addDiagonal(m, 1e-9 * (trace(m) / m.shape[0])));
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** ∂W/∂C = gA∘⟨φ′φ′ᵀ⟩ + g diag⟨φ″∘(Aφ)⟩ + 2g²⟨uuᵀ⟩, u = φ′∘(Aφ). */
+function smoothGradient(activation: Activation, { conjugate, weightVariance }: TiltedMeasure, sample: TiltedSample): Matrix {
+  const { fields, force, weights, differences } = sample;
+  const size = conjugate.shape[0];
+  const second = activation.secondDerivative!;
+  const slopes: Matrix = { data: fields.data.map(activation.derivative), shape: fields.shape };
+  const product: Matrix = { data: slopes.data.map((value, i) => value * force.data[i]!), shape: fields.shape };
+  const curvature = new Float64Array(size);
+  for (let i = 0; i < fields.data.length; i++) curvature[i % size]! += differences[Math.floor(i / size)]! * second(fields.data[i]!) * force.data[i]!;
+  const slopeMoment = weightedGram(slopes, differences);
+  const outer = weightedGram(product, weights);
+  const known = applyAdjointJacobian(activation, sample.covariance, conjugate);
+  const out = zeros(size, size);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = weightVariance * (known.data[i]! + conjugate.data[i]! * slopeMoment.data[i]!) + 2 * weightVariance ** 2 * outer.data[i]!;
+  for (let a = 0; a < size; a++) out.data[a * size + a]! += weightVariance * curvature[a]!;
+  return out;
+}
+
+/** ∂W/∂C = ½C⁻¹(⟨hhᵀ⟩ − C)C⁻¹ in whitened coordinates. */
+function whitenedGradient({ root, excess, whitened, differences }: TiltedSample): Matrix {
+  const moment = combine(1, excess, 1, weightedGram(whitened, differences));
+  const gradient = root.unwhitenGradient(moment);
+  return symmetrise(combine(0.5, gradient, 0, gradient));
+}
+
+/**
+ * Importance nodes with control variates: proposal N(0, S) from B = gJᵀ(C)[A] with the eigenvalues of 2FᵀBF kept in [−4, 0.8], self-normalised
+ * weights, and the proposal's Gaussian moments added exactly. O(n P²) for n nodes. Source: docs/theories/forward-backward.md.
+ */
+export function quadratureClosure(activation: Activation, nodes: GaussianNodes): TiltClosure {
+  return {
+    averages(measure, want) {
+      const sample = sampleTilted(activation, nodes, measure);
+      const controlled = combine(1, kernelMap(activation, sample.covariance), 1, weightedGram(sample.features, sample.differences));
+      return {
+        // far from the solution the proposal can be so poor that the variate spoils positivity: then the plain sum
+        secondMoment: isPositive(controlled) ? controlled : weightedGram(sample.features, sample.weights),
+        ...(want.gradient ? { gradient: activation.smooth ? smoothGradient(activation, measure, sample) : whitenedGradient(sample) } : {}),
+        cumulant: sample.cumulant,
+        effectiveFraction: sample.effectiveFraction,
+      };
+    },
+    extend(measure, test) {
+      const sample = sampleTilted(activation, nodes, measure);
+      const [points, size] = test.cross.shape;
+      const x = sample.root.whiten(transpose(test.cross));
+      const stretched = multiply(sample.stretch, x);
+      // S b = F (1 − Λ)⁻¹ F⁻¹ c, and bᵀSb
+      const tiltedCross = transpose(multiply(sample.root.root, multiply(sample.stretch, stretched)));
+      const means = multiply(sample.whitened, x);
+      const count = means.shape[0];
+      const residual = new Float64Array(points);
+      const tilted = new Float64Array(points);
+      for (let t = 0; t < points; t++) {
+        let [explained, spread] = [0, 0];
+        for (let k = 0; k < size; k++) {
+          explained += x.data[k * points + t]! ** 2;
+          spread += stretched.data[k * points + t]! ** 2;
+        }
+        const left = test.variances[t]! - explained;
+        // rounding: a test point in the span of the training points has no variance of its own
+        residual[t] = left > 1e-12 * test.variances[t]! ? left : 0;
+        tilted[t] = residual[t]! + spread;
+      }
+      const cross = crossKernelMap(activation, tilted, tiltedCross, diagonalOf(sample.covariance));
+      const variances = tilted.map((value) => activation.moments.diagonal(value));
+      const column = new Float64Array(count);
+      for (let t = 0; t < points; t++) {
+        for (let i = 0; i < count; i++) column[i] = means.data[i * points + t]!;
+        const conditional = conditionalMoments(activation, column, Math.sqrt(residual[t]!));
+        for (let i = 0; i < count; i++) {
+          const weight = sample.differences[i]!;
+          variances[t]! += weight * conditional.square[i]!;
+          const scaled = weight * conditional.mean[i]!;
+          for (let a = 0; a < size; a++) cross.data[t * size + a]! += scaled * sample.features.data[i * size + a]!;
+        }
+      }
+      return { cross, variances };
+    },
+  };
+}
