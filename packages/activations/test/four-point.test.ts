@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { defineActivation, erf, gelu, geluFunction, identity, quadratic, relu, sign, smoothFourPoint, smoothFourPointEstimate, step, tanh, tanhFunction } from "../src/index.js";

@@ -1,6 +1,6 @@
 import { matrix, matrixFromRows, type Matrix } from "@finitewidth/core";
 import { innerProduct, multiplyTransposedRight, symmetricEigenvalues } from "@finitewidth/linalg";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { applyAdjointJacobian, applyJacobian, crossInfiniteWidthRecursion, crossKernelMap, diagonalMap, fourPointContraction, infiniteWidthRecursion, kernelMap, kernelSlopes, plugin, subtractDisconnected, vertexContraction } from "../src/index.js";

@@ -69,17 +69,22 @@ function tripleDeterminant(x: number, y: number, z: number, restX: number, restY
 
 /** det R by symmetric elimination with the largest pivot first: every pivot keeps an absolute error of 1e-16, so that det R keeps its digits when all inputs are close. */
 function correlationDeterminant(correlation: Float64Array): number {
-  const m = Float64Array.from({ length: 16 }, (_, i) => (i % 5 === 0 ? 1 : correlation[pairOf(Math.floor(i / 4), i % 4)]!));
-  const left = [0, 1, 2, 3];
+  const m = new Float64Array(16);
+  for (let i = 0; i < 4; i++) for (let j = 0; j < 4; j++) m[4 * i + j] = i === j ? 1 : correlation[pairOf(i, j)]!;
   let determinant = 1;
-  while (left.length > 0) {
-    let best = 0;
-    for (let i = 1; i < left.length; i++) if (m[5 * left[i]!]! > m[5 * left[best]!]!) best = i;
-    const [p] = left.splice(best, 1) as [number];
+  let eliminated = 0;
+  for (let round = 0; round < 4; round++) {
+    let p = -1;
+    for (let i = 0; i < 4; i++) if ((eliminated & (1 << i)) === 0 && (p < 0 || m[5 * i]! > m[5 * p]!)) p = i;
     const pivot = m[5 * p]!;
     if (!(pivot > 1e-15)) return 0;
     determinant *= pivot;
-    for (const i of left) for (const j of left) m[4 * i + j]! -= (m[4 * i + p]! * m[4 * p + j]!) / pivot;
+    eliminated |= 1 << p;
+    for (let i = 0; i < 4; i++) {
+      if ((eliminated & (1 << i)) !== 0) continue;
+      const factor = m[4 * i + p]! / pivot;
+      for (let j = 0; j < 4; j++) if ((eliminated & (1 << j)) === 0) m[4 * i + j]! -= factor * m[4 * p + j]!;
+    }
   }
   return determinant;
 }

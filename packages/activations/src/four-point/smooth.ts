@@ -13,13 +13,13 @@ export interface FourPointEstimate {
 
 /** Working precision of the rule by rank: merged poles of coincident indices ask for more digits where digits are cheap. */
 const precisions = [1e-18, 1e-18, 1e-16, 1e-12, 1e-9] as const;
-const maximumEvaluations = 4e7;
+const maximumEvaluations = 4e8;
 
 /**
  * E φ(h1)φ(h2)φ(h3)φ(h4), h ~ N(0, C), for analytic φ: trapezoid rule in r = rank(C) whitened coordinates (pivoted Cholesky), on the ball
  * that carries the weight, each coordinate with the spacing its poles demand. About 10³, 3·10⁴, 2·10⁵ evaluations of φ for r = 2, 3, 4 at
  * unit variances; relative error about 1e-12 for r ≤ 3, 1e-8 for r = 4.
- * @throws FinitewidthError (code "refused") when the variances are so large that 4·10⁷ evaluations do not suffice.
+ * @throws FinitewidthError (code "refused") when the variances are so large that the enclosing grid has more than 4·10⁸ points.
  * Source: docs/theories/perturbative.md, "Four-point functions".
  */
 export function smoothFourPoint(f: ActivationFunction, covariance: Float64Array): number {
