@@ -25,14 +25,16 @@ export function* priorClaims(prior: PriorResult): Iterable<Claim> {
 /** Claims about the posterior: evidence, predictions, learned kernels. */
 export function* posteriorClaims(posterior: Posterior, predictive: Prediction): Iterable<Claim> {
   const common = { source, error: "exact" as const };
-  if (posterior.logEvidence !== undefined) yield { ...common, id: "log-evidence", statement: "The evidence is the prior average over the mixing variable of a Gaussian density.", estimand: { of: "posterior", quantity: "logEvidence" }, value: scalar(posterior.logEvidence) };
-  yield { ...common, id: "predictive-mean", statement: "The predictive mean averages Gaussian-process means over the posterior of the mixing variable.", estimand: { of: "posterior", quantity: "predictive.mean" }, value: predictive.mean };
-  yield { ...common, id: "predictive-variance", statement: "The predictive variance adds the spread of those means.", estimand: { of: "posterior", quantity: "predictive.variance" }, value: predictive.variance };
+  const spread = (standardError: Tensor | undefined) => (standardError === undefined ? {} : { standardError });
+  const { standardError } = posterior;
+  if (posterior.logEvidence !== undefined) yield { ...common, id: "log-evidence", statement: "The evidence is the prior average over the mixing variable of a Gaussian density.", estimand: { of: "posterior", quantity: "logEvidence" }, value: scalar(posterior.logEvidence), ...(standardError?.logEvidence === undefined ? {} : { standardError: scalar(standardError.logEvidence) }) };
+  yield { ...common, id: "predictive-mean", statement: "The predictive mean averages Gaussian-process means over the posterior of the mixing variable.", estimand: { of: "posterior", quantity: "predictive.mean" }, value: predictive.mean, ...spread(predictive.standardError?.mean) };
+  yield { ...common, id: "predictive-variance", statement: "The predictive variance adds the spread of those means.", estimand: { of: "posterior", quantity: "predictive.variance" }, value: predictive.variance, ...spread(predictive.standardError?.variance) };
   if (posterior.train !== undefined) {
-    yield { ...common, id: "train-mean", statement: "The same at the training inputs.", estimand: { of: "posterior", quantity: "train.mean" }, value: posterior.train.mean };
-    yield { ...common, id: "train-variance", statement: "The same at the training inputs.", estimand: { of: "posterior", quantity: "train.variance" }, value: posterior.train.variance };
+    yield { ...common, id: "train-mean", statement: "The same at the training inputs.", estimand: { of: "posterior", quantity: "train.mean" }, value: posterior.train.mean, ...spread(posterior.train.standardError?.mean) };
+    yield { ...common, id: "train-variance", statement: "The same at the training inputs.", estimand: { of: "posterior", quantity: "train.variance" }, value: posterior.train.variance, ...spread(posterior.train.standardError?.variance) };
   }
   for (const [l, value] of (posterior.hiddenKernels ?? []).entries()) {
-    yield { ...common, id: `hidden-kernel-${l + 1}`, statement: `The kernel of hidden layer ${l + 1} gains the outer product of the outputs, divided by its width.`, estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 }, value };
+    yield { ...common, id: `hidden-kernel-${l + 1}`, statement: `The kernel of hidden layer ${l + 1} gains the outer product of the outputs, divided by its width.`, estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 }, value, ...spread(standardError?.hiddenKernels?.[l]) };
   }
 }

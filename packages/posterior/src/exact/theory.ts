@@ -7,6 +7,7 @@ import { posteriorClaims, priorClaims } from "./claims.js";
 import { priorMoments } from "./prior-moments.js";
 import { collectLogDensities, scalarLogDensity } from "./prior.js";
 import { fitScalar, predictFromScalar } from "./scalar-theory.js";
+import { fitSiteChain, predictSiteChain, siteChainPrior } from "../site-chain/index.js";
 
 function mixingLaw(network: Problem["network"], registry: Registry): MixingLaw | undefined {
   const { priorModel, activation } = resolveNetwork(registry, network);
@@ -31,15 +32,33 @@ async function fit(given: Problem, options: ExactOptions, run: Run): Promise<Pos
   const law = requireLaw(problem.network, run.registry);
   const chain = plainChain(law.chain);
   if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
-    return { ...fitScalar(problem, law, chain, isFullyConnected(problem.network), run), problem: given };
+    const posterior = fitScalar(problem, law, chain, isFullyConnected(problem.network), run);
+    return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)), problem: given };
   }
-  if (chain !== undefined) return { ...(await fitMatrix(problem, law, chain, isFullyConnected(problem.network), { ...defaultSampling, ...options }, run)), problem: given };
-  throw refusal("exact", "not available yet");
+  if (chain !== undefined) {
+    const posterior = await fitMatrix(problem, law, chain, isFullyConnected(problem.network), { ...defaultSampling, ...options }, run);
+    return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)), problem: given };
+  }
+  return { ...(await fitSiteChain(problem, law, options, run)), problem: given };
+}
+
+/** Points times outputs up to which the learned kernels of a network whose mixing matrix has one site, but whose layers have more, are found. */
+const kernelLimit = 300;
+
+/** A convolution that reduces to one site: its hidden kernels over all sites are those of the chain over sites. */
+async function missingKernels(problem: Problem, law: MixingLaw, posterior: Posterior, options: ExactOptions, run: Run): Promise<Pick<Posterior, "hiddenKernels" | "standardError" | "warnings">> {
+  const { warnings } = posterior;
+  if (posterior.hiddenKernels !== undefined) return { warnings };
+  if (problem.targets.data.length > kernelLimit) return { warnings: [...warnings, `hidden kernels of a convolution are left out for more than ${kernelLimit} targets`] };
+  const { hiddenKernels, standardError } = await fitSiteChain(problem, law, options, run);
+  if (hiddenKernels === undefined) return { warnings };
+  return { warnings, hiddenKernels, ...(standardError?.hiddenKernels === undefined ? {} : { standardError: { ...posterior.standardError, hiddenKernels: standardError.hiddenKernels } }) };
 }
 
 async function predict(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
   const problem = toStandardScaling(posterior.problem);
   const law = requireLaw(problem.network, run.registry);
+  if ("points" in posterior.arrays) return predictSiteChain(posterior, problem, law, inputs, want.covariance, run);
   if ("mixing" in posterior.arrays) return predictFromMatrix(posterior, problem, law, inputs, want.covariance, run);
   return predictFromScalar(posterior, problem, law, inputs, want.covariance, run);
 }
@@ -47,7 +66,7 @@ async function predict(posterior: Posterior, inputs: Matrix, want: { readonly co
 async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Promise<PriorResult> {
   const law = requireLaw(problem.network, run.registry);
   const chain = plainChain(law.chain);
-  if (chain === undefined) throw refusal("exact", "not available yet");
+  if (chain === undefined) return siteChainPrior(problem, law, options, run);
   const kernel = law.siteKernels(problem.inputs)[0]!;
   const density =
     problem.outputs === 1 && !hasHiddenBias(chain)
