@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import asc from "assemblyscript/asc";
+import { main as compileAssembly } from "assemblyscript/asc";
 
 const workspace = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(workspace, "packages/linalg/assembly");
@@ -12,7 +12,7 @@ const builds = { simd: [], relaxed: ["--enable", "relaxed-simd"] };
 
 async function compile(flags) {
   let binary;
-  const { error, stderr } = await asc.main(
+  const { error, stderr } = await compileAssembly(
     ["index.ts", "--optimizeLevel", "3", "--shrinkLevel", "0", "--noAssert", "--runtime", "stub", "--importMemory", "--noExportMemory", "--disableWarning", "112", "--enable", "simd", ...flags, "--outFile", "out.wasm"],
     {
       readFile: (name, base) => {

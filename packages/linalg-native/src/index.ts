@@ -1,1 +1,2 @@
 export { createNativeBackend, type NativeOptions } from "./backend.js";
+export { loadOpenBlas, type OpenBlas } from "./library.js";

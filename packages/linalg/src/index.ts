@@ -2,6 +2,7 @@ export { backend, setBackend, type Backend, type CholeskyOutcome } from "./backe
 export * from "./cholesky.js";
 export * from "./eigen.js";
 export * from "./elementary.js";
+export * from "./lanczos.js";
 export * from "./lu.js";
 export * from "./maps.js";
 export * from "./products.js";
