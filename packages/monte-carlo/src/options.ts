@@ -1,0 +1,42 @@
+import { oneOf, positiveInteger, positiveNumber, nonNegativeInteger, strictObject, type StandardSchemaV1 } from "@finitewidth/core";
+import * as v from "valibot";
+
+/** Options of the method `monte-carlo`. */
+export interface MonteCarloOptions {
+  /**
+   * "hmc": Hamiltonian Monte Carlo, any network. "mala": one adjusted Langevin step per draw. "langevin": the unadjusted dynamics of the papers, with
+   * its discretisation bias. "gibbs": layer by layer, exact conditionals, identity activation only.
+   */
+  readonly sampler: "hmc" | "mala" | "langevin" | "gibbs";
+  readonly chains: number;
+  /** Draws kept per chain. */
+  readonly draws: number;
+  /** Iterations per chain that adapt the sampler and are thrown away. */
+  readonly warmup: number;
+  readonly target: "posterior";
+  /** "integrated": the readout layer is integrated out and the chain moves in the hidden weights. "sampled": it moves in all weights. */
+  readonly readout: "integrated" | "sampled";
+  /** What the warm-up learns about scales: nothing, or a variance per weight. */
+  readonly metric: "unit" | "diagonal";
+  readonly targetAcceptance?: number;
+  /** η of the unadjusted Langevin dynamics in whitened weights; without it, tuned like an adjusted chain and halved. */
+  readonly stepSize?: number;
+  /** Draws per chain kept for predictions; fewer when they would take more than 256 MiB. */
+  readonly storedDraws?: number;
+}
+
+const fraction = v.pipe(v.number("a number between 0 and 1"), v.gtValue(0, "a number between 0 and 1"), v.ltValue(1, "a number between 0 and 1"));
+
+/** Schema of the options, defaults filled in; unknown keys are rejected. */
+export const monteCarloOptions = strictObject({
+  sampler: v.optional(oneOf(["hmc", "mala", "langevin", "gibbs"]), "hmc"),
+  chains: v.optional(positiveInteger, 4),
+  draws: v.optional(v.pipe(positiveInteger, v.minValue(8, "an integer ≥ 8")), 1000),
+  warmup: v.optional(nonNegativeInteger, 500),
+  target: v.optional(oneOf(["posterior"]), "posterior"),
+  readout: v.optional(oneOf(["integrated", "sampled"]), "integrated"),
+  metric: v.optional(oneOf(["unit", "diagonal"]), "unit"),
+  targetAcceptance: v.exactOptional(fraction),
+  stepSize: v.exactOptional(positiveNumber),
+  storedDraws: v.exactOptional(positiveInteger),
+}) as StandardSchemaV1<unknown, MonteCarloOptions>;

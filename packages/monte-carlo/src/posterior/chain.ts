@@ -1,0 +1,198 @@
+import { FinitewidthError, inputError, resolveNetwork, type FiniteNetwork, type Problem, type RandomStream, type Registry, type Task } from "@finitewidth/core";
+import { addToMoments, emptyMoments, hamiltonianChain, langevinChain, type ChainReport, type ChainState, type LogDensity, type RunningMoments, type Start } from "@finitewidth/numerics";
+import { stream } from "@finitewidth/random";
+import type { MonteCarloOptions } from "../options.js";
+import { createPause } from "../pause.js";
+import { batchCount, batchOf, mergeBatches, singleBatch, type BatchMeans } from "./batch-means.js";
+import { collapsedDensity, fullDensity, readoutAt, type SamplingProblem } from "./densities.js";
+import { gibbsChain } from "./gibbs.js";
+
+/** One chain to run. */
+export interface ChainChunk {
+  /** In standard scaling. */
+  readonly problem: Problem;
+  readonly options: MonteCarloOptions;
+  readonly seed: number;
+  readonly chain: number;
+  /** Draws of the hidden parameters to keep. */
+  readonly stored: number;
+}
+
+/** What one chain found. */
+export interface ChainResult {
+  /** f at the training inputs, conditioned on the hidden layers draw by draw. */
+  readonly train: BatchMeans;
+  /** Ĝ¹ … Ĝ^L, one running mean over batches for each. */
+  readonly kernels: readonly RunningMoments[];
+  /** Readout norm, D × D. */
+  readonly readoutNorm: RunningMoments;
+  /** Traces of the quantities that tell whether chains agree: one value per draw. */
+  readonly traces: Readonly<Record<string, Float64Array>>;
+  /** Hidden parameters of the stored draws, stored × parameters. */
+  readonly theta: Float64Array;
+  readonly report: ChainReport;
+}
+
+/** Outputs at training inputs whose traces are kept. */
+const tracedOutputs = 16;
+/** First index of the streams of chains; chunks of other computations of the same seed use others. */
+const chainStreams = 1;
+
+/** The network of a problem in standard scaling, realised on its training inputs. */
+export function samplingProblem(problem: Problem, registry: Registry): SamplingProblem {
+  const { network, inputs, targets, temperature } = problem;
+  const { priorModel, activation } = resolveNetwork(registry, network);
+  return { network: priorModel.realise(network, activation, inputs, targets.shape[1]), targets, temperature, readoutBias: Math.sqrt(network.biasVariance.at(-1)!) };
+}
+
+const fromPrior: Start = (random, out) => void random.normals(out);
+
+/** Runs one chain: warm-up, then the records of every draw, the readout always conditioned on the hidden layers exactly (Rao–Blackwell). */
+export const sampleChain: Task<ChainChunk, ChainResult> = {
+  module: import.meta.url,
+  name: "sampleChain",
+  async run(chunk, { registry, tick }) {
+    const { options } = chunk;
+    const problem = samplingProblem(chunk.problem, registry);
+    const random = stream(chunk.seed, chainStreams, chunk.chain);
+    const hidden = problem.network.parameters - problem.network.readoutParameters;
+    const recorder = createRecorder(problem, options, chunk.stored, hidden);
+    const chain = openChain(problem, options, random, tick);
+    const pause = createPause();
+    for (;;) {
+      const next = chain.next();
+      if (next.done) return { ...recorder.finish(), report: next.value };
+      if (!next.value.warmup) recorder.add(next.value, next.value.iteration - options.warmup);
+      await pause();
+    }
+  },
+};
+
+/** The chosen sampler as a generator. */
+function openChain(problem: SamplingProblem, options: MonteCarloOptions, random: RandomStream, tick: (fraction: number) => void): Generator<ChainState, ChainReport, void> {
+  const { sampler, draws, warmup } = options;
+  if (sampler === "gibbs") return withReport(gibbsChain(problem, draws, warmup, random, tick), (warmup + draws) * problem.network.offsets.length * problem.targets.data.length);
+  const target = options.readout === "sampled" ? fullDensity(problem) : collapsedDensity(problem);
+  if (sampler === "langevin") return openLangevin(target, options, random, tick);
+  return hamiltonianChain(
+    target,
+    {
+      draws,
+      warmup,
+      adapt: options.metric === "unit" ? "none" : "diagonal",
+      shrinkage: { variance: 1, weight: 50 },
+      ...(sampler === "mala" ? { steps: 1, targetAcceptance: options.targetAcceptance ?? 0.57 } : options.targetAcceptance === undefined ? {} : { targetAcceptance: options.targetAcceptance }),
+    },
+    fromPrior,
+    random,
+    tick,
+  );
+}
+
+/** Unadjusted Langevin dynamics; without a step size, the warm-up is an adjusted chain that finds one. */
+function* openLangevin(target: LogDensity, options: MonteCarloOptions, random: RandomStream, tick: (fraction: number) => void): Generator<ChainState, ChainReport, void> {
+  const { draws, warmup } = options;
+  let start = fromPrior;
+  let stepSize = options.stepSize;
+  let evaluations = draws;
+  if (stepSize === undefined) {
+    if (warmup === 0) throw inputError("stepSize", "a positive number when there is no warm-up to find one", stepSize);
+    const adjusted = hamiltonianChain(target, { draws: 0, warmup, steps: 1, adapt: "none", targetAcceptance: 0.57 }, fromPrior, random, (fraction) => tick((fraction * warmup) / (warmup + draws)));
+    let next = adjusted.next();
+    let position = new Float64Array(target.dimension);
+    for (; !next.done; next = adjusted.next()) {
+      position = next.value.position.slice();
+      yield next.value;
+    }
+    // a leapfrog step of size ε is a Langevin step of size ε²/2; half of that keeps the bias down
+    stepSize = 0.25 * next.value.stepSize ** 2;
+    evaluations += next.value.gradients;
+    start = (_random, out) => void out.set(position);
+  }
+  const length = options.stepSize === undefined ? 0 : warmup;
+  const offset = warmup - length;
+  for (const state of langevinChain(target, { draws, warmup: length, stepSize }, start, random, (fraction) => tick((offset + fraction * (length + draws)) / (warmup + draws)))) {
+    yield { ...state, iteration: state.iteration + offset };
+  }
+  return { stepSize, acceptance: 1, divergences: 0, gradients: evaluations + length, energyFraction: 1 };
+}
+
+function* withReport(chain: Generator<ChainState, void, void>, gradients: number): Generator<ChainState, ChainReport, void> {
+  yield* chain;
+  return { stepSize: 0, acceptance: 1, divergences: 0, gradients, energyFraction: 1 };
+}
+
+function createRecorder(problem: SamplingProblem, options: MonteCarloOptions, stored: number, hidden: number) {
+  const { draws } = options;
+  const [points, outputs] = problem.targets.shape;
+  const size = points * outputs;
+  const batches = batchCount(draws);
+  const scratch = new Float64Array(problem.network.parameters);
+  const traced = Array.from({ length: Math.min(size, tracedOutputs) }, (_, k) => Math.floor((k * size) / Math.min(size, tracedOutputs)));
+  const traces: Record<string, Float64Array> = { "log density": new Float64Array(draws), "log likelihood": new Float64Array(draws), "readout norm": new Float64Array(draws) };
+  for (const i of traced) traces[`f[${Math.floor(i / outputs)}, ${i % outputs}]`] = new Float64Array(draws);
+  const theta = new Float64Array(stored * hidden);
+  const readoutNorm = emptyMoments(outputs * outputs);
+
+  let train: BatchMeans | undefined;
+  let kernels: RunningMoments[] | undefined;
+  let [sumMean, sumSecond, sumNorm] = [new Float64Array(size), new Float64Array(size), new Float64Array(outputs * outputs)];
+  let sumKernels: Float64Array[] = [];
+  let [count, batch, kept] = [0, 0, 0];
+
+  const closeBatch = (): void => {
+    const averaged = (sum: Float64Array): Float64Array => sum.map((value) => value / count);
+    const single = singleBatch(averaged(sumMean), averaged(sumSecond));
+    train = train === undefined ? single : mergeBatches(train, single);
+    kernels ??= sumKernels.map((sum) => emptyMoments(sum.length));
+    sumKernels.forEach((sum, l) => addToMoments(kernels![l]!, averaged(sum)));
+    addToMoments(readoutNorm, averaged(sumNorm));
+    [sumMean, sumSecond, sumNorm] = [new Float64Array(size), new Float64Array(size), new Float64Array(outputs * outputs)];
+    sumKernels = [];
+    count = 0;
+  };
+  return {
+    add(state: ChainState, draw: number): void {
+      if (batchOf(draw, draws, batches) !== batch) {
+        closeBatch();
+        batch++;
+      }
+      const position = state.position.subarray(0, hidden);
+      const { readout, state: network } = readoutAt(problem, position, scratch);
+      const { mean, variance } = readout.train();
+      for (let i = 0; i < size; i++) {
+        sumMean[i]! += mean.data[i]!;
+        sumSecond[i]! += variance[Math.floor(i / outputs)]! + mean.data[i]! ** 2;
+      }
+      const norm = readout.readoutNorm();
+      let trace = 0;
+      for (let i = 0; i < norm.data.length; i++) sumNorm[i]! += norm.data[i]!;
+      for (let d = 0; d < outputs; d++) trace += norm.data[d * (outputs + 1)]!;
+      network.hiddenKernels().forEach((kernel, l) => {
+        const sum = (sumKernels[l] ??= new Float64Array(kernel.data.length));
+        let diagonal = 0;
+        for (let i = 0; i < sum.length; i++) sum[i]! += kernel.data[i]!;
+        for (let i = 0; i < points; i++) diagonal += kernel.data[i * (points + 1)]!;
+        (traces[`trace of hidden kernel ${l + 1}`] ??= new Float64Array(draws))[draw] = diagonal;
+      });
+      let prior = 0;
+      for (const value of position) prior -= 0.5 * value * value;
+      traces["log density"]![draw] = readout.logLikelihood + prior;
+      traces["log likelihood"]![draw] = readout.logLikelihood;
+      traces["readout norm"]![draw] = trace;
+      for (const i of traced) traces[`f[${Math.floor(i / outputs)}, ${i % outputs}]`]![draw] = mean.data[i]!;
+      if (!Number.isFinite(readout.logLikelihood) || mean.data.some((value) => !Number.isFinite(value))) {
+        throw new FinitewidthError(`draw ${draw} of a chain is not a number; the network overflows at the sampled weights`, { code: "not-converged" });
+      }
+      if (Math.floor(((draw + 1) * stored) / draws) > kept) theta.set(position, kept++ * hidden);
+      count++;
+    },
+    finish(): Omit<ChainResult, "report"> {
+      closeBatch();
+      return { train: train!, kernels: kernels!, readoutNorm, traces, theta };
+    },
+  };
+}
+
+/** Numbers per draw that predictions need. */
+export const hiddenParameters = (network: FiniteNetwork): number => network.parameters - network.readoutParameters;
