@@ -16,6 +16,8 @@ export function criticalScore(comparisons: number): number {
 export interface Comparison {
   readonly factor: number;
   readonly claimed: Float64Array;
+  /** Standard error of the claimed value itself, where the theory samples too. */
+  readonly claimedError?: Float64Array;
   readonly sampled: Estimate;
 }
 
@@ -30,18 +32,19 @@ export interface Verdict {
   readonly slope?: { readonly value: number; readonly standardError: number };
 }
 
-/** Standard error with a floor at rounding, so that quantities without any sampling noise are compared too. */
-const spread = (sampled: Estimate, i: number): number => Math.max(sampled.standardError[i]!, 1e-12 * Math.abs(sampled.value[i]!), 1e-300);
+/** Combined standard error with a floor at rounding, so that quantities without any sampling noise are compared too. */
+const spread = ({ sampled, claimedError }: Comparison, i: number): number => Math.max(Math.hypot(sampled.standardError[i]!, claimedError?.[i] ?? 0), 1e-12 * Math.abs(sampled.value[i]!), 1e-300);
 
 /** Judges a claim against samples, `threshold` from `criticalScore`. Exact and relative claims by z-scores at the first width, others by the slope. */
 export function judge(error: Claim["error"], comparisons: readonly Comparison[], threshold: number): Verdict {
   if (typeof error === "object" && "order" in error && comparisons.length > 1) return judgeSlope(error.order, comparisons, threshold);
-  const { claimed, sampled } = comparisons[0]!;
+  const first = comparisons[0]!;
+  const { claimed, sampled } = first;
   const scale = Math.max(...sampled.value.map(Math.abs));
   const allowance = typeof error === "object" && "relative" in error ? error.relative * scale : 0;
   let [score, worst] = [0, 0];
   for (let i = 0; i < claimed.length; i++) {
-    const z = Math.max(0, Math.abs(claimed[i]! - sampled.value[i]!) - allowance) / spread(sampled, i);
+    const z = Math.max(0, Math.abs(claimed[i]! - sampled.value[i]!) - allowance) / spread(first, i);
     if (!(z <= score)) [score, worst] = [z, i];
   }
   return { agrees: score <= threshold, score, worst };
@@ -52,10 +55,11 @@ export function judge(error: Claim["error"], comparisons: readonly Comparison[],
  * regression of its logarithm gives the slope. Where sampling cannot resolve the residual at the smallest width, the residual must be below it at all.
  */
 function judgeSlope(order: number, comparisons: readonly Comparison[], threshold: number): Verdict {
-  const points = comparisons.map(({ factor, claimed, sampled }) => {
+  const points = comparisons.map((comparison) => {
+    const { factor, claimed, sampled } = comparison;
     let [square, variance, noise] = [0, 0, 0];
     for (let i = 0; i < claimed.length; i++) {
-      const s2 = spread(sampled, i) ** 2;
+      const s2 = spread(comparison, i) ** 2;
       const r = claimed[i]! - sampled.value[i]!;
       square += r * r - s2;
       variance += 4 * Math.max(r * r - s2, 0) * s2 + 2 * s2 * s2;
@@ -93,10 +97,11 @@ function judgeSlope(order: number, comparisons: readonly Comparison[], threshold
 /** Finite widths show the next order too: a slope may fall short of its order by this much. */
 export const slopeMargin = 0.35;
 
-function worstEntry({ claimed, sampled }: Comparison): number {
+function worstEntry(comparison: Comparison): number {
+  const { claimed, sampled } = comparison;
   let [worst, score] = [0, -1];
   for (let i = 0; i < claimed.length; i++) {
-    const z = Math.abs(claimed[i]! - sampled.value[i]!) / spread(sampled, i);
+    const z = Math.abs(claimed[i]! - sampled.value[i]!) / spread(comparison, i);
     if (z > score) [worst, score] = [i, z];
   }
   return worst;

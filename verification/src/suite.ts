@@ -98,7 +98,10 @@ export async function runVerification(settings: VerificationSettings, run: Run, 
     );
     for (const [c, claim] of claims[0]!.entries()) {
       const compare = (lists: readonly (readonly Claim[])[]): Comparison[] =>
-        family.factors.map((factor, i) => ({ factor, claimed: lists[i]!.find((other) => other.id === claim.id)!.value.data, sampled: estimates[i]![c]! }));
+        family.factors.map((factor, i) => {
+          const { value, standardError } = lists[i]!.find((other) => other.id === claim.id)!;
+          return { factor, claimed: value.data, ...(standardError ? { claimedError: standardError.data } : {}), sampled: estimates[i]![c]! };
+        });
       const own = compare(claims);
       const verdict = judge(claim.error, own, threshold);
       const power = faulty.flatMap((entry): PowerCheck[] => {
@@ -120,7 +123,7 @@ export async function runVerification(settings: VerificationSettings, run: Run, 
         source: claim.source,
         error: claim.error,
         quantity: claim.estimand.quantity + (claim.estimand.layer === undefined ? "" : ` ${claim.estimand.layer}`),
-        comparisons: own.map(({ factor, claimed, sampled }) => ({ factor, claimed: [...claimed], sampled: [...sampled.value], standardError: [...sampled.standardError], effectiveSamples: sampled.effectiveSamples })),
+        comparisons: own.map(({ factor, claimed, claimedError, sampled }) => ({ factor, claimed: [...claimed], sampled: [...sampled.value], standardError: Array.from(sampled.standardError, (error, i) => Math.hypot(error, claimedError?.[i] ?? 0)), effectiveSamples: sampled.effectiveSamples })),
         shape: claim.value.shape,
         threshold,
         verdict,

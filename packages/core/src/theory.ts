@@ -176,6 +176,8 @@ export interface Claim {
   readonly source: string;
   readonly estimand: Estimand;
   readonly value: Tensor;
+  /** Monte Carlo standard error of the value itself, for theories evaluated by sampling their mixing variable. */
+  readonly standardError?: Tensor;
   /**
    * "exact": no error but Monte Carlo's. `{ order }`: the residual falls as N^−order when all widths grow together, checked by its slope.
    * `{ relative }`: within that fraction of the value (a measured error of an approximation, with its source).
