@@ -4,10 +4,11 @@ import { averageOverSites, blockDiagonal, expandSites, learnedFeatureCovariance,
 import { stream } from "@finitewidth/random";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
 import type { SamplingOptions } from "../sampling/sample.js";
+import type { PosteriorSample } from "../sampling/target.js";
 import { drawHiddenKernels, reducedTaps, type NetworkDrawing } from "./network-draw.js";
 import { addPrediction, eachConditional, finishPrediction, predictGiven, predictJointly, testKernels, trainGiven, type PredictionSums, type SiteDraws } from "./predict.js";
 import { meanMixing, siteProblem, type SiteProblem } from "./problem.js";
-import { drawsForAverages, sampleSiteChain } from "./sample.js";
+import { drawsForAverages, drawsForNetworks, sampleSiteChain } from "./sample.js";
 
 /** Sites up to which mixing matrices are reported over all sites and drawn as a map. */
 const siteLimit = 200;
@@ -26,7 +27,8 @@ export async function fitSiteChain(problem: Problem, law: MixingLaw, options: Pa
   const averages = averageDraws(sites, problem, draws, geometry, run);
   const { diagnostics, warnings } = sample;
   const error = sample.logEvidenceStandardError;
-  const single = draws.batchCount < 2;
+  const sampled = draws.batchCount > 1;
+  const kernelErrors = averages.kernels !== undefined && (sampled || averages.kernels.length > 1) ? { hiddenKernels: averages.kernels.map(({ standardError }) => standardError) } : {};
   return {
     theory: "exact",
     problem,
@@ -42,15 +44,7 @@ export async function fitSiteChain(problem: Problem, law: MixingLaw, options: Pa
     train: averages.train,
     orderParameter: averages.mixing.mean,
     ...(averages.kernels === undefined ? {} : { hiddenKernels: averages.kernels.map(({ mean }) => mean) }),
-    ...(single
-      ? {}
-      : {
-          standardError: {
-            logEvidence: error,
-            orderParameter: averages.mixing.standardError,
-            ...(averages.kernels === undefined ? {} : { hiddenKernels: averages.kernels.map(({ standardError }) => standardError) }),
-          },
-        }),
+    ...(sampled ? { standardError: { logEvidence: error, orderParameter: averages.mixing.standardError, ...kernelErrors } } : "hiddenKernels" in kernelErrors ? { standardError: kernelErrors } : {}),
     diagnostics: { ...diagnostics, ...(diagnostics.path === undefined ? {} : { path: [...diagnostics.path] }), batchCount: draws.batchCount, kept: draws.points.length, dimension: sites.layout.dimension, sites: law.sites },
     warnings,
     figures: mapFigure(law, averages.mixing.mean, geometry, sites.outputs),
@@ -87,7 +81,7 @@ function finish(sums: BatchSums, shape: readonly [number, number]): MatrixAverag
   return { mean: { data: mean, shape }, standardError: { data: batchError(sums, mean), shape } };
 }
 
-function averageDraws(sites: SiteProblem, problem: Problem, draws: SiteDraws, geometry: SiteGeometry | undefined, run: Run): Averages {
+function averageDraws(sites: SiteProblem, problem: Problem, draws: PosteriorSample, geometry: SiteGeometry | undefined, run: Run): Averages {
   const { points, outputs, law, rotation } = sites;
   const depth = law.chain.layers.length;
   let train: PredictionSums | undefined;
@@ -97,9 +91,6 @@ function averageDraws(sites: SiteProblem, problem: Problem, draws: SiteDraws, ge
   const reduced = features && geometry ? reduceSites(features, geometry.siteBases[0]!) : undefined;
   const width = features?.[0]?.shape[1] ?? 0;
   const core = batchSums(draws.batchCount, width * width);
-  const deeper = Array.from({ length: features ? depth - 1 : 0 }, () => batchSums(draws.batchCount, points * points));
-  const drawing: NetworkDrawing | undefined = features && reduced && geometry && depth > 1 ? { problem: sites, network: problem.network, geometry, features, reduced, taps: reducedTaps(geometry) } : undefined;
-  const random: RandomStream = stream(run.seed, 7, 1);
   eachConditional(
     sites,
     draws,
@@ -110,16 +101,35 @@ function averageDraws(sites: SiteProblem, problem: Problem, draws: SiteDraws, ge
       const { factors, alpha, root } = conditional;
       addValues(mixing, draws, k, gram(factors[0]!.f).data);
       if (reduced) addValues(core, draws, k, learnedFeatureCovariance(reduced, factors[0]!.f, law.chain.layers[0]!.width, { alpha, weight: 1, lower: root.factor }).data);
-      if (drawing) drawHiddenKernels(drawing, conditional, random).forEach((kernel, l) => addValues(deeper[l]!, draws, k, kernel.data));
     },
     (done) => run.onProgress?.(done, draws.points.length, "averages over draws"),
   );
+  const deeper = features && reduced && geometry && depth > 1 ? deeperKernels({ problem: sites, network: problem.network, geometry, features, reduced, taps: reducedTaps(geometry) }, draws, run) : [];
   const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases[0], law.sites);
   return {
     train: finishPrediction(train!, points, outputs),
     mixing: turned,
-    ...(features ? { featureCovariance: finish(core, [width, width]).mean, kernels: [firstKernel(core, features, width), ...deeper.map((sums) => finish(sums, [points, points]))] } : {}),
+    ...(features ? { featureCovariance: finish(core, [width, width]).mean, kernels: [firstKernel(core, features, width), ...deeper] } : {}),
   };
+}
+
+/** E[Ĝ²] … E[Ĝ^L], from one network at each of a few thousand draws. */
+function deeperKernels(drawing: NetworkDrawing, draws: PosteriorSample, run: Run): MatrixAverage[] {
+  const { problem } = drawing;
+  const { points } = problem;
+  const networks = drawsForNetworks(draws, problem.targets.length);
+  const sums = problem.law.chain.layers.slice(1).map(() => batchSums(networks.batchCount, points * points));
+  const random: RandomStream = stream(run.seed, 7, 1);
+  eachConditional(
+    problem,
+    networks,
+    (conditional, k) => {
+      if (k % 16 === 0) run.signal?.throwIfAborted();
+      drawHiddenKernels(drawing, conditional, random).forEach((kernel, l) => addValues(sums[l]!, networks, k, kernel.data));
+    },
+    (done) => run.onProgress?.(done, networks.points.length, "hidden kernels"),
+  );
+  return sums.map((sum) => finish(sum, [points, points]));
 }
 
 /** E[Ĝ¹] = mean_i Φ_i E[A] Φ_iᵀ, batch by batch. */

@@ -31,3 +31,25 @@ export function drawsForAverages(sample: PosteriorSample, size: number): Posteri
   const kept = order.slice(0, count);
   return { ...sample, points: kept.map((k) => sample.points[k]!), weights: Float64Array.from(kept, (k) => sample.weights[k]! / total), batches: new Int32Array(count) };
 }
+
+/** Batches for standard errors of networks drawn at quadrature nodes. */
+const networkBatches = 32;
+
+/** `count` draws of equal weight by systematic resampling, nodes repeated as their weights demand: one network is drawn at each. */
+export function drawsForNetworks(draws: PosteriorSample, size: number): PosteriorSample {
+  const count = size <= 60 ? 6400 : size <= 200 ? 1600 : 640;
+  const chosen: number[] = [];
+  let cumulative = 0;
+  draws.weights.forEach((weight, k) => {
+    cumulative += weight;
+    while (chosen.length < count && cumulative > (chosen.length + 0.5) / count) chosen.push(k);
+  });
+  const deterministic = draws.batchCount === 1;
+  return {
+    ...draws,
+    points: chosen.map((k) => draws.points[k]!),
+    weights: new Float64Array(chosen.length).fill(1 / chosen.length),
+    batches: Int32Array.from(chosen, (k, at) => (deterministic ? at % networkBatches : draws.batches[k]!)),
+    batchCount: deterministic ? networkBatches : draws.batchCount,
+  };
+}
