@@ -3,4 +3,4 @@ import { effectiveAction } from "./effective-action/theory.js";
 import { largeDeviation } from "./rate-function/theory.js";
 
 /** The large-deviation theories. */
-export const plugin: Plugin = { name: "@finitewidth/large-deviations", theories: [effectiveAction as Theory, largeDeviation as Theory] };
+export const plugin: Plugin = { name: "@finitewidth/large-deviations", module: import.meta.url, theories: [effectiveAction as Theory, largeDeviation as Theory] };

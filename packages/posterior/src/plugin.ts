@@ -3,4 +3,4 @@ import { exact } from "./exact/theory.js";
 import { nngp } from "./infinite-width/nngp.js";
 
 /** Registers the theories "nngp" and "exact". */
-export const plugin: Plugin = { name: "@finitewidth/posterior", theories: [nngp as Theory, exact as Theory] };
+export const plugin: Plugin = { name: "@finitewidth/posterior", module: import.meta.url, theories: [nngp as Theory, exact as Theory] };

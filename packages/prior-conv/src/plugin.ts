@@ -21,4 +21,4 @@ export const convolutional: PriorModel<ConvolutionalNetwork> = {
 };
 
 /** Registers the prior model `"convolutional"`. */
-export const plugin: Plugin = { name: "@finitewidth/prior-conv", priorModels: [convolutional as PriorModel] };
+export const plugin: Plugin = { name: "@finitewidth/prior-conv", module: import.meta.url, priorModels: [convolutional as PriorModel] };

@@ -16,4 +16,4 @@ export const fullyConnected: PriorModel<FullyConnectedNetwork> = {
 };
 
 /** Registers the prior model "fully-connected". */
-export const plugin: Plugin = { name: "@finitewidth/prior-fc", priorModels: [fullyConnected as PriorModel] };
+export const plugin: Plugin = { name: "@finitewidth/prior-fc", module: import.meta.url, priorModels: [fullyConnected as PriorModel] };
