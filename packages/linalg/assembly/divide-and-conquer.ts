@@ -70,12 +70,16 @@ function leaf(lo: i32, hi: i32): bool {
     zeroDoubles(n, entry(i, lo));
     store<f64>(entry(i, i), 1);
   }
+  let norm: f64 = 0;
+  for (let i: i32 = lo; i < hi; i++) norm = max(norm, max(abs(get(d, i)), i + 1 < hi ? abs(get(e, i)) : 0));
   for (let l: i32 = lo; l < hi; l++) {
     for (let sweep: i32 = 0; ; sweep++) {
+      // An off-diagonal entry is dropped when small beside its neighbours or, once that has failed to happen, beside the whole block.
+      const floor: f64 = sweep < SWEEPS / 2 ? 1e-300 : EPSILON * norm;
       let m = l;
       while (m < hi - 1) {
         const off = abs(get(e, m));
-        if (off <= EPSILON * sqrt(abs(get(d, m))) * sqrt(abs(get(d, m + 1))) || off < 1e-300) break;
+        if (off <= max(floor, EPSILON * sqrt(abs(get(d, m))) * sqrt(abs(get(d, m + 1))))) break;
         m++;
       }
       if (m == l) break;

@@ -12,10 +12,14 @@ const sweepsPerEigenvalue = 60;
  */
 function implicitQl(d: Float64Array, e: Float64Array, rows: Float64Array | undefined): void {
   const n = d.length;
+  let norm = 0;
+  for (let i = 0; i < n; i++) norm = Math.max(norm, Math.abs(d[i]!), Math.abs(e[i]!));
   for (let l = 0; l < n; l++) {
     for (let sweep = 0; ; sweep++) {
+      // An off-diagonal entry is dropped when small beside its neighbours or, once that has failed to happen, beside the whole matrix.
+      const floor = sweep < sweepsPerEigenvalue / 2 ? 1e-300 : Number.EPSILON * norm;
       let m = l;
-      while (m < n - 1 && Math.abs(e[m]!) > Number.EPSILON * Math.sqrt(Math.abs(d[m]!)) * Math.sqrt(Math.abs(d[m + 1]!)) && Math.abs(e[m]!) > 1e-300) m++;
+      while (m < n - 1 && Math.abs(e[m]!) > Math.max(floor, Number.EPSILON * Math.sqrt(Math.abs(d[m]!)) * Math.sqrt(Math.abs(d[m + 1]!)))) m++;
       if (m < n - 1) e[m] = 0;
       if (m === l) break;
       if (sweep === sweepsPerEigenvalue) throw new FinitewidthError(`eigenvalue ${l} of ${n} did not converge in ${sweepsPerEigenvalue} QL sweeps`, { code: "not-converged" });

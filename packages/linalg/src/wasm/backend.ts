@@ -33,27 +33,37 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (character) => character.codePointAt(0)!);
 }
 
-/** The kernels in WebAssembly SIMD, or undefined where the engine has none. Instantiated synchronously; small problems go to `reference`. */
+/**
+ * The kernels in WebAssembly SIMD, or undefined where the engine has none or may not compile (a content security policy without
+ * "wasm-unsafe-eval"). Instantiated synchronously; small problems go to `reference`.
+ */
 export function createWasmBackend(options: WasmOptions = {}): Backend | undefined {
   if (typeof WebAssembly === "undefined") return undefined;
   for (const variant of options.variant === undefined ? (["relaxed", "simd"] as const) : [options.variant]) {
     const bytes = decode(variant === "relaxed" ? relaxedModule : simdModule);
     if (!WebAssembly.validate(bytes)) continue;
-    const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
-    const abort = () => {
-      throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
-    };
-    const kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, abort } }).exports as unknown as KernelExports;
-    // Fixed region: a guard of 4 KiB, the table of erf, the packed blocks of gemm.
-    const table = 4096;
-    const workspace = table + kernels.erfTableLength() * 8;
-    new Float64Array(memory.buffer, table, kernels.erfTableLength()).set(erfTable());
-    kernels.setErfTable(table);
-    kernels.setWorkspace(workspace);
-    const arena = createArena(memory, workspace + kernels.workspaceBytes(), Math.min(options.memoryLimitBytes ?? addressable, addressable));
-    return wasmBackend(`wasm-${variant}`, kernels, arena);
+    try {
+      return instantiate(variant, bytes, Math.min(options.memoryLimitBytes ?? addressable, addressable));
+    } catch (error) {
+      if (!(error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError || error instanceof RangeError)) throw error;
+    }
   }
   return undefined;
+}
+
+// Memory: a guard of 4 KiB, the table of erf, the packed blocks of gemm, and the arena.
+function instantiate(variant: string, bytes: Uint8Array<ArrayBuffer>, limitBytes: number): Backend {
+  const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
+  const abort = () => {
+    throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
+  };
+  const kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, abort } }).exports as unknown as KernelExports;
+  const table = 4096;
+  const workspace = table + kernels.erfTableLength() * 8;
+  new Float64Array(memory.buffer, table, kernels.erfTableLength()).set(erfTable());
+  kernels.setErfTable(table);
+  kernels.setWorkspace(workspace);
+  return wasmBackend(`wasm-${variant}`, kernels, createArena(memory, workspace + kernels.workspaceBytes(), limitBytes));
 }
 
 function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backend {
