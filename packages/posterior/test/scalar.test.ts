@@ -1,6 +1,5 @@
 import { matrixFromRows } from "@finitewidth/core";
-import { multiply } from "@finitewidth/linalg";
-import { describe, expect, it } from "vitest";
+import { describe, it } from "vitest";
 import { hiddenKernelTerms, hiddenKernelsAt, posteriorMean, predictScalar, predictiveDensity, projectCross, trainCross, trainDiagonal, trainHiddenKernels } from "../src/index.js";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import { solveScalar, type ScalarCase } from "./kernel-fixtures.ts";

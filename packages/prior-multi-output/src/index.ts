@@ -1,1 +1,3 @@
-export {};
+export * from "./characteristic-function.js";
+export * from "./lift.js";
+export * from "./moments.js";
