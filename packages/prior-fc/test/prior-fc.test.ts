@@ -84,12 +84,12 @@ describe("mixing law of deep linear networks", () => {
     const m = widths.reduce((product, n) => product * (1 - 1 / n), 1);
     const expected = [scale, (scale ** 2 * (p + 2 * m)) / 3 + (2 * scale ** 2 * (p - m)) / 3, (scale ** 2 * (p + 2 * m)) / 3, (scale ** 2 * (p - m)) / 3];
     const law = fullyConnectedMixing(parse({ widths, weightVariance: [1, ...variances] }));
-    const stream = stream(7);
+    const random = stream(7);
     const draws = 20000;
     const sums = new Float64Array(4);
     const squares = new Float64Array(4);
     for (let k = 0; k < draws; k++) {
-      const sample = law.sample(outputs, stream);
+      const sample = law.sample(outputs, random);
       const q = (a: number, b: number): number => sample.data[a * outputs + b]!;
       [q(1, 1), q(2, 2) ** 2, q(0, 0) * q(2, 2), q(1, 2) ** 2].forEach((value, i) => {
         sums[i]! += value / draws;
