@@ -12,3 +12,8 @@ export * from "./nodes.js";
 export { quadratureClosure } from "./quadrature-closure.js";
 export * from "./saddle.js";
 export * from "./prior-covariance.js";
+export * from "./deep-linear.js";
+export { adaptationByLayer, forceNumber } from "./diagnose.js";
+export { forwardBackwardOptions, type ForwardBackwardOptions } from "./options.js";
+export * from "./proportional.js";
+export { forwardBackward } from "./theory.js";

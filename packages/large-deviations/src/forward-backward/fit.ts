@@ -1,0 +1,209 @@
+import { refusal, zeros, type Json, type Matrix, type Posterior, type Prediction, type Problem, type Run, type Tensor } from "@finitewidth/core";
+import { combine, trace } from "@finitewidth/linalg";
+import { createClosure, isSampled } from "./create-closure.js";
+import { predictFromKernels, trainingDiscrepancy } from "./data-term.js";
+import { adaptationByLayer, alignmentByLayer, forceNumber, forwardBackwardFigures, trustedForce } from "./diagnose.js";
+import { isLinear } from "./linear-closure.js";
+import type { ForwardBackwardOptions } from "./options.js";
+import { solveProportional } from "./proportional.js";
+import { relativeDistance, solveSaddle, sweepOnce, type Saddle, type SaddleProblem } from "./saddle.js";
+import { closureOptionsOf, settingOf, type Setting } from "./solve-network.js";
+
+/** Limits on the effective sample fraction. */
+const fraction = { refused: 0.05, warned: 0.2 } as const;
+/** Other scrambles of the nodes that the quadrature error is measured with, besides the one of the solution. */
+const otherScrambles = 3;
+/** Search for a second solution only below this many operations. */
+const cheapWork = 4e7;
+
+const name = "forward-backward";
+
+/** Equal variance of all outputs: P × D. */
+function spread(variance: Float64Array, outputs: number): Matrix {
+  const out = zeros(variance.length, outputs);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = variance[Math.floor(i / outputs)]!;
+  return out;
+}
+
+/** Stacks equal matrices into one tensor. */
+function stack(matrices: readonly Matrix[]): Tensor {
+  const [rows, columns] = matrices[0]!.shape;
+  const data = new Float64Array(matrices.length * rows * columns);
+  matrices.forEach((m, i) => data.set(m.data, i * rows * columns));
+  return { data, shape: [matrices.length, rows, columns] };
+}
+
+/** Entries of a stack. */
+export const unstack = ({ data, shape }: Tensor): Matrix[] => {
+  const [count, rows, columns] = shape as [number, number, number];
+  return Array.from({ length: count }, (_, i) => ({ data: data.subarray(i * rows * columns, (i + 1) * rows * columns), shape: [rows, columns] }));
+};
+
+/** Mean Y − TV and variance T − T²R_aa at the training inputs, or C V and C_aa − c_aᵀRc_a where T exceeds the kernel: each where it does not cancel. */
+function trainPrediction({ targets, temperature }: Setting, kernel: Matrix, data: Saddle["data"]): Prediction {
+  const [points, outputs] = targets.shape;
+  if (temperature > trace(kernel) / points) {
+    const { mean, variance } = predictFromKernels(data, kernel, Float64Array.from({ length: points }, (_, i) => kernel.data[i * points + i]!));
+    return { mean, variance: spread(variance, outputs) };
+  }
+  const variance = Float64Array.from({ length: points }, (_, i) => Math.max(temperature - temperature ** 2 * data.resolvent.data[i * points + i]!, 0));
+  return { mean: combine(1, targets, -temperature, data.weights), variance: spread(variance, outputs) };
+}
+
+/** Warnings about the regime (docs/theories/forward-backward.md, "When to trust it"). */
+function regimeWarnings(problem: Problem, { network, activation, targets }: Setting, options: ForwardBackwardOptions, force: number, effectiveFraction: number): string[] {
+  const [points, outputs] = targets.shape;
+  const warnings: string[] = [];
+  if (effectiveFraction < fraction.warned) warnings.push(`the importance nodes keep only ${(100 * effectiveFraction).toFixed(0)} % of their effective sample: kernels are less accurate than usual; raise "nodes" or use the closure "gaussian-variational"`);
+  if (options.closure === "gaussian-variational" && options.order !== "first" && !isLinear(activation)) warnings.push("the Gaussian variational closure misses 10–35 % of the shift of the kernels (measured for erf)");
+  if (options.order !== "proportional") {
+    if (force < trustedForce) {
+      warnings.push(
+        `force number ${force.toPrecision(2)} is below ${trustedForce}: the data pull too weakly for the kernels to stop fluctuating, and predictive and logEvidence are less accurate here than the infinite-width ones; for them use "perturbative", "effective-action"${network.widths.length === 1 && outputs === 1 ? ' or order "proportional"' : ""}. The hidden kernels are still better than at infinite width`,
+      );
+    } else if (problem.scaling === "standard") {
+      warnings.push("standard scaling: kernels, predictor and evidence are exact as N → ∞ only when the targets grow like √N or the outputs like N; at fixed targets the predictor misses kernel fluctuations of the same order as its correction");
+    }
+    const narrow = network.widths.findIndex((width) => width < (points * outputs) / 2);
+    if (narrow >= 0) warnings.push(`layer ${narrow + 1} has width ${network.widths[narrow]}, less than P·D/2 = ${(points * outputs) / 2}: relative errors of order ${(Math.min((points * outputs) / network.widths[narrow]!, 9.9)).toPrecision(2)} are possible${network.widths.length === 1 && outputs === 1 ? '; order "proportional" is made for this' : ""}`);
+  }
+  return warnings;
+}
+
+/** Starts from stronger data (s = 2) to see whether another solution exists; the one with the larger action wins. */
+function secondSolution(saddle: Saddle, problem: SaddleProblem, beforeSweep: () => void): { readonly saddle: Saddle; readonly warning?: string } {
+  let other: Saddle;
+  try {
+    const strong = solveSaddle(problem, { strength: 2, start: saddle.kernels.slice(1), tolerance: 1e-4, maximumSweeps: 60, beforeSweep });
+    other = solveSaddle(problem, { start: strong.kernels.slice(1), maximumSweeps: 120, beforeSweep });
+  } catch (error) {
+    if ((error as { code?: string }).code !== "not-converged") throw error;
+    return { saddle };
+  }
+  const distance = relativeDistance(other.kernels.at(-1)!, saddle.kernels.at(-1)!);
+  if (distance < 1e-5) return { saddle };
+  const better = (other.action ?? Number.NEGATIVE_INFINITY) > (saddle.action ?? Number.NEGATIVE_INFINITY);
+  return {
+    saddle: better ? other : saddle,
+    warning: `another solution was found from stronger data, its readout kernel ${(100 * distance).toPrecision(2)} % away; the one with the larger action (${Math.max(other.action ?? Number.NaN, saddle.action ?? Number.NaN).toPrecision(6)}) is reported`,
+  };
+}
+
+/** Largest relative change of a kernel in one sweep with other scrambles of the nodes: an upper estimate of the quadrature error. */
+function quadratureError(setting: Setting, options: ForwardBackwardOptions, seed: number, problem: SaddleProblem, saddle: Saddle): number {
+  const kernels = saddle.kernels.slice(1);
+  let sum = 0;
+  for (let i = 1; i <= otherScrambles; i++) {
+    const closure = createClosure(setting.activation, closureOptionsOf(setting, options, seed + i));
+    const swept = sweepOnce({ ...problem, closure }, kernels);
+    sum += Math.max(...swept.map((kernel, l) => relativeDistance(kernel, kernels[l]!))) ** 2 / otherScrambles;
+  }
+  // the difference of two scrambles has twice the variance of one
+  return Math.sqrt(sum / 2);
+}
+
+/** Solves order "full" or "first". */
+function fitKernels(problem: Problem, setting: Setting, options: ForwardBackwardOptions, run: Run): Posterior {
+  const { network, activation, infiniteWidth, targets, temperature, weightVariance, biasVariance } = setting;
+  const closureOptions = closureOptionsOf(setting, options, run.seed);
+  const saddleProblem: SaddleProblem = {
+    firstKernel: infiniteWidth[0]!,
+    infiniteWidth: infiniteWidth.slice(1),
+    targets,
+    temperature,
+    widths: network.widths,
+    weightVariance,
+    biasVariance,
+    closure: createClosure(activation, closureOptions),
+  };
+  const beforeSweep = (): void => run.signal?.throwIfAborted();
+  const points = targets.shape[0];
+  // tolerances: forward differences cannot do better than this on large kernels
+  const first = solveSaddle(saddleProblem, { tolerance: points > 64 ? 1e-8 : 1e-10, beforeSweep });
+  const perAverage = isLinear(activation) || options.closure === "gaussian-variational" ? 20 * points ** 3 : 2 ** 15 * points ** 2;
+  const { saddle, warning } = first.sweeps * network.widths.length * 2 * perAverage < cheapWork ? secondSolution(first, saddleProblem, beforeSweep) : { saddle: first };
+  if (saddle.effectiveFraction < fraction.refused) {
+    throw refusal(name, `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational", order "first", or raise "nodes".`);
+  }
+  const force = forceNumber(saddle.kernels.at(-1)!, saddle.data);
+  const sampled = isSampled(activation, closureOptions);
+  const warnings = [...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction), ...(warning === undefined ? [] : [warning])];
+  const discrepancy = trainingDiscrepancy(saddle.data, temperature);
+  const diagnostics: { [key: string]: Json } = {
+    residual: saddle.residual,
+    sweeps: saddle.sweeps,
+    forceNumber: force,
+    alignment: alignmentByLayer(saddle.kernels, infiniteWidth, targets),
+    adaptation: adaptationByLayer(saddle.kernels, infiniteWidth),
+    effectiveSampleFraction: saddle.effectiveFraction,
+    logDataTerm: saddle.data.logDensity,
+    ...(saddle.rate === undefined ? {} : { rate: saddle.rate }),
+    discrepancySquared: discrepancy.square,
+    ...(sampled ? { quadratureError: quadratureError(setting, options, run.seed, saddleProblem, saddle) } : {}),
+    seed: run.seed,
+    options: { ...options },
+  };
+  return {
+    theory: name,
+    problem,
+    arrays: { kernels: stack(saddle.kernels), conjugates: stack(saddle.conjugates), weights: saddle.data.weights, resolvent: saddle.data.resolvent },
+    solver: { converged: true, iterations: saddle.sweeps, residual: saddle.residual, jitter: 0 },
+    ...(saddle.action === undefined ? {} : { logEvidence: saddle.action }),
+    train: trainPrediction(setting, saddle.kernels.at(-1)!, saddle.data),
+    hiddenKernels: saddle.hidden,
+    diagnostics,
+    warnings,
+    figures: forwardBackwardFigures(saddle.kernels, infiniteWidth, targets),
+  };
+}
+
+/** Solves order "proportional". */
+function fitProportional(problem: Problem, setting: Setting, options: ForwardBackwardOptions, run: Run): Posterior {
+  const { network, activation, infiniteWidth, targets, temperature, weightVariance, biasVariance } = setting;
+  const closure = createClosure(activation, closureOptionsOf(setting, options, run.seed));
+  const saddle = solveProportional(
+    { activation, firstKernel: infiniteWidth[0]!, targets, temperature, width: network.widths[0]!, weightVariance: weightVariance[0]!, biasVariance: biasVariance[0]!, closure },
+    () => run.signal?.throwIfAborted(),
+  );
+  if (saddle.effectiveFraction < fraction.refused) throw refusal(name, `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational".`);
+  const kernels = [infiniteWidth[0]!, saddle.kernel];
+  const force = forceNumber(saddle.kernel, saddle);
+  const renormalised = { weights: saddle.weights, resolvent: saddle.resolvent };
+  const scaled = combine(saddle.orderParameter, saddle.infiniteWidth, 0, saddle.infiniteWidth);
+  const points = targets.shape[0];
+  const { variance } = predictFromKernels(renormalised, scaled, Float64Array.from({ length: points }, (_, i) => scaled.data[i * points + i]!));
+  return {
+    theory: name,
+    problem,
+    arrays: {
+      kernels: stack(kernels),
+      conjugates: stack([saddle.conjugate]),
+      weights: saddle.weights,
+      resolvent: saddle.resolvent,
+      proportional: { data: Float64Array.of(saddle.orderParameter, saddle.tau), shape: [2] },
+    },
+    solver: { converged: true, iterations: saddle.sweeps, residual: saddle.residual, jitter: 0 },
+    train: { mean: saddle.trainMean, variance: spread(variance, 1) },
+    orderParameter: saddle.orderParameter,
+    hiddenKernels: [{ data: saddle.kernel.data.map((value) => (value - biasVariance[0]!) / weightVariance[0]!), shape: saddle.kernel.shape }],
+    diagnostics: {
+      residual: saddle.residual,
+      sweeps: saddle.sweeps,
+      forceNumber: force,
+      alignment: alignmentByLayer(kernels, infiniteWidth, targets),
+      adaptation: adaptationByLayer(kernels, infiniteWidth),
+      effectiveSampleFraction: saddle.effectiveFraction,
+      tau: saddle.tau,
+      seed: run.seed,
+      options: { ...options },
+    },
+    warnings: [...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction), "order \"proportional\": variances are those of the renormalised infinite-width kernel Q K"],
+    figures: forwardBackwardFigures(kernels, infiniteWidth, targets),
+  };
+}
+
+/** Fits the theory to a problem that it does not refuse. */
+export function fitForwardBackward(problem: Problem, options: ForwardBackwardOptions, run: Run): Posterior {
+  const setting = settingOf(problem, run.registry);
+  return options.order === "proportional" ? fitProportional(problem, setting, options, run) : fitKernels(problem, setting, options, run);
+}

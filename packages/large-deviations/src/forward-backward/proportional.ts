@@ -1,0 +1,91 @@
+import { kernelMap } from "@finitewidth/activations";
+import { FinitewidthError, type Activation, type Matrix } from "@finitewidth/core";
+import { addDiagonal, cholesky, combine, frobenius, gram, identity, innerProduct, multiply, multiplyTransposedRight, solveCholesky, solveLower, transpose } from "@finitewidth/linalg";
+import type { TiltClosure } from "./closure.js";
+import { choleskyRoot } from "./kernel-root.js";
+import { checkSaddleProblem } from "./saddle.js";
+
+/** One hidden layer, one output, P ~ N. */
+export interface ProportionalProblem {
+  readonly activation: Activation;
+  /** K¹: P × P. */
+  readonly firstKernel: Matrix;
+  /** y: P × 1. */
+  readonly targets: Matrix;
+  readonly temperature: number;
+  /** N. */
+  readonly width: number;
+  /** Of the readout. */
+  readonly weightVariance: number;
+  readonly biasVariance: number;
+  readonly closure: TiltClosure;
+}
+
+/** Solution of the Onsager-corrected equations. */
+export interface ProportionalSaddle {
+  /** C: adapted readout kernel. */
+  readonly kernel: Matrix;
+  /** A. */
+  readonly conjugate: Matrix;
+  /** V = (C/(1 + τ) + T)⁻¹ y. */
+  readonly weights: Matrix;
+  /** R = (QK + T)⁻¹, K the infinite-width readout kernel. */
+  readonly resolvent: Matrix;
+  readonly infiniteWidth: Matrix;
+  /** Q. */
+  readonly orderParameter: number;
+  /** τ = tr(K R)/N, the Onsager term. */
+  readonly tau: number;
+  /** C V/(1 + τ): mean of f at the training inputs. */
+  readonly trainMean: Matrix;
+  readonly residual: number;
+  readonly sweeps: number;
+  readonly effectiveFraction: number;
+}
+
+const settings = { tolerance: 1e-10, maximumSweeps: 4000, damping: 0.5, orderDamping: 0.25, least: 0.02 } as const;
+
+/**
+ * Forward–backward equations with the Onsager term that kernels alone miss when P ~ N, for one hidden layer and one output:
+ * R = (QK + T)⁻¹, τ = tr(KR)/N, V = (C/(1+τ) + T)⁻¹y, A = [VVᵀ/(1+τ) − QR]/2N, C = g⟨φφᵀ⟩ + g_b, Q = [1 + VᵀCV/(N(1+τ))]/(1+τ). Damped iteration.
+ * @throws FinitewidthError: "input"/"shape" for bad arguments, "not-converged" with the residual. O(P³ + the closure's averages) per sweep.
+ * Source: docs/theories/forward-backward.md, "Proportional limit".
+ */
+export function solveProportional(problem: ProportionalProblem, beforeSweep?: (sweeps: number) => void): ProportionalSaddle {
+  const { activation, firstKernel, targets, temperature: T, width: N, weightVariance: g, biasVariance, closure } = problem;
+  checkSaddleProblem({ firstKernel, targets, temperature: T, widths: [N], weightVariance: [g], biasVariance: [biasVariance] });
+  const P = firstKernel.shape[0];
+  const affine = (m: Matrix): Matrix => ({ data: m.data.map((value) => g * value + biasVariance), shape: m.shape });
+  const K = affine(kernelMap(activation, firstKernel));
+  const preconditioner = choleskyRoot(addDiagonal(K, 1e-12 * (K.data[0]! || 1)));
+  let C = K;
+  let Q = 1;
+  let last = Number.POSITIVE_INFINITY;
+  let damping: number = settings.damping;
+  let start: Matrix | undefined;
+  for (let sweeps = 1; sweeps <= settings.maximumSweeps; sweeps++) {
+    beforeSweep?.(sweeps);
+    const resolventFactor = cholesky(addDiagonal(combine(Q, K, 0, K), T));
+    const resolvent = gram(transpose(solveLower(resolventFactor.factor, identity(P))));
+    const tau = innerProduct(K, resolvent) / N;
+    const weights = solveCholesky(cholesky(addDiagonal(combine(1 / (1 + tau), C, 0, C), T)), targets);
+    const conjugate = combine(1 / (2 * N * (1 + tau)), multiplyTransposedRight(weights, weights), -Q / (2 * N), resolvent);
+    const averages = closure.averages({ kernel: firstKernel, conjugate, weightVariance: g }, { gradient: false }, start);
+    start = averages.proposal;
+    const next = affine(averages.secondMoment);
+    const nextQ = (1 + innerProduct(weights, multiply(next, weights)) / (N * (1 + tau))) / (1 + tau);
+    const change = combine(1, next, -1, C);
+    const whitened = preconditioner.whiten(transpose(preconditioner.whiten(change)));
+    const residual = frobenius(whitened) / Math.sqrt(P) + Math.abs(nextQ - Q) / Q;
+    if (!Number.isFinite(residual)) break;
+    if (residual < settings.tolerance) {
+      const mean = multiply(C, weights);
+      return { kernel: C, conjugate, weights, resolvent, infiniteWidth: K, orderParameter: Q, tau, trainMean: combine(1 / (1 + tau), mean, 0, mean), residual, sweeps, effectiveFraction: averages.effectiveFraction };
+    }
+    if (residual > 0.98 * last) damping = Math.max(settings.least, 0.8 * damping);
+    last = residual;
+    C = combine(1, C, damping, change);
+    Q += Math.min(damping, settings.orderDamping) * (nextQ - Q);
+  }
+  throw new FinitewidthError(`the proportional equations stopped at residual ${last.toExponential(1)}; raise the temperature or the width, or use "effective-action"`, { code: "not-converged" });
+}

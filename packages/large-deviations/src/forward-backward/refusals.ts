@@ -1,0 +1,25 @@
+import { hiddenLayers, isFullyConnected, type Activation, type Problem, type Registry } from "@finitewidth/core";
+import type { ForwardBackwardOptions } from "./options.js";
+
+/** |φ| grows faster than |h|: exp(φᵀAφ) has no Gaussian average for any A ≻ 0. */
+export function growsFasterThanLinear({ value }: Activation): boolean {
+  const [near, far] = [1e3, 1e6].map((h) => Math.max(Math.abs(value(h)), Math.abs(value(-h)))) as [number, number];
+  return !(far <= 1.5e3 * Math.max(near, 1e-12));
+}
+
+/** φ jumps somewhere it can be seen: at 0. */
+export const jumps = ({ value }: Activation): boolean => Math.abs(value(1e-12) - value(-1e-12)) > 1e-6;
+
+/** Why the equations do not apply, or undefined. */
+export function forwardBackwardRefusal(problem: Problem, options: ForwardBackwardOptions, registry: Registry): string | undefined {
+  const { network, targets } = problem;
+  if (!isFullyConnected(network)) return `the forward–backward equations are derived here for fully connected networks, not for type "${network.type}"; use "perturbative", "effective-action" or "monte-carlo".`;
+  const activation = registry.activation(network.activation);
+  if (options.order === "proportional") {
+    if (hiddenLayers(network) > 1) return `order "proportional" needs one hidden layer, got ${hiddenLayers(network)}: no Onsager-corrected equations are known for deeper nonlinear networks; use "effective-action".`;
+    if (targets.shape[1] > 1) return `order "proportional" needs one output, got ${targets.shape[1]}; use "effective-action".`;
+  }
+  if (options.order !== "first" && growsFasterThanLinear(activation)) return `the tilted measure of "${activation.name}" does not exist: φ grows faster than linearly, so its kernels have heavy tails; use order "first".`;
+  if (options.order !== "first" && options.closure === "gaussian-variational" && jumps(activation)) return `the closure "gaussian-variational" needs a continuous activation, and "${activation.name}" jumps; use the closure "quadrature".`;
+  return undefined;
+}
