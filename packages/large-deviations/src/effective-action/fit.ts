@@ -269,7 +269,7 @@ export function fitDeepNetwork(setting: Setting, options: EffectiveActionOptions
     ...(Number.isFinite(evidence) ? { logEvidence: evidence } : {}),
     train: columnPrediction(train),
     orderParameter: vector(orderParameters),
-    diagnostics: { minima: found.minima.map((m) => ({ orderParameter: Array.from(m.orderParameters), action: m.action })), action, closure: options.closure, solver: found.method, trainError: train.trainError },
+    diagnostics: { minima: found.minima.map((m) => ({ orderParameter: Array.from(m.orderParameters), action: m.action })), action, closure: options.closure, algorithm: found.method, trainError: train.trainError },
     warnings: [...notConverged(found.converged, found.residual), ...severalMinima(found.minima.length), ...plainMeanWarning(xi, widths.at(-1)!), ...unstable],
     figures: [layersFigure(orderParameters)],
   };
