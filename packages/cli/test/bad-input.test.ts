@@ -68,7 +68,7 @@ describe("the command line", () => {
     expect(unknown.status).toBe(2);
     expect(unknown.stderr).toMatch(/--sead/);
     expect((await capture(["run"])).status).toBe(2);
-    expect((await capture(["run", "x.json", "--workers", "-2"])).stderr).toMatch(/^--workers: expected an integer ≥ 0/);
+    expect((await capture(["run", "x.json", "--workers=-2"])).stderr).toMatch(/^--workers: expected an integer ≥ 0/);
   });
 
   it("says that reserved commands are reserved", async () => {

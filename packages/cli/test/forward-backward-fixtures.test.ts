@@ -96,17 +96,19 @@ describe("finitewidth phase-diagram", () => {
 
   it("reproduces the adaptation curve and its maximum", async () => {
     const [, { inputs, expected, tolerance }] = cases("adaptation-curve")[0]!;
-    // The gram matrix of the fixture is K1 without weight and bias variance.
+    // The gram matrix of the fixture is K1 without weight and bias variance. The three points around the maximum are enough here.
+    const around = [2, 3, 4];
+    const pick = (values: number[]): number[] => around.map((i) => values[i]!);
     const { status, stderr, result } = await runCommand("phase-diagram", {
       activation: inputs.activation,
-      weightVariance: inputs.weightVariances,
+      weightVariance: pick(inputs.weightVariances),
       biasVariance: [inputs.biasVariance],
       adaptation: { data: { train: { inputs: rowsOf(inputsWithKernel(inputs.gram)), targets: inputs.Y } }, widths: new Array(inputs.depth).fill(inputs.width), likelihood: { temperature: inputs.temperature } },
     });
     expect(stderr).toBe("");
     expect(status).toBe(0);
-    expectClose(result.adaptation.shift.map((row: number[]) => row[0]), expected.shift, { relative: tolerance.relative }, "shift");
+    expectClose(result.adaptation.shift.map((row: number[]) => row[0]), pick(expected.shift), { relative: tolerance.relative }, "shift");
     expect(result.adaptation.maximum.weightVariance).toBe(expected.weightVarianceAtMaximum);
-    expect(result.chiPerp.map((row: number[]) => row[0])).toHaveLength(9);
+    expectClose(result.chiPerp.map((row: number[]) => row[0]), pick(expected.chiPerp), { relative: 1e-7 }, "chiPerp");
   });
 });
