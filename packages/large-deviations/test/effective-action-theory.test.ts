@@ -33,6 +33,8 @@ describe("conformance", () => {
     { problem: { network: network("relu", [4, 6, 5]), inputs, targets, temperature: 0.1 }, options: { closure: "affine" } },
     { problem: { network: network("tanh", [4, 6]), inputs, targets, temperature: 0.1 }, options: { closure: "product" } },
     { problem: { network: network("erf", [4]), inputs, targets: two, temperature: 0.1 } },
+    { problem: { network: network("erf", [4, 6]), inputs, targets: two, temperature: 0.1 }, options: { closure: "product" } },
+    { problem: { network: network("relu", [4, 6, 3]), inputs, targets: two, temperature: 0.1 } },
     { problem: { network: network("relu", [4], { biasVariance: 0.3 }), inputs, targets: two, temperature: 0.1 } },
     { problem: { network: image, inputs, targets, temperature: 0.1 } },
     { problem: { network: { ...image, activation: "relu", biasVariance: 0.1 }, inputs, targets: two, temperature: 0.1 } },
@@ -187,7 +189,7 @@ describe("refusals name what to do", () => {
   const reason = (net: Record<string, unknown> & { type: string }, y: number[] | number[][], temperature: number, options: Record<string, unknown> = {}) =>
     effectiveAction.refuses(createProblem({ network: net, inputs, targets: y, temperature }, registry), resolveEffectiveActionOptions(options), registry);
   it.each([
-    ["several outputs, deep", () => reason(network("erf", [4, 4]), two, 0.1), /one output here/],
+    ["several outputs, deep", () => reason(network("erf", [4, 4]), two, 0.1), /set "closure": "product"/],
     ["several outputs, T = 0", () => reason(network("erf", [4]), two, 0), /temperature > 0/],
     ["convolution, T = 0", () => reason(image, targets, 0), /temperature > 0/],
     ["product with biases", () => reason(network("erf", [4, 4], { biasVariance: 0.1 }), targets, 0.1, { closure: "product" }), /closure "product"/],

@@ -19,6 +19,7 @@ function errorsOf(setting: Setting, options: EffectiveActionOptions): StatedErro
   const kind = kindOf(setting, options);
   if (linear && kind === "scalar" && options.mode === "integral") return all("exact");
   if (linear && kind !== "blocks") return all({ order: 1 });
+  if (kind === "chain") return { variance: { relative: 0.3 }, train: { relative: 0.05 } };
   if (hiddenLayers(setting.problem.network) > 1) return { variance: { relative: 0.27 }, train: { relative: 0.05 } };
   if (!setting.activation.odd) return { variance: { relative: 0.15 }, train: { relative: 0.05 }, kernel: { relative: 0.2 } };
   return { mean: { relative: 0.15 }, variance: { relative: 0.15 }, train: { relative: 0.05 }, kernel: { relative: 0.12 } };

@@ -5,6 +5,7 @@ import { deepLogEvidence, deepMinima } from "./deep-minima.js";
 import { fitDeep, predictDeepTrain } from "./deep-predict.js";
 import { createDeepProblem } from "./deep-problem.js";
 import { actionFigure, densityFigure, layersFigure, matrixFigure } from "./figures.js";
+import { matrixChainSaddle } from "./matrix-chain.js";
 import { matrixLogEvidence, matrixMinima, type MatrixActionMinimum } from "./matrix-minima.js";
 import { meanIntegral, meanLearnedKernel, predictMeanIntegralTrain } from "./mean-integral.js";
 import { meanSaddle } from "./mean-saddle.js";
@@ -272,6 +273,26 @@ export function fitDeepNetwork(setting: Setting, options: EffectiveActionOptions
     diagnostics: { minima: found.minima.map((m) => ({ orderParameter: Array.from(m.orderParameters), action: m.action })), action, closure: options.closure, algorithm: found.method, trainError: train.trainError },
     warnings: [...notConverged(found.converged, found.residual), ...severalMinima(found.minima.length), ...plainMeanWarning(xi, widths.at(-1)!), ...unstable],
     figures: [layersFigure(orderParameters)],
+  };
+}
+
+/** Several hidden layers, several outputs: a chain of D × D matrices, of which the first multiplies the kernel. */
+export function fitMatrixChain(setting: Setting, _options: EffectiveActionOptions, run: Run): FitResult {
+  const { problem, width, widths, biasVariance, outputs } = setting;
+  const { kernel } = trainKernel(setting, false);
+  run.signal?.throwIfAborted();
+  const several = createMultiOutputProblem({ kernel, targets: problem.targets, temperature: problem.temperature, width, biasVariance });
+  const saddle = matrixChainSaddle(several, widths, () => run.signal?.throwIfAborted());
+  const first = saddle.matrices[0]!;
+  const train = predictMultiOutputTrain(several, multiOutputState(several, first));
+  return {
+    arrays: { ...multiOutputArrays(several), orderParameter: first },
+    solver: solver(saddle.converged, saddle.iterations, saddle.residual),
+    train,
+    orderParameter: first,
+    diagnostics: { minima: [{ orderParameter: rows(first), action: saddle.action }], matricesByLayer: saddle.matrices.map(rows), action: saddle.action, trainError: errorOn(train, problem.targets) },
+    warnings: [...notConverged(saddle.converged, saddle.residual), ...singularPrior(outputs, Math.min(...widths), "outputs")],
+    figures: [matrixFigure(first, "outputs")],
   };
 }
 

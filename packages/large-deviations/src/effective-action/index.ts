@@ -5,6 +5,7 @@ export * from "./deep-minima.js";
 export * from "./deep-predict.js";
 export * from "./deep-problem.js";
 export * from "./homogeneous.js";
+export * from "./matrix-chain.js";
 export * from "./matrix-minima.js";
 export * from "./mean-integral.js";
 export * from "./mean-saddle.js";

@@ -9,7 +9,7 @@ import { multiOutputState, predictMultiOutput, type MultiOutputProblem } from ".
 import type { EffectiveActionOptions } from "./options.js";
 import { rankOf, type ScalarProblem } from "./scalar-problem.js";
 import { predictScalar } from "./scalar-posterior.js";
-import { kindOf, newPoints, settingOf, usesMean, type Setting } from "./setting.js";
+import { kindOf, newPoints, settingOf, type Setting } from "./setting.js";
 
 /** Latent outputs at new inputs from a fitted posterior. */
 export function predictEffectiveAction(posterior: Posterior, inputs: Matrix, wantCovariance: boolean, run: Run): Prediction {
@@ -38,8 +38,9 @@ function uncorrected(posterior: Posterior, setting: Setting, options: EffectiveA
       }
       return predictMultiOutput(several, multiOutputState(several, table("orderParameter"), table("zeta")), points);
     }
+    case "chain":
     case "multi-output": {
-      const points = newPoints(setting, inputs, usesMean(setting, options), wantCovariance);
+      const points = newPoints(setting, inputs, posterior.arrays["zeta"] !== undefined, wantCovariance);
       const several = multiOutputProblem(setting, array, table, posterior);
       const zeta = posterior.arrays["zeta"] ? table("zeta") : undefined;
       return predictMultiOutput(several, multiOutputState(several, table("orderParameter"), zeta), points);

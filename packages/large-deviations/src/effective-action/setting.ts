@@ -1,7 +1,8 @@
 import { crossKernelMap, kernelMap } from "@finitewidth/activations";
 import { hiddenLayers, isFullyConnected, resolveNetwork, toStandardScaling, widthsOf, type Activation, type FullyConnectedNetwork, type Matrix, type PriorModel, type Problem, type Registry } from "@finitewidth/core";
-import { transpose } from "@finitewidth/linalg";
+import { affine, transpose } from "@finitewidth/linalg";
 import { firstLayerKernel, firstLayerVariances } from "./first-layer.js";
+import { homogeneityExponents } from "./homogeneous.js";
 import type { NewPoints } from "./multi-output.js";
 import type { EffectiveActionOptions } from "./options.js";
 
@@ -11,6 +12,7 @@ export type ActionKind =
   | "mean" //         one hidden layer, one output, an activation with a mean
   | "multi-output" // one hidden layer, several outputs
   | "deep" //         several hidden layers, one output
+  | "chain" //        several hidden layers, several outputs
   | "blocks"; //      one convolutional hidden layer
 
 /** A problem in standard scaling with its plug-ins resolved. */
@@ -47,10 +49,15 @@ export const usesMean = ({ activation }: Setting, options: Pick<EffectiveActionO
 
 /** The kind of action; meaningful when `refusal` is undefined. */
 export function kindOf(setting: Setting, options: Pick<EffectiveActionOptions, "mean">): ActionKind {
-  if (hiddenLayers(setting.problem.network) > 1) return "deep";
+  if (hiddenLayers(setting.problem.network) > 1) return setting.outputs > 1 ? "chain" : "deep";
   if (setting.priorModel.siteBlocks) return "blocks";
   if (setting.outputs > 1) return "multi-output";
   return usesMean(setting, options) ? "mean" : "scalar";
+}
+
+/** Whether all order parameters of a deep network multiply the readout kernel: closure "product", or "nested" with degree 1 and no hidden biases. */
+function hasMatrixChain({ activation, problem }: Setting, { closure }: EffectiveActionOptions): boolean {
+  return homogeneityExponents(closure, activation.degree, problem.network.biasVariance)?.every((exponent) => exponent === 1) ?? false;
 }
 
 /** Why the theory does not apply, and what to use instead. */
@@ -60,11 +67,12 @@ export function refusalOf(setting: Setting, options: EffectiveActionOptions): st
   const depth = hiddenLayers(network);
   if (widths.length !== depth || widths.length === 0) return `networks of type "${network.type}" have no widths that an order parameter could be assigned to; use "nngp" or "monte-carlo".`;
   const kind = kindOf(setting, options);
-  if (kind === "deep" && !isFullyConnected(network)) return `deep networks must be fully connected, this one is of type "${network.type}" with ${depth} hidden layers; use one hidden layer, "nngp" or "monte-carlo".`;
-  if (kind === "deep" && outputs > 1) return `deep networks have one output here, the targets have ${outputs} columns; fit one output at a time, use one hidden layer, or "exact" for the identity and "monte-carlo" for others.`;
-  if (kind === "deep" && options.closure === "product" && network.biasVariance.slice(1).some((value) => value > 0)) return `closure "product" is not defined with biases in layers 2 … L + 1; use "nested" or "affine".`;
-  if (temperature === 0 && (kind === "multi-output" || kind === "blocks")) return "a matrix order parameter (several outputs, or sites of a convolution) needs a temperature > 0; raise it, or fit one output at a time.";
-  if (usesMean(setting, options) && !isFullyConnected(network) && kind !== "blocks" && kind !== "deep") return `the mean of "${activation.name}" is known for fully connected and convolutional networks only; set "mean": "plain" for type "${network.type}".`;
+  const deep = kind === "deep" || kind === "chain";
+  if (deep && !isFullyConnected(network)) return `deep networks must be fully connected, this one is of type "${network.type}" with ${depth} hidden layers; use one hidden layer, "nngp" or "monte-carlo".`;
+  if (kind === "chain" && !hasMatrixChain(setting, options)) return `deep networks with ${outputs} outputs need order parameters outside the recursion: set "closure": "product" (without biases in layers 2 … L + 1), or fit one output at a time.`;
+  if (deep && options.closure === "product" && network.biasVariance.slice(1).some((value) => value > 0)) return `closure "product" is not defined with biases in layers 2 … L + 1; use "nested" or "affine".`;
+  if (temperature === 0 && (kind === "multi-output" || kind === "chain" || kind === "blocks")) return "a matrix order parameter (several outputs, or sites of a convolution) needs a temperature > 0; raise it, or fit one output at a time.";
+  if (usesMean(setting, options) && !isFullyConnected(network) && kind !== "blocks" && !deep) return `the mean of "${activation.name}" is known for fully connected and convolutional networks only; set "mean": "plain" for type "${network.type}".`;
   if (kind === "mean" && temperature === 0 && biasVariance > 0 && options.mode === "integral" && widths[0]! < 2) return `width 1 with T = 0 and a readout bias leaves nothing to integrate over; raise the temperature or use "mode": "saddle".`;
   return undefined;
 }
@@ -77,7 +85,8 @@ export function trainKernel(setting: Setting, withMean: boolean): { readonly ker
     const hidden = priorModel.infiniteWidth(network, activation, inputs).hidden.at(-1)!;
     return { kernel: { data: hidden.data.map((value) => weightVariance * value), shape: hidden.shape } };
   }
-  const g = kernelMap(activation, firstLayerKernel(network, inputs));
+  let g = kernelMap(activation, firstLayerKernel(network, inputs));
+  for (let l = 1; l < network.widths.length; l++) g = kernelMap(activation, affine(network.weightVariance[l]!, g, network.biasVariance[l]!));
   const mean = withMean ? means(setting, network, inputs) : undefined;
   return { kernel: centred(g, weightVariance, mean, mean), ...(mean ? { mean } : {}) };
 }
@@ -96,6 +105,7 @@ export function newPoints(setting: Setting, inputs: Matrix, withMean: boolean, w
       ...(own ? { own: { data: own.data.map((value) => weightVariance * value), shape: own.shape } } : {}),
     };
   }
+  if (network.widths.length > 1) return deepPoints(setting, network, inputs, wantOwn);
   const variances = firstLayerVariances(network, inputs);
   const here = withMean ? means(setting, network, inputs) : undefined;
   const there = withMean ? means(setting, network, train) : undefined;
@@ -106,6 +116,24 @@ export function newPoints(setting: Setting, inputs: Matrix, withMean: boolean, w
     ...(wantOwn ? { own: centred(kernelMap(activation, firstLayerKernel(network, inputs)), weightVariance, here, here) } : {}),
     ...(here ? { mean: here } : {}),
   };
+}
+
+/** Infinite-width kernels K^{L+1} of a deep network, without the readout bias. */
+function deepPoints({ problem, activation, weightVariance }: Setting, network: FullyConnectedNetwork, inputs: Matrix, wantOwn: boolean): NewPoints {
+  const { diagonal } = activation.moments;
+  let cross = firstLayerKernel(network, inputs, problem.inputs);
+  let rows = firstLayerVariances(network, inputs);
+  let columns = firstLayerVariances(network, problem.inputs);
+  let own = wantOwn ? firstLayerKernel(network, inputs) : undefined;
+  for (let l = 1; l <= network.widths.length; l++) {
+    const last = l === network.widths.length;
+    const [weight, bias] = last ? [weightVariance, 0] : [network.weightVariance[l]!, network.biasVariance[l]!];
+    const next = (values: Float64Array): Float64Array => values.map((value) => weight * diagonal(value) + bias);
+    cross = affine(weight, crossKernelMap(activation, rows, cross, columns), bias);
+    own = own && affine(weight, kernelMap(activation, own), bias);
+    [rows, columns] = [next(rows), next(columns)];
+  }
+  return { cross, variances: rows, ...(own ? { own } : {}) };
 }
 
 /** m = σ_w E φ. */

@@ -25,13 +25,19 @@ export const plus = (a: Matrix, b: Matrix, t = 1): Matrix => ({ data: a.data.map
 export const largest = (a: Matrix): number => a.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 /**
- * Minimiser of tr(HQ) − log det Q + tr(Q⁻¹C): the positive definite solution of QHQ − Q − C = 0,
- * Q = H^{−½}[½ + (¼ + H^{½} C H^{½})^{½}]H^{−½}. O(n³).
+ * Minimiser of tr(HQ) − κ log det Q + tr(Q⁻¹C): the positive definite solution of QHQ − κQ − C = 0,
+ * Q = H^{−½}[κ/2 + (κ²/4 + H^{½} C H^{½})^{½}]H^{−½}. κ = 1 unless given; for κ < 0, C must be positive definite. O(n³).
  */
-export function riccatiMinimiser(h: Matrix, c: Matrix): Matrix {
+export function riccatiMinimiser(h: Matrix, c: Matrix, kappa = 1): Matrix {
   const eigen = symmetricEigen(h);
   const root = spectralFunction(eigen, Math.sqrt);
   const inverseRoot = spectralFunction(eigen, (value) => 1 / Math.sqrt(value));
-  const middle = spectralFunction(symmetricEigen(congruence(root, c)), (value) => 0.5 + Math.sqrt(0.25 + Math.max(value, 0)));
-  return congruence(inverseRoot, middle);
+  const solution = (value: number): number => {
+    const radius = Math.hypot(0.5 * kappa, Math.sqrt(Math.max(value, 0)));
+    return kappa >= 0 ? 0.5 * kappa + radius : Math.max(value, 0) / (radius - 0.5 * kappa);
+  };
+  return congruence(inverseRoot, spectralFunction(symmetricEigen(congruence(root, c)), solution));
 }
+
+/** A⁻¹ of a symmetric positive definite matrix. */
+export const symmetricInverse = (a: Matrix): Matrix => spectralFunction(symmetricEigen(a), (value) => 1 / value);
