@@ -1,6 +1,6 @@
 import { FinitewidthError, type RandomStream, type Run } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
-import { bridgeEvidence, bridgePath } from "./bridge.js";
+import { bridgeEvidence, bridgePath, type LogRatio } from "./bridge.js";
 import { importanceSample } from "./importance.js";
 import { laplaceFit } from "./laplace.js";
 import { latticeSample } from "./lattice.js";
@@ -17,7 +17,7 @@ export interface SamplingOptions {
   readonly chainDraws: number;
   readonly warmup: number;
 }
-export const defaultSampling: SamplingOptions = { draws: 20_000, chains: 4, chainDraws: 500, warmup: 250 };
+export const defaultSampling: SamplingOptions = { draws: 40_000, chains: 4, chainDraws: 500, warmup: 250 };
 
 /** Dimensions up to which importance sampling is tried. */
 const importanceLimit = 12;
@@ -78,29 +78,40 @@ function findMode(target: PosteriorTarget, random: RandomStream): LaplaceFit | u
   }
 }
 
+/** Chains whitened by the Laplace fit; where they mix badly, up to two longer runs whitened by the covariance of the draws before. */
 async function runChains(target: PosteriorTarget, fit: LaplaceFit, options: SamplingOptions, random: (...indices: number[]) => RandomStream, breathe: Breathe): Promise<MarkovSample> {
-  const pause = (chain: number, fraction: number): Promise<void> => breathe(chain + fraction, options.chains + 2, "Hamiltonian Monte Carlo");
-  const markov = await hamiltonianSample(target, fit, { chains: options.chains, draws: options.chainDraws, warmup: options.warmup, pause }, (c) => random(2, c));
-  return markov;
+  let shape = fit;
+  for (let attempt = 0; ; attempt++) {
+    const pause = (chain: number, fraction: number): Promise<void> => breathe(chain + fraction, options.chains + 2, "Hamiltonian Monte Carlo");
+    const length = 3 ** attempt;
+    const markov = await hamiltonianSample(target, shape, { chains: options.chains, draws: length * options.chainDraws, warmup: length * options.warmup, pause }, (c) => random(2, attempt, c));
+    if (attempt === 2 || (markov.rHat < 1.015 && markov.effectiveSampleSize > 400)) return markov;
+    shape = gaussianOf(markov.points, 1);
+  }
 }
 
 async function withBridge(target: PosteriorTarget, markov: MarkovSample, random: (...indices: number[]) => RandomStream, breathe: Breathe): Promise<PosteriorSample> {
   const fit = gaussianOf(markov.points, 1.2);
-  const settings = { chains: 8, draws: 40, warmup: 20 };
-  const estimates: number[] = [];
-  for (let repeat = 0; repeat < 2; repeat++) {
-    estimates.push(await bridgeEvidence(target, fit, { ...settings, pause: (exponent) => breathe(repeat + exponent, 2, "evidence") }, random(3, repeat)));
+  const settings = { chains: 8, draws: 24, warmup: 16 };
+  const repeats = 4;
+  const estimates: LogRatio[] = [];
+  for (let repeat = 0; repeat < repeats; repeat++) {
+    estimates.push(await bridgeEvidence(target, fit, { ...settings, pause: (exponent) => breathe(repeat + exponent, repeats, "evidence") }, random(3, repeat)));
   }
-  const spread = Math.abs(estimates[0]! - estimates[1]!);
+  const values = estimates.map(({ value }) => value);
+  const logEvidence = values.reduce((sum, value) => sum + value / repeats, 0);
+  const scatter = values.reduce((sum, value) => sum + (value - logEvidence) ** 2, 0) / (repeats - 1);
+  const inner = estimates.reduce((sum, { variance }) => sum + variance / repeats, 0);
+  const spread = Math.max(...values) - Math.min(...values);
   const n = markov.points.length;
   return {
     points: markov.points,
     weights: new Float64Array(n).fill(1 / n),
     batches: markov.batches,
     batchCount: markov.batchCount,
-    logEvidence: 0.5 * (estimates[0]! + estimates[1]!),
-    // half the spread is the standard error of the mean of two; it is itself uncertain, so not below a floor
-    logEvidenceStandardError: Math.max(0.5 * spread, 0.02),
+    logEvidence,
+    // four values say little about their own scatter: not below what correlated draws (correlation time 3) would give
+    logEvidenceStandardError: Math.sqrt(Math.max(scatter, 3 * inner) / repeats),
     diagnostics: {
       method: "hmc",
       draws: n,

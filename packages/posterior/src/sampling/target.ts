@@ -73,7 +73,7 @@ export interface SamplingDiagnostics {
   readonly largestWeight?: number;
   /** Mean acceptance of Hamiltonian moves. */
   readonly acceptance?: number;
-  /** |difference| of two independent estimates of the log evidence. */
+  /** Largest difference between independent estimates of the log evidence. */
   readonly logEvidenceSpread?: number;
   /** Temperatures of the likelihood, or bridge exponents. */
   readonly path?: readonly number[];
