@@ -1,57 +1,132 @@
-// Checks what would be published: publint, size budgets, no workspace: ranges; installs subsets from tarballs in empty folders and runs the README
-// example of each there; types under nodenext and bundler. Usage: node tools/check-packages.mjs [--keep]
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+// Checks what would be published: publint, size budgets, no workspace: ranges, no script at installation; then, from tarballs, that the README example
+// of every package runs in plain Node with what its install line names and nothing else, with types right under nodenext and bundler.
+// Three subsets are installed by npm in empty folders. For the others one installation serves all: each gets a folder that holds only its own packages
+// and links to the dependencies that they declare, which is stricter than npm's hoisting. Usage: node tools/check-packages.mjs [--keep]
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { publint } from "publint";
-import { install, manifests, packAll, root, run } from "./pack.mjs";
+import { closure, install, manifests, packAll, root, run, runAsync } from "./pack.mjs";
+import { examplesOf, importsOf, installLineOf } from "./readme-examples.mjs";
 
-/** Bytes of a packed tarball, sources and maps included. */
-const budget = { default: 160_000, linalg: 450_000 };
-/** Each subset is installed alone; the README example of its last package must run. */
-const subsets = [["core"], ["linalg"], ["random"], ["activations"], ["prior-fc", "posterior"], ["prior-conv", "posterior"], ["prior-fc", "large-deviations"], ["prior-fc", "perturbation"], ["prior-fc", "monte-carlo"], ["workers"], ["plots"]];
+/** Kilobytes of a packed tarball, sources and source maps included. */
+const budget = { default: 130, "large-deviations": 360, linalg: 150, perturbation: 180, posterior: 230 };
+/** Installed by npm alone in an empty folder; the example that imports all of them must run there. */
+const installed = [["prior-conv", "posterior"], ["linalg"], ["activations"]];
+/** Optional packages whose dependency may run a script at installation. */
+const mayBuild = ["@finitewidth/linalg-native"];
 
+const short = (name) => name.replace("@finitewidth/", "");
+const full = (name) => `@finitewidth/${name}`;
+const manifestOf = (name) => manifests.find((manifest) => manifest.name === name);
+const readme = (name) => readFileSync(join(root, manifestOf(name).folder, "README.md"), "utf8");
+const tsc = join(root, "node_modules/typescript-7/bin/tsc");
+const noNetwork = pathToFileURL(join(root, "tools/no-network.mjs")).href;
 const work = mkdtempSync(join(tmpdir(), "finitewidth-pack-"));
 const problems = [];
-try {
-  const tarballs = packAll(join(work, "tarballs"));
-  for (const manifest of manifests) {
-    const file = tarballs.get(manifest.name);
-    const size = statSync(file).size;
-    const limit = budget[manifest.name.replace("@finitewidth/", "")] ?? budget.default;
-    if (size > limit) problems.push(`${manifest.name}: tarball of ${size} bytes exceeds its budget of ${limit}`);
-    const { messages } = await publint({ pkgDir: join(root, manifest.folder), strict: true, pack: "npm" });
-    for (const message of messages) if (message.type !== "suggestion") problems.push(`${manifest.name}: publint ${message.code} at ${message.path.join(".")}`);
-    if (run("tar", ["-xOzf", file, "package/package.json"], work).includes('"workspace:')) problems.push(`${manifest.name}: a workspace: range is left in the tarball`);
-    if (manifest.scripts?.install || manifest.scripts?.postinstall) problems.push(`${manifest.name}: runs a script at installation`);
-    console.log(`${manifest.name.padEnd(34)} ${(size / 1024).toFixed(1).padStart(7)} kB of ${(limit / 1024).toFixed(0)} kB`);
-  }
-  for (const subset of subsets) {
-    const names = subset.map((name) => `@finitewidth/${name}`);
-    const folder = join(work, subset.join("+"));
-    install(folder, names, tarballs);
-    const main = names.at(-1);
-    const readme = readFileSync(join(root, manifests.find((manifest) => manifest.name === main).folder, "README.md"), "utf8");
-    const imports = (text) => [...text.matchAll(/from "(@finitewidth\/[a-z-]+)/g)].map((match) => match[1]);
-    const example = [...readme.matchAll(/```(?:ts|js)\n([\s\S]*?)```/g)].map((match) => match[1]).find((text) => imports(text).includes(main));
-    try {
-      if (example === undefined) throw new Error("README has no example that imports it");
-      // Examples are TypeScript without annotations that Node could not read, except where they say so.
-      writeFileSync(join(folder, "example.mts"), example);
-      for (const resolution of ["nodenext", "bundler"]) {
-        run(process.execPath, [join(root, "node_modules/typescript-7/bin/tsc"), "--noEmit", "--strict", "--skipLibCheck", "--target", "es2022", "--module", resolution === "bundler" ? "esnext" : "nodenext", "--moduleResolution", resolution, "--lib", "es2023,dom", "--types", "", "example.mts"], folder);
-      }
-      run(process.execPath, [join(root, "node_modules/typescript-7/bin/tsc"), "--target", "es2022", "--module", "nodenext", "--skipLibCheck", "--lib", "es2023,dom", "--types", "", "example.mts"], folder);
-      const lines = run(process.execPath, ["example.mjs"], folder).trim().split("\n");
-      console.log(`${subset.join(" + ")}: ${lines.at(-1)}`);
-    } catch (error) {
-      problems.push(`${subset.join(" + ")} alone: ${error.message}`);
+
+async function checkTarball(manifest, file) {
+  const size = statSync(file).size / 1000;
+  const limit = budget[short(manifest.name)] ?? budget.default;
+  if (size > limit) problems.push(`${manifest.name}: tarball of ${size.toFixed(0)} kB exceeds its budget of ${limit} kB`);
+  const { messages } = await publint({ pkgDir: join(root, manifest.folder), strict: true, pack: "npm" });
+  for (const message of messages) if (message.type !== "suggestion") problems.push(`${manifest.name}: publint ${message.code} at ${message.path.join(".")}`);
+  if (run("tar", ["-xOzf", file, "package/package.json"], work).includes('"workspace:')) problems.push(`${manifest.name}: a workspace: range is left in the tarball`);
+  for (const script of ["preinstall", "install", "postinstall", "prepare"]) if (manifest.scripts?.[script]) problems.push(`${manifest.name}: runs ${script} at installation`);
+  console.log(`${manifest.name.padEnd(34)} ${size.toFixed(1).padStart(6)} kB of ${limit} kB`);
+}
+
+/** Folder that holds the tarballs of `names` and all of ours that they need, and links to the third-party dependencies that these declare. */
+function isolate(folder, names, tarballs, shared) {
+  for (const name of closure(names)) {
+    const target = join(folder, "node_modules", name);
+    mkdirSync(target, { recursive: true });
+    run("tar", ["-xzf", tarballs.get(name), "-C", target, "--strip-components=1"], folder);
+    for (const dependency of Object.keys(manifestOf(name).dependencies ?? {})) {
+      const link = join(folder, "node_modules", dependency);
+      if (dependency.startsWith("@finitewidth/") || existsSync(link)) continue;
+      mkdirSync(dirname(link), { recursive: true });
+      symlinkSync(join(shared, "node_modules", dependency), link);
     }
   }
+  writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
+}
+
+/** Compiles an example under both resolutions and runs it without network; returns its last line. */
+async function tryExample(folder, code, node) {
+  writeFileSync(join(folder, "example.mts"), code);
+  const types = node ? ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"] : ["--types", ""];
+  const options = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false", "--target", "es2022", "--lib", "es2023,dom,dom.iterable", ...types, "example.mts"];
+  await runAsync(process.execPath, [tsc, "--noEmit", "--module", "esnext", "--moduleResolution", "bundler", ...options], folder);
+  await runAsync(process.execPath, [tsc, "--module", "nodenext", "--moduleResolution", "nodenext", ...options], folder);
+  return (await runAsync(process.execPath, ["--import", noNetwork, "example.mjs"], folder)).trim().split("\n").at(-1);
+}
+
+async function attempt(what, action) {
+  const started = performance.now();
+  try {
+    const last = await action();
+    console.log(`✓ ${what} (${((performance.now() - started) / 1000).toFixed(1)} s): ${last}`);
+  } catch (error) {
+    problems.push(`${what}: ${error.message}`);
+  }
+}
+
+/** Runs tasks as many at a time as there are cores. */
+async function all(tasks) {
+  const queue = [...tasks];
+  await Promise.all(Array.from({ length: availableParallelism() }, async () => {
+    for (let task = queue.shift(); task; task = queue.shift()) await task();
+  }));
+}
+
+try {
+  const tarballs = packAll(join(work, "tarballs"));
+  for (const manifest of manifests) await checkTarball(manifest, tarballs.get(manifest.name));
+
+  const shared = join(work, "shared");
+  await install(shared, manifests.map((manifest) => manifest.name), tarballs);
+  const lock = JSON.parse(readFileSync(join(shared, "package-lock.json"), "utf8")).packages;
+  const allowed = mayBuild.flatMap((name) => Object.keys(manifestOf(name).dependencies));
+  for (const [path, entry] of Object.entries(lock)) {
+    const name = path.split("node_modules/").at(-1);
+    if (entry.hasInstallScript && !allowed.includes(name)) problems.push(`${name} runs a script at installation`);
+  }
+
+  const alone = installed.map((subset) => async () => {
+    const names = subset.map(full);
+    const folder = join(work, subset.join("+"));
+    await attempt(`npm install ${names.join(" ")}`, async () => {
+      await install(folder, names, tarballs);
+      const code = names.flatMap((name) => examplesOf(readme(name))).find((example) => names.every((name) => importsOf(example).includes(name)));
+      if (code === undefined) throw new Error("no README has an example that imports all of them");
+      return tryExample(folder, code, false);
+    });
+  });
+  const examples = manifests.map(({ name, nx }) => () =>
+    attempt(`README of ${name}`, async () => {
+      const text = readme(name);
+      const names = installLineOf(text);
+      if (!names.includes(name)) throw new Error("its first npm install line does not name it");
+      const list = examplesOf(text);
+      if (list.length === 0) throw new Error("has no example");
+      let last = "";
+      for (const [i, code] of list.entries()) {
+        const folder = join(work, "readme", `${short(name)}-${i}`);
+        mkdirSync(folder, { recursive: true });
+        isolate(folder, [...names, ...(i === 0 ? [] : importsOf(code))], tarballs, shared);
+        last = await tryExample(folder, code, nx.tags.includes("env:node"));
+      }
+      return last;
+    }),
+  );
+  await all([...alone, ...examples]);
 } catch (error) {
   problems.push(error.message);
 } finally {
-  if (!process.argv.includes("--keep")) rmSync(work, { recursive: true, force: true });
+  if (process.argv.includes("--keep")) console.log(`kept: ${work}`);
+  else rmSync(work, { recursive: true, force: true });
 }
 for (const problem of problems) console.error(`✗ ${problem}`);
 console.log(problems.length === 0 ? "packages are fit to publish" : `${problems.length} problems`);

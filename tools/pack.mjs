@@ -1,5 +1,5 @@
 // Packs every published package into tarballs and installs chosen subsets of them in empty folders, as users would.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,23 +13,34 @@ export const manifests = ["verification", ...readdirSync(join(root, "packages"))
   .map((folder) => ({ folder, ...JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) }))
   .filter((manifest) => !manifest.private);
 
+const failure = (command, args, cwd, output) => new Error(`${command} ${args.join(" ")} in ${cwd}:\n${output}`);
+
 /** Runs a command and returns what it printed. @throws Error with its output when it fails. */
 export function run(command, args, cwd, env = {}) {
   const result = spawnSync(command, args, { cwd, encoding: "utf8", env: { ...process.env, CI: "true", ...env }, maxBuffer: 1 << 26 });
-  if (result.status !== 0) throw new Error(`${command} ${args.join(" ")} in ${cwd}:\n${result.stdout}\n${result.stderr}`);
+  if (result.status !== 0) throw failure(command, args, cwd, `${result.stdout}\n${result.stderr}`);
   return result.stdout;
+}
+
+/** The same without blocking, so that independent commands share the cores. */
+export function runAsync(command, args, cwd, env = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { cwd, env: { ...process.env, CI: "true", ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    let [out, all] = ["", ""];
+    child.stdout.setEncoding("utf8").on("data", (text) => ([out, all] = [out + text, all + text]));
+    child.stderr.setEncoding("utf8").on("data", (text) => (all += text));
+    child.on("error", reject);
+    child.on("close", (status) => (status === 0 ? resolve(out) : reject(failure(command, args, cwd, all))));
+  });
 }
 
 /** Builds and packs everything; name → path of the tarball. */
 export function packAll(folder) {
   mkdirSync(folder, { recursive: true });
   run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "run-many", "-t", "build"], root);
-  return new Map(
-    manifests.map((manifest) => {
-      run("npx", ["--yes", "--prefer-offline", pnpm, "pack", "--pack-destination", folder], join(root, manifest.folder));
-      return [manifest.name, join(folder, `finitewidth-${manifest.name.replace("@finitewidth/", "")}-${manifest.version}.tgz`)];
-    }),
-  );
+  const filters = manifests.flatMap((manifest) => ["--filter", `./${manifest.folder}`]);
+  run("npx", ["--yes", "--prefer-offline", pnpm, "--recursive", ...filters, "pack", "--pack-destination", folder], root);
+  return new Map(manifests.map((manifest) => [manifest.name, join(folder, `finitewidth-${manifest.name.replace("@finitewidth/", "")}-${manifest.version}.tgz`)]));
 }
 
 /** The packages and all of ours that they need. */
@@ -52,5 +63,5 @@ export function install(folder, names, tarballs, manifest = {}) {
   const others = Object.fromEntries(Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(([name]) => !name.startsWith("@finitewidth/")));
   const { peerDependencies: _peers, devDependencies: _dev, ...rest } = manifest;
   writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", ...rest, dependencies: { ...others, ...files }, overrides: files }, undefined, 2));
-  run("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], folder);
+  return runAsync("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], folder);
 }
