@@ -49,7 +49,7 @@ describe("hidden kernels over sites", () => {
   it.each(networks)("agree with weighted networks: %s", { timeout: 120_000 }, async (_, network, outputs) => {
     const size = network.inputShape.reduce((product, extent) => product * extent, 1);
     const problem: Problem = { network, inputs: wave(3, size, 1), targets: wave(3, outputs, 2), temperature: 0.5, scaling: "standard" };
-    const reference = byNetworks(network, registry.activation("identity"), problem, 60_000);
+    const reference = byNetworks(network, registry.activation("identity"), problem, 30_000);
     const { hiddenKernels, standardError } = await fitSiteChain(problem, convolutionalMixing(network), { draws: 6000 }, run);
     expect(hiddenKernels?.length).toBe(network.layers.length);
     reference.forEach(({ mean, error }, l) => expectWithinStandardErrors(hiddenKernels![l]!, mean, combined(error, standardError?.hiddenKernels?.[l]?.data ?? new Float64Array(error.length)), 4.5, `layer ${l + 1}`));

@@ -1,6 +1,6 @@
 import { zeros, type Matrix, type MixingLaw, type Problem, type Scaling, type WishartChain } from "@finitewidth/core";
 import { addDiagonal, cholesky, multiply, solveCholesky } from "@finitewidth/linalg";
-import { averageOverSites, learnedFeatureCovariance, reduceSites, siteGeometryOf, stackSiteKernels } from "@finitewidth/numerics";
+import { averageOverSites, learnedFeatureCovariance, reduceSites, siteGeometryOf, stackFeatures, stackSiteKernels } from "@finitewidth/numerics";
 import { dataCovariance } from "./chain-data.js";
 import { predictRotated } from "./kronecker-solution.js";
 import type { SpectralData } from "./spectral-data.js";
@@ -56,6 +56,6 @@ export function firstHiddenKernelOverSites(problem: Problem, law: MixingLaw, mix
   const alpha = solveCholesky(factor, y).data;
   const features = geometry.siteFeatures(inputs);
   const evidence = scaling === "mean-field" ? { alpha, weight: referenceWidth } : { alpha, weight: 1, lower: factor.factor };
-  const core = learnedFeatureCovariance(reduceSites(features, geometry.siteBases[0]!), cholesky(mixing[0]!).factor, law.chain.layers[0]!.width, evidence);
+  const core = learnedFeatureCovariance(stackFeatures(reduceSites(features, geometry.siteBases[0]!)), cholesky(mixing[0]!).factor, law.chain.layers[0]!.width, evidence);
   return averageOverSites(features, core);
 }

@@ -78,17 +78,17 @@ export function chainFactors(layout: ChainLayout, z: readonly Matrix[]): readonl
 
 /**
  * Reverse mode through `chainFactors`: gradients with respect to every Z_l (entries above the diagonal are meaningless) from gradients
- * with respect to the M_l; entries may be left out. Through R = chol(A): Ā = ½R⁻ᵀ(Φ + Φᵀ)R⁻¹, Φ = tril(RᵀR̄) with half its diagonal.
+ * with respect to the M_l; entries may be left out. `direct`: gradient with respect to F_1, added to what M_1 contributes. Through R = chol(A): Ā = ½R⁻ᵀ(Φ + Φᵀ)R⁻¹, Φ = tril(RᵀR̄) with half its diagonal.
  */
-export function chainAdjoint(layout: ChainLayout, factors: readonly ChainFactor[], gradients: readonly (Matrix | undefined)[]): readonly Matrix[] {
+export function chainAdjoint(layout: ChainLayout, factors: readonly ChainFactor[], gradients: readonly (Matrix | undefined)[], direct?: Matrix): readonly Matrix[] {
   const out: Matrix[] = [];
-  let fBar = zeros(layout.layers[0]!.rows, layout.layers[0]!.rank);
+  let fBar = direct === undefined ? zeros(layout.layers[0]!.rows, layout.layers[0]!.rank) : { data: direct.data.slice(), shape: direct.shape };
   for (const [l, here] of layout.layers.entries()) {
     const { z, r, f, e } = factors[l]!;
     const gradient = gradients[l];
     if (gradient) {
-      const direct = multiply(gradient, f);
-      for (let i = 0; i < direct.data.length; i++) fBar.data[i]! += 2 * direct.data[i]!;
+      const part = multiply(gradient, f);
+      for (let i = 0; i < part.data.length; i++) fBar.data[i]! += 2 * part.data[i]!;
     }
     out.push(multiplyTransposedLeft(r, fBar));
     if (e === undefined) break;

@@ -48,28 +48,53 @@ export function reduceSites(features: readonly Matrix[], basis: Matrix): Matrix[
   });
 }
 
-/**
- * Ψ with f = Ψ θ given the chain, θ ~ N(0, 1): row (a, μ), column (c, f) holds Σ_r F_(ar)c Φ̃_r(μ, f), one block of F columns per column c of the
- * factor of M_1. (D P) × (r F). Cost: 2 D P r F S.
- */
-export function outputDesign(reduced: readonly Matrix[], factor: Matrix): Matrix {
+/** Features of reduced sites side by side, S × (P F): row r holds Φ̃_r, point after point. */
+export interface StackedFeatures {
+  readonly points: number;
+  readonly width: number;
+  readonly stacked: Matrix;
+}
+
+/** Stacks the features of sites. */
+export function stackFeatures(reduced: readonly Matrix[]): StackedFeatures {
   const [points, width] = reduced[0]!.shape;
-  const sites = reduced.length;
+  const stacked = zeros(reduced.length, points * width);
+  reduced.forEach((feature, r) => stacked.data.set(feature.data, r * points * width));
+  return { points, width, stacked };
+}
+
+/** Rows of one output of a factor: S × r. */
+const outputRows = (factor: Matrix, a: number, sites: number): Matrix => ({ data: factor.data.subarray(a * sites * factor.shape[1], (a + 1) * sites * factor.shape[1]), shape: [sites, factor.shape[1]] });
+
+/**
+ * Ψ with f = Ψ θ given the chain, θ ~ N(0, 1), so that cov f = Ψ Ψᵀ: row (a, μ), column (c, f) holds Σ_r F_(ar)c Φ̃_r(μ, f), one block of F columns
+ * per column c of the factor of M_1. (D P) × (r F). Cost: 2 D P r F S.
+ */
+export function outputDesign({ points, width, stacked }: StackedFeatures, factor: Matrix): Matrix {
+  const sites = stacked.shape[0];
   const [rows, rank] = factor.shape;
   const outputs = rows / sites;
   const out = zeros(outputs * points, rank * width);
   for (let a = 0; a < outputs; a++) {
-    for (let r = 0; r < sites; r++) {
-      const { data } = reduced[r]!;
-      for (let c = 0; c < rank; c++) {
-        const weight = factor.data[(a * sites + r) * rank + c]!;
-        if (weight === 0) continue;
-        for (let mu = 0; mu < points; mu++) {
-          const to = (a * points + mu) * rank * width + c * width;
-          for (let f = 0; f < width; f++) out.data[to + f]! += weight * data[mu * width + f]!;
-        }
-      }
+    const { data } = multiplyTransposedLeft(outputRows(factor, a, sites), stacked);
+    for (let c = 0; c < rank; c++) {
+      for (let mu = 0; mu < points; mu++) out.data.set(data.subarray((c * points + mu) * width, (c * points + mu + 1) * width), (a * points + mu) * rank * width + c * width);
     }
+  }
+  return out;
+}
+
+/** Adjoint of `outputDesign`: gradient with respect to the factor, (D S) × r, from one with respect to Ψ. */
+export function outputDesignAdjoint({ points, width, stacked }: StackedFeatures, rank: number, gradient: Matrix): Matrix {
+  const sites = stacked.shape[0];
+  const outputs = gradient.shape[0] / points;
+  const out = zeros(outputs * sites, rank);
+  const turned = zeros(rank, points * width);
+  for (let a = 0; a < outputs; a++) {
+    for (let c = 0; c < rank; c++) {
+      for (let mu = 0; mu < points; mu++) turned.data.set(gradient.data.subarray((a * points + mu) * rank * width + c * width, (a * points + mu) * rank * width + (c + 1) * width), (c * points + mu) * width);
+    }
+    out.data.set(multiplyTransposedRight(stacked, turned).data, a * sites * rank);
   }
   return out;
 }
@@ -86,10 +111,10 @@ export interface OutputEvidence {
  * H = αα^T − Σ⁻¹. The same as K¹ + K¹RK¹/C, R_(rμ)(sν) = Σ_ab M_(ar)(bs) H_(aμ)(bν), without kernels between all pairs of sites.
  * Cost: r F (D P)² with r the rank of M_1. Source: docs/theories/convolution.md §7.
  */
-export function learnedFeatureCovariance(reduced: readonly Matrix[], factor: Matrix, channels: number, { alpha, weight, lower }: OutputEvidence): Matrix {
-  const width = reduced[0]!.shape[1];
+export function learnedFeatureCovariance(features: StackedFeatures, factor: Matrix, channels: number, { alpha, weight, lower }: OutputEvidence): Matrix {
+  const { width } = features;
   const rank = factor.shape[1];
-  const design = outputDesign(reduced, factor);
+  const design = outputDesign(features, factor);
   const core = identity(width);
   const image = multiplyTransposedLeft(design, { data: alpha, shape: [alpha.length, 1] }).data;
   for (let c = 0; c < rank; c++) {

@@ -1,6 +1,6 @@
 import { inputError, zeros, type Figure, type Matrix, type MixingLaw, type Posterior, type Prediction, type Problem, type RandomStream, type Run } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
-import { averageOverSites, blockDiagonal, expandSites, learnedFeatureCovariance, reduceSites, siteGeometryOf, siteMap, type SiteGeometry } from "@finitewidth/numerics";
+import { averageOverSites, blockDiagonal, expandSites, learnedFeatureCovariance, siteGeometryOf, siteMap, type SiteGeometry } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
 import type { SamplingOptions } from "../sampling/sample.js";
@@ -88,7 +88,7 @@ function averageDraws(sites: SiteProblem, problem: Problem, draws: PosteriorSamp
   const d = sites.layout.layers[0]!.rows;
   const mixing = batchSums(draws.batchCount, d * d);
   const features = geometry?.siteFeatures(problem.inputs);
-  const reduced = features && geometry ? reduceSites(features, geometry.siteBases[0]!) : undefined;
+  const reduced = sites.covariance.kind === "features" ? sites.covariance.features : undefined;
   const width = features?.[0]?.shape[1] ?? 0;
   const core = batchSums(draws.batchCount, width * width);
   eachConditional(

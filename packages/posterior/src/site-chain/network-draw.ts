@@ -1,6 +1,6 @@
 import { zeros, type Matrix, type Network, type RandomStream } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, thinSvd } from "@finitewidth/linalg";
-import { blockDiagonal, outputDesign, type SiteGeometry } from "@finitewidth/numerics";
+import { blockDiagonal, outputDesign, type SiteGeometry, type StackedFeatures } from "@finitewidth/numerics";
 import type { SiteConditional } from "./conditional.js";
 import type { SiteProblem } from "./problem.js";
 
@@ -10,7 +10,7 @@ export interface NetworkDrawing {
   readonly network: Network;
   readonly geometry: SiteGeometry;
   readonly features: readonly Matrix[];
-  readonly reduced: readonly Matrix[];
+  readonly reduced: StackedFeatures;
   /** t_m of layers 2 … L between reduced sites, before any simplification of the chain. */
   readonly taps: readonly (readonly Matrix[])[];
 }

@@ -1,10 +1,10 @@
 import { zeros, type Matrix, type MixingLaw, type Prediction } from "@finitewidth/core";
-import { identity, multiplyTransposedLeft, solveCholesky, solveLower } from "@finitewidth/linalg";
-import { stackSiteKernels, type SiteKernels } from "@finitewidth/numerics";
+import { gram, identity, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, solveLower } from "@finitewidth/linalg";
+import { outputDesign, siteCovariance, stackSiteKernels, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
 import type { PosteriorSample } from "../sampling/target.js";
-import { conditionOnChain, outputCovariance, type SiteConditional } from "./conditional.js";
-import type { SiteProblem } from "./problem.js";
+import { addBiases, conditionOnChain, type SiteConditional } from "./conditional.js";
+import { siteCovarianceOf, type SiteProblem } from "./problem.js";
 
 /** The draws that averages are taken over. */
 export type SiteDraws = Pick<PosteriorSample, "points" | "weights" | "batches" | "batchCount">;
@@ -85,12 +85,8 @@ export function trainGiven(problem: SiteProblem, { alpha, root }: SiteConditiona
   return rotateBack(problem, means, (a, b, mu) => (a === b ? temperature : 0) - temperature * temperature * inverse[(a * points + mu) * size + b * points + mu]!, points);
 }
 
-/** Kernels at test inputs: training × test, and test points with themselves (all pairs when joint). */
-export interface TestKernels {
-  readonly cross: SiteKernels;
-  /** columns 1: every point with itself. */
-  readonly own: SiteKernels;
-}
+/** Kernels, or features, at test inputs. */
+export type TestKernels = { readonly kind: "kernels"; readonly points: number; readonly cross: SiteKernels; readonly own: SiteKernels } | { readonly kind: "features"; readonly points: number; readonly features: StackedFeatures };
 
 const ownBlock = 16;
 
@@ -109,22 +105,60 @@ function ownDiagonal(law: MixingLaw, inputs: Matrix): SiteKernels {
 }
 
 export function testKernels(law: MixingLaw, train: Matrix, inputs: Matrix, joint: boolean): TestKernels {
-  return { cross: stackSiteKernels(law.siteKernels(train, inputs), law.sites), own: joint ? stackSiteKernels(law.siteKernels(inputs), law.sites) : ownDiagonal(law, inputs) };
+  const points = inputs.shape[0];
+  const own = siteCovarianceOf(law, inputs);
+  if (own.kind === "features") return { ...own, points };
+  return { kind: "kernels", points, cross: stackSiteKernels(law.siteKernels(train, inputs), law.sites), own: joint ? own.kernels : ownDiagonal(law, inputs) };
+}
+
+/** Training × test covariance and that of the test outputs: all pairs, or (D P*) × D with every point paired with itself. */
+function testCovariances(problem: SiteProblem, { factors, design, mixing }: SiteConditional, kernels: TestKernels, joint: boolean): { readonly cross: Matrix; readonly own: Matrix } {
+  const { outputs } = problem;
+  const factor = factors[0]!.f;
+  let [cross, own]: [Matrix | undefined, Matrix | undefined] = [undefined, undefined];
+  if (kernels.kind === "kernels") {
+    const m = gram(factor);
+    cross = siteCovariance(kernels.cross, outputs, m);
+    own = siteCovariance(kernels.own, outputs, m);
+  } else {
+    const there = outputDesign(kernels.features, factor);
+    cross = multiplyTransposedRight(design!, there);
+    own = joint ? gram(there) : pairedOutputs(there, outputs);
+  }
+  addBiases(problem, cross, mixing);
+  addBiases(problem, own, mixing);
+  return { cross, own };
+}
+
+/** Rows (a, μ), columns b: Ψ_(aμ) · Ψ_(bμ). */
+function pairedOutputs(design: Matrix, outputs: number): Matrix {
+  const [rows, width] = design.shape;
+  const points = rows / outputs;
+  const out = zeros(rows, outputs);
+  for (let r = 0; r < rows; r++) {
+    for (let b = 0; b < outputs; b++) {
+      const other = b * points + (r % points);
+      let sum = 0;
+      for (let k = 0; k < width; k++) sum += design.data[r * width + k]! * design.data[other * width + k]!;
+      out.data[r * outputs + b] = sum;
+    }
+  }
+  return out;
 }
 
 /** f at test inputs given the chain: Cᵀα and C* − Cᵀ(Σ + T)⁻¹C, point by point. O((PD)² P* D). */
 export function predictGiven(problem: SiteProblem, conditional: SiteConditional, kernels: TestKernels): { readonly mean: Float64Array; readonly variance: Float64Array } {
   const { outputs } = problem;
-  const points = kernels.cross.columns;
-  const { means, half } = projectCross(problem, conditional, kernels);
-  const own = outputCovariance(problem, kernels.own, conditional.mixing).data;
+  const { points } = kernels;
+  const { cross, own } = testCovariances(problem, conditional, kernels, false);
+  const half = solveLower(conditional.root.factor, cross);
   const rows = half.shape[0];
   const width = outputs * points;
   return rotateBack(
     problem,
-    means,
+    projectedMeans(conditional, cross),
     (a, b, mu) => {
-      let sum = own[(a * points + mu) * outputs + b]!;
+      let sum = own.data[(a * points + mu) * outputs + b]!;
       for (let k = 0; k < rows; k++) sum -= half.data[k * width + a * points + mu]! * half.data[k * width + b * points + mu]!;
       return sum;
     },
@@ -132,15 +166,12 @@ export function predictGiven(problem: SiteProblem, conditional: SiteConditional,
   );
 }
 
-function projectCross(problem: SiteProblem, { root, alpha, mixing }: SiteConditional, { cross }: TestKernels): { readonly means: Float64Array; readonly half: Matrix } {
-  const c = outputCovariance(problem, cross, mixing);
-  return { means: multiplyTransposedLeft(c, { data: alpha, shape: [alpha.length, 1] }).data, half: solveLower(root.factor, c) };
-}
+const projectedMeans = ({ alpha }: SiteConditional, cross: Matrix): Float64Array => multiplyTransposedLeft(cross, { data: alpha, shape: [alpha.length, 1] }).data;
 
 /** The joint law given the chain, not rotated back: means and covariance over (output, point). */
 export function predictJointly(problem: SiteProblem, conditional: SiteConditional, kernels: TestKernels): { readonly mean: Float64Array; readonly covariance: Matrix } {
-  const { means, half } = projectCross(problem, conditional, kernels);
-  const own = outputCovariance(problem, kernels.own, conditional.mixing);
+  const { cross, own } = testCovariances(problem, conditional, kernels, true);
+  const half = solveLower(conditional.root.factor, cross);
   const reduction = multiplyTransposedLeft(half, half);
-  return { mean: means, covariance: { data: own.data.map((value, k) => value - reduction.data[k]!), shape: own.shape } };
+  return { mean: projectedMeans(conditional, cross), covariance: { data: own.data.map((value, k) => value - reduction.data[k]!), shape: own.shape } };
 }

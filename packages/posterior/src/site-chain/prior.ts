@@ -75,7 +75,7 @@ export async function siteChainPrior(problem: PriorProblem, law: MixingLaw, opti
   const kernels = stackSiteKernels(law.siteKernels(problem.inputs), law.sites);
   const warnings: string[] = [];
   const { sites } = law;
-  const secondMoment = meanCovariance(law, kernels);
+  const secondMoment = meanCovariance(law, { kind: "kernels", kernels });
   const one = momentsOf(law, 1, "excess kurtosis and fourth cumulant", warnings);
   const small = points <= tensorLimit;
   const two = small ? momentsOf(law, 2, "covariance of the kernel", warnings) : undefined;

@@ -1,13 +1,13 @@
 import { inputError, shapeError, zeros, type Matrix, type MixingLaw, type Problem } from "@finitewidth/core";
-import { addDiagonal, affine, cholesky, identity, multiply, multiplyTransposedLeft, solveLower, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
-import { biasCovariance, addConstantCovariance, chainLayout, hasUpperBiases, pullBackMixing, siteCovariance, stackSiteKernels, type ChainLayout, type SiteKernels } from "@finitewidth/numerics";
+import { addDiagonal, affine, cholesky, gram, identity, multiply, multiplyTransposedLeft, solveLower, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
+import { addConstantCovariance, biasCovariance, chainLayout, hasUpperBiases, outputDesign, pullBackMixing, reduceSites, siteCovariance, siteGeometryOf, stackFeatures, stackSiteKernels, type ChainLayout, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
 
 /** A regression problem over sites with everything that does not depend on the mixing matrices computed once. */
 export interface SiteProblem {
   readonly law: MixingLaw;
   readonly layout: ChainLayout;
-  /** K_ij between the training inputs. */
-  readonly kernels: SiteKernels;
+  /** How the covariance of the outputs is put together from M_1. */
+  readonly covariance: SiteCovariance;
   /** Orthogonal D × D: the sampler works on Y O, with the strongest direction of the outputs first. */
   readonly rotation: Matrix;
   /** Y O as (output, point): D·P numbers. */
@@ -17,22 +17,39 @@ export interface SiteProblem {
   readonly temperature: number;
 }
 
+/** Kernels between pairs of sites, or features of sites with the same Gram matrices: S P F numbers in place of S² P². */
+export type SiteCovariance = { readonly kind: "kernels"; readonly kernels: SiteKernels } | { readonly kind: "features"; readonly features: StackedFeatures };
+
+/** Features where the law knows them, else kernels. */
+export function siteCovarianceOf(law: MixingLaw, inputs: Matrix): SiteCovariance {
+  const geometry = siteGeometryOf(law);
+  if (geometry === undefined) return { kind: "kernels", kernels: stackSiteKernels(law.siteKernels(inputs), law.sites) };
+  return { kind: "features", features: stackFeatures(reduceSites(geometry.siteFeatures(inputs), geometry.siteBases[0]!)) };
+}
+
+/** Covariance Σ_ij M_1 K_ij at a factor F of M_1 = F Fᵀ, with Ψ (cov = Ψ Ψᵀ) where there is one. */
+export function covarianceAt(covariance: SiteCovariance, outputs: number, factor: Matrix): { readonly covariance: Matrix; readonly design?: Matrix } {
+  if (covariance.kind === "kernels") return { covariance: siteCovariance(covariance.kernels, outputs, gram(factor)) };
+  const design = outputDesign(covariance.features, factor);
+  return { covariance: gram(design), design };
+}
+
 /**
  * Kernels between sites and the rotation of the outputs (right singular vectors of (C + T)^(−1/2) Y, C the mean prior covariance), which keeps
  * Bartlett diagonals away from 0. `problem` in standard scaling. @throws FinitewidthError (code "memory") when the kernels do not fit.
- * Cost: S² P² numbers, O(S² P² F + P³).
+ * Cost: S P F numbers (S² P² without features), O(P³).
  */
 export function siteProblem(problem: Problem, law: MixingLaw, rotation?: Matrix, path = "likelihood.temperature"): SiteProblem {
   const { inputs, targets, temperature } = problem;
   const [points, outputs] = targets.shape;
   if (inputs.shape[0] !== points) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${points}`);
-  const kernels = stackSiteKernels(law.siteKernels(inputs), law.sites);
-  const turn = rotation ?? outputRotation(law, kernels, targets, temperature);
+  const covariance = siteCovarianceOf(law, inputs);
+  const turn = rotation ?? outputRotation(law, covariance, targets, temperature);
   const turned = multiply(targets, turn);
-  if (temperature === 0) requireRegular(meanCovariance(law, kernels), path);
+  if (temperature === 0) requireRegular(meanCovariance(law, covariance), path);
   const flat = new Float64Array(points * outputs);
   for (let mu = 0; mu < points; mu++) for (let a = 0; a < outputs; a++) flat[a * points + mu] = turned.data[mu * outputs + a]!;
-  return { law, layout: chainLayout(law.chain, outputs), kernels, rotation: turn, targets: flat, outputs, points, temperature };
+  return { law, layout: chainLayout(law.chain, outputs), covariance, rotation: turn, targets: flat, outputs, points, temperature };
 }
 
 /** At T = 0 the density of the targets needs a covariance that can be inverted: distinct inputs, no more of them than features. */
@@ -44,10 +61,10 @@ function requireRegular(covariance: Matrix, path: string): void {
   }
 }
 
-function outputRotation(law: MixingLaw, kernels: SiteKernels, targets: Matrix, temperature: number): Matrix {
+function outputRotation(law: MixingLaw, sites: SiteCovariance, targets: Matrix, temperature: number): Matrix {
   const outputs = targets.shape[1];
   if (outputs === 1) return identity(1);
-  const covariance = meanCovariance(law, kernels);
+  const covariance = meanCovariance(law, sites);
   const size = covariance.data.reduce((most, value) => Math.max(most, value), 0);
   const half = solveLower(cholesky(addDiagonal(covariance, temperature + 1e-10 * size)).factor, targets);
   const { vectors } = symmetricEigen(multiplyTransposedLeft(half, half));
@@ -57,9 +74,9 @@ function outputRotation(law: MixingLaw, kernels: SiteKernels, targets: Matrix, t
 }
 
 /** Prior covariance of one output: what infinitely many channels give. */
-export function meanCovariance(law: MixingLaw, kernels: SiteKernels): Matrix {
+export function meanCovariance(law: MixingLaw, sites: SiteCovariance): Matrix {
   const mean = meanMixing(law, 1);
-  const covariance = siteCovariance(kernels, 1, mean[0]!);
+  const { covariance } = covarianceAt(sites, 1, cholesky(mean[0]!).factor);
   if (hasUpperBiases(law.chain)) addConstantCovariance(covariance, biasCovariance(law.chain, 1, mean));
   return covariance;
 }

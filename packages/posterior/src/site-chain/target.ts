@@ -1,6 +1,6 @@
 import type { Matrix } from "@finitewidth/core";
-import { identity, solveCholesky } from "@finitewidth/linalg";
-import { addCoordinateGradient, biasCovarianceAdjoint, chainAdjoint, constantCovarianceAdjoint, coordinateLogPrior, hasUpperBiases, sampleCoordinates, siteCovarianceAdjoint } from "@finitewidth/numerics";
+import { affine, identity, multiply, solveCholesky } from "@finitewidth/linalg";
+import { addCoordinateGradient, biasCovarianceAdjoint, chainAdjoint, constantCovarianceAdjoint, coordinateLogPrior, hasUpperBiases, outputDesignAdjoint, sampleCoordinates, siteCovarianceAdjoint } from "@finitewidth/numerics";
 import type { PosteriorTarget, TargetGradients, TargetValue } from "../sampling/target.js";
 import { conditionOnChain, type SiteConditional } from "./conditional.js";
 import type { SiteProblem } from "./problem.js";
@@ -9,7 +9,7 @@ const outside: TargetValue = { logPrior: -Infinity, logLikelihood: -Infinity };
 
 /**
  * Posterior of a chain over sites in its signed-root coordinates. Likelihood by Cholesky of the (P D)² covariance; gradient
- * ∂/∂M_(ai)(bj) = Σ_μν K_ij(μν) ½(αα^T − Σ⁻¹)_(aμ)(bν), carried back through the Bartlett factors. O((PD)³ + (PDS)²) an evaluation.
+ * ∂/∂M_(ai)(bj) = Σ_μν K_ij(μν) ½(αα^T − Σ⁻¹)_(aμ)(bν), carried back through the Bartlett factors. O((PD)³ + (PD)² r F) an evaluation.
  * Source: docs/theories/convolution.md §6.
  */
 export function siteTarget(problem: SiteProblem): PosteriorTarget {
@@ -32,12 +32,15 @@ export function siteTarget(problem: SiteProblem): PosteriorTarget {
   };
 }
 
-function addLikelihoodGradient(problem: SiteProblem, { coordinates, factors, root, alpha }: SiteConditional, gradients: TargetGradients): void {
-  const { law, layout, kernels, outputs } = problem;
+function addLikelihoodGradient(problem: SiteProblem, { coordinates, factors, design, root, alpha }: SiteConditional, gradients: TargetGradients): void {
+  const { law, layout, covariance, outputs } = problem;
   const size = alpha.length;
   const inverse = solveCholesky(root, identity(size));
-  const h: Matrix = { data: inverse.data.map((value, k) => 0.5 * (alpha[Math.floor(k / size)]! * alpha[k % size]! - value)), shape: inverse.shape };
+  const h: Matrix = { data: new Float64Array(size * size), shape: inverse.shape };
+  for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) h.data[i * size + j] = 0.5 * (alpha[i]! * alpha[j]! - inverse.data[i * size + j]!);
   const mixing: (Matrix | undefined)[] = hasUpperBiases(law.chain) ? [...biasCovarianceAdjoint(law.chain, outputs, constantCovarianceAdjoint(h, outputs))] : [];
-  mixing[0] = siteCovarianceAdjoint(kernels, outputs, h);
-  addCoordinateGradient(layout, coordinates, chainAdjoint(layout, factors, mixing), gradients.likelihood);
+  let direct: Matrix | undefined;
+  if (covariance.kind === "kernels") mixing[0] = siteCovarianceAdjoint(covariance.kernels, outputs, h);
+  else if (design) direct = outputDesignAdjoint(covariance.features, factors[0]!.f.shape[1], affine(2, multiply(h, design)));
+  addCoordinateGradient(layout, coordinates, chainAdjoint(layout, factors, mixing, direct), gradients.likelihood);
 }
