@@ -189,24 +189,42 @@ function block(m: i32, n: i32, k: i32, c: usize, ldc: usize, alpha: f64, beta: f
   }
 }
 
+// Shares a product among threads; from JavaScript (module "gemm"). Called only after `setParallel(true)`.
+declare function parallelGemm(m: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, csa: usize, b: usize, rsb: usize, csb: usize, beta: f64, c: usize, ldc: usize, part: i32): void;
+
+// Multiply–adds from which sharing pays (a product at n = 200).
+const PARALLEL_FROM: f64 = 8e6;
+let parallel: bool = false;
+
+export function setParallel(value: bool): void {
+  parallel = value;
+}
+
 /**
  * C := β C + α A B for C m × n with rows ldc bytes apart. Element (i, p) of A is at a + i·rsa + p·csa, (p, j) of B at b + p·rsb + j·csb
  * (strides in bytes), so transposes cost nothing. `part` leaves tiles that lie wholly outside a triangle of C alone; tiles that the
  * diagonal crosses are written whole.
  */
 export function gemm(m: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, csa: usize, b: usize, rsb: usize, csb: usize, beta: f64, c: usize, ldc: usize, part: i32): void {
+  if (parallel && <f64>m * <f64>n * <f64>k >= PARALLEL_FROM) parallelGemm(m, n, k, alpha, a, rsa, csa, b, rsb, csb, beta, c, ldc, part);
+  else gemmRows(0, m, n, k, alpha, a, rsa, csa, b, rsb, csb, beta, c, ldc, part);
+}
+
+/** Rows first ≤ i < last of the product. Tiles start at `first`: with a multiple of 4, the numbers do not depend on how rows are shared. */
+export function gemmRows(first: i32, last: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, csa: usize, b: usize, rsb: usize, csb: usize, beta: f64, c: usize, ldc: usize, part: i32): void {
   if (k == 0 && beta == 0) {
-    for (let i: i32 = 0; i < m; i++) memory.fill(c + (<usize>i) * ldc, 0, (<usize>n) << 3);
+    for (let i: i32 = first; i < last; i++) memory.fill(c + (<usize>i) * ldc, 0, (<usize>n) << 3);
     return;
   }
   for (let jc: i32 = 0; jc < n; jc += NC) {
     const nc = min(NC, n - jc);
+    if (part == LOWER && jc >= last) continue;
     for (let pc: i32 = 0; pc < k; pc += KC) {
       const kc = min(KC, k - pc);
       const keep = pc == 0 ? beta : 1;
       packRight(kc, nc, b + (<usize>pc) * rsb + (<usize>jc) * csb, rsb, csb);
-      for (let ic: i32 = 0; ic < m; ic += MC) {
-        const mc = min(MC, m - ic);
+      for (let ic: i32 = first; ic < last; ic += MC) {
+        const mc = min(MC, last - ic);
         if (part == LOWER && jc > ic + mc - 1) continue;
         if (part == UPPER && jc + nc - 1 < ic) continue;
         packLeft(mc, kc, a + (<usize>ic) * rsa + (<usize>pc) * csa, rsa, csa);

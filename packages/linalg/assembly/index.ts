@@ -1,4 +1,4 @@
-export { gemm, mirrorLower, setWorkspace, workspaceBytes } from "./gemm";
+export { gemm, gemmRows, mirrorLower, setParallel, setWorkspace, workspaceBytes } from "./gemm";
 export { cholesky, clearUpper, pivotValue } from "./cholesky";
 export { solveLower, solveLowerTransposed } from "./triangular";
 export { applyReflectors, applyReflectorsWork, tridiagonalise, tridiagonaliseWork } from "./tridiagonalise";

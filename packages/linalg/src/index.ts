@@ -10,4 +10,4 @@ export { referenceBackend } from "./reference/backend.js";
 export * from "./shifted-tridiagonal.js";
 export * from "./svd.js";
 export * from "./tridiagonal.js";
-export { createWasmBackend, type WasmOptions } from "./wasm/backend.js";
+export { createThreadedWasmBackend, createWasmBackend, type ThreadedBackend, type WasmOptions } from "./wasm/backend.js";

@@ -10,7 +10,8 @@ import { diagonalValue, factorsOf } from "../reference/maps.js";
 import { safeScale } from "../reference/tridiagonalise.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "../tridiagonal.js";
 import { createArena, type Arena } from "./arena.js";
-import { elementwiseCodes, kernelCodes, parts, type KernelExports } from "./exports.js";
+import { elementwiseCodes, kernelCodes, parts, type GemmArguments, type KernelExports } from "./exports.js";
+import { startThreadPool, type ThreadPool } from "./thread-pool.js";
 
 /** Which build of the kernels, and how much memory it may take. */
 export interface WasmOptions {
@@ -43,7 +44,9 @@ export function createWasmBackend(options: WasmOptions = {}): Backend | undefine
     const bytes = decode(variant === "relaxed" ? relaxedModule : simdModule);
     if (!WebAssembly.validate(bytes)) continue;
     try {
-      return instantiate(variant, bytes, Math.min(options.memoryLimitBytes ?? addressable, addressable));
+      const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
+      const kernels = instantiate(new WebAssembly.Module(bytes), memory, () => undefined);
+      return wasmBackend(`wasm-${variant}`, kernels, createArena(memory, workspaceAddress(kernels, 1), Math.min(options.memoryLimitBytes ?? addressable, addressable)));
     } catch (error) {
       if (!(error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError || error instanceof RangeError)) throw error;
     }
@@ -51,19 +54,60 @@ export function createWasmBackend(options: WasmOptions = {}): Backend | undefine
   return undefined;
 }
 
-// Memory: a guard of 4 KiB, the table of erf, the packed blocks of gemm, and the arena.
-function instantiate(variant: string, bytes: Uint8Array<ArrayBuffer>, limitBytes: number): Backend {
-  const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
+// Memory: a guard of 4 KiB, the table of erf, the packed blocks of gemm for each thread, and the arena.
+const tableAt = 4096;
+
+function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, parallelGemm: (...parameters: GemmArguments) => void): KernelExports {
   const abort = () => {
     throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
   };
-  const kernels = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory, abort } }).exports as unknown as KernelExports;
-  const table = 4096;
-  const workspace = table + kernels.erfTableLength() * 8;
-  new Float64Array(memory.buffer, table, kernels.erfTableLength()).set(erfTable());
-  kernels.setErfTable(table);
-  kernels.setWorkspace(workspace);
-  return wasmBackend(`wasm-${variant}`, kernels, createArena(memory, workspace + kernels.workspaceBytes(), limitBytes));
+  const kernels = new WebAssembly.Instance(module, { env: { memory, abort }, gemm: { parallelGemm } }).exports as unknown as KernelExports;
+  new Float64Array(memory.buffer, tableAt, kernels.erfTableLength()).set(erfTable());
+  kernels.setErfTable(tableAt);
+  kernels.setWorkspace(workspaceAddress(kernels, 0));
+  return kernels;
+}
+
+function workspaceAddress(kernels: KernelExports, thread: number): number {
+  return tableAt + kernels.erfTableLength() * 8 + thread * kernels.workspaceBytes();
+}
+
+/** A backend whose large products are shared among threads, and the function that ends them. */
+export interface ThreadedBackend {
+  readonly backend: Backend;
+  close(): void;
+}
+
+/**
+ * The WebAssembly backend with `threads` threads (the caller's included) that share its memory: products, and what is made of them, from
+ * about n = 200. Results are those of one thread, bit for bit. For one large problem; many chains are better served by one worker each.
+ * Undefined where WebAssembly memory cannot be shared (a page without cross-origin isolation) or workers do not start.
+ */
+export async function createThreadedWasmBackend(threads: number, options: WasmOptions = {}): Promise<ThreadedBackend | undefined> {
+  if (typeof WebAssembly === "undefined" || typeof SharedArrayBuffer === "undefined") return undefined;
+  const limitBytes = Math.min(options.memoryLimitBytes ?? addressable, addressable);
+  for (const variant of options.variant === undefined ? (["relaxed", "simd"] as const) : [options.variant]) {
+    const bytes = withSharedMemory(decode(variant === "relaxed" ? relaxedModule : simdModule));
+    if (!WebAssembly.validate(bytes)) continue;
+    const memory = new WebAssembly.Memory({ initial: 64 * (1 + threads), maximum: 65536, shared: true });
+    const module = await WebAssembly.compile(bytes);
+    let pool: ThreadPool | undefined;
+    const kernels = instantiate(module, memory, (...parameters) => pool!.parallelGemm(...parameters));
+    pool = await startThreadPool(module, memory, Array.from({ length: threads - 1 }, (_, i) => workspaceAddress(kernels, i + 1)));
+    if (pool === undefined) return undefined;
+    pool.attach(kernels);
+    return { backend: wasmBackend(`wasm-${variant}-${threads}-threads`, kernels, createArena(memory, workspaceAddress(kernels, threads), limitBytes)), close: pool.close };
+  }
+  return undefined;
+}
+
+// The modules import "env" "memory" with limits (flag 1: minimum and maximum); flag 3 says that the memory is shared. Nothing else differs.
+function withSharedMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const imported = [3, ...new TextEncoder().encode("env"), 6, ...new TextEncoder().encode("memory"), 2, 1];
+  const at = bytes.findIndex((_, i) => imported.every((byte, j) => bytes[i + j] === byte));
+  const shared = bytes.slice();
+  shared[at + imported.length - 1] = 3;
+  return shared;
 }
 
 function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backend {
