@@ -10,4 +10,5 @@ export { referenceBackend } from "./reference/backend.js";
 export * from "./shifted-tridiagonal.js";
 export * from "./svd.js";
 export * from "./tridiagonal.js";
+export { createTurboWasmBackend } from "./wasm/turbo.js";
 export { createThreadedWasmBackend, createWasmBackend, type ThreadedBackend, type WasmOptions } from "./wasm/backend.js";
