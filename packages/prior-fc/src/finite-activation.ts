@@ -1,36 +1,70 @@
 import type { Activation } from "@finitewidth/core";
 import { mapErf, mapExp } from "@finitewidth/linalg";
 
-/** φ and φ′ over whole arrays. */
+/** φ and φ′ over whole arrays. Plain loops: `map` with a closure takes several times as long. */
 export interface ArrayActivation {
-  /** φ(h), a fresh array. */
-  values(h: Float64Array): Float64Array;
-  /** bar ← bar ∘ φ′(h), in place. */
-  timesDerivative(h: Float64Array, bar: Float64Array): void;
+  /** c φ(h), a fresh array. */
+  values(h: Float64Array, c: number): Float64Array;
+  /** c φ′(h) ∘ bar, a fresh array. */
+  backward(h: Float64Array, bar: Float64Array, c: number): Float64Array;
 }
 
-/** The activation over arrays; erf in one vectorised pass, a third of the time of a forward run otherwise. */
+/** The activation over arrays; erf by the vectorised maps of linalg. */
 export function arrayActivation(activation: Activation): ArrayActivation {
   switch (activation.name) {
     case "identity":
-      return { values: (h) => h.slice(), timesDerivative: () => undefined };
+      return { values: scaledCopy, backward: (_h, bar, c) => scaledCopy(bar, c) };
+    case "relu":
+      return { values: rectified, backward: rectifiedBackward };
     case "erf":
-      return { values: mapErf, timesDerivative: timesErfDerivative };
+      return { values: errorFunction, backward: errorFunctionBackward };
     default:
       return {
-        values: (h) => h.map((value) => activation.value(value)),
-        timesDerivative: (h, bar) => {
-          for (let i = 0; i < h.length; i++) bar[i]! *= activation.derivative(h[i]!);
+        values: (h, c) => {
+          const out = new Float64Array(h.length);
+          for (let i = 0; i < out.length; i++) out[i] = c * activation.value(h[i]!);
+          return out;
+        },
+        backward: (h, bar, c) => {
+          const out = new Float64Array(h.length);
+          for (let i = 0; i < out.length; i++) out[i] = c * activation.derivative(h[i]!) * bar[i]!;
+          return out;
         },
       };
   }
 }
 
+/** c x, a fresh array. */
+export function scaledCopy(x: Float64Array, c: number): Float64Array {
+  const out = new Float64Array(x.length);
+  for (let i = 0; i < out.length; i++) out[i] = c * x[i]!;
+  return out;
+}
+
+function rectified(h: Float64Array, c: number): Float64Array {
+  const out = new Float64Array(h.length);
+  for (let i = 0; i < out.length; i++) out[i] = h[i]! > 0 ? c * h[i]! : 0;
+  return out;
+}
+
+function rectifiedBackward(h: Float64Array, bar: Float64Array, c: number): Float64Array {
+  const out = new Float64Array(h.length);
+  for (let i = 0; i < out.length; i++) out[i] = h[i]! > 0 ? c * bar[i]! : h[i]! < 0 ? 0 : 0.5 * c * bar[i]!;
+  return out;
+}
+
+function errorFunction(h: Float64Array, c: number): Float64Array {
+  const out = mapErf(h);
+  for (let i = 0; i < out.length; i++) out[i] = c * out[i]!;
+  return out;
+}
+
 /** φ′ = (2/√π) exp(−h²). */
-function timesErfDerivative(h: Float64Array, bar: Float64Array): void {
-  const squares = new Float64Array(h.length);
-  for (let i = 0; i < h.length; i++) squares[i] = -h[i]! * h[i]!;
-  const slopes = mapExp(squares);
-  const factor = 2 / Math.sqrt(Math.PI);
-  for (let i = 0; i < h.length; i++) bar[i]! *= factor * slopes[i]!;
+function errorFunctionBackward(h: Float64Array, bar: Float64Array, c: number): Float64Array {
+  const out = new Float64Array(h.length);
+  for (let i = 0; i < out.length; i++) out[i] = -h[i]! * h[i]!;
+  const slopes = mapExp(out);
+  const factor = (2 * c) / Math.sqrt(Math.PI);
+  for (let i = 0; i < out.length; i++) out[i] = factor * slopes[i]! * bar[i]!;
+  return out;
 }

@@ -1,6 +1,6 @@
 import { shapeError, type Activation, type FiniteNetwork, type FiniteNetworkState, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
-import { arrayActivation } from "./finite-activation.js";
+import { arrayActivation, scaledCopy } from "./finite-activation.js";
 
 /** A layer's share of θ: `width` rows of `inner` weights, then one bias per unit when σ_b² > 0. */
 interface LayerPlan {
@@ -40,7 +40,7 @@ function planLayers(network: FullyConnectedNetwork, features: number, outputs: n
 }
 
 function scaled(m: Matrix, factor: number): Matrix {
-  return { data: m.data.map((value) => factor * value), shape: m.shape };
+  return { data: scaledCopy(m.data, factor), shape: m.shape };
 }
 
 /**
@@ -79,13 +79,13 @@ export function finiteFullyConnected(network: FullyConnectedNetwork, activation:
   };
   /** `cotangent`: gradient with respect to the features. */
   const backThroughHidden = (theta: Float64Array, layers: readonly LayerState[], cotangent: Matrix, gradient: Float64Array): void => {
-    let bar = scaled(cotangent, readout.scale);
+    let above = cotangent;
     for (let l = hidden.length - 1; l >= 0; l--) {
       const plan = hidden[l]!;
       const { read, preactivation } = layers[l]!;
-      phi.timesDerivative(preactivation.data, bar.data);
+      const bar: Matrix = { data: phi.backward(preactivation.data, above.data, plans[l + 1]!.scale), shape: preactivation.shape };
       ownGradient(plan, read, bar, gradient);
-      if (l > 0) bar = scaled(multiply(bar, weightsOf(theta, plan)), plan.scale);
+      if (l > 0) above = multiply(bar, weightsOf(theta, plan));
     }
   };
 
@@ -100,10 +100,7 @@ export function finiteFullyConnected(network: FullyConnectedNetwork, activation:
       for (const [l, plan] of hidden.entries()) {
         const preactivation = affine(theta, plan, read);
         layers.push({ read, preactivation });
-        const data = phi.values(preactivation.data);
-        const factor = plans[l + 1]!.scale;
-        for (let i = 0; i < data.length; i++) data[i]! *= factor;
-        read = { data, shape: preactivation.shape };
+        read = { data: phi.values(preactivation.data, plans[l + 1]!.scale), shape: preactivation.shape };
       }
       return {
         outputs: affine(theta, readout, read),

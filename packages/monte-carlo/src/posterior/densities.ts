@@ -21,7 +21,7 @@ export function readoutAt(problem: SamplingProblem, theta: Float64Array, scratch
 
 const halfSquare = (x: Float64Array): number => {
   let sum = 0;
-  for (const value of x) sum += value * value;
+  for (let i = 0; i < x.length; i++) sum += x[i]! * x[i]!;
   return 0.5 * sum;
 };
 

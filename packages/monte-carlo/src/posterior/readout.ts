@@ -35,7 +35,11 @@ function withBias(features: Matrix, bias: number): Matrix {
   return out;
 }
 
-const sumOfSquares = (m: Matrix): number => m.data.reduce((sum, value) => sum + value * value, 0);
+function sumOfSquares({ data }: Matrix): number {
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += data[i]! * data[i]!;
+  return sum;
+}
 
 /** Squared norms of the columns. */
 function columnNorms(m: Matrix): Float64Array {

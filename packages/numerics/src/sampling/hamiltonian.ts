@@ -70,7 +70,7 @@ export function* hamiltonianChain(
 
   const kinetic = (): number => {
     let sum = 0;
-    for (const w of momentum) sum += w * w;
+    for (let i = 0; i < d; i++) sum += momentum[i]! * momentum[i]!;
     return 0.5 * sum;
   };
   /** Leapfrog from (x, momentum) to (xNew, momentum); returns the log density there, NaN as soon as something is not finite. */
