@@ -1,7 +1,7 @@
 import { FinitewidthError, inputError, matrix, shapeError, zeros, type Matrix, type SiteBlocks } from "@finitewidth/core";
 import { addDiagonal, cholesky, diagonalOf, gram, identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower, symmetricEigen, symmetrise, transpose, type Cholesky } from "@finitewidth/linalg";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
-import { meanUpdate, type MeanSaddle } from "./mean-saddle.js";
+import { blend, initialDamping, meanUpdate, nextDamping, stalled, type MeanSaddle } from "./mean-saddle.js";
 import type { MultiOutputPrediction } from "./multi-output.js";
 import { checkParameters } from "./scalar-problem.js";
 import { largest, plus } from "./small-matrix.js";
@@ -194,10 +194,9 @@ export function blockMeanSaddle(problem: BlockProblem, onIteration?: (iteration:
   let zeta: Matrix = identity(n);
   let [xi, xiCovariance] = [new Float64Array(n), zeros(n, n)];
   let residual = Infinity;
-  let best = Infinity;
-  let stalled = 0;
+  let damping = initialDamping;
   let iterations = 0;
-  while (iterations < 3000 && residual >= 1e-13 && stalled < 40) {
+  while (iterations < 3000 && residual >= 1e-13 && !stalled(damping, residual)) {
     iterations++;
     const state = blockState(problem, q, zeta);
     const traces = blockTraces(problem, state);
@@ -206,13 +205,10 @@ export function blockMeanSaddle(problem: BlockProblem, onIteration?: (iteration:
     xiCovariance = symmetrise(plus(zeta, multiplyTransposedLeft(vz, multiply(state.inverse, vz)), -1));
     const next = meanUpdate(zeta, traces, xi, xiCovariance, problem.width);
     residual = Math.max(largest(plus(next.zeta, zeta, -1)), largest(plus(next.orderParameter, q, -1))) / largest(q);
-    q = { data: q.data.map((value, i) => 0.5 * (value + next.orderParameter.data[i]!)), shape: q.shape };
-    zeta = { data: zeta.data.map((value, i) => 0.5 * (value + next.zeta.data[i]!)), shape: zeta.shape };
+    q = blend(q, next.orderParameter, damping.factor);
+    zeta = blend(zeta, next.zeta, damping.factor);
+    damping = nextDamping(damping, residual);
     onIteration?.(iterations);
-    if (residual < 0.9 * best) {
-      best = residual;
-      stalled = 0;
-    } else if (residual < 1e-11) stalled++;
   }
   return { orderParameter: q, zeta, xi, xiCovariance, converged: residual < 1e-9, iterations, residual };
 }

@@ -2,7 +2,7 @@ import { kernelMap } from "@finitewidth/activations";
 import { inputError, type Activation, type FullyConnectedNetwork, type Matrix, stackRows, zeros } from "@finitewidth/core";
 import { block, innerProduct, multiply, multiplyTransposedRight, solveCholesky, cholesky, identity, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
-import { firstLayerKernel } from "./first-layer.js";
+import { finiteSlopes, firstLayerKernel } from "./first-layer.js";
 
 /** One hidden layer, one output, at the saddle of its effective action. */
 export interface CumulantInput {
@@ -60,7 +60,7 @@ export function cumulantCorrection(input: CumulantInput, settings: { readonly se
   const variances = Float64Array.from({ length: all }, (_, i) => first.data[i * (all + 1)]!);
   const root = Math.sqrt(network.weightVariance[1]!);
   const m = variances.map((value) => root * activation.moments.mean(value));
-  const c1 = variances.map((value) => root * activation.moments.slope(value));
+  const c1 = finiteSlopes(activation, variances).map((value) => root * value);
   const full = kernelMap(activation, first);
   const centred = zeros(all, all);
   const linear = zeros(all, all);

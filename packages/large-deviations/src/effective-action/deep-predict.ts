@@ -3,7 +3,7 @@ import { zeros, type Activation, type FullyConnectedNetwork, type Matrix } from 
 import { diagonalOf, gram, multiplyVector, solveLower, symmetrise, transpose } from "@finitewidth/linalg";
 import { renormalisedKernels, solveDeep } from "./deep-action.js";
 import type { Closure, DeepProblem } from "./deep-problem.js";
-import { firstLayerKernel, firstLayerVariances } from "./first-layer.js";
+import { finiteSlopes, firstLayerKernel, firstLayerVariances } from "./first-layer.js";
 
 /** What predictions need, as plain arrays. */
 export interface DeepFit {
@@ -77,8 +77,8 @@ function recursion(network: FullyConnectedNetwork, activation: Activation, fit: 
       own = gOwn && shiftMatrix(gOwn, scale);
       variances = shift(gVariances, scale);
     } else {
-      const slopes = infiniteVariances.map((value) => moments.slope(value));
-      const trainSlopes = row(fit.infiniteVariances, l).map((value) => moments.slope(value));
+      const slopes = finiteSlopes(activation, infiniteVariances);
+      const trainSlopes = finiteSlopes(activation, row(fit.infiniteVariances, l));
       cross = shiftMatrix(corrected(g, slopes, trainSlopes, cross, infiniteCross), weight * q);
       own = gOwn && own && infiniteOwn && shiftMatrix(corrected(gOwn, slopes, slopes, own, infiniteOwn), weight * q);
       const [old, infinite] = [variances, infiniteVariances];

@@ -1,7 +1,7 @@
 import { FinitewidthError, inputError, shapeError, type Activation, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
 import { kernelMap } from "@finitewidth/activations";
 import { diagonalOf } from "@finitewidth/linalg";
-import { firstLayerKernel } from "./first-layer.js";
+import { finiteSlopes, firstLayerKernel } from "./first-layer.js";
 import { checkParameters } from "./scalar-problem.js";
 
 /**
@@ -89,6 +89,6 @@ export function createDeepProblem(input: DeepInput): DeepProblem {
   if (closure === "nested" && !activation.smooth && activation.degree === 0 && depth > 1 && hasHiddenBias(biasVariance) && kernels.slice(1, -1).some(hasParallelPair)) {
     throw new FinitewidthError(`inputs: expected no duplicate (or parallel) rows for the discontinuous activation "${activation.name}" in a deep network with hidden biases: the kernel's derivative diverges there; remove duplicates or use closure "affine"`, { code: "input", path: "inputs" });
   }
-  const slopes = kernels.slice(0, depth).map((kernel) => diagonalOf(kernel).map((value) => activation.moments.slope(value)));
+  const slopes = kernels.slice(0, depth).map((kernel) => finiteSlopes(activation, diagonalOf(kernel)));
   return { activation, widths, weightVariance, biasVariance, closure, temperature, targets, kernels, hidden, slopes };
 }

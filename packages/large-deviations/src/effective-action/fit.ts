@@ -1,4 +1,4 @@
-import { matrix, type Json, type Matrix, type Posterior, type Prediction, type Run, type SolverReport, type Tensor, isConvolutional, isFullyConnected } from "@finitewidth/core";
+import { FinitewidthError, matrix, type Json, type Matrix, type Posterior, type Prediction, type Run, type SolverReport, type Tensor, isConvolutional, isFullyConnected } from "@finitewidth/core";
 import { affordable, correctionAt, correctionReport } from "./correction.js";
 import { blockAction, blockLearnedKernel, blockMeanSaddle, blockState, createBlockProblem, learnedKernelCost, predictBlocksTrain } from "./block-problem.js";
 import { deepLogEvidence, deepMinima } from "./deep-minima.js";
@@ -44,6 +44,10 @@ function plainMeanWarning(xi: number, width: number): readonly string[] {
     : [];
 }
 
+/** A posterior too narrow for the quadrature, as for one hidden unit at a tiny temperature. */
+const unresolved = (error: number): readonly string[] =>
+  error > 1e-4 ? [`the integral over the order parameters is accurate to ${error.toExponential(1)} in the log evidence only (the posterior is very narrow); raise the temperature or use "mode": "saddle"`] : [];
+
 const isLinear = (setting: Setting): boolean => setting.activation.name === "identity";
 
 function saddleWarning(meanRatio: number): readonly string[] {
@@ -54,7 +58,7 @@ function saddleWarning(meanRatio: number): readonly string[] {
 function withCorrection(setting: Setting, options: EffectiveActionOptions, run: Run, result: FitResult, saddle: { readonly orderParameter: number; readonly zeta: number }): FitResult {
   const wanted = options.correction === "cumulant";
   if (isLinear(setting) || !isFullyConnected(setting.problem.network) || (!wanted && !affordable(setting, options.draws))) return result;
-  const correction = correctionAt(setting, setting.problem.inputs, saddle, options.draws, run);
+  const correction = attempt(() => correctionAt(setting, setting.problem.inputs, saddle, options.draws, run), wanted);
   if (!correction) return result;
   const report = correctionReport(correction, result.train!.mean.data);
   const diagnostics = { ...result.diagnostics, ...report.diagnostics };
@@ -70,6 +74,16 @@ function withCorrection(setting: Setting, options: EffectiveActionOptions, run: 
     diagnostics: { ...diagnostics, zeta: saddle.zeta },
     warnings,
   };
+}
+
+/** Runs a diagnostic that rounding may defeat (A not positive definite at tiny T); errors count only when the result was asked for. */
+function attempt<Result>(compute: () => Result, wanted: boolean): Result | undefined {
+  try {
+    return compute();
+  } catch (error) {
+    if (!wanted && error instanceof FinitewidthError && error.code === "not-positive-definite") return undefined;
+    throw error;
+  }
 }
 
 /** Arrays of a scalar problem. */
@@ -170,7 +184,7 @@ export function fitMean(setting: Setting, options: EffectiveActionOptions, run: 
       quadratureError: integral.error,
       trainError: errorOn(train, problem.targets),
     },
-    warnings: [...notConverged(saddle.converged, saddle.residual), ...severalMinima(saddles.length)],
+    warnings: [...notConverged(saddle.converged, saddle.residual), ...severalMinima(saddles.length), ...unresolved(integral.error)],
     figures: [densityFigure(integral, Q)],
   };
   return withCorrection(setting, options, run, result, { orderParameter: Q, zeta });

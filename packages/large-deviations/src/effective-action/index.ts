@@ -8,7 +8,7 @@ export * from "./homogeneous.js";
 export * from "./matrix-chain.js";
 export * from "./matrix-minima.js";
 export * from "./mean-integral.js";
-export * from "./mean-saddle.js";
+export { meanSaddle, meanUpdate, type MeanSaddle } from "./mean-saddle.js";
 export * from "./multi-output.js";
 export * from "./scalar-action.js";
 export * from "./scalar-minima.js";

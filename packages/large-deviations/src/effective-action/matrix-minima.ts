@@ -68,10 +68,10 @@ export function minimiseMatrixAction(action: MatrixAction, start: Matrix = ident
     if (move < 0.9 * best) {
       best = move;
       stalled = 0;
-    } else if (move < 1e-10) stalled++;
+    } else if (move < 1e-9) stalled++;
   }
   const polished = newtonPolish(action, q);
-  return { ...polished, iterations: iterations + polished.iterations, converged: polished.residual <= 1e-8 };
+  return { ...polished, iterations: iterations + polished.iterations, converged: polished.residual <= 1e-6 };
 }
 
 /** All minima found from the identity and, where the action need not be convex, from 0.01 and a large multiple of it; lowest first. */
@@ -141,8 +141,8 @@ function newtonPolish(action: MatrixAction, start: Matrix): { readonly orderPara
   let here = evaluate(start);
   let iterations = 0;
   // the Hessian costs n(n+1) energies: only where it is affordable and needed
-  const limit = n <= 20 ? 50 : 0;
-  for (; here.residual > 1e-9 && iterations < limit; iterations++) {
+  const limit = n <= 10 ? 50 : n <= 20 ? 3 : 0;
+  for (; here.residual > 1e-8 && iterations < limit; iterations++) {
     const eigen = symmetricEigen(matrixHessian(action, here.q));
     const floor = 1e-6 * Math.max(...eigen.values.map(Math.abs));
     const gradient = toFree(n, here.gradient);

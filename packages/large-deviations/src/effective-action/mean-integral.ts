@@ -153,6 +153,8 @@ export function meanIntegral(problem: MultiOutputProblem, starts: readonly numbe
   let previous = Number.NaN;
   for (;;) {
     const h = (high - low) / intervals;
+    // a peak between the coarse points may be much higher than they are
+    for (let i = 0; i <= intervals; i++) top = Math.max(top, at(low + i * h).log);
     let sum = 0;
     for (let i = 0; i <= intervals; i++) sum += Math.exp(at(low + i * h).log - top);
     const log = top + Math.log(sum * h);

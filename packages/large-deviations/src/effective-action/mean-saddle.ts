@@ -17,7 +17,23 @@ export interface MeanSaddle {
   readonly residual: number;
 }
 
-const blend = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => 0.5 * (value + b.data[i]!)), shape: a.shape });
+/**
+ * Damping of a fixed-point iteration: ½, halved whenever 100 steps brought no progress (a cycle), and a stop when the last digits no longer move.
+ */
+export interface Damping {
+  readonly factor: number;
+  readonly best: number;
+  readonly idle: number;
+}
+export const initialDamping: Damping = { factor: 0.5, best: Infinity, idle: 0 };
+export function nextDamping({ factor, best, idle }: Damping, residual: number): Damping {
+  if (residual < 0.9 * best) return { factor, best: residual, idle: 0 };
+  return idle >= 100 && residual > 1e-9 ? { factor: Math.max(factor / 2, 1 / 64), best, idle: 0 } : { factor, best, idle: idle + 1 };
+}
+export const stalled = ({ idle }: Damping, residual: number): boolean => residual < 1e-11 && idle > 40;
+
+/** a + factor (b − a). */
+export const blend = (a: Matrix, b: Matrix, factor: number): Matrix => ({ data: a.data.map((value, i) => value + factor * (b.data[i]! - value)), shape: a.shape });
 
 /** One undamped update of (Q, ζ) from the traces Γ₊, Γ₋ of the centred kernel and the posterior mean and covariance of ξ. */
 export function meanUpdate(zeta: Matrix, traces: { readonly plus: Matrix; readonly minus: Matrix }, xi: Float64Array, xiCovariance: Matrix, width: number): { readonly orderParameter: Matrix; readonly zeta: Matrix } {
@@ -43,9 +59,8 @@ export function meanSaddle(problem: MultiOutputProblem, start = 1, tolerance = 1
   let residual = Infinity;
   let iterations = 0;
   let [xi, xiCovariance] = [new Float64Array(outputs), zeros(outputs, outputs)];
-  let best = Infinity;
-  let stalled = 0;
-  while (iterations < 5000 && residual >= tolerance && stalled < 40) {
+  let damping = initialDamping;
+  while (iterations < 5000 && residual >= tolerance && !stalled(damping, residual)) {
     iterations++;
     const state = multiOutputState(problem, q, zeta);
     const traces = kernelTraces(problem, state);
@@ -55,12 +70,9 @@ export function meanSaddle(problem: MultiOutputProblem, start = 1, tolerance = 1
     xiCovariance = turn(block(state.covariance, 0, outputs, 0, outputs));
     const next = meanUpdate(zeta, { plus: turn(traces.plus), minus: turn(traces.minus) }, xi, xiCovariance, problem.width);
     residual = Math.max(largest(plus(next.zeta, zeta, -1)) / largest(zeta), largest(plus(next.orderParameter, q, -1)) / largest(q));
-    q = blend(q, next.orderParameter);
-    zeta = blend(zeta, next.zeta);
-    if (residual < 0.9 * best) {
-      best = residual;
-      stalled = 0;
-    } else if (residual < 1e-11) stalled++;
+    q = blend(q, next.orderParameter, damping.factor);
+    zeta = blend(zeta, next.zeta, damping.factor);
+    damping = nextDamping(damping, residual);
   }
   return { orderParameter: q, zeta, xi, xiCovariance, converged: residual < 1e-9, iterations, residual };
 }

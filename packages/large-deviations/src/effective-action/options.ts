@@ -12,7 +12,7 @@ export interface EffectiveActionOptions {
   readonly mean: "two-parameter" | "plain";
   /** Add the first correction beyond the Gaussian equivalence to the evidence and the predictive mean (one hidden layer, one output). @defaultValue "none" */
   readonly correction: "none" | "cumulant";
-  /** Draws of single units for the correction and its diagnostic; 0 turns the diagnostic off. @defaultValue 8000 */
+  /** Draws of single units for the correction and its diagnostic; 0 turns the diagnostic off. @defaultValue 4000 */
   readonly draws: number;
 }
 
@@ -21,5 +21,5 @@ export const effectiveActionOptions: StandardSchemaV1<unknown, EffectiveActionOp
   closure: v.optional(oneOf(["nested", "product", "affine"]), "nested"),
   mean: v.optional(oneOf(["two-parameter", "plain"]), "two-parameter"),
   correction: v.optional(oneOf(["none", "cumulant"]), "none"),
-  draws: v.optional(nonNegativeInteger, 8000),
+  draws: v.optional(nonNegativeInteger, 4000),
 });
