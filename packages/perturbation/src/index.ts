@@ -7,6 +7,7 @@ export { chainVertices, covarianceFlow, vertexOnPairs, type CovarianceFlow } fro
 export { vertexFlow, type VertexFlow } from "./kernel-flow/vertex-flow.js";
 export { linearPairings } from "./linear/pairings.js";
 export * from "./linear/skips.js";
+export { correctNetworkObservable, correctObservable, type ObservableCorrection, type ObservableDraw } from "./observables/observable.js";
 export { correctPrediction, evidenceCorrection, expansionDiagnostics, perturbativeThresholds, projectFluctuation, residualRows, type ExpansionDiagnostics, type PredictionCorrection, type ProjectedFluctuation } from "./posterior/corrections.js";
 export { pairFluctuation, pairingFluctuation, type Fluctuation, type GaussianPairing } from "./posterior/fluctuation.js";
 export { gaussianPieces, type GaussianPieces } from "./posterior/gaussian-pieces.js";

@@ -25,13 +25,19 @@ export interface KernelChain {
   readonly activation: Activation;
   readonly layers: readonly KernelLayer[];
   readonly output: Matrix;
+  /** Without convolutions: the map from perturbations of Gᵏ to those of the output kernel, which acts on each pair of points by itself (two-input closure). */
+  readonly outputSlopes?: readonly KernelSlopes[];
   /** Sites per point; 1 without convolutions. */
   readonly sites: number;
   /** For linear units: Uᵏ (sites × sites) with K^{L+1}_μν ∋ Σ_ab U_ab h_{μa} h_{νb} for the units h of hidden layer k. */
   readonly siteForms: readonly Matrix[];
 }
 
-const scale = (factor: number) => (x: Matrix): Matrix => ({ data: x.data.map((value) => factor * value), shape: x.shape });
+const scale = (factor: number) => (x: Matrix): Matrix => {
+  const data = new Float64Array(x.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = factor * x.data[i]!;
+  return { data, shape: x.shape };
+};
 
 /** Entries of a fully connected network that the chain needs. */
 export interface FullyConnectedChain {
@@ -54,11 +60,35 @@ export function fullyConnectedChain({ activation, widths, weightVariance, biasVa
     kernel = { data: secondMoment.data.map((value) => w * value + b), shape: kernel.shape };
     return layer;
   });
-  return { activation, layers, output: kernel, sites: 1, siteForms: widths.map((_, k) => ({ data: Float64Array.of(weightVariance.slice(k).reduce((all, w) => all * w, 1)), shape: [1, 1] })) };
+  let slopes = constantSlopes(1, kernel.shape[0]);
+  const outputSlopes: KernelSlopes[] = [];
+  for (let l = widths.length - 1; l >= 0; l--) {
+    outputSlopes.unshift(composeSlopes(slopes, constantSlopes(weightVariance[l]!, kernel.shape[0])));
+    slopes = composeSlopes(outputSlopes[0]!, layers[l]!.slopes);
+  }
+  return { activation, layers, output: kernel, outputSlopes, sites: 1, siteForms: widths.map((_, k) => ({ data: Float64Array.of(weightVariance.slice(k).reduce((all, w) => all * w, 1)), shape: [1, 1] })) };
+}
+
+/** Multiplication by a number as a linear response. */
+const constantSlopes = (factor: number, n: number): KernelSlopes => ({ slope: { data: new Float64Array(n * n).fill(factor), shape: [n, n] }, curvature: zeros(n, n) });
+
+/** `outer` after `inner`, again of the form Ġ_ab X_ab + ½ X̄_ab X_aa + ½ X̄_ba X_bb. */
+function composeSlopes(outer: KernelSlopes, inner: KernelSlopes): KernelSlopes {
+  const n = outer.slope.shape[0];
+  const [slope, curvature] = [zeros(n, n), zeros(n, n)];
+  for (let a = 0; a < n; a++) {
+    const own = inner.slope.data[a * n + a]! + inner.curvature.data[a * n + a]!;
+    for (let at = a * n; at < (a + 1) * n; at++) {
+      slope.data[at] = outer.slope.data[at]! * inner.slope.data[at]!;
+      curvature.data[at] = outer.slope.data[at]! * inner.curvature.data[at]! + outer.curvature.data[at]! * own;
+    }
+  }
+  return { slope, curvature };
 }
 
 /** A perturbation of Gᵏ (k counts from 0) carried to the output kernel: lifts and Jacobians of the layers above. */
 export function pushToOutput(chain: KernelChain, k: number, x: Matrix): Matrix {
+  if (chain.outputSlopes !== undefined) return applySlopes(chain.outputSlopes[k]!, x);
   let current = chain.layers[k]!.lift(x);
   for (let l = k + 1; l < chain.layers.length; l++) current = chain.layers[l]!.lift(applySlopes(chain.layers[l]!.slopes, current));
   return current;

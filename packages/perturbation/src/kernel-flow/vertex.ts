@@ -2,7 +2,7 @@ import { applySlopes } from "@finitewidth/activations";
 import { zeros, type Activation, type Matrix } from "@finitewidth/core";
 import { transpose } from "@finitewidth/linalg";
 import { fromPairs, pairCount, pairIndex, requirePairMemory, toPairs } from "./index-pairs.js";
-import type { KernelChain } from "./kernel-chain.js";
+import { pushToOutput, type KernelChain } from "./kernel-chain.js";
 
 /** A vertex that is already known for the first points of the kernel. */
 export interface KnownVertex {
@@ -99,6 +99,11 @@ export function covarianceFlow(chain: KernelChain, vertices: readonly Matrix[]):
     preactivation.push(hidden[l]!.map((s) => congruence(s, n, layer.lift)));
   }
   return { hidden, preactivation };
+}
+
+/** Σ^{L+1} alone, one coefficient of 1/N_k per hidden layer: each vertex is pushed to the output in one step. O(L n_p n²). */
+export function outputCovariance(chain: KernelChain, vertices: readonly Matrix[]): readonly Matrix[] {
+  return chain.layers.map((layer, k) => congruence(vertices[k]!, layer.kernel.shape[0], (x) => pushToOutput(chain, k, x)));
 }
 
 /** C(K¹) … C(K^L) of a chain. */

@@ -1,5 +1,5 @@
 import { zeros, type Matrix, type RandomStream } from "@finitewidth/core";
-import { block, gram, multiply, multiplyTransposedRight, solveCholesky, solveLower, solveLowerTransposed } from "@finitewidth/linalg";
+import { block, gram, multiply, multiplyTransposedRight, solveLower, solveLowerTransposed, transpose } from "@finitewidth/linalg";
 import type { GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { rowProducts } from "../posterior/corrections.js";
 
@@ -16,39 +16,30 @@ export interface SampledProjection {
 }
 
 /** Gaussian probes per draw that stand in for Γ⁻¹ in Z = E M Γ⁻¹ M: unbiased, and n² instead of n³ operations a draw. */
-const probes = 4;
+const probes = 2;
 
 /**
- * Accumulates Z = E[M_·R Γ⁻¹ M_R·] and W from draws M (n × n, first P rows training points). Products with a are exact for every draw, traces
- * of Γ⁻¹ use Gaussian probes. O(draws · n P (P + D)) with a small constant. Source: docs/theories/perturbative.md §5.
+ * Accumulates Z = E[M_·R Γ⁻¹ M_R·] and W from draws M_·R (n × P: columns of the training points; the buffer may be reused). Products with a are
+ * exact for every draw, traces of Γ⁻¹ use Gaussian probes. O(draws · n P D) with a small constant. Source: docs/theories/perturbative.md §5.
  */
 export function accumulateProjection(draws: Iterable<Matrix>, count: number, q: Matrix, pieces: GaussianPieces, random: RandomStream, covariance: boolean): SampledProjection {
-  const { weights, factor } = pieces;
+  const { weights, factor, inverse } = pieces;
   const [P, D] = weights.shape;
   const [m, n] = q.shape;
   const [ofWeights, ofProbes, ofSquare] = [zeros(n, D * count), zeros(n, probes * count), zeros(n, D * count)];
+  const weightRows = transpose(weights);
+  // One probe per row: ξᵀ L⁻¹, so that V Vᵀ has mean Γ⁻¹.
+  const probeRows = transpose(solveLowerTransposed(factor.factor, { data: random.normals(new Float64Array(P * probes * count)), shape: [P, probes * count] }));
+  const [first, solved] = [new Float64Array(P), new Float64Array(P)];
   let s = 0;
   for (const draw of draws) {
-    const columns = n === P ? draw : block(draw, 0, n, 0, P);
-    const normal: Matrix = { data: random.normals(new Float64Array(P * probes)), shape: [P, probes] };
-    const right = zeros(P, D + probes);
-    const whitened = solveLowerTransposed(factor.factor, normal);
-    for (let i = 0; i < P; i++) {
-      right.data.set(weights.data.subarray(i * D, (i + 1) * D), i * (D + probes));
-      right.data.set(whitened.data.subarray(i * probes, (i + 1) * probes), i * (D + probes) + D);
+    for (let k = 0; k < probes; k++) rowDots(draw, probeRows.data, (s * probes + k) * P, ofProbes, s * probes + k);
+    for (let j = 0; j < D; j++) {
+      rowDots(draw, weightRows.data, j * P, ofWeights, s * D + j);
+      for (let i = 0; i < P; i++) first[i] = ofWeights.data[i * D * count + s * D + j]!;
+      rowDots(inverse, first, 0, { data: solved, shape: [P, 1] }, 0);
+      rowDots(draw, solved, 0, ofSquare, s * D + j);
     }
-    const image = multiply(columns, right);
-    const first = zeros(P, D);
-    for (let i = 0; i < n; i++) {
-      for (let j = 0; j < D; j++) {
-        const value = image.data[i * (D + probes) + j]!;
-        ofWeights.data[i * D * count + s * D + j] = value;
-        if (i < P) first.data[i * D + j] = value;
-      }
-      for (let j = 0; j < probes; j++) ofProbes.data[i * probes * count + s * probes + j] = image.data[i * (D + probes) + D + j]!;
-    }
-    const second = multiply(columns, solveCholesky(factor, first));
-    for (let i = 0; i < n; i++) for (let j = 0; j < D; j++) ofSquare.data[i * D * count + s * D + j] = second.data[i * D + j]!;
     s++;
   }
   const qWeights = multiply(q, ofWeights);
@@ -62,6 +53,25 @@ export function accumulateProjection(draws: Iterable<Matrix>, count: number, q: 
     inverseTrace: sumOfSquares(solveLower(factor.factor, trainProbes)) / (probes * count),
     z: scaled(gram(trainProbes), 1 / (probes * count)),
   };
+}
+
+/** Column `column` of `out` ← M v for v = vectors[from …]. */
+function rowDots(m: Matrix, vectors: Float64Array, from: number, out: Matrix, column: number): void {
+  const [rows, length] = m.shape;
+  const stride = out.shape[1];
+  const { data } = m;
+  for (let i = 0; i < rows; i++) {
+    let [a, b] = [0, 0];
+    let at = i * length;
+    let v = from;
+    const end = at + length - 1;
+    for (; at < end; at += 2, v += 2) {
+      a += data[at]! * vectors[v]!;
+      b += data[at + 1]! * vectors[v + 1]!;
+    }
+    if (at === end) a += data[at]! * vectors[v]!;
+    out.data[i * stride + column] = a + b;
+  }
 }
 
 const sumOfSquares = (m: Matrix): number => m.data.reduce((sum, value) => sum + value * value, 0);

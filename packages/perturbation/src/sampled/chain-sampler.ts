@@ -1,5 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { multiply, multiplyTransposedLeft } from "@finitewidth/linalg";
+import { block, multiply, multiplyTransposedLeft, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { forwardBackward, pushToOutput, type ForwardBackward, type KernelChain } from "../kernel-flow/kernel-chain.js";
 import { padGradient, type GaussianPieces } from "../posterior/gaussian-pieces.js";
@@ -37,7 +37,7 @@ export function sampleChainBatch({ chain, trainPoints, rows, pieces, covariance,
   const L = layers.length;
   const phi = layers.map((layer, k) => sampleActivations(activation, conditionalFactor(layer.kernel, trainPoints * sites, sites, covariance), log2Draws, seed, batch, k));
   const shifts = forwardBackward(chain, padGradient(pieces, chain.output.shape[0]), (l, b) => sampledContraction(phi[l]!, b));
-  const projections = layers.map((_, k) => accumulateProjection(pushedNoise(chain, k, phi[k]!, (fraction) => tick((k + fraction) / L)), 2 ** log2Draws, rows, pieces, stream(seed, batch, k, 1), covariance));
+  const projections = layers.map((_, k) => accumulateProjection(pushedNoise(chain, k, phi[k]!, trainPoints, (fraction) => tick((k + fraction) / L)), 2 ** log2Draws, rows, pieces, stream(seed, batch, k, 1), covariance));
   return { shifts, projections };
 }
 
@@ -52,16 +52,37 @@ export function sampledContraction(phi: Matrix, b: Matrix): Matrix {
   return multiplyTransposedLeft(weighted, phi);
 }
 
-function* pushedNoise(chain: KernelChain, k: number, phi: Matrix, tick: (fraction: number) => void): Generator<Matrix> {
+/** Columns of the first P points of the pushed noise of every draw; the buffer is reused. */
+function* pushedNoise(chain: KernelChain, k: number, phi: Matrix, P: number, tick: (fraction: number) => void): Generator<Matrix> {
   const [count, n] = phi.shape;
-  const g = chain.layers[k]!.secondMoment.data;
+  const points = chain.output.shape[0];
+  const slopes = chain.outputSlopes?.[k];
+  const mean = block(pushToOutput(chain, k, chain.layers[k]!.secondMoment), 0, points, 0, P);
+  if (slopes === undefined) {
+    for (let s = 0; s < count; s++) {
+      tick(s / count);
+      const row: Matrix = { data: phi.data.subarray(s * n, (s + 1) * n), shape: [n, 1] };
+      const pushed = block(pushToOutput(chain, k, multiplyTransposedRight(row, row)), 0, points, 0, P);
+      yield { data: pushed.data.map((value, i) => value - mean.data[i]!), shape: mean.shape };
+    }
+    return;
+  }
+  const slope = block(slopes.slope, 0, n, 0, P).data;
+  const own = block(slopes.curvature, 0, n, 0, P).data;
+  const other = block(transpose(slopes.curvature), 0, n, 0, P).data;
+  const [values, halfSquares] = [new Float64Array(n), new Float64Array(n)];
+  const out = zeros(n, P);
   for (let s = 0; s < count; s++) {
     tick(s / count);
-    const noise = zeros(n, n);
     for (let i = 0; i < n; i++) {
-      const own = phi.data[s * n + i]!;
-      for (let j = 0; j < n; j++) noise.data[i * n + j] = own * phi.data[s * n + j]! - g[i * n + j]!;
+      const value = phi.data[s * n + i]!;
+      values[i] = value;
+      halfSquares[i] = 0.5 * value * value;
     }
-    yield pushToOutput(chain, k, noise);
+    for (let i = 0, at = 0; i < n; i++) {
+      const [value, square] = [values[i]!, halfSquares[i]!];
+      for (let j = 0; j < P; j++, at++) out.data[at] = slope[at]! * value * values[j]! + own[at]! * square + other[at]! * halfSquares[j]! - mean.data[at]!;
+    }
+    yield out;
   }
 }

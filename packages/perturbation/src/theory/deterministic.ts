@@ -3,7 +3,7 @@ import type { Matrix } from "@finitewidth/core";
 import { innerProduct, multiply } from "@finitewidth/linalg";
 import { fromPairs, pairWeights, requirePairMemory } from "../kernel-flow/index-pairs.js";
 import { forwardBackward, type KernelChain } from "../kernel-flow/kernel-chain.js";
-import { chainVertices, covarianceFlow, type KnownVertex } from "../kernel-flow/vertex.js";
+import { chainVertices, outputCovariance, type KnownVertex } from "../kernel-flow/vertex.js";
 import { linearPairings } from "../linear/pairings.js";
 import { projectFluctuation } from "../posterior/corrections.js";
 import { pairFluctuation, pairingFluctuation, type Fluctuation } from "../posterior/fluctuation.js";
@@ -38,9 +38,9 @@ function closedForm(chain: KernelChain, pieces: GaussianPieces): Deterministic {
 function exact(chain: KernelChain, pieces: GaussianPieces, known: readonly KnownVertex[] | undefined, tick: () => void): Deterministic {
   const n = chain.output.shape[0];
   const L = chain.layers.length;
-  requirePairMemory(chain.layers[0]!.kernel.shape[0], 2 * L + 1, 'use "engine": "sampled"');
+  requirePairMemory(chain.layers[0]!.kernel.shape[0], 2 * L, 'use "engine": "sampled"');
   const vertices = chainVertices(chain, known && { points: known[0]!.points, vertices: known.map(({ vertex }) => vertex) }, tick);
-  const output = covarianceFlow(chain, vertices).preactivation[L]!;
+  const output = outputCovariance(chain, vertices);
   return {
     layers: output.map((sigma) => pairFluctuation(sigma, n, pieces)),
     contract: (l, b) => fromPairs(multiplyPairs(vertices[l]!, b), b.shape[0]),

@@ -3,7 +3,8 @@ import { diagonalOf, innerProduct, solveCholesky, transpose } from "@finitewidth
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
 import { correctPrediction, expansionDiagnostics, expansionWarnings, isIndefinite, rowProducts, type ExpansionDiagnostics } from "../posterior/corrections.js";
 import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-pieces.js";
-import { averageBatches, standardError, trainingRows, type Batch } from "./batch.js";
+import { standardError } from "../sampled/standard-error.js";
+import { averageBatches, trainingRows, type Batch } from "./batch.js";
 import { deterministicBatch } from "./deterministic.js";
 import { matrixJson } from "./json.js";
 import type { PerturbativeOptions } from "./options.js";

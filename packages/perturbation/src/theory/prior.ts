@@ -3,7 +3,7 @@ import { pairCount, toPairs } from "../kernel-flow/index-pairs.js";
 import type { KernelChain } from "../kernel-flow/kernel-chain.js";
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
 import { pointFlow } from "../kernel-flow/point-flow.js";
-import { chainVertices, covarianceFlow } from "../kernel-flow/vertex.js";
+import { chainVertices, outputCovariance } from "../kernel-flow/vertex.js";
 import { evidenceCorrection } from "../posterior/corrections.js";
 import { pairFluctuation, type GaussianPairing } from "../posterior/fluctuation.js";
 import { gaussianPieces } from "../posterior/gaussian-pieces.js";
@@ -34,7 +34,7 @@ export async function priorPerturbative(problem: PriorProblem, options: Perturba
   const variances = outputVariances(setting, inputs, tick);
   const kurtosis = variances.map((variance, a) => excessKurtosis({ kernel: kernel.data[a * P + a]!, variance }));
   const wantsPairs = P <= tensorLimit || (problem.evaluateAt.length > 0 && P <= densityLimit);
-  const sigma = wantsPairs ? outputCovariance(setting, chain, tick) : undefined;
+  const sigma = wantsPairs ? covarianceAtWidths(setting, chain, tick) : undefined;
   const covariance = sigma && P <= tensorLimit ? kernelCovarianceTensor(sigma, P) : undefined;
   const logDensity = densities(problem, kernel, meanShift, sigma, warnings);
   const largest = Math.max(...kurtosis) / 3;
@@ -58,10 +58,10 @@ export function refusesPriorPerturbative(problem: PriorProblem, options: Perturb
 }
 
 /** Σ^{L+1} over index pairs at the widths of the network. */
-function outputCovariance(setting: Setting, chain: KernelChain, tick: () => void): Matrix {
+function covarianceAtWidths(setting: Setting, chain: KernelChain, tick: () => void): Matrix {
   const { widths } = setting;
   if (setting.activation.name === "identity") return pairingCovariance(linearPairings(chain), widths, chain.output.shape[0]);
-  return atWidths(covarianceFlow(chain, chainVertices(chain, undefined, tick)).preactivation.at(-1)!, widths);
+  return atWidths(outputCovariance(chain, chainVertices(chain, undefined, tick)), widths);
 }
 
 function pairingCovariance(layers: readonly (readonly GaussianPairing[])[], widths: readonly number[], n: number): Matrix {
@@ -94,7 +94,7 @@ function outputVariances(setting: Setting, inputs: Matrix, tick: () => void): Fl
     const first = firstKernelOf(setting, inputs);
     return Float64Array.from({ length: P }, (_, a) => pointFlow(flow, first.data[a * P + a]!).variance.at(-1)!.reduce((sum, value, k) => sum + value / widths[k]!, 0));
   }
-  return Float64Array.from({ length: P }, (_, a) => outputCovariance(setting, chainOf(setting, rowRange(inputs, a, a + 1), `inputs[${a}]`), tick).data[0]!);
+  return Float64Array.from({ length: P }, (_, a) => covarianceAtWidths(setting, chainOf(setting, rowRange(inputs, a, a + 1), `inputs[${a}]`), tick).data[0]!);
 }
 
 /** First-order log densities at the wanted values, one output matrix each; undefined when none is wanted or possible. */

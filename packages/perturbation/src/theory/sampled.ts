@@ -1,6 +1,6 @@
 import type { Matrix, Problem, Task } from "@finitewidth/core";
 import { stackRows, zeros } from "@finitewidth/core";
-import { innerProduct } from "@finitewidth/linalg";
+import { block, innerProduct } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { gaussianPieces } from "../posterior/gaussian-pieces.js";
 import { accumulateProjection, type SampledProjection } from "../sampled/accumulate.js";
@@ -92,7 +92,7 @@ function networkBatch(setting: Setting, problem: Problem, inputs: Matrix, sampli
   const scores = centred.map((m) => innerProduct(pieces.gradient, trainingBlock(m, P)));
   const x = zeros(n, n);
   for (const [s, m] of centred.entries()) for (let i = 0; i < x.data.length; i++) x.data[i]! += (0.5 * scores[s]! * m.data[i]!) / count;
-  const projection = accumulateProjection(centred, count, rows, pieces, stream(sampling.seed, sampling.batch, 0, 1), sampling.covariance);
+  const projection = accumulateProjection(centred.map((m) => (n === P ? m : block(m, 0, n, 0, P))), count, rows, pieces, stream(sampling.seed, sampling.batch, 0, 1), sampling.covariance);
   const layers = infinite.hidden.length;
   const hiddenMean = (l: number): Matrix => combineMatrices(draws.map((draw) => draw.hidden[l]!), draws.map(() => 1 / count));
   const hidden = sampling.test ? [] : Array.from({ length: layers }, (_, l) => combineMatrices(draws.map((draw) => draw.hidden[l]!), scores.map((score) => (0.5 * bessel * score) / count)));

@@ -1,0 +1,116 @@
+import { createProblem, fit, matrixFromRows, type Fitted } from "@finitewidth/core";
+import { describe, expect, it } from "vitest";
+import { expectClose, expectWithinStandardErrors } from "../../../tools/testing.ts";
+import { correctNetworkObservable, perturbative, vertexOnPairs } from "../src/index.js";
+import { sampledContraction } from "../src/sampled/chain-sampler.js";
+import { conditionalFactor, sampleActivations } from "../src/sampled/joint-sampler.js";
+import { contractVertex, fullyConnectedChain } from "../src/index.js";
+import { activation, firstKernel, registry } from "./networks.js";
+
+const inputs = [[1, 0.2, -0.5, 0.3], [-0.4, 1.1, 0.6, -0.2], [0.8, -0.3, 0.2, 0.9], [0.1, 0.7, -0.8, 0.5]];
+const targets = [[1, -0.3], [-0.7, 0.8], [0.4, 0.5], [0.2, -0.6]];
+const test = [[0.1, 0.9, -0.7, 0.4], [1.2, -0.6, 0.3, -0.5]];
+const network = { type: "fully-connected", widths: [40, 60], activation: "erf", weightVariance: [1.3, 1.7, 1.5], biasVariance: [0.1, 0.05, 0.05] };
+const fitWith = (options: Record<string, unknown>, changes: Record<string, unknown> = {}): Promise<Fitted> => fit(perturbative, { network: { ...network, ...changes }, inputs, targets, temperature: 0.1 }, { registry, options });
+
+/** Standard errors come from 8 batches: 7 of them are exceeded with probability 2e-4 (Student t with 7 degrees of freedom), by one entry of a few hundred at most. */
+const z = 7;
+
+/** Sampled answers within sampling error of the exact ones. */
+async function expectAgreement(sampled: Fitted, exact: Fitted, covariance = false): Promise<void> {
+  const [s, e] = [sampled.posterior, exact.posterior];
+  expectWithinStandardErrors(s.logEvidence!, e.logEvidence!, s.standardError!.logEvidence!, z, "log evidence");
+  s.hiddenKernels!.forEach((kernel, l) => expectWithinStandardErrors(kernel, e.hiddenKernels![l]!, s.standardError!.hiddenKernels![l]!, z, `hidden kernel ${l + 1}`));
+  expectWithinStandardErrors(s.train!.mean, e.train!.mean, s.train!.standardError!.mean, z, "train mean");
+  expectWithinStandardErrors(s.train!.variance, e.train!.variance, s.train!.standardError!.variance, z, "train variance");
+  const [p, q] = await Promise.all([sampled.predict(test, { covariance }), exact.predict(test, { covariance })]);
+  expectWithinStandardErrors(p.mean, q.mean, p.standardError!.mean, z, "mean");
+  expectWithinStandardErrors(p.variance, q.variance, p.standardError!.variance, z, "variance");
+}
+
+describe("engines agree", () => {
+  it.each(["erf", "relu", "quadratic"])("sampled and exact, %s", async (name) => {
+    const changes = { activation: name, weightVariance: name === "quadratic" ? [1, 0.3, 0.3] : network.weightVariance };
+    const [sampled, exact] = await Promise.all([fitWith({ engine: "sampled" }, changes), fitWith({ engine: "exact" }, changes)]);
+    await expectAgreement(sampled, exact);
+    await expectAgreement(sampled, exact, true);
+  });
+
+  it("sampled and closed form for linear units", async () => {
+    const [sampled, closed, exact] = await Promise.all(["sampled", "auto", "exact"].map((engine) => fitWith({ engine }, { activation: "identity" })));
+    expect(closed!.posterior.diagnostics["engine"]).toBe("closed-form");
+    await expectAgreement(sampled!, closed!);
+    expectClose(exact!.posterior.logEvidence!, closed!.posterior.logEvidence!, { relative: 1e-12 });
+    const [p, q] = await Promise.all([exact!.predict(test), closed!.predict(test)]);
+    expectClose(p.mean, q.mean, { relative: 1e-10 });
+    expectClose(p.variance, q.variance, { relative: 1e-10 });
+  });
+
+  it("kernels of drawn networks, up to the second order", async () => {
+    const widths = { widths: [60, 80] };
+    const [drawn, exact] = await Promise.all([fitWith({ engine: "networks", samples: 512 }, widths), fitWith({ engine: "exact" }, widths)]);
+    expect(drawn.posterior.diagnostics["engine"]).toBe("networks");
+    await expectAgreement(drawn, exact);
+  });
+
+  it("the sampled contraction converges to the vertex", () => {
+    const kernel = firstKernel(inputs, 1.3, 0.1);
+    const chain = fullyConnectedChain({ activation: activation("relu"), widths: [1], weightVariance: [1], biasVariance: [0] }, kernel);
+    const b = matrixFromRows([[0.3, 0.1, -0.2, 0], [0.1, -0.5, 0.4, 0.2], [-0.2, 0.4, 0.6, 0.1], [0, 0.2, 0.1, -0.4]]);
+    const phi = sampleActivations(chain.activation, conditionalFactor(kernel, 4, 1, false), 14, 1, 0);
+    const [sampled, exact] = [sampledContraction(phi, b), contractVertex(chain, 0, b)];
+    const scale = Math.max(...exact.data.map(Math.abs));
+    expectClose(sampled, exact, { absolute: 0.05 * scale });
+  });
+
+  it("refuses what does not fit, with the bytes", () => {
+    const kernel = firstKernel(Array.from({ length: 220 }, (_, i) => [Math.sin(i), Math.cos(i)]), 1, 0);
+    expect(() => vertexOnPairs(activation("erf"), kernel, kernel)).toThrow(/needs 1 × \d+ bytes/);
+  });
+});
+
+describe("other architectures", () => {
+  const conv = (activationName: string, layers: number, padding = "circular") => ({
+    network: {
+      type: "convolutional",
+      inputShape: [1, 4],
+      layers: Array.from({ length: layers }, (_, l) => ({ channels: 40 + 20 * l, kernelSize: [3], stride: [1], padding })),
+      readout: "flatten",
+      activation: activationName,
+      weightVariance: [1.3, 1.7, 1.5].slice(0, layers + 1),
+      biasVariance: 0.05,
+    },
+    inputs,
+    targets,
+    temperature: 0.1,
+  });
+
+  it.each([
+    ["identity", "closed-form", 2],
+    ["relu", "exact", 1],
+  ])("convolution of %s units: %s against drawn networks", async (name, engine, layers) => {
+    const problem = conv(name, layers);
+    const [analytic, drawn] = await Promise.all([fit(perturbative, problem, { registry }), fit(perturbative, problem, { registry, options: { engine: "networks", samples: 512 } })]);
+    expect(analytic.posterior.diagnostics["engine"]).toBe(engine);
+    await expectAgreement(drawn, analytic);
+  });
+
+  it("convolution: exact and sampled engines agree on one nonlinear layer", async () => {
+    const [sampled, exact] = await Promise.all([fit(perturbative, conv("erf", 1), { registry, options: { engine: "sampled" } }), fit(perturbative, conv("erf", 1), { registry, options: { engine: "exact" } })]);
+    await expectAgreement(sampled, exact);
+  });
+
+  it("deep nonlinear or zero-padded convolutions fall back to drawn networks, and say why other engines do not apply", async () => {
+    const deep = await fit(perturbative, conv("relu", 2), { registry, options: { samples: 128 } });
+    expect(deep.posterior.diagnostics["engine"]).toBe("networks");
+    await expect(fit(perturbative, conv("relu", 2), { registry, options: { engine: "exact" } })).rejects.toThrow(/four sites/);
+    await expect(fit(perturbative, conv("identity", 1, "zero"), { registry, options: { engine: "sampled" } })).rejects.toThrow(/circular padding/);
+  });
+
+  it("any observable of any prior model: hidden kernels again", async () => {
+    const problem = createProblem({ network: { ...network, widths: [60, 80] }, inputs, targets, temperature: 0.1 }, registry);
+    const result = correctNetworkObservable(problem, (state) => state.hiddenKernels()[0]!.data, { registry, samples: 512 });
+    const exact = await fitWith({ engine: "exact" }, { widths: [60, 80] });
+    expectWithinStandardErrors(result.posterior, exact.posterior.hiddenKernels![0]!, result.standardError.posterior, z);
+  });
+});
