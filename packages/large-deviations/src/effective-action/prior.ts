@@ -51,7 +51,7 @@ export function priorEffectiveAction(problem: PriorProblem, options: EffectiveAc
 
   /** The evidence of f at T = 0. */
   function density(value: Matrix, i: number): number {
-    if (value.data.every((entry) => entry === 0) && points >= width) {
+    if (value.data.every((entry) => entry === 0) && points - (biasVariance > 0 ? 1 : 0) >= width) {
       throw new FinitewidthError(`evaluateAt[${i}]: the density at 0 is infinite when there are as many points as hidden units or more`, { code: "input", path: `evaluateAt[${i}]` });
     }
     if (mean) return meanIntegral(createMultiOutputProblem({ kernel, targets: value, temperature: 0, width, biasVariance, mean }), [1]).logEvidence;
