@@ -1,7 +1,7 @@
 // One benchmark process: every kernel of @finitewidth/linalg beside ml-matrix and OpenBLAS (one thread), interleaved round by round.
 // CPU time of this process per call; a ratio is the median of the per-round ratios. Prints JSON. Started by bench.mjs.
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix as MlMatrix } from "ml-matrix";
-import { addDiagonal, affine, applyReflectors, backend, cholesky, evaluateShifted, gram, kernelMap, mapArcsin, mapErf, mapExp, multiply, referenceBackend, solveCholesky, symmetricEigen, symmetricEigenvalues, symmetrise, tridiagonalise } from "@finitewidth/linalg";
+import { addDiagonal, affine, applyReflectors, backend, cholesky, createThreadedWasmBackend, createTurboWasmBackend, createWasmBackend, evaluateShifted, gram, kernelMap, mapArcsin, mapErf, mapExp, multiply, referenceBackend, solveCholesky, symmetricEigen, symmetricEigenvalues, symmetrise, tridiagonalise } from "@finitewidth/linalg";
 import { loadOpenBlas } from "@finitewidth/linalg-native";
 import { stream } from "@finitewidth/random";
 
@@ -86,7 +86,7 @@ function orderParameterRow(n) {
   const kernel = affine(1 / n, gram(normal(n, n)));
   const y = normal(n, 1);
   let t = tridiagonalise(kernel);
-  evaluateShifted(t, 1, 0.1, y.data);
+  for (let i = 1; i <= 100; i++) evaluateShifted(t, i / 50, 0.1, y.data);
   applyReflectors(t, y, { transposed: true });
   cholesky(addDiagonal(kernel, 0.1));
   const reduction = milliseconds(() => (t = tridiagonalise(kernel)), 1);
@@ -114,6 +114,42 @@ function mapRows(n) {
   ].map(([name, competitors]) => compare(name, n, competitors, 7, 1));
 }
 
+// Wall time, best of many rounds: on a shared machine only rounds in which both cores were free count.
+async function threadRows(wanted) {
+  const one = createWasmBackend();
+  const two = await createThreadedWasmBackend(2);
+  if (one === undefined || two === undefined) return [];
+  const rows = wanted.flatMap((n) => {
+    const a = normal(n, n);
+    return ["multiply", "gram"].map((name) => {
+      const times = [one, two.backend].map((kernels) => ({ run: name === "gram" ? () => kernels.gram(a) : () => kernels.multiply(a, a, "none"), best: Infinity }));
+      for (let round = 0; round < 15; round++) {
+        for (const entry of times) {
+          const start = performance.now();
+          entry.run();
+          entry.best = Math.min(entry.best, performance.now() - start);
+        }
+      }
+      return { name, n, one: times[0].best, two: times[1].best, gain: times[0].best / times[1].best };
+    });
+  });
+  two.close();
+  return rows;
+}
+
+// Last, because its switch holds for the whole process.
+function turboRows(wanted) {
+  const standard = backend();
+  const turbo = createTurboWasmBackend();
+  if (turbo === undefined) return [];
+  return wanted.flatMap((n) => {
+    const a = normal(n, n);
+    const o = new Float64Array(n * n);
+    const peers = blas ? { openblas: () => blas.dgemm(101, 111, 111, n, n, n, 1, a.data, n, a.data, n, 0, o, n) } : {};
+    return [compare(turbo.name, n, { finitewidth: () => turbo.multiply(a, a, "none"), standard: () => standard.multiply(a, a, "none"), ...peers }, 7, 1)];
+  });
+}
+
 const cpus = (await import("node:os")).cpus();
 console.log(
   JSON.stringify({
@@ -124,5 +160,7 @@ console.log(
     dense: sizes.flatMap(denseRows),
     orderParameter: orderParameterRow(quick ? 400 : 2000),
     maps: mapRows(quick ? 400 : 2000),
+    threads: await threadRows(quick ? [200] : [500, 1000]),
+    turbo: turboRows(quick ? [200] : [500, 1000]),
   }),
 );

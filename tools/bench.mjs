@@ -57,21 +57,38 @@ function orderParameterText({ orderParameter: o }) {
   return `One tridiagonalisation at P = ${o.n} takes ${number(o.tridiagonalise)} ms; 100 values of log det, quadratic form and both derivatives then take ${number(o["100 values of q"])} ms together, ${number(o.total)} × the tridiagonalisation in all. One Cholesky factorisation with one solve takes ${number(o["one Cholesky and solve"])} ms for each value.`;
 }
 
+function threadTable({ threads }) {
+  if (threads.length === 0) return "No threads here.";
+  return table(
+    ["two threads", "n", "one thread, ms", "two threads, ms", "gain"],
+    threads.map(({ name, n, one, two, gain }) => [name, n, number(one), number(two), number(gain, 2)]),
+  );
+}
+
+function turboTable({ turbo }) {
+  if (turbo.length === 0) return "No turbo here.";
+  return table(
+    ["product with", "n", "ours, ms", "standard / turbo", "OpenBLAS / turbo"],
+    turbo.map((entry) => [entry.name, entry.n, number(entry.milliseconds.finitewidth), number(entry.ratios.standard, 2), number(entry.ratios.openblas, 2)]),
+  );
+}
+
 const page = `# Benchmarks
 
 Written by \`pnpm bench\` (tools/bench.mjs); the numbers as JSON are in [benchmarks.json](benchmarks.json). Every row compares the public
 function (validation, copies into WebAssembly memory and fresh outputs included) with the bare OpenBLAS routine on one thread and with
 ml-matrix, in one process, interleaved, CPU time; a ratio is the median of the ratios of the rounds, and larger is better for us. NumPy ran
-in a process of its own, so those ratios are looser. ml-matrix is timed once beyond n = 200 and not beyond n = 1000. Shared or virtual
+in a process of its own, so those ratios are looser. Two threads are compared by wall time, best of 15 rounds: on a machine whose cores are
+not free the gain is understated. ml-matrix is timed once beyond n = 200 and not beyond n = 1000. Shared or virtual
 machines move the ratios by about 10 %.
 
-${runs.map((entry) => `## Node ${entry.node}, backend ${entry.backend}\n\nProcessor: ${entry.processor}. ${entry.openblas ? `OpenBLAS: ${entry.openblas}.` : "OpenBLAS was not found."}\n\n${denseTable(entry)}\n\n${orderParameterText(entry)}\n\n${mapTable(entry)}`).join("\n\n")}
+${runs.map((entry) => `## Node ${entry.node}, backend ${entry.backend}\n\nProcessor: ${entry.processor}. ${entry.openblas ? `OpenBLAS: ${entry.openblas}.` : "OpenBLAS was not found."}\n\n${denseTable(entry)}\n\n${orderParameterText(entry)}\n\n${mapTable(entry)}\n\n${threadTable(entry)}\n\n${turboTable(entry)}`).join("\n\n")}
 
 ${numpy ? `NumPy ${numpy.version}: ${Object.entries(numpy).filter(([name]) => name !== "version").map(([name, value]) => `${name} ${number(value)} ms`).join(", ")} (2000 × 2000).\n\n` : ""}## Where we fall short of OpenBLAS
 
 WebAssembly has 128-bit vectors: half of what AVX2 offers, so half of OpenBLAS is the ceiling for products. Engines before V8 12.4 (Node 22)
-have no fused multiply–add either. Maps rebuild their constants at every use and pass every number through WebAssembly memory; NumPy's
-arcsin and exp use AVX-512. \`@finitewidth/linalg-native\` calls OpenBLAS itself where these factors matter.
+have no fused multiply–add either. Maps copy every number into WebAssembly memory and out again, which costs as much as the fused kernels
+themselves; NumPy's arcsin and exp use AVX-512. Normals are drawn in TypeScript (\`@finitewidth/random\`), not in WebAssembly. \`@finitewidth/linalg-native\` calls OpenBLAS itself where these factors matter.
 `;
 
 if (quick) console.log(page);

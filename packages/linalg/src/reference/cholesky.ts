@@ -21,6 +21,7 @@ export function cholesky(a: Matrix): CholeskyOutcome {
 /** Forward substitution L X = B, or back substitution Lᵀ X = B. */
 export function solveTriangular(l: Matrix, b: Matrix, transposed: boolean): Matrix {
   const [n, m] = b.shape;
+  if (m === 1) return { data: solveVector(l.data, b.data, n, transposed), shape: b.shape };
   const x = b.data.slice();
   for (let step = 0; step < n; step++) {
     const i = transposed ? n - 1 - step : step;
@@ -40,4 +41,23 @@ export function solveTriangular(l: Matrix, b: Matrix, transposed: boolean): Matr
     }
   }
   return { data: x, shape: b.shape };
+}
+
+// One right-hand side, along the rows of L in both directions.
+function solveVector(l: Float64Array, b: Float64Array, n: number, transposed: boolean): Float64Array {
+  const x = b.slice();
+  for (let step = 0; step < n; step++) {
+    const i = transposed ? n - 1 - step : step;
+    const row = i * n;
+    if (transposed) {
+      const value = x[i]! / l[row + i]!;
+      x[i] = value;
+      for (let k = 0; k < i; k++) x[k]! -= value * l[row + k]!;
+    } else {
+      let sum = x[i]!;
+      for (let k = 0; k < i; k++) sum -= l[row + k]! * x[k]!;
+      x[i] = sum / l[row + i]!;
+    }
+  }
+  return x;
 }

@@ -1,19 +1,34 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import { transpose } from "../elementary.js";
 
-/** A B, Aᵀ B or A Bᵀ by rows. */
+/** A B, Aᵀ B or A Bᵀ; a product with one column and A Bᵀ by dot products of rows, the others row by row of B. */
 export function multiply(a: Matrix, b: Matrix, transposed: "none" | "left" | "right"): Matrix {
+  if (transposed === "right") return multiplyRows(a, b);
+  if (transposed === "none" && b.shape[1] === 1) return multiplyRows(a, { data: b.data, shape: [1, b.shape[0]] });
   const left = transposed === "left" ? transpose(a) : a;
-  const right = transposed === "right" ? transpose(b) : b;
   const [m, k] = left.shape;
-  const n = right.shape[1];
+  const n = b.shape[1];
   const out = zeros(m, n);
   for (let i = 0; i < m; i++) {
     const row = out.data.subarray(i * n, (i + 1) * n);
     for (let p = 0; p < k; p++) {
       const value = left.data[i * k + p]!;
       const offset = p * n;
-      for (let j = 0; j < n; j++) row[j]! += value * right.data[offset + j]!;
+      for (let j = 0; j < n; j++) row[j]! += value * b.data[offset + j]!;
+    }
+  }
+  return out;
+}
+
+function multiplyRows(a: Matrix, b: Matrix): Matrix {
+  const [m, k] = a.shape;
+  const n = b.shape[0];
+  const out = zeros(m, n);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = 0;
+      for (let p = 0; p < k; p++) sum += a.data[i * k + p]! * b.data[j * k + p]!;
+      out.data[i * n + j] = sum;
     }
   }
   return out;

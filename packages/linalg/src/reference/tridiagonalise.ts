@@ -1,4 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
+import { transpose } from "../elementary.js";
 import type { Tridiagonalisation } from "../tridiagonal.js";
 
 /** Power of two near 1/max|a|, so that squares neither overflow nor vanish and scaling is exact; 1 for a zero matrix. */
@@ -65,22 +66,21 @@ export function tridiagonalise(a: Matrix): Tridiagonalisation {
   return { diagonal, offDiagonal, reflectors, scales };
 }
 
-/** Q B = H₀(H₁(… B)), or Qᵀ B in the opposite order. */
+/** Q B = H₀(H₁(… B)), or Qᵀ B in the opposite order, column by column of B so that every inner loop runs along contiguous numbers. */
 export function applyReflectors(t: Tridiagonalisation, b: Matrix, transposed: boolean): Matrix {
   const [n, m] = b.shape;
-  const data = b.data.slice();
-  const projection = new Float64Array(m);
+  const columns = m === 1 ? b.data.slice() : transpose(b).data;
   for (let step = 0; step + 2 < n; step++) {
     const k = transposed ? step : n - 3 - step;
     const tau = t.scales[k]!;
     if (tau === 0) continue;
     const v = t.reflectors.data.subarray(k * n, (k + 1) * n);
-    projection.fill(0);
-    for (let i = k + 1; i < n; i++) for (let j = 0; j < m; j++) projection[j]! += v[i]! * data[i * m + j]!;
-    for (let i = k + 1; i < n; i++) {
-      const value = tau * v[i]!;
-      for (let j = 0; j < m; j++) data[i * m + j]! -= value * projection[j]!;
+    for (let offset = 0; offset < n * m; offset += n) {
+      let overlap = 0;
+      for (let i = k + 1; i < n; i++) overlap += v[i]! * columns[offset + i]!;
+      overlap *= tau;
+      for (let i = k + 1; i < n; i++) columns[offset + i]! -= overlap * v[i]!;
     }
   }
-  return { data, shape: b.shape };
+  return m === 1 ? { data: columns, shape: b.shape } : transpose({ data: columns, shape: [m, n] });
 }
