@@ -13,8 +13,8 @@ const test = [[0.1, 0.9, -0.7, 0.4], [1.2, -0.6, 0.3, -0.5]];
 const network = { type: "fully-connected", widths: [40, 60], activation: "erf", weightVariance: [1.3, 1.7, 1.5], biasVariance: [0.1, 0.05, 0.05] };
 const fitWith = (options: Record<string, unknown>, changes: Record<string, unknown> = {}): Promise<Fitted> => fit(perturbative, { network: { ...network, ...changes }, inputs, targets, temperature: 0.1 }, { registry, options });
 
-/** Standard errors come from 8 batches: 7 of them are exceeded with probability 2e-4 (Student t with 7 degrees of freedom), by one entry of a few hundred at most. */
-const z = 7;
+/** Standard errors come from 16 batches: 6 of them are exceeded with probability 2e-5 (Student t with 15 degrees of freedom). */
+const z = 6;
 
 /** Sampled answers within sampling error of the exact ones. */
 async function expectAgreement(sampled: Fitted, exact: Fitted, covariance = false): Promise<void> {

@@ -18,7 +18,7 @@ export interface ObservableCorrection {
   readonly correction: Float64Array;
   /** Their sum, ⟨O⟩. */
   readonly posterior: Float64Array;
-  /** Of `correction` and of `posterior`, from 8 or more batches. */
+  /** Of `correction` and of `posterior`, from 16 batches. */
   readonly standardError: { readonly correction: Float64Array; readonly posterior: Float64Array };
   readonly draws: number;
 }
@@ -27,7 +27,7 @@ export interface ObservableCorrection {
  * Posterior mean of any hidden-layer observable to first order, ⟨O⟩ = E O + ½ Σ_cd A_cd Cov(O, K̂^{L+1}_cd), A = aaᵀ − DΓ⁻¹, Γ = K^{L+1} + T, from
  * draws of (K̂, O) under the prior of any architecture. `kernel`: K^{L+1} at infinite width on the training points. O(draws · P²).
  * Source: docs/theories/perturbative.md §10; J. Zavatone-Veth et al. (2021), eq. 8.
- * @throws FinitewidthError (code "input") for fewer than 16 draws or draws of different sizes.
+ * @throws FinitewidthError (code "input") for fewer than 32 draws or draws of different sizes.
  */
 export function correctObservable(draws: Iterable<ObservableDraw>, kernel: Matrix, targets: Matrix, temperature: number): ObservableCorrection {
   const { gradient } = gaussianPieces(kernel, targets, temperature);
@@ -48,7 +48,7 @@ export function correctObservable(draws: Iterable<ObservableDraw>, kernel: Matri
   return { ...whole, posterior: sum(whole), standardError: { correction: standardError(batches.map((batch) => batch.correction)), posterior: standardError(batches.map(sum)) }, draws: count };
 }
 
-const batchCount = 8;
+const batchCount = 16;
 
 interface Moments {
   readonly prior: Float64Array;

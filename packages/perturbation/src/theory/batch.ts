@@ -5,7 +5,7 @@ import type { GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { residualRows, type ProjectedFluctuation } from "../posterior/corrections.js";
 
 /**
- * Everything that one evaluation of the fluctuation gives, at the widths of the network: the whole answer of a deterministic engine, one of 8
+ * Everything that one evaluation of the fluctuation gives, at the widths of the network: the whole answer of a deterministic engine, one of 16
  * independent batches of a sampled one. Plain data.
  */
 export interface Batch {

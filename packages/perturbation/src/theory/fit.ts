@@ -12,7 +12,7 @@ import { sampledBatch, type SampledChunk } from "./sampled.js";
 import { averageSites, chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
 
 /** Number of independent batches of the sampled engines. */
-export const batchCount = 8;
+export const batchCount = 16;
 
 /** log2 of the draws of one batch. */
 export const log2Draws = (samples: number): number => Math.max(4, Math.ceil(Math.log2(samples / batchCount)));
