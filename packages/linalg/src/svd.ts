@@ -1,4 +1,4 @@
-import { zeros, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
 import { transpose } from "./elementary.js";
 import { requireFinite } from "./validate.js";
 
@@ -39,7 +39,7 @@ function completeRows(rows: Float64Array, count: number, length: number, from: n
 
 /**
  * Thin singular value decomposition by one-sided Jacobi rotations (Hestenes), accurate for small singular values too; rank-deficient
- * and zero matrices keep orthonormal U and V. @throws FinitewidthError (code "input") for NaN. About 5–10 sweeps of 6 m k² flops.
+ * and zero matrices keep orthonormal U and V. @throws FinitewidthError (code "input") for NaN, (code "not-converged"). About 5–10 sweeps of 6 m k² flops.
  */
 export function thinSvd(a: Matrix): ThinSvd {
   requireFinite(a);
@@ -61,6 +61,7 @@ export function thinSvd(a: Matrix): ThinSvd {
       for (let q = p + 1; q < n; q++) rotated = rotatePair(columns, m, rotation, n, p, q) || rotated;
     }
   }
+  if (rotated) throw new FinitewidthError(`singular values of a ${m} × ${n} matrix did not converge in ${sweepLimit} Jacobi sweeps`, { code: "not-converged" });
   const norms = Float64Array.from({ length: n }, (_, i) => Math.sqrt(columns.subarray(i * m, (i + 1) * m).reduce((sum, value) => sum + value * value, 0)));
   const order = Array.from(norms.keys()).sort((i, j) => norms[j]! - norms[i]!);
   const leftRows = new Float64Array(n * m);
@@ -90,7 +91,7 @@ function rotatePair(columns: Float64Array, m: number, rotation: Float64Array, n:
     beta += y * y;
     gamma += x * y;
   }
-  if (Math.abs(gamma) <= Number.EPSILON * Math.sqrt(alpha) * Math.sqrt(beta) || gamma === 0) return false;
+  if (gamma === 0 || Math.abs(gamma) <= Math.sqrt(m) * Number.EPSILON * Math.sqrt(alpha) * Math.sqrt(beta)) return false;
   const zeta = (beta - alpha) / (2 * gamma);
   const tangent = (zeta >= 0 ? 1 : -1) / (Math.abs(zeta) + Math.hypot(1, zeta));
   const cosine = 1 / Math.hypot(1, tangent);
