@@ -91,3 +91,40 @@ describe("posterior over sites, two layers, by sampling", async () => {
     expect(posterior.hiddenKernels?.length).toBe(2);
   });
 });
+
+describe("posterior over sites without noise", () => {
+  // pooled: one reduced site, so one coordinate and cheap quadrature
+  const network: ConvolutionalNetwork = { type: "convolutional", inputShape: [4, 2], layers: [{ channels: 4, kernelSize: [2], stride: [1], padding: "circular", dilation: [1] }], readout: "global-average", activation: "identity", weightVariance: [1, 1], biasVariance: [0, 0] };
+  const law = convolutionalMixing(network);
+  const rows = [
+    [1, 0.4, -0.7, 0.3, 0.2, -1, 0.5, 0.8],
+    [-0.6, 0.3, 1.1, 0.2, 1.3, 0.4, -0.2, 0.1],
+    [0.1, 0.7, 0.3, -1.2, 0.6, 0.2, 0.9, -0.4],
+  ];
+  const targets = [[0.5], [-1], [0.7]];
+  const problemOf = (inputs: number[][], values: number[][], temperature: number): Problem => ({ network, inputs: matrixFromRows(inputs), targets: matrixFromRows(values), temperature, scaling: "standard" });
+
+  it("is the limit of small noise, and a duplicate adds nothing", async () => {
+    const test = matrixFromRows([[0.3, 0.3, -0.2, 1, 0.4, -0.1, 0.2, 0.6]]);
+    const at = async (problem: Problem) => {
+      const posterior = await fitSiteChain(problem, law, { draws: 2000 }, run);
+      return { posterior, prediction: predictSiteChain(posterior, problem, law, test, false, run) };
+    };
+    const none = await at(problemOf(rows, targets, 0));
+    const little = await at(problemOf(rows, targets, 1e-9));
+    const twice = await at(problemOf([...rows, rows[0]!], [...targets, targets[0]!], 0));
+    expectClose([none.posterior.logEvidence!], [little.posterior.logEvidence!], { absolute: 1e-6 });
+    expectClose(none.prediction.mean, little.prediction.mean, { absolute: 1e-6 });
+    expectClose(twice.prediction.mean, none.prediction.mean, { absolute: 1e-6 });
+    expectClose(twice.prediction.variance, none.prediction.variance, { absolute: 1e-6 });
+    expectClose(twice.posterior.train!.mean, [...targets, targets[0]!], {});
+    expectClose(twice.posterior.hiddenKernels![0]!.data.slice(0, 3), none.posterior.hiddenKernels![0]!.data.slice(0, 3), { absolute: 1e-6 });
+  });
+
+  it("rejects targets that contradict each other, and chains that are too large", async () => {
+    await expect(fitSiteChain(problemOf([...rows, rows[0]!], [...targets, [3]], 0), law, {}, run)).rejects.toThrow(/likelihood\.temperature: expected T > 0, or targets that the network can produce/);
+    const large: ConvolutionalNetwork = { ...network, readout: "flatten", inputShape: [1, 28, 28], layers: [{ channels: 30, kernelSize: [3, 3], stride: [1, 1], padding: "circular", dilation: [1, 1] }] };
+    const images: Matrix = { data: Float64Array.from({ length: 3 * 784 }, (_, k) => Math.sin(k * k)), shape: [3, 784] };
+    await expect(fitSiteChain({ network: large, inputs: images, targets: matrixFromRows(targets), temperature: 0.1, scaling: "standard" }, convolutionalMixing(large), {}, run)).rejects.toThrow(/784 sites have 23085 coordinates/);
+  });
+});

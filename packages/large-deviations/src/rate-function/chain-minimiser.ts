@@ -33,6 +33,9 @@ export interface ChainFluctuations {
 /** More coordinates than this are minimised without second derivatives. */
 const newtonLimit = 250;
 
+/** More coordinates than this are refused: every start takes thousands of gradients. */
+const largestProblem = 10_000;
+
 const sizeOf = (problem: ChainRateProblem, l: number): number => problem.data.outputs * problem.chain.layers[l]!.sites;
 
 /** Lower triangular factors with logarithms on the diagonal, row by row, layer by layer. */
@@ -130,12 +133,16 @@ function priorChain(problem: ChainRateProblem, t: number): Matrix[] {
 /**
  * Minima of the rate function of a whole chain plus data, from several starts (the prior mean, and with Q 1000 times smaller and 30 times
  * larger; slightly displaced, so that no symmetry of the start survives): BFGS, then Newton steps where there are at most 250 coordinates.
- * @throws FinitewidthError (code "input") when the covariance of the data is singular at T = 0.
+ * @throws FinitewidthError (code "input") when the covariance of the data is singular at T = 0, (code "memory") above 10 000 coordinates.
  * Source: docs/theories/large-deviation.md §4 and docs/theories/convolution.md.
  */
 export function chainRateMinima(problem: ChainRateProblem, onStart?: (done: number, total: number) => void): readonly [ChainMinimum, ...ChainMinimum[]] {
-  const f = objective(problem);
   const depth = problem.chain.layers.length;
+  const coordinates = problem.chain.layers.reduce((sum, _, l) => sum + (sizeOf(problem, l) * (sizeOf(problem, l) + 1)) / 2, 0);
+  if (coordinates > largestProblem) {
+    throw new FinitewidthError(`[large-deviation] mixing matrices with ${coordinates} entries to minimise over, more than ${largestProblem}; use larger strides, fewer outputs or a pooled readout`, { code: "memory" });
+  }
+  const f = objective(problem);
   const scales = [1, 1e-3 ** (1 / depth), 30 ** (1 / depth)];
   const found = scales.map((t, k): ChainMinimum => {
     const start = pack(priorChain(problem, t)).map((value, i) => value + 0.02 * Math.sin(1.7 * (i + 1)));

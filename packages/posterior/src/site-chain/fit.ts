@@ -82,7 +82,8 @@ function finish(sums: BatchSums, shape: readonly [number, number]): MatrixAverag
 }
 
 function averageDraws(sites: SiteProblem, problem: Problem, draws: PosteriorSample, geometry: SiteGeometry | undefined, run: Run): Averages {
-  const { points, outputs, law, rotation } = sites;
+  const { outputs, law, rotation } = sites;
+  const points = problem.targets.shape[0];
   const depth = law.chain.layers.length;
   let train: PredictionSums | undefined;
   const d = sites.layout.layers[0]!.rows;
@@ -96,8 +97,10 @@ function averageDraws(sites: SiteProblem, problem: Problem, draws: PosteriorSamp
     draws,
     (conditional, k) => {
       if (k % 16 === 0) run.signal?.throwIfAborted();
-      const f = trainGiven(sites, conditional);
-      train = addPrediction(train, draws, k, f.mean, f.variance);
+      if (problem.temperature > 0) {
+        const f = trainGiven(sites, conditional);
+        train = addPrediction(train, draws, k, f.mean, f.variance);
+      }
       const { factors, alpha, root } = conditional;
       addValues(mixing, draws, k, gram(factors[0]!.f).data);
       if (reduced) addValues(core, draws, k, learnedFeatureCovariance(reduced, factors[0]!.f, law.chain.layers[0]!.width, { alpha, weight: 1, lower: root.factor }).data);
@@ -107,7 +110,8 @@ function averageDraws(sites: SiteProblem, problem: Problem, draws: PosteriorSamp
   const deeper = features && reduced && geometry && depth > 1 ? deeperKernels({ problem: sites, network: problem.network, geometry, features, reduced, taps: reducedTaps(geometry) }, draws, run) : [];
   const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases[0], law.sites);
   return {
-    train: finishPrediction(train!, points, outputs),
+    // without noise the outputs at the training inputs are the targets
+    train: train === undefined ? { mean: problem.targets, variance: zeros(points, outputs) } : finishPrediction(train, points, outputs),
     mixing: turned,
     ...(features ? { featureCovariance: finish(core, [width, width]).mean, kernels: [firstKernel(core, features, width), ...deeper] } : {}),
   };
@@ -116,7 +120,7 @@ function averageDraws(sites: SiteProblem, problem: Problem, draws: PosteriorSamp
 /** E[Ĝ²] … E[Ĝ^L], from one network at each of a few thousand draws. */
 function deeperKernels(drawing: NetworkDrawing, draws: PosteriorSample, run: Run): MatrixAverage[] {
   const { problem } = drawing;
-  const { points } = problem;
+  const points = drawing.features[0]!.shape[0];
   const networks = drawsForNetworks(draws, problem.targets.length);
   const sums = problem.law.chain.layers.slice(1).map(() => batchSums(networks.batchCount, points * points));
   const random: RandomStream = stream(run.seed, 7, 1);

@@ -139,8 +139,7 @@ function drawFilters({ problem, network, taps }: NetworkDrawing, { factors }: Si
 
 /** Kernels of layers 2 … L of one network: rows (input, site), channels last. */
 function runNetwork({ problem, network, geometry, features }: NetworkDrawing, theta: Float64Array, filters: readonly Matrix[], biases: readonly Float64Array[]): Matrix[] {
-  const { points } = problem;
-  const [, width] = features[0]!.shape;
+  const [points, width] = features[0]!.shape;
   const channels = problem.law.chain.layers[0]!.width;
   const first: Matrix = { data: theta, shape: [channels, width] };
   let activity = zeros(points * features.length, channels);

@@ -75,12 +75,11 @@ function rotateBack(problem: SiteProblem, means: Float64Array, covariance: (a: n
   return { mean, variance };
 }
 
-/** f at the training inputs given the chain: y − T(Σ + T)⁻¹y and T − T²(Σ + T)⁻¹. */
+/** f at the training inputs given the chain, T > 0: y − T(Σ + T)⁻¹y and T − T²(Σ + T)⁻¹. */
 export function trainGiven(problem: SiteProblem, { alpha, root }: SiteConditional): { readonly mean: Float64Array; readonly variance: Float64Array } {
   const { targets, temperature, points } = problem;
   const size = targets.length;
   const means = targets.map((y, k) => y - temperature * alpha[k]!);
-  if (temperature === 0) return rotateBack(problem, means, () => 0, points);
   const inverse = solveCholesky(root, identity(size)).data;
   return rotateBack(problem, means, (a, b, mu) => (a === b ? temperature : 0) - temperature * temperature * inverse[(a * points + mu) * size + b * points + mu]!, points);
 }

@@ -1,5 +1,5 @@
 import { inputError, shapeError, zeros, type Matrix, type MixingLaw, type Problem } from "@finitewidth/core";
-import { addDiagonal, affine, cholesky, gram, identity, multiply, multiplyTransposedLeft, solveLower, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
+import { addDiagonal, affine, cholesky, gram, identity, multiply, multiplyTransposedLeft, solveLower, symmetricEigen } from "@finitewidth/linalg";
 import { addConstantCovariance, biasCovariance, chainLayout, hasUpperBiases, outputDesign, pullBackMixing, reduceSites, siteCovariance, siteGeometryOf, stackFeatures, stackSiteKernels, type ChainLayout, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
 
 /** A regression problem over sites with everything that does not depend on the mixing matrices computed once. */
@@ -13,6 +13,7 @@ export interface SiteProblem {
   /** Y O as (output, point): D·P numbers. */
   readonly targets: Float64Array;
   readonly outputs: number;
+  /** Number of observations per output: the training points, or the rank of their covariance at T = 0. */
   readonly points: number;
   readonly temperature: number;
 }
@@ -43,22 +44,43 @@ export function siteProblem(problem: Problem, law: MixingLaw, rotation?: Matrix,
   const { inputs, targets, temperature } = problem;
   const [points, outputs] = targets.shape;
   if (inputs.shape[0] !== points) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${points}`);
-  const covariance = siteCovarianceOf(law, inputs);
-  const turn = rotation ?? outputRotation(law, covariance, targets, temperature);
-  const turned = multiply(targets, turn);
-  if (temperature === 0) requireRegular(meanCovariance(law, covariance), path);
-  const flat = new Float64Array(points * outputs);
-  for (let mu = 0; mu < points; mu++) for (let a = 0; a < outputs; a++) flat[a * points + mu] = turned.data[mu * outputs + a]!;
-  return { law, layout: chainLayout(law.chain, outputs), covariance, rotation: turn, targets: flat, outputs, points, temperature };
+  const all = siteCovarianceOf(law, inputs);
+  const { covariance, observed } = temperature === 0 ? onRange(law, all, targets, path) : { covariance: all, observed: targets };
+  const rank = observed.shape[0];
+  const turn = rotation ?? outputRotation(law, covariance, observed, temperature);
+  const turned = multiply(observed, turn);
+  const flat = new Float64Array(rank * outputs);
+  for (let mu = 0; mu < rank; mu++) for (let a = 0; a < outputs; a++) flat[a * rank + mu] = turned.data[mu * outputs + a]!;
+  return { law, layout: chainLayout(law.chain, outputs), covariance, rotation: turn, targets: flat, outputs, points: rank, temperature };
 }
 
-/** At T = 0 the density of the targets needs a covariance that can be inverted: distinct inputs, no more of them than features. */
-function requireRegular(covariance: Matrix, path: string): void {
-  const values = symmetricEigenvalues(covariance);
-  const [least, most] = [values[0]!, values.at(-1)!];
-  if (!(least > 1e-12 * most)) {
-    throw inputError(path, "T > 0, or inputs whose covariance is not singular (no duplicates, no more points than features)", `a covariance with eigenvalues from ${least.toExponential(1)} to ${most.toExponential(1)}`);
+/**
+ * At T = 0 the targets have a density on the range of the covariance only: everything is expressed in an orthonormal basis V of it, Φ_i → VᵀΦ_i.
+ * @throws FinitewidthError (code "input") for targets outside the range, or where the law has no features to project.
+ */
+function onRange(law: MixingLaw, covariance: SiteCovariance, targets: Matrix, path: string): { readonly covariance: SiteCovariance; readonly observed: Matrix } {
+  const { values, vectors } = symmetricEigen(meanCovariance(law, covariance));
+  const points = values.length;
+  const from = values.findIndex((value) => value > 1e-12 * values[points - 1]!);
+  if (from === 0) return { covariance, observed: targets };
+  const rotated = multiplyTransposedLeft(vectors, targets);
+  const outputs = targets.shape[1];
+  const size = targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const outside = from < 0 || rotated.data.subarray(0, from * outputs).some((value) => Math.abs(value) > 1e-9 * size);
+  // biases are constants over points: their image under the basis would have to be carried along
+  if (outside || covariance.kind === "kernels" || hasUpperBiases(law.chain)) {
+    throw inputError(path, "T > 0, or targets that the network can produce: their covariance is singular (duplicates, or more points than features)", `rank ${from < 0 ? 0 : points - from} for ${points} points`);
   }
+  const rank = points - from;
+  const basis = zeros(points, rank);
+  for (let i = 0; i < points; i++) basis.data.set(vectors.data.subarray(i * points + from, (i + 1) * points), i * rank);
+  const { width, stacked } = covariance.features;
+  const sites = stacked.shape[0];
+  const projected = zeros(sites, rank * width);
+  for (let r = 0; r < sites; r++) {
+    projected.data.set(multiplyTransposedLeft(basis, { data: stacked.data.subarray(r * points * width, (r + 1) * points * width), shape: [points, width] }).data, r * rank * width);
+  }
+  return { covariance: { kind: "features", features: { points: rank, width, stacked: projected } }, observed: { data: rotated.data.slice(from * outputs), shape: [rank, outputs] } };
 }
 
 function outputRotation(law: MixingLaw, sites: SiteCovariance, targets: Matrix, temperature: number): Matrix {

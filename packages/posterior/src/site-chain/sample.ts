@@ -1,4 +1,4 @@
-import type { Run } from "@finitewidth/core";
+import { FinitewidthError, type Run } from "@finitewidth/core";
 import { thinSample } from "../matrix/draws.js";
 import { defaultSampling, samplePosterior, type SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
@@ -12,8 +12,20 @@ export function siteSampling(size: number, options: Partial<SamplingOptions>): S
   return { draws: Math.round(scale * draws), chains, chainDraws: Math.round(scale * chainDraws), warmup: Math.round(scale * warmup), ...options };
 }
 
-/** Weighted draws of the chain's coordinates with its evidence. */
+/** Coordinates above which there is no Laplace start: its Hessian takes two gradients a coordinate. */
+const largestDimension = 1500;
+
+/**
+ * Weighted draws of the chain's coordinates with its evidence. @throws FinitewidthError (code "memory") for more than 1500 coordinates.
+ */
 export async function sampleSiteChain(problem: SiteProblem, options: Partial<SamplingOptions>, run: Run): Promise<PosteriorSample> {
+  const { dimension, layers } = problem.layout;
+  if (dimension > largestDimension) {
+    throw new FinitewidthError(
+      `[exact] the mixing matrices over ${layers[0]!.layer.sites} sites have ${dimension} coordinates, more than ${largestDimension} (their Hessian alone would take ${8 * dimension * dimension} bytes); use larger strides, a pooled readout or "monte-carlo"`,
+      { code: "memory" },
+    );
+  }
   return samplePosterior(siteTarget(problem), run, siteSampling(problem.targets.length, options));
 }
 
