@@ -19,3 +19,13 @@ export function requireFinite(a: Matrix, path = "a"): void {
   const where = `${path}[${Math.floor(at / columns)}][${at % columns}]`;
   throw new FinitewidthError(`${where}: expected a finite number, got ${data[at]}`, { code: "input", path: where, expected: "a finite number", received: String(data[at]) });
 }
+
+/** Bytes of the largest matrix that is made, 23170 × 23170: what the WebAssembly backend can address. */
+const largestBytes = 2 ** 32;
+
+/** @throws FinitewidthError (code "memory") when a rows × columns result is too large to make, before anything is allocated. */
+export function requireRoom(rows: number, columns: number): void {
+  const bytes = 8 * rows * columns;
+  if (bytes <= largestBytes) return;
+  throw new FinitewidthError(`a ${rows} × ${columns} matrix needs ${bytes} bytes (${(bytes / 2 ** 30).toFixed(1)} GiB); at most ${largestBytes} bytes are used for one`, { code: "memory" });
+}

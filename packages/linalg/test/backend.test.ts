@@ -1,7 +1,7 @@
 import { assert, integer, property } from "fast-check";
 import { matrix, zeros, type Matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { backend, cholesky, createWasmBackend, diagonalMatrix, identity, multiply, multiplyTransposedRight, referenceBackend, setBackend, symmetricEigen, transpose } from "../src/index.js";
+import { backend, cholesky, createWasmBackend, diagonalMatrix, gram, identity, multiply, multiplyTransposedRight, referenceBackend, setBackend, symmetricEigen, transpose } from "../src/index.js";
 import { availableBackends } from "./backends.js";
 import { eigenResidual, maxDifference, orthogonalityError, randomMatrix, randomPositive, randomSymmetric } from "./matrices.js";
 
@@ -35,6 +35,9 @@ describe("the default backend", () => {
     const small = createWasmBackend({ memoryLimitBytes: 16 * 2 ** 20 })!;
     expect(() => small.gram(randomMatrix(1500, 4))).toThrow(/1500 × 1500 Gram matrix needs \d{8} bytes .* 16777216 bytes can be had/);
     expect(() => small.symmetricEigen(zeros(1000, 1000))).toThrow(/eigenvectors of a 1000 × 1000 matrix needs 4\d{7} bytes/);
+    const column = { data: new Float64Array(30_000), shape: [30_000, 1] } as const;
+    expect(() => gram(column)).toThrow(/30000 × 30000 matrix needs 7200000000 bytes \(6.7 GiB\)/);
+    expect(() => multiplyTransposedRight(column, column)).toThrow(/7200000000 bytes/);
     expect(small.gram(randomMatrix(20, 4)).shape).toEqual([20, 20]);
   });
 });
