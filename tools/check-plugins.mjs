@@ -1,113 +1,149 @@
 // Proves the plug-in story from tarballs: the example plug-ins and freshly generated ones pass their conformance suites untouched, broken ones fail
 // with a message that says what to do, the command line picks them up, and the verification suite checks their claims.
 // Usage: node tools/check-plugins.mjs [--keep]
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
-import { install, packAll, root, run } from "./pack.mjs";
+import { install, packAll, root, run, runAsync } from "./pack.mjs";
 
 const work = mkdtempSync(join(tmpdir(), "finitewidth-plugins-"));
 const examples = join(root, "docs", "examples", "plugins");
 const kinds = { sin: "activation", "linear-residual": "prior", "laplace-evidence": "theory" };
 const problems = [];
-const attempt = (what, action) => {
+const attempt = async (what, action) => {
+  const started = performance.now();
   try {
-    action();
-    console.log(`✓ ${what}`);
+    await action();
+    console.log(`✓ ${what} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
   } catch (error) {
     problems.push(`${what}: ${error.message}`);
   }
 };
-const ours = (manifest) => Object.keys({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.peerDependencies }).filter((name) => name.startsWith("@finitewidth/"));
+const dependenciesOf = (manifest) => ({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.peerDependencies });
+const manifestIn = (folder) => JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+
+/** A change to an example and what its suite must say. */
+const broken = [
+  ["sin", "NaN", "value: Math.sin,", "value: (h) => (h > 3 ? Number.NaN : Math.sin(h)),", /sin\.value\(3\.5\): expected a finite number, got NaN/],
+  ["sin", "a wrong flag", "odd: true", "odd: false", /set odd: true/],
+  ["sin", "a wrong derivative", "derivative: Math.cos", "derivative: (h) => 1.01 * Math.cos(h)", /derivative against differences of value/],
+  ["linear-residual", "impure", "const scale = weightVariance.map((variance, l) => Math.sqrt(variance / (l === 0 ? N0 : N)));", "const scale = weightVariance.map((variance, l) => Math.sqrt((variance * (1 + (instances++ % 7))) / (l === 0 ? N0 : N)));", /realise must be pure: no hidden state and no randomness but θ/, "\nlet instances = 0;\n"],
+  ["linear-residual", "a factor off in the kernel", "factors.push((skip * skip + weightVariance[l]!)", "factors.push((skip * skip + 1.5 * weightVariance[l]!)", /but sampled networks give .* a variance or a fan-in is off/],
+  ["laplace-evidence", "the wrong shape", "const [mean, variance] = [zeros(tests, 1), zeros(tests, 1)];", "const [mean, variance] = [zeros(tests + 1, 1), zeros(tests, 1)];", /expected 2 × 1, got 3 × 1/],
+  ["laplace-evidence", "NaN", "Math.max(0, Q * othersDiagonal![j]! - explained)", "Math.log(explained - Q * othersDiagonal![j]!)", /predictive\.variance\[0\] is NaN: never return NaN/],
+  ["laplace-evidence", "unseeded", "orderParameter: Math.exp(u),", "orderParameter: Math.exp(u) * (1 + 1e-6 * Math.random()),", /draw all randomness from streams of run\.seed/],
+  ["laplace-evidence", "deaf to cancellation", "run.signal?.throwIfAborted();", "", /fit must call run\.signal\?\.throwIfAborted\(\)/],
+];
+
+/** Runs a plug-in's own suite, which must pass. */
+const suite = (folder) => runAsync(process.execPath, [join(folder, "node_modules/vitest/vitest.mjs"), "run"], folder);
+
+/** Copies an example, changes it and demands that its suite fails with the message. */
+async function expectFailure(index, [name, , from, to, message, prelude = ""], modules) {
+  const folder = join(work, "broken", `${name}-${index}`);
+  cpSync(join(examples, name), folder, { recursive: true });
+  symlinkSync(modules, join(folder, "node_modules"));
+  const file = join(folder, "src/index.ts");
+  const text = readFileSync(file, "utf8");
+  if (!text.includes(from)) throw new Error(`the example no longer contains ${from}`);
+  writeFileSync(file, text.replace(from, to) + prelude);
+  let output = "";
+  try {
+    await suite(folder);
+  } catch (error) {
+    output = error.message;
+  }
+  if (output === "") throw new Error("the suite passed a broken plug-in");
+  if (!message.test(output)) throw new Error(`the suite does not say what to do:\n${output.slice(0, 2000)}`);
+}
+
+const inputs = [[1, 0.5], [0.2, -1], [-0.7, 0.3]];
+const experiment = { data: { train: { inputs, targets: [[1], [-1], [0.5]] }, test: { inputs: [[1, 1]], targets: [[0.2]] } }, likelihood: { temperature: 0.1 } };
+const sampled = { method: "monte-carlo", draws: 200, warmup: 200 };
+const cases = {
+  sin: { network: { type: "fully-connected", widths: [10], activation: "sin" }, methods: ["nngp", sampled] },
+  "linear-residual": { network: { type: "linear-residual", width: 10, depth: 3 }, methods: ["nngp", sampled] },
+  "laplace-evidence": { network: { type: "fully-connected", widths: [10], activation: "identity" }, methods: ["exact", "laplace-evidence"] },
+};
+
+/** Runs a plug-in's experiment through the command line, in this thread and in two worker threads: the numbers must be the same. */
+async function throughCommandLine(folder, name) {
+  const methods = cases[name].methods.map((entry) => entry.method ?? entry);
+  writeFileSync(join(folder, `${name}.json`), JSON.stringify({ ...experiment, ...cases[name], plugins: [`finitewidth-plugin-${name}`] }));
+  const numbers = [];
+  for (const workers of [0, 2]) {
+    const out = `results/${name}-${workers}`;
+    await runAsync(join(folder, "node_modules/.bin/finitewidth"), ["run", `${name}.json`, "--quiet", "--workers", String(workers), "--out", out], folder);
+    const { results } = JSON.parse(readFileSync(join(folder, out, "result.json"), "utf8"));
+    for (const method of methods) if (results[method]?.status !== "ok") throw new Error(`${method} gave ${JSON.stringify(results[method])}`);
+    numbers.push(JSON.stringify(methods.map((method) => [results[method].predictive, results[method].logEvidence])));
+  }
+  if (numbers[0] !== numbers[1]) throw new Error(`the numbers depend on the workers: ${numbers.join(" and ")}`);
+}
+
+const verification = `import { createRegistry, inlineRun } from "@finitewidth/core";
+import { plugin as laplaceEvidence } from "finitewidth-plugin-laplace-evidence";
+import { plugin as sin } from "finitewidth-plugin-sin";
+import { family, fullyConnected, runVerification, standardPlugins } from "@finitewidth/verification";
+const sampling = { kind: "importance", samples: 40000 };
+const base = { points: 3, features: 3, temperature: 0.3, sampling, factors: [1, 2, 4], seed: 5 };
+const families = [
+  family({ ...base, name: "third-party theory", theories: [{ name: "laplace-evidence" }], network: fullyConnected("identity", [6], [1.3, 0.7]) }),
+  family({ ...base, name: "third-party activation", theories: [{ name: "perturbative" }], network: fullyConnected("sin", [8], [1.3, 0.7]) }),
+];
+const evidence = await runVerification({ suite: "quick", families }, inlineRun({ registry: createRegistry([...standardPlugins, laplaceEvidence, sin]) }));
+for (const { theory, id, passed, verdict, powerful } of evidence.claims) console.log(passed ? "✓" : "✗", theory, id, "score", verdict.score.toFixed(2), powerful ? "" : "(faults not caught)");
+if (!evidence.passed) throw new Error(JSON.stringify(evidence.failures) + JSON.stringify(evidence.claims.filter((claim) => !claim.passed).map(({ id, verdict, power }) => ({ id, verdict, power }))));
+`;
 
 try {
   const tarballs = packAll(join(work, "tarballs"));
-  const prepare = (folder) => {
-    const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-    install(folder, ours(manifest), tarballs, manifest);
-  };
+  const development = join(work, "development");
+  const needed = Object.assign({}, ...Object.keys(kinds).map((name) => dependenciesOf(manifestIn(join(examples, name)))));
+  const user = join(work, "user");
+  await Promise.all([
+    install(development, Object.keys(needed).filter((name) => name.startsWith("@finitewidth/")), tarballs, { dependencies: needed }),
+    install(user, ["@finitewidth/cli", "@finitewidth/verification"], tarballs),
+  ]);
+  const modules = join(development, "node_modules");
+
   for (const [name, kind] of Object.entries(kinds)) {
     const folder = join(work, "examples", name);
     cpSync(join(examples, name), folder, { recursive: true });
-    attempt(`example ${name}: builds and passes its conformance suite`, () => {
-      prepare(folder);
-      run("npm", ["run", "build"], folder);
-      run("npm", ["test"], folder);
-    });
-
+    symlinkSync(modules, join(folder, "node_modules"));
     const generated = join(work, "generated", `my-${name}`);
-    attempt(`generated ${kind}: passes its conformance suite untouched`, () => {
-      run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "g", "@finitewidth/tools:plugin", `my-${name}`, "--kind", kind, "--directory", relative(root, generated)], root);
-      mkdirSync(generated, { recursive: true });
-      prepare(generated);
-      run("npm", ["test"], generated);
-    });
+    await Promise.all([
+      attempt(`example ${name}: builds and passes its conformance suite`, async () => {
+        await runAsync("npm", ["run", "build"], folder);
+        await suite(folder);
+      }),
+      attempt(`generated ${kind}: builds and passes its conformance suite untouched`, async () => {
+        run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "g", "@finitewidth/tools:plugin", `my-${name}`, "--kind", kind, "--directory", relative(root, generated)], root);
+        symlinkSync(modules, join(generated, "node_modules"));
+        await runAsync("npm", ["run", "build"], generated);
+        await suite(generated);
+      }),
+    ]);
   }
+  const queue = broken.map((change, i) => () => attempt(`${change[0]} made ${change[1]}: its suite says ${change[4].source}`, () => expectFailure(i, change, modules)));
+  await Promise.all([0, 1].map(async () => {
+    for (let task = queue.shift(); task; task = queue.shift()) await task();
+  }));
 
-  /** A change to an example and what its suite must say. */
-  const broken = [
-    ["sin", "value: Math.sin,", "value: (h) => (h > 3 ? Number.NaN : Math.sin(h)),", /never return NaN/],
-    ["sin", "odd: true", "odd: false", /set odd: true/],
-    ["linear-residual", "const scale = weightVariance.map", "const scale = weightVariance.map((v) => v * (1 + Number(process.hrtime.bigint() % 7n))).map", /pure|depend|pullback|variance|bit|forward must depend/],
-    ["laplace-evidence", "const [mean, variance] = [zeros(tests, 1), zeros(tests, 1)];", "const [mean, variance] = [zeros(tests + 1, 1), zeros(tests, 1)];", /expected 2 × 1, got 3 × 1/],
-    ["laplace-evidence", "orderParameter: Math.exp(u),", "orderParameter: Math.exp(u) * (1 + 1e-9 * (Date.now() % 97) + 1e-9 * Number(process.hrtime.bigint() % 89n)),", /draw all randomness from streams of run\.seed/],
-  ];
-  for (const [i, [name, from, to, message]] of broken.entries()) {
-    attempt(`broken ${name} (${i}) fails with ${message}`, () => {
-      const folder = join(work, "broken", `${name}-${i}`);
-      cpSync(join(examples, name), folder, { recursive: true });
-      const file = join(folder, "src/index.ts");
-      const text = readFileSync(file, "utf8");
-      if (!text.includes(from)) throw new Error(`the example no longer contains ${from}`);
-      writeFileSync(file, text.replace(from, to));
-      symlinkSync(join(work, "examples", name, "node_modules"), join(folder, "node_modules"));
-      let output = "";
-      try {
-        run("npm", ["test"], folder);
-      } catch (error) {
-        output = error.message;
-      }
-      if (output === "") throw new Error("the suite passed a broken plug-in");
-      if (!message.test(output)) throw new Error(`the suite does not say what to do:\n${output.slice(0, 2000)}`);
-    });
-  }
-
-  attempt("the command line picks up plug-ins, and the verification suite checks their claims", () => {
-    const folder = join(work, "user");
-    install(folder, ["@finitewidth/cli", "@finitewidth/verification"], tarballs);
-    for (const name of Object.keys(kinds)) {
-      const target = join(folder, "node_modules", `finitewidth-plugin-${name}`);
-      mkdirSync(target, { recursive: true });
-      for (const part of ["package.json", "dist"]) cpSync(join(work, "examples", name, part), join(target, part), { recursive: true });
-    }
-    const base = { data: { train: { inputs: [[1, 0.5], [0.2, -1], [-0.7, 0.3]], targets: [[1], [-1], [0.5]] }, test: { inputs: [[1, 1]], targets: [[0.2]] } }, likelihood: { temperature: 0.1 } };
-    const cases = {
-      sin: { plugins: ["finitewidth-plugin-sin"], network: { type: "fully-connected", widths: [10], activation: "sin" }, methods: ["nngp", { method: "monte-carlo", draws: 200, warmup: 200 }] },
-      "linear-residual": { plugins: ["finitewidth-plugin-linear-residual"], network: { type: "linear-residual", width: 10, depth: 3 }, methods: ["nngp", { method: "monte-carlo", draws: 200, warmup: 200 }] },
-      "laplace-evidence": { plugins: ["finitewidth-plugin-laplace-evidence"], network: { type: "fully-connected", widths: [10], activation: "identity" }, methods: ["exact", "laplace-evidence"] },
-    };
-    for (const [name, extra] of Object.entries(cases)) {
-      writeFileSync(join(folder, `${name}.json`), JSON.stringify({ ...base, ...extra }));
-      run(join(folder, "node_modules/.bin/finitewidth"), ["run", `${name}.json`, "--quiet"], folder);
-      const { results } = JSON.parse(readFileSync(join(folder, "results", name, "result.json"), "utf8"));
-      for (const method of extra.methods.map((entry) => entry.method ?? entry)) if (results[method]?.status !== "ok") throw new Error(`${name}: ${method} gave ${JSON.stringify(results[method])}`);
-    }
-    writeFileSync(
-      join(folder, "verify.mjs"),
-      `import { createRegistry, inlineRun } from "@finitewidth/core";
-import { plugin } from "finitewidth-plugin-laplace-evidence";
-import { family, fullyConnected, runVerification, standardPlugins } from "@finitewidth/verification";
-const families = [family({ name: "third party", theories: [{ name: "laplace-evidence" }], network: fullyConnected("identity", [6], [1.3, 0.7]), points: 4, features: 3, temperature: 0.3, sampling: { kind: "importance", samples: 40000 }, factors: [1, 2, 4], seed: 5 })];
-const evidence = await runVerification({ suite: "quick", families }, inlineRun({ registry: createRegistry([...standardPlugins, plugin]) }));
-if (!evidence.passed) throw new Error(JSON.stringify(evidence.claims.map(({ id, verdict, power }) => ({ id, verdict, power }))) + JSON.stringify(evidence.failures));
-console.log(evidence.claims.length, "claims checked");`,
-    );
-    console.log(run(process.execPath, ["verify.mjs"], folder).trim());
+  await attempt("the example plug-ins install from their own tarballs", async () => {
+    const packed = Object.keys(kinds).map((name) => join(work, "examples", name, run("npm", ["pack", "--silent"], join(work, "examples", name)).trim()));
+    await runAsync("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...packed], user);
+  });
+  for (const name of Object.keys(kinds)) await attempt(`the command line runs ${name} in this thread and in workers`, () => throughCommandLine(user, name));
+  await attempt("the verification suite checks their claims", async () => {
+    writeFileSync(join(user, "verify.mjs"), verification);
+    console.log((await runAsync(process.execPath, ["verify.mjs"], user)).trim());
   });
 } catch (error) {
   problems.push(error.message);
 } finally {
-  if (!process.argv.includes("--keep")) rmSync(work, { recursive: true, force: true });
+  if (process.argv.includes("--keep")) console.log(`kept: ${work}`);
+  else rmSync(work, { recursive: true, force: true });
 }
 for (const problem of problems) console.error(`✗ ${problem}`);
 console.log(problems.length === 0 ? "plug-ins work from tarballs" : `${problems.length} problems`);

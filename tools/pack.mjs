@@ -17,7 +17,7 @@ const failure = (command, args, cwd, output) => new Error(`${command} ${args.joi
 
 /** Runs a command and returns what it printed. @throws Error with its output when it fails. */
 export function run(command, args, cwd, env = {}) {
-  const result = spawnSync(command, args, { cwd, encoding: "utf8", env: { ...process.env, CI: "true", ...env }, maxBuffer: 1 << 26 });
+  const result = spawnSync(command, args, { cwd, encoding: "utf8", env: { ...process.env, CI: "true", NO_COLOR: "1", ...env }, maxBuffer: 1 << 26 });
   if (result.status !== 0) throw failure(command, args, cwd, `${result.stdout}\n${result.stderr}`);
   return result.stdout;
 }
@@ -25,7 +25,7 @@ export function run(command, args, cwd, env = {}) {
 /** The same without blocking, so that independent commands share the cores. */
 export function runAsync(command, args, cwd, env = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env: { ...process.env, CI: "true", ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, { cwd, env: { ...process.env, CI: "true", NO_COLOR: "1", ...env }, stdio: ["ignore", "pipe", "pipe"] });
     let [out, all] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text) => ([out, all] = [out + text, all + text]));
     child.stderr.setEncoding("utf8").on("data", (text) => (all += text));

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeNpy, decodeNpz, encodeNpy, encodeNpz, posteriorFromNpz, posteriorToNpz } from "../src/npz.js";
 import type { Posterior } from "../src/index.js";

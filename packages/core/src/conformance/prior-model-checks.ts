@@ -156,6 +156,41 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
       },
     },
     {
+      name: "two networks of the same parameters are the same function",
+      run() {
+        const [one, other] = [realised(), realised()];
+        const theta = stream(10).normals(new Float64Array(one.parameters));
+        demandSame(other.forward(theta).outputs.data, one.forward(theta).outputs.data, "outputs of a second network", "realise must be pure: no hidden state and no randomness but θ");
+      },
+    },
+    {
+      name: "sampled networks have the infinite-width kernels as their means, where that is exact",
+      run() {
+        const network = resolve();
+        const net = realised();
+        const { preactivation, hidden } = kernelsOf(inputs);
+        const linear = network.activation === "identity";
+        const random = stream(11);
+        const theta = new Float64Array(net.parameters);
+        const bias = network.biasVariance.at(-1)!;
+        // E Ĝ¹ = G¹ for every activation; linear networks keep their means through all layers.
+        const averages = [...(linear ? hidden : hidden.slice(0, 1)).map(() => moments(P * P)), ...(linear ? [moments(P * P)] : [])];
+        const draws = 2000;
+        for (let s = 0; s < draws; s++) {
+          const state = net.forward(random.normals(theta));
+          const kernels = state.hiddenKernels();
+          averages.forEach((average, l) => average.add(l < hidden.length ? kernels[l]!.data : readoutKernel(state.features, bias)));
+        }
+        averages.forEach((average, l) => {
+          const [what, expected] = l < hidden.length ? [`hidden[${l}]`, hidden[l]!.data] : [`preactivation[${l}]`, preactivation.at(-1)!.data];
+          for (let k = 0; k < expected.length; k++) {
+            const { mean, error } = average.at(k);
+            demand(Math.abs(mean - expected[k]!) <= 5 * error + 1e-9 * Math.abs(mean), `${what}[${k}] is ${expected[k]}, but sampled networks give ${mean} ± ${error}: a variance or a fan-in is off in infiniteWidth or in realise`);
+          }
+        });
+      },
+    },
+    {
       name: "the mixing law, where there is one, has the infinite-width kernel as its mean",
       run() {
         const network = resolve();
@@ -183,4 +218,31 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
       },
     },
   ];
+}
+
+/** Means and standard errors of arrays of `length` numbers. */
+function moments(length: number) {
+  const [sum, square] = [new Float64Array(length), new Float64Array(length)];
+  let count = 0;
+  return {
+    add(values: Float64Array): void {
+      count += 1;
+      for (let k = 0; k < length; k++) {
+        sum[k]! += values[k]!;
+        square[k]! += values[k]! ** 2;
+      }
+    },
+    at(k: number): { readonly mean: number; readonly error: number } {
+      const mean = sum[k]! / count;
+      return { mean, error: Math.sqrt(Math.max(0, square[k]! / count - mean * mean) / count) };
+    },
+  };
+}
+
+/** K̂ = Φ Φᵀ + σ_b², P × P. */
+function readoutKernel(features: Matrix, bias: number): Float64Array {
+  const [P, F] = features.shape;
+  const out = new Float64Array(P * P).fill(bias);
+  for (let a = 0; a < P; a++) for (let b = 0; b < P; b++) for (let j = 0; j < F; j++) out[a * P + b]! += features.data[a * F + j]! * features.data[b * F + j]!;
+  return out;
 }

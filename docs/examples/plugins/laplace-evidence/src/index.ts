@@ -129,4 +129,4 @@ function predictAt(posterior: Posterior, inputs: Matrix, registry: Registry): Pr
   return { mean, variance };
 }
 
-export const plugin: Plugin = { name: "finitewidth-plugin-laplace-evidence", theories: [theory as Theory] };
+export const plugin: Plugin = { name: "finitewidth-plugin-laplace-evidence", module: import.meta.url, theories: [theory as Theory] };

@@ -157,4 +157,4 @@ function realise(network: ResidualNetwork, _activation: unknown, inputs: Matrix,
   };
 }
 
-export const plugin: Plugin = { name: "finitewidth-plugin-linear-residual", priorModels: [priorModel as PriorModel] };
+export const plugin: Plugin = { name: "finitewidth-plugin-linear-residual", module: import.meta.url, priorModels: [priorModel as PriorModel] };

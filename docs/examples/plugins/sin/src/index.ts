@@ -13,4 +13,4 @@ export const activation = defineActivation({
   secondDerivative: (h) => -Math.sin(h),
 });
 
-export const plugin: Plugin = { name: "finitewidth-plugin-sin", activations: [activation] };
+export const plugin: Plugin = { name: "finitewidth-plugin-sin", module: import.meta.url, activations: [activation] };
