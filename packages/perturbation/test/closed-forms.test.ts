@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import {
   atWidths,
+  contractVertex,
   convolutionChain,
   correctPrediction,
   evidenceCorrection,
@@ -20,7 +21,6 @@ import {
   skipPosterior,
   type KernelChain,
 } from "../src/index.js";
-import { vertexContraction } from "@finitewidth/activations";
 import { activation, firstKernel } from "./networks.js";
 
 const padded = (a: Matrix, n: number): Matrix => {
@@ -29,11 +29,7 @@ const padded = (a: Matrix, n: number): Matrix => {
   for (let i = 0; i < P; i++) out.data.set(a.data.subarray(i * P, (i + 1) * P), i * n);
   return out;
 };
-const linearContraction = (chain: KernelChain) => (l: number, b: Matrix): Matrix => {
-  const k = chain.layers[l]!.kernel;
-  const product = multiply(multiply(k, b), k);
-  return { data: product.data.map((value) => 2 * value), shape: k.shape };
-};
+const contraction = (chain: KernelChain) => (l: number, b: Matrix): Matrix => contractVertex(chain, l, b);
 const sum = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value + b.data[i]!), shape: a.shape });
 
 describe("linear networks", () => {
@@ -49,7 +45,7 @@ describe("linear networks", () => {
     const chain = fullyConnectedChain({ activation: activation("linear"), widths: inputs.widths, weightVariance: w, biasVariance: w.map(() => 0) }, firstKernel([...inputs.trainInputs, ...inputs.testInputs], w1!, 0));
     const n = chain.output.shape[0];
     const pieces = gaussianPieces(block(chain.output, 0, P, 0, P), matrixFromRows(inputs.targets), inputs.temperature);
-    const shifts = forwardBackward(chain, padded(pieces.gradient, n), linearContraction(chain));
+    const shifts = forwardBackward(chain, padded(pieces.gradient, n), contraction(chain));
     expected.hiddenKernels.forEach((kernel, l) => expectClose(block(sum(chain.layers[l]!.secondMoment, atWidths(shifts.hidden[l]!, inputs.widths)), 0, P, 0, P), kernel, tolerance, `kernel ${l}`));
     const pairings = linearPairings(chain).flatMap((list, k) => list.map(({ weight, covariance }) => ({ weight: weight / inputs.widths[k]!, covariance })));
     const fluctuation = pairingFluctuation(pairings, n, pieces);
@@ -103,7 +99,7 @@ describe("convolutions", () => {
       siteGram(matrixFromRows(inputs.inputs.map((point) => point.flat())), inputs.inputs[0]!.length),
     );
     const pieces = gaussianPieces(chain.output, matrixFromRows(inputs.targets), inputs.temperature);
-    const shifts = forwardBackward(chain, pieces.gradient, phi.name === "identity" ? linearContraction(chain) : (l, b) => vertexContraction(phi, chain.layers[l]!.kernel, b));
+    const shifts = forwardBackward(chain, pieces.gradient, contraction(chain));
     chain.layers.forEach((layer, l) => {
       expectClose(layer.secondMoment, expected.leadingHiddenKernels[l]!, tolerance, `leading ${l}`);
       expectClose(atWidths(shifts.hidden[l]!, inputs.channels), expected.dataShifts[l]!, tolerance, `shift ${l}`);
@@ -116,5 +112,21 @@ describe("convolutions", () => {
       expectClose(pairingFluctuation(pairings, chain.output.shape[0], pieces).x, x, { relative: 1e-9, absolute: 1e-14 }, "X of the pairings");
     }
   });
-});
 
+  it("rejects filters that do not average, and lopsided readouts", () => {
+    const chain = {
+      activation: activation("relu"),
+      channels: [4],
+      grid: [2],
+      filters: [{ offsets: [[0], [1]], weights: [0.5, 0.5] }],
+      weightVariance: [1, 1],
+      biasVariance: [0, 0],
+      readout: readoutWeights("flatten", 2),
+    };
+    const gram = siteGram(matrixFromRows([[1, 2]]), 1);
+    expect(() => convolutionChain({ ...chain, filters: [{ offsets: [[0], [1]], weights: [0.5, 0.6] }] }, gram)).toThrow(/filters\[0\]\.weights: expected weights that sum to 1/);
+    expect(() => convolutionChain({ ...chain, filters: [{ offsets: [[0], [1]], weights: [1.5, -0.5] }] }, gram)).toThrow(/filters\[0\]\.weights/);
+    expect(() => convolutionChain({ ...chain, readout: matrixFromRows([[0.5, 0.2], [0.1, 0.5]]) }, gram)).toThrow(/readout/);
+    expect(() => convolutionChain({ ...chain, channels: [0] }, gram)).toThrow(/channels\[0\]/);
+  });
+});

@@ -1,5 +1,5 @@
 import { kernelMap, kernelSlopes } from "@finitewidth/activations";
-import { zeros, type Activation, type ConvolutionalNetwork, type Matrix } from "@finitewidth/core";
+import { inputError, zeros, type Activation, type ConvolutionalNetwork, type Matrix } from "@finitewidth/core";
 import { gram } from "@finitewidth/linalg";
 import type { KernelChain, KernelLayer } from "./kernel-chain.js";
 
@@ -91,9 +91,10 @@ const times = (factor: number, m: Matrix): Matrix => ({ data: m.data.map((value)
 /**
  * Chain of a periodic convolutional network on the Gram matrix of its inputs, (points·sites)², an average over input channels. The compact
  * formula (Σ_{k≤l} 1/N_k) Kˡ B Kˡ of the literature exchanges 𝒜 with the product and holds for l = 1 only; this chain does not.
- * Source: docs/theories/perturbative.md §8.
+ * Source: docs/theories/perturbative.md §8. @throws FinitewidthError (code "input") naming the field.
  */
 export function convolutionChain(network: ConvolutionChain, inputGram: Matrix): KernelChain {
+  checkConvolution(network, inputGram);
   const { activation, channels, grid, filters, weightVariance, biasVariance, readout } = network;
   const L = channels.length;
   const lift = (l: number, m: Matrix): Matrix => times(weightVariance[l]!, l === L ? readOut(m, readout) : averageOverFilter(m, grid, filters[l]!));
@@ -109,6 +110,25 @@ export function convolutionChain(network: ConvolutionChain, inputGram: Matrix): 
   const siteForms = [times(weightVariance[L]!, readout)];
   for (let l = L - 1; l > 0; l--) siteForms.unshift(liftAdjoint(l, siteForms[0]!));
   return { activation, layers, output: kernel, sites: readout.shape[0], siteForms };
+}
+
+function checkConvolution({ channels, grid, filters, weightVariance, biasVariance, readout }: ConvolutionChain, inputGram: Matrix): void {
+  const sites = product(grid);
+  if (channels.length === 0) throw inputError("channels", "at least one hidden layer", channels);
+  for (const [l, width] of channels.entries()) if (!(Number.isSafeInteger(width) && width >= 1)) throw inputError(`channels[${l}]`, "a positive integer", width);
+  if (filters.length !== channels.length) throw inputError("filters", `${channels.length} filters, one per hidden layer`, filters);
+  for (const [l, { offsets, weights }] of filters.entries()) {
+    if (weights.length !== offsets.length || weights.some((v) => !(v >= 0))) throw inputError(`filters[${l}].weights`, "one weight ≥ 0 per offset", weights);
+    const sum = weights.reduce((all, v) => all + v, 0);
+    if (!(Math.abs(sum - 1) <= 1e-9)) throw inputError(`filters[${l}].weights`, "weights that sum to 1", sum);
+    if (offsets.some((offset) => offset.length !== grid.length || !offset.every(Number.isSafeInteger))) throw inputError(`filters[${l}].offsets`, `offsets of ${grid.length} integers`, offsets);
+  }
+  for (const [path, values] of Object.entries({ weightVariance, biasVariance })) if (values.length !== channels.length + 1) throw inputError(path, `${channels.length + 1} numbers`, values);
+  for (const [l, value] of weightVariance.entries()) if (!(value > 0 && Number.isFinite(value))) throw inputError(`weightVariance[${l}]`, "a positive number", value);
+  for (const [l, value] of biasVariance.entries()) if (!(value >= 0 && Number.isFinite(value))) throw inputError(`biasVariance[${l}]`, "a number ≥ 0", value);
+  if (readout.shape[0] !== sites || readout.shape[1] !== sites) throw inputError("readout", `a symmetric ${sites} × ${sites} matrix`, readout.shape.join(" × "));
+  for (let a = 0; a < sites; a++) for (let b = 0; b < a; b++) if (readout.data[a * sites + b] !== readout.data[b * sites + a]) throw inputError("readout", `a symmetric ${sites} × ${sites} matrix`, `entries ${a}, ${b} that differ`);
+  if (inputGram.shape[0] % sites !== 0 || inputGram.shape[0] !== inputGram.shape[1]) throw inputError("inputGram", `a square matrix over points × ${sites} sites`, inputGram.shape.join(" × "));
 }
 
 /** Gram matrix Σ_channels x x′ᵀ / channels between sites of inputs given as rows (channel, …space), last index fastest: (P·s) × (P·s). */

@@ -113,7 +113,7 @@ export interface GaussianPairing {
   readonly covariance: Matrix;
 }
 
-/** Functionals of a sum of Gaussian pairings, without n⁴ objects. O(terms · n² P). Source: docs/theories/perturbative.md §5. */
+/** Functionals of a sum of Gaussian pairings, without n⁴ objects. O(terms · n² P). Source: docs/theories/perturbative.md §7. */
 export function pairingFluctuation(pairings: readonly GaussianPairing[], n: number, { inverse, weights, gradient }: GaussianPieces): Fluctuation {
   const [P, D] = weights.shape;
   const [x, z] = [zeros(n, n), zeros(n, n)];
