@@ -35,12 +35,18 @@ export function siteTarget(problem: SiteProblem): PosteriorTarget {
 function addLikelihoodGradient(problem: SiteProblem, { coordinates, factors, design, root, alpha }: SiteConditional, gradients: TargetGradients): void {
   const { law, layout, covariance, outputs } = problem;
   const size = alpha.length;
-  const inverse = solveCholesky(root, identity(size));
-  const h: Matrix = { data: new Float64Array(size * size), shape: inverse.shape };
-  for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) h.data[i * size + j] = 0.5 * (alpha[i]! * alpha[j]! - inverse.data[i * size + j]!);
-  const mixing: (Matrix | undefined)[] = hasUpperBiases(law.chain) ? [...biasCovarianceAdjoint(law.chain, outputs, constantCovarianceAdjoint(h, outputs))] : [];
+  const inverse = solveCholesky(root, identity(size)).data;
+  // 2H = αα^T − Σ⁻¹
+  const twice: Matrix = { data: inverse, shape: [size, size] };
+  for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) inverse[i * size + j] = alpha[i]! * alpha[j]! - inverse[i * size + j]!;
+  const biased = hasUpperBiases(law.chain);
   let direct: Matrix | undefined;
-  if (covariance.kind === "kernels") mixing[0] = siteCovarianceAdjoint(covariance.kernels, outputs, h);
-  else if (design) direct = outputDesignAdjoint(covariance.features, factors[0]!.f.shape[1], affine(2, multiply(h, design)));
+  const mixing: (Matrix | undefined)[] = [];
+  if (covariance.kind === "features" && design) direct = outputDesignAdjoint(covariance.features, factors[0]!.f.shape[1], multiply(twice, design));
+  if (covariance.kind === "kernels" || biased) {
+    const h = affine(0.5, twice);
+    if (biased) mixing.push(...biasCovarianceAdjoint(law.chain, outputs, constantCovarianceAdjoint(h, outputs)));
+    if (covariance.kind === "kernels") mixing[0] = siteCovarianceAdjoint(covariance.kernels, outputs, h);
+  }
   addCoordinateGradient(layout, coordinates, chainAdjoint(layout, factors, mixing, direct), gradients.likelihood);
 }
