@@ -1,6 +1,6 @@
 import { FinitewidthError, zeros, type Matrix, type Scaling, type WishartChain } from "@finitewidth/core";
 import { affine, cholesky, gram, identity, innerProduct, multiply, solveCholesky, symmetricEigen, transpose } from "@finitewidth/linalg";
-import { differenceHessian, logMultivariateGamma, minimiseLbfgs, minimiseNewton, pullBackMixing, pushForwardMixing, type Objective } from "@finitewidth/numerics";
+import { differenceHessian, logMultivariateGamma, minimiseLbfgs, minimiseNewton, pullBackMixing, pushForwardMixing, type Minimum, type Objective } from "@finitewidth/numerics";
 import type { ChainData } from "./chain-data.js";
 import { dataWeight } from "./spectral-data.js";
 
@@ -144,18 +144,31 @@ export function chainRateMinima(problem: ChainRateProblem, onStart?: (done: numb
   }
   const f = objective(problem);
   const scales = [1, 1e-3 ** (1 / depth), 30 ** (1 / depth)];
-  const found = scales.map((t, k): ChainMinimum => {
+  const rough = scales.map((t, k): Minimum => {
     const start = pack(priorChain(problem, t)).map((value, i) => value + 0.02 * Math.sin(1.7 * (i + 1)));
     if (f(start).value === Infinity) throw new FinitewidthError("likelihood.temperature: expected T > 0, got 0, and the covariance of the targets is singular", { code: "input", path: "likelihood.temperature" });
-    const rough = minimiseLbfgs(f, start, { gradientTolerance: 1e-7, maxIterations: 3000, memory: 40, maxStep: 2 });
-    const fine = start.length <= newtonLimit ? minimiseNewton(f, rough.point, { gradientTolerance: 1e-10, maxIterations: 30 }) : rough;
+    const minimum = minimiseLbfgs(f, start, { gradientTolerance: 1e-6, maxIterations: 3000, memory: 40, maxStep: 2 });
     onStart?.(k + 1, scales.length);
-    const mixing = unpack(problem, fine.point).map(gram);
-    return { mixing, action: fine.value, residual: fine.residual, converged: fine.residual < 1e-6 * Math.max(1, Math.abs(fine.value)), iterations: rough.iterations + (fine === rough ? 0 : fine.iterations) };
+    return minimum;
   });
-  const sorted = found.sort((a, b) => a.action - b.action);
-  const distinct = sorted.filter((minimum, k) => k === 0 || sorted.slice(0, k).every((other) => Math.abs(other.action - minimum.action) > 1e-6 * Math.max(1, Math.abs(other.action))));
-  return distinct as [ChainMinimum, ...ChainMinimum[]];
+  // Newton steps cost two gradients a coordinate: only one per distinct minimum
+  const polished = distinctBy(rough, ({ value }) => value).map((minimum): ChainMinimum => {
+    const fine = minimum.point.length <= newtonLimit ? minimiseNewton(f, minimum.point, { gradientTolerance: 1e-10, maxIterations: 30 }) : minimum;
+    return {
+      mixing: unpack(problem, fine.point).map(gram),
+      action: fine.value,
+      residual: fine.residual,
+      converged: fine.residual < 1e-6 * Math.max(1, Math.abs(fine.value)),
+      iterations: minimum.iterations + (fine === minimum ? 0 : fine.iterations),
+    };
+  });
+  return distinctBy(polished, ({ action }) => action) as [ChainMinimum, ...ChainMinimum[]];
+}
+
+/** Lowest first, without those whose value another one has. */
+function distinctBy<M>(minima: readonly M[], value: (minimum: M) => number): M[] {
+  const sorted = minima.toSorted((a, b) => value(a) - value(b));
+  return sorted.filter((minimum, k) => sorted.slice(0, k).every((other) => Math.abs(value(other) - value(minimum)) > 1e-6 * Math.max(1, Math.abs(value(other)))));
 }
 
 /** Second derivatives at a minimum: fluctuations of M_1 and the Laplace evidence. Undefined above 250 coordinates. Cost: two gradients a coordinate. */
