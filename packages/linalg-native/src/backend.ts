@@ -154,9 +154,9 @@ function nativeBackend(blas: OpenBlas, maps: Backend): Backend {
     return { values, vectors: transpose(vectors) };
   }
 
-  const { map, symmetricKernel, crossKernel } = maps;
+  const { normalBlock, map, symmetricKernel, crossKernel } = maps;
   return {
     name: "native-openblas", multiply, gram, cholesky, solveTriangular, tridiagonalise, applyReflectors, tridiagonalEigenvalues, tridiagonalEigen,
-    symmetricEigen, map, symmetricKernel, crossKernel,
+    symmetricEigen, normalBlock, map, symmetricKernel, crossKernel,
   };
 }

@@ -1,6 +1,7 @@
 import type { Matrix } from "@finitewidth/core";
 import type { SymmetricEigen } from "./eigen.js";
 import type { ElementwiseMap, KernelMap } from "./maps.js";
+import type { StreamKey } from "./normals.js";
 import { referenceBackend } from "./reference/backend.js";
 import { createWasmBackend } from "./wasm/backend.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "./tridiagonal.js";
@@ -33,6 +34,8 @@ export interface Backend {
   tridiagonalEigen(t: SymmetricTridiagonal): SymmetricEigen;
   /** Eigenvalues, ascending, and eigenvectors (columns) of A, lower triangle read. */
   symmetricEigen(a: Matrix): SymmetricEigen;
+  /** Fills `out`, at most 4096 numbers, with the start of one block of a stream of normals; the same bits from every backend. */
+  normalBlock(out: Float64Array, key: StreamKey, block: number): void;
   map(kind: ElementwiseMap, x: Float64Array): Float64Array;
   /** E φ(h_i)φ(h_j), upper triangle of the covariance read; undefined when an entry is not finite. */
   symmetricKernel(kind: KernelMap, covariance: Matrix): Matrix | undefined;

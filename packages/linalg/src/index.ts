@@ -5,6 +5,7 @@ export * from "./elementary.js";
 export * from "./lanczos.js";
 export * from "./lu.js";
 export * from "./maps.js";
+export * from "./normals.js";
 export * from "./products.js";
 export { referenceBackend } from "./reference/backend.js";
 export * from "./shifted-tridiagonal.js";

@@ -1,6 +1,7 @@
 import type { Backend } from "../backend.js";
 import { cholesky, solveTriangular } from "./cholesky.js";
 import { crossKernel, map, symmetricKernel } from "./maps.js";
+import { normalBlock } from "./normals.js";
 import { gram, multiply } from "./products.js";
 import { tridiagonalEigen, tridiagonalEigenvalues } from "./tridiagonal-eigen.js";
 import { applyReflectors, tridiagonalise } from "./tridiagonalise.js";
@@ -20,6 +21,9 @@ export const referenceBackend: Backend = {
     const t = tridiagonalise(a);
     const { values, vectors } = tridiagonalEigen(t);
     return { values, vectors: applyReflectors(t, vectors, false) };
+  },
+  normalBlock(out, key, block) {
+    out.set(normalBlock(out.length, key, block));
   },
   map,
   symmetricKernel,

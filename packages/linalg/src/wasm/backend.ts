@@ -4,6 +4,7 @@ import type { SymmetricEigen } from "../eigen.js";
 import { relaxedModule } from "../generated/relaxed.wasm.js";
 import { simdModule } from "../generated/simd.wasm.js";
 import type { ElementwiseMap, KernelMap } from "../maps.js";
+import type { StreamKey } from "../normals.js";
 import { referenceBackend } from "../reference/backend.js";
 import { erfTable } from "../reference/erf.js";
 import { diagonalValue, factorsOf } from "../reference/maps.js";
@@ -25,6 +26,7 @@ const addressable = 65535 * 65536;
 // Below this many multiply–adds, or with fewer than `narrow` columns, copying costs more than it saves.
 const smallProduct = 2000;
 const smallFactor = 16;
+const smallCholesky = 24;
 const narrow = 4;
 // Numbers per block of the elementwise maps and of the kernel maps.
 const mapBlock = 8192;
@@ -54,7 +56,7 @@ export function createWasmBackend(options: WasmOptions = {}): Backend | undefine
   return undefined;
 }
 
-// Memory: a guard of 4 KiB, the table of erf, the packed blocks of gemm for each thread, and the arena.
+// Memory: a guard of 4 KiB, the tables of erf and of the ziggurat, the packed blocks of gemm for each thread, and the arena.
 const tableAt = 4096;
 
 function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, parallelGemm: (...parameters: GemmArguments) => void): KernelExports {
@@ -64,12 +66,13 @@ function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, par
   const kernels = new WebAssembly.Instance(module, { env: { memory, abort }, gemm: { parallelGemm } }).exports as unknown as KernelExports;
   new Float64Array(memory.buffer, tableAt, kernels.erfTableLength()).set(erfTable());
   kernels.setErfTable(tableAt);
+  kernels.setZiggurat(tableAt + kernels.erfTableLength() * 8);
   kernels.setWorkspace(workspaceAddress(kernels, 0));
   return kernels;
 }
 
 function workspaceAddress(kernels: KernelExports, thread: number): number {
-  return tableAt + kernels.erfTableLength() * 8 + thread * kernels.workspaceBytes();
+  return tableAt + (kernels.erfTableLength() + kernels.zigguratLength()) * 8 + thread * kernels.workspaceBytes();
 }
 
 /** A backend whose large products are shared among threads, and the function that ends them. */
@@ -144,7 +147,7 @@ function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backen
 
   function cholesky(a: Matrix): ReturnType<Backend["cholesky"]> {
     const n = a.shape[0];
-    if (n < smallFactor) return referenceBackend.cholesky(a);
+    if (n < smallCholesky) return referenceBackend.cholesky(a);
     const [pa] = arena.layout(`a ${n} × ${n} Cholesky factor`, [n * n]);
     put(pa, a.data);
     const pivot = kernels.cholesky(n, pa, n * 8);
@@ -226,6 +229,12 @@ function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backen
     return { values: takeScaled(values, n, scale), vectors: square(vectors, n) };
   }
 
+  function normalBlock(out: Float64Array, [a, b, c]: StreamKey, block: number): void {
+    const [at] = arena.layout("a block of normals", [out.length]);
+    kernels.normals(out.length, a, b, c, block, at);
+    out.set(arena.view(at, out.length));
+  }
+
   // Maps go through the memory in blocks that stay in the cache, so that every number travels once each way.
   function map(kind: ElementwiseMap, x: Float64Array): Float64Array {
     const n = x.length;
@@ -291,6 +300,6 @@ function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backen
   const { tridiagonalEigenvalues } = referenceBackend;
   return {
     name, multiply, gram, cholesky, solveTriangular, tridiagonalise, applyReflectors, tridiagonalEigenvalues, tridiagonalEigen, symmetricEigen,
-    map, symmetricKernel, crossKernel,
+    normalBlock, map, symmetricKernel, crossKernel,
   };
 }

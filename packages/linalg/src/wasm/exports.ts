@@ -27,6 +27,10 @@ export interface KernelExports {
   applyReflectorsWork(m: number): number;
   tridiagonalEigen(n: number, d: number, e: number, values: number, vectors: number, spare: number, work: number): number;
   tridiagonalEigenWork(n: number): number;
+  normals(count: number, a: number, b: number, c: number, block: number, at: number): void;
+  philoxWords(c0: number, c1: number, c2: number, c3: number, k0: number, k1: number, at: number): void;
+  zigguratLength(): number;
+  setZiggurat(at: number): void;
   erfTableLength(): number;
   setErfTable(at: number): void;
   map(kind: number, n: number, x: number): void;
