@@ -1,9 +1,12 @@
 import { FinitewidthError, inputError, shapeError, zeros, type Activation, type Matrix, type Run, type Task } from "@finitewidth/core";
 import { gram } from "@finitewidth/linalg";
 import { kernelAlignment } from "../forward-backward/alignment.js";
+import type { TiltClosure } from "../forward-backward/closure.js";
 import { createClosure } from "../forward-backward/create-closure.js";
+import { isLinear } from "../forward-backward/linear-closure.js";
 import { chainKernels } from "../forward-backward/prior-covariance.js";
 import { relativeDistance, solveSaddle } from "../forward-backward/saddle.js";
+import { solveVariationalSaddle } from "../forward-backward/variational-saddle.js";
 import { criticalBiasVariance, criticalLine } from "./critical-line.js";
 import { criticalityAt, type Criticality, type Regime } from "./phase-point.js";
 
@@ -88,8 +91,11 @@ export function adaptationAt(activation: Activation, chunk: AdaptationChunk, bef
   const points = firstKernel.shape[0];
   const largestVariance = Math.max(...kernels.slice(0, -1).flatMap((kernel) => Array.from({ length: points }, (_, i) => kernel.data[i * points + i]!)));
   try {
-    const closure = createClosure(activation, { order: chunk.order, closure: chunk.closure, dimensions: points, largestVariance, log2Count: log2Nodes, seed: chunk.seed, coarse: true });
-    const { kernels: adapted } = solveSaddle({ ...chain, infiniteWidth: kernels.slice(1), targets, temperature, closure }, { tolerance: 1e-8, beforeSweep });
+    const variational = chunk.closure === "gaussian-variational" && chunk.order === "full" && !isLinear(activation);
+    const problem = { ...chain, infiniteWidth: kernels.slice(1), targets, temperature };
+    const options = { tolerance: 1e-8, beforeSweep };
+    const nodes = (): TiltClosure => createClosure(activation, { order: chunk.order, closure: chunk.closure, dimensions: points, largestVariance, log2Count: log2Nodes, seed: chunk.seed, coarse: true });
+    const { kernels: adapted } = variational ? solveVariationalSaddle(activation, problem, options) : solveSaddle({ ...problem, closure: nodes() }, options);
     const [before, after] = [kernels.at(-1)!, adapted.at(-1)!];
     const [from, to] = [kernelAlignment(before, targets, true), kernelAlignment(after, targets, true)];
     return { shift: finiteOrNull(relativeDistance(after, before)), alignmentGain: from === undefined || to === undefined ? null : to - from };

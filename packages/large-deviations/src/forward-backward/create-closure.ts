@@ -8,7 +8,7 @@ import { gaussianNodes, usesLattice, type NodeOptions } from "./nodes.js";
 import { quadratureClosure } from "./quadrature-closure.js";
 
 /** Which averages to take. */
-export interface ClosureOptions extends Omit<NodeOptions, "smooth"> {
+export interface ClosureOptions extends Omit<NodeOptions, "smooth" | "odd"> {
   /** "first": first order in the conjugate kernels. */
   readonly order: "full" | "first";
   readonly closure: "quadrature" | "gaussian-variational";
@@ -16,7 +16,7 @@ export interface ClosureOptions extends Omit<NodeOptions, "smooth"> {
 
 /** The closure for an activation: closed form for linear φ, exact angles for relu and sign at two points, else nodes or the variational Gaussian. */
 export function createClosure(activation: Activation, options: ClosureOptions): TiltClosure {
-  const nodes = () => gaussianNodes({ ...options, smooth: activation.smooth });
+  const nodes = () => gaussianNodes({ ...options, smooth: activation.smooth, odd: activation.odd });
   if (options.order === "first") return firstOrderClosure(activation, nodes());
   if (isLinear(activation)) return linearClosure(activation);
   if (options.closure === "gaussian-variational") return gaussianVariationalClosure(activation);

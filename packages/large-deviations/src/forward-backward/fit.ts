@@ -6,8 +6,9 @@ import { adaptationByLayer, alignmentByLayer, forceNumber, forwardBackwardFigure
 import { isLinear } from "./linear-closure.js";
 import type { ForwardBackwardOptions } from "./options.js";
 import { solveProportional } from "./proportional.js";
-import { relativeDistance, solveSaddle, sweepOnce, type Saddle, type SaddleProblem } from "./saddle.js";
+import { relativeDistance, solveSaddle, sweepOnce, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle.js";
 import { closureOptionsOf, settingOf, type Setting } from "./solve-network.js";
+import { solveVariationalSaddle } from "./variational-saddle.js";
 
 /** Limits on the effective sample fraction. */
 const fraction = { refused: 0.05, warned: 0.2 } as const;
@@ -71,11 +72,11 @@ function regimeWarnings(problem: Problem, { network, activation, targets }: Sett
 }
 
 /** Starts from stronger data (s = 2) to see whether another solution exists; the one with the larger action wins. */
-function secondSolution(saddle: Saddle, problem: SaddleProblem, beforeSweep: () => void): { readonly saddle: Saddle; readonly warning?: string } {
+function secondSolution(saddle: Saddle, solve: (options: SaddleOptions) => Saddle, beforeSweep: () => void): { readonly saddle: Saddle; readonly warning?: string } {
   let other: Saddle;
   try {
-    const strong = solveSaddle(problem, { strength: 2, start: saddle.kernels.slice(1), tolerance: 1e-4, maximumSweeps: 60, beforeSweep });
-    other = solveSaddle(problem, { start: strong.kernels.slice(1), maximumSweeps: 120, beforeSweep });
+    const strong = solve({ strength: 2, start: saddle.kernels.slice(1), tolerance: 1e-4, maximumSweeps: 60, beforeSweep });
+    other = solve({ start: strong.kernels.slice(1), maximumSweeps: 120, beforeSweep });
   } catch (error) {
     if ((error as { code?: string }).code !== "not-converged") throw error;
     return { saddle };
@@ -116,12 +117,14 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
     biasVariance,
     closure: createClosure(activation, closureOptions),
   };
+  const variational = options.closure === "gaussian-variational" && options.order === "full" && !isLinear(activation);
   const beforeSweep = (): void => run.signal?.throwIfAborted();
   const points = targets.shape[0];
   // tolerances: forward differences cannot do better than this on large kernels
-  const first = solveSaddle(saddleProblem, { tolerance: points > 64 ? 1e-8 : 1e-10, beforeSweep });
-  const perAverage = isLinear(activation) || options.closure === "gaussian-variational" ? 20 * points ** 3 : 2 ** 15 * points ** 2;
-  const { saddle, warning } = first.sweeps * network.widths.length * 2 * perAverage < cheapWork ? secondSolution(first, saddleProblem, beforeSweep) : { saddle: first };
+  const solve = (solverOptions: SaddleOptions): Saddle => (variational ? solveVariationalSaddle(activation, saddleProblem, solverOptions) : solveSaddle(saddleProblem, solverOptions));
+  const first = solve({ tolerance: points > 64 ? 1e-8 : 1e-10, beforeSweep });
+  const perAverage = isLinear(activation) || variational ? 20 * points ** 3 : 2 ** 15 * points ** 2;
+  const { saddle, warning } = first.sweeps * network.widths.length * 2 * perAverage < cheapWork ? secondSolution(first, solve, beforeSweep) : { saddle: first };
   if (saddle.effectiveFraction < fraction.refused) {
     throw refusal(name, `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational", order "first", or raise "nodes".`);
   }

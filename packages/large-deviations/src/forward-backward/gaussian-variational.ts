@@ -1,7 +1,7 @@
 import { applyAdjointJacobian, crossKernelMap, kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, type Activation, type Matrix } from "@finitewidth/core";
 import { addDiagonal, cholesky, combine, diagonalOf, frobenius, gram, identity, innerProduct, multiply, solveLower, symmetricEigen, symmetrise } from "@finitewidth/linalg";
-import type { TiltClosure, TiltedMeasure } from "./closure.js";
+import type { TiltClosure, TiltedAverages, TiltedMeasure } from "./closure.js";
 import { choleskyRoot, type KernelRoot } from "./kernel-root.js";
 import { extendGaussian, gaussianGradient, tiltGaussian, whitenedTilt, type TiltedGaussian } from "./linear-closure.js";
 
@@ -108,6 +108,15 @@ function isPositiveDiagonal(s: Matrix): boolean {
   return true;
 }
 
+/** ⟨φφᵀ⟩ = G(S) and W = g tr A G(S) − KL(N(0,S) ‖ N(0,C)) of a variational Gaussian. */
+export function variationalAverages(activation: Activation, gaussian: TiltedGaussian, conjugate: Matrix, weightVariance: number): TiltedAverages {
+  const secondMoment = kernelMap(activation, gaussian.covariance);
+  const n = secondMoment.shape[0];
+  const inverse = solveLower(gaussian.factor.factor, identity(n));
+  const divergence = 0.5 * (innerProduct(inverse, inverse) - n + gaussian.factor.logDeterminant);
+  return { secondMoment, cumulant: weightVariance * innerProduct(conjugate, secondMoment) - divergence, proposal: gaussian.covariance, effectiveFraction: 1 };
+}
+
 /**
  * Gaussian variational closure: ⟨φφᵀ⟩ = G(S), ∂W/∂C = B(1 − 2CB)⁻¹, W = g tr A G(S) − KL(N(0,S) ‖ N(0,C)), a lower bound. Deterministic, O(P³)
  * per iteration, exact for linear φ; misses 10–35 % of the kernel shift for erf. Source: docs/theories/forward-backward.md.
@@ -117,17 +126,8 @@ export function gaussianVariationalClosure(activation: Activation): TiltClosure 
     averages(measure, want, start) {
       const root = choleskyRoot(measure.kernel);
       const { gaussian, tilt } = solveVariational(activation, root, measure, start);
-      const secondMoment = kernelMap(activation, gaussian.covariance);
-      const n = secondMoment.shape[0];
-      const inverse = solveLower(gaussian.factor.factor, identity(n));
-      const divergence = 0.5 * (innerProduct(inverse, inverse) - n + gaussian.factor.logDeterminant);
-      return {
-        secondMoment,
-        ...(want.gradient ? { gradient: gaussianGradient(tilt, gaussian.covariance) } : {}),
-        cumulant: measure.weightVariance * innerProduct(measure.conjugate, secondMoment) - divergence,
-        proposal: gaussian.covariance,
-        effectiveFraction: 1,
-      };
+      const averages = variationalAverages(activation, gaussian, measure.conjugate, measure.weightVariance);
+      return want.gradient ? { ...averages, gradient: gaussianGradient(tilt, gaussian.covariance) } : averages;
     },
     extend(measure, test) {
       const { gaussian } = solveVariational(activation, choleskyRoot(measure.kernel), measure);

@@ -17,3 +17,5 @@ export { adaptationByLayer, forceNumber } from "./diagnose.js";
 export { forwardBackwardOptions, type ForwardBackwardOptions } from "./options.js";
 export * from "./proportional.js";
 export { forwardBackward } from "./theory.js";
+export { solveVariationalSaddle } from "./variational-saddle.js";
+export * from "./prior-chain.js";

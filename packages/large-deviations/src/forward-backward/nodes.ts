@@ -11,7 +11,7 @@ export interface GaussianNodes {
 const lattices = [
   { error: 1e-14, spacing: 0.2, reach: 8 },
   { error: 1e-12, spacing: 0.25, reach: 7.5 },
-  { error: 1e-5, spacing: 0.6, reach: 6.2 },
+  { error: 1e-7, spacing: 0.6, reach: 6.2 },
 ] as const;
 /** The three-dimensional lattice of pictures: kernel shifts to about 1e-4 of themselves. */
 const coarseLattice = { error: 1e-4, spacing: 0.6, reach: 5.4 } as const;
@@ -20,22 +20,24 @@ const finestSpacing = 0.05;
 
 /**
  * Trapezoidal rule of the standard normal weight on the lattice `spacing`·ℤ^P inside a ball. Products of two factors erf at variance v are integrated
- * to about exp(−2π²/((1 + 4v)·spacing²)); Gauss–Hermite rules need several times as many nodes. O((reach/spacing)^P) nodes.
+ * to about exp(−2π²/((1 + 4v)·spacing²)); Gauss–Hermite rules need several times as many nodes. `half`: one of every pair ±z, with both weights, for
+ * even integrands. O((reach/spacing)^P) nodes.
  */
-export function latticeNodes(dimensions: number, spacing: number, reach: number): GaussianNodes {
-  const half = Math.floor(reach / spacing);
+export function latticeNodes(dimensions: number, spacing: number, reach: number, half = false): GaussianNodes {
+  const side = Math.floor(reach / spacing);
   const points: number[] = [];
   const weights: number[] = [];
-  const index = new Int32Array(dimensions).fill(-half);
+  const index = new Int32Array(dimensions).fill(-side);
   for (;;) {
     let radius = 0;
     for (let k = 0; k < dimensions; k++) radius += (index[k]! * spacing) ** 2;
-    if (radius <= reach * reach) {
+    const sign = half ? Math.sign(index.find((value) => value !== 0) ?? 0) : 1;
+    if (radius <= reach * reach && sign >= 0) {
       for (let k = 0; k < dimensions; k++) points.push(index[k]! * spacing);
-      weights.push(Math.exp(-0.5 * radius));
+      weights.push((half && sign > 0 ? 2 : 1) * Math.exp(-0.5 * radius));
     }
     let axis = dimensions - 1;
-    while (axis >= 0 && ++index[axis]! > half) index[axis--] = -half;
+    while (axis >= 0 && ++index[axis]! > side) index[axis--] = -side;
     if (axis < 0) break;
   }
   const total = weights.reduce((sum, weight) => sum + weight, 0);
@@ -57,6 +59,8 @@ export interface NodeOptions {
   readonly dimensions: number;
   /** Of the activation: kinks spoil the lattice's convergence in three dimensions. */
   readonly smooth: boolean;
+  /** Of the activation: odd ones make every integrand even, so that half of a lattice will do. */
+  readonly odd: boolean;
   /** Largest variance of a preactivation; sets the spacing of the lattice. */
   readonly largestVariance: number;
   /** 2^log2Count Sobol nodes. */
@@ -67,9 +71,9 @@ export interface NodeOptions {
 }
 
 /** Nodes for P points: a lattice up to P = 3 (2 for activations with kinks), scrambled Sobol nodes above. */
-export function gaussianNodes({ dimensions, smooth, largestVariance, log2Count, seed, coarse = false }: NodeOptions): GaussianNodes {
+export function gaussianNodes({ dimensions, smooth, odd, largestVariance, log2Count, seed, coarse = false }: NodeOptions): GaussianNodes {
   if (!usesLattice(dimensions, smooth)) return quasiRandomNodes(dimensions, log2Count, seed);
   const { error, spacing, reach } = coarse && dimensions === 3 ? coarseLattice : lattices[dimensions - 1]!;
   const wanted = Math.sqrt((2 * Math.PI ** 2) / ((1 + 4 * largestVariance) * Math.log(1 / error)));
-  return latticeNodes(dimensions, Math.min(spacing, Math.max(wanted, dimensions === 3 ? 4 * finestSpacing : finestSpacing)), reach);
+  return latticeNodes(dimensions, Math.min(spacing, Math.max(wanted, dimensions === 3 ? 4 * finestSpacing : finestSpacing)), reach, odd);
 }

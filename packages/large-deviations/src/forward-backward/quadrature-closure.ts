@@ -6,6 +6,7 @@ import { conditionalMoments } from "./conditional-moments.js";
 import { symmetricRoot, type KernelRoot } from "./kernel-root.js";
 import { whitenedTilt } from "./linear-closure.js";
 import type { GaussianNodes } from "./nodes.js";
+import { jumps } from "./refusals.js";
 
 /** Range of the eigenvalues of the proposal's tilt. */
 const clip = { lower: -4, upper: 0.8 } as const;
@@ -46,6 +47,13 @@ function scaleRows(m: Matrix, factors: Float64Array): Matrix {
 /** Σ_i factors_i rows_iᵀ rows_i. */
 export const weightedGram = (rows: Matrix, factors: Float64Array): Matrix => symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
 
+/** f of every entry. */
+function applied(f: (value: number) => number, m: Matrix): Matrix {
+  const out = zeros(m.shape[0], m.shape[1]);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = f(m.data[i]!);
+  return out;
+}
+
 /** V diag(f(λ)) Vᵀ. */
 function spectralFunction(vectors: Matrix, values: Float64Array, f: (value: number) => number): Matrix {
   const n = values.length;
@@ -58,7 +66,8 @@ function spectralFunction(vectors: Matrix, values: Float64Array, f: (value: numb
 function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, conjugate, weightVariance }: TiltedMeasure): TiltedSample {
   const root = symmetricRoot(kernel);
   const [count, size] = nodes.points.shape;
-  const tilt = applyAdjointJacobian(activation, kernel, conjugate);
+  // the slopes of a φ that jumps diverge at equal inputs: any proposal will do, so take the prior
+  const tilt = jumps(activation) ? zeros(size, size) : applyAdjointJacobian(activation, kernel, conjugate);
   const { values, vectors } = symmetricEigen(whitenedTilt(root, combine(weightVariance, tilt, 0, tilt)));
   const lambda = values.map((value) => Math.min(Math.max(value, clip.lower), clip.upper));
   const stretch = spectralFunction(vectors, lambda, (value) => 1 / Math.sqrt(1 - value));
@@ -67,7 +76,7 @@ function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, co
   const covariance = gram(stretchedRoot);
   const whitened = multiply(nodes.points, stretch);
   const fields = multiply(whitened, root.root);
-  const features: Matrix = { data: fields.data.map(activation.value), shape: fields.shape };
+  const features = applied(activation.value, fields);
   const force = multiply(features, conjugate);
   const quadratic = multiply(nodes.points, excess);
   let logDeterminant = 0;
@@ -102,6 +111,22 @@ function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, co
   return { root, covariance, stretch, excess, whitened, fields, features, force, weights, differences, cumulant: Math.log(total) + largest, effectiveFraction: 1 / concentration };
 }
 
+/**
+ * `controlled` with the entries of equal inputs taken from the plain sum: where φ jumps, rounding ε in a correlation of 1 costs √ε in the Gaussian moment,
+ * layer after layer, but nothing in the sum over nodes.
+ */
+function withEqualInputs(controlled: Matrix, plain: Matrix, { data: k }: Matrix): Matrix {
+  const n = controlled.shape[0];
+  const out = controlled.data.slice();
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) {
+      const product = k[i * n + i]! * k[j * n + j]!;
+      if (i !== j && product - k[i * n + j]! ** 2 <= 1e-12 * product) out[i * n + j] = plain.data[i * n + j]!;
+    }
+  }
+  return { data: out, shape: controlled.shape };
+}
+
 const isPositive = (m: Matrix): boolean => {
   try {
     cholesky(addDiagonal(m, 1e-9 * (trace(m) / m.shape[0])));
@@ -116,10 +141,15 @@ function smoothGradient(activation: Activation, { conjugate, weightVariance }: T
   const { fields, force, weights, differences } = sample;
   const size = conjugate.shape[0];
   const second = activation.secondDerivative!;
-  const slopes: Matrix = { data: fields.data.map(activation.derivative), shape: fields.shape };
-  const product: Matrix = { data: slopes.data.map((value, i) => value * force.data[i]!), shape: fields.shape };
+  const slopes = applied(activation.derivative, fields);
+  const product = zeros(fields.shape[0], size);
   const curvature = new Float64Array(size);
-  for (let i = 0; i < fields.data.length; i++) curvature[i % size]! += differences[Math.floor(i / size)]! * second(fields.data[i]!) * force.data[i]!;
+  for (let i = 0, at = 0; i < fields.shape[0]; i++) {
+    for (let a = 0; a < size; a++, at++) {
+      product.data[at] = slopes.data[at]! * force.data[at]!;
+      curvature[a]! += differences[i]! * second(fields.data[at]!) * force.data[at]!;
+    }
+  }
   const slopeMoment = weightedGram(slopes, differences);
   const outer = weightedGram(product, weights);
   const known = applyAdjointJacobian(activation, sample.covariance, conjugate);
@@ -145,9 +175,10 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
     averages(measure, want) {
       const sample = sampleTilted(activation, nodes, measure);
       const controlled = combine(1, kernelMap(activation, sample.covariance), 1, weightedGram(sample.features, sample.differences));
+      // far from the solution the proposal can be so poor that the variate spoils positivity: then the plain sum
+      const plain = (): Matrix => weightedGram(sample.features, sample.weights);
       return {
-        // far from the solution the proposal can be so poor that the variate spoils positivity: then the plain sum
-        secondMoment: isPositive(controlled) ? controlled : weightedGram(sample.features, sample.weights),
+        secondMoment: !isPositive(controlled) ? plain() : jumps(activation) ? withEqualInputs(controlled, plain(), measure.kernel) : controlled,
         ...(want.gradient ? { gradient: activation.smooth ? smoothGradient(activation, measure, sample) : whitenedGradient(sample) } : {}),
         cumulant: sample.cumulant,
         effectiveFraction: sample.effectiveFraction,

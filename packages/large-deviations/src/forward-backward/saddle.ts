@@ -1,7 +1,7 @@
-import { FinitewidthError, inputError, shapeError, type Matrix } from "@finitewidth/core";
+import { inputError, shapeError, type Matrix } from "@finitewidth/core";
 import { addDiagonal, cholesky, combine, frobenius, innerProduct, multiply, multiplyTransposedRight, solveLower, symmetricEigenvalues, symmetrise, trace, transpose } from "@finitewidth/linalg";
-import { gmres } from "@finitewidth/numerics";
 import type { TiltClosure, TiltedAverages } from "./closure.js";
+import { isNumericalFailure, solveByContinuation, type ContinuationOptions } from "./continuation.js";
 import { dataForce, dataTerm, type DataTerm } from "./data-term.js";
 
 /** What the equations are solved for. Layers are numbered 1 … L from index 0; variances are those of layers 2 … L+1. */
@@ -32,7 +32,7 @@ export interface SaddleOptions {
   /** Data strength s (A^{L+1} → s A^{L+1}) to solve at. @defaultValue 1 */
   readonly strength?: number;
   /** Called before every sweep; throws to cancel. */
-  readonly beforeSweep?: (sweeps: number, residual: number) => void;
+  readonly beforeSweep?: (sweeps: number) => void;
 }
 
 /** A solution of the forward–backward equations. */
@@ -53,9 +53,6 @@ export interface Saddle {
   /** Smallest effective sample fraction of the layers; 1 for closed forms. */
   readonly effectiveFraction: number;
 }
-
-/** Line search, damping and Krylov settings (docs/theories/forward-backward.md, "Solver"). */
-const settings = { far: 0.3, damping: 0.25, dampedSweeps: 30, krylovVectors: 25, difference: 1e-6, smallestStep: 1e-3, looseTolerance: 1e-3, smallestStrengthStep: 1e-3 } as const;
 
 /** @throws FinitewidthError (code "input" or "shape") naming the field. */
 export function checkSaddleProblem(problem: Pick<SaddleProblem, "firstKernel" | "targets" | "temperature" | "widths" | "weightVariance" | "biasVariance">): void {
@@ -88,7 +85,7 @@ export function checkSaddleProblem(problem: Pick<SaddleProblem, "firstKernel" | 
 }
 
 /** One evaluation of the map: averages of both sweeps. */
-interface Sweep {
+export interface Sweep {
   readonly kernels: readonly Matrix[];
   readonly conjugates: readonly Matrix[];
   readonly forward: readonly TiltedAverages[];
@@ -128,14 +125,53 @@ function forwardSweep(problem: SaddleProblem, conjugates: readonly Matrix[], sta
   return averages;
 }
 
-const norm = (x: Float64Array): number => {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! * x[i]!;
-  return Math.sqrt(sum);
-};
+/** Symmetric matrices, one per layer, as one vector of unknowns. */
+export interface LayerCoordinates {
+  toUnknowns(matrices: readonly Matrix[]): Float64Array;
+  toMatrices(x: Float64Array): Matrix[];
+  /** All matrices positive semi-definite, to rounding. */
+  isPositive(x: Float64Array): boolean;
+}
 
-/** Errors that mean "this iterate will not do": the line search or the continuation answers with a smaller step. */
-const isNumerical = (error: unknown): boolean => error instanceof FinitewidthError && (error.code === "not-positive-definite" || error.code === "not-converged" || error.code === "input");
+function coordinates(layers: number, size: number, encode: (m: Matrix, l: number) => Matrix, decode: (m: Matrix, l: number) => Matrix): LayerCoordinates {
+  const block = size * size;
+  const part = (x: Float64Array, l: number): Matrix => ({ data: x.subarray(l * block, (l + 1) * block), shape: [size, size] });
+  const indices = Array.from({ length: layers }, (_, l) => l);
+  return {
+    toUnknowns(matrices) {
+      const x = new Float64Array(layers * block);
+      for (const l of indices) x.set(encode(matrices[l]!, l).data, l * block);
+      return x;
+    },
+    toMatrices: (x) => indices.map((l) => symmetrise(decode(part(x, l), l))),
+    isPositive: (x) =>
+      indices.every((l) => {
+        const m = part(x, l);
+        try {
+          cholesky(addDiagonal(m, 1e-11 * Math.max(trace(m), 0) + Number.MIN_VALUE));
+          return true;
+        } catch {
+          return false;
+        }
+      }),
+  };
+}
+
+/** Coordinates F⁻¹MF⁻ᵀ with F the Cholesky factors of reference matrices, shifted by 1e-6 of their mean variance so that singular ones have one. */
+function whitenedCoordinates(references: readonly Matrix[]): LayerCoordinates {
+  const P = references[0]!.shape[0];
+  const factors = references.map((kernel) => cholesky(addDiagonal(kernel, 1e-6 * (trace(kernel) / P))).factor);
+  const encode = (m: Matrix, l: number): Matrix => symmetrise(solveLower(factors[l]!, transpose(solveLower(factors[l]!, m))));
+  const decode = (m: Matrix, l: number): Matrix => multiplyTransposedRight(multiply(factors[l]!, m), factors[l]!);
+  return coordinates(references.length, P, encode, decode);
+}
+
+/** The matrices themselves, in units of the mean variance of reference matrices. */
+export function scaledCoordinates(references: readonly Matrix[]): LayerCoordinates {
+  const P = references[0]!.shape[0];
+  const scales = references.map((kernel) => trace(kernel) / P || 1);
+  return coordinates(references.length, P, (m, l) => combine(1 / scales[l]!, m, 0, m), (m, l) => combine(scales[l]!, m, 0, m));
+}
 
 /**
  * Solves the forward–backward equations over the kernels C², …, C^{L+1}: damped sweeps while far, then Newton–Krylov (GMRES on forward differences of
@@ -145,127 +181,39 @@ const isNumerical = (error: unknown): boolean => error instanceof FinitewidthErr
  */
 export function solveSaddle(problem: SaddleProblem, options: SaddleOptions = {}): Saddle {
   checkSaddleProblem(problem);
-  const { tolerance = 1e-10, maximumSweeps = 400, strength: target = 1, beforeSweep } = options;
-  const { firstKernel, infiniteWidth, targets, temperature, widths, weightVariance, biasVariance } = problem;
-  const [L, P] = [widths.length, firstKernel.shape[0]];
-  const block = P * P;
+  const { infiniteWidth, targets, temperature, weightVariance, biasVariance } = problem;
   // a singular C + T at T = 0 is the caller's to hear about, not a failure to converge
-  dataTerm(infiniteWidth[L - 1]!, targets, temperature);
-  // Unknowns are F⁻¹CF⁻ᵀ; the shift keeps this preconditioner finite for singular kernels.
-  const factors = infiniteWidth.map((kernel) => cholesky(addDiagonal(kernel, 1e-6 * (trace(kernel) / P))).factor);
-  const toUnknowns = (kernels: readonly Matrix[]): Float64Array => {
-    const x = new Float64Array(L * block);
-    kernels.forEach((kernel, l) => x.set(symmetrise(solveLower(factors[l]!, transpose(solveLower(factors[l]!, kernel)))).data, l * block));
-    return x;
-  };
-  const toKernels = (x: Float64Array): Matrix[] =>
-    factors.map((factor, l) => symmetrise(multiplyTransposedRight(multiply(factor, { data: x.subarray(l * block, (l + 1) * block), shape: [P, P] }), factor)));
-  const isPositive = (x: Float64Array): boolean =>
-    factors.every((_, l) => {
-      const whitened: Matrix = { data: x.subarray(l * block, (l + 1) * block), shape: [P, P] };
-      try {
-        cholesky(addDiagonal(whitened, 1e-11 * Math.max(trace(whitened), 0) + Number.MIN_VALUE));
-        return true;
-      } catch {
-        return false;
-      }
-    });
-
-  let sweeps = 0;
-  let reported = Number.POSITIVE_INFINITY;
+  dataTerm(infiniteWidth.at(-1)!, targets, temperature);
+  const layers = whitenedCoordinates(infiniteWidth);
   const backwardStarts: (Matrix | undefined)[] = [];
   const forwardStarts: (Matrix | undefined)[] = [];
-  const evaluate = (x: Float64Array, strength: number): { readonly change: Float64Array; readonly residual: number; readonly sweep: Sweep } | undefined => {
-    beforeSweep?.(sweeps, reported);
-    sweeps++;
+  const map = (x: Float64Array, strength: number): { readonly image: Float64Array; readonly state: Sweep } | undefined => {
     try {
-      const back = backwardSweep(problem, toKernels(x), strength, backwardStarts);
+      const back = backwardSweep(problem, layers.toMatrices(x), strength, backwardStarts);
       const forward = forwardSweep(problem, back.conjugates, forwardStarts);
       const kernels = forward.map((averages, l) => linear(weightVariance[l]!, averages.secondMoment, biasVariance[l]!));
-      const change = toUnknowns(kernels);
-      for (let i = 0; i < change.length; i++) change[i]! -= x[i]!;
-      const residual = norm(change) / norm(x);
-      if (!Number.isFinite(residual)) return undefined;
       const effectiveFraction = forward.reduce((least, averages) => Math.min(least, averages.effectiveFraction), back.effectiveFraction);
-      return { change, residual, sweep: { kernels, conjugates: back.conjugates, forward, effectiveFraction } };
+      return { image: layers.toUnknowns(kernels), state: { kernels, conjugates: back.conjugates, forward, effectiveFraction } };
     } catch (error) {
-      if (isNumerical(error)) return undefined;
+      if (isNumericalFailure(error)) return undefined;
       throw error;
     }
   };
-  const failed = (why: string): FinitewidthError => new FinitewidthError(why, { code: "not-converged" });
-
-  /** Solves at one data strength from x. */
-  const solveAt = (from: Float64Array, strength: number, goal: number): { readonly x: Float64Array; readonly residual: number; readonly sweep: Sweep } => {
-    const begin = sweeps;
-    let x = from;
-    let at = evaluate(x, strength);
-    if (!at || at.residual >= 1) throw failed("the step in the data strength was too large");
-    for (let iteration = 0; ; iteration++) {
-      reported = at.residual;
-      if (at.residual < goal) return { x, residual: at.residual, sweep: at.sweep };
-      if (sweeps - begin > maximumSweeps) throw failed(`residual ${at.residual.toExponential(1)} after ${sweeps - begin} sweeps`);
-      const { change, residual } = at;
-      if (residual > settings.far && iteration < settings.dampedSweeps) {
-        x = x.map((value, i) => value + settings.damping * change[i]!);
-        at = evaluate(x, strength);
-        if (!at) throw failed("the tilted measure ceased to exist on the way");
-        continue;
-      }
-      const size = settings.difference * norm(x);
-      const newton = gmres(
-        (v) => {
-          const shifted = evaluate(x.map((value, i) => value + size * v[i]!), strength);
-          if (!shifted) throw failed("the tilted measure ceased to exist near the iterate");
-          return v.map((_, i) => (change[i]! - shifted.change[i]!) / size);
-        },
-        change,
-        { tolerance: Math.min(0.1, residual), maximumVectors: settings.krylovVectors },
-      );
-      let step = 1;
-      for (;;) {
-        const next = x.map((value, i) => value + step * newton.solution[i]!);
-        const found = isPositive(next) ? evaluate(next, strength) : undefined;
-        if (found && found.residual < (1 - 0.1 * step) * residual) {
-          x = next;
-          at = found;
-          break;
-        }
-        step *= 0.5;
-        if (step < settings.smallestStep) throw failed(`line search failed at residual ${residual.toExponential(1)}`);
-      }
-    }
-  };
-
-  let x = toUnknowns(options.start ?? infiniteWidth);
-  let done = options.start ? target * (1 - settings.smallestStrengthStep) : 0;
-  let strengthStep = target;
-  let solved: ReturnType<typeof solveAt> | undefined;
-  while (!solved) {
-    const next = Math.min(target, done + strengthStep);
-    try {
-      const found = solveAt(x, next, next === target ? tolerance : settings.looseTolerance);
-      if (next === target) solved = found;
-      x = found.x;
-      done = next;
-      strengthStep *= 2;
-    } catch (error) {
-      if (!(error instanceof FinitewidthError && error.code === "not-converged")) throw error;
-      strengthStep = 0.5 * Math.min(strengthStep, next - done);
-      if (strengthStep < settings.smallestStrengthStep * target) {
-        throw new FinitewidthError(
-          `the forward–backward equations were solved only up to data strength ${(done / target).toPrecision(3)} of 1 (${error.message}; ${sweeps} sweeps); raise the temperature or the widths, or use order "first" or the closure "gaussian-variational"`,
-          { code: "not-converged" },
-          { cause: error },
-        );
-      }
-    }
-  }
-  return finish(problem, toKernels(solved.x), solved.sweep, solved.residual, sweeps);
+  const found = solveByContinuation({ start: layers.toUnknowns(options.start ?? infiniteWidth), map, admissible: layers.isPositive }, continuationOptions(options));
+  return assembleSaddle(problem, layers.toMatrices(found.x), found.state, found.residual, found.sweeps);
 }
 
+/** Defaults filled in. */
+export const continuationOptions = ({ tolerance = 1e-10, maximumSweeps = 400, strength = 1, start, beforeSweep }: SaddleOptions): ContinuationOptions => ({
+  tolerance,
+  maximumSweeps,
+  strength,
+  startsNear: start !== undefined,
+  beforeSweep,
+});
+
 /** Assembles the result; rate and action where the closure has cumulants. */
-function finish(problem: SaddleProblem, kernels: readonly Matrix[], sweep: Sweep, residual: number, sweeps: number): Saddle {
+export function assembleSaddle(problem: Omit<SaddleProblem, "closure">, kernels: readonly Matrix[], sweep: Sweep, residual: number, sweeps: number): Saddle {
   const { firstKernel, targets, temperature, widths, weightVariance, biasVariance } = problem;
   const data = dataTerm(kernels.at(-1)!, targets, temperature);
   let rate: number | undefined = 0;
