@@ -28,6 +28,7 @@ function requireLaw(network: Problem["network"], registry: Registry): MixingLaw 
 }
 
 async function fit(given: Problem, options: ExactOptions, run: Run): Promise<Posterior> {
+  run.signal?.throwIfAborted();
   const problem = toStandardScaling(given);
   const law = requireLaw(problem.network, run.registry);
   const chain = plainChain(law.chain);

@@ -26,6 +26,7 @@ function spreadOutputs(prediction: GaussianPrediction, outputs: number): Predict
 }
 
 async function fit(problem: Problem, _options: NoOptions, run: Run): Promise<Posterior> {
+  run.signal?.throwIfAborted();
   const { network, inputs, targets, temperature } = toStandardScaling(problem);
   if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
   const infinite = kernels(run.registry, { network }, inputs);

@@ -19,7 +19,8 @@ export interface SamplingOptions {
 }
 export const defaultSampling: SamplingOptions = { draws: 40_000, chains: 4, chainDraws: 500, warmup: 250 };
 
-/** Dimensions up to which importance sampling is tried. */
+/** Dimensions up to which a lattice is tried, and importance sampling. */
+const latticeLimit = 3;
 const importanceLimit = 12;
 const paretoLimit = 0.7;
 const leastEffectiveFraction = 0.02;
@@ -44,15 +45,18 @@ export async function samplePosterior(target: PosteriorTarget, run: SamplingRun,
   const fit = findMode(target, random(0));
   if (fit === undefined) return tempered(target, options, random, breathe);
   await breathe(1, 4, "mode of the posterior");
+  if (target.dimension <= latticeLimit) {
+    const exact = latticeSample(target, fit);
+    await breathe(2, 4, "quadrature");
+    // a sample that includes the prior finds modes that the lattice, grown from one, would miss
+    const check = importanceSample(target, fit, Math.min(options.draws, 4000), random(6));
+    if (exact !== undefined && Math.abs(exact.logEvidence - check.logEvidence) < 5 * check.logEvidenceStandardError + 1e-6) return exact;
+  }
   if (target.dimension <= importanceLimit) {
     const weighted = importanceSample(target, fit, options.draws, random(1));
     await breathe(2, 4, "importance sampling");
     const { paretoShape = 0, effectiveSampleSize, draws } = weighted.diagnostics;
-    if (paretoShape <= paretoLimit && effectiveSampleSize >= leastEffectiveFraction * draws) {
-      const exact = target.dimension <= 3 ? latticeSample(target, fit) : undefined;
-      const agrees = exact !== undefined && Math.abs(exact.logEvidence - weighted.logEvidence) < 5 * weighted.logEvidenceStandardError + 1e-6;
-      return agrees ? exact : weighted;
-    }
+    if (paretoShape <= paretoLimit && effectiveSampleSize >= leastEffectiveFraction * draws) return weighted;
   }
   const markov = await runChains(target, fit, options, random, breathe);
   if (markov.rHat > 1.1) return tempered(target, options, random, breathe);
