@@ -1,8 +1,9 @@
 import { decodeNpz } from "@finitewidth/core/npz";
-import { columnVector, createProblem, inlineRun, rowRange, validate, type Matrix } from "@finitewidth/core";
+import { columnVector, createProblem, inlineRun, resolveNetwork, resolveNetworkInput, rowRange, validate, type Matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { flatten, readFixture } from "../../../tools/testing.ts";
-import { drawsToNpz, monteCarlo } from "../src/index.js";
+import { stream } from "@finitewidth/random";
+import { conditionReadout, drawsToNpz, monteCarlo } from "../src/index.js";
 import { inputsOfKernel, randomMatrix, registry, sample, worstScore } from "./helpers.js";
 
 interface ScalarFixture {
@@ -127,5 +128,34 @@ describe("mean-field scaling", () => {
     const test = randomMatrix(2, 3, 9);
     const want = { covariance: false };
     expect((await monteCarlo.predict(a, test, want, inlineRun({ registry }))).mean).toEqual((await monteCarlo.predict(b, test, want, inlineRun({ registry }))).mean);
+  });
+});
+
+describe("activations without gradients", () => {
+  it("sign networks are sampled by elliptical slices: agrees with importance sampling of the prior", async () => {
+    const [inputs, targets, test] = [randomMatrix(3, 2, 11), randomMatrix(3, 1, 12), randomMatrix(2, 2, 13)];
+    const network = { widths: [3], activation: "sign" };
+    const { posterior, predict } = await sample(network, { inputs, targets, temperature: 0.3 }, { draws: 500, warmup: 50 });
+    expect(posterior.diagnostics["sampler"]).toMatch(/elliptical slice/);
+    expect(posterior.warnings).toEqual([]);
+    const found = await predict(test);
+    // networks from the prior, weighted by the likelihood of the data given their hidden layers
+    const resolved = resolveNetworkInput({ type: "fully-connected", ...network }, registry);
+    const { priorModel, activation } = resolveNetwork(registry, resolved);
+    const [train, far] = [priorModel.realise(resolved, activation, inputs, 1), priorModel.realise(resolved, activation, test, 1)];
+    const random = stream(14);
+    const theta = new Float64Array(train.parameters);
+    const weights: number[] = [];
+    const means: Float64Array[] = [];
+    for (let s = 0; s < 4000; s++) {
+      random.normals(theta);
+      const readout = conditionReadout(train.forward(theta).features, 0, targets, 0.3);
+      weights.push(Math.exp(readout.logLikelihood));
+      means.push(readout.predict(far.forward(theta).features).mean.data.slice());
+    }
+    const total = weights.reduce((a, b) => a + b);
+    const expected = [0, 1].map((i) => means.reduce((sum, m, s) => sum + (weights[s]! / total) * m[i]!, 0));
+    const error = [0, 1].map((i) => Math.sqrt(means.reduce((sum, m, s) => sum + ((weights[s]! / total) * (m[i]! - expected[i]!)) ** 2, 0)));
+    expect(worstScore(found.mean.data, found.standardError!.mean.data, expected, error)).toBeLessThan(bound);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { stream } from "@finitewidth/random";
-import { coordinateOf, diagnoseChains, diagnoseDraws, factorMetric, hamiltonianChain, langevinChain, logMeanExp, logSumExp, sampleChains, systematicResample, type HamiltonianOptions, type LogDensity, type Start } from "../src/index.js";
+import { coordinateOf, diagnoseChains, diagnoseDraws, ellipticalSliceChain, factorMetric, hamiltonianChain, langevinChain, logMeanExp, logSumExp, sampleChains, systematicResample, type HamiltonianOptions, type LogDensity, type Start } from "../src/index.js";
 import { expectClose } from "../../../tools/testing.ts";
 
 /** N(mean, diag(sd) R diag(sd)) in two dimensions, correlation r. */
@@ -155,6 +155,27 @@ describe("unadjusted Langevin", () => {
   test("too large a step is an error, not a number", () => {
     expect(() => [...langevinChain({ dimension: 1, evaluate: (x, g) => ((g[0] = -(x[0]! ** 3)), -0.25 * x[0]! ** 4) }, { draws: 1000, warmup: 0, stepSize: 5 }, fromNormal, stream(1))]).toThrow(/ran away/);
     expect(() => [...langevinChain(target, { draws: 1, warmup: 0, stepSize: 0 }, fromNormal, stream(1))]).toThrow(/stepSize/);
+  });
+});
+
+describe("elliptical slice sampling", () => {
+  test.each([1, 2])("conjugate normal and a likelihood with a jump, %d blocks", (blocks) => {
+    // x0: prior N(0, 1) × N(1 | x0, ¼): N(0.8, 0.2). x1: prior × [x1 > 0 three times as likely]: mean ½·√(2/π)
+    const target = { dimension: 2, evaluate: (x: Float64Array) => -2 * (x[0]! - 1) ** 2 + (x[1]! > 0 ? Math.log(3) : 0) };
+    const chains = streams(41).map((random) => {
+      const kept: number[][] = [];
+      for (const state of ellipticalSliceChain(target, { draws: 1500, warmup: 50, blocks }, fromNormal, random)) if (!state.warmup) kept.push([...state.position]);
+      return kept;
+    });
+    const [a, b] = [0, 1].map((i) => diagnoseChains(chains.map((kept) => Float64Array.from(kept, (x) => x[i]!))));
+    expect(Math.abs(a!.mean - 0.8) / a!.standardError.mean).toBeLessThan(4.5);
+    expect(Math.abs(a!.variance - 0.2) / a!.standardError.variance).toBeLessThan(4.5);
+    expect(Math.abs(b!.mean - 0.5 * Math.sqrt(2 / Math.PI)) / b!.standardError.mean).toBeLessThan(4.5);
+  });
+  test("a likelihood that is not a number at the start is refused, and elsewhere avoided", () => {
+    expect(() => [...ellipticalSliceChain({ dimension: 1, evaluate: () => Number.NaN }, { draws: 1, warmup: 0 }, fromNormal, stream(1))]).toThrow(/cannot start/);
+    const half = { dimension: 1, evaluate: (x: Float64Array) => (x[0]! > 0 ? 0 : Number.NaN) };
+    for (const state of ellipticalSliceChain(half, { draws: 100, warmup: 0 }, (_random, out) => void out.fill(1), stream(2))) expect(state.position[0]).toBeGreaterThan(0);
   });
 });
 

@@ -1,10 +1,10 @@
 import { FinitewidthError, inputError, resolveNetwork, type FiniteNetwork, type Problem, type RandomStream, type Registry, type Task } from "@finitewidth/core";
-import { addToMoments, emptyMoments, hamiltonianChain, langevinChain, type ChainReport, type ChainState, type LogDensity, type RunningMoments, type Start } from "@finitewidth/numerics";
+import { addToMoments, ellipticalSliceChain, emptyMoments, hamiltonianChain, langevinChain, type ChainReport, type ChainState, type LogDensity, type RunningMoments, type Start } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import type { MonteCarloOptions } from "../options.js";
 import { createPause } from "../pause.js";
 import { batchCount, batchOf, mergeBatches, singleBatch, type BatchMeans } from "./batch-means.js";
-import { collapsedDensity, fullDensity, readoutAt, type SamplingProblem } from "./densities.js";
+import { collapsedDensity, collapsedLikelihood, fullDensity, readoutAt, type SamplingProblem } from "./densities.js";
 import { gibbsChain } from "./gibbs.js";
 
 /** One chain to run. */
@@ -57,7 +57,7 @@ export const sampleChain: Task<ChainChunk, ChainResult> = {
     const random = stream(chunk.seed, chainStreams, chunk.chain);
     const hidden = problem.network.parameters - problem.network.readoutParameters;
     const recorder = createRecorder(problem, options, chunk.stored, hidden);
-    const chain = openChain(problem, options, random, tick);
+    const chain = openChain(problem, options, random, tick, registry.activation(chunk.problem.network.activation).degree === 0);
     const pause = createPause();
     for (;;) {
       const next = chain.next();
@@ -68,10 +68,11 @@ export const sampleChain: Task<ChainChunk, ChainResult> = {
   },
 };
 
-/** The chosen sampler as a generator. */
-function openChain(problem: SamplingProblem, options: MonteCarloOptions, random: RandomStream, tick: (fraction: number) => void): Generator<ChainState, ChainReport, void> {
+/** The chosen sampler as a generator. `stepwise`: the activation is piecewise constant, there are no gradients to follow. */
+function openChain(problem: SamplingProblem, options: MonteCarloOptions, random: RandomStream, tick: (fraction: number) => void, stepwise: boolean): Generator<ChainState, ChainReport, void> {
   const { sampler, draws, warmup } = options;
   if (sampler === "gibbs") return withReport(gibbsChain(problem, draws, warmup, random, tick), (warmup + draws) * problem.network.offsets.length * problem.targets.data.length);
+  if (stepwise) return openSlice(problem, options, random, tick);
   const target = options.readout === "sampled" ? fullDensity(problem) : collapsedDensity(problem);
   if (sampler === "langevin") return openLangevin(target, options, random, tick);
   return hamiltonianChain(
@@ -88,6 +89,13 @@ function openChain(problem: SamplingProblem, options: MonteCarloOptions, random:
     random,
     tick,
   );
+}
+
+/** Elliptical slice sampling of the hidden weights, block by block (about one hidden unit each, at most 20). */
+function* openSlice(problem: SamplingProblem, { draws, warmup }: MonteCarloOptions, random: RandomStream, tick: (fraction: number) => void): Generator<ChainState, ChainReport, void> {
+  const density = collapsedLikelihood(problem);
+  const { evaluations } = yield* ellipticalSliceChain(density, { draws, warmup, blocks: Math.min(20, density.dimension) }, fromPrior, random, tick);
+  return { stepSize: 0, acceptance: 1, divergences: 0, gradients: evaluations, energyFraction: 1 };
 }
 
 /** Unadjusted Langevin dynamics; without a step size, the warm-up is an adjusted chain that finds one. */

@@ -1,5 +1,5 @@
 import { FinitewidthError, type FiniteNetwork, type Matrix } from "@finitewidth/core";
-import type { LogDensity } from "@finitewidth/numerics";
+import type { LogDensity, LogLikelihood } from "@finitewidth/numerics";
 import { conditionReadout, type ReadoutPosterior } from "./readout.js";
 
 /** A problem in standard scaling as the samplers see it. */
@@ -40,12 +40,32 @@ export function collapsedDensity(problem: SamplingProblem): LogDensity {
         return readout.logLikelihood - halfSquare(theta);
       } catch (error) {
         // an overflow far from the mass: the sampler counts it as a divergence and turns back
-        if (error instanceof FinitewidthError && (error.code === "not-positive-definite" || error.code === "input")) return Number.NaN;
+        if (isNumerical(error)) return Number.NaN;
         throw error;
       }
     },
   };
 }
+
+/** log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters alone, without gradient; NaN where A is not positive definite. */
+export function collapsedLikelihood(problem: SamplingProblem): LogLikelihood {
+  const { network } = problem;
+  const full = new Float64Array(network.parameters);
+  return {
+    dimension: network.parameters - network.readoutParameters,
+    evaluate: (theta) => {
+      try {
+        return readoutAt(problem, theta, full).readout.logLikelihood;
+      } catch (error) {
+        if (isNumerical(error)) return Number.NaN;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Trouble of the linear algebra at extreme weights, not of the caller. */
+const isNumerical = (error: unknown): boolean => error instanceof FinitewidthError && (error.code === "not-positive-definite" || error.code === "input");
 
 /** −½|θ|² − |Y − f|²/2T − ½PD log 2πT in all parameters. */
 export function fullDensity(problem: SamplingProblem): LogDensity {

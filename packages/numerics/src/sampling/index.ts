@@ -1,4 +1,5 @@
 export * from "./chains.js";
+export * from "./elliptical-slice.js";
 export * from "./hamiltonian.js";
 export * from "./importance.js";
 export * from "./langevin.js";
