@@ -1,4 +1,6 @@
 import { hiddenLayers, isFullyConnected, type Activation, type Problem, type Registry } from "@finitewidth/core";
+import { sobolMaximumDimensions } from "@finitewidth/numerics";
+import { isLinear } from "./linear-closure.js";
 import type { ForwardBackwardOptions } from "./options.js";
 
 /** |φ| grows faster than |h|: exp(φᵀAφ) has no Gaussian average for any A ≻ 0. */
@@ -21,5 +23,8 @@ export function forwardBackwardRefusal(problem: Problem, options: ForwardBackwar
   }
   if (options.order !== "first" && growsFasterThanLinear(activation)) return `the tilted measure of "${activation.name}" does not exist: φ grows faster than linearly, so its kernels have heavy tails; use order "first".`;
   if (options.order !== "first" && options.closure === "gaussian-variational" && jumps(activation)) return `the closure "gaussian-variational" needs a continuous activation, and "${activation.name}" jumps; use the closure "quadrature".`;
+  if (targets.shape[0] > sobolMaximumDimensions && !isLinear(activation) && (options.order === "first" || options.closure === "quadrature")) {
+    return `the nodes reach ${sobolMaximumDimensions} training points, got ${targets.shape[0]}; use order "full" with the closure "gaussian-variational".`;
+  }
   return undefined;
 }
