@@ -84,9 +84,9 @@ describe.each(["standard", "mean-field"] as const)("fully connected chains in %s
       expectClose([variance], [best.mixing[0]!.data[0]! ** 2 / minimum.curvature], { relative: 1e-5 });
       return logEvidence! - scalarRateCorrections(problem, minimum).logEvidence;
     });
-    // the two differ by what Stirling's formula leaves out, O(1/N)
-    expect(Math.abs(difference[0]!)).toBeLessThan(0.02);
-    expect(difference[1]! * 16).toBeCloseTo(difference[0]!, 3);
+    // both have errors of order 1/N: around the minimum of J, around the mode at finite N
+    expect(Math.abs(difference[0]!)).toBeLessThan(0.1);
+    expect((difference[1]! * 16) / difference[0]!).toBeCloseTo(1, 0);
   });
 
   it("take biases into account", () => {

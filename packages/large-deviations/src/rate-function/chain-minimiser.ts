@@ -1,5 +1,5 @@
 import { FinitewidthError, zeros, type Matrix, type Scaling, type WishartChain } from "@finitewidth/core";
-import { affine, cholesky, gram, identity, innerProduct, multiply, solveCholesky, symmetricEigen, transpose } from "@finitewidth/linalg";
+import { affine, cholesky, gram, identity, innerProduct, multiply, solveCholesky, symmetricEigen, symmetricEigenvalues, transpose } from "@finitewidth/linalg";
 import { differenceHessian, logMultivariateGamma, minimiseLbfgs, minimiseNewton, pullBackMixing, pushForwardMixing, type Minimum, type Objective } from "@finitewidth/numerics";
 import type { ChainData } from "./chain-data.js";
 import { dataWeight } from "./spectral-data.js";
@@ -65,11 +65,13 @@ const scaleOf = (problem: ChainRateProblem, mixing: readonly Matrix[], l: number
 
 /**
  * J = Σ_l (N_l/N) ½[tr S_l⁻¹M_l − log det S_l⁻¹M_l − d_l] + data, S_L = c·1 and S_l = s_l T*(M_{l+1}), as a function of the log-Cholesky
- * coordinates of all M_l. Gradient of one term: ½(S⁻¹ − M⁻¹) in M_l and the image of ½(S⁻¹ − S⁻¹MS⁻¹) in M_{l+1}.
+ * coordinates of all M_l. `finite`: −(1/N) log of prior density × likelihood in these coordinates, up to a constant: J plus (1/N) Σ_l Σ_i i log R_ii
+ * (i from 0; what the Wishart densities and the Jacobian leave over) and, in mean-field scaling, the log det. Gradient of one term: ½(S⁻¹ − M⁻¹) in M_l and the image of ½(S⁻¹ − S⁻¹MS⁻¹) in M_{l+1}.
  */
-function objective(problem: ChainRateProblem): Objective {
+function objective(problem: ChainRateProblem, finite = false): Objective {
   const { chain, data, referenceWidth, scaling } = problem;
-  const weight = dataWeight(scaling, referenceWidth);
+  const limit = dataWeight(scaling, referenceWidth);
+  const weight = finite && scaling === "mean-field" ? { ...limit, logDeterminant: 1 / referenceWidth } : limit;
   return (x) => {
     const outside = { value: Infinity, gradient: new Float64Array(x.length) };
     const factors = unpack(problem, x);
@@ -100,7 +102,17 @@ function objective(problem: ChainRateProblem): Objective {
         throw error;
       }
     }
-    return { value, gradient: packGradient(factors, gradients) };
+    const gradient = packGradient(factors, gradients);
+    if (!finite) return { value, gradient };
+    let k = 0;
+    for (const { shape: [d] } of factors) {
+      for (let i = 0; i < d; i++) {
+        k += i;
+        value += (i * x[k]!) / referenceWidth;
+        gradient[k++]! += i / referenceWidth;
+      }
+    }
+    return { value, gradient };
   };
 }
 
@@ -189,26 +201,25 @@ export function chainFluctuations(problem: ChainRateProblem, mixing: readonly Ma
       return { data: half.data.map((entry, e) => entry + half.data[(e % d) * d + Math.floor(e / d)]!), shape: half.shape };
     });
   });
-  const logEvidence = laplaceEvidence(problem, mixing, values);
+  const logEvidence = laplaceEvidence(problem, x);
   return logEvidence === undefined ? { spread } : { spread, logEvidence };
 }
 
-/** log of (prior density × likelihood) at the minimum in log-Cholesky coordinates, plus ½ m log(2π/N) − ½ log det of the Hessian of J. */
-function laplaceEvidence(problem: ChainRateProblem, mixing: readonly Matrix[], curvatures: Float64Array): number | undefined {
+/**
+ * Laplace approximation of the evidence around the mode of prior density × likelihood in log-Cholesky coordinates, started at the minimum of J:
+ * constants − N F(x̂) + ½ m log(2π/N) − ½ log det F″. Keeping the terms of order one in the exponent matters when D S is not small beside the widths.
+ */
+function laplaceEvidence(problem: ChainRateProblem, minimum: Float64Array): number | undefined {
   const { chain, data, referenceWidth: N, scaling } = problem;
-  let total = 0;
-  for (const [l, layer] of chain.layers.entries()) {
+  let constant = -0.5 * data.count * Math.log(scaling === "mean-field" ? (2 * Math.PI) / N : 2 * Math.PI);
+  for (const [l, { width }] of chain.layers.entries()) {
     const d = sizeOf(problem, l);
-    const nu = layer.width;
-    if (nu < d) return undefined;
-    const root = cholesky(mixing[l]!);
-    const scale = cholesky(scaleOf(problem, mixing, l));
-    total += 0.5 * (nu - d - 1) * root.logDeterminant - 0.5 * nu * (innerProduct(solveCholesky(scale, identity(d)), mixing[l]!) + scale.logDeterminant - d * Math.log(nu / 2)) - logMultivariateGamma(d, nu / 2);
-    for (let i = 0; i < d; i++) total += Math.log(2) + (d - i + 1) * Math.log(root.factor.data[i * d + i]!);
+    if (width < d) return undefined;
+    constant += 0.5 * width * d * (Math.log(width / 2) - 1) - logMultivariateGamma(d, width / 2) + d * Math.log(2);
   }
-  const part = data.evaluate(mixing, dataWeight(scaling, N));
-  if (part === undefined) return undefined;
-  const meanField = scaling === "mean-field";
-  total -= 0.5 * (part.logDeterminant - (meanField ? data.count * Math.log(N) : 0) + (meanField ? N : 1) * part.quadratic + data.count * Math.log(2 * Math.PI));
-  return total + 0.5 * curvatures.reduce((sum, value) => sum + Math.log((2 * Math.PI) / (N * value)), 0);
+  const f = objective(problem, true);
+  const mode = minimiseNewton(f, minimum, { gradientTolerance: 1e-9, maxIterations: 30 });
+  const curvatures = symmetricEigenvalues(differenceHessian(f, mode.point));
+  if (!(mode.residual < 1e-5 * Math.max(1, Math.abs(mode.value)) && curvatures[0]! > 0)) return undefined;
+  return constant - N * mode.value + 0.5 * curvatures.reduce((sum, value) => sum + Math.log((2 * Math.PI) / (N * value)), 0);
 }

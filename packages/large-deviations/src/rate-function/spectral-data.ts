@@ -47,8 +47,8 @@ function onRange(all: SpectralData, targets: Matrix): SpectralData {
 /** How the data enter the action: weight c of ½ yᵀ(·)⁻¹y, and whether ½ log det comes with it. */
 export interface DataWeight {
   readonly weight: number;
-  /** 1 in standard scaling, 0 in mean-field scaling. */
-  readonly logDeterminant: 0 | 1;
+  /** Weight of log det beside yᵀ(·)⁻¹y: 1 in standard scaling, 0 in mean-field scaling (1/N where finite widths are accounted for). */
+  readonly logDeterminant: number;
 }
 
 /** (a) standard scaling: (1/2N)[log det + yᵀ(·)⁻¹y]; (b) mean-field scaling: ½ yᵀ(·)⁻¹y. */
