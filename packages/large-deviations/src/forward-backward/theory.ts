@@ -17,9 +17,10 @@ async function fit(problem: Problem, options: ForwardBackwardOptions, run: Run):
 }
 
 /**
- * Hidden kernels: with mean-field scaling the whole shift is captured, error O(1/N). In standard scaling the first layer's error is O(1/N²) (its prior mean
- * has no shift) and deeper ones' O(1/N), the prior shift of the kernels, which is not part of this theory. The predictor is claimed only with mean-field
- * scaling and a force number above the threshold. Nothing is claimed for the variational closure, whose error does not fall with N, nor for order "proportional".
+ * Hidden kernels: with mean-field scaling, or with strong data (a force number above the threshold, as for targets of order √N), the whole shift of
+ * order one is captured, error O(1/N). Otherwise the first layer's error is O(1/N²) (its prior mean
+ * has no shift) and deeper ones' O(1/N), the prior shift of the kernels, which is not part of this theory. The predictor is claimed only
+ * above the threshold. Nothing is claimed for the variational closure, whose error does not fall with N, nor for order "proportional".
  */
 async function* claims(scenario: Scenario, options: ForwardBackwardOptions, run: Run): AsyncIterable<Claim> {
   const { problem, testInputs } = scenario;
@@ -29,18 +30,19 @@ async function* claims(scenario: Scenario, options: ForwardBackwardOptions, run:
   const exactClosure = isLinear(activation) || options.closure === "quadrature";
   if (!exactClosure || options.order === "proportional" || (options.order === "first" && meanField)) return;
   const posterior = await fit(problem, options, run);
+  const strong = meanField || (posterior.diagnostics["forceNumber"] as number) >= trustedForce;
   for (const [l, value] of (posterior.hiddenKernels ?? []).entries()) {
-    const order = !meanField && l === 0 ? 2 : 1;
+    const order = !strong && l === 0 ? 2 : 1;
     yield {
       id: `hidden-kernel-${l + 1}`,
-      statement: `The posterior mean kernel of hidden layer ${l + 1} solves the forward–backward equations${meanField ? "" : hiddenLayers(problem.network) > 1 && l > 0 ? ", up to the prior shift of order 1/N" : ""}.`,
+      statement: `The posterior mean kernel of hidden layer ${l + 1} solves the forward–backward equations${strong ? "" : hiddenLayers(problem.network) > 1 && l > 0 ? ", up to the prior shift of order 1/N" : ""}.`,
       source,
       estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 },
       value,
       error: { order },
     };
   }
-  if (!meanField || (posterior.diagnostics["forceNumber"] as number) < trustedForce) return;
+  if ((posterior.diagnostics["forceNumber"] as number) < trustedForce) return;
   yield { id: "train-mean", statement: "The mean of f at the training inputs is Gaussian regression with the adapted kernel.", source, estimand: { of: "posterior", quantity: "train.mean" }, value: posterior.train!.mean, error: { order: 1 } };
   const predictive = predictForwardBackward(posterior, testInputs, { covariance: false }, run);
   yield { id: "predictive-mean", statement: "The mean of f at test inputs is Gaussian regression with the adapted kernel.", source, estimand: { of: "posterior", quantity: "predictive.mean" }, value: predictive.mean, error: { order: 1 } };
