@@ -69,7 +69,7 @@ function pairDerivatives(activation: Activation, a: number, c: number, b: number
   const { moments } = activation;
   switch (pairKind(activation, a, c, b)) {
     case "general":
-      return [moments.kernelSlope(a, c, b), moments.kernelCurvature(a, c, b), moments.kernelCurvature(b, c, a)];
+      return [finite(moments.kernelSlope(a, c, b)), finite(moments.kernelCurvature(a, c, b)), finite(moments.kernelCurvature(b, c, a))];
     case "parallel":
       return [moments.diagonalSlope(Math.sqrt(a * b)), 0, 0];
     case "antiparallel":
@@ -77,6 +77,9 @@ function pairDerivatives(activation: Activation, a: number, c: number, b: number
       return [activation.odd ? moments.diagonalSlope(Math.sqrt(a * b)) : 0, 0, 0];
   }
 }
+
+/** Derivatives that diverge belong to inputs of zero variance, whose kernels do not fluctuate. */
+const finite = (x: number): number => (Number.isFinite(x) ? x : 0);
 
 /** 0·∞ = 0: a fluctuation that vanishes identically does not feel a divergent derivative. */
 const times = (derivative: number, fluctuation: number): number => (fluctuation === 0 ? 0 : derivative * fluctuation);

@@ -16,8 +16,10 @@ interface BlockPrediction extends PredictionCorrection {
   readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix };
 }
 
-/** Test points per block of the closed forms; exact problems are solved point by point, sampled ones in blocks as large as the training set. */
+/** Test points per block of the closed forms; exact problems are solved point by point. */
 const closedFormBlock = 64;
+/** Sampled problems regenerate the noise of the training points for every block, so blocks outweigh the training set where memory allows. */
+const sampledBlock = (P: number): number => Math.max(64, Math.min(4 * P, 512));
 
 /** Predictions of a fitted `perturbative` posterior. Marginal means and variances come from problems of P + 1 points, joint covariances from P + P*. */
 export async function predictPerturbative(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
@@ -27,7 +29,7 @@ export async function predictPerturbative(posterior: Posterior, inputs: Matrix, 
   if (inputs.shape[1] !== problem.inputs.shape[1]) throw shapeError("inputs", `${problem.inputs.shape[1]} features per row, like the training inputs`, `${inputs.shape[1]}`);
   const engine = posterior.diagnostics["requestedEngine"] as Engine;
   const setting = createSetting(problem.network, engine, P, run.registry);
-  const size = want.covariance ? Math.max(m, 1) : { "closed-form": closedFormBlock, exact: 1, sampled: Math.max(8, P), networks: Math.max(8, P) }[setting.engine];
+  const size = want.covariance ? Math.max(m, 1) : { "closed-form": closedFormBlock, exact: 1, sampled: sampledBlock(P), networks: sampledBlock(P) }[setting.engine];
   const context = { setting, problem, engine, samples: posterior.arrays["settings"]!.data[0]!, meanShift: posterior.arrays["meanShift"] as Matrix, covariance: want.covariance, run };
   const training = setting.engine === "exact" || setting.engine === "closed-form" ? trainingContext(context) : undefined;
   const blocks: BlockPrediction[] = [];

@@ -33,7 +33,11 @@ export async function priorPerturbative(problem: PriorProblem, options: Perturba
   const warnings: string[] = [];
   const variances = outputVariances(setting, inputs, tick);
   const kurtosis = variances.map((variance, a) => excessKurtosis({ kernel: kernel.data[a * P + a]!, variance }));
-  const wantsPairs = P <= tensorLimit || (problem.evaluateAt.length > 0 && P <= densityLimit);
+  const quadrature = "batch" in setting.activation.moments;
+  const densityPoints = quadrature ? tensorLimit : densityLimit;
+  const kinked = quadrature && !setting.activation.smooth;
+  if (kinked) warnings.push(`covariances of the kernel are left out: "${setting.activation.name}" has kinks and no four-point functions`);
+  const wantsPairs = !kinked && (P <= tensorLimit || (problem.evaluateAt.length > 0 && P <= densityPoints));
   const sigma = wantsPairs ? covarianceAtWidths(setting, chain, tick) : undefined;
   const covariance = sigma && P <= tensorLimit ? kernelCovarianceTensor(sigma, P) : undefined;
   const logDensity = densities(problem, kernel, meanShift, sigma, warnings);
@@ -102,7 +106,7 @@ function densities(problem: PriorProblem, kernel: Matrix, meanShift: Matrix, sig
   const P = kernel.shape[0];
   if (problem.evaluateAt.length === 0) return undefined;
   if (sigma === undefined) {
-    warnings.push(`log densities are left out for more than ${densityLimit} inputs`);
+    warnings.push("log densities are left out: they need the covariance of the kernel over all pairs of inputs");
     return undefined;
   }
   let negative = 0;
