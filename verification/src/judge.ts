@@ -68,8 +68,8 @@ function judgeSlope(order: number, comparisons: readonly Comparison[], threshold
     return { x: Math.log(factor), square, error: Math.sqrt(variance), noise: Math.sqrt(noise) };
   });
   const worst = worstEntry(comparisons[0]!);
-  // Residuals below twice their own error carry no slope; they must not reappear above it at larger widths.
-  const resolved = points.filter((point) => point.square > 2 * point.error);
+  // Squared residuals below four times their own error carry no slope; they must not reappear above it at larger widths.
+  const resolved = points.filter((point) => point.square > 4 * point.error);
   if (resolved.length < 2) {
     const last = points.at(-1)!;
     const score = Math.max(0, last.square) / last.error;
