@@ -56,7 +56,7 @@ describe("theory exact, several outputs", () => {
     expectClose((await predict([[2, 1, 0.3]])).mean, (await limit.predict([[2, 1, 0.3]])).mean, { relative: 1e-9 });
     const attempt = (widths: number[], values: number[][]) => fit(exact, { network: linear(widths), inputs: x, targets: values, temperature: 0 }, { registry });
     await expect(attempt([4, 1], y)).rejects.toThrow("network.widths[1]: expected at least 2");
-    await expect(attempt([4, 4], y.map(([a]) => [a!, 2 * a!]))).rejects.toThrow("targets: expected targets whose 2 columns are linearly independent");
+    await expect(attempt([4, 4], y.map(([a]) => [a!, 2 * a!]))).rejects.toThrow("targets: expected 2 linearly independent columns when the temperature is 0, got 1");
   });
 
   it("same seed, same answer; another seed, another", async () => {

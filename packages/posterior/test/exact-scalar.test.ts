@@ -92,7 +92,7 @@ describe("theory exact, one output", () => {
 
   it.each([
     [{ network: linear([3]), targets: [0, 0, 0, 0, 0], temperature: 0 }, "targets: expected values that are not all zero"],
-    [{ network: linear([3]), targets: [1, 0, 0, 0.5, 0], temperature: 0 }, "targets: expected values in the range of the kernel"],
+    [{ network: linear([3]), targets: [1, 0, 0, 0.5, 0], temperature: 0 }, "targets: expected no component outside the range of the kernel"],
     [{ network: linear([3], { activation: "erf" }), targets, temperature: 0.1 }, '[exact] activation must be "identity", got "erf"'],
   ])("rejects %j", async (problem, message) => {
     await expect(fit(exact, { inputs, ...problem }, { registry })).rejects.toThrow(message);

@@ -31,7 +31,7 @@ describe("Gaussian process on a kernel", () => {
     const process = conditionGaussianProcess(doubled, matrixFromRows([[1], [1], [0.4]]), 0);
     expect(process.warnings[0]).toContain("rank 2 of 3");
     expectClose(predictGaussianProcess(process, doubled, Float64Array.of(2, 2, 1.5)).mean.data, [1, 1, 0.4], { absolute: 1e-12 });
-    expect(() => conditionGaussianProcess(doubled, matrixFromRows([[1], [1.1], [0.4]]), 0)).toThrow("targets: expected values in the range of the kernel");
+    expect(() => conditionGaussianProcess(doubled, matrixFromRows([[1], [1.1], [0.4]]), 0)).toThrow("targets: expected no component outside the range of the kernel");
   });
 
   it("an indefinite kernel is rejected", () => {

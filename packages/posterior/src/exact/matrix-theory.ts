@@ -25,7 +25,8 @@ function requireProper(problem: SpectralProblem, chain: PlainChain, path: string
   const narrow = chain.widths.findIndex((width) => width < d);
   if (narrow >= 0) throw inputError(`network.widths[${narrow}]`, `at least ${d}, the number of outputs, when the temperature is 0`, chain.widths[narrow]);
   const values = symmetricEigenvalues(multiplyTransposedLeft(problem.targets, problem.targets));
-  if (!(values[0]! > 1e-13 * values[d - 1]!)) throw inputError(path, `targets whose ${d} columns are linearly independent when the temperature is 0`, "columns that are not");
+  const independent = values.filter((value) => value > 1e-13 * values[d - 1]!).length;
+  if (independent < d) throw inputError(path, `${d} linearly independent columns when the temperature is 0`, independent);
 }
 
 /** A problem with several outputs (or biases in hidden layers) ready to sample: rotated targets and the posterior over chain coordinates. */

@@ -24,7 +24,7 @@ export function scalarLogDensity(chain: PlainChain, kernel: Matrix, value: Matri
   if (data.readoutBias === 0 && data.targets.every((target) => target === 0)) {
     const power = -data.values.length / 2;
     const moment = logMoment(chain, power);
-    if (moment === Infinity) throw inputError(path, `a value other than 0 (the density diverges there: a width is not above ${data.values.length}, the rank of the kernel)`, "zeros");
+    if (moment === Infinity) throw inputError(path, `a value other than 0 (the density diverges there: a width is not above ${data.values.length}, the rank of the kernel)`, 0);
     return { logDensity: pinned + moment + power * Math.log(2 * Math.PI) - 0.5 * data.values.reduce((sum, kappa) => sum + Math.log(kappa), 0), warnings: spectral.warnings };
   }
   return { logDensity: pinned + integrateScalarPosterior(scalarLaw(chain.widths, chain.variances), data).logEvidence, warnings: spectral.warnings };

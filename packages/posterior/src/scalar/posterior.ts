@@ -29,7 +29,7 @@ const largestGrid = 2 ** 14;
  */
 export function integrateScalarPosterior(law: ScalarLaw, data: ScalarData): ScalarPosterior {
   if (data.temperature === 0 && data.targets.every((value) => value === 0)) {
-    throw inputError("targets", "values that are not all zero when the temperature is 0 (the posterior of the mixing variable would not be normalisable)", "zeros");
+    throw inputError("targets", "values that are not all zero when the temperature is 0 (the posterior of the mixing variable would not be normalisable)", 0);
   }
   const evaluate = (u: number): Sample => {
     const prior = logPriorDensity(law, u);

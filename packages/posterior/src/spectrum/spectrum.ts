@@ -127,6 +127,6 @@ export function projectTargets(spectrum: Spectrum, targets: Matrix, path = "targ
 /** @throws FinitewidthError (code "input") when T = 0 and the targets have a component outside the range of the kernel: their density is zero. */
 export function requireInRange(targets: ProjectedTargets, largestTarget: number, path = "targets"): void {
   if (targets.residualLargest > 1e-10 * Math.max(largestTarget, 1e-300) && targets.residualLargest > 0) {
-    throw inputError(path, "values in the range of the kernel when the temperature is 0 (inputs that are repeated or outnumber the features leave other values impossible)", "a component outside it");
+    throw inputError(path, "no component outside the range of the kernel when the temperature is 0 (inputs that are repeated or outnumber the features make others impossible)", targets.residualLargest);
   }
 }
