@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import katex from "katex";
+import { renderToString } from "katex";
 import MarkdownIt from "markdown-it";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -38,7 +38,7 @@ markdown.inline.ruler.before("escape", "math", (state, silent) => {
 markdown.renderer.rules.math = (tokens, index, _options, env) => {
   const { content, meta } = tokens[index];
   try {
-    return katex.renderToString(content, { output: "mathml", displayMode: meta.display, throwOnError: true, strict: "ignore" });
+    return renderToString(content, { output: "mathml", displayMode: meta.display, throwOnError: true, strict: "ignore" });
   } catch (error) {
     problems.push(`${env.page}: formula ${JSON.stringify(content)}: ${error.message}`);
     return content;

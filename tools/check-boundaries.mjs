@@ -1,11 +1,11 @@
 // Dependency arrows point one way: a package may depend only on layers below its own, prior models and theories never on each other,
 // browser-capable packages never on Node-only ones, published packages never on private ones.
-// Usage: node check-boundaries.mjs <package folder relative to the workspace root>
+// Usage: node check-boundaries.mjs <package folder relative to the workspace root> [workspace root]
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const workspace = dirname(dirname(fileURLToPath(import.meta.url)));
+const workspace = process.argv[3] ?? dirname(dirname(fileURLToPath(import.meta.url)));
 const allowed = {
   core: [],
   linalg: ["core"],

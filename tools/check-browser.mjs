@@ -1,5 +1,5 @@
 // Installs prior-conv + posterior from tarballs, bundles the convolution example with Vite, holds the bundle to its budget and runs it in headless
-// Chromium, with and without cross-origin isolation. Needs Chromium: CHROMIUM names it, default /usr/bin/chromium. Exit status 3: there is none.
+// Chromium, with and without cross-origin isolation. Needs Chromium or Chrome; CHROMIUM names one elsewhere. Exit status 3: there is none.
 // Usage: node tools/check-browser.mjs
 import { createServer } from "node:http";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
@@ -20,9 +20,10 @@ const sameNumbers = (a, b) => {
   return x === y;
 };
 
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-if (!existsSync(executablePath)) {
-  console.error(`skipped: no Chromium at ${executablePath}; install it or set CHROMIUM`);
+const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].filter(Boolean);
+const executablePath = candidates.find((file) => existsSync(file));
+if (executablePath === undefined) {
+  console.error(`no Chromium at ${candidates.join(", ")}; install it or set CHROMIUM`);
   process.exit(3);
 }
 const work = mkdtempSync(join(tmpdir(), "finitewidth-browser-"));

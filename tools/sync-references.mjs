@@ -1,10 +1,11 @@
 // Writes the project references of every tsconfig.json from the workspace dependencies in package.json; with --check only compares.
+// Usage: node sync-references.mjs [--check] [workspace root]
 import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const check = process.argv.includes("--check");
+const root = process.argv.slice(2).find((argument) => argument !== "--check") ?? dirname(dirname(fileURLToPath(import.meta.url)));
 const folders = ["verification", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}`)].filter((folder) => existsSync(join(root, folder, "tsconfig.json")));
 const folderOf = new Map(folders.map((folder) => [JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")).name, folder]));
 
