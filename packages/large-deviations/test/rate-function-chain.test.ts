@@ -1,6 +1,6 @@
 import { matrixFromRows, type ConvolutionalNetwork, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
-import { stackSiteKernels } from "@finitewidth/numerics";
+import { reduceSites, stackFeatures, stackSiteKernels } from "@finitewidth/numerics";
 import { convolutionalMixing } from "@finitewidth/prior-conv";
 import { fullyConnectedChain } from "@finitewidth/prior-fc";
 import { describe, expect, it } from "vitest";
@@ -39,10 +39,16 @@ describe("convolutional chains", () => {
     const law = convolutionalMixing(networkOf(entry));
     const kernels = stackSiteKernels(law.siteKernels(matrixFromRows(entry.X.map((image) => image.flat()))), law.sites);
     const targets = matrixFromRows(entry.Y);
+    const features = stackFeatures(reduceSites(law.siteFeatures(matrixFromRows(entry.X.map((image) => image.flat()))), law.siteBases[0]!));
     const scaling = entry.scaling === "proportional" ? "standard" : "mean-field";
     const [best, ...others] = chainRateMinima({ chain: law.chain, data: siteChainData(law.chain, kernels, targets, entry.temperature), referenceWidth: entry.referenceWidth, scaling });
     expect(best.converged).toBe(true);
     expect(others).toEqual([]);
+    // features give the same covariances and gradients as kernels between sites
+    const weight = { weight: 1, logDeterminant: 0.3 };
+    const [one, two] = [kernels, features].map((source) => siteChainData(law.chain, source, targets, entry.temperature).evaluate(best.mixing, weight)!);
+    expectClose([two!.logDeterminant, two!.quadratic], [one!.logDeterminant, one!.quadratic], { relative: 1e-10 });
+    expectClose(two!.gradients[0]!, one!.gradients[0]!, { relative: 1e-9, absolute: 1e-10 });
     const tolerance = { relative: 1e-7, absolute: 1e-8 };
     expectClose([best.action], [expected.action], tolerance, "action");
     expectClose(dataCovariance(law.chain, kernels, best.mixing, targets.shape[1]), expected.renormalisedKernel, tolerance, "renormalised kernel");

@@ -1,6 +1,6 @@
 import { FinitewidthError, zeros, type Matrix, type WishartChain } from "@finitewidth/core";
 import { addDiagonal, cholesky, identity, multiply, multiplyTransposedRight, solveCholesky, symmetricEigen } from "@finitewidth/linalg";
-import { addConstantCovariance, biasCovariance, biasCovarianceAdjoint, constantCovarianceAdjoint, hasUpperBiases, siteCovariance, siteCovarianceAdjoint, type SiteKernels } from "@finitewidth/numerics";
+import { addConstantCovariance, biasCovariance, biasCovarianceAdjoint, constantCovarianceAdjoint, hasUpperBiases, siteCovariance, siteCovarianceAdjoint, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
 import type { DataWeight, SpectralData } from "./spectral-data.js";
 
 /** What the data say about a chain of mixing matrices M_1 … M_L. */
@@ -47,7 +47,7 @@ export function kroneckerChainData({ eigenvalues, targets, temperature }: Spectr
 }
 
 /** Chains over sites, or with biases: covariance Σ_ij M_1 K_ij + B ⊗ 11ᵀ + T over (output, point). O((PD)³ + (PDS)²) a call. */
-export function siteChainData(chain: WishartChain, kernels: SiteKernels, targets: Matrix, temperature: number): ChainData {
+export function siteChainData(chain: WishartChain, kernels: SiteKernels | StackedFeatures, targets: Matrix, temperature: number): ChainData {
   const [points, outputs] = targets.shape;
   const size = points * outputs;
   const y = zeros(size, 1);
@@ -72,7 +72,7 @@ export function siteChainData(chain: WishartChain, kernels: SiteKernels, targets
 }
 
 /** Covariance of the outputs at rows × columns given a chain, biases included, noise not. */
-export function dataCovariance(chain: WishartChain, kernels: SiteKernels, mixing: readonly Matrix[], outputs: number): Matrix {
+export function dataCovariance(chain: WishartChain, kernels: SiteKernels | StackedFeatures, mixing: readonly Matrix[], outputs: number): Matrix {
   const covariance = siteCovariance(kernels, outputs, mixing[0]!);
   if (hasUpperBiases(chain)) addConstantCovariance(covariance, biasCovariance(chain, outputs, mixing));
   return covariance;

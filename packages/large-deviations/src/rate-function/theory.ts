@@ -20,7 +20,7 @@ import {
   type Theory,
 } from "@finitewidth/core";
 import { multiplyTransposedRight } from "@finitewidth/linalg";
-import { expandSites, hasUpperBiases, siteGeometryOf, stackSiteKernels } from "@finitewidth/numerics";
+import { expandSites, hasUpperBiases, reduceSites, siteGeometryOf, stackFeatures, stackSiteKernels, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
 import { actionFigure, eigenvalueFigure, siteMapFigure } from "./figures.js";
 import { firstHiddenKernelOverSites, hiddenKernelsAtMinimum } from "./hidden-kernels.js";
 import { predictRotated, solveKronecker } from "./kronecker-solution.js";
@@ -59,12 +59,12 @@ async function fit(problem: Problem, _options: LargeDeviationOptions, run: Run):
   const outputs = problem.targets.shape[1];
   const N = referenceWidthOf(law);
   run.signal?.throwIfAborted();
-  const kernels = law.siteKernels(problem.inputs);
-  const kronecker = isKronecker(law) ? solveKronecker(problem, chain, kernels[0]!, N) : undefined;
-  const solution = kronecker?.solution ?? solveSites(problem, chain, stackSiteKernels(kernels, law.sites), N);
+  const kernel = isKronecker(law) ? law.siteKernels(problem.inputs)[0]! : undefined;
+  const kronecker = kernel === undefined ? undefined : solveKronecker(problem, chain, kernel, N);
+  const solution = kronecker?.solution ?? solveSites(problem, chain, siteSource(law, problem.inputs), N);
   run.signal?.throwIfAborted();
   const arrays = { ...mixingArrays(solution), ...(kronecker ? spectralArrays(kronecker.data) : {}) };
-  const hiddenKernels = hiddenKernelsOf(problem, law, kernels, solution, kronecker?.data);
+  const hiddenKernels = hiddenKernelsOf(problem, law, kernel, solution, kronecker?.data);
   const base: Posterior = {
     theory: largeDeviation.name,
     problem,
@@ -78,6 +78,12 @@ async function fit(problem: Problem, _options: LargeDeviationOptions, run: Run):
     figures: figuresOf(problem, law, solution, kronecker?.data),
   };
   return { ...base, train: predictAt(base, law, problem.inputs, false) };
+}
+
+/** Features of the sites where the law knows them, else kernels between them. */
+function siteSource(law: MixingLaw, inputs: Matrix): SiteKernels | StackedFeatures {
+  const geometry = siteGeometryOf(law);
+  return geometry === undefined ? stackSiteKernels(law.siteKernels(inputs), law.sites) : stackFeatures(reduceSites(geometry.siteFeatures(inputs), geometry.siteBases[0]!));
 }
 
 function mixingArrays({ mixing, spread }: Solution): Record<string, Tensor> {
@@ -134,9 +140,9 @@ function warningsOf(law: MixingLaw, { solver, minima }: Solution, outputs: numbe
   return warnings;
 }
 
-function hiddenKernelsOf(problem: Problem, law: MixingLaw, kernels: readonly Matrix[], solution: Solution, data: SpectralData | undefined): readonly Matrix[] | undefined {
+function hiddenKernelsOf(problem: Problem, law: MixingLaw, kernel: Matrix | undefined, solution: Solution, data: SpectralData | undefined): readonly Matrix[] | undefined {
   const N = referenceWidthOf(law);
-  if (siteGeometryOf(law) === undefined) return data === undefined ? undefined : hiddenKernelsAtMinimum(law.chain, solution.mixing, kernels[0]!, data, problem.scaling, N);
+  if (siteGeometryOf(law) === undefined) return data === undefined || kernel === undefined ? undefined : hiddenKernelsAtMinimum(law.chain, solution.mixing, kernel, data, problem.scaling, N);
   if (law.chain.layers.length > 1) return undefined;
   const first = firstHiddenKernelOverSites(problem, law, solution.mixing, N);
   return first === undefined ? undefined : [first];
@@ -199,7 +205,7 @@ function predictOverSites(posterior: Posterior, law: MixingLaw, inputs: Matrix, 
   const [points, size] = inputs.shape;
   const { mixing, spread } = storedSolution(posterior);
   const scale = outputVariance(problem, law);
-  const kernels = stackSiteKernels(law.siteKernels(problem.inputs), law.sites);
+  const kernels = siteSource(law, problem.inputs);
   const mean = zeros(points, outputs);
   const variance = zeros(points, outputs);
   const step = wantCovariance ? points : blockSize;
