@@ -1,7 +1,7 @@
 // One benchmark process: every kernel of @finitewidth/linalg beside ml-matrix and OpenBLAS (one thread), interleaved round by round.
 // CPU time of this process per call; a ratio is the median of the per-round ratios. Prints JSON. Started by bench.mjs.
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix as MlMatrix } from "ml-matrix";
-import { addDiagonal, affine, applyReflectors, backend, cholesky, createThreadedWasmBackend, createTurboWasmBackend, createWasmBackend, evaluateShifted, gram, kernelMap, mapArcsin, mapErf, mapExp, multiply, referenceBackend, solveCholesky, streamNormals, symmetricEigen, symmetricEigenvalues, symmetrise, tridiagonalise } from "@finitewidth/linalg";
+import { addDiagonal, affine, applyReflectors, backend, cholesky, createThreadedWasmBackend, createTurboWasmBackend, createWasmBackend, evaluateShifted, fillStreamNormals, gram, fusedKernelMap, mapArcsin, mapErf, mapExp, multiply, referenceBackend, solveCholesky, symmetricEigen, symmetricEigenvalues, symmetrise, tridiagonalise } from "@finitewidth/linalg";
 import { loadOpenBlas } from "@finitewidth/linalg-native";
 import { stream } from "@finitewidth/random";
 
@@ -105,12 +105,12 @@ function mapRows(n) {
   const out = new Float64Array(n * n);
   const javaScript = (f) => slow(() => x.map(f));
   return [
-    ["erf kernel", { finitewidth: () => kernelMap("erf", covariance), TypeScript: slow(() => referenceBackend.symmetricKernel("erf", covariance)) }],
-    ["relu kernel", { finitewidth: () => kernelMap("relu", covariance), TypeScript: slow(() => referenceBackend.symmetricKernel("relu", covariance)) }],
-    ["erf", { finitewidth: () => mapErf(x), TypeScript: slow(() => referenceBackend.map("erf", x)) }],
-    ["exp", { finitewidth: () => mapExp(x), TypeScript: javaScript(Math.exp) }],
-    ["arcsin", { finitewidth: () => mapArcsin(x), TypeScript: javaScript(Math.asin) }],
-    ["normals", { finitewidth: () => streamNormals(n * n, [1, 2, 3]), TypeScript: () => random.normals(out) }],
+    ["erf kernel", { finitewidth: () => fusedKernelMap("erf", covariance, { out }), TypeScript: slow(() => referenceBackend.symmetricKernel("erf", covariance, out)) }],
+    ["relu kernel", { finitewidth: () => fusedKernelMap("relu", covariance, { out }), TypeScript: slow(() => referenceBackend.symmetricKernel("relu", covariance, out)) }],
+    ["erf", { finitewidth: () => mapErf(x, out), TypeScript: slow(() => referenceBackend.map("erf", x, out)) }],
+    ["exp", { finitewidth: () => mapExp(x, out), TypeScript: javaScript(Math.exp) }],
+    ["arcsin", { finitewidth: () => mapArcsin(x, out), TypeScript: javaScript(Math.asin) }],
+    ["normals", { finitewidth: () => fillStreamNormals(out, [1, 2, 3]), TypeScript: () => random.normals(out) }],
   ].map(([name, competitors]) => compare(name, n, competitors, 7, 1));
 }
 

@@ -76,7 +76,7 @@ function next(): u64 {
 }
 
 function uniform(): f64 {
-  return <f64>(next() >> 11) * (1.0 / 9007199254740992);
+  return <f64>(<i64>(next() >> 11)) * (1.0 / 9007199254740992);
 }
 
 // In (0, 1], for logarithms.
@@ -103,6 +103,23 @@ function philox(c0: u32, c1: u32, c2: u32, c3: u32, k0: u32, k1: u32): void {
   high = <u64>c2 | ((<u64>c3) << 32);
 }
 
+// A number beyond the bottom layer (Marsaglia 1964).
+function tail(): f64 {
+  let x: f64;
+  let y: f64;
+  do {
+    x = -logarithm(positiveUniform()) / EDGE;
+    y = -logarithm(positiveUniform());
+  } while (y + y < x * x);
+  return EDGE + x;
+}
+
+// x if it lies under the density in layer i, −1 if not.
+function wedge(i: i32, x: f64): f64 {
+  const height = get(heights, i) + uniform() * (get(heights, i + 1) - get(heights, i));
+  return height < exponential(0.5 * x * x) ? x : -1;
+}
+
 /** Philox4x32-10 for the test against the published answers: four words at `at`. */
 export function philoxWords(c0: u32, c1: u32, c2: u32, c3: u32, k0: u32, k1: u32, at: usize): void {
   philox(c0, c1, c2, c3, k0, k1);
@@ -122,23 +139,36 @@ export function normals(count: i32, a: u32, b: u32, c: u32, block: u32, at: usiz
   s2 = low;
   s3 = high;
   if ((s0 | s1 | s2 | s3) == 0) s0 = 1;
+  // The state lives in locals while the draw is inside its layer (99 of 100), in the globals for the rest.
+  let l0 = s0;
+  let l1 = s1;
+  let l2 = s2;
+  let l3 = s3;
   const end = at + ((<usize>count) << 3);
   while (at < end) {
-    const bits = next();
-    const i = <i32>(bits & 255);
+    const bits = rotl<u64>(l0 + l3, 23) + l0;
+    const t = l1 << 17;
+    l2 ^= l0;
+    l3 ^= l1;
+    l1 ^= l2;
+    l0 ^= l3;
+    l2 ^= t;
+    l3 = rotl<u64>(l3, 45);
+    const i = <usize>(bits & 255) << 3;
     const sign = (bits & 256) << 55;
-    let x = <f64>(bits >> 11) * (1.0 / 9007199254740992) * get(edges, i);
-    if (x >= get(edges, i + 1)) {
-      if (i == 0) {
-        let y: f64;
-        do {
-          x = -logarithm(positiveUniform()) / EDGE;
-          y = -logarithm(positiveUniform());
-        } while (y + y < x * x);
-        x += EDGE;
-      } else if (get(heights, i) + uniform() * (get(heights, i + 1) - get(heights, i)) >= exponential(0.5 * x * x)) {
-        continue;
-      }
+    let x = <f64>(<i64>(bits >> 11)) * (1.0 / 9007199254740992) * load<f64>(edges + i);
+    if (x >= load<f64>(edges + i, 8)) {
+      s0 = l0;
+      s1 = l1;
+      s2 = l2;
+      s3 = l3;
+      const accepted = i == 0 ? tail() : wedge(<i32>(i >> 3), x);
+      l0 = s0;
+      l1 = s1;
+      l2 = s2;
+      l3 = s3;
+      if (accepted < 0) continue;
+      x = accepted;
     }
     store<u64>(at, reinterpret<u64>(x) | sign);
     at += 8;

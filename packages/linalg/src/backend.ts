@@ -36,10 +36,11 @@ export interface Backend {
   symmetricEigen(a: Matrix): SymmetricEigen;
   /** Fills `out`, at most 4096 numbers, with the start of one block of a stream of normals; the same bits from every backend. */
   normalBlock(out: Float64Array, key: StreamKey, block: number): void;
-  map(kind: ElementwiseMap, x: Float64Array): Float64Array;
-  /** E φ(h_i)φ(h_j), upper triangle of the covariance read; undefined when an entry is not finite. */
-  symmetricKernel(kind: KernelMap, covariance: Matrix): Matrix | undefined;
-  crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array): Matrix | undefined;
+  /** out := f(x); `out` may be x. */
+  map(kind: ElementwiseMap, x: Float64Array, out: Float64Array): void;
+  /** out := E φ(h_i)φ(h_j), upper triangle of the covariance read; `out` may be its data. False when an entry is not finite. */
+  symmetricKernel(kind: KernelMap, covariance: Matrix, out: Float64Array): boolean;
+  crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array, out: Float64Array): boolean;
 }
 
 let current: Backend | undefined;

@@ -8,19 +8,25 @@ export type ElementwiseMap = "exp" | "erf" | "arcsin";
 /** Activations with a closed-form second moment: erf, relu = max(h, 0), step = 1 for h > 0 and ½ at 0, sign. */
 export type KernelMap = "erf" | "relu" | "step" | "sign";
 
-/** e^x for every entry. Relative error about 1 ulp. O(n). */
-export function mapExp(x: Float64Array): Float64Array {
-  return backend().map("exp", x);
+function elementwise(kind: ElementwiseMap, x: Float64Array, out: Float64Array): Float64Array {
+  if (out.length !== x.length) throw shapeError("out", `${x.length} numbers`, `${out.length}`);
+  backend().map(kind, x, out);
+  return out;
 }
 
-/** erf x for every entry. Relative error below 2·10⁻¹⁵. O(n). */
-export function mapErf(x: Float64Array): Float64Array {
-  return backend().map("erf", x);
+/** e^x for every entry, into `out` (a fresh array, or one to be reused: x itself too). Relative error about 1 ulp. O(n). */
+export function mapExp(x: Float64Array, out: Float64Array = new Float64Array(x.length)): Float64Array {
+  return elementwise("exp", x, out);
 }
 
-/** arcsin x for every entry, NaN outside [−1, 1] like Math.asin. Error about 1 ulp. O(n). */
-export function mapArcsin(x: Float64Array): Float64Array {
-  return backend().map("arcsin", x);
+/** erf x for every entry, into `out` like `mapExp`. Relative error below 2·10⁻¹⁵. O(n). */
+export function mapErf(x: Float64Array, out: Float64Array = new Float64Array(x.length)): Float64Array {
+  return elementwise("erf", x, out);
+}
+
+/** arcsin x for every entry, into `out` like `mapExp`; NaN outside [−1, 1] like Math.asin. Error about 1 ulp. O(n). */
+export function mapArcsin(x: Float64Array, out: Float64Array = new Float64Array(x.length)): Float64Array {
+  return elementwise("arcsin", x, out);
 }
 
 function requireVariances(variances: Float64Array, path: string): void {
@@ -28,10 +34,12 @@ function requireVariances(variances: Float64Array, path: string): void {
   if (at >= 0) throw inputError(`${path}[${at}]`, "a variance ≥ 0", variances[at]);
 }
 
-function finite(result: Matrix | undefined, covariance: Matrix): Matrix {
-  if (result !== undefined) return result;
-  requireFinite(covariance, "covariance");
-  throw inputError("covariance", "finite numbers", "an infinite one");
+/** Where `fusedKernelMap` takes its variances from and puts its result. */
+export interface FusedKernelMapOptions {
+  /** Variances of the preactivations of the rows and of the columns; without them the covariance is symmetric with the variances on its diagonal. */
+  readonly variances?: { readonly rows: Float64Array; readonly columns: Float64Array };
+  /** Array that receives the result instead of a fresh one; the data of the covariance is allowed (undefined after an error). */
+  readonly out?: Float64Array;
 }
 
 /**
@@ -43,16 +51,25 @@ function finite(result: Matrix | undefined, covariance: Matrix): Matrix {
  * two sets of preactivations, e.g. test and training inputs.
  * @throws FinitewidthError (code "input") for NaN or a negative variance, (code "shape"). O(n²). Sources: Williams 1998; Cho and Saul 2009.
  */
-export function kernelMap(kind: KernelMap, covariance: Matrix, variances?: { readonly rows: Float64Array; readonly columns: Float64Array }): Matrix {
-  if (variances === undefined) {
-    const n = squareSize(covariance, "covariance");
-    requireVariances(Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!), "diagonal of covariance");
-    return finite(backend().symmetricKernel(kind, covariance), covariance);
-  }
-  const { rows, columns } = variances;
+export function fusedKernelMap(kind: KernelMap, covariance: Matrix, options: FusedKernelMapOptions = {}): Matrix {
+  const { variances, out = new Float64Array(covariance.data.length) } = options;
+  if (out.length !== covariance.data.length) throw shapeError("out", `${covariance.data.length} numbers`, `${out.length}`);
   const [m, n] = covariance.shape;
-  if (rows.length !== m || columns.length !== n) throw shapeError("variances", `${m} rows and ${n} columns`, `${rows.length} and ${columns.length}`);
-  requireVariances(rows, "variances.rows");
-  requireVariances(columns, "variances.columns");
-  return finite(backend().crossKernel(kind, covariance, rows, columns), covariance);
+  let finite: boolean;
+  if (variances === undefined) {
+    squareSize(covariance, "covariance");
+    requireVariances(Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!), "diagonal of covariance");
+    finite = backend().symmetricKernel(kind, covariance, out);
+  } else {
+    const { rows, columns } = variances;
+    if (rows.length !== m || columns.length !== n) throw shapeError("variances", `${m} rows and ${n} columns`, `${rows.length} and ${columns.length}`);
+    requireVariances(rows, "variances.rows");
+    requireVariances(columns, "variances.columns");
+    finite = backend().crossKernel(kind, covariance, rows, columns, out);
+  }
+  if (!finite) {
+    requireFinite(covariance, "covariance");
+    throw inputError("covariance", "finite numbers", "an infinite one");
+  }
+  return { data: out, shape: covariance.shape };
 }

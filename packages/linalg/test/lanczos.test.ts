@@ -1,10 +1,10 @@
 import { zeros } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { addDiagonal, affine, cholesky, evaluateShifted, identity, kernelMap, gram, lanczos, multiply, multiplyVector, solveCholesky, stochasticLogDeterminant } from "../src/index.js";
+import { addDiagonal, affine, cholesky, evaluateShifted, identity, fusedKernelMap, gram, lanczos, multiply, multiplyVector, solveCholesky, stochasticLogDeterminant } from "../src/index.js";
 import { randomMatrix, uniforms } from "./matrices.js";
 
 const n = 200;
-const kernel = kernelMap("erf", affine(0.1, gram(randomMatrix(n, 30, 1))));
+const kernel = fusedKernelMap("erf", affine(0.1, gram(randomMatrix(n, 30, 1))));
 const apply = (x: Float64Array) => multiplyVector(kernel, x);
 const y = randomMatrix(n, 1, 2);
 

@@ -1,6 +1,6 @@
 import { matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { gram, kernelMap, mapArcsin, mapErf, mapExp, referenceBackend, setBackend, transpose, type KernelMap } from "../src/index.js";
+import { gram, fusedKernelMap, mapArcsin, mapErf, mapExp, referenceBackend, setBackend, transpose, type KernelMap } from "../src/index.js";
 import { availableBackends } from "./backends.js";
 import { expectClose } from "../../../tools/testing.ts";
 import { maxDifference, randomMatrix } from "./matrices.js";
@@ -47,11 +47,16 @@ for (const kernels of availableBackends()) {
       const covariance = gram(randomMatrix(n, 30, 4));
       const variances = Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!);
       for (const kind of kinds) {
-        const full = within(() => kernelMap(kind, covariance));
+        const full = within(() => fusedKernelMap(kind, covariance));
         expect(full.data).toEqual(transpose(full).data);
-        expect(maxDifference(full.data, referenceBackend.symmetricKernel(kind, covariance)!.data)).toBeLessThan(1e-14);
+        const reference = new Float64Array(n * n);
+        expect(referenceBackend.symmetricKernel(kind, covariance, reference)).toBe(true);
+        const inPlace = matrix(n, n, covariance.data.slice());
+        expect(within(() => fusedKernelMap(kind, inPlace, { out: inPlace.data })).data).toBe(inPlace.data);
+        expect(inPlace).toEqual(full);
+        expect(maxDifference(full.data, reference)).toBeLessThan(1e-14);
         const part = matrix(40, n, covariance.data.slice(0, 40 * n));
-        const cross = within(() => kernelMap(kind, part, { rows: variances.subarray(0, 40), columns: variances }));
+        const cross = within(() => fusedKernelMap(kind, part, { variances: { rows: variances.subarray(0, 40), columns: variances } }));
         // Only off the diagonal: the correlation of a variable with itself is exactly 1 in the symmetric map alone.
         for (let i = 0; i < 40; i++) cross.data[i * n + i] = full.data[i * n + i]!;
         expect(maxDifference(cross.data, full.data.subarray(0, 40 * n))).toBeLessThan(1e-14);
@@ -59,19 +64,21 @@ for (const kernels of availableBackends()) {
     });
     it("known values: equal, opposite and orthogonal inputs, zero variance", () => {
       const c = matrix(4, 4, Float64Array.of(2, 2, -2, 0, 2, 2, -2, 0, -2, -2, 2, 0, 0, 0, 0, 0));
-      expectClose(within(() => kernelMap("relu", c)), [1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], { absolute: 1e-15 });
-      expectClose(within(() => kernelMap("step", c)), [0.5, 0.5, 0, 0.25, 0.5, 0.5, 0, 0.25, 0, 0, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25], { absolute: 1e-8 });
-      expectClose(within(() => kernelMap("sign", c)), [1, 1, -1, 0, 1, 1, -1, 0, -1, -1, 1, 0, 0, 0, 0, 0], { absolute: 3e-8 });
+      expectClose(within(() => fusedKernelMap("relu", c)), [1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], { absolute: 1e-15 });
+      expectClose(within(() => fusedKernelMap("step", c)), [0.5, 0.5, 0, 0.25, 0.5, 0.5, 0, 0.25, 0, 0, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25], { absolute: 1e-8 });
+      expectClose(within(() => fusedKernelMap("sign", c)), [1, 1, -1, 0, 1, 1, -1, 0, -1, -1, 1, 0, 0, 0, 0, 0], { absolute: 3e-8 });
       const v = (2 / Math.PI) * Math.asin(0.8);
-      expectClose(within(() => kernelMap("erf", c)), [v, v, -v, 0, v, v, -v, 0, -v, -v, v, 0, 0, 0, 0, 0], { absolute: 1e-15 });
+      expectClose(within(() => fusedKernelMap("erf", c)), [v, v, -v, 0, v, v, -v, 0, -v, -v, v, 0, 0, 0, 0, 0], { absolute: 1e-15 });
     });
     it("names what is wrong with a covariance", () => {
       const bad = gram(randomMatrix(30, 3, 1));
       bad.data[5 * 30 + 7] = Number.NaN;
-      expect(() => within(() => kernelMap("erf", bad))).toThrow(/covariance\[5\]\[7\]: expected a finite number, got NaN/);
+      expect(() => within(() => fusedKernelMap("erf", bad))).toThrow(/covariance\[5\]\[7\]: expected a finite number, got NaN/);
       bad.data[5 * 30 + 7] = Infinity;
-      expect(() => within(() => kernelMap("relu", bad))).toThrow(/covariance\[5\]\[7\].*Infinity/);
-      expect(() => within(() => kernelMap("relu", matrix(1, 1, Float64Array.of(-1))))).toThrow(/variance ≥ 0, got -1/);
+      expect(() => within(() => fusedKernelMap("relu", bad))).toThrow(/covariance\[5\]\[7\].*Infinity/);
+      expect(() => within(() => fusedKernelMap("relu", bad, { out: new Float64Array(3) }))).toThrow(/out: expected 900 numbers/);
+      expect(() => within(() => mapErf(new Float64Array(3), new Float64Array(2)))).toThrow(/out: expected 3 numbers/);
+      expect(() => within(() => fusedKernelMap("relu", matrix(1, 1, Float64Array.of(-1))))).toThrow(/variance ≥ 0, got -1/);
     });
   });
 }

@@ -1,12 +1,12 @@
-import { zeros, type Matrix } from "@finitewidth/core";
+import type { Matrix } from "@finitewidth/core";
 import type { ElementwiseMap, KernelMap } from "../maps.js";
 import { erf } from "./erf.js";
 
 const functions: Record<ElementwiseMap, (x: number) => number> = { exp: Math.exp, erf, arcsin: Math.asin };
 
-export function map(kind: ElementwiseMap, x: Float64Array): Float64Array {
+export function map(kind: ElementwiseMap, x: Float64Array, out: Float64Array): void {
   const f = functions[kind];
-  return x.map((value) => f(value));
+  for (let i = 0; i < x.length; i++) out[i] = f(x[i]!);
 }
 
 // E φ(h₁)φ(h₂) from the correlation parameter r (clamped) and √(ab).
@@ -32,34 +32,32 @@ export function factorsOf(kind: KernelMap, variances: Float64Array): Float64Arra
   return variances.map((a) => (a > 0 ? 1 / Math.sqrt(a) : 0));
 }
 
-export function symmetricKernel(kind: KernelMap, c: Matrix): Matrix | undefined {
+export function symmetricKernel(kind: KernelMap, c: Matrix, out: Float64Array): boolean {
   const n = c.shape[0];
-  if (!c.data.every(Number.isFinite)) return undefined;
+  if (!c.data.every(Number.isFinite)) return false;
   const variances = Float64Array.from({ length: n }, (_, i) => c.data[i * n + i]!);
   const factors = factorsOf(kind, variances);
-  const out = zeros(n, n);
   for (let i = 0; i < n; i++) {
-    out.data[i * n + i] = diagonalValue(kind, variances[i]!, variances[i]! * factors[i]! ** 2);
+    out[i * n + i] = diagonalValue(kind, variances[i]!, variances[i]! * factors[i]! ** 2);
     for (let j = i + 1; j < n; j++) {
       const value = kernelValue(kind, c.data[i * n + j]! * factors[i]! * factors[j]!, Math.sqrt(variances[i]!) * Math.sqrt(variances[j]!));
-      out.data[i * n + j] = value;
-      out.data[j * n + i] = value;
+      out[i * n + j] = value;
+      out[j * n + i] = value;
     }
   }
-  return out;
+  return true;
 }
 
-export function crossKernel(kind: KernelMap, c: Matrix, rowVariances: Float64Array, columnVariances: Float64Array): Matrix | undefined {
+export function crossKernel(kind: KernelMap, c: Matrix, rowVariances: Float64Array, columnVariances: Float64Array, out: Float64Array): boolean {
   const [m, n] = c.shape;
-  if (!c.data.every(Number.isFinite)) return undefined;
+  if (!c.data.every(Number.isFinite)) return false;
   const rowFactors = factorsOf(kind, rowVariances);
   const columnFactors = factorsOf(kind, columnVariances);
-  const out = zeros(m, n);
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
       const size = Math.sqrt(rowVariances[i]!) * Math.sqrt(columnVariances[j]!);
-      out.data[i * n + j] = kernelValue(kind, c.data[i * n + j]! * rowFactors[i]! * columnFactors[j]!, size);
+      out[i * n + j] = kernelValue(kind, c.data[i * n + j]! * rowFactors[i]! * columnFactors[j]!, size);
     }
   }
-  return out;
+  return true;
 }

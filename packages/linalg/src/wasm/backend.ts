@@ -236,10 +236,9 @@ function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backen
   }
 
   // Maps go through the memory in blocks that stay in the cache, so that every number travels once each way.
-  function map(kind: ElementwiseMap, x: Float64Array): Float64Array {
+  function map(kind: ElementwiseMap, x: Float64Array, out: Float64Array): void {
     const n = x.length;
-    if (n < smallFactor) return referenceBackend.map(kind, x);
-    const out = new Float64Array(n);
+    if (n < smallFactor) return referenceBackend.map(kind, x, out);
     const [at] = arena.layout("function values", [mapBlock]);
     const block = arena.view(at, mapBlock);
     for (let from = 0; from < n; from += mapBlock) {
@@ -248,12 +247,10 @@ function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backen
       kernels.map(elementwiseCodes[kind], part.length, at);
       out.set(part.length === mapBlock ? block : block.subarray(0, part.length), from);
     }
-    return out;
   }
 
-  function crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array): Matrix | undefined {
+  function crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array, out: Float64Array): boolean {
     const [m, n] = covariance.shape;
-    const out = new Float64Array(m * n);
     const step = Math.max(1, Math.floor(kernelBlock / Math.max(n, 1)));
     const [at, rows, columns, work] = arena.layout(`${step} rows of a kernel with ${n} columns`, [step * n, step, n, 2 * (step + n)]);
     put(columns, columnVariances);
@@ -262,15 +259,14 @@ function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backen
       const count = Math.min(step, m - i);
       put(at, part);
       put(rows, rowVariances.subarray(i, i + count));
-      if (kernels.crossKernel(kernelCodes[kind], count, n, at, rows, columns, work) === 0) return undefined;
+      if (kernels.crossKernel(kernelCodes[kind], count, n, at, rows, columns, work) === 0) return false;
       out.set(arena.view(at, part.length), i * n);
     }
-    return { data: out, shape: [m, n] };
+    return true;
   }
 
-  function symmetricKernel(kind: KernelMap, covariance: Matrix): Matrix | undefined {
+  function symmetricKernel(kind: KernelMap, covariance: Matrix, out: Float64Array): boolean {
     const n = covariance.shape[0];
-    const out = new Float64Array(n * n);
     const variances = Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!);
     const factors = factorsOf(kind, variances);
     const step = Math.max(1, Math.min(64, Math.floor(kernelBlock / Math.max(n, 1))));
@@ -283,7 +279,7 @@ function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backen
       const width = n - i0;
       for (let i = 0; i < count; i++) block.set(covariance.data.subarray((i0 + i) * n + i0, (i0 + i + 1) * n), i * width);
       const tail = columns + i0 * 8;
-      if (kernels.crossKernel(kernelCodes[kind], count, width, at, tail, tail, work) === 0) return undefined;
+      if (kernels.crossKernel(kernelCodes[kind], count, width, at, tail, tail, work) === 0) return false;
       for (let i = 0; i < count; i++) {
         block[i * width + i] = diagonalValue(kind, variances[i0 + i]!, variances[i0 + i]! * factors[i0 + i]! ** 2);
         out.set(block.subarray(i * width + i, (i + 1) * width), (i0 + i) * n + i0 + i);
@@ -294,7 +290,7 @@ function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backen
         for (let i = 0; i < end; i++) out[target + i] = block[i * width + j]!;
       }
     }
-    return { data: out, shape: [n, n] };
+    return true;
   }
 
   const { tridiagonalEigenvalues } = referenceBackend;
