@@ -52,15 +52,24 @@ export async function samplePosterior(target: PosteriorTarget, run: SamplingRun,
     const check = importanceSample(target, fit, Math.min(options.draws, 4000), random(6));
     if (exact !== undefined && Math.abs(exact.logEvidence - check.logEvidence) < 5 * check.logEvidenceStandardError + 1e-6) return exact;
   }
+  let reference: PosteriorSample | undefined;
   if (target.dimension <= importanceLimit) {
     const weighted = importanceSample(target, fit, options.draws, random(1));
     await breathe(2, 4, "importance sampling");
     const { paretoShape = 0, effectiveSampleSize, draws } = weighted.diagnostics;
     if (paretoShape <= paretoLimit && effectiveSampleSize >= leastEffectiveFraction * draws) return weighted;
+    reference = weighted;
   }
   const markov = await runChains(target, fit, options, random, breathe);
   if (markov.rHat > 1.1) return tempered(target, options, random, breathe);
-  return withBridge(target, markov, random, breathe);
+  const bridged = await withBridge(target, markov, random, breathe);
+  return reference !== undefined && missesMode(bridged, reference) ? tempered(target, options, random, breathe) : bridged;
+}
+
+/** Poor importance weights miss evidence, they do not invent it: more of it than the chains found means a mode that the chains did not visit. */
+function missesMode(chains: PosteriorSample, reference: PosteriorSample): boolean {
+  const excess = reference.logEvidence - chains.logEvidence;
+  return excess > 0.2 && excess > 3 * Math.hypot(chains.logEvidenceStandardError, reference.logEvidenceStandardError);
 }
 
 type Breathe = (done: number, total: number, note: string) => Promise<void>;

@@ -1,0 +1,113 @@
+import { stream } from "@finitewidth/random";
+import { describe, expect, it } from "vitest";
+import { acceptanceRatio, bridgeEvidence, gaussianOf, hamiltonianSample, importanceSample, laplaceFit, latticeSample, samplePosterior, temperedSample, type PosteriorTarget, type PosteriorSample } from "../src/index.js";
+
+/**
+ * Prior N(0, 1), likelihood Π_i ½[N(m_i | x_i, v_i) + w N(−m_i | x_i, v_i)]: Gaussian for w = 0, 2^d modes for w = 1. Everything is known:
+ * the evidence is Π_i ½(1 + w) N(m_i | 0, 1 + v_i), the posterior mean of x_i is m_i/(1 + v_i) (w = 0) or 0 (w = 1).
+ */
+function toyTarget(means: readonly number[], variances: readonly number[], w: 0 | 1): PosteriorTarget & { readonly logEvidence: number } {
+  const d = means.length;
+  const logNormal = (x: number, v: number): number => -0.5 * (Math.log(2 * Math.PI * v) + (x * x) / v);
+  return {
+    dimension: d,
+    bound: 60,
+    logEvidence: means.reduce((sum, m, i) => sum + Math.log((1 + w) / 2) + logNormal(m, 1 + variances[i]!), 0),
+    evaluate(x, gradients) {
+      let [logPrior, logLikelihood] = [0, 0];
+      for (let i = 0; i < d; i++) {
+        const [m, v] = [means[i]!, variances[i]!];
+        const [a, b] = [logNormal(x[i]! - m, v), logNormal(x[i]! + m, v)];
+        const top = Math.max(a, b);
+        const share = w === 0 ? 1 : Math.exp(a - top) / (Math.exp(a - top) + Math.exp(b - top));
+        logPrior += logNormal(x[i]!, 1);
+        logLikelihood += Math.log(0.5) + (w === 0 ? a : top + Math.log(Math.exp(a - top) + Math.exp(b - top)));
+        if (gradients) {
+          gradients.prior[i] = -x[i]!;
+          gradients.likelihood[i] = -(share * (x[i]! - m) + (1 - share) * (x[i]! + m)) / v;
+        }
+      }
+      return { logPrior, logLikelihood };
+    },
+    samplePrior: (random, out) => void random.normals(out),
+  };
+}
+
+/** E x_i with its standard error from the batches. */
+function meanOf({ points, weights, batches, batchCount }: Pick<PosteriorSample, "points" | "weights" | "batches" | "batchCount">, i: number): { readonly mean: number; readonly error: number } {
+  const sums = new Float64Array(batchCount);
+  const totals = new Float64Array(batchCount);
+  points.forEach((x, k) => {
+    sums[batches[k]!]! += weights[k]! * x[i]!;
+    totals[batches[k]!]! += weights[k]!;
+  });
+  const mean = sums.reduce((a, b) => a + b, 0);
+  return { mean, error: Math.sqrt(sums.reduce((total, value, b) => total + (value - totals[b]! * mean) ** 2, 0)) };
+}
+
+const run = { seed: 5 };
+
+describe("samplers on targets with known answers", () => {
+  const narrow = toyTarget([1.5, -0.8], [0.1, 0.5], 0);
+
+  it("Laplace fit and lattice are exact for a Gaussian", () => {
+    const fit = laplaceFit(narrow);
+    expect(fit.mode[0]).toBeCloseTo(1.5 / 1.1, 8);
+    const sample = latticeSample(narrow, fit)!;
+    expect(Math.abs(sample.logEvidence - narrow.logEvidence)).toBeLessThan(1e-10);
+    expect(meanOf(sample, 1).mean).toBeCloseTo(-0.8 / 1.5, 9);
+  });
+
+  it("importance sampling: evidence and means within their errors, weights bounded", () => {
+    const sample = importanceSample(narrow, laplaceFit(narrow), 4000, stream(1));
+    expect(Math.abs(sample.logEvidence - narrow.logEvidence) / sample.logEvidenceStandardError).toBeLessThan(4);
+    const { mean, error } = meanOf(sample, 0);
+    expect(Math.abs(mean - 1.5 / 1.1) / error).toBeLessThan(4);
+    expect(sample.diagnostics.paretoShape).toBeLessThan(0.5);
+    expect(sample.weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);
+  });
+
+  it("a second mode out of reach of the lattice and of the chains is noticed by the prior draws", async () => {
+    // modes at ±2 of width 0.14: a factor e^−100 between them, a few percent of the prior at each
+    const split = toyTarget([2], [0.02], 1);
+    const sample = await samplePosterior(split, run, { draws: 4000, chains: 4, chainDraws: 100, warmup: 50 });
+    expect(Math.abs(sample.logEvidence - split.logEvidence)).toBeLessThan(4 * sample.logEvidenceStandardError);
+    expect(Math.abs(meanOf(sample, 0).mean)).toBeLessThan(0.3);
+  });
+
+  it("Hamiltonian chains and Bennett's ratio in 24 dimensions", async () => {
+    const d = 24;
+    const target = toyTarget(Array.from({ length: d }, (_, i) => Math.sin(i)), Array.from({ length: d }, (_, i) => 0.05 + 0.1 * i), 0);
+    const sample = await samplePosterior(target, run, { draws: 1000, chains: 4, chainDraws: 250, warmup: 100 });
+    expect(sample.diagnostics.method).toBe("hmc");
+    expect(sample.diagnostics.rHat).toBeLessThan(1.02);
+    expect(Math.abs(sample.logEvidence - target.logEvidence) / sample.logEvidenceStandardError).toBeLessThan(4.5);
+    for (const i of [0, 7, 23]) {
+      const { mean, error } = meanOf(sample, i);
+      expect(Math.abs(mean - Math.sin(i) / (1.05 + 0.1 * i)) / error, `coordinate ${i}`).toBeLessThan(4.5);
+    }
+  });
+
+  it("bridge from a poor Gaussian fit still gives the evidence", async () => {
+    const chains = await hamiltonianSample(narrow, laplaceFit(narrow), { chains: 2, draws: 200, warmup: 50 }, (c) => stream(2, c));
+    const fit = gaussianOf(chains.points, 3);
+    const { value, variance } = await bridgeEvidence(narrow, fit, { chains: 8, draws: 60, warmup: 20 }, stream(3));
+    expect(Math.abs(value - narrow.logEvidence) / Math.sqrt(3 * variance)).toBeLessThan(4.5);
+    expect(acceptanceRatio([1, 1, 1], [1, 1, 1]).value).toBeCloseTo(1, 10);
+  });
+
+  it("tempering finds all four modes", async () => {
+    const four = toyTarget([2, 1.5], [0.02, 0.02], 1);
+    const { points, logEvidence } = await temperedSample(four, 1000, stream(4));
+    expect(Math.abs(logEvidence - four.logEvidence)).toBeLessThan(0.4);
+    const corners = [0, 0, 0, 0];
+    for (const x of points) corners[(x[0]! > 0 ? 2 : 0) + (x[1]! > 0 ? 1 : 0)]! += 1;
+    expect(Math.min(...corners)).toBeGreaterThan(100);
+  });
+
+  it("a cancelled run stops between steps", async () => {
+    const controller = new AbortController();
+    controller.abort(new Error("enough"));
+    await expect(samplePosterior(narrow, { seed: 1, signal: controller.signal })).rejects.toThrow("enough");
+  });
+});
