@@ -39,6 +39,9 @@ describe("threaded backend", () => {
     const expected = results(one);
     for (const { backend } of threaded) results(backend).forEach((numbers, i) => expect(maxDifference(numbers, expected[i]!)).toBe(0));
   });
+  it("refuses a number of threads that is none", async () => {
+    await expect(createThreadedWasmBackend(0)).rejects.toThrow(/threads: expected an integer from 1 to 64, got 0/);
+  });
   it("is undefined where memory cannot be shared", async () => {
     const original = globalThis.SharedArrayBuffer;
     Reflect.deleteProperty(globalThis, "SharedArrayBuffer");

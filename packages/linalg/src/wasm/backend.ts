@@ -1,4 +1,4 @@
-import { FinitewidthError, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, inputError, type Matrix } from "@finitewidth/core";
 import type { Backend } from "../backend.js";
 import type { SymmetricEigen } from "../eigen.js";
 import { relaxedModule } from "../generated/relaxed.wasm.js";
@@ -84,9 +84,11 @@ export interface ThreadedBackend {
 /**
  * The WebAssembly backend with `threads` threads (the caller's included) that share its memory: products, and what is made of them, from
  * about n = 200. Results are those of one thread, bit for bit. For one large problem; many chains are better served by one worker each.
+ * @throws FinitewidthError (code "input") for a number of threads that is not 1 … 64.
  * Undefined where WebAssembly memory cannot be shared (a page without cross-origin isolation) or workers do not start.
  */
 export async function createThreadedWasmBackend(threads: number, options: WasmOptions = {}): Promise<ThreadedBackend | undefined> {
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= 64)) throw inputError("threads", "an integer from 1 to 64", threads);
   if (typeof WebAssembly === "undefined" || typeof SharedArrayBuffer === "undefined") return undefined;
   const limitBytes = Math.min(options.memoryLimitBytes ?? addressable, addressable);
   for (const variant of options.variant === undefined ? (["relaxed", "simd"] as const) : [options.variant]) {
