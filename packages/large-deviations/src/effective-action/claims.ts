@@ -9,9 +9,10 @@ type StatedErrors = { readonly [Quantity in "mean" | "variance" | "train" | "ker
 
 /**
  * None for φ = identity with one hidden layer and one output averaged over Q; O(1/N) for its saddle; otherwise relative errors, as fractions of the
- * largest entry, measured against sampled networks with P ≈ N ≈ 16 (docs/theories/effective-action.md, "When to trust it"). The predictive mean is
- * claimed for odd activations with one hidden layer: for others its error is as large as what a wrong width or variance changes in it, so that a
- * comparison could not fail.
+ * largest entry, measured against sampled networks at α = P/N between 0.5 and 4 (docs/theories/effective-action.md, "When to trust it"); they grow with
+ * α above 1. The predictive mean is claimed for odd activations with one hidden layer at α ≤ 1, their hidden kernel at α ≤ 2: elsewhere the
+ * error is as large as what a wrong width or variance changes, so that a comparison could not fail. The cumulant correction divides the error of the
+ * mean by three or more.
  */
 function errorsOf(setting: Setting, options: EffectiveActionOptions): StatedErrors {
   const all = (error: Claim["error"]): StatedErrors => ({ mean: error, variance: error, train: error, kernel: error });
@@ -19,10 +20,17 @@ function errorsOf(setting: Setting, options: EffectiveActionOptions): StatedErro
   const kind = kindOf(setting, options);
   if (linear && kind === "scalar" && options.mode === "integral") return all("exact");
   if (linear && kind !== "blocks") return all({ order: 1 });
-  if (kind === "chain") return { variance: { relative: 0.3 }, train: { relative: 0.05 } };
-  if (hiddenLayers(setting.problem.network) > 1) return { variance: { relative: 0.27 }, train: { relative: 0.05 } };
-  if (!setting.activation.odd) return { variance: { relative: 0.15 }, train: { relative: 0.05 }, kernel: { relative: 0.2 } };
-  return { mean: { relative: 0.15 }, variance: { relative: 0.15 }, train: { relative: 0.05 }, kernel: { relative: 0.12 } };
+  const load = setting.problem.inputs.shape[0] / Math.min(...setting.widths);
+  /** `relative` at α ≤ 1, growing as α^power above. */
+  const growing = (relative: number, power: number): Claim["error"] => ({ relative: relative * Math.max(1, load) ** power });
+  if (hiddenLayers(setting.problem.network) > 1) return { variance: { relative: 0.27 }, train: growing(0.06, 0.6) };
+  if (!setting.activation.odd) return { variance: growing(0.15, 0.6), train: growing(0.05, 0.4), kernel: growing(0.2, 0.25) };
+  const corrected = kind === "scalar" && options.correction === "cumulant";
+  const variance = growing(0.15, 0.3);
+  const train = growing(0.05, 0.5);
+  if (load > 2) return { variance, train };
+  const kernel = growing(0.12, 1);
+  return load > 1 ? { variance, train, kernel } : { mean: { relative: (corrected ? 0.05 : 0.15) * Math.max(load, 0.3) }, variance, train, kernel };
 }
 
 /** What a fit stands behind. */
