@@ -128,10 +128,10 @@ describe("refusals and warnings", () => {
     if (outcome) expect(outcome.message).toMatch(/data strength/);
   });
 
-  it("claims the first layer to O(1/N²) in standard scaling, and the predictor only with mean-field scaling", async () => {
+  it("claims the first layer to O(1/N²) with weak data in standard scaling, and the predictor only with mean-field scaling", async () => {
     const run = inlineRun({ registry });
     const of = async (scaling: "standard" | "mean-field") => {
-      const scenario = { name: "test", problem: createProblem({ ...problem({ network: net({ activation: "identity" }) }), scaling }, registry), testInputs: draw(2, 3, 4) };
+      const scenario = { name: "test", problem: createProblem({ ...problem({ network: net({ activation: "identity" }), temperature: scaling === "standard" ? 10 : 0.1 }), scaling }, registry), testInputs: draw(2, 3, 4) };
       const out: string[] = [];
       for await (const claim of forwardBackward.claims(scenario, validate(forwardBackward.options, {}, "options"), run)) out.push(`${claim.id}: ${JSON.stringify(claim.error)}`);
       return out;

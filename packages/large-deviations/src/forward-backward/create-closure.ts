@@ -1,6 +1,6 @@
 import type { Activation } from "@finitewidth/core";
 import type { TiltClosure } from "./closure.js";
-import { firstOrderClosure } from "./first-order-closure.js";
+import { firstOrderClosure, usesFourPointFunctions } from "./first-order-closure.js";
 import { gaussianVariationalClosure } from "./gaussian-variational.js";
 import { homogeneousClosure, isHomogeneousPlane } from "./homogeneous-closure.js";
 import { isLinear, linearClosure } from "./linear-closure.js";
@@ -26,4 +26,7 @@ export function createClosure(activation: Activation, options: ClosureOptions): 
 
 /** Whether the closure's averages carry the error of random nodes, which other scrambles can estimate. */
 export const isSampled = (activation: Activation, { order, closure, dimensions }: Pick<ClosureOptions, "order" | "closure" | "dimensions">): boolean =>
-  !isLinear(activation) && !usesLattice(dimensions, activation.smooth) && !isHomogeneousPlane(activation, dimensions) && (order === "first" || closure === "quadrature");
+  !isLinear(activation) &&
+  !usesLattice(dimensions, activation.smooth) &&
+  !isHomogeneousPlane(activation, dimensions) &&
+  (order === "first" ? !usesFourPointFunctions(activation, dimensions) : closure === "quadrature");

@@ -1,4 +1,4 @@
-import { applyAdjointJacobian, crossKernelMap, kernelMap } from "@finitewidth/activations";
+import { applyAdjointJacobian, crossKernelMap, kernelMap, vertexContraction } from "@finitewidth/activations";
 import { zeros, type Activation, type Matrix } from "@finitewidth/core";
 import { block, combine, diagonalOf, innerProduct, multiply, symmetrise, transpose } from "@finitewidth/linalg";
 import type { TiltClosure, TestKernels, TiltedMeasure } from "./closure.js";
@@ -37,6 +37,14 @@ function remainderOf(activation: Activation, kernel: Matrix, conjugate: Matrix, 
   return { whitened: nodes.points, features, weights, total };
 }
 
+/**
+ * Whether four-point functions are cheaper than nodes would be inaccurate: P⁴/24 evaluations, microseconds each where they have closed forms (erf and
+ * homogeneous φ), milliseconds by quadrature, for which a lattice does as well up to three points.
+ */
+export function usesFourPointFunctions({ name, degree }: Activation, points: number): boolean {
+  return name === "erf" || degree !== undefined ? points <= 16 : points === 4;
+}
+
 /** Four-point contraction, and its second-chaos part. */
 export interface FourPointContraction {
   /** Cov_{N(0,C)}[φφᵀ, φᵀAφ]: P × P. */
@@ -46,13 +54,14 @@ export interface FourPointContraction {
 }
 
 /**
- * Cov_{N(0,C)}[φφᵀ, φᵀAφ] without a P⁴ tensor: the second-chaos part exactly, the rest from nodes with hᵀBh subtracted (linear φ has no rest; relu
- * and sign at two points are integrated exactly). O(n P²). Source: docs/theories/forward-backward.md, "First order".
+ * Cov_{N(0,C)}[φφᵀ, φᵀAφ] without a P⁴ tensor. Few points: by four-point functions (relu and sign at two: by angles), exactly. Otherwise the second-chaos
+ * part exactly and the rest from nodes with hᵀBh subtracted, O(n P²); linear φ has no rest. Source: docs/theories/forward-backward.md, "First order".
  */
 export function fourPointContraction(activation: Activation, kernel: Matrix, conjugate: Matrix, nodes: GaussianNodes): FourPointContraction {
   const second = secondChaos(activation, kernel, conjugate);
   if (isLinear(activation)) return { full: second, secondChaos: second };
   if (isHomogeneousPlane(activation, kernel.shape[0])) return { full: symmetrise(homogeneousContraction(activation, kernel, conjugate)), secondChaos: second };
+  if (usesFourPointFunctions(activation, kernel.shape[0])) return { full: symmetrise(vertexContraction(activation, kernel, conjugate)), secondChaos: second };
   const { features, weights, total } = remainderOf(activation, kernel, conjugate, nodes);
   const rest = combine(1, weightedGram(features, weights), -total, kernelMap(activation, kernel));
   return { full: symmetrise(combine(1, second, 1, rest)), secondChaos: second };
@@ -92,11 +101,13 @@ export function firstOrderClosure(activation: Activation, nodes: GaussianNodes):
       const variances = test.variances.map((value) => activation.moments.diagonal(value));
       const padded = zeros(size + 1, size + 1);
       for (let i = 0; i < size; i++) padded.data.set(conjugate.data.subarray(i * size, (i + 1) * size), i * (size + 1));
-      const remainder = isLinear(activation) ? undefined : remainderOf(activation, kernel, conjugate, nodes);
+      const exact = !isLinear(activation) && usesFourPointFunctions(activation, size);
+      const remainder = isLinear(activation) || exact ? undefined : remainderOf(activation, kernel, conjugate, nodes);
       const means = remainder ? multiply(remainder.whitened, x) : undefined;
       for (let t = 0; t < points; t++) {
-        const second = secondChaos(activation, joined(kernel, test, t), padded);
-        const row = block(second, size, size + 1, 0, size + 1).data;
+        const joint = joined(kernel, test, t);
+        const correction = exact ? vertexContraction(activation, joint, padded) : secondChaos(activation, joint, padded);
+        const row = block(correction, size, size + 1, 0, size + 1).data;
         const zeroth = cross.data.slice(t * size, (t + 1) * size);
         const variance = variances[t]!;
         for (let a = 0; a < size; a++) cross.data[t * size + a]! += weightVariance * row[a]!;

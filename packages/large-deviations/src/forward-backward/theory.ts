@@ -1,4 +1,4 @@
-import { hiddenLayers, refusal, type Claim, type Matrix, type Posterior, type Problem, type Registry, type Run, type Scenario, type Theory } from "@finitewidth/core";
+import { refusal, type Claim, type Matrix, type Posterior, type Problem, type Registry, type Run, type Scenario, type Theory } from "@finitewidth/core";
 import { trustedForce } from "./diagnose.js";
 import { fitForwardBackward } from "./fit.js";
 import { isLinear } from "./linear-closure.js";
