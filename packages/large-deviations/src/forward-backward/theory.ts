@@ -35,7 +35,7 @@ async function* claims(scenario: Scenario, options: ForwardBackwardOptions, run:
     const order = !strong && l === 0 ? 2 : 1;
     yield {
       id: `hidden-kernel-${l + 1}`,
-      statement: `The posterior mean kernel of hidden layer ${l + 1} solves the forward–backward equations${weak && l > 0 ? ", up to the prior shift of order 1/N" : ""}.`,
+      statement: `The posterior mean kernel of hidden layer ${l + 1} solves the forward–backward equations${!strong && l > 0 ? ", up to the prior shift of order 1/N" : ""}.`,
       source,
       estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 },
       value,
