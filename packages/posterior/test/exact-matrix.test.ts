@@ -1,4 +1,5 @@
 import { fit, inlineRun, matrixFromRows } from "@finitewidth/core";
+import { logGamma } from "@finitewidth/numerics";
 import { describe, expect, it } from "vitest";
 import { exact, nngp } from "../src/index.js";
 import { expectClose, expectWithinStandardErrors } from "../../../tools/testing.ts";
@@ -67,13 +68,18 @@ describe("theory exact, several outputs", () => {
     expect(a.posterior.diagnostics["method"]).toBe("importance");
   });
 
-  it("prior density of two outputs, one layer: multivariate t", async () => {
-    // one input of kernel k: f = √k F z with F Fᵀ = Q; density of a 2-vector under scale mixtures Q ~ W_2(N, I/N) is a function of |f| only
+  it("prior density of two outputs, one layer: invariant under rotations, known at 0", async () => {
     const run = inlineRun({ registry });
     const network = { type: "fully-connected", activation: "identity", widths: [5], weightVariance: [1, 1], biasVariance: [0, 0] };
     const x = matrixFromRows([[1, 0], [0, 1]]);
     const value = (angle: number) => matrixFromRows([[Math.cos(angle), Math.sin(angle)], [-0.5 * Math.sin(angle), 0.5 * Math.cos(angle)]]);
     const answer = await exact.prior!({ network, inputs: x, outputs: 2, evaluateAt: [value(0), value(1)], samples: 1 }, {}, run);
     expectClose(answer.logDensity![0]!, answer.logDensity![1]!, { absolute: 1e-8 });
+    // at 0 the density is E|Q|^{−1} (2π)^{−2}|K|^{−1}: finite for wide layers only
+    const atZero = (widths: number[]) => exact.prior!({ network: Object.assign({}, network, { widths }), inputs: x, outputs: 2, evaluateAt: [matrixFromRows([[0, 0], [0, 0]])], samples: 1 }, { draws: 2000 }, run);
+    const n = 9;
+    const logInverse = 2 * Math.log(n / 2) + [0, 1].reduce((sum, i) => sum + logGamma((n - i) / 2 - 1) - logGamma((n - i) / 2), 0);
+    expectClose((await atZero([n])).logDensity![0]!, logInverse - 2 * Math.log(2 * Math.PI) + 2 * Math.log(2), { absolute: 1e-6 });
+    await expect(atZero([3])).rejects.toThrow("evaluateAt[0]: expected 2 linearly independent columns");
   });
 });

@@ -18,15 +18,19 @@ const workLimit = 1e10;
 
 const tensor = (data: Float64Array, ...shape: number[]): Tensor => ({ data, shape });
 
-/** @throws FinitewidthError (code "input") at T = 0 for a singular posterior: a layer narrower than the outputs, or targets of rank below D. */
-function requireProper(problem: SpectralProblem, chain: PlainChain, path: string): void {
+/**
+ * @throws FinitewidthError (code "input") at T = 0 for a singular posterior: a layer narrower than the outputs, or targets of rank below D. A
+ * density of the prior (`density`) is finite at such targets too when all widths exceed rank K + D − 1, where E|Q|^{−rank/2} exists.
+ */
+function requireProper(problem: SpectralProblem, chain: PlainChain, path: string, density: boolean): void {
   if (problem.temperature > 0) return;
   const d = problem.targets.shape[1];
   const narrow = chain.widths.findIndex((width) => width < d);
   if (narrow >= 0) throw inputError(`network.widths[${narrow}]`, `at least ${d}, the number of outputs, when the temperature is 0`, chain.widths[narrow]);
   const values = symmetricEigenvalues(multiplyTransposedLeft(problem.targets, problem.targets));
   const independent = values.filter((value) => value > 1e-13 * values[d - 1]!).length;
-  if (independent < d) throw inputError(path, `${d} linearly independent columns when the temperature is 0`, independent);
+  const finite = density && Math.min(...chain.widths) > problem.spectrum.values.length + d - 1;
+  if (independent < d && !finite) throw inputError(path, `${d} linearly independent columns when the temperature is 0`, independent);
 }
 
 /** A problem with several outputs (or biases in hidden layers) ready to sample: rotated targets and the posterior over chain coordinates. */
@@ -36,12 +40,12 @@ export interface MatrixProblem {
   readonly target: MatrixTarget;
 }
 
-/** Diagonalises the kernel, rotates the outputs and sets up the target. `path` names the targets in errors. */
-export function matrixProblem(kernel: Matrix, targets: Matrix, temperature: number, chain: PlainChain, path = "targets"): MatrixProblem {
+/** Diagonalises the kernel, rotates the outputs and sets up the target. `path` names the targets in errors; `density` see `requireProper`. */
+export function matrixProblem(kernel: Matrix, targets: Matrix, temperature: number, chain: PlainChain, path = "targets", density = false): MatrixProblem {
   const given = spectralProblem(kernel, targets, temperature, { readout: chain.readoutBias, hidden: hasHiddenBias(chain) }, path);
   // A readout bias that T = 0 pins is no longer random.
   const effective = given.pinned === undefined ? chain : { ...chain, readoutBias: 0 };
-  requireProper(given, effective, path);
+  requireProper(given, effective, path, density);
   const rotation = targets.shape[1] === 1 ? identity(1) : outputRotation(given);
   const spectral = { ...given, targets: multiply(given.targets, rotation) };
   return { spectral, rotation, target: matrixTarget(effective, spectral) };
@@ -148,7 +152,7 @@ export function predictFromMatrix(posterior: Posterior, problem: Problem, law: M
 
 /** log density of f(X) (P × D) under the prior, by sampling the chain at T = 0; on the range of K where K is singular. */
 export async function matrixLogDensity(chain: PlainChain, kernel: Matrix, value: Matrix, path: string, options: SamplingOptions, run: SamplingRun): Promise<LogDensityAt> {
-  const { spectral, target } = matrixProblem(kernel, value, 0, chain, path);
+  const { spectral, target } = matrixProblem(kernel, value, 0, chain, path, true);
   const sample = await samplePosterior(target, run, options);
   return {
     logDensity: sample.logEvidence + (spectral.pinned?.logDensity ?? 0),
