@@ -30,9 +30,9 @@ const bound = 4.5;
 
 describe("exact posteriors of linear networks (one-dimensional quadrature)", () => {
   it.each([
-    ["one-layer", { draws: 800 }],
-    ["two-layers", { draws: 800 }],
-    ["two-layers", { sampler: "gibbs", draws: 800, warmup: 100 }],
+    ["one-layer", { draws: 500, warmup: 300 }],
+    ["two-layers", { draws: 500, warmup: 300 }],
+    ["two-layers", { sampler: "gibbs", draws: 500, warmup: 50 }],
     ["three-layers", { draws: 300, warmup: 250 }],
   ])("%s, %j", async (name, options) => {
     const { inputs, expected } = readFixture<ScalarFixture>(`deep-linear/posterior-scalar-${name}`);
@@ -80,8 +80,8 @@ describe("every sampler has the same answer", () => {
   it.each([
     { readout: "sampled", draws: 800, warmup: 400 },
     { metric: "diagonal", draws: 600, warmup: 300 },
-    { sampler: "mala", draws: 3000, warmup: 500, storedDraws: 500 },
-    { sampler: "langevin", stepSize: 0.01, draws: 6000, warmup: 500, storedDraws: 500 },
+    { sampler: "mala", draws: 2500, warmup: 400, storedDraws: 500 },
+    { sampler: "langevin", stepSize: 0.015, draws: 4000, warmup: 400, storedDraws: 400 },
   ])("%j", async (options) => {
     const [expected, found] = [await reference, await sample({ widths: [4], activation: "erf", biasVariance: 0.1 }, data, options, { seed: 5 })];
     const [a, b] = [await expected.predict(test), await found.predict(test)];
@@ -92,7 +92,7 @@ describe("every sampler has the same answer", () => {
   });
 
   it("large Langevin steps show their bias, and the result says so", async () => {
-    const [expected, found] = [await reference, await sample({ widths: [4], activation: "erf", biasVariance: 0.1 }, data, { sampler: "langevin", stepSize: 0.2, draws: 3000, warmup: 200, storedDraws: 300 })];
+    const [expected, found] = [await reference, await sample({ widths: [4], activation: "erf", biasVariance: 0.1 }, data, { sampler: "langevin", stepSize: 0.2, draws: 2000, warmup: 100, storedDraws: 300 })];
     const score = worstScore(found.posterior.hiddenKernels![0]!.data, found.posterior.standardError!.hiddenKernels![0]!.data, expected.posterior.hiddenKernels![0]!.data, expected.posterior.standardError!.hiddenKernels![0]!.data);
     expect(score).toBeGreaterThan(bound);
     expect(found.posterior.warnings.join()).toMatch(/biased by its step size/);
