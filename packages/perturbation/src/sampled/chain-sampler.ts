@@ -1,4 +1,4 @@
-import { zeros, type Matrix } from "@finitewidth/core";
+import { rowRange, zeros, type Matrix } from "@finitewidth/core";
 import { block, multiply, multiplyTransposedLeft, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { forwardBackward, pushToOutput, type ForwardBackward, type KernelChain } from "../kernel-flow/kernel-chain.js";
@@ -21,11 +21,15 @@ export interface ChainSampling {
   readonly pieces: GaussianPieces;
   /** Joint law of all points (needed for covariances); otherwise that of each further point with the training points. */
   readonly covariance: boolean;
+  /** Draws for Z and W; C:B uses four times as many. */
   readonly log2Draws: number;
   readonly seed: number;
   readonly batch: number;
   tick(fraction: number): void;
 }
+
+/** C:B costs two matrix products and carries most of the noise of evidence and kernels: it uses 2² times the draws of the projections. */
+const log2ContractionFactor = 2;
 
 /**
  * Single-neuron noise of every layer pushed linearly to the output: h ~ N(0, Kᵏ), M = lift(φφᵀ − Gᵏ) and so on up to K^{L+1}; to first order
@@ -35,9 +39,10 @@ export interface ChainSampling {
 export function sampleChainBatch({ chain, trainPoints, rows, pieces, covariance, log2Draws, seed, batch, tick }: ChainSampling): SampledBatch {
   const { layers, sites, activation } = chain;
   const L = layers.length;
-  const phi = layers.map((layer, k) => sampleActivations(activation, conditionalFactor(layer.kernel, trainPoints * sites, sites, covariance), log2Draws, seed, batch, k));
+  const count = 2 ** log2Draws;
+  const phi = layers.map((layer, k) => sampleActivations(activation, conditionalFactor(layer.kernel, trainPoints * sites, sites, covariance), log2Draws + log2ContractionFactor, seed, batch, k));
   const shifts = forwardBackward(chain, padGradient(pieces, chain.output.shape[0]), (l, b) => sampledContraction(phi[l]!, b));
-  const projections = layers.map((_, k) => accumulateProjection(pushedNoise(chain, k, phi[k]!, trainPoints, (fraction) => tick((k + fraction) / L)), 2 ** log2Draws, rows, pieces, stream(seed, batch, k, 1), covariance));
+  const projections = layers.map((_, k) => accumulateProjection(pushedNoise(chain, k, rowRange(phi[k]!, 0, count), trainPoints, (fraction) => tick((k + fraction) / L)), count, rows, pieces, stream(seed, batch, k, 1), covariance));
   return { shifts, projections };
 }
 

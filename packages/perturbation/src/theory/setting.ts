@@ -19,7 +19,7 @@ export interface Setting {
 }
 
 /** Composite points up to which "auto" evaluates all four-point functions: closed forms cost microseconds, quadrature milliseconds. */
-const exactLimit = (activation: Activation): number => ("batch" in activation.moments ? (activation.smooth ? 5 : 0) : 24);
+const exactLimit = (activation: Activation): number => ("batch" in activation.moments ? (activation.smooth ? 5 : 0) : 30);
 
 /** Bytes that the sampled engine may need for its n × n matrices. */
 const sampledMemoryLimit = 2 ** 32;
