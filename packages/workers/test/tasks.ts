@@ -47,3 +47,10 @@ export const throwsRange = task("throwsRange", () => {
 
 /** Names of the plug-ins that the worker knows. */
 export const plugins = task("plugins", (_chunk: null, { registry }) => registry.plugins.map((entry) => entry.name));
+
+/** Numbers that depend on the index only, after some time. */
+export const slowNumbers = task("slowNumbers", ({ index, milliseconds }: { index: number; milliseconds: number }, { tick }) => {
+  const end = Date.now() + milliseconds;
+  while (Date.now() < end) tick(0);
+  return Array.from({ length: 5 }, (_, i) => Math.sin(100 * index + i));
+});
