@@ -1,4 +1,4 @@
-import { isFullyConnected, refusal, resolveNetwork, toStandardScaling, type Claim, type Matrix, type MixingLaw, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Scenario, type Theory } from "@finitewidth/core";
+import { isFullyConnected, refusal, resolveNetwork, toStandardScaling, widthsOf, type Claim, type Matrix, type MixingLaw, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Scenario, type Tensor, type Theory } from "@finitewidth/core";
 import { defaultSampling } from "../sampling/sample.js";
 import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
@@ -29,18 +29,37 @@ function requireLaw(network: Problem["network"], registry: Registry): MixingLaw 
 
 async function fit(given: Problem, options: ExactOptions, run: Run): Promise<Posterior> {
   run.signal?.throwIfAborted();
-  const problem = toStandardScaling(given);
+  return { ...inMixingUnits(await fitStandard(toStandardScaling(given), options, run), given), problem: given };
+}
+
+/**
+ * With mean-field scaling the outputs carry a further 1/√N_L, which the standard form puts into the readout variance. The mixing variable is
+ * reported without it (K/N and T/N in its place), so that it tends to the minimiser of the rate function.
+ */
+function inMixingUnits(posterior: Posterior, { scaling, network }: Problem): Posterior {
+  if (scaling === "standard") return posterior;
+  const width = widthsOf(network)!.at(-1)!;
+  const scaled = (value: number | Tensor): number | Tensor => (typeof value === "number" ? width * value : { data: value.data.map((entry) => width * entry), shape: value.shape });
+  const { orderParameter, standardError } = posterior;
+  return {
+    ...posterior,
+    ...(orderParameter === undefined ? {} : { orderParameter: scaled(orderParameter) }),
+    ...(standardError?.orderParameter === undefined ? {} : { standardError: { ...standardError, orderParameter: scaled(standardError.orderParameter) } }),
+  };
+}
+
+async function fitStandard(problem: Problem, options: ExactOptions, run: Run): Promise<Posterior> {
   const law = requireLaw(problem.network, run.registry);
   const chain = plainChain(law.chain);
   if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
     const posterior = fitScalar(problem, law, chain, isFullyConnected(problem.network), run);
-    return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)), problem: given };
+    return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)) };
   }
   if (chain !== undefined) {
     const posterior = await fitMatrix(problem, law, chain, isFullyConnected(problem.network), { ...defaultSampling, ...options }, run);
-    return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)), problem: given };
+    return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)) };
   }
-  return { ...(await fitSiteChain(problem, law, options, run)), problem: given };
+  return fitSiteChain(problem, law, options, run);
 }
 
 /** Points times outputs up to which the learned kernels of a network whose mixing matrix has one site, but whose layers have more, are found. */

@@ -5,7 +5,7 @@ import { stream } from "@finitewidth/random";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
 import type { SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
-import { drawHiddenKernels, reducedTaps, type NetworkDrawing } from "./network-draw.js";
+import { drawHiddenKernels, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
 import { addPrediction, eachConditional, finishPrediction, predictGiven, predictJointly, testKernels, trainGiven, type PredictionSums, type SiteDraws } from "./predict.js";
 import { meanMixing, siteProblem, type SiteProblem } from "./problem.js";
 import { drawsForAverages, drawsForNetworks, sampleSiteChain } from "./sample.js";
@@ -121,7 +121,7 @@ function averageDraws(sites: SiteProblem, problem: Problem, draws: PosteriorSamp
 function deeperKernels(drawing: NetworkDrawing, draws: PosteriorSample, run: Run): MatrixAverage[] {
   const { problem } = drawing;
   const points = drawing.features[0]!.shape[0];
-  const networks = drawsForNetworks(draws, problem.targets.length);
+  const networks = drawsForNetworks(draws, problem.targets.length, networkCost(drawing));
   const sums = problem.law.chain.layers.slice(1).map(() => batchSums(networks.batchCount, points * points));
   const random: RandomStream = stream(run.seed, 7, 1);
   eachConditional(

@@ -15,6 +15,15 @@ export interface NetworkDrawing {
   readonly taps: readonly (readonly Matrix[])[];
 }
 
+/** Multiplications that one network takes: mean and fluctuation through all layers. */
+export function networkCost({ problem, geometry, features }: NetworkDrawing): number {
+  const [points, width] = features[0]!.shape;
+  const { layers } = problem.law.chain;
+  const first = features.length * width * layers[0]!.width;
+  const rest = layers.slice(1).reduce((sum, { width: channels }, l) => sum + geometry.tapTables[l + 1]!.taps.length * layers[l]!.width * channels + (geometry.tapTables[l + 1]!.outputSites * channels * points) / 2, 0);
+  return 2 * points * (first + rest);
+}
+
 /** t_m = U_lᵀ P_m U_{l+1}, l = 1 … L − 1. */
 export function reducedTaps({ siteBases, tapTables }: SiteGeometry): Matrix[][] {
   return tapTables.slice(1).map(({ inputSites, outputSites, tapCount, taps }, l) =>

@@ -46,10 +46,16 @@ export function drawsForAverages(sample: PosteriorSample, size: number): Posteri
 
 /** Batches for standard errors of networks drawn at quadrature nodes. */
 const networkBatches = 32;
+/** Multiplications that all networks together may take. */
+const networkBudget = 2e10;
 
-/** `count` draws of equal weight by systematic resampling, nodes repeated as their weights demand: one network is drawn at each. */
-export function drawsForNetworks(draws: PosteriorSample, size: number): PosteriorSample {
-  const count = size <= 60 ? 6400 : size <= 200 ? 1600 : 640;
+/**
+ * Draws of equal weight by systematic resampling, nodes repeated as their weights demand: one network is drawn at each. As many as the size P D of
+ * the linear systems and the `cost` of a network (multiplications) allow, at least one per batch.
+ */
+export function drawsForNetworks(draws: PosteriorSample, size: number, cost: number): PosteriorSample {
+  const most = size <= 60 ? 6400 : size <= 200 ? 1600 : 640;
+  const count = Math.max(networkBatches, Math.min(most, Math.floor(networkBudget / cost)));
   const chosen: number[] = [];
   let cumulative = 0;
   draws.weights.forEach((weight, k) => {

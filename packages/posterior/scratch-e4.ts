@@ -1,0 +1,11 @@
+import { convolutionalMixing } from "@finitewidth/prior-conv";
+import { stream } from "@finitewidth/random";
+import { createRegistry, inlineRun } from "@finitewidth/core";
+import { fitSiteChain } from "./src/site-chain/index.js";
+const P=60; const l=(c:number)=>({channels:c,kernelSize:[3,3],stride:[1,1],padding:"circular",dilation:[1,1]});
+const network={type:"convolutional",inputShape:[1,28,28],layers:[l(30),l(30)],readout:"global-average",activation:"identity",weightVariance:[1,1,1],biasVariance:[0,0,0]} as any;
+const r=stream(1,1);
+const problem={network,inputs:{data:r.normals(new Float64Array(P*784)),shape:[P,784]},targets:{data:r.normals(new Float64Array(P)),shape:[P,1]},temperature:0.1,scaling:"standard"} as any;
+let last="";
+const run=inlineRun({registry:createRegistry([]),onProgress:(d,t,n)=>{const c=process.cpuUsage().user/1e6; if(n!==last){last=n!;console.log(n,d,t,c.toFixed(1))}}});
+const t=process.cpuUsage(); const p=await fitSiteChain(problem,convolutionalMixing(network),{},run); console.log((process.cpuUsage(t).user/1e6).toFixed(1),"cpu s",p.diagnostics);
