@@ -103,7 +103,7 @@ describe("finitewidth phase-diagram", () => {
       activation: inputs.activation,
       weightVariance: pick(inputs.weightVariances),
       biasVariance: [inputs.biasVariance],
-      adaptation: { data: { train: { inputs: rowsOf(inputsWithKernel(inputs.gram)), targets: inputs.Y } }, widths: new Array(inputs.depth).fill(inputs.width), likelihood: { temperature: inputs.temperature } },
+      adaptation: { data: { train: { inputs: rowsOf(inputsWithKernel(inputs.gram)), targets: inputs.Y } }, widths: Array.from({ length: inputs.depth }, () => inputs.width), likelihood: { temperature: inputs.temperature } },
     });
     expect(stderr).toBe("");
     expect(status).toBe(0);

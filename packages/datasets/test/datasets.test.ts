@@ -14,7 +14,7 @@ describe("MNIST", () => {
   it("has the known numbers of digits", async () => {
     const { labels, height, width, pixels } = await loadMnist("train");
     expect([height, width, pixels.length, labels.length]).toEqual([28, 28, 47_040_000, 60_000]);
-    const counts = new Array<number>(10).fill(0);
+    const counts = Array.from({ length: 10 }, () => 0);
     labels.forEach((label) => counts[label]!++);
     expect(counts).toEqual([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
   });

@@ -10,7 +10,7 @@ interface DensityFixture {
 
 describe("gamma functions", () => {
   it("known values", () => {
-    expectClose([logGamma(0.5), logGamma(1), logGamma(10.5), logGamma(1e5)], [0.5 * Math.log(Math.PI), 0, 13.940625219403763, 1051287.7089736568], { relative: 4e-16, absolute: 4e-15 });
+    expectClose([logGamma(0.5), logGamma(1), logGamma(10.5), logGamma(1e5)], [0.5 * Math.log(Math.PI), 0, 13.940625219403763, 1051287.7089736569], { relative: 4e-16, absolute: 4e-15 });
     expectClose([digamma(1), digamma(0.25), digamma(30)], [-0.5772156649015329, -4.227453533376266, 3.384438132685524], { relative: 4e-15 });
     expectClose([trigamma(1), trigamma(0.5), trigamma(40)], [Math.PI ** 2 / 6, Math.PI ** 2 / 2, 0.02531510384129103], { relative: 1e-14 });
     expect(logGamma(0)).toBeNaN();

@@ -110,7 +110,7 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
       hiddenKernels: kernels.map((kernel) => square(momentStandardError(kernel), points)),
     },
     diagnostics: {
-      sampler: options.sampler === "hmc" && activation.degree === 0 ? "elliptical slice (no gradients to follow)" : options.sampler,
+      sampler: (options.sampler === "hmc" || options.sampler === "mala") && activation.degree === 0 ? "elliptical slice (no gradients to follow)" : options.sampler,
       readout: options.sampler === "gibbs" || (options.readout === "sampled" && activation.degree !== 0) ? "sampled, conditioned on the hidden layers in every average" : "integrated out",
       chains: options.chains,
       draws: options.draws,
