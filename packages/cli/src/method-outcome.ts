@@ -84,7 +84,7 @@ export function outcomeToJson(outcome: MethodOutcome): Record<string, unknown> {
     ...(posterior.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.orderParameter) }),
     ...(posterior.hiddenKernels ? { hiddenKernels: kernels(posterior.hiddenKernels) } : {}),
     ...(Object.keys(errors).length > 0 ? { standardError: errors } : {}),
-    diagnostics: { ...posterior.diagnostics, solver: posterior.solver },
+    diagnostics: { ...posterior.diagnostics, ...(predictive?.diagnostics ? { predictive: predictive.diagnostics } : {}), solver: posterior.solver },
     warnings: outcome.warnings,
     seconds: outcome.seconds,
   };

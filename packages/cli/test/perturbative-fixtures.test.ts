@@ -31,6 +31,8 @@ describe("finitewidth run reproduces the posterior to first order", () => {
     const variance = (mean0 as number[][]).map((row, i) => row.map((_, j) => covariance0[i][j][i][j] + covariance1[i][j][i][j]));
     expectClose(perturbative.predictive.mean, add(mean0, mean1), tolerance, "predictive.mean");
     expectClose(perturbative.predictive.variance, variance, tolerance, "predictive.variance");
+    expectClose(perturbative.diagnostics.predictive.infiniteWidth.mean, mean0, tolerance, "infinite-width mean");
+    expectClose(perturbative.diagnostics.predictive.correction.mean, mean1, { relative: tolerance.relative, absolute: 1e-10 }, "correction of the mean");
     expectClose(perturbative.logEvidence, expected.logEvidence.leading + expected.logEvidence.correction, tolerance, "logEvidence");
     expected.hiddenKernels.forEach((kernel: { leading: number[][]; priorShift: number[][]; dataShift: number[][] }, l: number) => {
       const train = add(kernel.leading, kernel.priorShift, kernel.dataShift).slice(0, P).map((row) => row.slice(0, P));

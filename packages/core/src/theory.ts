@@ -73,6 +73,8 @@ export interface Prediction {
   readonly covariance?: Matrix;
   /** Monte Carlo standard errors, for sampled answers. */
   readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix };
+  /** Anything else worth reporting about these predictions; written to the result file under `diagnostics.predictive`. */
+  readonly diagnostics?: { readonly [key: string]: Json };
   readonly warnings?: readonly string[];
 }
 

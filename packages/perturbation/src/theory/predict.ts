@@ -1,4 +1,4 @@
-import { resolveNetwork, rowRange, shapeError, stackRows, toStandardScaling, zeros, type Matrix, type Posterior, type Prediction, type Problem, type Run } from "@finitewidth/core";
+import { resolveNetwork, rowRange, rowsOf, shapeError, stackRows, toStandardScaling, zeros, type Matrix, type Posterior, type Prediction, type Problem, type Run } from "@finitewidth/core";
 import { block, gram, multiply, solveLower, transpose } from "@finitewidth/linalg";
 import { extendMeanShift } from "../kernel-flow/mean-shift.js";
 import type { KnownVertex } from "../kernel-flow/vertex.js";
@@ -13,6 +13,7 @@ import { chainOf, createSetting, firstKernelOf, type Setting } from "./setting.j
 
 /** Infinite-width prediction plus first-order correction at a block of test points. */
 interface BlockPrediction extends PredictionCorrection {
+  readonly infiniteWidth: { readonly mean: Matrix; readonly variance: Matrix };
   readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix };
 }
 
@@ -39,6 +40,8 @@ export async function predictPerturbative(posterior: Posterior, inputs: Matrix, 
   }
   const mean = stack(blocks.map((b) => b.mean), problem);
   const variance = stack(blocks.map((b) => b.variance), problem);
+  const infinite = { mean: stack(blocks.map((b) => b.infiniteWidth.mean), problem), variance: stack(blocks.map((b) => b.infiniteWidth.variance), problem) };
+  const correction = (total: Matrix, leading: Matrix): number[][] => rowsOf({ data: total.data.map((value, i) => value - leading.data[i]!), shape: total.shape });
   const negative = variance.data.filter((value) => value < 0).length;
   const covariance = blocks[0]?.covariance;
   const sampled = blocks[0]?.standardError !== undefined;
@@ -47,6 +50,10 @@ export async function predictPerturbative(posterior: Posterior, inputs: Matrix, 
     variance,
     ...(want.covariance ? { covariance: covariance ?? zeros(0, 0) } : {}),
     ...(sampled ? { standardError: { mean: stack(blocks.map((b) => b.standardError!.mean), problem), variance: stack(blocks.map((b) => b.standardError!.variance), problem) } } : {}),
+    diagnostics: {
+      infiniteWidth: { mean: rowsOf(infinite.mean), variance: rowsOf(infinite.variance) },
+      correction: { mean: correction(mean, infinite.mean), variance: correction(variance, infinite.variance) },
+    },
     ...(negative > 0 ? { warnings: [`${negative} of ${variance.data.length} predictive variances are negative: first order has broken down there; they are reported as they are`] } : {}),
   };
 }
@@ -101,7 +108,7 @@ function jointShift({ setting, meanShift, covariance }: Context, joint: Matrix):
 }
 
 /** Adds the infinite-width prediction at the test points of a joint output kernel. */
-function addLeading(kernel: Matrix, { weights, factor }: GaussianPieces, correction: PredictionCorrection): PredictionCorrection {
+function addLeading(kernel: Matrix, { weights, factor }: GaussianPieces, correction: PredictionCorrection): BlockPrediction {
   const [P, D] = weights.shape;
   const n = kernel.shape[0];
   const m = n - P;
@@ -110,11 +117,13 @@ function addLeading(kernel: Matrix, { weights, factor }: GaussianPieces, correct
   const explained = gram(transpose(solveLower(factor.factor, transpose(cross))));
   const residual = (i: number, k: number): number => kernel.data[(P + i) * n + P + k]! - explained.data[i * m + k]!;
   const mean: Matrix = { data: correction.mean.data.map((value, i) => value + leading.data[i]!), shape: [m, D] };
-  const variance: Matrix = { data: correction.variance.data.map((value, i) => value + residual(Math.floor(i / D), Math.floor(i / D))), shape: [m, D] };
-  if (correction.covariance === undefined) return { mean, variance };
+  const leadingVariance: Matrix = { data: correction.variance.data.map((_, i) => residual(Math.floor(i / D), Math.floor(i / D))), shape: [m, D] };
+  const variance: Matrix = { data: correction.variance.data.map((value, i) => value + leadingVariance.data[i]!), shape: [m, D] };
+  const infiniteWidth = { mean: leading, variance: leadingVariance };
+  if (correction.covariance === undefined) return { mean, variance, infiniteWidth };
   const covariance: Matrix = { data: correction.covariance.data.slice(), shape: correction.covariance.shape };
   for (let i = 0; i < m; i++) for (let k = 0; k < m; k++) for (let j = 0; j < D; j++) covariance.data[(i * D + j) * m * D + k * D + j]! += residual(i, k);
-  return { mean, variance, covariance };
+  return { mean, variance, covariance, infiniteWidth };
 }
 
 function stack(parts: readonly Matrix[], problem: Problem): Matrix {
