@@ -7,12 +7,12 @@ export interface ForwardBackwardOptions {
   readonly order: "full" | "first" | "proportional";
   /** How to average under tilted measures of nonlinear activations. @defaultValue "quadrature" */
   readonly closure: "quadrature" | "gaussian-variational";
-  /** 2^nodes quasi-random nodes for more than three training points. @defaultValue 13 */
-  readonly nodes: number;
+  /** 2^nodes quasi-random nodes where no lattice serves. @defaultValue 15 for kinked activations and at most 8 training points, 13 otherwise */
+  readonly nodes?: number | undefined;
 }
 
 export const forwardBackwardOptions: StandardSchemaV1<unknown, ForwardBackwardOptions> = strictObject({
   order: v.optional(oneOf(["full", "first", "proportional"]), "full"),
   closure: v.optional(oneOf(["quadrature", "gaussian-variational"]), "quadrature"),
-  nodes: v.optional(v.pipe(nonNegativeInteger, v.minValue(6, "an integer from 6 to 18"), v.maxValue(18, "an integer from 6 to 18")), 13),
+  nodes: v.optional(v.pipe(nonNegativeInteger, v.minValue(6, "an integer from 6 to 18"), v.maxValue(18, "an integer from 6 to 18"))),
 });

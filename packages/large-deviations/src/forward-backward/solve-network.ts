@@ -42,6 +42,6 @@ export const closureOptionsOf = (setting: Setting, options: ForwardBackwardOptio
   closure: options.closure,
   dimensions: setting.inputs.shape[0],
   largestVariance: largestVariance(setting.infiniteWidth),
-  log2Count: options.nodes,
+  log2Count: options.nodes ?? (!setting.activation.smooth && setting.inputs.shape[0] <= 8 ? 15 : 13),
   seed,
 });
