@@ -26,6 +26,9 @@ function spread(variance: Float64Array, outputs: number): Matrix {
   return out;
 }
 
+/** Options as they go into the diagnostics, from where `predict` reads them. */
+const optionsJson = ({ order, closure, nodes }: ForwardBackwardOptions): Json => (nodes === undefined ? { order, closure } : { order, closure, nodes });
+
 /** Stacks equal matrices into one tensor. */
 function stack(matrices: readonly Matrix[]): Tensor {
   const [rows, columns] = matrices[0]!.shape;
@@ -144,7 +147,7 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
     discrepancySquared: discrepancy.square,
     ...(sampled ? { quadratureError: quadratureError(setting, options, run.seed, saddleProblem, saddle) } : {}),
     seed: run.seed,
-    options: { ...options },
+    options: optionsJson(options),
   };
   return {
     theory: name,
@@ -198,7 +201,7 @@ function fitProportional(problem: Problem, setting: Setting, options: ForwardBac
       effectiveSampleFraction: saddle.effectiveFraction,
       tau: saddle.tau,
       seed: run.seed,
-      options: { ...options },
+      options: optionsJson(options),
     },
     warnings: [...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction), "order \"proportional\": variances are those of the renormalised infinite-width kernel Q K"],
     figures: forwardBackwardFigures(kernels, infiniteWidth, targets),
