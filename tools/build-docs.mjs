@@ -4,11 +4,10 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { renderToString } from "katex";
 import MarkdownIt from "markdown-it";
+import { root, run } from "./pack.mjs";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const docs = join(root, "docs");
 const site = join(docs, "site");
 const problems = [];
@@ -134,6 +133,8 @@ for (const folder of ["verification", ...readdirSync(join(root, "packages")).map
 checkLinks("README.md", root, readFileSync(join(root, "README.md"), "utf8"));
 
 if (!process.argv.includes("--no-api")) {
+  // Project references make typedoc read the declarations in dist.
+  run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "run-many", "-t", "build"], root);
   const result = spawnSync(process.execPath, [join(root, "node_modules/typedoc/bin/typedoc"), "--options", join(root, "tools", "typedoc.json")], { cwd: root, encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } });
   const messages = (result.stdout + result.stderr).split("\n").filter((line) => !/^\[info\]|^$/.test(line));
   if (messages.length > 0) console.error(messages.join("\n"));
