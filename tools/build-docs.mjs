@@ -52,6 +52,11 @@ markdown.renderer.rules.math = (tokens, index, _options, env) => {
     return content;
   }
 };
+/** Plain-text formulas: x_l, σ_w², C^{L+1} with real subscripts and superscripts. */
+const script = String.raw`(\{[^{}]+\}|[a-z\d]+|[A-Z]|[α-ωΑ-Ω])`;
+const scripts = [[new RegExp(`(?<=[\\p{L}\\p{M}′″⁗²³⁴⟩)\\]>])_${script}`, "gu"), "sub"], [new RegExp(`(?<=[\\p{L}\\p{M}′″⁗\\d⟩)\\]>])\\^${script}`, "gu"), "sup"]];
+markdown.renderer.rules.text = (tokens, index) =>
+  scripts.reduce((text, [pattern, tag]) => text.replaceAll(pattern, (_, inner) => `<${tag}>${inner.replaceAll(/^\{|\}$/g, "")}</${tag}>`), markdown.utils.escapeHtml(tokens[index].content));
 const slug = (text) => text.toLowerCase().replaceAll(/[^\p{L}\d]+/gu, "-").replaceAll(/^-|-$/g, "");
 markdown.renderer.rules.heading_open = (tokens, index) => `<${tokens[index].tag} id="${slug(tokens[index + 1].content)}">`;
 
