@@ -24,11 +24,12 @@ export const scenarios: readonly ScenarioFamily[] = [
   family({
     name: "linear, two-dimensional convolution with pooling",
     theories: [{ name: "exact" }],
-    network: convolutional({ inputShape: [1, 4, 4], layers: [{ channels: 2, kernelSize: [3, 3], stride: [2, 2], padding: "zero" }, { channels: 3, kernelSize: [2, 2], padding: "valid" }], readout: "global-average", activation: "identity", weightVariance: [1.6, 1.8, 1.4] }),
-    points: 3,
+    network: convolutional({ inputShape: [1, 4, 4], layers: [{ channels: 2, kernelSize: [3, 3], stride: [2, 2], padding: "zero" }, { channels: 2, kernelSize: [2, 2], padding: "valid" }], readout: "global-average", activation: "identity", weightVariance: [3, 3, 2] }),
+    points: 4,
     features: 16,
-    temperature: 0.2,
-    sampling: importance(80_000),
+    tests: 6,
+    temperature: 1,
+    sampling: importance(120_000),
     seed: 17,
   }),
   // Mean-field scaling: minimiser of the rate function, error O(1/N).
@@ -39,12 +40,12 @@ export const scenarios: readonly ScenarioFamily[] = [
   family({ name: "relu, two hidden layers", theories: [{ name: "perturbative" }], network: fullyConnected("relu", [12, 10], [1.4, 1.8, 1.6], [0.1, 0.05, 0.05]), points: 3, features: 3, temperature: 0.3, sampling: importance(120_000), factors: [1, 2, 4], seed: 23 }),
   // Proportional limit and adapted kernels.
   family({ name: "erf, as many points as units", theories: [{ name: "effective-action" }], network: fullyConnected("erf", [16], [1.3, 1.4]), points: 16, features: 8, temperature: 0.1, sampling: chains(1200), seed: 31 }),
-  family({ name: "relu, as many points as units", theories: [{ name: "effective-action" }], network: fullyConnected("relu", [16], [1.3, 1.4]), points: 16, features: 8, temperature: 0.1, sampling: chains(1200), seed: 32 }),
+  family({ name: "relu, as many points as units", theories: [{ name: "effective-action" }], network: fullyConnected("relu", [16], [1.3, 1.4]), points: 16, features: 8, temperature: 0.1, sampling: chains(2400), seed: 32 }),
   family({ name: "erf, two hidden layers, load 1", theories: [{ name: "effective-action" }], network: fullyConnected("erf", [16, 16], [1.3, 1.4, 1.2]), points: 16, features: 8, temperature: 0.1, sampling: chains(1200), seed: 33, suite: "full" }),
   family({ name: "relu, four points per unit", theories: [{ name: "effective-action" }], network: fullyConnected("relu", [6], [1.3, 1.4]), points: 24, features: 8, temperature: 0.1, sampling: chains(800), seed: 34, suite: "full" }),
   family({ name: "relu, half a point per unit", theories: [{ name: "effective-action" }], network: fullyConnected("relu", [32], [1.3, 1.4]), points: 16, features: 8, temperature: 0.1, sampling: chains(800), seed: 35, suite: "full" }),
   family({ name: "erf, two outputs, load 1", theories: [{ name: "effective-action" }], network: fullyConnected("erf", [16], [1.3, 1.4]), points: 16, features: 8, outputs: 2, temperature: 0.1, sampling: chains(800), seed: 36, suite: "full" }),
   family({ name: "erf, standard scaling", theories: [{ name: "forward-backward" }], network: fullyConnected("erf", [8], [1.4, 1.3], [0.1, 0.05]), points: 3, features: 3, temperature: 0.3, sampling: importance(120_000), factors: [1, 2, 4], seed: 21 }),
   family({ name: "erf, strong data", theories: [{ name: "forward-backward" }], network: fullyConnected("erf", [20], [1.3, 1.4]), points: 4, features: 4, temperature: 0.3, targetScale: (factor) => 1.5 * Math.sqrt(20 * factor), sampling: chains(1500), factors: [1, 2, 4], seed: 41 }),
-  family({ name: "linear, strong data, two hidden layers", theories: [{ name: "forward-backward" }], network: fullyConnected("identity", [20, 16], [1.3, 1.2, 1.1]), points: 4, features: 4, temperature: 0.3, targetScale: (factor) => 1.2 * Math.sqrt(20 * factor), sampling: chains(1500), factors: [1, 2, 4], seed: 42 }),
+  family({ name: "linear, strong data, two hidden layers", theories: [{ name: "forward-backward" }], network: fullyConnected("identity", [20, 16], [1.3, 1.2, 1.1]), points: 4, features: 4, temperature: 0.3, targetScale: (factor) => 1.2 * Math.sqrt(20 * factor), sampling: chains(3000), factors: [1, 2, 4], seed: 42 }),
 ];
