@@ -7,7 +7,9 @@ import { createRegistry, fit, inlineRun } from "@finitewidth/core";
 import { loadDataset } from "@finitewidth/datasets";
 import { phaseDiagram } from "@finitewidth/large-deviations";
 import { drawFigure, heatmaps, phasePlane } from "@finitewidth/plots";
+import { outputDensityFactor, pointFlow } from "@finitewidth/perturbation";
 import { exact, nngp } from "@finitewidth/posterior";
+import { stream } from "@finitewidth/random";
 import { standardPlugins } from "@finitewidth/verification";
 import { parseHTML } from "linkedom";
 
@@ -24,8 +26,9 @@ function stack(elements) {
     const svg = [element, ...element.querySelectorAll("svg")].filter((one) => one.tagName.toLowerCase() === "svg").sort((a, b) => b.getAttribute("width") - a.getAttribute("width"))[0];
     const height = Number(svg.getAttribute("height"));
     const labels = element === svg ? [] : [...element.querySelectorAll("[class$=-swatch]")].map((swatch) => ({ label: swatch.textContent, colour: swatch.querySelector("svg").getAttribute("fill") }));
-    if (labels.length > 0) y += 20;
-    const legend = labels.map(({ label, colour }, i) => `<text x="${48 + 170 * i}" y="${y - 4}" font-family="system-ui, sans-serif" font-size="13" fill="${colour}">● ${label}</text>`).join("");
+    const perRow = 3;
+    y += 20 * Math.ceil(labels.length / perRow);
+    const legend = labels.map(({ label, colour }, i) => `<text x="${48 + 190 * (i % perRow)}" y="${y - 4 - 20 * (Math.ceil(labels.length / perRow) - 1 - Math.floor(i / perRow))}" font-family="system-ui, sans-serif" font-size="13" fill="${colour}">● ${label}</text>`).join("");
     svg.setAttribute("y", String(y));
     svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
     y += height + 16;
@@ -63,3 +66,39 @@ const axis = (from, to, points) => Array.from({ length: points }, (_, i) => from
 const grid = { weightVariance: axis(0.5, 3, 41), biasVariance: axis(0, 0.3, 25) };
 const phases = await phaseDiagram({ activation: "erf", ...grid }, inlineRun({ registry }));
 write("phase-erf", stack([phasePlane({ ...grid, values: phases.chiPerp, label: "χ⊥", pivot: 1, criticalLine: phases.criticalLine }, document)]));
+
+// The set-up of Yaida 2019, figure 1: one MNIST image, hidden widths n and 2n, linear (σ_w² = 1) and ReLU (σ_w² = 2). Only |x|²/N0 enters the law of f.
+const { train: images } = await loadDataset({ dataset: "mnist", classes: [0, 1], train: 20, test: 0, seed: 1 });
+const image = images.inputs.data.subarray(0, images.inputs.shape[1]);
+const size = image.reduce((sum, value) => sum + value * value, 0) / image.length;
+const n = 8;
+const densities = [];
+for (const [activation, weightVariance] of [["identity", 1], ["relu", 2]]) {
+  const network = { type: "fully-connected", activation, widths: [n, 2 * n], weightVariance: [1, 1, 1].map(() => weightVariance), biasVariance: [0, 0, 0] };
+  const inputs = { data: Float64Array.of(Math.sqrt(size)), shape: [1, 1] };
+  const model = registry.priorModel("fully-connected");
+  const real = model.realise(network, registry.activation(activation), inputs, 1);
+  const random = stream(1, weightVariance);
+  const theta = new Float64Array(real.parameters);
+  const samples = Float64Array.from({ length: 100_000 }, () => real.forward(random.normals(theta)).outputs.data[0]);
+  const flow = pointFlow({ activation: registry.activation(activation), weightVariance: network.weightVariance.slice(1), biasVariance: [0, 0] }, weightVariance * size);
+  const kernel = flow.kernel.at(-1);
+  const [variance, meanShift] = [flow.variance.at(-1), flow.meanShift.at(-1)].map((coefficients) => coefficients.reduce((sum, value, l) => sum + value / network.widths[l], 0));
+  const width = Math.sqrt(kernel);
+  const f = Float64Array.from({ length: 241 }, (_, i) => width * (-6 + 0.05 * i));
+  const gaussian = f.map((value) => Math.exp((-0.5 * value * value) / kernel) / Math.sqrt(2 * Math.PI * kernel));
+  const corrected = f.map((value, i) => gaussian[i] * outputDensityFactor([value], { kernel, variance, meanShift }));
+  const kept = samples.filter((value) => Math.abs(value) < 6 * width);
+  densities.push(
+    drawFigure({ kind: "histogram", title: activation, label: `f, ${activation} network of widths ${n}, ${2 * n}`, values: kept, bins: 121, series: [{ label: "infinite width", x: f, y: gaussian }, { label: "first order in 1/N", x: f, y: corrected }] }, document),
+  );
+}
+write("yaida-density", stack(densities));
+
+// Excess kurtosis of one output with depth and width: exact for linear and ReLU networks, first order in 1/N beside it.
+const depths = Float64Array.from({ length: 12 }, (_, i) => i + 1);
+const kurtosis = [10, 30, 100].flatMap((N) => [
+  { label: `relu, N = ${N}, exact`, x: depths, y: depths.map((L) => 3 * ((1 + 5 / N) ** L - 1)), points: true },
+  { label: `relu, N = ${N}, first order`, x: depths, y: depths.map((L) => (15 * L) / N) },
+]);
+write("kurtosis-depth", stack([drawFigure({ kind: "lines", title: "excess kurtosis", xLabel: "hidden layers L", yLabel: "excess kurtosis of one output", logY: true, series: kurtosis }, document)]));
