@@ -73,5 +73,5 @@ function appendColourBar(svg: Element, bar: { readonly label: string; readonly l
   const [x, top, height] = [606, 34, 290];
   add("image", { x, y: top, width: 12, height, preserveAspectRatio: "none", href: bar.image });
   add("text", { x, y: top - 12, fill: "currentColor", "text-anchor": "start" }, bar.label);
-  for (const [value, at] of [[bar.high, 8], [(bar.low + bar.high) / 2, height / 2 + 4], [bar.low, height]] as const) add("text", { x: x + 18, y: top + at, fill: "#444" }, short(value));
+  for (const [value, at] of [[bar.high, 8], [(bar.low + bar.high) / 2, height / 2 + 4], [bar.low, height]] as const) add("text", { "text-anchor": "start", x: x + 18, y: top + at, fill: "#444" }, short(value));
 }
