@@ -1,6 +1,7 @@
+import { createRegistry, inlineRun, type Run, type Task } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { acceptanceRatio, bridgeEvidence, gaussianOf, hamiltonianSample, importanceSample, laplaceFit, latticeSample, samplePosterior, temperedSample, type PosteriorTarget, type PosteriorSample } from "../src/index.js";
+import { acceptanceRatio, bridgeEvidence, bridgeTask, chainTask, gaussianOf, hamiltonianRun, importanceSample, importanceTask, joinChains, laplaceFit, latticeSample, ratiosTask, samplePosterior, temperedSample, type PosteriorSample, type PosteriorTarget, type SamplingSource } from "../src/index.js";
 
 /**
  * Prior N(0, 1), likelihood Π_i ½[N(m_i | x_i, v_i) + w N(−m_i | x_i, v_i)]: Gaussian for w = 0, 2^d modes for w = 1. Everything is known:
@@ -45,7 +46,21 @@ function meanOf({ points, weights, batches, batchCount }: Pick<PosteriorSample, 
   return { mean, error: Math.sqrt(sums.reduce((total, value, b) => total + (value - totals[b]! * mean) ** 2, 0)) };
 }
 
-const run = { seed: 5 };
+type Toy = Parameters<typeof toyTarget>;
+const build = (toy: Toy): PosteriorTarget => toyTarget(...toy);
+const tasks = { chain: chainTask(import.meta.url, "", build), bridge: bridgeTask(import.meta.url, "", build), ratios: ratiosTask(import.meta.url, "", build), importance: importanceTask(import.meta.url, "", build) };
+const source = (...toy: Toy): SamplingSource<Toy> => ({ target: toyTarget(...toy), data: toy, tasks });
+
+const run = inlineRun({ registry: createRegistry([]), seed: 5 });
+/** Like a pool of workers: chunks and results as plain data, finished in another order. */
+const scattered: Run = {
+  ...run,
+  async *map<A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
+    const results: B[] = [];
+    for (let i = chunks.length - 1; i >= 0; i--) results[i] = structuredClone(await task.run(structuredClone(chunks[i]!), { registry: run.registry, tick: () => undefined }));
+    yield* results;
+  },
+};
 
 describe("samplers on targets with known answers", () => {
   const narrow = toyTarget([1.5, -0.8], [0.1, 0.5], 0);
@@ -70,15 +85,16 @@ describe("samplers on targets with known answers", () => {
   it("a second mode out of reach of the lattice and of the chains is noticed by the prior draws", async () => {
     // modes at ±2 of width 0.14: a factor e^−100 between them, a few percent of the prior at each
     const split = toyTarget([2], [0.02], 1);
-    const sample = await samplePosterior(split, run, { draws: 4000, chains: 4, chainDraws: 100, warmup: 50 });
+    const sample = await samplePosterior(source([2], [0.02], 1), run, { draws: 4000, chains: 4, chainDraws: 100, warmup: 50 });
     expect(Math.abs(sample.logEvidence - split.logEvidence)).toBeLessThan(4 * sample.logEvidenceStandardError);
     expect(Math.abs(meanOf(sample, 0).mean)).toBeLessThan(0.3);
   });
 
   it("Hamiltonian chains and Bennett's ratio in 24 dimensions", async () => {
     const d = 24;
-    const target = toyTarget(Array.from({ length: d }, (_, i) => Math.sin(i)), Array.from({ length: d }, (_, i) => 0.05 + 0.1 * i), 0);
-    const sample = await samplePosterior(target, run, { draws: 1000, chains: 4, chainDraws: 250, warmup: 100 });
+    const toy: Toy = [Array.from({ length: d }, (_, i) => Math.sin(i)), Array.from({ length: d }, (_, i) => 0.05 + 0.1 * i), 0];
+    const target = toyTarget(...toy);
+    const sample = await samplePosterior(source(...toy), run, { draws: 1000, chains: 4, chainDraws: 250, warmup: 100 });
     expect(sample.diagnostics.method).toBe("hmc");
     expect(sample.diagnostics.rHat).toBeLessThan(1.02);
     expect(Math.abs(sample.logEvidence - target.logEvidence) / sample.logEvidenceStandardError).toBeLessThan(4.5);
@@ -89,7 +105,8 @@ describe("samplers on targets with known answers", () => {
   });
 
   it("bridge from a poor Gaussian fit still gives the evidence", async () => {
-    const chains = await hamiltonianSample(narrow, laplaceFit(narrow), { chains: 2, draws: 200, warmup: 50 }, (c) => stream(2, c));
+    const laplace = laplaceFit(narrow);
+    const chains = joinChains([await hamiltonianRun(narrow, laplace, { draws: 200, warmup: 50 }, stream(2, 0)), await hamiltonianRun(narrow, laplace, { draws: 200, warmup: 50 }, stream(2, 1))], laplace);
     const fit = gaussianOf(chains.points, 3);
     const { value, variance } = await bridgeEvidence(narrow, fit, { chains: 8, draws: 60, warmup: 20 }, stream(3));
     expect(Math.abs(value - narrow.logEvidence) / Math.sqrt(3 * variance)).toBeLessThan(4.5);
@@ -108,6 +125,22 @@ describe("samplers on targets with known answers", () => {
   it("a cancelled run stops between steps", async () => {
     const controller = new AbortController();
     controller.abort(new Error("enough"));
-    await expect(samplePosterior(narrow, { seed: 1, signal: controller.signal })).rejects.toThrow("enough");
+    await expect(samplePosterior(source([1.5, -0.8], [0.1, 0.5], 0), inlineRun({ registry: run.registry, signal: controller.signal }))).rejects.toThrow("enough");
+  });
+
+  it("the same bit for bit in whatever order and place the chunks run: chains, ratios, importance draws", async () => {
+    const options = { draws: 2000, chains: 3, chainDraws: 60, warmup: 30 };
+    for (const d of [5, 14]) {
+      const toy = source(Array.from({ length: d }, (_, i) => Math.cos(i)), Array.from({ length: d }, () => 0.3), 0);
+      const [here, there] = [await samplePosterior(toy, run, options), await samplePosterior(toy, scattered, options)];
+      expect(there).toEqual(here);
+    }
+  });
+
+  it("chains notice a cancellation before they end", async () => {
+    const controller = new AbortController();
+    const toy = source(Array.from({ length: 30 }, () => 1), Array.from({ length: 30 }, () => 0.3), 0);
+    setTimeout(() => controller.abort(new Error("enough")), 50);
+    await expect(samplePosterior(toy, inlineRun({ registry: run.registry, signal: controller.signal }), { draws: 1000, chains: 2, chainDraws: 100_000, warmup: 20 })).rejects.toThrow("enough");
   });
 });

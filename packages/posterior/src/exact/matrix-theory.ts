@@ -5,7 +5,8 @@ import { mixingDraws, meanMixing, thinSample, type MixingDraws } from "../matrix
 import { hiddenKernelSums, hiddenKernelsOnTraining } from "../matrix/hidden-kernels.js";
 import { predictMatrix } from "../matrix/predict.js";
 import { matrixTarget, type MatrixTarget } from "../matrix/target.js";
-import { samplePosterior, type SamplingOptions, type SamplingRun } from "../sampling/sample.js";
+import { matrixSource } from "../matrix/work.js";
+import { samplePosterior, type SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import { projectCross, trainCross, trainDiagonal } from "../scalar/predict.js";
 import { spectralProblem, type SpectralProblem } from "../spectrum/problem.js";
@@ -56,7 +57,7 @@ export async function fitMatrix(problem: Problem, law: MixingLaw, chain: PlainCh
   const { inputs, targets, temperature } = problem;
   const { spectral, rotation, target } = matrixProblem(law.siteKernels(inputs)[0]!, targets, temperature, chain);
   run.signal?.throwIfAborted();
-  const full = await samplePosterior(target, run, options);
+  const full = await samplePosterior(matrixSource(target, spectral), run, options);
   const { values, vectors } = spectral.spectrum;
   const [points, rank] = vectors.shape;
   const outputs = targets.shape[1];
@@ -151,9 +152,9 @@ export function predictFromMatrix(posterior: Posterior, problem: Problem, law: M
 }
 
 /** log density of f(X) (P × D) under the prior, by sampling the chain at T = 0; on the range of K where K is singular. */
-export async function matrixLogDensity(chain: PlainChain, kernel: Matrix, value: Matrix, path: string, options: SamplingOptions, run: SamplingRun): Promise<LogDensityAt> {
+export async function matrixLogDensity(chain: PlainChain, kernel: Matrix, value: Matrix, path: string, options: SamplingOptions, run: Run): Promise<LogDensityAt> {
   const { spectral, target } = matrixProblem(kernel, value, 0, chain, path, true);
-  const sample = await samplePosterior(target, run, options);
+  const sample = await samplePosterior(matrixSource(target, spectral), run, options);
   return {
     logDensity: sample.logEvidence + (spectral.pinned?.logDensity ?? 0),
     standardError: sample.logEvidenceStandardError,

@@ -9,52 +9,91 @@ const priorFraction = 0.2;
 /** Batches for standard errors. */
 const batchCount = 64;
 
+/** Which part of a set of importance draws to make: batches `from` … `to` − 1, each of so many antithetic pairs and prior draws. */
+export interface DrawPlan {
+  readonly from: number;
+  readonly to: number;
+  readonly pairs: number;
+  readonly fromPrior: number;
+}
+
+/** Importance draws with their batches. */
+export interface WeightedDraws {
+  /** n × d. */
+  readonly points: Float64Array;
+  readonly logWeights: Float64Array;
+  readonly batches: Int32Array;
+}
+
+/** The parts that `draws` draws are made in: `parts` plans of as many batches each. */
+export function drawPlans(draws: number, parts: number): DrawPlan[] {
+  const pairs = Math.ceil((draws * (1 - priorFraction)) / 2 / batchCount);
+  const fromPrior = Math.ceil((draws * priorFraction) / batchCount);
+  const size = batchCount / parts;
+  return Array.from({ length: parts }, (_, part) => ({ from: part * size, to: (part + 1) * size, pairs, fromPrior }));
+}
+
 /**
- * Self-normalised importance sampling of a posterior in few dimensions: 80 % multivariate t₈ around the mode (covariance × 1.3, antithetic
- * pairs), 20 % prior, weighted by the mixture of both, so that no weight exceeds 5 sup(likelihood). Two halves of the draws give two
- * independent estimates of the evidence. O(n) evaluations. Source: docs/theories/exact.md, "Several outputs".
+ * Draws 80 % from a multivariate t₈ around the mode (covariance × 1.3, antithetic pairs), 20 % from the prior, weighted by the mixture of both, so
+ * that no weight exceeds 5 sup(likelihood). One evaluation a draw. Source: docs/theories/exact.md, "Several outputs".
  */
-export function importanceSample(target: PosteriorTarget, fit: LaplaceFit, draws: number, random: RandomStream, onDraw?: () => void): PosteriorSample {
+export function weightedDraws(target: PosteriorTarget, fit: LaplaceFit, plan: DrawPlan, random: RandomStream, tick?: (fraction: number) => void): WeightedDraws {
   const d = target.dimension;
   const scale = Math.sqrt(inflation);
   const wide = { mode: fit.mode, factor: fit.factor.map((value) => value * scale) };
-  const pairs = Math.ceil((draws * (1 - priorFraction)) / 2 / batchCount) * batchCount;
-  const fromPrior = Math.ceil((draws * priorFraction) / batchCount) * batchCount;
-  const total = 2 * pairs + fromPrior;
-  const logT = logGamma((degrees + d) / 2) - logGamma(degrees / 2) - 0.5 * d * Math.log(degrees * Math.PI) - fit.logDeterminant - d * Math.log(scale) + Math.log((2 * pairs) / total);
-  const logPriorShare = Math.log(fromPrior / total);
+  const perBatch = 2 * plan.pairs + plan.fromPrior;
+  const logT = logGamma((degrees + d) / 2) - logGamma(degrees / 2) - 0.5 * d * Math.log(degrees * Math.PI) - fit.logDeterminant - d * Math.log(scale) + Math.log((2 * plan.pairs) / perBatch);
+  const logPriorShare = Math.log(plan.fromPrior / perBatch);
   const inverse = inverseFactor(wide.factor, d);
-  const points: Float64Array[] = [];
+  const total = perBatch * (plan.to - plan.from);
+  const points = new Float64Array(total * d);
   const logWeights = new Float64Array(total);
   const batches = new Int32Array(total);
   const offset = new Float64Array(d);
+  let at = 0;
+  /** The point whose coordinates are in `x`, a row of `points`. */
   const add = (x: Float64Array, batch: number): void => {
     const { logPrior, logLikelihood } = target.evaluate(x);
     let square = 0;
     whiten(wide.mode, inverse, x, offset);
     for (let i = 0; i < d; i++) square += offset[i]! ** 2;
     const logProposal = logAdd(logT - 0.5 * (degrees + d) * Math.log1p(square / degrees), logPriorShare + logPrior);
-    logWeights[points.length] = logPrior + logLikelihood === -Infinity ? -Infinity : logPrior + logLikelihood - logProposal;
-    batches[points.length] = batch;
-    points.push(x);
-    onDraw?.();
+    logWeights[at] = logPrior + logLikelihood === -Infinity ? -Infinity : logPrior + logLikelihood - logProposal;
+    batches[at] = batch;
+    at++;
+    if (at % 16 === 0) tick?.(at / total);
   };
+  const row = (): Float64Array => points.subarray(at * d, (at + 1) * d);
   const z = new Float64Array(d);
-  for (let k = 0; k < pairs; k++) {
-    random.normals(z);
-    const radius = Math.sqrt((2 * random.gamma(degrees / 2)) / degrees);
-    for (const sign of [1, -1]) {
-      const x = new Float64Array(d);
-      unwhiten(wide, z.map((value) => (sign * value) / radius), x);
-      add(x, k % batchCount);
+  for (let batch = plan.from; batch < plan.to; batch++) {
+    for (let k = 0; k < plan.pairs; k++) {
+      random.normals(z);
+      const radius = Math.sqrt((2 * random.gamma(degrees / 2)) / degrees);
+      for (const sign of [1, -1]) {
+        const x = row();
+        unwhiten(wide, z.map((value) => (sign * value) / radius), x);
+        add(x, batch);
+      }
+    }
+    for (let k = 0; k < plan.fromPrior; k++) {
+      const x = row();
+      target.samplePrior(random, x);
+      add(x, batch);
     }
   }
-  for (let k = 0; k < fromPrior; k++) {
-    const x = new Float64Array(d);
-    target.samplePrior(random, x);
-    add(x, k % batchCount);
-  }
-  return summarise(points, logWeights, batches);
+  return { points, logWeights, batches };
+}
+
+/** Self-normalised importance sampling of a posterior in few dimensions in this thread, see `weightedDraws`. */
+export function importanceSample(target: PosteriorTarget, fit: LaplaceFit, draws: number, random: RandomStream): PosteriorSample {
+  return importanceSummary(target.dimension, drawPlans(draws, 1).map((plan) => weightedDraws(target, fit, plan, random)));
+}
+
+/** Evidence, weights and diagnostics of importance draws. Two halves of the batches give two independent estimates of the evidence. */
+export function importanceSummary(dimension: number, parts: readonly WeightedDraws[]): PosteriorSample {
+  const points = parts.flatMap((part) => Array.from(part.batches, (_, k) => part.points.subarray(k * dimension, (k + 1) * dimension)));
+  const logWeights = Float64Array.from(parts.flatMap((part) => Array.from(part.logWeights)));
+  return summarise(points, logWeights, Int32Array.from(parts.flatMap((part) => Array.from(part.batches))));
 }
 
 function summarise(points: readonly Float64Array[], logWeights: Float64Array, batches: Int32Array): PosteriorSample {

@@ -1,12 +1,14 @@
 import { FinitewidthError, type RandomStream, type Run } from "@finitewidth/core";
+import { meanEss } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
-import { bridgeEvidence, bridgePath, type LogRatio } from "./bridge.js";
-import { importanceSample } from "./importance.js";
+import { acceptanceRatio, bridgePath, ratiosAt, type LogRatio } from "./bridge.js";
+import { drawPlans, importanceSample, importanceSummary } from "./importance.js";
 import { laplaceFit } from "./laplace.js";
 import { latticeSample } from "./lattice.js";
-import { gaussianOf, hamiltonianSample, type MarkovSample } from "./markov.js";
+import { gaussianOf, joinChains, shrunkGaussian, type MarkovSample } from "./markov.js";
 import type { LaplaceFit, PosteriorSample, PosteriorTarget } from "./target.js";
 import { temperedSample } from "./tempered.js";
+import { collect, samplingStreams, type SamplingSource } from "./work.js";
 
 /** How much to draw; the defaults suit a report (standard errors of a percent of a posterior standard deviation or so). */
 export interface SamplingOptions {
@@ -26,17 +28,18 @@ const paretoLimit = 0.7;
 const leastEffectiveFraction = 0.02;
 const rHatLimit = 1.02;
 
-/** What a sampler may use besides its target: the seed of its streams, cancellation and progress. */
-export type SamplingRun = Pick<Run, "seed" | "signal" | "onProgress">;
+/** Parts in which importance draws are made: their number fixes the streams, so it does not depend on the workers. */
+const importanceParts = 8;
 
 /**
  * Samples a posterior and estimates its evidence with the method that suits its dimension d: deterministic lattice quadrature for d ≤ 3,
  * importance sampling for d ≤ 12, Hamiltonian Monte Carlo with Bennett's ratio above; tempered sequential Monte Carlo from the prior where
- * there is no mode to start from or the others report failure. Yields to the event loop, so that a run can be cancelled.
+ * there is no mode to start from or the others report failure. Chains, bridges and importance draws are chunks of `run.map`.
  * Source: docs/theories/exact.md, "Several outputs".
  */
-export async function samplePosterior(target: PosteriorTarget, run: SamplingRun, options: SamplingOptions = defaultSampling): Promise<PosteriorSample> {
-  const random = (...indices: number[]): RandomStream => stream(run.seed, 7331, ...indices);
+export async function samplePosterior<Data>(source: SamplingSource<Data>, run: Run, options: SamplingOptions = defaultSampling): Promise<PosteriorSample> {
+  const { target, data, tasks } = source;
+  const random = (...indices: number[]): RandomStream => stream(run.seed, samplingStreams, ...indices);
   const breathe = async (done: number, total: number, note: string): Promise<void> => {
     run.onProgress?.(done, total, note);
     await new Promise((resolve) => setTimeout(resolve));
@@ -54,15 +57,15 @@ export async function samplePosterior(target: PosteriorTarget, run: SamplingRun,
   }
   let reference: PosteriorSample | undefined;
   if (target.dimension <= importanceLimit) {
-    const weighted = importanceSample(target, fit, options.draws, random(1));
-    await breathe(2, 4, "importance sampling");
+    const plans = drawPlans(options.draws, importanceParts).map((plan, part) => ({ data, fit, options: plan, seed: run.seed, indices: [1, part] }));
+    const weighted = importanceSummary(target.dimension, await collect(run, tasks.importance, plans));
     const { paretoShape = 0, effectiveSampleSize, draws } = weighted.diagnostics;
     if (paretoShape <= paretoLimit && effectiveSampleSize >= leastEffectiveFraction * draws) return weighted;
     reference = weighted;
   }
-  const markov = await runChains(target, fit, options, random, breathe);
+  const markov = await runChains(source, fit, options, run);
   if (markov.rHat > 1.1) return tempered(target, options, random, breathe);
-  const bridged = await withBridge(target, markov, random, breathe);
+  const bridged = await withEvidence(source, markov, fit, run);
   return reference !== undefined && missesMode(bridged, reference) ? tempered(target, options, random, breathe) : bridged;
 }
 
@@ -92,50 +95,97 @@ function findMode(target: PosteriorTarget, random: RandomStream): LaplaceFit | u
 }
 
 /** Chains whitened by the Laplace fit; where they mix badly, up to two longer runs whitened by the covariance of the draws before. */
-async function runChains(target: PosteriorTarget, fit: LaplaceFit, options: SamplingOptions, random: (...indices: number[]) => RandomStream, breathe: Breathe): Promise<MarkovSample> {
+async function runChains<Data>({ data, tasks }: SamplingSource<Data>, fit: LaplaceFit, options: SamplingOptions, run: Run): Promise<MarkovSample> {
   let shape = fit;
   for (let attempt = 0; ; attempt++) {
-    const pause = (chain: number, fraction: number): Promise<void> => breathe(chain + fraction, options.chains + 2, "Hamiltonian Monte Carlo");
     const length = 3 ** attempt;
-    const markov = await hamiltonianSample(target, shape, { chains: options.chains, draws: length * options.chainDraws, warmup: length * options.warmup, pause }, (c) => random(2, attempt, c));
+    const settings = { draws: length * options.chainDraws, warmup: length * options.warmup };
+    const chunks = Array.from({ length: options.chains }, (_, c) => ({ data, fit: shape, options: settings, seed: run.seed, indices: [2, attempt, c] }));
+    const markov = joinChains(await collect(run, tasks.chain, chunks), shape);
     if (attempt === 2 || (markov.rHat < 1.015 && markov.effectiveSampleSize > 400)) return markov;
     shape = gaussianOf(markov.points, 1);
   }
 }
 
-async function withBridge(target: PosteriorTarget, markov: MarkovSample, random: (...indices: number[]) => RandomStream, breathe: Breathe): Promise<PosteriorSample> {
-  const fit = gaussianOf(markov.points, 1.2);
-  const settings = { chains: 8, draws: 24, warmup: 16 };
-  const repeats = 4;
-  const estimates: LogRatio[] = [];
-  for (let repeat = 0; repeat < repeats; repeat++) {
-    estimates.push(await bridgeEvidence(target, fit, { ...settings, pause: (exponent) => breathe(repeat + exponent, repeats, "evidence") }, random(3, repeat)));
-  }
-  const values = estimates.map(({ value }) => value);
-  const logEvidence = values.reduce((sum, value) => sum + value / repeats, 0);
-  const scatter = values.reduce((sum, value) => sum + (value - logEvidence) ** 2, 0) / (repeats - 1);
-  const inner = estimates.reduce((sum, { variance }) => sum + variance / repeats, 0);
-  const spread = Math.max(...values) - Math.min(...values);
+/** Largest standard error with which the evidence is taken from the ratio of the chains to a Gaussian, without bridges in between. */
+const directLimit = 0.05;
+
+interface Evidence {
+  readonly logEvidence: number;
+  readonly standardError: number;
+  readonly spread: number;
+  /** Exponents of the path. */
+  readonly path: readonly number[];
+}
+
+async function withEvidence<Data>(source: SamplingSource<Data>, markov: MarkovSample, frame: LaplaceFit, run: Run): Promise<PosteriorSample> {
+  const evidence = (await directEvidence(source, markov, frame, run)) ?? (await bridgedEvidence(source, markov, run));
   const n = markov.points.length;
   return {
     points: markov.points,
     weights: new Float64Array(n).fill(1 / n),
     batches: markov.batches,
     batchCount: markov.batchCount,
-    logEvidence,
-    // four values say little about their own scatter: not below what correlated draws (correlation time 3) would give
-    logEvidenceStandardError: Math.sqrt(Math.max(scatter, 3 * inner) / repeats),
+    logEvidence: evidence.logEvidence,
+    logEvidenceStandardError: evidence.standardError,
     diagnostics: {
       method: "hmc",
       draws: n,
       effectiveSampleSize: markov.effectiveSampleSize,
       rHat: markov.rHat,
       acceptance: markov.acceptance,
-      logEvidenceSpread: spread,
-      path: bridgePath,
+      logEvidenceSpread: evidence.spread,
+      path: evidence.path,
     },
     warnings: markov.rHat > rHatLimit ? [`split R-hat of the mixing variable is ${markov.rHat.toFixed(3)}; draw longer chains`] : [],
   };
+}
+
+/**
+ * Bennett's ratio between the posterior and a Gaussian fitted to it, from the draws that the chains have made already: the Gaussian from one half of
+ * the chains, the ratio from the other, and the other way round. Undefined when they overlap too little.
+ */
+async function directEvidence<Data>({ data, tasks, target }: SamplingSource<Data>, markov: MarkovSample, frame: LaplaceFit, run: Run): Promise<Evidence | undefined> {
+  const perChain = markov.points.length / markov.chains;
+  const cut = Math.ceil(markov.chains / 2) * perChain;
+  const halves = [
+    { fitted: [0, cut], used: [cut, markov.points.length] },
+    { fitted: [cut, markov.points.length], used: [0, cut] },
+  ] as const;
+  const share = markov.effectiveSampleSize / markov.points.length;
+  const fits = halves.map(({ fitted: [from, to] }) => shrunkGaussian(markov.points.slice(from, to), frame, Math.max(2, share * (to - from))));
+  if (markov.points.length < target.dimension) return undefined;
+  const gaussian = await collect(
+    run,
+    tasks.ratios,
+    halves.map(({ used: [from, to] }, half) => ({ data, fit: fits[half]!, options: { draws: to - from }, seed: run.seed, indices: [8, half] })),
+  );
+  const [first, second] = halves.map(({ used: [from, to] }, half) => {
+    const ratios = ratiosAt(fits[half]!, markov.points.slice(from, to), markov.logDensity.subarray(from, to));
+    const byChain = (values: Float64Array): Float64Array[] => Array.from({ length: (to - from) / perChain }, (_, c) => values.subarray(c * perChain, (c + 1) * perChain));
+    return acceptanceRatio(gaussian[half]!, ratios, (values) => Math.min(to - from, Math.max(2, meanEss(byChain(values)))));
+  }) as [LogRatio, LogRatio];
+  const spread = Math.abs(first.value - second.value);
+  const expected = Math.sqrt(first.variance + second.variance);
+  // half the difference is one draw of the error of the mean: it may not contradict the formula, and the formula may not be below it
+  const standardError = Math.max(expected, spread) / 2;
+  if (!(expected / 2 < directLimit) || spread > 4 * expected) return undefined;
+  return { logEvidence: (first.value + second.value) / 2, standardError, spread, path: [0, 1] };
+}
+
+/** Bennett's ratio along the path of `bridgePath`, four times. */
+async function bridgedEvidence<Data>({ data, tasks }: SamplingSource<Data>, markov: MarkovSample, run: Run): Promise<Evidence> {
+  const fit = gaussianOf(markov.points, 1.2);
+  const settings = { chains: 8, draws: 24, warmup: 16 };
+  const repeats = 4;
+  const chunks = Array.from({ length: repeats }, (_, repeat) => ({ data, fit, options: settings, seed: run.seed, indices: [3, repeat] }));
+  const estimates = await collect(run, tasks.bridge, chunks);
+  const values = estimates.map(({ value }) => value);
+  const logEvidence = values.reduce((sum, value) => sum + value / repeats, 0);
+  const scatter = values.reduce((sum, value) => sum + (value - logEvidence) ** 2, 0) / (repeats - 1);
+  const inner = estimates.reduce((sum, { variance }) => sum + variance / repeats, 0);
+  // four values say little about their own scatter: not below what correlated draws (correlation time 3) would give
+  return { logEvidence, standardError: Math.sqrt(Math.max(scatter, 3 * inner) / repeats), spread: Math.max(...values) - Math.min(...values), path: bridgePath };
 }
 
 async function tempered(target: PosteriorTarget, options: SamplingOptions, random: (...indices: number[]) => RandomStream, breathe: Breathe): Promise<PosteriorSample> {

@@ -1,7 +1,7 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
 import { addDiagonal, cholesky, gram, solveCholesky, type Cholesky } from "@finitewidth/linalg";
 import { addConstantCovariance, biasCovariance, chainFactors, coordinatesToFactors, hasUpperBiases, type ChainFactor, type CoordinateFactors } from "@finitewidth/numerics";
-import { covarianceAt, type SiteProblem } from "./problem.js";
+import { covarianceAt, type SiteModel } from "./problem.js";
 
 /** The Gaussian posterior of the outputs given one value of the chain. */
 export interface SiteConditional {
@@ -19,13 +19,13 @@ export interface SiteConditional {
 }
 
 /** Adds the covariance of the constants that biases add to the outputs. */
-export function addBiases({ law, outputs }: SiteProblem, covariance: Matrix, mixing: readonly (Matrix | undefined)[]): void {
+export function addBiases({ law, outputs }: SiteModel, covariance: Matrix, mixing: readonly (Matrix | undefined)[]): void {
   // M_l without a bias is never read
   if (hasUpperBiases(law.chain)) addConstantCovariance(covariance, biasCovariance(law.chain, outputs, mixing as readonly Matrix[]));
 }
 
 /** Everything at one point of coordinate space; undefined where the covariance is singular. O((PD)³ + (PD)² r F), r the rank of M_1 and F the features. */
-export function conditionOnChain(problem: SiteProblem, x: Float64Array): SiteConditional | undefined {
+export function conditionOnChain(problem: SiteModel, x: Float64Array): SiteConditional | undefined {
   const { law, layout, covariance: sites, outputs, targets, temperature } = problem;
   const coordinates = coordinatesToFactors(layout, x);
   try {

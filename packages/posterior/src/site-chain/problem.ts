@@ -2,20 +2,25 @@ import { inputError, shapeError, zeros, type Matrix, type MixingLaw, type Proble
 import { addDiagonal, affine, cholesky, gram, identity, multiply, multiplyTransposedLeft, solveLower, symmetricEigen } from "@finitewidth/linalg";
 import { addConstantCovariance, biasCovariance, chainLayout, hasUpperBiases, outputDesign, pullBackMixing, reduceSites, siteCovariance, siteGeometryOf, stackFeatures, stackSiteKernels, type ChainLayout, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
 
-/** A regression problem over sites with everything that does not depend on the mixing matrices computed once. */
-export interface SiteProblem {
-  readonly law: MixingLaw;
+/** What the likelihood of the mixing matrices is made from, as plain data. */
+export interface SiteModel {
+  readonly law: Pick<MixingLaw, "chain">;
   readonly layout: ChainLayout;
   /** How the covariance of the outputs is put together from M_1. */
   readonly covariance: SiteCovariance;
-  /** Orthogonal D × D: the sampler works on Y O, with the strongest direction of the outputs first. */
-  readonly rotation: Matrix;
   /** Y O as (output, point): D·P numbers. */
   readonly targets: Float64Array;
   readonly outputs: number;
+  readonly temperature: number;
+}
+
+/** A regression problem over sites with everything that does not depend on the mixing matrices computed once. */
+export interface SiteProblem extends SiteModel {
+  readonly law: MixingLaw;
+  /** Orthogonal D × D: the sampler works on Y O, with the strongest direction of the outputs first. */
+  readonly rotation: Matrix;
   /** Number of observations per output: the training points, or the rank of their covariance at T = 0. */
   readonly points: number;
-  readonly temperature: number;
 }
 
 /** Kernels between pairs of sites, or features of sites with the same Gram matrices: S P F numbers in place of S² P². */

@@ -3,7 +3,7 @@ import { thinSample } from "../matrix/draws.js";
 import { defaultSampling, samplePosterior, type SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import type { SiteProblem } from "./problem.js";
-import { siteTarget } from "./target.js";
+import { siteSource } from "./work.js";
 
 /** How much to draw when the user does not say: less where one evaluation costs (P D)³. */
 export function siteSampling(size: number, options: Partial<SamplingOptions>): SamplingOptions {
@@ -26,7 +26,7 @@ export async function sampleSiteChain(problem: SiteProblem, options: Partial<Sam
       { code: "memory" },
     );
   }
-  return samplePosterior(siteTarget(problem), run, siteSampling(problem.targets.length, options));
+  return samplePosterior(siteSource(problem), run, siteSampling(problem.targets.length, options));
 }
 
 /** Draws kept for averages, each of which costs (P D)³ again. */

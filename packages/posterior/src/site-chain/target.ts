@@ -3,7 +3,7 @@ import { affine, identity, multiply, solveCholesky } from "@finitewidth/linalg";
 import { addCoordinateGradient, biasCovarianceAdjoint, chainAdjoint, constantCovarianceAdjoint, coordinateLogPrior, hasUpperBiases, outputDesignAdjoint, sampleCoordinates, siteCovarianceAdjoint } from "@finitewidth/numerics";
 import type { PosteriorTarget, TargetGradients, TargetValue } from "../sampling/target.js";
 import { conditionOnChain, type SiteConditional } from "./conditional.js";
-import type { SiteProblem } from "./problem.js";
+import type { SiteModel } from "./problem.js";
 
 const outside: TargetValue = { logPrior: -Infinity, logLikelihood: -Infinity };
 
@@ -12,7 +12,7 @@ const outside: TargetValue = { logPrior: -Infinity, logLikelihood: -Infinity };
  * ∂/∂M_(ai)(bj) = Σ_μν K_ij(μν) ½(αα^T − Σ⁻¹)_(aμ)(bν), carried back through the Bartlett factors. O((PD)³ + (PD)² r F) an evaluation.
  * Source: docs/theories/convolution.md §6.
  */
-export function siteTarget(problem: SiteProblem): PosteriorTarget {
+export function siteTarget(problem: SiteModel): PosteriorTarget {
   const { layout } = problem;
   const bound = 50 + 10 * Math.sqrt(Math.max(...layout.layers.map(({ layer }) => layer.width)));
   return {
@@ -32,7 +32,7 @@ export function siteTarget(problem: SiteProblem): PosteriorTarget {
   };
 }
 
-function addLikelihoodGradient(problem: SiteProblem, { coordinates, factors, design, root, alpha }: SiteConditional, gradients: TargetGradients): void {
+function addLikelihoodGradient(problem: SiteModel, { coordinates, factors, design, root, alpha }: SiteConditional, gradients: TargetGradients): void {
   const { law, layout, covariance, outputs } = problem;
   const size = alpha.length;
   const inverse = solveCholesky(root, identity(size)).data;
