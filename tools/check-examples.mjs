@@ -1,35 +1,70 @@
-// Runs every TypeScript example of the documentation and of the READMEs (fences marked ts that import something) against the sources.
-import { spawnSync } from "node:child_process";
+// Runs every example of the documentation and of the READMEs against the sources: TypeScript fences that import something, and JSON fences that are
+// whole experiments, through the command line. Experiment files in docs/examples and packages/cli/examples are validated. Usage: node check-examples.mjs
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { root, runAsync } from "./pack.mjs";
+import { examplesOf } from "./readme-examples.mjs";
 
 const tools = dirname(fileURLToPath(import.meta.url));
-const root = dirname(tools);
 const pages = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
     ["node_modules", "dist", "site", "plugins", "src", "test"].includes(entry.name) ? [] : entry.isDirectory() ? pages(join(folder, entry.name)) : /(?<!CHANGELOG)\.md$/.test(entry.name) ? [join(folder, entry.name)] : [],
   );
-const files = [join(root, "README.md"), ...pages(join(root, "docs")), ...pages(join(root, "packages")), ...pages(join(root, "verification"))];
+const files = [join(root, "README.md"), ...["docs", "packages", "verification"].flatMap((folder) => pages(join(root, folder)))];
+const experimentFiles = ["docs/examples", "packages/cli/examples"].flatMap((folder) => readdirSync(join(root, folder)).filter((name) => name.endsWith(".json")).map((name) => join(root, folder, name)));
+
+/** JSON fences that hold a whole experiment. */
+function experimentsOf(text) {
+  return [...text.matchAll(/```jsonc?\n([\s\S]*?)```/g)].flatMap(([, code]) => {
+    try {
+      const value = JSON.parse(code);
+      return value.data && value.methods ? [code] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
 // Inside tools/, where every workspace package resolves.
 const work = mkdtempSync(join(tools, ".examples-"));
-let [ran, failed] = [0, 0];
-try {
-  for (const file of files) {
-    const examples = [...readFileSync(file, "utf8").matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]).filter((code) => /^import .* from "/m.test(code));
-    for (const [i, code] of examples.entries()) {
-      const script = join(work, `${relative(root, file).replaceAll(/[/.]/g, "-")}-${i}.mts`);
-      writeFileSync(script, code);
-      const run = spawnSync(process.execPath, ["--conditions", "@finitewidth/source", "--import", pathToFileURL(join(tools, "ts-preload.mjs")).href, script], { cwd: work, encoding: "utf8", timeout: 120_000 });
-      ran += 1;
-      if (run.status !== 0) {
-        failed += 1;
-        console.error(`✗ ${relative(root, file)}, example ${i + 1}:\n${run.stdout}${run.stderr}`);
-      }
-    }
+const execute = (script) => runAsync(process.execPath, ["--conditions", "@finitewidth/source", "--import", pathToFileURL(join(tools, "ts-preload.mjs")).href, script], work);
+const examples = [];
+for (const file of files) {
+  const page = relative(root, file);
+  const name = page.replaceAll(/[/.]/g, "-");
+  const text = readFileSync(file, "utf8");
+  for (const [i, code] of examplesOf(text).entries()) examples.push({ what: `${page}, example ${i + 1}`, script: `${name}-${i}.mts`, code });
+  for (const [i, code] of experimentsOf(text).entries()) {
+    writeFileSync(join(work, `${name}-${i}.json`), code);
+    examples.push({ what: `${page}, experiment ${i + 1}`, script: `${name}-${i}-run.mts`, code: `import { main } from "@finitewidth/cli";\nprocess.exit(await main(["run", "${name}-${i}.json", "--quiet", "--workers", "0", "--out", "${name}-${i}"]));\n` });
   }
+}
+for (const file of experimentFiles) {
+  const code = `import { readFileSync } from "node:fs";\nimport { parseExperiment } from "@finitewidth/core";\nparseExperiment(JSON.parse(readFileSync(${JSON.stringify(file)}, "utf8")));\n`;
+  examples.push({ what: relative(root, file), script: `${relative(root, file).replaceAll(/[/.]/g, "-")}.mts`, code });
+}
+
+let failed = 0;
+const queue = [...examples];
+try {
+  await Promise.all(
+    Array.from({ length: availableParallelism() }, async () => {
+      for (let example = queue.shift(); example; example = queue.shift()) {
+        const script = join(work, example.script);
+        writeFileSync(script, example.code);
+        try {
+          await execute(script);
+        } catch (error) {
+          failed += 1;
+          console.error(`✗ ${example.what}:\n${error.message}`);
+        }
+      }
+    }),
+  );
 } finally {
   rmSync(work, { recursive: true, force: true });
 }
-console.log(`${ran - failed} of ${ran} examples run`);
+console.log(`${examples.length - failed} of ${examples.length} examples run`);
 process.exit(failed === 0 ? 0 : 1);
