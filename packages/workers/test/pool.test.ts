@@ -137,7 +137,7 @@ describe("resuming", () => {
 describe("the process", () => {
   it("ends by itself when the pool is idle and not closed", async () => {
     const script = `import { createRegistry } from "@finitewidth/core"; import { poolRun } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)}; import { numbers, plugin } from ${JSON.stringify(new URL("./tasks.ts", import.meta.url).href)};
-      let n = 0; for await (const r of poolRun({ registry: createRegistry([plugin]), workers: 2 }).map(numbers, [{ index: 0, size: 3 }, { index: 1, size: 3 }])) n += r.values.length; console.log(n);`;
+      let n = 0; for await (const r of poolRun({ registry: createRegistry([plugin]), workers: 2 }).map(numbers, [{ index: 0, size: 3 }, { index: 1, size: 3 }])) n += r.values.length; console.log(String(n));`;
     const preload = fileURLToPath(new URL("../../../tools/ts-preload.mjs", import.meta.url));
     const { stdout } = await promisify(execFile)(process.execPath, ["--conditions", "@finitewidth/source", "--import", preload, "--input-type=module", "-e", script], { cwd: fileURLToPath(new URL("..", import.meta.url)), timeout: 20_000 });
     expect(stdout.trim()).toBe("6");
