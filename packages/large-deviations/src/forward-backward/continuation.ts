@@ -62,7 +62,8 @@ export function solveByContinuation<State>(problem: FixedPointProblem<State>, op
     const found = problem.map(x, strength);
     if (!found) return undefined;
     const change = moved(found.image, -1, x);
-    const residual = norm(change) / norm(x);
+    // all kernels 0, as for zero inputs without biases: nothing to be relative to
+    const residual = norm(change) / (norm(x) || 1);
     return Number.isFinite(residual) ? { change, residual, state: found.state } : undefined;
   };
 
@@ -82,7 +83,7 @@ export function solveByContinuation<State>(problem: FixedPointProblem<State>, op
         if (!at) throw failed("the tilted measure ceased to exist on the way");
         continue;
       }
-      const size = settings.difference * norm(x);
+      const size = settings.difference * (norm(x) || 1);
       const newton = gmres(
         (v) => {
           const shifted = evaluate(moved(x, size, v), strength);

@@ -1,9 +1,10 @@
-import { refusal, zeros, type Json, type Matrix, type Posterior, type Prediction, type Problem, type Run, type Tensor } from "@finitewidth/core";
-import { combine, trace } from "@finitewidth/linalg";
+import { FinitewidthError, refusal, zeros, type Json, type Matrix, type Posterior, type Prediction, type Problem, type Run, type Tensor } from "@finitewidth/core";
+import { combine, symmetricEigenvalues, trace } from "@finitewidth/linalg";
 import { createClosure, isSampled } from "./create-closure.js";
 import { predictFromKernels, trainingDiscrepancy } from "./data-term.js";
 import { adaptationByLayer, alignmentByLayer, forceNumber, forwardBackwardFigures, trustedForce } from "./diagnose.js";
 import { isLinear } from "./linear-closure.js";
+import { isBiasFree, solveLinearSaddle } from "./linear-saddle.js";
 import type { ForwardBackwardOptions } from "./options.js";
 import { solveProportional } from "./proportional.js";
 import { relativeDistance, solveSaddle, sweepOnce, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle.js";
@@ -106,6 +107,17 @@ function quadratureError(setting: Setting, options: ForwardBackwardOptions, seed
   return Math.sqrt(sum / 2);
 }
 
+/** @throws FinitewidthError (code "refused") naming the temperature at T = 0 with a singular readout kernel: no posterior interpolates then. */
+function requireRegular({ infiniteWidth, temperature }: Setting): void {
+  if (temperature > 0) return;
+  const values = symmetricEigenvalues(infiniteWidth.at(-1)!);
+  if (values[0]! > values.length * Number.EPSILON * values.at(-1)!) return;
+  throw new FinitewidthError(
+    `[${name}] likelihood.temperature: expected a number > 0, got 0: the readout kernel of these inputs is singular (duplicate, dependent or more inputs than features), so the outputs cannot interpolate the targets and the evidence does not exist`,
+    { code: "refused", path: "likelihood.temperature", expected: "a number > 0", received: "0" },
+  );
+}
+
 /** Solves order "full" or "first". */
 function fitKernels(problem: Problem, setting: Setting, options: ForwardBackwardOptions, run: Run): Posterior {
   const { network, activation, infiniteWidth, targets, temperature, weightVariance, biasVariance } = setting;
@@ -124,7 +136,11 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
   const beforeSweep = (): void => run.signal?.throwIfAborted();
   const points = targets.shape[0];
   // tolerances: forward differences cannot do better than this on large kernels
-  const solve = (solverOptions: SaddleOptions): Saddle => (variational ? solveVariationalSaddle(activation, saddleProblem, solverOptions) : solveSaddle(saddleProblem, solverOptions));
+  const matrixEquation = isLinear(activation) && options.order === "full" && isBiasFree(biasVariance);
+  const solve = (solverOptions: SaddleOptions): Saddle => {
+    if (matrixEquation) return solveLinearSaddle(activation, saddleProblem, solverOptions);
+    return variational ? solveVariationalSaddle(activation, saddleProblem, solverOptions) : solveSaddle(saddleProblem, solverOptions);
+  };
   const first = solve({ tolerance: points > 64 ? 1e-8 : 1e-10, beforeSweep });
   const perAverage = isLinear(activation) || variational ? 20 * points ** 3 : 2 ** 15 * points ** 2;
   const { saddle, warning } = first.sweeps * network.widths.length * 2 * perAverage < cheapWork ? secondSolution(first, solve, beforeSweep) : { saddle: first };
@@ -211,5 +227,6 @@ function fitProportional(problem: Problem, setting: Setting, options: ForwardBac
 /** Fits the theory to a problem that it does not refuse. */
 export function fitForwardBackward(problem: Problem, options: ForwardBackwardOptions, run: Run): Posterior {
   const setting = settingOf(problem, run.registry);
+  requireRegular(setting);
   return options.order === "proportional" ? fitProportional(problem, setting, options, run) : fitKernels(problem, setting, options, run);
 }

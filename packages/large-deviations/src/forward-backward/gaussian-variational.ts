@@ -53,7 +53,7 @@ function andersonStep(iterates: readonly Matrix[], residuals: readonly Matrix[])
  * @throws FinitewidthError (code "not-positive-definite") when the tilt is not integrable, (code "not-converged") after 500 iterations.
  */
 function solveVariational(activation: Activation, root: KernelRoot, { kernel, conjugate, weightVariance }: TiltedMeasure, start?: Matrix): VariationalGaussian {
-  const norm = frobenius(kernel);
+  const norm = frobenius(kernel) || 1;
   const tiltAt = (s: Matrix): Matrix => {
     const b = applyAdjointJacobian(activation, s, conjugate);
     return combine(weightVariance, b, 0, b);
@@ -130,8 +130,8 @@ export function gaussianVariationalClosure(activation: Activation): TiltClosure 
       return want.gradient ? { ...averages, gradient: gaussianGradient(tilt, gaussian.covariance) } : averages;
     },
     extend(measure, test) {
-      const { gaussian } = solveVariational(activation, choleskyRoot(measure.kernel), measure);
-      const joint = extendGaussian(gaussian, test);
+      const { gaussian, tilt } = solveVariational(activation, choleskyRoot(measure.kernel), measure);
+      const joint = extendGaussian(gaussian.covariance, tilt, test);
       return {
         cross: crossKernelMap(activation, joint.variances, joint.cross, diagonalOf(gaussian.covariance)),
         variances: joint.variances.map((value) => activation.moments.diagonal(value)),

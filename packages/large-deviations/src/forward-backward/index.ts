@@ -8,6 +8,7 @@ export { gaussianVariationalClosure } from "./gaussian-variational.js";
 export { homogeneousClosure, isHomogeneousPlane } from "./homogeneous-closure.js";
 export { secondChaos } from "./kernel-response.js";
 export { isLinear, linearClosure } from "./linear-closure.js";
+export { isBiasFree, solveLinearSaddle } from "./linear-saddle.js";
 export * from "./nodes.js";
 export { quadratureClosure } from "./quadrature-closure.js";
 export * from "./saddle.js";

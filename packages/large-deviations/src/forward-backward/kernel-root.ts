@@ -14,9 +14,16 @@ export interface KernelRoot {
 /** Jitter tried in turn, relative to the mean of the diagonal. */
 const jitters = [0, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9];
 
+/** Root of a kernel of zeros: nothing is in its range. */
+function zeroRoot({ shape }: Matrix): KernelRoot {
+  const root = zeros(shape[0], shape[1]);
+  return { root, whiten: (b) => zeros(b.shape[0], b.shape[1]), unwhitenGradient: () => root };
+}
+
 /** Lower triangular root. Singular kernels get the smallest relative jitter that factorises, at most 1e-9. @throws FinitewidthError (code "not-positive-definite"). P³/3. */
 export function choleskyRoot(kernel: Matrix): KernelRoot {
   const scale = trace(kernel) / kernel.shape[0];
+  if (scale === 0) return zeroRoot(kernel);
   for (const jitter of jitters) {
     try {
       const { factor } = cholesky(jitter === 0 ? kernel : addDiagonal(kernel, jitter * scale));

@@ -8,7 +8,6 @@ export const isLinear = (activation: Activation): boolean => activation.degree =
 
 /** Gaussian S = (C⁻¹ − 2B)⁻¹ = F (1 − E)⁻¹ Fᵀ with C = FFᵀ and E = 2FᵀBF. */
 export interface TiltedGaussian {
-  readonly root: KernelRoot;
   /** Cholesky factors of 1 − E. */
   readonly factor: Cholesky;
   /** S. */
@@ -25,7 +24,7 @@ export function tiltGaussian(root: KernelRoot, tilt: Matrix): TiltedGaussian {
   const e = whitenedTilt(root, tilt);
   const factor = cholesky(addDiagonal(combine(-1, e, 0, e), 1));
   // S = (L⁻¹Fᵀ)ᵀ(L⁻¹Fᵀ)
-  return { root, factor, covariance: gram(transpose(solveLower(factor.factor, transpose(root.root)))) };
+  return { factor, covariance: gram(transpose(solveLower(factor.factor, transpose(root.root)))) };
 }
 
 /** B (1 − 2CB)⁻¹ = B + 2 B S B: ∂W/∂C of a Gaussian tilt. */
@@ -33,21 +32,18 @@ export function gaussianGradient(tilt: Matrix, covariance: Matrix): Matrix {
   return symmetrise(combine(1, tilt, 2, multiply(tilt, multiply(covariance, tilt))));
 }
 
-/** Mean map b = C⁻¹c as Sb and the variance s² + bᵀSb of test points: h* = bᵀh + noise of variance s² = c** − cᵀC⁻¹c. */
-export function extendGaussian({ root, factor }: TiltedGaussian, test: TestKernels): TestKernels {
+/**
+ * Kernels Sb between test and training points and variances s² + bᵀSb under a Gaussian tilt hᵀBh, h* = bᵀh + noise with b = C⁻¹c, s² = c** − cᵀC⁻¹c:
+ * Sb = c + 2SBc and c** + 2cᵀB·Sb, which need no inverse and so hold for singular C.
+ */
+export function extendGaussian(covariance: Matrix, tilt: Matrix, test: TestKernels): TestKernels {
   const [points, size] = test.cross.shape;
-  const x = root.whiten(transpose(test.cross));
-  const y = solveLower(factor.factor, x);
-  // S b = F (1 − E)⁻¹ F⁻¹ c
-  const cross = transpose(multiplyTransposedLeft(solveLower(factor.factor, transpose(root.root)), y));
+  const pulled = multiply(test.cross, tilt);
+  const cross = combine(1, test.cross, 2, multiply(pulled, covariance));
   const variances = test.variances.slice();
   for (let t = 0; t < points; t++) {
-    let [explained, tilted] = [0, 0];
-    for (let k = 0; k < size; k++) {
-      explained += x.data[k * points + t]! ** 2;
-      tilted += y.data[k * points + t]! ** 2;
-    }
-    variances[t] = Math.max(test.variances[t]! - explained, 0) + tilted;
+    for (let k = t * size; k < (t + 1) * size; k++) variances[t]! += 2 * pulled.data[k]! * cross.data[k]!;
+    variances[t] = Math.max(variances[t]!, 0);
   }
   return { cross, variances };
 }
@@ -68,7 +64,8 @@ export function linearClosure(activation: Activation): TiltClosure {
       };
     },
     extend({ kernel, conjugate, weightVariance }, test) {
-      const { cross, variances } = extendGaussian(tiltGaussian(choleskyRoot(kernel), tiltOf(conjugate, weightVariance)), test);
+      const tilt = tiltOf(conjugate, weightVariance);
+      const { cross, variances } = extendGaussian(tiltGaussian(choleskyRoot(kernel), tilt).covariance, tilt, test);
       return { cross: combine(square, cross, 0, cross), variances: variances.map((value) => square * value) };
     },
   };

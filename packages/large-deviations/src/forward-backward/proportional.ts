@@ -1,6 +1,6 @@
 import { kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, type Activation, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, combine, frobenius, gram, identity, innerProduct, multiply, multiplyTransposedRight, solveCholesky, solveLower, transpose } from "@finitewidth/linalg";
+import { addDiagonal, cholesky, combine, frobenius, gram, identity, innerProduct, multiply, multiplyTransposedRight, solveCholesky, solveLower, trace, transpose } from "@finitewidth/linalg";
 import type { TiltClosure } from "./closure.js";
 import { choleskyRoot } from "./kernel-root.js";
 import { checkSaddleProblem } from "./saddle.js";
@@ -57,7 +57,8 @@ export function solveProportional(problem: ProportionalProblem, beforeSweep?: (s
   const P = firstKernel.shape[0];
   const affine = (m: Matrix): Matrix => ({ data: m.data.map((value) => g * value + biasVariance), shape: m.shape });
   const K = affine(kernelMap(activation, firstKernel));
-  const preconditioner = choleskyRoot(addDiagonal(K, 1e-12 * (K.data[0]! || 1)));
+  // a measure of change only: the shift keeps rounding in the null space of dependent inputs out of it
+  const preconditioner = choleskyRoot(addDiagonal(K, 1e-6 * (trace(K) / P) || 1));
   let C = K;
   let Q = 1;
   let last = Number.POSITIVE_INFINITY;

@@ -160,7 +160,7 @@ function coordinates(layers: number, size: number, encode: (m: Matrix, l: number
 /** Coordinates F⁻¹MF⁻ᵀ with F the Cholesky factors of reference matrices, shifted by 1e-6 of their mean variance so that singular ones have one. */
 function whitenedCoordinates(references: readonly Matrix[]): LayerCoordinates {
   const P = references[0]!.shape[0];
-  const factors = references.map((kernel) => cholesky(addDiagonal(kernel, 1e-6 * (trace(kernel) / P))).factor);
+  const factors = references.map((kernel) => cholesky(addDiagonal(kernel, 1e-6 * (trace(kernel) / P) || 1)).factor);
   const encode = (m: Matrix, l: number): Matrix => symmetrise(solveLower(factors[l]!, transpose(solveLower(factors[l]!, m))));
   const decode = (m: Matrix, l: number): Matrix => multiplyTransposedRight(multiply(factors[l]!, m), factors[l]!);
   return coordinates(references.length, P, encode, decode);
