@@ -1,4 +1,5 @@
-import { hiddenLayers, widthsOf, type Matrix, type Network } from "@finitewidth/core";
+import { hiddenLayers, widthsOf, type Figure, type Matrix, type Network } from "@finitewidth/core";
+import { symmetricEigenvalues } from "@finitewidth/linalg";
 import { normalQuantile } from "@finitewidth/numerics";
 import { agreement, calibration, colourOf, drawFigure, heatmaps, lines, type PredictiveSeries, escapeHtml, figureBlock, htmlTable, jsonDetails, notes, page, type Note } from "@finitewidth/plots";
 import type { MethodOutcome } from "../method-outcome.js";
@@ -93,11 +94,21 @@ function stepBody(plan: Plan, { step, outcomes }: StepOutcome, document: Documen
   }
   if (grid.length > 0) parts.push(`<h2>Predictions</h2><div class="grid">${grid.join("")}</div>`);
   for (const outcome of solved) {
-    for (const figure of outcome.posterior.figures ?? []) parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
+    for (const figure of markedFigures(outcome, solved)) parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
   }
   parts.push(hiddenKernelSection(plan, step.problem.inputs, step.problem.network, solved, document));
   for (const outcome of solved) parts.push(jsonDetails(`Diagnostics of ${outcome.method}`, { solver: outcome.posterior.solver, ...outcome.posterior.diagnostics }));
   return parts.join("");
+}
+
+/** The figures of a method; the density of `exact` over eigenvalues of the mixing matrix with the minimiser of the rate function beside it, where there is one. */
+function markedFigures({ method, posterior }: Solved, solved: readonly Solved[]): readonly Figure[] {
+  const figures = posterior.figures ?? [];
+  const minimiser = solved.find((outcome) => outcome.method === "large-deviation")?.posterior.orderParameter;
+  if (method !== "exact" || minimiser === undefined) return figures;
+  const values = typeof minimiser === "number" ? [minimiser] : Array.from(symmetricEigenvalues(minimiser as Matrix)).toReversed();
+  const marks = values.filter((value) => value > 1e-9 * values[0]!).map((x, i) => ({ label: i === 0 ? "large deviations" : "", x }));
+  return figures.map((figure) => (figure.kind === "density" ? { ...figure, marks: [...(figure.marks ?? []), ...marks] } : figure));
 }
 
 function hiddenKernelSection(plan: Plan, inputs: Matrix, network: Network, solved: readonly Solved[], document: Document): string {

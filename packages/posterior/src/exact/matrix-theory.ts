@@ -10,6 +10,7 @@ import { samplePosterior, type SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import { projectCross, trainCross, trainDiagonal } from "../scalar/predict.js";
 import { spectralProblem, type SpectralProblem } from "../spectrum/problem.js";
+import { eigenvalueFigure } from "./eigenvalue-figure.js";
 import { hasHiddenBias, kernelDiagonal, type PlainChain } from "./chain.js";
 import type { LogDensityAt } from "./prior.js";
 import { outputRotation } from "./rotation.js";
@@ -104,7 +105,7 @@ export async function fitMatrix(problem: Problem, law: MixingLaw, chain: PlainCh
       : {}),
     diagnostics: { ...(diagnostics as unknown as { readonly [key: string]: Json }), dimension: target.dimension, rank, kept: draws.weights.length },
     warnings: [...spectral.warnings, ...full.warnings],
-    figures: [eigenvalueFigure(target, draws, run.seed)],
+    figures: [mixingFigure(target, draws, run.seed)],
   };
 }
 
@@ -162,52 +163,15 @@ export async function matrixLogDensity(chain: PlainChain, kernel: Matrix, value:
   };
 }
 
-/** Density of the eigenvalues of Q under posterior and prior, by Gaussian kernels on a log scale. */
-function eigenvalueFigure(target: MatrixTarget, draws: MixingDraws, seed: number): Figure {
+/** Eigenvalues of Q under posterior and prior. */
+function mixingFigure(target: MatrixTarget, draws: MixingDraws, seed: number): Figure {
   const d = draws.outputs;
-  const eigenvalues = (mixing: Float64Array, count: number): number[] =>
-    Array.from({ length: count }, (_, k) => Array.from(symmetricEigenvalues({ data: mixing.slice(k * d * d, (k + 1) * d * d), shape: [d, d] }), (value) => Math.log(Math.max(value, 1e-12)))).flat();
-  const count = Math.min(draws.weights.length, 500);
-  const stride = Math.max(1, Math.floor(draws.weights.length / count));
-  const chosen = Array.from({ length: count }, (_, k) => k * stride);
-  const mixing = Float64Array.from(chosen.flatMap((k) => Array.from(draws.mixing.subarray(k * d * d, (k + 1) * d * d))));
+  const matrixAt = (mixing: Float64Array, k: number): Matrix => ({ data: mixing.slice(k * d * d, (k + 1) * d * d), shape: [d, d] });
   const random = stream(seed, 9001);
   const x = new Float64Array(target.dimension);
-  const prior = mixingDraws(target, {
-    points: Array.from({ length: 500 }, () => {
-      target.samplePrior(random, x);
-      return x.slice();
-    }),
-    weights: new Float64Array(500).fill(1 / 500),
-    batches: new Int32Array(500),
-    batchCount: 1,
-  });
-  const posteriorLogs = eigenvalues(mixing, count);
-  const weights = chosen.flatMap((k) => Array.from({ length: d }, () => draws.weights[k]!));
-  const priorLogs = eigenvalues(prior.mixing, 500);
-  const all = [...posteriorLogs, ...priorLogs].filter((value) => value > -25);
-  const from = all.reduce((a, b) => Math.min(a, b), Infinity) - 0.5;
-  const to = all.reduce((a, b) => Math.max(a, b), -Infinity) + 0.5;
-  const grid = Float64Array.from({ length: 161 }, (_, i) => from + ((to - from) * i) / 160);
-  const scale = target.chain.variances.reduce((product, s) => product * s, 1);
-  return {
-    kind: "density",
-    title: "Eigenvalues of the mixing matrix Q: density of their logarithm",
-    label: "eigenvalue of Q",
-    logX: true,
-    series: [
-      { label: "prior", x: grid.map(Math.exp), y: kernelDensity(grid, priorLogs, priorLogs.map(() => 1)) },
-      { label: "posterior", x: grid.map(Math.exp), y: kernelDensity(grid, posteriorLogs, weights) },
-    ],
-    marks: [{ label: "infinite width", x: scale }],
+  const prior = (): Matrix => {
+    target.samplePrior(random, x);
+    return matrixAt(mixingDraws(target, { points: [x], weights: Float64Array.of(1), batches: new Int32Array(1), batchCount: 1 }).mixing, 0);
   };
-}
-
-/** Weighted Gaussian kernel density with Silverman's bandwidth. */
-function kernelDensity(grid: Float64Array, values: readonly number[], weights: readonly number[]): Float64Array {
-  const total = weights.reduce((sum, w) => sum + w, 0);
-  const mean = values.reduce((sum, value, i) => sum + weights[i]! * value, 0) / total;
-  const deviation = Math.sqrt(values.reduce((sum, value, i) => sum + weights[i]! * (value - mean) ** 2, 0) / total);
-  const width = Math.max(1.06 * deviation * values.length ** -0.2, 1e-3);
-  return grid.map((at) => values.reduce((sum, value, i) => sum + weights[i]! * Math.exp(-0.5 * ((at - value) / width) ** 2), 0) / (total * width * Math.sqrt(2 * Math.PI)));
+  return eigenvalueFigure(draws.weights, (k) => matrixAt(draws.mixing, k), prior, [{ label: "infinite width", x: target.chain.variances.reduce((product, s) => product * s, 1) }]);
 }

@@ -1,4 +1,4 @@
-import { isFullyConnected, refusal, resolveNetwork, toStandardScaling, widthsOf, type Claim, type Matrix, type MixingLaw, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Scenario, type Tensor, type Theory } from "@finitewidth/core";
+import { isFullyConnected, refusal, resolveNetwork, toStandardScaling, widthsOf, type Claim, type Figure, type Matrix, type MixingLaw, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Scenario, type Tensor, type Theory } from "@finitewidth/core";
 import { defaultSampling } from "../sampling/sample.js";
 import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
@@ -40,12 +40,20 @@ function inMixingUnits(posterior: Posterior, { scaling, network }: Problem): Pos
   if (scaling === "standard") return posterior;
   const width = widthsOf(network)!.at(-1)!;
   const scaled = (value: number | Tensor): number | Tensor => (typeof value === "number" ? width * value : { data: value.data.map((entry) => width * entry), shape: value.shape });
-  const { orderParameter, standardError } = posterior;
+  const { orderParameter, standardError, figures } = posterior;
   return {
     ...posterior,
+    ...(figures === undefined ? {} : { figures: figures.map((figure) => rescaledFigure(figure, width)) }),
     ...(orderParameter === undefined ? {} : { orderParameter: scaled(orderParameter) }),
     ...(standardError?.orderParameter === undefined ? {} : { standardError: { ...standardError, orderParameter: scaled(standardError.orderParameter) } }),
   };
+}
+
+/** A density over eigenvalues of the mixing matrix, or a map of its entries, in units `scale` times smaller. */
+function rescaledFigure(figure: Figure, scale: number): Figure {
+  if (figure.kind === "heatmaps") return { ...figure, panels: figure.panels.map((panel) => ({ ...panel, values: { data: panel.values.data.map((value) => scale * value), shape: panel.values.shape } })) };
+  if (figure.kind !== "density") return figure;
+  return { ...figure, series: figure.series.map((series) => ({ ...series, x: series.x.map((x) => scale * x) })), ...(figure.marks === undefined ? {} : { marks: figure.marks.map((mark) => ({ ...mark, x: scale * mark.x })) }) };
 }
 
 async function fitStandard(problem: Problem, options: ExactOptions, run: Run): Promise<Posterior> {

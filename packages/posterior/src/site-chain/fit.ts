@@ -1,7 +1,8 @@
 import { inputError, zeros, type Figure, type Matrix, type MixingLaw, type Posterior, type Prediction, type Problem, type RandomStream, type Run } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
-import { averageOverSites, blockDiagonal, expandSites, learnedFeatureCovariance, siteGeometryOf, siteMap, type SiteGeometry } from "@finitewidth/numerics";
+import { gram, multiply, multiplyTransposedRight, symmetricEigenvalues } from "@finitewidth/linalg";
+import { averageOverSites, blockDiagonal, chainFactors, coordinatesToFactors, expandSites, learnedFeatureCovariance, sampleChainFactors, siteGeometryOf, siteMap, type SiteGeometry } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
+import { eigenvalueFigure } from "../exact/eigenvalue-figure.js";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
 import type { SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
@@ -47,7 +48,7 @@ export async function fitSiteChain(problem: Problem, law: MixingLaw, options: Pa
     ...(sampled ? { standardError: { logEvidence: error, orderParameter: averages.mixing.standardError, ...kernelErrors } } : "hiddenKernels" in kernelErrors ? { standardError: kernelErrors } : {}),
     diagnostics: { ...diagnostics, ...(diagnostics.path === undefined ? {} : { path: [...diagnostics.path] }), batchCount: draws.batchCount, kept: draws.points.length, dimension: sites.layout.dimension, sites: law.sites },
     warnings,
-    figures: mapFigure(law, averages.mixing.mean, geometry, sites.outputs),
+    figures: [...mapFigure(law, averages.mixing.mean, geometry, sites.outputs), ...mixingFigures(sites, draws, run.seed)],
   };
 }
 
@@ -177,6 +178,27 @@ function mapFigure(law: MixingLaw, mean: Matrix, geometry: SiteGeometry | undefi
         { label: "difference", values: { data: after.data.map((value, k) => value - before.data[k]!), shape: after.shape }, diverging: true },
       ],
     },
+  ];
+}
+
+/** Rows of the mixing matrix up to which its eigenvalues are drawn. */
+const eigenvalueLimit = 200;
+
+/** Eigenvalues of M_1 under posterior and prior; the infinite width as marks at those of E M_1. */
+function mixingFigures({ law, layout, outputs }: SiteProblem, draws: SiteDraws, seed: number): readonly Figure[] {
+  if (layout.layers[0]!.rows > eigenvalueLimit) return [];
+  const random = stream(seed, 9001);
+  const mixingOf = (x: Float64Array): Matrix => gram(chainFactors(layout, coordinatesToFactors(layout, x).z)[0]!.f);
+  const prior = (): Matrix => gram(sampleChainFactors(layout, random)[0]!.f);
+  const means = Array.from(symmetricEigenvalues(meanMixing(law, outputs)[0]!));
+  const distinct = means.filter((value, i) => i === 0 || value - means[i - 1]! > 1e-9 * value);
+  return [
+    eigenvalueFigure(
+      draws.weights,
+      (k) => mixingOf(draws.points[k]!),
+      prior,
+      distinct.map((x, i) => ({ label: i === 0 ? "infinite width" : "", x })),
+    ),
   ];
 }
 
