@@ -1,5 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { combine, gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import { logGamma } from "@finitewidth/numerics";
 import { biasAt, scalarAction } from "./scalar-action.js";
 import { scalarMinima, type ScalarMinima } from "./scalar-minima.js";
@@ -120,106 +120,120 @@ export interface ScalarPrediction {
 /**
  * Latent outputs at test points: E m(Q) and E s²(Q) + Var m(Q) over the nodes, with
  * m = c + Q Σ v_i(z_i − c w_i)/d_i and s² = Qκ − Q² Σ v_i²/d_i + (b/g)(1 − Q Σ v_i w_i/d_i)².
- * cross: P* × P and variances: P*, both without the readout bias; own: P* × P*, for covariances. O(P* P²) + O(P* P) a node.
+ * cross: P* × P and variances: P*, both without the readout bias; own: P* × P*, for covariances. The terms linear in 1/d are averaged over
+ * the nodes first, so that a node costs one column of a matrix product: O(P* P²) + 2 P* P flops a node (4 with a bias).
  */
 export function predictScalar(problem: ScalarProblem, posterior: OrderParameterNodes, cross: Matrix, variances: Float64Array, own?: Matrix): ScalarPrediction {
-  const { eigenvalues: k, targets: z, ones: w, temperature, biasVariance: b } = problem;
+  const { eigenvalues: k, targets: z, ones: w, temperature } = problem;
   const size = k.length;
   const count = cross.shape[0];
   const v = multiply(cross, problem.vectors);
-  const mean = new Float64Array(count);
+  const table = nodeTable(problem, posterior, (Q, c, i) => {
+    const d = temperature + Q * k[i]!;
+    return { fitted: (Q * (z[i]! - c * w[i]!)) / d, explained: (Q * Q) / d, leverage: (Q * w[i]!) / d };
+  });
+  const means = multiplyTransposedRight(table.fitted, v);
+  const leverage = multiplyTransposedRight(table.leverage, v);
   const variance = new Float64Array(count);
-  const covariance = own === undefined ? undefined : zeros(count, count);
-  const inverse = new Float64Array(size);
-  const solved = new Float64Array(size);
-  const perNode: { readonly weight: number; readonly means: Float64Array }[] = [];
-  for (const [Q, weight] of significantNodes(posterior)) {
-    const { factor, mean: c } = biasAt(problem, Q);
-    for (let i = 0; i < size; i++) {
-      inverse[i] = 1 / (temperature + Q * k[i]!);
-      solved[i] = (z[i]! - c * w[i]!) * inverse[i]!;
-    }
-    const means = new Float64Array(count);
-    const leverage = new Float64Array(count);
-    for (let t = 0; t < count; t++) {
-      let m = 0;
-      let square = 0;
-      let bias = 0;
-      for (let i = 0; i < size; i++) {
-        const x = v.data[t * size + i]!;
-        m += x * solved[i]!;
-        square += x * x * inverse[i]!;
-        bias += x * w[i]! * inverse[i]!;
-      }
-      means[t] = c + Q * m;
-      mean[t]! += weight * means[t]!;
-      leverage[t] = 1 - Q * bias;
-      variance[t]! += weight * (Q * variances[t]! - Q * Q * square + (b / factor) * leverage[t]! ** 2);
-    }
-    perNode.push({ weight, means });
-    if (covariance && own) addCovariance(covariance, { Q, weight, inverse, v, own, leverage, biasScale: b / factor });
-  }
-  for (const { weight, means } of perNode) {
-    for (let t = 0; t < count; t++) {
-      variance[t]! += weight * (means[t]! - mean[t]!) ** 2;
-      if (covariance) for (let s = 0; s < count; s++) covariance.data[t * count + s]! += weight * (means[t]! - mean[t]!) * (means[s]! - mean[s]!);
-    }
-  }
-  for (let t = 0; t < count; t++) variance[t] = Math.max(variance[t]!, 0);
-  return { mean, variance, ...(covariance ? { covariance } : {}) };
-}
-
-function addCovariance(
-  covariance: Matrix,
-  node: { readonly Q: number; readonly weight: number; readonly inverse: Float64Array; readonly v: Matrix; readonly own: Matrix; readonly leverage: Float64Array; readonly biasScale: number },
-): void {
-  const { Q, weight, inverse, v, own, leverage, biasScale } = node;
-  const [count, size] = v.shape;
-  const scaled = zeros(count, size);
-  for (let t = 0; t < count; t++) for (let i = 0; i < size; i++) scaled.data[t * size + i] = v.data[t * size + i]! * Math.sqrt(inverse[i]!);
-  const explained = gram(scaled);
   for (let t = 0; t < count; t++) {
-    for (let s = 0; s < count; s++) {
-      covariance.data[t * count + s]! += weight * (Q * own.data[t * count + s]! - Q * Q * explained.data[t * count + s]! + biasScale * leverage[t]! * leverage[s]!);
-    }
+    let explained = 0;
+    for (let i = 0; i < size; i++) explained += table.averaged[i]! * v.data[t * size + i]! ** 2;
+    variance[t] = table.meanOrderParameter * variances[t]! - explained;
   }
+  for (let at = 0; at < means.data.length; at++) means.data[at]! += table.bias[Math.floor(at / count)]!;
+  for (let at = 0; at < leverage.data.length; at++) leverage.data[at] = 1 - leverage.data[at]!;
+  const mean = mixMoments(table, means, leverage, variance);
+  if (own === undefined) return { mean, variance };
+  const explained = gram(scaledRows(v, table.averaged.map(Math.sqrt)));
+  const spread = crossProducts(means.data.map((value, at) => value - mean[at % count]!), table.weights, count);
+  const shared = crossProducts(leverage.data, table.biasWeights, count);
+  const covariance = zeros(count, count);
+  for (let at = 0; at < covariance.data.length; at++) {
+    covariance.data[at] = table.meanOrderParameter * own.data[at]! - explained.data[at]! + spread.data[at]! + (shared.data[at] ?? 0);
+  }
+  return { mean, variance, covariance };
 }
 
-/** Latent outputs at the training points, in the form without cancellation: y − f = T A⁻¹y, variance T(1 − T A⁻¹); both exact at T = 0. O(P²) a node. */
+/** Latent outputs at the training points, in the form without cancellation: y − f = T A⁻¹y, variance T(1 − T A⁻¹); both exact at T = 0. 2 P² flops a node (4 with a bias). */
 export function predictScalarTrain(problem: ScalarProblem, posterior: OrderParameterNodes): ScalarPrediction {
-  const { eigenvalues: k, targets: z, ones: w, temperature, biasVariance: b, vectors } = problem;
+  const { eigenvalues: k, targets: z, ones: w, temperature, vectors } = problem;
   const size = k.length;
-  const mean = new Float64Array(size);
+  const table = nodeTable(problem, posterior, (Q, c, i) => {
+    const d = temperature + Q * k[i]!;
+    return { fitted: (Q * k[i]! * z[i]! + temperature * c * w[i]!) / d, explained: (temperature * Q * k[i]!) / d, leverage: (temperature * w[i]!) / d };
+  });
   const variance = new Float64Array(size);
-  const perNode: { readonly weight: number; readonly means: Float64Array }[] = [];
-  for (const [Q, weight] of significantNodes(posterior)) {
-    const { factor, mean: c } = biasAt(problem, Q);
-    const fitted = new Float64Array(size);
-    const kept = new Float64Array(size);
-    const leverage = new Float64Array(size);
-    for (let i = 0; i < size; i++) {
-      const d = temperature + Q * k[i]!;
-      fitted[i] = (Q * k[i]! * z[i]! + temperature * c * w[i]!) / d;
-      kept[i] = (temperature * Q * k[i]!) / d;
-      leverage[i] = (temperature * w[i]!) / d;
-    }
-    const means = new Float64Array(size);
-    for (let t = 0; t < size; t++) {
-      let [m, s, bias] = [0, 0, 0];
-      for (let i = 0; i < size; i++) {
-        const x = vectors.data[t * size + i]!;
-        m += x * fitted[i]!;
-        s += x * x * kept[i]!;
-        bias += x * leverage[i]!;
-      }
-      means[t] = m;
-      mean[t]! += weight * m;
-      variance[t]! += weight * (s + (b / factor) * bias * bias);
-    }
-    perNode.push({ weight, means });
-  }
-  for (const { weight, means } of perNode) for (let t = 0; t < size; t++) variance[t]! += weight * (means[t]! - mean[t]!) ** 2;
+  for (let t = 0; t < size; t++) for (let i = 0; i < size; i++) variance[t]! += table.averaged[i]! * vectors.data[t * size + i]! ** 2;
+  const mean = mixMoments(table, multiplyTransposedRight(table.fitted, vectors), multiplyTransposedRight(table.leverage, vectors), variance);
   return { mean, variance };
+}
+
+/** What the significant nodes contribute in the eigenbasis. */
+interface NodeTable {
+  readonly weights: Float64Array;
+  /** c and (weight)·b/g of every node. */
+  readonly bias: Float64Array;
+  readonly biasWeights: Float64Array;
+  readonly meanOrderParameter: number;
+  /** Nodes × P. */
+  readonly fitted: Matrix;
+  /** Nodes × P; no rows without a bias. */
+  readonly leverage: Matrix;
+  /** E of `explained`: P. */
+  readonly averaged: Float64Array;
+}
+
+function nodeTable(
+  problem: ScalarProblem,
+  posterior: OrderParameterNodes,
+  at: (orderParameter: number, bias: number, i: number) => { readonly fitted: number; readonly explained: number; readonly leverage: number },
+): NodeTable {
+  const used = [...significantNodes(posterior)];
+  const size = problem.eigenvalues.length;
+  const biased = problem.biasVariance > 0;
+  const fitted = zeros(used.length, size);
+  const leverage = zeros(biased ? used.length : 0, size);
+  const averaged = new Float64Array(size);
+  const bias = new Float64Array(used.length);
+  const biasWeights = new Float64Array(used.length);
+  let meanOrderParameter = 0;
+  for (const [node, [Q, weight]] of used.entries()) {
+    const { factor, mean } = biasAt(problem, Q);
+    bias[node] = mean;
+    biasWeights[node] = (weight * problem.biasVariance) / factor;
+    meanOrderParameter += weight * Q;
+    for (let i = 0; i < size; i++) {
+      const value = at(Q, mean, i);
+      fitted.data[node * size + i] = value.fitted;
+      if (biased) leverage.data[node * size + i] = value.leverage;
+      averaged[i]! += weight * value.explained;
+    }
+  }
+  return { weights: Float64Array.from(used, ([, weight]) => weight), bias, biasWeights, meanOrderParameter, fitted, leverage, averaged };
+}
+
+/** Mean over the nodes of `means` (nodes × points); adds to `variance` what the means differ by and the share of the bias, and clips it at 0. */
+function mixMoments(table: NodeTable, means: Matrix, leverage: Matrix, variance: Float64Array): Float64Array {
+  const count = means.shape[1];
+  const mean = new Float64Array(count);
+  for (let at = 0; at < means.data.length; at++) mean[at % count]! += table.weights[Math.floor(at / count)]! * means.data[at]!;
+  for (let at = 0; at < means.data.length; at++) variance[at % count]! += table.weights[Math.floor(at / count)]! * (means.data[at]! - mean[at % count]!) ** 2;
+  for (let at = 0; at < leverage.data.length; at++) variance[at % count]! += table.biasWeights[Math.floor(at / count)]! * leverage.data[at]! ** 2;
+  for (let t = 0; t < count; t++) variance[t] = Math.max(variance[t]!, 0);
+  return mean;
+}
+
+/** Σ_n weight_n x_n x_nᵀ for the rows x_n (n × count) of `rows`. */
+function crossProducts(rows: Float64Array, weights: Float64Array, count: number): Matrix {
+  const nodes = rows.length / count;
+  const columns = zeros(count, nodes);
+  for (let n = 0; n < nodes; n++) for (let t = 0; t < count; t++) columns.data[t * nodes + n] = Math.sqrt(weights[n]!) * rows[n * count + t]!;
+  return gram(columns);
+}
+
+/** A diag(d). */
+function scaledRows(a: Matrix, d: Float64Array): Matrix {
+  return { data: a.data.map((value, at) => value * d[at % d.length]!), shape: a.shape };
 }
 
 /** Training error E(f_μ − y_μ)², averaged over points: [T²|r|² + T(P − T tr A⁻¹)]/P, and its bias part (f at its mean for each Q). O(P) a node. */
@@ -271,21 +285,24 @@ export function learnedKernel(problem: ScalarProblem, posterior: OrderParameterN
   return sandwich(vectors, diagonal, columns, signs);
 }
 
-/** U (diag(d) + Σ_j s_j c_j c_jᵀ) Uᵀ for orthogonal U, exactly symmetric; c_j are the columns. O(P³). */
+/** U (diag(d) + Σ_j s_j c_j c_jᵀ) Uᵀ for orthogonal U, exactly symmetric; c_j are the columns, s_j = ±1. Gram matrices only: O(P³). */
 export function sandwich(vectors: Matrix, diagonal: Float64Array, columns: Matrix, signs: readonly number[]): Matrix {
-  const size = diagonal.length;
   const rotated = multiply(vectors, columns);
-  const count = columns.shape[1];
-  const half = zeros(size, size);
-  const positive = diagonal.every((value) => value >= 0);
-  for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) half.data[i * size + j] = vectors.data[i * size + j]! * (positive ? Math.sqrt(diagonal[j]!) : diagonal[j]!);
-  const out = positive ? gram(half) : multiplyTransposedRight(half, vectors);
-  for (let i = 0; i < size; i++) {
-    for (let j = 0; j <= i; j++) {
-      let sum = positive ? out.data[i * size + j]! : 0.5 * (out.data[i * size + j]! + out.data[j * size + i]!);
-      for (let c = 0; c < count; c++) sum += signs[c]! * rotated.data[i * count + c]! * rotated.data[j * count + c]!;
-      out.data[i * size + j] = out.data[j * size + i] = sum;
+  const part = (sign: number): Matrix => {
+    const own = [...diagonal.keys()].filter((i) => sign * diagonal[i]! > 0);
+    const added = [...signs.keys()].filter((j) => sign * signs[j]! > 0);
+    const size = diagonal.length;
+    const count = columns.shape[1];
+    const width = own.length + added.length;
+    const half = zeros(size, width);
+    const roots = own.map((i) => Math.sqrt(Math.abs(diagonal[i]!)));
+    for (let t = 0; t < size; t++) {
+      own.forEach((i, a) => (half.data[t * width + a] = vectors.data[t * size + i]! * roots[a]!));
+      added.forEach((j, a) => (half.data[t * width + own.length + a] = rotated.data[t * count + j]!));
     }
-  }
-  return out;
+    return gram(half);
+  };
+  const positive = part(1);
+  if (diagonal.every((value) => value >= 0) && signs.every((sign) => sign >= 0)) return positive;
+  return combine(1, positive, -1, part(-1));
 }
