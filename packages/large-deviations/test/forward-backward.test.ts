@@ -8,7 +8,7 @@ import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { flatten } from "../../../tools/testing.ts";
 import { forwardBackward, gaussianVariationalClosure, solveSaddle } from "../src/index.js";
-import { unstack } from "../src/forward-backward/fit.js";
+import { fitTask, unstack } from "../src/forward-backward/fit.js";
 import { settingOf } from "../src/forward-backward/solve-network.js";
 
 const registry = createRegistry([activations, fullyConnected, convolutional]);
@@ -128,6 +128,37 @@ describe("refusals and warnings", () => {
     const one = { firstKernel: k, infiniteWidth: [k], targets: matrixFromRows([[1]]), temperature: 1e-3, widths: [1], weightVariance: [2], biasVariance: [0] };
     const none = { averages: () => { throw new FinitewidthError("W is infinite", { code: "not-positive-definite" }); }, extend: () => { throw new Error("unused"); } };
     expect(() => solveSaddle({ ...one, closure: none })).toThrow(/data strength/);
+  });
+
+  it("stops at once where random nodes collapse, naming the variational closure, and when its budget of sweeps is used up", async () => {
+    const many = problem({ network: net({ widths: [15, 15], weightVariance: 1, biasVariance: 0 }), inputs: draw(30, 10, 0), targets: draw(30, 1, 1) });
+    await expect(solve(many)).rejects.toThrow(/keeps only .* % of their effective sample .*"gaussian-variational"/);
+    const { posterior } = await solve(many, variational);
+    expect(posterior.solver.residual).toBeLessThan(1e-9);
+    const setting = settingOf(createProblem(problem(), registry), registry);
+    const saddle = { ...setting, firstKernel: setting.infiniteWidth[0]!, infiniteWidth: setting.infiniteWidth.slice(1), widths: setting.network.widths, closure: gaussianVariationalClosure(setting.activation) };
+    expect(() => solveSaddle(saddle, { totalSweeps: 3 })).toThrow("budget of 3 sweeps");
+  });
+
+  it("starts from the variational solution at many points and warns about the quadrature error", async () => {
+    const { posterior } = await solve(problem({ network: net({ widths: [200], biasVariance: 0 }), inputs: draw(12, 10, 0), targets: draw(12, 1, 1), temperature: 0.01 }), { nodes: 6 });
+    expect(posterior.diagnostics["sweeps"] as number).toBeLessThan(40);
+    expect(posterior.solver.residual).toBeLessThan(1e-9);
+    expect(posterior.diagnostics["quadratureError"] as number).toBeGreaterThan(0.01);
+    expect(posterior.warnings.join(" ")).toContain("quadrature error");
+  });
+
+  it("a fit can be followed and cancelled between sweeps", () => {
+    const fractions: number[] = [];
+    const chunk = { problem: createProblem(problem(), registry), options: validate(forwardBackward.options, variational, "options"), seed: 1 };
+    fitTask.run(chunk, { registry, tick: (fraction) => fractions.push(fraction) });
+    expect(fractions.length).toBeGreaterThan(5);
+    expect(fractions.every((fraction) => fraction >= 0 && fraction < 1)).toBe(true);
+    const cancelled = new Error("cancelled");
+    const tick = (fraction: number): void => {
+      if (fraction > 0.05) throw cancelled;
+    };
+    expect(() => fitTask.run(chunk, { registry, tick })).toThrow(cancelled);
   });
 
   it("claims the first layer to O(1/N²) with weak data in standard scaling, and the predictor only with mean-field scaling", async () => {

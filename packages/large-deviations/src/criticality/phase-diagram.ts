@@ -4,8 +4,9 @@ import { kernelAlignment } from "../forward-backward/alignment.js";
 import type { TiltClosure } from "../forward-backward/closure.js";
 import { createClosure } from "../forward-backward/create-closure.js";
 import { isLinear } from "../forward-backward/linear-closure.js";
+import { solveLinearSaddle } from "../forward-backward/linear-saddle.js";
 import { chainKernels } from "../forward-backward/prior-covariance.js";
-import { relativeDistance, solveSaddle } from "../forward-backward/saddle.js";
+import { relativeDistance, solveSaddle, type Saddle } from "../forward-backward/saddle.js";
 import { solveVariationalSaddle } from "../forward-backward/variational-saddle.js";
 import { criticalBiasVariance, criticalLine } from "./critical-line.js";
 import { criticalityAt, type Criticality, type Regime } from "./phase-point.js";
@@ -95,7 +96,12 @@ export function adaptationAt(activation: Activation, chunk: AdaptationChunk, bef
     const problem = { ...chain, infiniteWidth: kernels.slice(1), targets, temperature };
     const options = { tolerance: 1e-8, beforeSweep };
     const nodes = (): TiltClosure => createClosure(activation, { order: chunk.order, closure: chunk.closure, dimensions: points, largestVariance, log2Count: log2Nodes, seed: chunk.seed, coarse: true });
-    const { kernels: adapted } = variational ? solveVariationalSaddle(activation, problem, options) : solveSaddle({ ...problem, closure: nodes() }, options);
+    const solve = (): Saddle => {
+      if (variational) return solveVariationalSaddle(activation, problem, options);
+      const matrixEquation = isLinear(activation) && chunk.order === "full" && biasVariance === 0;
+      return matrixEquation ? solveLinearSaddle(activation, problem, options) : solveSaddle({ ...problem, closure: nodes() }, options);
+    };
+    const { kernels: adapted } = solve();
     const [before, after] = [kernels.at(-1)!, adapted.at(-1)!];
     const [from, to] = [kernelAlignment(before, targets, true), kernelAlignment(after, targets, true)];
     return { shift: finiteOrNull(relativeDistance(after, before)), alignmentGain: from === undefined || to === undefined ? null : to - from };

@@ -17,6 +17,8 @@ export interface ContinuationOptions {
   readonly tolerance: number;
   /** Evaluations per strength. */
   readonly maximumSweeps: number;
+  /** Evaluations in all: beyond them the solver stops with an error. */
+  readonly totalSweeps: number;
   /** Strength to solve at. */
   readonly strength: number;
   /** The start is near a solution at the full strength: no continuation from 0. */
@@ -54,10 +56,11 @@ const failed = (why: string): FinitewidthError => new FinitewidthError(why, { co
  * that fails: the step is halved on failure and doubled on success. @throws FinitewidthError (code "not-converged") with the strength reached.
  */
 export function solveByContinuation<State>(problem: FixedPointProblem<State>, options: ContinuationOptions): FixedPoint<State> {
-  const { tolerance, maximumSweeps, strength: target, startsNear, beforeSweep } = options;
+  const { tolerance, maximumSweeps, totalSweeps, strength: target, startsNear, beforeSweep } = options;
   let sweeps = 0;
   const evaluate = (x: Float64Array, strength: number): { readonly change: Float64Array; readonly residual: number; readonly state: State } | undefined => {
     beforeSweep?.(sweeps);
+    if (sweeps >= totalSweeps) throw failed(`the budget of ${totalSweeps} sweeps is used up`);
     sweeps++;
     const found = problem.map(x, strength);
     if (!found) return undefined;
@@ -124,7 +127,7 @@ export function solveByContinuation<State>(problem: FixedPointProblem<State>, op
     } catch (error) {
       if (!(error instanceof FinitewidthError && error.code === "not-converged")) throw error;
       strengthStep = 0.5 * Math.min(strengthStep, next - done);
-      if (strengthStep < settings.smallestStrengthStep * target) {
+      if (strengthStep < settings.smallestStrengthStep * target || sweeps >= totalSweeps) {
         throw new FinitewidthError(
           `the forward–backward equations were solved only up to data strength ${(done / target).toPrecision(3)} of 1 (${error.message}; ${sweeps} sweeps); raise the temperature or the widths, or use order "first" or the closure "gaussian-variational"`,
           { code: "not-converged" },

@@ -1,5 +1,6 @@
-import { FinitewidthError, refusal, zeros, type Json, type Matrix, type Posterior, type Prediction, type Problem, type Run, type Tensor } from "@finitewidth/core";
+import { FinitewidthError, refusal, zeros, type Activation, type Json, type Matrix, type Posterior, type Prediction, type Problem, type Registry, type Task, type Tensor } from "@finitewidth/core";
 import { combine, symmetricEigenvalues, trace } from "@finitewidth/linalg";
+import { isNumericalFailure } from "./continuation.js";
 import { createClosure, isSampled } from "./create-closure.js";
 import { predictFromKernels, trainingDiscrepancy } from "./data-term.js";
 import { adaptationByLayer, alignmentByLayer, forceNumber, forwardBackwardFigures, trustedForce } from "./diagnose.js";
@@ -7,6 +8,7 @@ import { isLinear } from "./linear-closure.js";
 import { isBiasFree, solveLinearSaddle } from "./linear-saddle.js";
 import type { ForwardBackwardOptions } from "./options.js";
 import { solveProportional } from "./proportional.js";
+import { jumps } from "./refusals.js";
 import { relativeDistance, solveSaddle, sweepOnce, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle.js";
 import { closureOptionsOf, settingOf, type Setting } from "./solve-network.js";
 import { solveVariationalSaddle } from "./variational-saddle.js";
@@ -15,10 +17,27 @@ import { solveVariationalSaddle } from "./variational-saddle.js";
 const fraction = { refused: 0.05, warned: 0.2 } as const;
 /** Other scrambles of the nodes that the quadrature error is measured with, besides the one of the solution. */
 const otherScrambles = 3;
+/** Relative quadrature error of a kernel beyond which a warning is due. */
+const warnedError = 0.01;
 /** Search for a second solution only below this many operations. */
 const cheapWork = 4e7;
+/** Limits on the sweeps with random nodes: sums over entries of nodes × points² that a solution may take, and sweeps that it may take anyway. */
+const nodeBudget = { operations: 7e9, leastSweeps: 60, mostSweeps: 4000 } as const;
+/** Beyond this many points random nodes start from the variational solution, where they must keep this effective sample fraction once a solution from scratch is dear. */
+const guided = { points: 8, leastFraction: 0.01, dearPoints: 24 } as const;
+
+/** What a fit may use besides its arguments. */
+export interface FitContext {
+  readonly registry: Registry;
+  readonly seed: number;
+  /** Called before every sweep with the fraction done, roughly; throws to cancel. */
+  tick(fraction: number): void;
+}
 
 const name = "forward-backward";
+
+/** Share of the sweeps done: most solutions take 10–140. */
+const roughFraction = (sweeps: number): number => sweeps / (sweeps + 30);
 
 /** Equal variance of all outputs: P × D. */
 function spread(variance: Float64Array, outputs: number): Matrix {
@@ -75,16 +94,23 @@ function regimeWarnings(problem: Problem, { network, activation, targets }: Sett
   return warnings;
 }
 
-/** Starts from stronger data (s = 2) to see whether another solution exists; the one with the larger action wins. */
-function secondSolution(saddle: Saddle, solve: (options: SaddleOptions) => Saddle, beforeSweep: () => void): { readonly saddle: Saddle; readonly warning?: string } {
-  let other: Saddle;
+/** The result, or undefined where the solver did not converge. */
+function attempt<T>(solve: () => T): T | undefined {
   try {
-    const strong = solve({ strength: 2, start: saddle.kernels.slice(1), tolerance: 1e-4, maximumSweeps: 60, beforeSweep });
-    other = solve({ start: strong.kernels.slice(1), maximumSweeps: 120, beforeSweep });
+    return solve();
   } catch (error) {
-    if ((error as { code?: string }).code !== "not-converged") throw error;
-    return { saddle };
+    if (error instanceof FinitewidthError && error.code === "not-converged") return undefined;
+    throw error;
   }
+}
+
+/** Starts from stronger data (s = 2) to see whether another solution exists; the one with the larger action wins. */
+function secondSolution(saddle: Saddle, solve: (options: SaddleOptions) => Saddle, beforeSweep: (sweeps: number) => void): { readonly saddle: Saddle; readonly warning?: string } {
+  const other = attempt(() => {
+    const strong = solve({ strength: 2, start: saddle.kernels.slice(1), tolerance: 1e-4, maximumSweeps: 60, beforeSweep });
+    return solve({ start: strong.kernels.slice(1), maximumSweeps: 120, beforeSweep });
+  });
+  if (!other) return { saddle };
   const distance = relativeDistance(other.kernels.at(-1)!, saddle.kernels.at(-1)!);
   if (distance < 1e-5) return { saddle };
   const better = (other.action ?? Number.NEGATIVE_INFINITY) > (saddle.action ?? Number.NEGATIVE_INFINITY);
@@ -118,10 +144,34 @@ function requireRegular({ infiniteWidth, temperature }: Setting): void {
   );
 }
 
+/**
+ * Start of a solution with random nodes at many points: the variational one, or undefined where there is none or the nodes collapse there. @throws FinitewidthError (code
+ * "not-converged") when they collapse at more than 24 points: with P > N and strong data the measure is too far from every Gaussian for importance sampling.
+ */
+function guidedStart(activation: Activation, problem: SaddleProblem, beforeSweep: (sweeps: number) => void): readonly Matrix[] | undefined {
+  let guide: Saddle;
+  try {
+    guide = solveVariationalSaddle(activation, problem, { tolerance: 1e-6, beforeSweep });
+  } catch (error) {
+    if (!(error instanceof FinitewidthError && isNumericalFailure(error))) throw error;
+    return undefined;
+  }
+  const fractions = guide.conjugates.map((conjugate, l) => problem.closure.averages({ kernel: guide.kernels[l]!, conjugate, weightVariance: problem.weightVariance[l]! }, { gradient: false }).effectiveFraction);
+  const worst = Math.min(...fractions);
+  if (worst < guided.leastFraction) {
+    if (problem.targets.shape[0] <= guided.dearPoints) return undefined;
+    throw new FinitewidthError(
+      `[${name}] the equations cannot be solved with importance nodes here: at the Gaussian variational solution layer ${fractions.indexOf(worst) + 1} keeps only ${(100 * worst).toPrecision(2)} % of their effective sample (${problem.targets.shape[0]} points, widths ${problem.widths.join(", ")}); use the closure "gaussian-variational", fewer points, larger widths or a higher temperature`,
+      { code: "not-converged" },
+    );
+  }
+  return guide.kernels.slice(1);
+}
+
 /** Solves order "full" or "first". */
-function fitKernels(problem: Problem, setting: Setting, options: ForwardBackwardOptions, run: Run): Posterior {
+function fitKernels(problem: Problem, setting: Setting, options: ForwardBackwardOptions, context: FitContext): Posterior {
   const { network, activation, infiniteWidth, targets, temperature, weightVariance, biasVariance } = setting;
-  const closureOptions = closureOptionsOf(setting, options, run.seed);
+  const closureOptions = closureOptionsOf(setting, options, context.seed);
   const saddleProblem: SaddleProblem = {
     firstKernel: infiniteWidth[0]!,
     infiniteWidth: infiniteWidth.slice(1),
@@ -133,23 +183,29 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
     closure: createClosure(activation, closureOptions),
   };
   const variational = options.closure === "gaussian-variational" && options.order === "full" && !isLinear(activation);
-  const beforeSweep = (): void => run.signal?.throwIfAborted();
+  const beforeSweep = (sweeps: number): void => context.tick(roughFraction(sweeps));
   const points = targets.shape[0];
+  const sampled = isSampled(activation, closureOptions);
+  const perSweep = 2 ** closureOptions.log2Count * points ** 2 * (2 * network.widths.length - 1);
+  const totalSweeps = sampled ? Math.min(Math.max(Math.floor(nodeBudget.operations / perSweep), nodeBudget.leastSweeps), nodeBudget.mostSweeps) : nodeBudget.mostSweeps;
   // tolerances: forward differences cannot do better than this on large kernels
   const matrixEquation = isLinear(activation) && options.order === "full" && isBiasFree(biasVariance);
   const solve = (solverOptions: SaddleOptions): Saddle => {
     if (matrixEquation) return solveLinearSaddle(activation, saddleProblem, solverOptions);
-    return variational ? solveVariationalSaddle(activation, saddleProblem, solverOptions) : solveSaddle(saddleProblem, solverOptions);
+    return variational ? solveVariationalSaddle(activation, saddleProblem, solverOptions) : solveSaddle(saddleProblem, { totalSweeps, ...solverOptions });
   };
-  const first = solve({ tolerance: points > 64 ? 1e-8 : 1e-10, beforeSweep });
+  const start = sampled && options.order === "full" && points > guided.points && !jumps(activation) ? guidedStart(activation, saddleProblem, beforeSweep) : undefined;
+  const tolerance = points > 64 ? 1e-8 : 1e-10;
+  const first = (start && attempt(() => solve({ tolerance, beforeSweep, start }))) ?? solve({ tolerance, beforeSweep });
   const perAverage = isLinear(activation) || variational ? 20 * points ** 3 : 2 ** 15 * points ** 2;
   const { saddle, warning } = first.sweeps * network.widths.length * 2 * perAverage < cheapWork ? secondSolution(first, solve, beforeSweep) : { saddle: first };
   if (saddle.effectiveFraction < fraction.refused) {
     throw refusal(name, `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational", order "first", or raise "nodes".`);
   }
   const force = forceNumber(saddle.kernels.at(-1)!, saddle.data);
-  const sampled = isSampled(activation, closureOptions);
   const warnings = [...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction), ...(warning === undefined ? [] : [warning])];
+  const error = sampled ? quadratureError(setting, options, context.seed, saddleProblem, saddle) : undefined;
+  if (error !== undefined && error > warnedError) warnings.push(`the kernels carry an estimated quadrature error of ${(100 * error).toPrecision(2)} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`);
   const discrepancy = trainingDiscrepancy(saddle.data, temperature);
   const diagnostics: { [key: string]: Json } = {
     residual: saddle.residual,
@@ -161,8 +217,8 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
     logDataTerm: saddle.data.logDensity,
     ...(saddle.rate === undefined ? {} : { rate: saddle.rate }),
     discrepancySquared: discrepancy.square,
-    ...(sampled ? { quadratureError: quadratureError(setting, options, run.seed, saddleProblem, saddle) } : {}),
-    seed: run.seed,
+    ...(error === undefined ? {} : { quadratureError: error }),
+    seed: context.seed,
     options: optionsJson(options),
   };
   return {
@@ -180,12 +236,12 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
 }
 
 /** Solves order "proportional". */
-function fitProportional(problem: Problem, setting: Setting, options: ForwardBackwardOptions, run: Run): Posterior {
+function fitProportional(problem: Problem, setting: Setting, options: ForwardBackwardOptions, context: FitContext): Posterior {
   const { network, activation, infiniteWidth, targets, temperature, weightVariance, biasVariance } = setting;
-  const closure = createClosure(activation, closureOptionsOf(setting, options, run.seed));
+  const closure = createClosure(activation, closureOptionsOf(setting, options, context.seed));
   const saddle = solveProportional(
     { activation, firstKernel: infiniteWidth[0]!, targets, temperature, width: network.widths[0]!, weightVariance: weightVariance[0]!, biasVariance: biasVariance[0]!, closure },
-    () => run.signal?.throwIfAborted(),
+    (sweeps) => context.tick(roughFraction(sweeps)),
   );
   if (saddle.effectiveFraction < fraction.refused) throw refusal(name, `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational".`);
   const kernels = [infiniteWidth[0]!, saddle.kernel];
@@ -216,7 +272,7 @@ function fitProportional(problem: Problem, setting: Setting, options: ForwardBac
       adaptation: adaptationByLayer(kernels, infiniteWidth),
       effectiveSampleFraction: saddle.effectiveFraction,
       tau: saddle.tau,
-      seed: run.seed,
+      seed: context.seed,
       options: optionsJson(options),
     },
     warnings: [...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction), "order \"proportional\": variances are those of the renormalised infinite-width kernel Q K"],
@@ -225,8 +281,22 @@ function fitProportional(problem: Problem, setting: Setting, options: ForwardBac
 }
 
 /** Fits the theory to a problem that it does not refuse. */
-export function fitForwardBackward(problem: Problem, options: ForwardBackwardOptions, run: Run): Posterior {
-  const setting = settingOf(problem, run.registry);
+export function fitForwardBackward(problem: Problem, options: ForwardBackwardOptions, context: FitContext): Posterior {
+  const setting = settingOf(problem, context.registry);
   requireRegular(setting);
-  return options.order === "proportional" ? fitProportional(problem, setting, options, run) : fitKernels(problem, setting, options, run);
+  return options.order === "proportional" ? fitProportional(problem, setting, options, context) : fitKernels(problem, setting, options, context);
 }
+
+/** A fit as plain data. */
+export interface FitChunk {
+  readonly problem: Problem;
+  readonly options: ForwardBackwardOptions;
+  readonly seed: number;
+}
+
+/** `fitForwardBackward` for workers, so that a long solution can be followed and cancelled. */
+export const fitTask: Task<FitChunk, Posterior> = {
+  module: import.meta.url,
+  name: "fitTask",
+  run: ({ problem, options, seed }, { registry, tick }) => fitForwardBackward(problem, options, { registry, seed, tick }),
+};

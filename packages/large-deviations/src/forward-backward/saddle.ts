@@ -27,6 +27,8 @@ export interface SaddleOptions {
   readonly tolerance?: number;
   /** Sweeps per data strength. @defaultValue 400 */
   readonly maximumSweeps?: number;
+  /** Sweeps in all, over all data strengths. @defaultValue 4000 */
+  readonly totalSweeps?: number;
   /** C², …, C^{L+1} to start from. @defaultValue the infinite-width kernels */
   readonly start?: readonly Matrix[];
   /** Data strength s (A^{L+1} → s A^{L+1}) to solve at. @defaultValue 1 */
@@ -204,9 +206,10 @@ export function solveSaddle(problem: SaddleProblem, options: SaddleOptions = {})
 }
 
 /** Defaults filled in. */
-export const continuationOptions = ({ tolerance = 1e-10, maximumSweeps = 400, strength = 1, start, beforeSweep }: SaddleOptions): ContinuationOptions => ({
+export const continuationOptions = ({ tolerance = 1e-10, maximumSweeps = 400, totalSweeps = 4000, strength = 1, start, beforeSweep }: SaddleOptions): ContinuationOptions => ({
   tolerance,
   maximumSweeps,
+  totalSweeps,
   strength,
   startsNear: start !== undefined,
   beforeSweep,

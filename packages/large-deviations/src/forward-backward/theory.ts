@@ -1,6 +1,6 @@
 import { refusal, type Claim, type Matrix, type Posterior, type Problem, type Registry, type Run, type Scenario, type Theory } from "@finitewidth/core";
 import { trustedForce } from "./diagnose.js";
-import { fitForwardBackward } from "./fit.js";
+import { fitTask } from "./fit.js";
 import { isLinear } from "./linear-closure.js";
 import { forwardBackwardOptions, type ForwardBackwardOptions } from "./options.js";
 import { predictForwardBackward } from "./predict.js";
@@ -13,7 +13,10 @@ async function fit(problem: Problem, options: ForwardBackwardOptions, run: Run):
   run.signal?.throwIfAborted();
   const reason = forwardBackwardRefusal(problem, options, run.registry);
   if (reason !== undefined) throw refusal(name, reason);
-  return fitForwardBackward(problem, options, run);
+  const chunk = { problem, options, seed: run.seed };
+  const fitted: Posterior[] = [];
+  for await (const posterior of run.map(fitTask, [chunk])) fitted.push(posterior);
+  return fitted[0]!;
 }
 
 /**
