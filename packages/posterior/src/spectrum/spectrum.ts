@@ -1,5 +1,5 @@
 import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedLeft, symmetricEigen, transpose } from "@finitewidth/linalg";
+import { cholesky, gram, multiply, multiplyTransposedLeft, symmetricEigen, transpose } from "@finitewidth/linalg";
 import { pivotedCholesky } from "./pivoted-cholesky.js";
 
 /** Positive part of the spectrum of a kernel: K = V diag(values) Vᵀ on its range of dimension r, zero on the other P − r directions. */
@@ -37,7 +37,7 @@ export function checkKernel(kernel: Matrix, path = "kernel"): void {
 export function spectrumOf(kernel: Matrix, options: { readonly lowRank?: boolean } = {}): Spectrum {
   checkKernel(kernel);
   const n = kernel.shape[0];
-  if (options.lowRank) {
+  if (options.lowRank && !clearlyOfHighRank(kernel)) {
     const factor = pivotedCholesky(kernel, Math.floor(n / 2));
     if (factor !== undefined) return spectrumOfFactor(factor);
   }
@@ -50,6 +50,23 @@ export function spectrumOf(kernel: Matrix, options: { readonly lowRank?: boolean
   const threshold = n * Number.EPSILON * largest;
   const first = values.findIndex((value) => value > threshold);
   return first < 0 ? { values: new Float64Array(0), vectors: zeros(n, 0) } : { values: values.slice(first), vectors: columnsFrom(vectors, first) };
+}
+
+/**
+ * Whether a plain Cholesky factorisation succeeds with more than P/2 pivots far above rounding: the pivoted one, several times as slow, would
+ * then give up at P/2 columns. A guess that decides about speed only. O(P³/3).
+ */
+function clearlyOfHighRank(kernel: Matrix): boolean {
+  const n = kernel.shape[0];
+  const diagonal = Float64Array.from({ length: n }, (_, i) => kernel.data[i * n + i]!);
+  const threshold = 100 * n * Number.EPSILON * diagonal.reduce((most, value) => Math.max(most, value), 0);
+  try {
+    const { factor } = cholesky(kernel);
+    return diagonal.filter((_, i) => factor.data[i * n + i]! ** 2 > threshold).length > n / 2;
+  } catch (error) {
+    if (error instanceof FinitewidthError && error.code === "not-positive-definite") return false;
+    throw error;
+  }
 }
 
 /** Spectrum of G Gᵀ for G: P × k with k < P. */
