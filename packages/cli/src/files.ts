@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { createWriteStream } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { FinitewidthError } from "@finitewidth/core";
 
 /** Parses a JSON file. @throws FinitewidthError (code "input") when it cannot be read or is not JSON. */
@@ -22,10 +25,14 @@ const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ");
 
 /** Writes a file whole or not at all: to a temporary name beside it, then renamed. @throws FinitewidthError (code "file"). */
 export async function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {
+  await replaceAtomically(file, (temporary) => writeFile(temporary, content));
+}
+
+async function replaceAtomically(file: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = join(dirname(file), `.${randomUUID()}.tmp`);
   try {
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(temporary, content);
+    await write(temporary);
     await rename(temporary, file);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
@@ -33,7 +40,50 @@ export async function writeAtomically(file: string, content: string | Uint8Array
   }
 }
 
-/** JSON with numeric rows kept on one line, so that a person can read it. */
-export function prettyJson(value: unknown): string {
-  return `${JSON.stringify(value, undefined, 2).replaceAll(/\[[\s\d.,eE+\-nul]*\]/g, (list) => list.replaceAll(/\s+/g, " ").replace("[ ", "[").replace(" ]", "]"))}\n`;
+/** Writes text that comes in pieces, whole or not at all: never in memory at once. @throws FinitewidthError (code "file"). */
+export async function writePiecesAtomically(file: string, pieces: Iterable<string>): Promise<void> {
+  await replaceAtomically(file, (temporary) => pipeline(Readable.from(batches(pieces)), createWriteStream(temporary)));
+}
+
+/** Pieces joined to about a megabyte: few writes, little memory. */
+function* batches(pieces: Iterable<string>): Iterable<string> {
+  let batch = "";
+  for (const piece of pieces) {
+    batch += piece;
+    if (batch.length > 1 << 20) {
+      yield batch;
+      batch = "";
+    }
+  }
+  yield batch;
+}
+
+/** JSON in pieces, indented, but with every list of numbers on one line, so that a person can read it. Numbers that are not finite become null. */
+export function* prettyJson(value: unknown): Iterable<string> {
+  yield* render(value, "");
+  yield "\n";
+}
+
+function* render(value: unknown, indent: string): Iterable<string> {
+  const inner = `${indent}  `;
+  if (Array.isArray(value)) {
+    if (value.every((entry) => typeof entry !== "object" || entry === null)) {
+      yield `[${value.map((entry) => JSON.stringify(entry) ?? "null").join(", ")}]`;
+      return;
+    }
+    for (const [i, entry] of value.entries()) {
+      yield i === 0 ? `[\n${inner}` : `,\n${inner}`;
+      yield* render(entry, inner);
+    }
+    yield `\n${indent}]`;
+  } else if (typeof value === "object" && value !== null) {
+    let first = true;
+    for (const [key, entry] of Object.entries(value)) {
+      if (entry === undefined) continue;
+      yield `${first ? "{" : ","}\n${inner}${JSON.stringify(key)}: `;
+      first = false;
+      yield* render(entry, inner);
+    }
+    yield first ? "{}" : `\n${indent}}`;
+  } else yield JSON.stringify(value) ?? "null";
 }

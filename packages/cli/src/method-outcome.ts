@@ -63,6 +63,18 @@ const pair = (prediction: { readonly mean: Matrix; readonly variance: Matrix }) 
 const parameter = (value: number | Tensor): NestedNumbers => (typeof value === "number" ? value : nestedArrays(value));
 const kernels = (list: readonly Matrix[]) => list.map((kernel, l) => ({ layer: l + 1, mean: rowsOf(kernel) }));
 
+/** Training points up to which hidden kernels are written as text; beyond, they go to a file of their own (`largeKernels`). */
+export const kernelTextLimit = 1000;
+
+const fitsText = (kernel: Matrix): boolean => kernel.shape[0] <= kernelTextLimit;
+
+/** Hidden kernels that are too large for text, named for an .npz file: `exact_layer_1`, … */
+export function largeKernels(outcome: MethodOutcome, prefix = ""): Record<string, Matrix> {
+  if (outcome.status === "failed") return {};
+  const kernels = (outcome.posterior.hiddenKernels ?? []).filter((kernel) => !fitsText(kernel));
+  return Object.fromEntries(kernels.map((kernel, l) => [`${prefix}${outcome.method}_layer_${l + 1}`, kernel]));
+}
+
 /** The method's entry in `result.json`. */
 export function outcomeToJson(outcome: MethodOutcome): Record<string, unknown> {
   if (outcome.status === "failed") return { status: "failed", error: outcome.error.message, seconds: outcome.seconds };
@@ -73,7 +85,7 @@ export function outcomeToJson(outcome: MethodOutcome): Record<string, unknown> {
     ...(posterior.train?.standardError ? { train: pair(posterior.train.standardError) } : {}),
     ...(outcome.generalizationStandardError ? { generalizationError: outcome.generalizationStandardError } : {}),
     ...(posterior.standardError?.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.standardError.orderParameter) }),
-    ...(posterior.standardError?.hiddenKernels ? { hiddenKernels: kernels(posterior.standardError.hiddenKernels) } : {}),
+    ...(posterior.standardError?.hiddenKernels?.every(fitsText) ? { hiddenKernels: kernels(posterior.standardError.hiddenKernels) } : {}),
   };
   return {
     status: "ok",
@@ -82,10 +94,10 @@ export function outcomeToJson(outcome: MethodOutcome): Record<string, unknown> {
     ...(posterior.train ? { train: pair(posterior.train) } : {}),
     ...(outcome.generalizationError ? { generalizationError: outcome.generalizationError } : {}),
     ...(posterior.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.orderParameter) }),
-    ...(posterior.hiddenKernels ? { hiddenKernels: kernels(posterior.hiddenKernels) } : {}),
+    ...(posterior.hiddenKernels?.every(fitsText) ? { hiddenKernels: kernels(posterior.hiddenKernels) } : {}),
     ...(Object.keys(errors).length > 0 ? { standardError: errors } : {}),
     diagnostics: { ...posterior.diagnostics, ...(predictive?.diagnostics ? { predictive: predictive.diagnostics } : {}), solver: posterior.solver },
-    warnings: outcome.warnings,
+    warnings: posterior.hiddenKernels?.every(fitsText) === false ? [...outcome.warnings, `hidden kernels of more than ${kernelTextLimit} points are in hidden-kernels.npz`] : outcome.warnings,
     seconds: outcome.seconds,
   };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { prettyJson } from "../src/files.js";
 import { capture, runCommand } from "./command.js";
 
 const good = {
@@ -79,5 +80,23 @@ describe("the command line", () => {
     const { status, stdout } = await capture(["plugins"]);
     expect(status).toBe(0);
     for (const name of ["fully-connected", "convolutional", "nngp", "exact", "effective-action", "forward-backward", "perturbative", "monte-carlo", "erf", "gelu"]) expect(stdout).toContain(name);
+  });
+});
+
+describe("result files", () => {
+  it("are JSON with lists of numbers on one line", () => {
+    const value = { a: [[1, 2], [3, Number.NaN]], b: {}, c: [], d: [{ e: "x\n" }], f: undefined, g: null };
+    const text = [...prettyJson(value)].join("");
+    expect(JSON.parse(text)).toEqual({ a: [[1, 2], [3, null]], b: {}, c: [], d: [{ e: "x\n" }], g: null });
+    expect(text).toContain("    [1, 2],\n    [3, null]\n");
+  });
+
+  it("hidden kernels of many points go to an .npz file", async () => {
+    const P = 1001;
+    const points = Array.from({ length: P }, (_, i) => [Math.sin(i), Math.cos(3 * i)]);
+    const { status, result } = await runCommand("run", { ...good, data: { train: { inputs: points, targets: points.map(([x]) => [x]) } } });
+    expect(status).toBe(0);
+    expect(result.results.nngp.hiddenKernels).toBeUndefined();
+    expect(result.results.nngp.warnings).toEqual(["hidden kernels of more than 1000 points are in hidden-kernels.npz"]);
   });
 });

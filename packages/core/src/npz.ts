@@ -5,6 +5,8 @@ import type { Posterior } from "./theory.js";
 
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 
+const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
 /** Encodes a tensor as a version 1.0 .npy file: `<f8`, C order. */
 export function encodeNpy(t: Tensor): Uint8Array {
   const shape = t.shape.length === 1 ? `${t.shape[0]},` : t.shape.join(", ");
@@ -15,8 +17,11 @@ export function encodeNpy(t: Tensor): Uint8Array {
   out[6] = 1;
   new DataView(out.buffer).setUint16(8, header.length, true);
   out.set(strToU8(header), 10);
-  const view = new DataView(out.buffer, 10 + header.length);
-  t.data.forEach((value, i) => view.setFloat64(8 * i, value, true));
+  if (littleEndian) out.set(new Uint8Array(t.data.buffer, t.data.byteOffset, t.data.byteLength), 10 + header.length);
+  else {
+    const view = new DataView(out.buffer, 10 + header.length);
+    t.data.forEach((value, i) => view.setFloat64(8 * i, value, true));
+  }
   return out;
 }
 
@@ -74,8 +79,9 @@ export function encodeNpz(arrays: Readonly<Record<string, Tensor>>, meta?: unkno
   const files: Record<string, Uint8Array> = {};
   for (const [key, value] of Object.entries(arrays)) files[`${key}.npy`] = encodeNpy(value);
   if (meta !== undefined) files["meta.json"] = strToU8(JSON.stringify(meta));
-  // A fixed time stamp: the same content gives the same bytes.
-  return zipSync(files, { level: 6, mtime: new Date(1980, 0, 1) });
+  // Large arrays of floating-point numbers hardly compress. A fixed time stamp: the same content gives the same bytes.
+  const bytes = Object.values(files).reduce((sum, file) => sum + file.length, 0);
+  return zipSync(files, { level: bytes > 1 << 24 ? 0 : 6, mtime: new Date(1980, 0, 1) });
 }
 
 /** Reads .npz. @throws FinitewidthError (code "file") when it is not one. */

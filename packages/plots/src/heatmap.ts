@@ -37,7 +37,7 @@ export function heatmaps(panels: readonly HeatmapPanel[], document: Document): E
     const y = Math.floor(index / perRow) * (side + top + 16) + top;
     const [rows, columns] = panel.values.shape;
     element("text", { x, y: y - 8, "font-weight": 600 }, svg, panel.label);
-    const picture = { x, y, width: side, height: side, preserveAspectRatio: "none", style: "image-rendering: pixelated", href: raster(panel.values, low, high, scale) };
+    const picture = { x, y, width: side, height: side, preserveAspectRatio: "none", style: "image-rendering: pixelated", href: raster(reduced(panel.values), low, high, scale) };
     const image = element("image", picture, svg);
     element("title", {}, image, `${panel.label}: ${rows} × ${columns}, from ${short(low)} to ${short(high)}`);
     element("rect", { x, y, width: side, height: side, fill: "none", stroke: "#999", "stroke-width": 0.5 }, svg);
@@ -66,6 +66,27 @@ function commonLimits(panels: readonly HeatmapPanel[]): readonly [number, number
 function symmetric([low, high]: readonly [number, number]): readonly [number, number] {
   const limit = Math.max(Math.abs(low), Math.abs(high));
   return [-limit, limit];
+}
+
+/** Pixels of a picture along each side: more entries are averaged in blocks, which the eye would do anyway. */
+const resolution = 400;
+
+/** Means over blocks of entries, at most `resolution` × `resolution`. */
+function reduced(values: Matrix): Matrix {
+  const [rows, columns] = values.shape;
+  if (rows <= resolution && columns <= resolution) return values;
+  const [h, w] = [Math.min(rows, resolution), Math.min(columns, resolution)];
+  const data = new Float64Array(h * w);
+  for (let i = 0; i < h; i++) {
+    const [top, bottom] = [Math.floor((i * rows) / h), Math.floor(((i + 1) * rows) / h)];
+    for (let j = 0; j < w; j++) {
+      const [left, right] = [Math.floor((j * columns) / w), Math.floor(((j + 1) * columns) / w)];
+      let sum = 0;
+      for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) sum += values.data[y * columns + x]!;
+      data[i * w + j] = sum / ((bottom - top) * (right - left));
+    }
+  }
+  return { data, shape: [h, w] };
 }
 
 function raster(values: Matrix, low: number, high: number, scale: ColourScale): string {

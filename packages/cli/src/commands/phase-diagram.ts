@@ -3,7 +3,7 @@ import { axisValues, parsePhaseFile, inputError, type Matrix } from "@finitewidt
 import { phaseDiagram } from "@finitewidth/large-deviations";
 import { loadRegistry } from "../builtin-registry.js";
 import { loadData } from "../data.js";
-import { prettyJson, readJson, writeAtomically } from "../files.js";
+import { prettyJson, readJson, writeAtomically, writePiecesAtomically } from "../files.js";
 import type { CommonOptions } from "../main.js";
 import { openRun } from "../open-run.js";
 import { createProgress } from "../progress.js";
@@ -50,7 +50,7 @@ export async function runPhaseCommand(file: string, folder: string, options: Com
       run,
     );
     const seconds = (performance.now() - started) / 1000;
-    await writeAtomically(join(options.out, "phase.json"), prettyJson({ schemaVersion: 1, phase, ...result, seconds }));
+    await writePiecesAtomically(join(options.out, "phase.json"), prettyJson({ schemaVersion: 1, phase, ...result, seconds }));
     await writeAtomically(join(options.out, "report.html"), phaseReport(phase.activation, result, basename(file).replace(/\.json$/i, "")));
     succeeded = true;
     progress.clear();

@@ -1,7 +1,7 @@
 import { basename, join } from "node:path";
 import { parsePriorFile } from "@finitewidth/core";
 import { loadRegistry } from "../builtin-registry.js";
-import { prettyJson, readJson, writeAtomically } from "../files.js";
+import { prettyJson, readJson, writeAtomically, writePiecesAtomically } from "../files.js";
 import type { CommonOptions } from "../main.js";
 import { openRun } from "../open-run.js";
 import { createProgress } from "../progress.js";
@@ -24,7 +24,7 @@ export async function runPriorCommand(file: string, folder: string, options: Com
   }
   const resolved = { ...prior, network: plan.problem.network, methods: plan.methods.map(({ name, options: own }) => ({ method: name, ...(own as object) })) };
   const json = { schemaVersion: 1, prior: resolved, results: Object.fromEntries(outcomes.map((outcome) => [outcome.method, priorOutcomeToJson(outcome)])) };
-  await writeAtomically(join(options.out, "prior.json"), prettyJson(json));
+  await writePiecesAtomically(join(options.out, "prior.json"), prettyJson(json));
   await writeAtomically(join(options.out, "report.html"), priorReport(plan, outcomes, basename(file).replace(/\.json$/i, "")));
   if (!options.quiet) {
     const { header, rows } = priorTable(outcomes);

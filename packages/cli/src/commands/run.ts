@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { parseExperiment } from "@finitewidth/core";
+import { parseExperiment, type Matrix } from "@finitewidth/core";
+import { encodeNpz } from "@finitewidth/core/npz";
 import { loadRegistry } from "../builtin-registry.js";
 import { loadData } from "../data.js";
-import { prettyJson, readJson, writeAtomically } from "../files.js";
+import { prettyJson, readJson, writeAtomically, writePiecesAtomically } from "../files.js";
 import type { CommonOptions } from "../main.js";
-import { outcomeToJson } from "../method-outcome.js";
+import { largeKernels, outcomeToJson } from "../method-outcome.js";
 import { createProgress } from "../progress.js";
 import { experimentReport, summaryTable } from "../report/experiment-report.js";
 import { planExperiment, runPlan, type Plan, type StepOutcome } from "../run-experiment.js";
@@ -28,7 +29,9 @@ export async function runRunCommand(file: string, folder: string, options: Commo
   } finally {
     await close(results !== undefined);
   }
-  await writeAtomically(join(options.out, "result.json"), prettyJson(resultJson(plan, results)));
+  const kernels = Object.assign({}, ...results.flatMap(({ outcomes }, i) => outcomes.map((outcome) => largeKernels(outcome, plan.swept ? `step_${i}_` : "")))) as Record<string, Matrix>;
+  if (Object.keys(kernels).length > 0) await writeAtomically(join(options.out, "hidden-kernels.npz"), encodeNpz(kernels));
+  await writePiecesAtomically(join(options.out, "result.json"), prettyJson(resultJson(plan, results)));
   await writeAtomically(join(options.out, "report.html"), experimentReport(plan, results, titleOf(file)));
   if (!options.quiet) printResults(plan, results, options.out);
   const failures = results.flatMap(({ outcomes }) => outcomes.filter((outcome) => outcome.status === "failed"));
