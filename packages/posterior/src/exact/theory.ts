@@ -100,6 +100,10 @@ async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Pr
     problem.outputs === 1 && !hasHiddenBias(chain)
       ? (value: Matrix, path: string) => scalarLogDensity(chain, kernel, value, path)
       : (value: Matrix, path: string) => matrixLogDensity(chain, kernel, value, path, { ...defaultSampling, ...options }, run);
+  const narrowest = Math.min(...chain.widths);
+  if (narrowest < problem.outputs && problem.evaluateAt.length > 0) {
+    return { ...priorMoments(law.chain, kernel), warnings: [`log densities are left out: a width of ${narrowest} confines the ${problem.outputs} outputs to a subspace, where they have no density`] };
+  }
   return { ...priorMoments(law.chain, kernel), ...(await collectLogDensities(problem, density)) };
 }
 
