@@ -81,6 +81,31 @@ describe("invariants", () => {
   });
 });
 
+describe("joint covariance of test points", () => {
+  it("training points as test points get T(1 − TR); the diagonal is the variance; outputs are independent", async () => {
+    for (const [activation, options] of [["identity", {}], ["erf", variational]] as const) {
+      const { posterior, predict } = await solve(problem({ network: net({ activation }), temperature: 0.3 }), options);
+      const { covariance, variance } = await predict(X, { covariance: true });
+      const resolvent = posterior.arrays["resolvent"] as Matrix;
+      for (let s = 0; s < 4; s++) {
+        for (let t = 0; t < 4; t++) {
+          const expected = 0.3 * ((s === t ? 1 : 0) - 0.3 * resolvent.data[4 * s + t]!);
+          for (let d = 0; d < 2; d++) expect(covariance!.data[(2 * s + d) * 8 + 2 * t + d]!).toBeCloseTo(expected, 8);
+          expect(covariance!.data[2 * s * 8 + 2 * t + 1]!).toBe(0);
+        }
+        expect(covariance!.data[2 * s * 9]!).toBe(variance.data[2 * s]!);
+      }
+    }
+  });
+
+  it("a warning says where there is none", async () => {
+    const { predict } = await solve(problem(), { nodes: 7 });
+    const { covariance, warnings } = await predict(X, { covariance: true });
+    expect(covariance).toBeUndefined();
+    expect(warnings!.join(" ")).toContain("joint covariances");
+  });
+});
+
 describe("degenerate inputs", () => {
   it("duplicate inputs, P > N0 and narrow widths are ordinary at T > 0", async () => {
     const inputs = matrixFromRows([[1, 0.5], [1, 0.5], [-0.3, 1], [2, 0.1]]);

@@ -28,6 +28,8 @@ export interface TiltedMeasure {
 export interface TestKernels {
   readonly cross: Matrix;
   readonly variances: Float64Array;
+  /** Kernel among the test points, P* × P*; closures without a Gaussian of their own leave it out. */
+  readonly joint?: Matrix;
 }
 
 /** One way to average under tilted measures. */

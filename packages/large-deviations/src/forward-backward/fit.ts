@@ -24,7 +24,7 @@ const cheapWork = 4e7;
 /** Limits on the sweeps with random nodes: sums over entries of nodes × points² that a solution may take, and sweeps that it may take anyway. */
 const nodeBudget = { operations: 7e9, leastSweeps: 60, mostSweeps: 4000 } as const;
 /** Beyond this many points random nodes start from the variational solution, where they must keep this effective sample fraction once a solution from scratch is dear. */
-const guided = { points: 8, leastFraction: 0.01, dearPoints: 24 } as const;
+const guided = { points: 8, leastFraction: 0.01, dearPoints: 16 } as const;
 
 /** What a fit may use besides its arguments. */
 export interface FitContext {
@@ -146,7 +146,7 @@ function requireRegular({ infiniteWidth, temperature }: Setting): void {
 
 /**
  * Start of a solution with random nodes at many points: the variational one, or undefined where there is none or the nodes collapse there. @throws FinitewidthError (code
- * "not-converged") when they collapse at more than 24 points: with P > N and strong data the measure is too far from every Gaussian for importance sampling.
+ * "not-converged") when they collapse at more than 16 points: with P > N and strong data the measure is too far from every Gaussian for importance sampling.
  */
 function guidedStart(activation: Activation, problem: SaddleProblem, beforeSweep: (sweeps: number) => void): readonly Matrix[] | undefined {
   let guide: Saddle;

@@ -135,6 +135,7 @@ export function gaussianVariationalClosure(activation: Activation): TiltClosure 
       return {
         cross: crossKernelMap(activation, joint.variances, joint.cross, diagonalOf(gaussian.covariance)),
         variances: joint.variances.map((value) => activation.moments.diagonal(value)),
+        ...(joint.joint ? { joint: crossKernelMap(activation, joint.variances, joint.joint, joint.variances) } : {}),
       };
     },
   };

@@ -1,5 +1,5 @@
 import type { Activation, Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, combine, gram, multiply, multiplyTransposedLeft, solveLower, symmetrise, transpose, type Cholesky } from "@finitewidth/linalg";
+import { addDiagonal, affine, cholesky, combine, gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower, symmetrise, transpose, type Cholesky } from "@finitewidth/linalg";
 import type { TiltClosure, TestKernels } from "./closure.js";
 import { choleskyRoot, type KernelRoot } from "./kernel-root.js";
 
@@ -45,7 +45,8 @@ export function extendGaussian(covariance: Matrix, tilt: Matrix, test: TestKerne
     for (let k = t * size; k < (t + 1) * size; k++) variances[t]! += 2 * pulled.data[k]! * cross.data[k]!;
     variances[t] = Math.max(variances[t]!, 0);
   }
-  return { cross, variances };
+  const joint = test.joint && symmetrise(combine(1, test.joint, 2, multiplyTransposedRight(pulled, cross)));
+  return { cross, variances, ...(joint ? { joint } : {}) };
 }
 
 /** Closed form for φ(h) = αh: ⟨hhᵀ⟩ = S, W = −½ ln det(1 − 2gα²CA), ∂W/∂C = gα²A(1 − 2gα²CA)⁻¹. O(P³). */
@@ -65,8 +66,8 @@ export function linearClosure(activation: Activation): TiltClosure {
     },
     extend({ kernel, conjugate, weightVariance }, test) {
       const tilt = tiltOf(conjugate, weightVariance);
-      const { cross, variances } = extendGaussian(tiltGaussian(choleskyRoot(kernel), tilt).covariance, tilt, test);
-      return { cross: combine(square, cross, 0, cross), variances: variances.map((value) => square * value) };
+      const { cross, variances, joint } = extendGaussian(tiltGaussian(choleskyRoot(kernel), tilt).covariance, tilt, test);
+      return { cross: combine(square, cross, 0, cross), variances: variances.map((value) => square * value), ...(joint ? { joint: affine(square, joint) } : {}) };
     },
   };
 }
