@@ -80,6 +80,9 @@ function turboTable({ turbo }) {
   );
 }
 
+// Measured by hand in the theories' packages; kept as it stands.
+const theories = /## What the theories gain[\s\S]*?(?=\n## |$)/.exec(readFileSync(join(workspace, "docs/benchmarks.md"), "utf8"))?.[0] ?? "";
+
 const page = `# Benchmarks
 
 Written by \`pnpm bench\` (tools/bench.mjs); the numbers as JSON are in [benchmarks.json](benchmarks.json). Every row compares the public
@@ -90,6 +93,8 @@ not free the gain is understated. ml-matrix is timed once beyond n = 200 and not
 machines move the ratios by about 10 %.
 
 ${runs.map((entry) => `## Node ${entry.node}, backend ${entry.backend}\n\nProcessor: ${entry.processor}. ${entry.openblas ? `OpenBLAS: ${entry.openblas}.` : "OpenBLAS was not found."}\n\n${denseTable(entry)}\n\n${orderParameterText(entry)}\n\n${mapTable(entry)}\n\n${threadTable(entry)}\n\n${turboTable(entry)}`).join("\n\n")}
+
+${theories}
 
 ${numpy ? `NumPy ${numpy.version}: ${Object.entries(numpy).filter(([name]) => name !== "version").map(([name, value]) => `${name} ${number(value)} ms`).join(", ")} (2000 × 2000).\n\n` : ""}## Where we fall short of OpenBLAS
 
