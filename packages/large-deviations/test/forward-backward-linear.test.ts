@@ -1,10 +1,12 @@
 import { erf, identity, plugin as activations } from "@finitewidth/activations";
-import { createRegistry, fit, matrix, matrixFromRows, type Matrix } from "@finitewidth/core";
+import { createProblem, createRegistry, fit, matrix, matrixFromRows, type Matrix } from "@finitewidth/core";
 import { addDiagonal, affine, combine, frobenius, gram, innerProduct, multiply } from "@finitewidth/linalg";
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { dataForce, dataTerm, forwardBackward, interpolationOrderParameter, isLinear, linearClosure, solveLinearSaddle, solveSaddle, sweepOnce, type SaddleProblem } from "../src/index.js";
+import { unstack } from "../src/forward-backward/fit.js";
+import { settingOf } from "../src/forward-backward/solve-network.js";
 
 const registry = createRegistry([activations, fullyConnected]);
 const draw = (rows: number, columns: number, index: number): Matrix => matrix(rows, columns, stream(5, index).normals(new Float64Array(rows * columns)));
@@ -71,6 +73,21 @@ describe("linear networks without biases: one matrix equation", () => {
   });
 
   it("can be cancelled between steps", () => expect(() => solveLinearSaddle(identity, linearProblem(3, 4, 1, [4], 0.1), { beforeSweep: () => { throw new Error("cancelled"); } })).toThrow("cancelled"));
+});
+
+describe("linear networks with biases", () => {
+  it.each([
+    ["P > N0, narrow, low temperature", 9, 3, [5, 4], 0.01, "standard"],
+    ["three layers, mean-field", 8, 4, [20, 20, 20], 0.1, "mean-field"],
+  ] as const)("%s: stationary under a sweep of the closed form", async (_, points, features, widths, temperature, scaling) => {
+    const network = { type: "fully-connected", widths: [...widths], activation: "identity", biasVariance: 0.1 };
+    const input = { network, inputs: draw(points, features, 3), targets: draw(points, 1, 4), temperature, scaling };
+    const { posterior } = await fit(forwardBackward, input, { registry });
+    const setting = settingOf(createProblem(input, registry), registry);
+    const problem = { ...setting, firstKernel: setting.infiniteWidth[0]!, infiniteWidth: setting.infiniteWidth.slice(1), widths, closure: linearClosure(identity) };
+    const kernels = unstack(posterior.arrays["kernels"]!).slice(1);
+    for (const [l, kernel] of sweepOnce(problem, kernels).entries()) expect(distance(kernel, kernels[l]!)).toBeLessThan(1e-6);
+  });
 });
 
 describe("degenerate kernels", () => {

@@ -22,9 +22,11 @@ const warnedError = 0.01;
 /** Search for a second solution only below this many operations. */
 const cheapWork = 4e7;
 /** Limits on the sweeps with random nodes: sums over entries of nodes × points² that a solution may take, and sweeps that it may take anyway. */
-const nodeBudget = { operations: 7e9, leastSweeps: 60, mostSweeps: 4000 } as const;
-/** Beyond this many points random nodes start from the variational solution, where they must keep this effective sample fraction once a solution from scratch is dear. */
-const guided = { points: 8, leastFraction: 0.01, dearPoints: 16 } as const;
+const nodeBudget = { operations: 7e9, leastSweeps: 60, mostSweeps: 2000 } as const;
+/** Sweeps that a closed form or the variational closure may take. */
+const deterministicSweeps = 20_000;
+/** Random nodes beyond this many points start from the variational solution, where they must keep this effective sample fraction once a solution from scratch is dear. */
+const guided = { points: 3, leastFraction: 0.01, dearPoints: 16 } as const;
 
 /** What a fit may use besides its arguments. */
 export interface FitContext {
@@ -187,12 +189,16 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
   const points = targets.shape[0];
   const sampled = isSampled(activation, closureOptions);
   const perSweep = 2 ** closureOptions.log2Count * points ** 2 * (2 * network.widths.length - 1);
-  const totalSweeps = sampled ? Math.min(Math.max(Math.floor(nodeBudget.operations / perSweep), nodeBudget.leastSweeps), nodeBudget.mostSweeps) : nodeBudget.mostSweeps;
+  const totalSweeps = sampled ? Math.min(Math.max(Math.floor(nodeBudget.operations / perSweep), nodeBudget.leastSweeps), nodeBudget.mostSweeps) : deterministicSweeps;
   // tolerances: forward differences cannot do better than this on large kernels
   const matrixEquation = isLinear(activation) && options.order === "full" && isBiasFree(biasVariance);
   const solve = (solverOptions: SaddleOptions): Saddle => {
     if (matrixEquation) return solveLinearSaddle(activation, saddleProblem, solverOptions);
-    return variational ? solveVariationalSaddle(activation, saddleProblem, solverOptions) : solveSaddle(saddleProblem, { totalSweeps, ...solverOptions });
+    const limited = { totalSweeps, ...solverOptions };
+    if (variational) return solveVariationalSaddle(activation, saddleProblem, limited);
+    // for linear φ the variational Gaussian is exact, and its coordinates suit kernels of low rank
+    const exactVariational = isLinear(activation) && options.order === "full" && !solverOptions.start;
+    return (exactVariational && attempt(() => solveVariationalSaddle(activation, saddleProblem, limited))) || solveSaddle(saddleProblem, limited);
   };
   const start = sampled && options.order === "full" && points > guided.points && !jumps(activation) ? guidedStart(activation, saddleProblem, beforeSweep) : undefined;
   const tolerance = points > 64 ? 1e-8 : 1e-10;
