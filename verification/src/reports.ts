@@ -17,7 +17,7 @@ function worstOf(claim: Evidence): { readonly claimed: string; readonly sampled:
 }
 
 const errorText = (error: Evidence["error"]): string => (error === "exact" ? "exact" : "order" in error ? `O(1/N${error.order === 1 ? "" : superscript(error.order)})` : `within ${short(100 * error.relative)} %`);
-const superscript = (n: number): string => (n === 2 ? "²" : n === 3 ? "³" : `^${n}`);
+const superscript = (n: number): string => ({ 0.5: "^½", 2: "²", 3: "³" })[n] ?? `^${n}`;
 const powerText = (claim: Evidence): string =>
   claim.power.filter((check) => check.applicable).map((check) => `${check.fault}: ${check.caught ? `caught (${short(check.score)})` : "missed"}`).join("; ") || "none";
 
