@@ -21,7 +21,7 @@ export type MethodOutcome =
     }
   | { readonly method: string; readonly status: "failed"; readonly error: FinitewidthError | Error; readonly seconds: number };
 
-/** bias: mean over test points and outputs of (y − mean)²; variance: mean of the variance (theory page 02 §1.5). */
+/** bias: mean over test points and outputs of (y − mean)²; variance: mean of the variance (docs/theories/effective-action.md). */
 export function generalizationError({ mean, variance }: Prediction, targets: Matrix): GeneralizationError {
   const count = targets.data.length;
   let bias = 0;

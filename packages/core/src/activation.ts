@@ -1,6 +1,6 @@
 /**
  * An activation function φ with its Gaussian moments. h ~ N(0, k) for one argument, (h1, h2) ~ N(0, [[a, c], [c, b]]) for two.
- * Theory: page 02 section 7, page 03 section 3, page 04 sections 3 and 4. Third parties define φ and its derivatives and let
+ * Formulas: docs/theories/effective-action.md, forward-backward.md and perturbative.md. Third parties define φ and its derivatives and let
  * `defineActivation` of @finitewidth/activations fill in the moments by quadrature.
  */
 export interface Activation {
@@ -43,7 +43,7 @@ export interface GaussianMoments {
   slope(k: number): number;
   /** E φ⁴(h). */
   fourth(k: number): number;
-  /** Fourth-order pair functions for the second derivative of the kernel map (page 04 section 2), distinct inputs. */
+  /** Fourth-order pair functions for the second derivative of the kernel map (docs/theories/perturbative.md), distinct inputs. */
   fourthOrder(a: number, c: number, b: number): FourthOrderPair;
   /** E φ(h1)φ(h2)φ(h3)φ(h4) for a 4 × 4 covariance (16 numbers, row-major), singular ones included. */
   fourPoint(covariance: Float64Array): number;

@@ -74,8 +74,8 @@ export interface MixingLaw {
 }
 
 /**
- * M_L ~ W(N_L, c I), M_l | M_{l+1} ~ W(N_l, (s_l/N_l) |m|⁻¹ Σ_m (I⊗t_m) M_{l+1} (I⊗t_m)ᵀ), Q = M_1; index (output, site). Theory page 01,
- * sections 1 and 6: in site subspaces every matrix is positive definite. Plain data.
+ * M_L ~ W(N_L, c I), M_l | M_{l+1} ~ W(N_l, (s_l/N_l) |m|⁻¹ Σ_m (I⊗t_m) M_{l+1} (I⊗t_m)ᵀ), Q = M_1; index (output, site). Source:
+ * docs/theories/exact.md and convolution.md; in site subspaces every matrix is positive definite. Plain data.
  */
 export interface WishartChain {
   /** Layers 1 … L. */

@@ -5,7 +5,7 @@ import type { Problem } from "./theory.js";
 
 /**
  * Rewrites a mean-field problem as an equivalent standard one: outputs divided by √N_L means readout variances divided by N_L, and the
- * noise variance is T/N_L. Problems in standard scaling are returned as they are. Theory page 01 section 7 (b).
+ * noise variance is T/N_L. Problems in standard scaling are returned as they are. Source: docs/theories/large-deviation.md.
  */
 export function toStandardScaling(problem: Problem): Problem {
   if (problem.scaling === "standard") return problem;

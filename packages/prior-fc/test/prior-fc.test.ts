@@ -75,7 +75,7 @@ describe("mixing law of deep linear networks", () => {
     expect(chain.readoutBiasVariance).toBe(0.3);
   });
 
-  // Closed forms (theory page 01 section 1): E Q = Π s, E Q_ab Q_cd = α δ_ab δ_cd + β(δ_ac δ_bd + δ_ad δ_bc), bottleneck N < D included.
+  // Closed forms (docs/theories/exact.md): E Q = Π s, E Q_ab Q_cd = α δ_ab δ_cd + β(δ_ac δ_bd + δ_ad δ_bc), bottleneck N < D included.
   it.each([[[4, 6]], [[2, 5]], [[1, 3]], [[5]]])("first and second moments of sampled Q, widths %j", (widths) => {
     const outputs = 3;
     const variances = widths.map((_, l) => (l === 0 ? 2 : 0.5));
