@@ -56,7 +56,7 @@ describe("several outputs", () => {
       expected: { logEvidence: Estimate; meanQ: Estimate; predictiveMean: Estimate; predictiveSecondMoment: Estimate; hiddenKernelsTest: Estimate[] };
       tolerance: { zScore: number };
     }>(`deep-linear/posterior-matrix-monte-carlo-${name}`);
-    const { sample, order, prediction, kernels } = analyse(inputs, (target) => importanceSample(target, laplaceFit(target), 40_000, stream(3, 1)));
+    const { sample, order, prediction, kernels } = analyse(inputs, (target) => importanceSample(target, laplaceFit(target), 20_000, stream(3, 1)));
     const compare = (what: string, value: number | Matrix, error: number | Matrix, { estimate, standardError }: Estimate): void => {
       const list = (entry: number | Matrix | number[][]): number[] => (typeof entry === "number" ? [entry] : "data" in entry ? Array.from(entry.data) : entry.flat());
       const combined = list(standardError).map((e, i) => Math.hypot(e, list(error)[i]!));
