@@ -1,6 +1,7 @@
 export type * from "./activation.js";
 export * from "./errors.js";
 export * from "./network.js";
+export * from "./pause.js";
 export type * from "./prior-model.js";
 export type * from "./random-stream.js";
 export * from "./registry.js";

@@ -1,8 +1,7 @@
-import { FinitewidthError, inputError, resolveNetwork, type FiniteNetwork, type Problem, type RandomStream, type Registry, type Task } from "@finitewidth/core";
+import { createPause, FinitewidthError, inputError, resolveNetwork, type FiniteNetwork, type Problem, type RandomStream, type Registry, type Task } from "@finitewidth/core";
 import { addToMoments, ellipticalSliceChain, emptyMoments, hamiltonianChain, langevinChain, type ChainReport, type ChainState, type LogDensity, type RunningMoments, type Start } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import type { MonteCarloOptions } from "../options.js";
-import { createPause } from "../pause.js";
 import { batchCount, batchOf, mergeBatches, singleBatch, type BatchMeans } from "./batch-means.js";
 import { collapsedDensity, collapsedLikelihood, fullDensity, readoutAt, type SamplingProblem } from "./densities.js";
 import { gibbsChain } from "./gibbs.js";

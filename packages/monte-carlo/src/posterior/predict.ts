@@ -1,5 +1,4 @@
-import { FinitewidthError, resolveNetwork, rowRange, toStandardScaling, zeros, type Matrix, type Posterior, type Prediction, type Problem, type Run, type Task } from "@finitewidth/core";
-import { createPause } from "../pause.js";
+import { createPause, FinitewidthError, resolveNetwork, rowRange, toStandardScaling, zeros, type Matrix, type Posterior, type Prediction, type Problem, type Run, type Task } from "@finitewidth/core";
 import { batchCount, batchOf, mergeBatches, predictionOf, singleBatch, type BatchMeans } from "./batch-means.js";
 import { samplingProblem } from "./chain.js";
 import { readoutAt } from "./densities.js";

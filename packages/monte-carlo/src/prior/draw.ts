@@ -1,8 +1,7 @@
-import { FinitewidthError, resolveNetwork, zeros, type Matrix, type Network, type Task } from "@finitewidth/core";
+import { createPause, FinitewidthError, resolveNetwork, zeros, type Matrix, type Network, type Task } from "@finitewidth/core";
 import { cholesky, gram, solveLower, type Cholesky } from "@finitewidth/linalg";
 import { addToMoments, emptyMoments, type RunningMoments } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
-import { createPause } from "../pause.js";
 
 /** Networks to draw from the prior. */
 export interface PriorChunk {

@@ -1,8 +1,8 @@
+import { createPause } from "@finitewidth/core";
 import type { RandomStream } from "@finitewidth/core";
 import { brentRoot } from "@finitewidth/numerics";
 import { chainState, hamiltonianMove } from "./hamiltonian.js";
 import { bridgeDensity, firstStep, trajectory } from "./markov.js";
-import { createPause } from "./pause.js";
 import type { LaplaceFit, PosteriorTarget } from "./target.js";
 import { inverseFactor, unwhiten, whiten } from "./whitened.js";
 

@@ -1,7 +1,6 @@
-import { zeros, type Matrix, type RandomStream } from "@finitewidth/core";
+import { createPause, zeros, type Matrix, type RandomStream } from "@finitewidth/core";
 import { multiply, multiplyTransposedLeft, multiplyTransposedRight, symmetricEigen, symmetrise } from "@finitewidth/linalg";
 import { bulkEss, hamiltonianChain, rHat as splitRHat } from "@finitewidth/numerics";
-import { createPause } from "./pause.js";
 import type { LaplaceFit, PosteriorTarget } from "./target.js";
 import { inverseFactor, unwhiten, whiten, whitenedPosterior, type LogDensity } from "./whitened.js";
 
