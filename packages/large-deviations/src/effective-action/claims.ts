@@ -33,10 +33,14 @@ function errorsOf(setting: Setting, options: EffectiveActionOptions): StatedErro
   return load > 1 ? { variance, train, kernel } : { mean: { relative: (corrected ? 0.05 : 0.15) * Math.max(load, 0.3) }, variance, train, kernel };
 }
 
+/** A stated error beyond this fraction of the value is no claim: not even a wrong variance of the weights would contradict it. */
+const largestStatedError = 0.3;
+const isEmpty = (error: Claim["error"]): boolean => typeof error === "object" && "relative" in error && error.relative > largestStatedError;
+
 /** What a fit stands behind. */
 export function* claimsOf(setting: Setting, options: EffectiveActionOptions, posterior: Posterior, predictive: Prediction): Iterable<Claim> {
   const errors = errorsOf(setting, options);
-  const claim = (id: string, quantity: Claim["estimand"]["quantity"], statement: string, value: Tensor, error: Claim["error"] | undefined): Claim[] => (error === undefined ? [] : [{ id, statement, source, estimand: { of: "posterior", quantity }, value, error }]);
+  const claim = (id: string, quantity: Claim["estimand"]["quantity"], statement: string, value: Tensor, error: Claim["error"] | undefined): Claim[] => (error === undefined || isEmpty(error) ? [] : [{ id, statement, source, estimand: { of: "posterior", quantity }, value, error }]);
   yield* claim("predictive-mean", "predictive.mean", "The predictive mean is that of a Gaussian process with the renormalised kernel.", predictive.mean, errors.mean);
   yield* claim("predictive-variance", "predictive.variance", "The predictive variance is that of a Gaussian process with the renormalised kernel, plus the spread of its means.", predictive.variance, errors.variance);
   if (posterior.train) yield* claim("train-mean", "train.mean", "The same at the training inputs.", posterior.train.mean, errors.train);
