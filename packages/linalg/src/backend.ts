@@ -3,7 +3,7 @@ import type { SymmetricEigen } from "./eigen.js";
 import type { ElementwiseMap, KernelMap } from "./maps.js";
 import type { StreamKey } from "./normals.js";
 import { referenceBackend } from "./reference/backend.js";
-import { createWasmBackend } from "./wasm/backend.js";
+import { createWasmBackend } from "./wasm/create.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "./tridiagonal.js";
 
 /** Lower triangular Cholesky factor, or the index and value of the first pivot that is not positive. */

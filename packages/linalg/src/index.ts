@@ -12,4 +12,5 @@ export * from "./shifted-tridiagonal.js";
 export * from "./svd.js";
 export * from "./tridiagonal.js";
 export { createTurboWasmBackend } from "./wasm/turbo.js";
-export { createThreadedWasmBackend, createWasmBackend, type ThreadedBackend, type WasmOptions } from "./wasm/backend.js";
+export { createThreadedWasmBackend, createWasmBackend, type ThreadedBackend } from "./wasm/create.js";
+export type { WasmOptions } from "./wasm/instance.js";

@@ -1,28 +1,15 @@
-import { FinitewidthError, inputError, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, type Matrix } from "@finitewidth/core";
 import type { Backend } from "../backend.js";
 import type { SymmetricEigen } from "../eigen.js";
-import { relaxedModule } from "../generated/relaxed.wasm.js";
-import { simdModule } from "../generated/simd.wasm.js";
 import type { ElementwiseMap, KernelMap } from "../maps.js";
 import type { StreamKey } from "../normals.js";
 import { referenceBackend } from "../reference/backend.js";
-import { erfTable } from "../reference/erf.js";
 import { diagonalValue, factorsOf } from "../reference/maps.js";
 import { safeScale } from "../reference/tridiagonalise.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "../tridiagonal.js";
-import { createArena, type Arena } from "./arena.js";
-import { elementwiseCodes, kernelCodes, parts, type GemmArguments, type KernelExports } from "./exports.js";
-import { startThreadPool, type ThreadPool } from "./thread-pool.js";
+import type { Arena } from "./arena.js";
+import { elementwiseCodes, kernelCodes, parts, type KernelExports } from "./exports.js";
 
-/** Which build of the kernels, and how much memory it may take. */
-export interface WasmOptions {
-  /** "relaxed" fuses multiply and add (not bit-reproducible across processors); without a choice, the fastest the engine accepts. */
-  readonly variant?: "simd" | "relaxed";
-  /** Default: the 4 GiB that WebAssembly can address. */
-  readonly memoryLimitBytes?: number;
-}
-
-const addressable = 65535 * 65536;
 // Below this many multiply–adds, or with fewer than `narrow` columns, copying costs more than it saves.
 const smallProduct = 2000;
 const smallFactor = 16;
@@ -32,90 +19,8 @@ const narrow = 4;
 const mapBlock = 8192;
 const kernelBlock = 65536;
 
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.codePointAt(0)!);
-}
-
-/**
- * The kernels in WebAssembly SIMD, or undefined where the engine has none or may not compile (a content security policy without
- * "wasm-unsafe-eval"). Instantiated synchronously; small problems go to `reference`.
- */
-export function createWasmBackend(options: WasmOptions = {}): Backend | undefined {
-  if (typeof WebAssembly === "undefined") return undefined;
-  for (const variant of options.variant === undefined ? (["relaxed", "simd"] as const) : [options.variant]) {
-    const bytes = decode(variant === "relaxed" ? relaxedModule : simdModule);
-    if (!WebAssembly.validate(bytes)) continue;
-    try {
-      const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
-      const kernels = instantiate(new WebAssembly.Module(bytes), memory, () => undefined);
-      return wasmBackend(`wasm-${variant}`, kernels, createArena(memory, workspaceAddress(kernels, 1), Math.min(options.memoryLimitBytes ?? addressable, addressable)));
-    } catch (error) {
-      if (!(error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError || error instanceof RangeError)) throw error;
-    }
-  }
-  return undefined;
-}
-
-// Memory: a guard of 4 KiB, the tables of erf and of the ziggurat, the packed blocks of gemm for each thread, and the arena.
-const tableAt = 4096;
-
-function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, parallelGemm: (...parameters: GemmArguments) => void): KernelExports {
-  const abort = () => {
-    throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
-  };
-  const kernels = new WebAssembly.Instance(module, { env: { memory, abort }, gemm: { parallelGemm } }).exports as unknown as KernelExports;
-  new Float64Array(memory.buffer, tableAt, kernels.erfTableLength()).set(erfTable());
-  kernels.setErfTable(tableAt);
-  kernels.setZiggurat(tableAt + kernels.erfTableLength() * 8);
-  kernels.setWorkspace(workspaceAddress(kernels, 0));
-  return kernels;
-}
-
-function workspaceAddress(kernels: KernelExports, thread: number): number {
-  return tableAt + (kernels.erfTableLength() + kernels.zigguratLength()) * 8 + thread * kernels.workspaceBytes();
-}
-
-/** A backend whose large products are shared among threads, and the function that ends them. */
-export interface ThreadedBackend {
-  readonly backend: Backend;
-  close(): void;
-}
-
-/**
- * The WebAssembly backend with `threads` threads (the caller's included) that share its memory: products, and what is made of them, from
- * about n = 200. Results are those of one thread, bit for bit. For one large problem; many chains are better served by one worker each.
- * @throws FinitewidthError (code "input") for a number of threads that is not 1 … 64.
- * Undefined where WebAssembly memory cannot be shared (a page without cross-origin isolation) or workers do not start.
- */
-export async function createThreadedWasmBackend(threads: number, options: WasmOptions = {}): Promise<ThreadedBackend | undefined> {
-  if (!(Number.isInteger(threads) && threads >= 1 && threads <= 64)) throw inputError("threads", "an integer from 1 to 64", threads);
-  if (typeof WebAssembly === "undefined" || typeof SharedArrayBuffer === "undefined") return undefined;
-  const limitBytes = Math.min(options.memoryLimitBytes ?? addressable, addressable);
-  for (const variant of options.variant === undefined ? (["relaxed", "simd"] as const) : [options.variant]) {
-    const bytes = withSharedMemory(decode(variant === "relaxed" ? relaxedModule : simdModule));
-    if (!WebAssembly.validate(bytes)) continue;
-    const memory = new WebAssembly.Memory({ initial: 64 * (1 + threads), maximum: 65536, shared: true });
-    const module = await WebAssembly.compile(bytes);
-    let pool: ThreadPool | undefined;
-    const kernels = instantiate(module, memory, (...parameters) => pool!.parallelGemm(...parameters));
-    pool = await startThreadPool(module, memory, Array.from({ length: threads - 1 }, (_, i) => workspaceAddress(kernels, i + 1)));
-    if (pool === undefined) return undefined;
-    pool.attach(kernels);
-    return { backend: wasmBackend(`wasm-${variant}-${threads}-threads`, kernels, createArena(memory, workspaceAddress(kernels, threads), limitBytes)), close: pool.close };
-  }
-  return undefined;
-}
-
-// The modules import "env" "memory" with limits (flag 1: minimum and maximum); flag 3 says that the memory is shared. Nothing else differs.
-function withSharedMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  const imported = [3, ...new TextEncoder().encode("env"), 6, ...new TextEncoder().encode("memory"), 2, 1];
-  const at = bytes.findIndex((_, i) => imported.every((byte, j) => bytes[i + j] === byte));
-  const shared = bytes.slice();
-  shared[at + imported.length - 1] = 3;
-  return shared;
-}
-
-function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backend {
+/** The kernels as a backend: arguments copied into the arena, small problems left to `reference`. */
+export function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backend {
   const put = (at: number, data: Float64Array) => arena.view(at, data.length).set(data);
   const take = (at: number, length: number) => arena.view(at, length).slice();
   const square = (at: number, n: number): Matrix => ({ data: take(at, n * n), shape: [n, n] });

@@ -1,7 +1,8 @@
 import type { Matrix } from "@finitewidth/core";
 import type { Backend } from "../backend.js";
 import { referenceBackend } from "../reference/backend.js";
-import { createWasmBackend, type WasmOptions } from "./backend.js";
+import { createWasmBackend } from "./create.js";
+import type { WasmOptions } from "./instance.js";
 
 type V8 = Pick<typeof import("node:v8"), "setFlagsFromString">;
 

@@ -1,0 +1,52 @@
+import { inputError } from "@finitewidth/core";
+import type { Backend } from "../backend.js";
+import { createArena } from "./arena.js";
+import { wasmBackend } from "./backend.js";
+import { acceptedBuilds, instantiate, memoryLimit, workspaceAddress, type WasmOptions } from "./instance.js";
+import { startThreadPool, type ThreadPool } from "./thread-pool.js";
+
+/**
+ * The kernels in WebAssembly SIMD, or undefined where the engine has none or may not compile (a content security policy without
+ * "wasm-unsafe-eval"). Instantiated synchronously; small problems go to `reference`.
+ */
+export function createWasmBackend(options: WasmOptions = {}): Backend | undefined {
+  if (typeof WebAssembly === "undefined") return undefined;
+  for (const { variant, bytes } of acceptedBuilds(options)) {
+    try {
+      const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536 });
+      const kernels = instantiate(new WebAssembly.Module(bytes), memory);
+      return wasmBackend(`wasm-${variant}`, kernels, createArena(memory, workspaceAddress(kernels, 1), memoryLimit(options)));
+    } catch (error) {
+      if (!(error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError || error instanceof RangeError)) throw error;
+    }
+  }
+  return undefined;
+}
+
+/** A backend whose large products are shared among threads, and the function that ends them. */
+export interface ThreadedBackend {
+  readonly backend: Backend;
+  close(): void;
+}
+
+/**
+ * The WebAssembly backend with `threads` threads (the caller's included) that share its memory: products, and what is made of them, from
+ * about n = 200. Results are those of one thread, bit for bit. For one large problem; many chains are better served by one worker each.
+ * @throws FinitewidthError (code "input") for a number of threads that is not 1 … 64.
+ * Undefined where WebAssembly memory cannot be shared (a page without cross-origin isolation) or workers do not start.
+ */
+export async function createThreadedWasmBackend(threads: number, options: WasmOptions = {}): Promise<ThreadedBackend | undefined> {
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= 64)) throw inputError("threads", "an integer from 1 to 64", threads);
+  if (typeof WebAssembly === "undefined" || typeof SharedArrayBuffer === "undefined") return undefined;
+  for (const { variant, bytes } of acceptedBuilds(options, true)) {
+    const memory = new WebAssembly.Memory({ initial: 64 * (1 + threads), maximum: 65536, shared: true });
+    const module = await WebAssembly.compile(bytes);
+    let pool: ThreadPool | undefined;
+    const kernels = instantiate(module, memory, (...parameters) => pool!.parallelGemm(...parameters));
+    pool = await startThreadPool(module, memory, Array.from({ length: threads - 1 }, (_, i) => workspaceAddress(kernels, i + 1)));
+    if (pool === undefined) return undefined;
+    pool.attach(kernels);
+    return { backend: wasmBackend(`wasm-${variant}-${threads}-threads`, kernels, createArena(memory, workspaceAddress(kernels, threads), memoryLimit(options))), close: pool.close };
+  }
+  return undefined;
+}

@@ -1,0 +1,66 @@
+import { FinitewidthError } from "@finitewidth/core";
+import { relaxedModule } from "../generated/relaxed.wasm.js";
+import { simdModule } from "../generated/simd.wasm.js";
+import { erfTable } from "../reference/erf.js";
+import type { GemmArguments, KernelExports } from "./exports.js";
+
+/** Which build of the kernels, and how much memory it may take. */
+export interface WasmOptions {
+  /** "relaxed" fuses multiply and add (not bit-reproducible across processors); without a choice, the fastest the engine accepts. */
+  readonly variant?: "simd" | "relaxed";
+  /** Default: the 4 GiB that WebAssembly can address. */
+  readonly memoryLimitBytes?: number;
+}
+
+/** Bytes that WebAssembly can address. */
+const addressable = 65535 * 65536;
+
+/** Memory that the kernels may take, in bytes. */
+export function memoryLimit(options: WasmOptions): number {
+  return Math.min(options.memoryLimitBytes ?? addressable, addressable);
+}
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(atob(base64), (character) => character.codePointAt(0)!);
+}
+
+/** Builds of the kernels that this engine accepts, best first; compiled for a shared memory when asked. */
+export function acceptedBuilds(options: WasmOptions, shared = false): { readonly variant: "simd" | "relaxed"; readonly bytes: Uint8Array<ArrayBuffer> }[] {
+  const variants = options.variant === undefined ? (["relaxed", "simd"] as const) : [options.variant];
+  return variants
+    .map((variant) => {
+      const bytes = decode(variant === "relaxed" ? relaxedModule : simdModule);
+      return { variant, bytes: shared ? withSharedMemory(bytes) : bytes };
+    })
+    .filter(({ bytes }) => WebAssembly.validate(bytes));
+}
+
+// The modules import "env" "memory" with limits (flag 1: minimum and maximum); flag 3 says that the memory is shared. Nothing else differs.
+function withSharedMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const imported = [3, ...new TextEncoder().encode("env"), 6, ...new TextEncoder().encode("memory"), 2, 1];
+  const at = bytes.findIndex((_, i) => imported.every((byte, j) => bytes[i + j] === byte));
+  const shared = bytes.slice();
+  shared[at + imported.length - 1] = 3;
+  return shared;
+}
+
+// Memory: a guard of 4 KiB, the tables of erf and of the ziggurat, the packed blocks of gemm for each thread, and the arena.
+const tableAt = 4096;
+
+/** The kernels on `memory`, their tables filled, ready to be called. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, parallelGemm: (...parameters: GemmArguments) => void = () => undefined): KernelExports {
+  const abort = () => {
+    throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
+  };
+  const kernels = new WebAssembly.Instance(module, { env: { memory, abort }, gemm: { parallelGemm } }).exports as unknown as KernelExports;
+  new Float64Array(memory.buffer, tableAt, kernels.erfTableLength()).set(erfTable());
+  kernels.setErfTable(tableAt);
+  kernels.setZiggurat(tableAt + kernels.erfTableLength() * 8);
+  kernels.setWorkspace(workspaceAddress(kernels, 0));
+  return kernels;
+}
+
+/** Address of the packed blocks of a thread; that of the thread after the last is where free memory begins. */
+export function workspaceAddress(kernels: KernelExports, thread: number): number {
+  return tableAt + (kernels.erfTableLength() + kernels.zigguratLength()) * 8 + thread * kernels.workspaceBytes();
+}
