@@ -1,4 +1,5 @@
 import { gemm, LOWER, panelScratch, PANEL_COLUMNS, WHOLE } from "./gemm";
+import { count, parameters, pointer, setCount, setPointer, share, sharing } from "./parallel";
 import { dot, get, put } from "./simd";
 import { BASE, half, substitute } from "./triangular";
 
@@ -43,6 +44,30 @@ function solveRight(m: i32, n: i32, l: usize, a: usize, ld: usize): void {
   solveRight(m, n - n1, lower + ((<usize>n1) << 3), a2, ld);
 }
 
+// Rows of X that a thread solves for at a time, and the numbers of A from which that pays.
+const SOLVED_ROWS: i32 = 32;
+const SHARED_FROM: i32 = 4000;
+
+function solveRightShared(m: i32, n: i32, l: usize, a: usize, ld: usize): void {
+  if (!sharing() || m * n < SHARED_FROM || m < 2 * SOLVED_ROWS) {
+    solveRight(m, n, l, a, ld);
+    return;
+  }
+  const p = parameters();
+  setCount(p, 0, m);
+  setCount(p, 1, n);
+  setPointer(p, 2, l);
+  setPointer(p, 3, a);
+  setPointer(p, 4, ld);
+  share((m + SOLVED_ROWS - 1) / SOLVED_ROWS, solveRightPiece);
+}
+
+function solveRightPiece(p: usize, piece: i32): void {
+  const ld = pointer(p, 4);
+  const i = piece * SOLVED_ROWS;
+  solveRight(min(SOLVED_ROWS, count(p, 0) - i), count(p, 1), pointer(p, 2), pointer(p, 3) + (<usize>i) * ld, ld);
+}
+
 function factorBase(n: i32, a: usize, ld: usize): i32 {
   for (let i: i32 = 0; i < n; i++) {
     const row = a + (<usize>i) * ld;
@@ -69,14 +94,8 @@ export function cholesky(n: i32, a: usize, ld: usize): i32 {
   const a22 = a21 + ((<usize>n1) << 3);
   const first = cholesky(n1, a, ld);
   if (first >= 0) return first;
-  solveRight(n2, n1, a, a21, ld);
+  solveRightShared(n2, n1, a, a21, ld);
   gemm(n2, n2, n1, -1, a21, ld, 8, a21, 8, ld, 1, a22, ld, LOWER);
   const second = cholesky(n2, a22, ld);
   return second < 0 ? -1 : n1 + second;
-}
-
-/** Zeros above the diagonal. */
-export function clearUpper(n: i32, a: usize): void {
-  const ld = (<usize>n) << 3;
-  for (let i: i32 = 0; i + 1 < n; i++) memory.fill(a + (<usize>i) * ld + ((<usize>(i + 1)) << 3), 0, (<usize>(n - 1 - i)) << 3);
 }

@@ -1,5 +1,6 @@
-export { gemm, gemmRows, mirrorLower, setParallel, setWorkspace, workspaceBytes } from "./gemm";
-export { cholesky, clearUpper, pivotValue } from "./cholesky";
+export { gemm, mirrorLower, setWorkspace, workspaceBytes } from "./gemm";
+export { jobBytes, runChunk, setJob, setThreaded } from "./parallel";
+export { cholesky, pivotValue } from "./cholesky";
 export { solveLower, solveLowerTransposed } from "./triangular";
 export { applyReflectors, applyReflectorsWork, tridiagonalise, tridiagonaliseWork } from "./tridiagonalise";
 export { tridiagonalEigen, tridiagonalEigenWork } from "./divide-and-conquer";

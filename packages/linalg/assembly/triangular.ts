@@ -1,4 +1,5 @@
 import { gemm, WHOLE } from "./gemm";
+import { count, parameters, pointer, setCount, setPointer, share, sharing } from "./parallel";
 import { get, multiplySubtract } from "./simd";
 
 // Rows that substitution handles directly; larger systems are halved so that most of the work is gemm.
@@ -74,8 +75,45 @@ function substituteTransposed(n: i32, m: i32, l: usize, ldl: usize, b: usize, ld
   }
 }
 
+// Columns of X that a thread solves for at a time (a multiple of the eight that substitution takes together), and the numbers of L from
+// which that pays.
+const SOLVED_COLUMNS: i32 = 64;
+const SHARED_FROM: i32 = 10000;
+
 /** L X = B in place: L lower triangular n × n, B n × m, rows ldl and ldb bytes apart. */
 export function solveLower(n: i32, m: i32, l: usize, ldl: usize, b: usize, ldb: usize): void {
+  if (!shareColumns(n, m, l, ldl, b, ldb, solvePiece)) solveHalves(n, m, l, ldl, b, ldb);
+}
+
+/** Lᵀ X = B in place. */
+export function solveLowerTransposed(n: i32, m: i32, l: usize, ldl: usize, b: usize, ldb: usize): void {
+  if (!shareColumns(n, m, l, ldl, b, ldb, solveTransposedPiece)) solveTransposedHalves(n, m, l, ldl, b, ldb);
+}
+
+function shareColumns(n: i32, m: i32, l: usize, ldl: usize, b: usize, ldb: usize, piece: (p: usize, piece: i32) => void): bool {
+  if (!sharing() || n * n < SHARED_FROM || m < 2 * SOLVED_COLUMNS) return false;
+  const p = parameters();
+  setCount(p, 0, n);
+  setCount(p, 1, m);
+  setPointer(p, 2, l);
+  setPointer(p, 3, ldl);
+  setPointer(p, 4, b);
+  setPointer(p, 5, ldb);
+  share((m + SOLVED_COLUMNS - 1) / SOLVED_COLUMNS, piece);
+  return true;
+}
+
+function solvePiece(p: usize, piece: i32): void {
+  const j = piece * SOLVED_COLUMNS;
+  solveHalves(count(p, 0), min(SOLVED_COLUMNS, count(p, 1) - j), pointer(p, 2), pointer(p, 3), pointer(p, 4) + ((<usize>j) << 3), pointer(p, 5));
+}
+
+function solveTransposedPiece(p: usize, piece: i32): void {
+  const j = piece * SOLVED_COLUMNS;
+  solveTransposedHalves(count(p, 0), min(SOLVED_COLUMNS, count(p, 1) - j), pointer(p, 2), pointer(p, 3), pointer(p, 4) + ((<usize>j) << 3), pointer(p, 5));
+}
+
+function solveHalves(n: i32, m: i32, l: usize, ldl: usize, b: usize, ldb: usize): void {
   if (n <= BASE) {
     substitute(n, m, l, ldl, b, ldb);
     return;
@@ -84,13 +122,12 @@ export function solveLower(n: i32, m: i32, l: usize, ldl: usize, b: usize, ldb: 
   const n2 = n - n1;
   const lower = at(l, n1, ldl);
   const b2 = at(b, n1, ldb);
-  solveLower(n1, m, l, ldl, b, ldb);
+  solveHalves(n1, m, l, ldl, b, ldb);
   gemm(n2, m, n1, -1, lower, ldl, 8, b, ldb, 8, 1, b2, ldb, WHOLE);
-  solveLower(n2, m, lower + ((<usize>n1) << 3), ldl, b2, ldb);
+  solveHalves(n2, m, lower + ((<usize>n1) << 3), ldl, b2, ldb);
 }
 
-/** Lᵀ X = B in place. */
-export function solveLowerTransposed(n: i32, m: i32, l: usize, ldl: usize, b: usize, ldb: usize): void {
+function solveTransposedHalves(n: i32, m: i32, l: usize, ldl: usize, b: usize, ldb: usize): void {
   if (n <= BASE) {
     substituteTransposed(n, m, l, ldl, b, ldb);
     return;
@@ -99,7 +136,7 @@ export function solveLowerTransposed(n: i32, m: i32, l: usize, ldl: usize, b: us
   const n2 = n - n1;
   const lower = at(l, n1, ldl);
   const b2 = at(b, n1, ldb);
-  solveLowerTransposed(n2, m, lower + ((<usize>n1) << 3), ldl, b2, ldb);
+  solveTransposedHalves(n2, m, lower + ((<usize>n1) << 3), ldl, b2, ldb);
   gemm(n1, m, n2, -1, lower, 8, ldl, b2, ldb, 8, 1, b, ldb, WHOLE);
-  solveLowerTransposed(n1, m, l, ldl, b, ldb);
+  solveTransposedHalves(n1, m, l, ldl, b, ldb);
 }

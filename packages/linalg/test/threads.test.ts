@@ -1,22 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createThreadedWasmBackend, createWasmBackend, type Backend, type ThreadedBackend } from "../src/index.js";
-import { shareRows } from "../src/wasm/thread-pool.js";
 import { maxDifference, randomMatrix, randomPositive, randomSymmetric } from "./matrices.js";
-
-describe("shareRows", () => {
-  it("covers all rows in multiples of the tile height, triangles by area", () => {
-    for (const part of [0, 1, 2]) {
-      for (const [m, count] of [[1000, 3], [7, 4], [2, 5], [0, 2]] as const) {
-        const bounds = shareRows(m, count, part);
-        expect([bounds[0], bounds.at(-1)]).toEqual([0, m]);
-        expect(bounds.every((bound, i) => i === 0 || bound >= bounds[i - 1]!)).toBe(true);
-        expect(bounds.slice(0, -1).every((bound) => bound % 4 === 0 || bound === m)).toBe(true);
-      }
-    }
-    expect(shareRows(1000, 2, 1)).toEqual([0, 708, 1000]);
-    expect(shareRows(1000, 2, 2)).toEqual([0, 292, 1000]);
-  });
-});
 
 describe("threaded backend", () => {
   const one = createWasmBackend()!;
@@ -28,16 +12,30 @@ describe("threaded backend", () => {
     for (const { close } of threaded) close();
   });
   it("gives the numbers of one thread, bit for bit", () => {
+    // Sizes on either side of every one from which work is shared, or shared in more pieces
     const [a, b] = [randomMatrix(403, 331, 1), randomMatrix(331, 275, 2)];
-    const positive = randomPositive(450, 450, 1, 3);
-    const symmetric = randomSymmetric(330, 4);
+    const [wide, flat] = [randomMatrix(37, 1100, 3), randomMatrix(1100, 1030, 4)];
+    const positive = randomPositive(451, 451, 1, 5);
+    const symmetric = randomSymmetric(330, 6);
+    const large = randomSymmetric(661, 7);
     const results = (kernels: Backend) => {
       const factorised = kernels.cholesky(positive);
+      const factor = "factor" in factorised ? factorised.factor : positive;
       const { values, vectors } = kernels.symmetricEigen(symmetric);
-      return [kernels.multiply(a, b, "none").data, kernels.gram(a).data, "factor" in factorised ? factorised.factor.data : [], values, vectors.data];
+      const reduced = kernels.tridiagonalise(large);
+      return [
+        kernels.multiply(a, b, "none").data, kernels.multiply(a, a, "left").data, kernels.multiply(a, a, "right").data, kernels.multiply(wide, flat, "none").data,
+        kernels.gram(a).data, factor.data, kernels.solveTriangular(factor, randomMatrix(451, 201, 8), false).data, kernels.solveTriangular(factor, randomMatrix(451, 201, 8), true).data,
+        values, vectors.data, reduced.diagonal, reduced.offDiagonal, reduced.reflectors.data, kernels.applyReflectors(reduced, randomMatrix(661, 150, 9), true).data,
+      ];
     };
     const expected = results(one);
-    for (const { backend } of threaded) results(backend).forEach((numbers, i) => expect(maxDifference(numbers, expected[i]!)).toBe(0));
+    for (const { backend } of threaded) results(backend).forEach((numbers, i) => expect(maxDifference(numbers, expected[i]!), `result ${i}`).toBe(0));
+  });
+  it("is done with small jobs many times over", () => {
+    const a = randomMatrix(110, 100, 10);
+    const expected = one.gram(a).data;
+    for (const { backend } of threaded) for (let i = 0; i < 300; i++) expect(maxDifference(backend.gram(a).data, expected)).toBe(0);
   });
   it("refuses a number of threads that is none", async () => {
     await expect(createThreadedWasmBackend(0)).rejects.toThrow(/threads: expected an integer from 1 to 64, got 0/);

@@ -1,4 +1,4 @@
-import { FinitewidthError, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
 import type { Backend } from "../backend.js";
 import type { SymmetricEigen } from "../eigen.js";
 import type { ElementwiseMap, KernelMap } from "../maps.js";
@@ -56,11 +56,17 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
     const n = a.shape[0];
     if (n < smallCholesky) return referenceBackend.cholesky(a);
     const [pa] = arena.layout(`a ${n} × ${n} Cholesky factor`, [n * n]);
-    put(pa, a.data);
+    const memory = arena.view(pa, n * n);
+    copyLower(n, a.data, memory);
     const pivot = kernels.cholesky(n, pa, n * 8);
     if (pivot >= 0) return { pivot, value: kernels.pivotValue() };
-    kernels.clearUpper(n, pa);
-    return { factor: square(pa, n) };
+    const factor = zeros(n, n);
+    copyLower(n, memory, factor.data);
+    return { factor };
+  }
+
+  function copyLower(n: number, from: Float64Array, to: Float64Array): void {
+    for (let i = 0; i < n; i++) to.set(from.subarray(i * n, i * n + i + 1), i * n);
   }
 
   function solveTriangular(l: Matrix, b: Matrix, transposed: boolean): Matrix {

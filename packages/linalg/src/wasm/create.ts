@@ -42,10 +42,10 @@ export async function createThreadedWasmBackend(threads: number, options: WasmOp
     const memory = new WebAssembly.Memory({ initial: 64 * (1 + threads), maximum: 65536, shared: true });
     const module = await WebAssembly.compile(bytes);
     let pool: ThreadPool | undefined;
-    const kernels = instantiate(module, memory, (...parameters) => pool!.parallelGemm(...parameters));
-    pool = await startThreadPool(module, memory, Array.from({ length: threads - 1 }, (_, i) => workspaceAddress(kernels, i + 1)));
+    const kernels = instantiate(module, memory, (chunks) => pool!.fork(chunks));
+    pool = await startThreadPool(module, memory, kernels, threads);
     if (pool === undefined) return undefined;
-    pool.attach(kernels);
+    if (threads > 1) kernels.setThreaded(1);
     return { backend: wasmBackend(`wasm-${variant}-${threads}-threads`, kernels, createArena(memory, workspaceAddress(kernels, threads), memoryLimit(options))), close: pool.close };
   }
   return undefined;

@@ -1,24 +1,21 @@
-/** C := β C + α A B: sizes, α, A with its strides, B with its strides, β, C with its row stride, and which tiles are wanted. */
-export type GemmArguments = [
-  m: number, n: number, k: number, alpha: number,
-  a: number, rowStrideA: number, columnStrideA: number,
-  b: number, rowStrideB: number, columnStrideB: number,
-  beta: number, c: number, rowStrideC: number, part: number,
-];
-
-type DropFirst<T extends readonly unknown[]> = T extends [unknown, ...infer Rest] ? Rest : never;
-
 /** Kernels exported by the compiled modules. Pointers and strides are bytes, sizes are counts of numbers; see packages/linalg/assembly. */
 export interface KernelExports {
   workspaceBytes(): number;
   setWorkspace(at: number): void;
-  gemm(...parameters: GemmArguments): void;
-  gemmRows(first: number, last: number, ...rest: DropFirst<GemmArguments>): void;
-  setParallel(value: number): void;
+  /** C := β C + α A B: sizes, α, A with its strides, B with its strides, β, C with its row stride, and which tiles are wanted. */
+  gemm(
+    m: number, n: number, k: number, alpha: number,
+    a: number, rowStrideA: number, columnStrideA: number,
+    b: number, rowStrideB: number, columnStrideB: number,
+    beta: number, c: number, rowStrideC: number, part: number,
+  ): void;
+  jobBytes(): number;
+  setJob(at: number): void;
+  setThreaded(value: number): void;
+  runChunk(chunk: number): void;
   mirrorLower(n: number, c: number): void;
   cholesky(n: number, a: number, rowStride: number): number;
   pivotValue(): number;
-  clearUpper(n: number, a: number): void;
   solveLower(n: number, m: number, l: number, rowStrideL: number, b: number, rowStrideB: number): void;
   solveLowerTransposed(n: number, m: number, l: number, rowStrideL: number, b: number, rowStrideB: number): void;
   tridiagonalise(n: number, a: number, d: number, e: number, tau: number, work: number): void;

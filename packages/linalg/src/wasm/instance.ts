@@ -2,7 +2,7 @@ import { FinitewidthError } from "@finitewidth/core";
 import { relaxedModule } from "../generated/relaxed.wasm.js";
 import { simdModule } from "../generated/simd.wasm.js";
 import { erfTable } from "../reference/erf.js";
-import type { GemmArguments, KernelExports } from "./exports.js";
+import type { KernelExports } from "./exports.js";
 
 /** Which build of the kernels, and how much memory it may take. */
 export interface WasmOptions {
@@ -44,23 +44,40 @@ function withSharedMemory(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffe
   return shared;
 }
 
-// Memory: a guard of 4 KiB, the tables of erf and of the ziggurat, the packed blocks of gemm for each thread, and the arena.
+// Memory: a guard of 4 KiB with the constants, the tables of erf and of the ziggurat, the job that threads share, the packed blocks of gemm
+// for each thread, and the arena.
 const tableAt = 4096;
+const alignment = 64;
+const jobAt = (kernels: KernelExports): number => tableAt + (kernels.erfTableLength() + kernels.zigguratLength()) * 8;
 
-/** The kernels on `memory`, their tables filled, ready to be called. */
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, parallelGemm: (...parameters: GemmArguments) => void = () => undefined): KernelExports {
+/** The kernels on `memory`, their tables filled, ready to be called. `fork` has the chunks of a shared job done by all threads. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, fork: (chunks: number) => void = () => undefined): KernelExports {
   const abort = () => {
     throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
   };
-  const kernels = new WebAssembly.Instance(module, { env: { memory, abort }, gemm: { parallelGemm } }).exports as unknown as KernelExports;
+  const kernels = new WebAssembly.Instance(module, { env: { memory, abort }, parallel: { fork } }).exports as unknown as KernelExports;
   new Float64Array(memory.buffer, tableAt, kernels.erfTableLength()).set(erfTable());
   kernels.setErfTable(tableAt);
   kernels.setZiggurat(tableAt + kernels.erfTableLength() * 8);
+  kernels.setJob(jobAt(kernels));
   kernels.setWorkspace(workspaceAddress(kernels, 0));
   return kernels;
 }
 
+/** What the instance of another thread on the same memory is told. */
+export function threadAddresses(kernels: KernelExports, thread: number): ThreadAddresses {
+  return { erfTable: tableAt, job: jobAt(kernels), workspace: workspaceAddress(kernels, thread) };
+}
+
+/** Where an instance finds its tables and scratch in the shared memory. */
+export interface ThreadAddresses {
+  readonly erfTable: number;
+  readonly job: number;
+  readonly workspace: number;
+}
+
 /** Address of the packed blocks of a thread; that of the thread after the last is where free memory begins. */
 export function workspaceAddress(kernels: KernelExports, thread: number): number {
-  return tableAt + (kernels.erfTableLength() + kernels.zigguratLength()) * 8 + thread * kernels.workspaceBytes();
+  const first = Math.ceil((jobAt(kernels) + kernels.jobBytes()) / alignment) * alignment;
+  return first + thread * Math.ceil(kernels.workspaceBytes() / alignment) * alignment;
 }

@@ -1,47 +1,65 @@
-import type { GemmArguments, KernelExports } from "./exports.js";
+import { FinitewidthError } from "@finitewidth/core";
+import type { KernelExports } from "./exports.js";
+import { threadAddresses, type ThreadAddresses } from "./instance.js";
 
-/** Threads that share one WebAssembly memory and split the rows of large products. */
+/** Threads that share one WebAssembly memory and take the chunks of a job, whoever is free first. */
 export interface ThreadPool {
-  /** To be imported by the kernels of the calling thread, under the module name "gemm". */
-  readonly parallelGemm: (...parameters: GemmArguments) => void;
-  /** The kernels of the calling thread, which does its own share; set once, before the first product. */
-  attach(kernels: KernelExports): void;
+  /** Has all chunks of the job in shared memory done, the calling thread taking its share; to be imported by its kernels. */
+  fork(chunks: number): void;
   close(): void;
 }
 
-/** What a thread starts from; `workspace` is the address of its packed blocks. */
+/** What a thread starts from. */
 interface Start {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly control: Int32Array;
-  readonly parameters: Float64Array;
-  readonly index: number;
-  readonly workspace: number;
+  readonly addresses: ThreadAddresses;
 }
 
-// Words of `control`: number of the job, threads still at work, 1 when the threads are to end.
-const job = 0;
-const pending = 1;
-const closing = 2;
-// Looks at the word this often before sleeping: some ten microseconds, so that a busy machine loses little.
-const spins = 2000;
-const parameterCount = 14;
-const tileRows = 4;
+// Words of `control`. `state` holds the number of chunks (upper 16 bits) and the next one to be taken (lower 16): a chunk belongs to who
+// raises it by one, so a thread that sleeps through a job holds nobody up. `done` counts the finished ones.
+const state = 0;
+const done = 1;
+const workersAsleep = 2;
+const callerAsleep = 3;
+const closing = 4;
+const failed = 5;
+// Looks at the word this often before sleeping, some fifty microseconds: the pause between two jobs of one factorisation is shorter.
+const spins = 20000;
 
-// Text, because a worker of a bundle has no address of its own. `run` receives a Start.
+// Text, because a worker of a bundle has no address of its own. `take` does chunks until none is left.
 const workerSource = `
-function run({ module, memory, control, parameters, index, workspace }, ready) {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory, abort() {} }, gemm: { parallelGemm() {} } });
-  exports.setWorkspace(workspace);
+function take(control, runChunk) {
+  for (;;) {
+    const now = Atomics.load(control, ${state});
+    if ((now & 0xffff) >= now >>> 16) return now;
+    if (Atomics.compareExchange(control, ${state}, now, now + 1) !== now) continue;
+    try {
+      runChunk(now & 0xffff);
+    } catch {
+      Atomics.store(control, ${failed}, 1);
+    }
+    Atomics.add(control, ${done}, 1);
+    if (Atomics.load(control, ${callerAsleep}) === 1) Atomics.notify(control, ${done});
+  }
+}
+
+function run({ module, memory, control, addresses }, ready) {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, abort() {} }, parallel: { fork() {} } });
+  exports.setErfTable(addresses.erfTable);
+  exports.setJob(addresses.job);
+  exports.setWorkspace(addresses.workspace);
   ready();
-  for (let seen = 0; ; ) {
-    for (let spin = 0; Atomics.load(control, ${job}) === seen; spin++) if (spin > ${spins}) Atomics.wait(control, ${job}, seen);
-    seen = Atomics.load(control, ${job});
+  for (;;) {
+    const idle = take(control, exports.runChunk);
+    let spin = 0;
+    while (Atomics.load(control, ${state}) === idle && spin < ${spins}) spin++;
     if (Atomics.load(control, ${closing}) === 1) return;
-    const first = parameters[${parameterCount} + index];
-    const last = parameters[${parameterCount} + index + 1];
-    if (first < last) exports.gemmRows(first, last, ...parameters.subarray(1, ${parameterCount}));
-    if (Atomics.sub(control, ${pending}, 1) === 1) Atomics.notify(control, ${pending});
+    if (spin < ${spins}) continue;
+    Atomics.add(control, ${workersAsleep}, 1);
+    Atomics.wait(control, ${state}, idle);
+    Atomics.sub(control, ${workersAsleep}, 1);
   }
 }
 `;
@@ -76,29 +94,18 @@ function startBrowserWorker(start: Start): StartedWorker {
   return { ready: ready.finally(() => URL.revokeObjectURL(url)), terminate: () => worker.terminate() };
 }
 
-/** Boundaries of the rows of `count` shares of equal work, multiples of the tile height; `part` as in the kernels. */
-export function shareRows(m: number, count: number, part: number): number[] {
-  const fraction = (share: number) => (part === 0 ? share : part === 1 ? Math.sqrt(share) : 1 - Math.sqrt(1 - share));
-  return Array.from({ length: count + 1 }, (_, i) => (i === count ? m : Math.min(m, tileRows * Math.round((fraction(i / count) * m) / tileRows))));
-}
-
-/**
- * Starts threads − 1 workers (the caller is the first thread); undefined where memory cannot be shared or a worker does not start.
- * `workspaces` are the addresses of their packed blocks in the shared memory.
- */
-export async function startThreadPool(module: WebAssembly.Module, memory: WebAssembly.Memory, workspaces: readonly number[]): Promise<ThreadPool | undefined> {
-  const threads = workspaces.length + 1;
-  const control = new Int32Array(new SharedArrayBuffer(12));
-  const parameters = new Float64Array(new SharedArrayBuffer(8 * (parameterCount + threads + 1)));
+/** Starts threads − 1 workers (the caller is the first thread); undefined where memory cannot be shared or a worker does not start. */
+export async function startThreadPool(module: WebAssembly.Module, memory: WebAssembly.Memory, kernels: KernelExports, threads: number): Promise<ThreadPool | undefined> {
+  const control = new Int32Array(new SharedArrayBuffer(24));
   const nodeThreads = typeof process === "undefined" ? undefined : (process.getBuiltinModule?.("node:worker_threads") as NodeWorkerThreads | undefined);
-  const workers = workspaces.map((workspace, i) => {
-    const start = { module, memory, control, parameters, index: i + 1, workspace };
+  const workers = Array.from({ length: threads - 1 }, (_, i) => {
+    const start = { module, memory, control, addresses: threadAddresses(kernels, i + 1) };
     return nodeThreads === undefined ? startBrowserWorker(start) : startNodeWorker(nodeThreads, start);
   });
   const close = () => {
     Atomics.store(control, closing, 1);
-    Atomics.add(control, job, 1);
-    Atomics.notify(control, job);
+    Atomics.store(control, state, 0);
+    Atomics.notify(control, state);
     for (const worker of workers) worker.terminate();
   };
   const started = await Promise.all(workers.map((worker) => worker.ready));
@@ -106,29 +113,39 @@ export async function startThreadPool(module: WebAssembly.Module, memory: WebAss
     close();
     return undefined;
   }
-  let own: KernelExports | undefined;
   // The main thread of a browser may not sleep; it goes on looking.
   const maySleep = nodeThreads !== undefined || typeof document === "undefined";
   return {
-    parallelGemm(...gemm) {
-      const bounds = shareRows(gemm[0], threads, gemm[13]);
-      parameters.set(gemm);
-      parameters.set(bounds, parameterCount);
-      Atomics.store(control, pending, threads - 1);
-      Atomics.add(control, job, 1);
-      Atomics.notify(control, job);
-      const [, ...rest] = gemm;
-      own!.gemmRows(0, bounds[1]!, ...rest);
+    fork(chunks) {
+      Atomics.store(control, done, 0);
+      Atomics.store(control, state, chunks << 16);
+      if (Atomics.load(control, workersAsleep) > 0) Atomics.notify(control, state);
+      takeChunks(control, kernels);
       for (let spin = 0; ; spin++) {
-        const left = Atomics.load(control, pending);
-        if (left === 0) return;
-        if (spin > spins && maySleep) Atomics.wait(control, pending, left);
+        const finished = Atomics.load(control, done);
+        if (finished === chunks) break;
+        if (spin < spins || !maySleep) continue;
+        Atomics.store(control, callerAsleep, 1);
+        Atomics.wait(control, done, finished);
+        Atomics.store(control, callerAsleep, 0);
       }
-    },
-    attach(kernels) {
-      own = kernels;
-      kernels.setParallel(1);
+      if (Atomics.exchange(control, failed, 0) === 1) throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
     },
     close,
   };
+}
+
+// What `take` is to a worker.
+function takeChunks(control: Int32Array, kernels: KernelExports): void {
+  for (;;) {
+    const now = Atomics.load(control, state);
+    if ((now & 0xffff) >= now >>> 16) return;
+    if (Atomics.compareExchange(control, state, now, now + 1) !== now) continue;
+    try {
+      kernels.runChunk(now & 0xffff);
+    } catch {
+      Atomics.store(control, failed, 1);
+    }
+    Atomics.add(control, done, 1);
+  }
 }
