@@ -1,6 +1,6 @@
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
 import { backend } from "./backend.js";
-import { tridiagonalise } from "./tridiagonal.js";
+import { applyReflectors, tridiagonalise, type Tridiagonalisation } from "./tridiagonal.js";
 import { requireFinite, squareSize } from "./validate.js";
 
 /** A = V diag(values) Vᵀ: values ascending, vectors in the columns of V. */
@@ -18,6 +18,16 @@ export function symmetricEigen(a: Matrix): SymmetricEigen {
   squareSize(a);
   requireFinite(a);
   return backend().symmetricEigen(a);
+}
+
+/**
+ * Eigenvalues and eigenvectors V = Q Z of A = Q T Qᵀ from its tridiagonal form T = Z diag(values) Zᵀ: completes a reduction made before, so that
+ * both together cost what `symmetricEigen` does. Signs and bases like there.
+ * @throws FinitewidthError (code "not-converged"). Cost: O(n³), 32 n² bytes.
+ */
+export function eigenFromTridiagonal(t: Tridiagonalisation): SymmetricEigen {
+  const { values, vectors } = backend().tridiagonalEigen(t);
+  return { values, vectors: applyReflectors(t, vectors) };
 }
 
 /** Eigenvalues alone, ascending. @throws like `symmetricEigen`. Cost: 4n³/3 flops, a third of what the vectors cost or less. */

@@ -7,6 +7,7 @@ export * from "./lu.js";
 export * from "./maps.js";
 export * from "./normals.js";
 export * from "./products.js";
+export * from "./projected-spectrum.js";
 export { referenceBackend } from "./reference/backend.js";
 export * from "./shifted-tridiagonal.js";
 export * from "./svd.js";
