@@ -9,7 +9,8 @@ import { matrixSource } from "../matrix/work.js";
 import { samplePosterior, type SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import { projectCross, trainCross, trainDiagonal } from "../scalar/predict.js";
-import { spectralProblem, type SpectralProblem } from "../spectrum/problem.js";
+import { projectOn, spectralProblem, type SpectralProblem } from "../spectrum/problem.js";
+import type { Spectrum } from "../spectrum/spectrum.js";
 import { eigenvalueFigure } from "./eigenvalue-figure.js";
 import { hasHiddenBias, kernelDiagonal, type PlainChain } from "./chain.js";
 import type { LogDensityAt } from "./prior.js";
@@ -42,9 +43,10 @@ export interface MatrixProblem {
   readonly target: MatrixTarget;
 }
 
-/** Diagonalises the kernel, rotates the outputs and sets up the target. `path` names the targets in errors; `density` see `requireProper`. */
-export function matrixProblem(kernel: Matrix, targets: Matrix, temperature: number, chain: PlainChain, path = "targets", density = false): MatrixProblem {
-  const given = spectralProblem(kernel, targets, temperature, { readout: chain.readoutBias, hidden: hasHiddenBias(chain) }, path);
+/** Diagonalises the kernel (unless its spectrum is given), rotates the outputs and sets up the target. `path` names the targets in errors; `density` see `requireProper`. */
+export function matrixProblem(kernel: Matrix | Spectrum, targets: Matrix, temperature: number, chain: PlainChain, path = "targets", density = false): MatrixProblem {
+  const biases = { readout: chain.readoutBias, hidden: hasHiddenBias(chain) };
+  const given = "vectors" in kernel ? projectOn(kernel, targets, temperature, biases, path) : spectralProblem(kernel, targets, temperature, biases, path);
   // A readout bias that T = 0 pins is no longer random.
   const effective = given.pinned === undefined ? chain : { ...chain, readoutBias: 0 };
   requireProper(given, effective, path, density);
@@ -152,8 +154,8 @@ export function predictFromMatrix(posterior: Posterior, problem: Problem, law: M
   return shifted(predictMatrix(spectral, draws, arrays["rotation"] as Matrix, cross, prior, () => run.signal?.throwIfAborted()), arrays["offset"]!.data);
 }
 
-/** log density of f(X) (P × D) under the prior, by sampling the chain at T = 0; on the range of K where K is singular. */
-export async function matrixLogDensity(chain: PlainChain, kernel: Matrix, value: Matrix, path: string, options: SamplingOptions, run: Run): Promise<LogDensityAt> {
+/** log density of f(X) (P × D) under the prior with a diagonalised kernel, by sampling the chain at T = 0; on the range of K where K is singular. */
+export async function matrixLogDensity(chain: PlainChain, kernel: Spectrum, value: Matrix, path: string, options: SamplingOptions, run: Run): Promise<LogDensityAt> {
   const { spectral, target } = matrixProblem(kernel, value, 0, chain, path, true);
   const sample = await samplePosterior(matrixSource(target, spectral), run, options);
   return {

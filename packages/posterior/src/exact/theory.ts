@@ -5,8 +5,9 @@ import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.
 import { hasHiddenBias, plainChain } from "./chain.js";
 import { posteriorClaims, priorClaims } from "./claims.js";
 import { priorMoments } from "./prior-moments.js";
-import { collectLogDensities, scalarLogDensity } from "./prior.js";
+import { checkValues, collectLogDensities, reportLogDensities, scalarLogDensities } from "./prior.js";
 import { fitScalar, predictFromScalar } from "./scalar-theory.js";
+import { spectrumOf, type Spectrum } from "../spectrum/spectrum.js";
 import { fitSiteChain, predictSiteChain, siteChainPrior } from "../site-chain/index.js";
 
 function mixingLaw(network: Problem["network"], registry: Registry): MixingLaw | undefined {
@@ -96,15 +97,18 @@ async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Pr
   const chain = plainChain(law.chain);
   if (chain === undefined) return siteChainPrior(problem, law, options, run);
   const kernel = law.siteKernels(problem.inputs)[0]!;
-  const density =
-    problem.outputs === 1 && !hasHiddenBias(chain)
-      ? (value: Matrix, path: string) => scalarLogDensity(chain, kernel, value, path)
-      : (value: Matrix, path: string) => matrixLogDensity(chain, kernel, value, path, { ...defaultSampling, ...options }, run);
+  const moments = priorMoments(law.chain, kernel);
   const narrowest = Math.min(...chain.widths);
   if (narrowest < problem.outputs && problem.evaluateAt.length > 0) {
-    return { ...priorMoments(law.chain, kernel), warnings: [`log densities are left out: a width of ${narrowest} confines the ${problem.outputs} outputs to a subspace, where they have no density`] };
+    return { ...moments, warnings: [`log densities are left out: a width of ${narrowest} confines the ${problem.outputs} outputs to a subspace, where they have no density`] };
   }
-  return { ...priorMoments(law.chain, kernel), ...(await collectLogDensities(problem, density)) };
+  if (problem.outputs === 1 && !hasHiddenBias(chain)) {
+    checkValues(problem);
+    return { ...moments, ...reportLogDensities(scalarLogDensities(chain, kernel, problem.evaluateAt, (i) => `evaluateAt[${i}]`)) };
+  }
+  let spectrum: Spectrum | undefined;
+  const density = (value: Matrix, path: string) => matrixLogDensity(chain, (spectrum ??= spectrumOf(kernel)), value, path, { ...defaultSampling, ...options }, run);
+  return { ...moments, ...(await collectLogDensities(problem, density)) };
 }
 
 async function* claims(scenario: Scenario, options: ExactOptions, run: Run): AsyncIterable<Claim> {

@@ -89,7 +89,8 @@ function biasVectors(data: ScalarData, tables: NodeTables): Matrix {
   return scaleColumns(scaleColumns(tables.inverse, data.values), data.ones);
 }
 
-function sideBySide(parts: readonly Matrix[]): Matrix {
+/** Matrices with the same number of rows as one. */
+export function sideBySide(parts: readonly Matrix[]): Matrix {
   const rows = parts[0]!.shape[0];
   const columns = parts.reduce((sum, part) => sum + part.shape[1], 0);
   const out = zeros(rows, columns);

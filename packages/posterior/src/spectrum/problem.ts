@@ -39,24 +39,37 @@ export interface LaterBiases {
  * @throws FinitewidthError (code "input"/"shape") naming the field; "not-positive-definite" for an indefinite kernel.
  */
 export function spectralProblem(kernel: Matrix, targets: Matrix, temperature: number, biases: LaterBiases = { readout: 0, hidden: false }, path = "targets"): SpectralProblem {
+  requireParameters(temperature, biases.readout);
+  return projectOn(spectrumOf(kernel, { lowRank: temperature > 0 }), targets, temperature, biases, path);
+}
+
+/** @throws FinitewidthError (code "input") unless T ≥ 0 and the variance of the readout bias is ≥ 0. */
+export function requireParameters(temperature: number, readoutBias: number): void {
   if (!(temperature >= 0 && Number.isFinite(temperature))) throw inputError("likelihood.temperature", "a number ≥ 0", temperature);
-  if (!(biases.readout >= 0 && Number.isFinite(biases.readout))) throw inputError("network.biasVariance", "a number ≥ 0", biases.readout);
-  const range = spectrumOf(kernel, { lowRank: temperature > 0 });
+  if (!(readoutBias >= 0 && Number.isFinite(readoutBias))) throw inputError("network.biasVariance", "a number ≥ 0", readoutBias);
+}
+
+/** The problem of a kernel that is diagonalised already, like `spectralProblem` otherwise: O(P r D). */
+export function projectOn(range: Spectrum, targets: Matrix, temperature: number, biases: LaterBiases = { readout: 0, hidden: false }, path = "targets"): SpectralProblem {
+  requireParameters(temperature, biases.readout);
   const biased = biases.hidden || biases.readout > 0;
   const spectrum = biased ? spanConstant(range) : range;
   const y = projectTargets(spectrum, targets, path);
-  const points = kernel.shape[0];
+  const points = range.vectors.shape[0];
   const ones = multiplyTransposedLeft(spectrum.vectors, { data: new Float64Array(points).fill(1), shape: [points, 1] }).data;
   const common = { nullity: points - spectrum.values.length, residualSquare: y.residualSquare, temperature };
   if (temperature > 0) return { ...common, spectrum, targets: y.projected, ones, readoutBias: biases.readout, warnings: [] };
   requireInRange(y, targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0), path);
-  const warnings = common.nullity > 0 ? [`kernel has rank ${spectrum.values.length} of ${points}: the log evidence is the density on its range`] : [];
+  const warnings = rankWarnings(spectrum.values.length, points);
   if (!(biased && spectrum.values[0] === 0)) return { ...common, spectrum, targets: y.projected, ones, readoutBias: biases.readout, warnings };
   if (biases.hidden) {
     throw inputError("likelihood.temperature", "a positive number for a network with biases in hidden layers 2 … L, unless the inputs (or a bias of layer 1) span the constant vector", temperature);
   }
   return { ...common, ...pinBias(spectrum, y.projected, ones, biases.readout), warnings };
 }
+
+/** What a kernel of rank r < P means at T = 0. */
+export const rankWarnings = (rank: number, points: number): readonly string[] => (rank < points ? [`kernel has rank ${rank} of ${points}: the log evidence is the density on its range`] : []);
 
 /** Solves for the readout bias along the constant direction (index 0 of the spectrum, κ = 0) and takes it out of the targets. */
 function pinBias(spectrum: Spectrum, projected: Matrix, ones: Float64Array, variance: number): Pick<SpectralProblem, "spectrum" | "targets" | "ones" | "readoutBias" | "pinned"> {

@@ -1,5 +1,5 @@
 import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
-import { cholesky, gram, multiply, multiplyTransposedLeft, symmetricEigen, transpose } from "@finitewidth/linalg";
+import { block, cholesky, diagonalOf, gram, multiply, multiplyTransposedLeft, symmetricEigen, transpose, type SymmetricEigen } from "@finitewidth/linalg";
 import { pivotedCholesky } from "./pivoted-cholesky.js";
 
 /** Positive part of the spectrum of a kernel: K = V diag(values) Vᵀ on its range of dimension r, zero on the other P − r directions. */
@@ -36,12 +36,31 @@ export function checkKernel(kernel: Matrix, path = "kernel"): void {
  */
 export function spectrumOf(kernel: Matrix, options: { readonly lowRank?: boolean } = {}): Spectrum {
   checkKernel(kernel);
+  return (options.lowRank ? lowRankSpectrum(kernel) : undefined) ?? positiveSpectrum(symmetricEigen(kernel));
+}
+
+/** The spectrum through a pivoted Cholesky factor where the rank of K (checked already) is at most P/2; undefined where it is higher. O(P r²). */
+export function lowRankSpectrum(kernel: Matrix): Spectrum | undefined {
   const n = kernel.shape[0];
-  if (options.lowRank && !clearlyOfHighRank(kernel)) {
-    const factor = pivotedCholesky(kernel, Math.floor(n / 2));
-    if (factor !== undefined) return spectrumOfFactor(factor);
-  }
-  const { values, vectors } = symmetricEigen(kernel);
+  const half = Math.floor(n / 2);
+  // the leading block alone, an eighth of the work, decides unless points repeat
+  if (isClearlyOfRank(block(kernel, 0, half + 1, 0, half + 1), half + 1) || isClearlyOfRank(kernel, half + 1)) return undefined;
+  const factor = pivotedCholesky(kernel, half);
+  return factor === undefined ? undefined : spectrumOfFactor(factor);
+}
+
+/** The part of an eigendecomposition above P·ε·κ_max. @throws FinitewidthError (code "not-positive-definite") for an eigenvalue below −1e-8 κ_max. */
+export function positiveSpectrum({ values, vectors }: SymmetricEigen): Spectrum {
+  const first = firstPositive(values);
+  return first === values.length ? { values: new Float64Array(0), vectors: zeros(vectors.shape[0], 0) } : { values: values.slice(first), vectors: columnsFrom(vectors, first) };
+}
+
+/**
+ * Index of the first of the ascending eigenvalues of a kernel that is above P·ε·κ_max, P when none is.
+ * @throws FinitewidthError (code "not-positive-definite") for an eigenvalue below −1e-8 κ_max.
+ */
+export function firstPositive(values: Float64Array): number {
+  const n = values.length;
   const largest = Math.max(values[n - 1]!, 0);
   const smallest = values[0]!;
   if (smallest < -1e-8 * Math.max(largest, 1e-300)) {
@@ -49,20 +68,20 @@ export function spectrumOf(kernel: Matrix, options: { readonly lowRank?: boolean
   }
   const threshold = n * Number.EPSILON * largest;
   const first = values.findIndex((value) => value > threshold);
-  return first < 0 ? { values: new Float64Array(0), vectors: zeros(n, 0) } : { values: values.slice(first), vectors: columnsFrom(vectors, first) };
+  return first < 0 ? n : first;
 }
 
 /**
- * Whether a plain Cholesky factorisation succeeds with more than P/2 pivots far above rounding: the pivoted one, several times as slow, would
- * then give up at P/2 columns. A guess that decides about speed only. O(P³/3).
+ * Whether a plain Cholesky factorisation succeeds with `rank` pivots or more far above rounding: the pivoted one, several times as slow, would
+ * then not end before that many columns. A guess that decides about speed only. O(n³/3).
  */
-function clearlyOfHighRank(kernel: Matrix): boolean {
+function isClearlyOfRank(kernel: Matrix, rank: number): boolean {
   const n = kernel.shape[0];
-  const diagonal = Float64Array.from({ length: n }, (_, i) => kernel.data[i * n + i]!);
+  const diagonal = diagonalOf(kernel);
   const threshold = 100 * n * Number.EPSILON * diagonal.reduce((most, value) => Math.max(most, value), 0);
   try {
     const { factor } = cholesky(kernel);
-    return diagonal.filter((_, i) => factor.data[i * n + i]! ** 2 > threshold).length > n / 2;
+    return diagonal.filter((_, i) => factor.data[i * n + i]! ** 2 > threshold).length >= rank;
   } catch (error) {
     if (error instanceof FinitewidthError && error.code === "not-positive-definite") return false;
     throw error;
