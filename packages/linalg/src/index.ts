@@ -1,5 +1,6 @@
 export { backend, setBackend, type Backend, type CholeskyOutcome } from "./backend.js";
 export * from "./cholesky.js";
+export * from "./condensed-nodes.js";
 export * from "./eigen.js";
 export * from "./elementary.js";
 export * from "./lanczos.js";
@@ -9,6 +10,7 @@ export * from "./normals.js";
 export * from "./products.js";
 export * from "./projected-spectrum.js";
 export { referenceBackend } from "./reference/backend.js";
+export * from "./scale-mixture.js";
 export * from "./shifted-tridiagonal.js";
 export * from "./svd.js";
 export * from "./tridiagonal.js";

@@ -22,7 +22,6 @@ export * from "./matrix/likelihood.js";
 export * from "./matrix/predict.js";
 export * from "./matrix/target.js";
 export * from "./matrix/work.js";
-export * from "./scalar/condensed-nodes.js";
 export * from "./scalar/hidden-kernels.js";
 export * from "./scalar/law.js";
 export * from "./scalar/likelihood.js";

@@ -2,7 +2,7 @@ import { inlineRun, matrixFromRows, type Matrix } from "@finitewidth/core";
 import { gram, identity, multiplyTransposedRight } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { completeSpectrum, condensedNodes, exact, integrateScalarPosterior, nodeTables, posteriorMean, predictReduced, predictScalar, projectCross, reduceKernel, scalarData, scalarLaw, scalarProblems, spectralProblem, spectrumOf, type WeightedNodes } from "../src/index.js";
+import { completeSpectrum, exact, integrateScalarPosterior, nodeTables, posteriorMean, predictReduced, predictScalar, projectCross, reduceKernel, scalarData, scalarLaw, scalarProblems, spectralProblem, spectrumOf } from "../src/index.js";
 import { expectClose } from "../../../tools/testing.ts";
 import { testRegistry } from "./registry.ts";
 
@@ -107,26 +107,6 @@ describe("one output from a reduced kernel", () => {
     const low = reduceKernel(covariance(normals(6, 2, 9)));
     expect(() => scalarProblems(low, normals(6, 2, 10), 0, 0, (j) => `evaluateAt[${j}]`)).toThrow(/evaluateAt\[0\].*outside the range/);
     expect(scalarProblems(kernel, { data: new Float64Array(0), shape: [40, 0] }, 0.1)).toEqual([]);
-  });
-});
-
-describe("condensedNodes", () => {
-  const measure = (deviation: number) => {
-    const u = Float64Array.from({ length: 129 }, (_, k) => ((k - 64) / 64) * 9 * deviation);
-    return { q: u.map(Math.exp), weights: u.map((value) => Math.exp(-0.5 * (value / deviation) ** 2)) };
-  };
-  const sum = ({ q, weights }: WeightedNodes, kappa: number, temperature: number) => q.reduce((total, value, k) => total + weights[k]! / (value * kappa + temperature), 0);
-
-  it.each([0.02, 0.1, 0.3, 1])("sums of 1/(qκ + T) to rounding for every κ, width %f", (deviation) => {
-    const nodes = measure(deviation);
-    const few = condensedNodes(nodes, 50, 0.01);
-    if (deviation <= 0.1) expect(few.q.length).toBeLessThan(24);
-    expect(few.weights.every((weight) => weight > 0)).toBe(true);
-    for (const kappa of [0, 1e-6, 1e-3, 0.1, 1, 7, 50]) expectClose(sum(few, kappa, 0.01), sum(nodes, kappa, 0.01), { relative: 3e-14 });
-  });
-  it("leaves a handful of nodes as they are", () => {
-    const nodes = { q: Float64Array.of(1, 2), weights: Float64Array.of(0.5, 0.5) };
-    expect(condensedNodes(nodes, 1, 0.1)).toBe(nodes);
   });
 });
 
