@@ -15,8 +15,8 @@ const tolerance = 1e-14;
 /**
  * Gauss's rule of a discrete measure on q > 0: as few nodes as give Σ_k weight_k/(q_k κ + t) for all 0 ≤ κ ≤ `largest` to 1e-14 (the error grows with κ,
  * so that it is checked at the end), typically 10 to 20 for a hundred; the nodes themselves where that would not halve them. The measure's Jacobi
- * matrix comes from Lanczos on diag(q). 0 < t,
- * not below rounding of q κ. O(n s²). Source: G. Golub, G. Meurant, Matrices, Moments and Quadrature (2010), chapters 3 and 5.
+ * matrix comes from Lanczos on diag(q). t must be positive and above the rounding of q κ. O(n s²).
+ * Source: G. Golub, G. Meurant, Matrices, Moments and Quadrature (2010), chapters 3 and 5.
  */
 export function condensedNodes(nodes: WeightedNodes, largest: number, t: number): WeightedNodes {
   const { q, weights } = nodes;

@@ -1,4 +1,6 @@
 import { FinitewidthError, shapeError, zeros, type Matrix } from "@finitewidth/core";
+import { eigenFromTridiagonal } from "./eigen.js";
+import { multiplyTransposedLeft } from "./products.js";
 import { safeScale } from "./reference/tridiagonalise.js";
 import { applyReflectors, type Tridiagonalisation } from "./tridiagonal.js";
 import { requireFinite } from "./validate.js";
@@ -11,6 +13,8 @@ export interface ProjectedSpectrum {
 }
 
 const sweepsPerEigenvalue = 60;
+/** Vectors, as a fraction of n, beyond which eigenvectors are cheaper than rotating all of them; and the number that is always rotated. */
+const fewVectors = { fraction: 0.1, least: 16 };
 
 /**
  * Eigenvalues of A = Q T Qᵀ and the projections Vᵀ B of the columns of B (n × m) on its eigenvectors, without the eigenvectors: implicit QL with
@@ -18,11 +22,15 @@ const sweepsPerEigenvalue = 60;
  * row, and the basis within a repeated eigenvalue, are not unique: they agree among the columns of one call, not with `eigenFromTridiagonal`.
  * Backward stable like QL with vectors; eigenvalues are accurate relative to the largest.
  * @throws FinitewidthError (code "shape") when B has not n rows, (code "input") for NaN or infinity, (code "not-converged") after 60 sweeps for
- * one eigenvalue. Cost: about 1.5 n² rotations of m + 1 pairs of numbers; eigenvectors are cheaper from about m = n/10 on.
+ * one eigenvalue. Cost: about 1.5 n² rotations of m + 1 pairs of numbers, at most that of eigenvectors, which are made for more than n/10 columns.
  * Source: B. Parlett, The Symmetric Eigenvalue Problem (1998), chapter 8; G. Golub, J. Welsch, Math. Comp. 23, 221 (1969).
  */
 export function projectedSpectrum(t: Tridiagonalisation, b: Matrix): ProjectedSpectrum {
   requireFinite(b, "b");
+  if (b.shape[1] > Math.max(fewVectors.least, fewVectors.fraction * b.shape[0])) {
+    const { values, vectors } = eigenFromTridiagonal(t);
+    return { values, projections: multiplyTransposedLeft(vectors, b) };
+  }
   return projectTridiagonal(t, applyReflectors(t, b, { transposed: true }));
 }
 

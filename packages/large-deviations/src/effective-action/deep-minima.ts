@@ -4,7 +4,7 @@ import { differenceHessian, minimiseLbfgs, minimiseNewton, type Minimum, type Ob
 import { deepAction } from "./deep-action.js";
 import type { DeepProblem } from "./deep-problem.js";
 import { homogeneityExponents, homogeneousMinima, type DeepMinimum } from "./homogeneous.js";
-import { createScalarProblem } from "./scalar-problem.js";
+import { reduceScalarProblem } from "./scalar-problem.js";
 
 /** All minima found, lowest action first, and how the solver ended. */
 export interface DeepMinima {
@@ -70,16 +70,15 @@ export function deepMinima(problem: DeepProblem, onIteration?: (iteration: numbe
 
   function homogeneous(of: DeepProblem, powers: readonly number[]): DeepMinima {
     const kernel = of.hidden[depth - 1]!;
-    const spectrum = createScalarProblem({
+    const spectrum = reduceScalarProblem({
       kernel: { data: kernel.data.map((value) => weightVariance[depth]! * value), shape: kernel.shape },
       targets: of.targets,
       temperature: of.temperature,
       width: 1,
       biasVariance: biasVariance[depth]!,
     });
-    const { minima, hessian, iterations } = homogeneousMinima({ spectrum, widths, exponents: powers });
-    const gradient = deepAction(of, minima[0].orderParameters.map(Math.log)).gradient;
-    const worst = gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0) / (widths.reduce((sum, n) => sum + n, 0) + of.targets.length);
+    const { minima, gradient, hessian, iterations } = homogeneousMinima({ spectrum, widths, exponents: powers });
+    const worst = gradient(minima[0]).reduce((most, value) => Math.max(most, Math.abs(value)), 0) / (widths.reduce((sum, n) => sum + n, 0) + of.targets.length);
     return { minima, hessian: { data: hessian(minima[0]), shape: [depth, depth] }, converged: worst <= 1e-7, iterations, residual: worst, method: "homogeneous" };
   }
 }

@@ -2,10 +2,10 @@ import type { Figure, Matrix } from "@finitewidth/core";
 import { scalarAction } from "./scalar-action.js";
 import type { ActionMinimum } from "./scalar-minima.js";
 import type { OrderParameterNodes } from "./scalar-posterior.js";
-import type { ScalarProblem } from "./scalar-problem.js";
+import type { ScalarSpectrum } from "./scalar-problem.js";
 
 /** The action against Q with its minima, in a window around them. */
-export function actionFigure(problem: ScalarProblem, minima: readonly ActionMinimum[]): Figure {
+export function actionFigure(problem: ScalarSpectrum, minima: readonly ActionMinimum[]): Figure {
   const logs = minima.map(({ orderParameter }) => Math.log(orderParameter));
   const [low, high] = [Math.min(...logs, 0) - 2, Math.max(...logs, 0) + 2];
   const x = Float64Array.from({ length: 200 }, (_, i) => Math.exp(low + ((high - low) * i) / 199));

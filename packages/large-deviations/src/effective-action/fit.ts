@@ -14,7 +14,7 @@ import type { EffectiveActionOptions } from "./options.js";
 import { learnedKernel, pointMass, predictScalarTrain, scalarIntegral, scalarSaddle, trainError, type ScalarPrediction } from "./scalar-posterior.js";
 import { scalarMinima } from "./scalar-minima.js";
 import { createScalarProblem, type ScalarProblem } from "./scalar-problem.js";
-import { trainKernel, usesMean, type Setting } from "./setting.js";
+import { trainKernel, trainMeans, usesMean, type Setting } from "./setting.js";
 
 /** What a fit contributes to the posterior; `arrays` and `diagnostics` are what `predict` reads. */
 export type FitResult = Pick<Posterior, "arrays" | "solver" | "logEvidence" | "train" | "orderParameter" | "hiddenKernels" | "standardError" | "diagnostics" | "warnings" | "figures">;
@@ -113,7 +113,7 @@ export function fitScalar(setting: Setting, options: EffectiveActionOptions, run
   const error = trainError(scalar, posterior);
   let xi = 0;
   if (!activation.odd && isFullyConnected(problem.network)) {
-    const mean = trainKernel(setting, true).mean!;
+    const mean = trainMeans(setting, problem.network);
     const { data } = train.mean;
     // ξ̂ = Q mᵀr with r = (y − f)/T
     if (problem.temperature > 0) mean.forEach((m, i) => (xi += (saddle.orderParameter * m * (problem.targets.data[i]! - data[i]!)) / problem.temperature));

@@ -2,12 +2,12 @@ import { FinitewidthError } from "@finitewidth/core";
 import { newtonRoot } from "@finitewidth/numerics";
 import { hasHiddenBias, type Closure } from "./deep-problem.js";
 import { scalarAction } from "./scalar-action.js";
-import type { ScalarProblem } from "./scalar-problem.js";
+import type { ScalarSpectrum } from "./scalar-problem.js";
 
 /** Renormalised readout kernel R = (Π Q_l^{e_l}) σ_w² G^L: the whole recursion is one factor. */
 export interface HomogeneousProblem {
   /** K^{L+1} without the readout bias, in its eigenbasis; its `width` is not used. */
-  readonly spectrum: ScalarProblem;
+  readonly spectrum: ScalarSpectrum;
   readonly widths: readonly number[];
   /** e_l. */
   readonly exponents: readonly number[];
@@ -33,9 +33,10 @@ export function homogeneityExponents(closure: Closure, degree: number | undefine
 /**
  * All minima of 𝒜 = Σ N_l(Q_l − log Q_l) + E(π), π = Π Q_l^{e_l}, E = log det A + yᵀA⁻¹y. At a stationary point N_l(Q_l − 1) = e_l λ, so one
  * unknown remains: λ + dE/d log π = 0. Scanned in u = log Q_j of the narrowest layer, refined by bracketed Newton. O(P) an evaluation.
+ * `gradient` and `hessian` are those of 𝒜 in log Q_l.
  * @throws FinitewidthError (code "not-converged") when the order parameters are driven to 0 (T = 0, P ≥ N_l, targets that vanish).
  */
-export function homogeneousMinima({ spectrum, widths, exponents }: HomogeneousProblem): { readonly minima: readonly [DeepMinimum, ...DeepMinimum[]]; readonly hessian: (minimum: DeepMinimum) => Float64Array; readonly iterations: number } {
+export function homogeneousMinima({ spectrum, widths, exponents }: HomogeneousProblem): { readonly minima: readonly [DeepMinimum, ...DeepMinimum[]]; readonly gradient: (minimum: DeepMinimum) => Float64Array; readonly hessian: (minimum: DeepMinimum) => Float64Array; readonly iterations: number } {
   const { width } = spectrum;
   let pivot = 0;
   widths.forEach((n, l) => {
@@ -79,6 +80,10 @@ export function homogeneousMinima({ spectrum, widths, exponents }: HomogeneousPr
   found.sort((a, b) => a.action - b.action);
   const [first, ...rest] = found;
   if (first === undefined) throw new FinitewidthError("no minimum of the action was found in its bracket", { code: "not-converged" });
+  const gradient = ({ orderParameters: Q }: DeepMinimum): Float64Array => {
+    const slope = energy(factor(Q));
+    return Q.map((q, l) => widths[l]! * (q - 1) + exponents[l]! * slope.first);
+  };
   const hessian = ({ orderParameters: Q }: DeepMinimum): Float64Array => {
     const { second } = energy(factor(Q));
     return Float64Array.from({ length: Q.length ** 2 }, (_, at) => {
@@ -86,11 +91,11 @@ export function homogeneousMinima({ spectrum, widths, exponents }: HomogeneousPr
       return second * exponents[i]! * exponents[j]! + (i === j ? widths[i]! * Q[i]! : 0);
     });
   };
-  return { minima: [first, ...rest], hessian, iterations };
+  return { minima: [first, ...rest], gradient, hessian, iterations };
 }
 
 /** Interval of log Q_j of the pivot layer that contains every stationary point, N_j/e_j being `ratio`; the lower end is searched for at T = 0. */
-function pivotBracket(spectrum: ScalarProblem, ratio: number, balance: (u: number) => number): readonly [lower: number, upper: number] {
+function pivotBracket(spectrum: ScalarSpectrum, ratio: number, balance: (u: number) => number): readonly [lower: number, upper: number] {
   const { temperature, eigenvalues: k, targets: z, rank } = spectrum;
   let data = 0;
   let trace = 0;

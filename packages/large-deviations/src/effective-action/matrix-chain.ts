@@ -1,6 +1,6 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
 import { identity, innerProduct, symmetricEigen } from "@finitewidth/linalg";
-import { multiOutputAction, type MultiOutputProblem } from "./multi-output.js";
+import { multiOutputAction, type MultiOutputSpectrum } from "./multi-output.js";
 import { congruence, largest, plus, riccatiMinimiser, symmetricInverse } from "./small-matrix.js";
 
 /**
@@ -25,7 +25,7 @@ function logDeterminant(a: Matrix): number {
 }
 
 /** The action at given matrices. */
-export function matrixChainAction(problem: MultiOutputProblem, widths: readonly number[], matrices: readonly Matrix[]): number {
+export function matrixChainAction(problem: MultiOutputSpectrum, widths: readonly number[], matrices: readonly Matrix[]): number {
   const n = problem.targets.shape[1];
   let value = multiOutputAction(problem).energy(matrices[0]!).value;
   widths.forEach((width, l) => {
@@ -40,7 +40,7 @@ export function matrixChainAction(problem: MultiOutputProblem, widths: readonly 
  * neighbours in closed form. The action never increases, matrices stay positive definite. `kernel` of the problem is K^{L+1} without the readout bias.
  * O(D²P + L D³) a sweep. @throws FinitewidthError (code "not-converged") when the matrices are driven to 0.
  */
-export function matrixChainSaddle(problem: MultiOutputProblem, widths: readonly number[], onIteration?: (iteration: number) => void): MatrixChainSaddle {
+export function matrixChainSaddle(problem: MultiOutputSpectrum, widths: readonly number[], onIteration?: (iteration: number) => void): MatrixChainSaddle {
   const n = problem.targets.shape[1];
   const { energy } = multiOutputAction(problem);
   const matrices = widths.map(() => identity(n));

@@ -1,7 +1,7 @@
 import { inputError, zeros, type Matrix } from "@finitewidth/core";
 import { multiply } from "@finitewidth/linalg";
 import { logGamma, newtonRoot } from "@finitewidth/numerics";
-import type { MultiOutputProblem, NewPoints } from "./multi-output.js";
+import type { MultiOutputProblem, MultiOutputSpectrum, NewPoints } from "./multi-output.js";
 import { sandwich, type ScalarPrediction } from "./scalar-posterior.js";
 
 /** Nodes in u = log Q with normalised weights and the moments of ξ given Q. */
@@ -31,7 +31,7 @@ interface Slice {
   readonly centre: number;
 }
 
-function biasProjection(problem: MultiOutputProblem, Q: number, values: Float64Array): { readonly factor: number; readonly coefficient: number } {
+function biasProjection(problem: MultiOutputSpectrum, Q: number, values: Float64Array): { readonly factor: number; readonly coefficient: number } {
   const { eigenvalues: k, ones: w, temperature, biasVariance: b } = problem;
   if (b === 0) return { factor: 1, coefficient: 0 };
   let [ww, wx] = [0, 0];
@@ -44,7 +44,7 @@ function biasProjection(problem: MultiOutputProblem, Q: number, values: Float64A
   return { factor, coefficient: (b * wx) / factor };
 }
 
-function slice(problem: MultiOutputProblem, Q: number): Slice {
+function slice(problem: MultiOutputSpectrum, Q: number): Slice {
   const { eigenvalues: k, targets: { data: z }, ones: w, temperature, biasVariance: b } = problem;
   const m = problem.mean!;
   const bias = biasProjection(problem, Q, m);
@@ -111,7 +111,7 @@ const logCosh = (s: number): number => Math.abs(s) + Math.log1p(Math.exp(-2 * Ma
  * likelihood is quadratic (O(1) a node); both converge exponentially. `starts` are values of Q near the maxima, e.g. the saddles'.
  * @throws FinitewidthError (code "input") without a mean, for D > 1 or N < 1.
  */
-export function meanIntegral(problem: MultiOutputProblem, starts: readonly number[]): MeanIntegral {
+export function meanIntegral(problem: MultiOutputSpectrum, starts: readonly number[]): MeanIntegral {
   const { width } = problem;
   if (!problem.mean || problem.targets.shape[1] !== 1) throw inputError("problem", "one output and an activation with a mean", "something else");
   if (width < 1 || (width > 1 && width < 1.5)) throw inputError("width", "1, or a number ≥ 1.5", width);
@@ -190,7 +190,7 @@ const significant = ({ nodes, weights, xi, xiSquare }: MeanNodes) =>
   Array.from(nodes.keys()).filter((j) => weights[j]! > 1e-18).map((j) => ({ Q: nodes[j]!, weight: weights[j]!, xi: xi[j]!, spread: Math.max(xiSquare[j]! - xi[j]! ** 2, 0) }));
 
 /** A⁻¹y and A⁻¹m at one Q in the eigenbasis, A = T + b11ᵀ + QK_c, with the bias coefficients of both. */
-function solveAt(problem: MultiOutputProblem, Q: number) {
+function solveAt(problem: MultiOutputSpectrum, Q: number) {
   const { eigenvalues: k, targets: { data: z }, ones: w, temperature, biasVariance: b } = problem;
   const m = problem.mean!;
   const inverse = k.map((value) => 1 / (temperature + Q * value));

@@ -1,6 +1,6 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import { block, identity, symmetricEigen, symmetrise } from "@finitewidth/linalg";
-import { kernelTraces, multiOutputState, type MultiOutputProblem } from "./multi-output.js";
+import { kernelTraces, multiOutputState, type MultiOutputSpectrum } from "./multi-output.js";
 import { congruence, largest, plus, riccatiMinimiser, rotateBack, spectralFunction } from "./small-matrix.js";
 
 /** Order parameters of an activation with a mean: K_R = Q K_c + ζ m mᵀ, K_c = K − m mᵀ. */
@@ -51,7 +51,7 @@ export function meanUpdate(zeta: Matrix, traces: { readonly plus: Matrix; readon
  * same with matrices for D outputs. Damped (½) fixed point, the ζ step in closed form. O(D²P + D³) a step.
  * docs/theories/effective-action.md, "Activations with a mean".
  */
-export function meanSaddle(problem: MultiOutputProblem, start = 1, tolerance = 1e-14): MeanSaddle {
+export function meanSaddle(problem: MultiOutputSpectrum, start = 1, tolerance = 1e-14): MeanSaddle {
   const outputs = problem.targets.shape[1];
   const scaled = identity(outputs);
   let q: Matrix = { data: scaled.data.map((value) => value * start), shape: scaled.shape };

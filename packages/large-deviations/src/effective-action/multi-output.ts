@@ -1,7 +1,7 @@
 import { inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
-import { lu, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLu, symmetricEigen, symmetrise } from "@finitewidth/linalg";
+import { lu, multiply, multiplyTransposedLeft, multiplyTransposedRight, projectedSpectrum, solveLu, symmetricEigen, symmetrise, tridiagonalise } from "@finitewidth/linalg";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
-import { checkKernel, checkParameters, clipEigenvalues, rankOf } from "./scalar-problem.js";
+import { checkKernel, checkParameters, clipEigenvalues, columnOf, rankOf, withColumns } from "./scalar-problem.js";
 import { sandwich } from "./scalar-posterior.js";
 import { rotateBack, rotateInto } from "./small-matrix.js";
 
@@ -24,10 +24,9 @@ export interface MultiOutputInput {
  * The same in the eigenbasis of the kernel. Directions whose coefficients are integrated out exactly, output by output: the mean m of the
  * activation (covariance ζ of its coefficients ξ) and the readout bias.
  */
-export interface MultiOutputProblem {
+export interface MultiOutputSpectrum {
   /** k, ascending, clipped at 0. */
   readonly eigenvalues: Float64Array;
-  readonly vectors: Matrix;
   /** Z = UᵀY: P × D. */
   readonly targets: Matrix;
   /** Uᵀm, where there is a mean. */
@@ -40,32 +39,61 @@ export interface MultiOutputProblem {
   readonly rank: number;
 }
 
+/** With the eigenvectors, for outputs at new or training points and learned kernels. */
+export interface MultiOutputProblem extends MultiOutputSpectrum {
+  readonly vectors: Matrix;
+}
+
 /** Diagonalises the kernel: O(P³). @throws FinitewidthError (code "input", "shape" or "not-positive-definite") like `createScalarProblem`, and for T = 0 with D > 1. */
 export function createMultiOutputProblem(input: MultiOutputInput): MultiOutputProblem {
   const { targets, temperature, width, biasVariance = 0, mean } = input;
-  const kernel = checkKernel(input.kernel);
-  const size = kernel.shape[0];
-  if (targets.shape[0] !== size) throw shapeError("targets", `${size} rows, like the kernel`, `${targets.shape[0]}`);
-  if (!targets.data.every(Number.isFinite)) throw inputError("targets", "finite numbers", "NaN or infinity");
-  checkParameters(temperature, width, biasVariance);
-  const eigen = symmetricEigen(kernel);
-  const eigenvalues = clipEigenvalues(eigen.values);
-  const rank = rankOf(eigenvalues);
-  if (temperature === 0 && (targets.shape[1] > 1 || rank < size)) {
-    throw inputError("temperature", targets.shape[1] > 1 ? "a positive number for a matrix order parameter (several outputs)" : "a positive number, since the kernel is singular", 0);
-  }
-  const project = (data: Float64Array): Float64Array => multiplyTransposedLeft(eigen.vectors, { data, shape: [size, 1] }).data;
+  const { values, vectors } = symmetricEigen(checkInput(input));
+  const eigenvalues = clipEigenvalues(values);
+  const rank = requireRank(eigenvalues, temperature, targets.shape[1]);
+  const project = (data: Float64Array): Float64Array => multiplyTransposedLeft(vectors, { data, shape: [data.length, 1] }).data;
   return {
     eigenvalues,
-    vectors: eigen.vectors,
-    targets: multiplyTransposedLeft(eigen.vectors, targets),
+    vectors,
+    targets: multiplyTransposedLeft(vectors, targets),
     ...(mean ? { mean: project(mean) } : {}),
-    ones: project(new Float64Array(size).fill(1)),
+    ones: project(new Float64Array(targets.shape[0]).fill(1)),
     temperature,
     width,
     biasVariance,
     rank,
   };
+}
+
+/**
+ * Problems with one output and a mean, one for every column of `targets` (P × m), without eigenvectors: one tridiagonalisation for all. `meanSaddle`
+ * and `meanIntegral` take them. O(P³ + m P²). @throws like `createMultiOutputProblem`.
+ */
+export function reduceMeanProblems(input: Omit<MultiOutputInput, "targets" | "mean"> & { readonly mean: Float64Array }, targets: Matrix): MultiOutputSpectrum[] {
+  const { temperature, width, biasVariance = 0, mean } = input;
+  const [size, count] = targets.shape;
+  const form = tridiagonalise(checkInput({ ...input, targets }));
+  const { values, projections } = projectedSpectrum(form, withColumns(targets, mean, new Float64Array(size).fill(1)));
+  const eigenvalues = clipEigenvalues(values);
+  const common = { eigenvalues, mean: columnOf(projections, count), ones: columnOf(projections, count + 1), temperature, width, biasVariance, rank: requireRank(eigenvalues, temperature, 1) };
+  return Array.from({ length: count }, (_, j) => ({ ...common, targets: { data: columnOf(projections, j), shape: [size, 1] } }));
+}
+
+/** Checks everything but the rank and returns the symmetrised kernel. */
+function checkInput({ targets, temperature, width, biasVariance = 0, kernel: given }: MultiOutputInput): Matrix {
+  const kernel = checkKernel(given);
+  const size = kernel.shape[0];
+  if (targets.shape[0] !== size) throw shapeError("targets", `${size} rows, like the kernel`, `${targets.shape[0]}`);
+  if (!targets.data.every(Number.isFinite)) throw inputError("targets", "finite numbers", "NaN or infinity");
+  checkParameters(temperature, width, biasVariance);
+  return kernel;
+}
+
+function requireRank(eigenvalues: Float64Array, temperature: number, outputs: number): number {
+  const rank = rankOf(eigenvalues);
+  if (temperature === 0 && (outputs > 1 || rank < eigenvalues.length)) {
+    throw inputError("temperature", outputs > 1 ? "a positive number for a matrix order parameter (several outputs)" : "a positive number, since the kernel is singular", 0);
+  }
+  return rank;
 }
 
 /** Everything at given order parameters, in the eigenbasis V of Q. */
@@ -88,7 +116,7 @@ export interface MultiOutputState {
 }
 
 /** A = T + Q ⊗ K + ζ ⊗ m mᵀ + b I ⊗ 11ᵀ factorised by Woodbury's identity in the eigenbases: O(D²P + D³). `zeta` belongs to the problem's `mean`. */
-export function multiOutputState(problem: MultiOutputProblem, orderParameter: Matrix, zeta?: Matrix): MultiOutputState {
+export function multiOutputState(problem: MultiOutputSpectrum, orderParameter: Matrix, zeta?: Matrix): MultiOutputState {
   const { eigenvalues: k, targets, mean, ones, temperature, biasVariance: b } = problem;
   const [size, outputs] = targets.shape;
   const { values, vectors: rotation } = symmetricEigen(orderParameter);
@@ -160,7 +188,7 @@ export function multiOutputState(problem: MultiOutputProblem, orderParameter: Ma
 }
 
 /** Γ₊ and Γ₋ for the kernel's order parameter, in the eigenbasis of Q. */
-export function kernelTraces(problem: MultiOutputProblem, state: MultiOutputState): { readonly plus: Matrix; readonly minus: Matrix } {
+export function kernelTraces(problem: MultiOutputSpectrum, state: MultiOutputState): { readonly plus: Matrix; readonly minus: Matrix } {
   const { eigenvalues: k } = problem;
   const { denominators, residual, directions, covariance } = state;
   const [size, outputs] = denominators.shape;
@@ -186,7 +214,7 @@ export function kernelTraces(problem: MultiOutputProblem, state: MultiOutputStat
 }
 
 /** The matrix action of D outputs with one hidden layer (no mean): O(D²P + D³) an evaluation; the PD × PD matrix is never formed. */
-export function multiOutputAction(problem: MultiOutputProblem): MatrixAction {
+export function multiOutputAction(problem: MultiOutputSpectrum): MatrixAction {
   return {
     dimension: problem.targets.shape[1],
     width: problem.width,

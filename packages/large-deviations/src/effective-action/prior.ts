@@ -1,8 +1,8 @@
 import { FinitewidthError, hiddenLayers, isFullyConnected, shapeError, type Matrix, type PriorProblem, type PriorResult, type Run } from "@finitewidth/core";
 import { meanIntegral } from "./mean-integral.js";
-import { createMultiOutputProblem } from "./multi-output.js";
+import { reduceMeanProblems } from "./multi-output.js";
 import type { EffectiveActionOptions } from "./options.js";
-import { createScalarProblem } from "./scalar-problem.js";
+import { reduceScalarProblems } from "./scalar-problem.js";
 import { scalarIntegral } from "./scalar-posterior.js";
 import { settingOf, trainKernel, usesMean } from "./setting.js";
 
@@ -35,11 +35,7 @@ export function priorEffectiveAction(problem: PriorProblem, options: EffectiveAc
   });
   const warnings: string[] = [];
   if (setting.activation.name !== "identity") warnings.push("hidden units are treated as Gaussian (Gaussian equivalence): their own fourth cumulant, of the same order 1/N, is left out");
-  const logDensity = evaluateAt.map((value, i) => {
-    if (value.shape[0] !== points || value.shape[1] !== 1) throw shapeError(`evaluateAt[${i}]`, `${points} × 1 numbers`, value.shape.join(" × "));
-    run.signal?.throwIfAborted();
-    return density(value, i);
-  });
+  const logDensity = logDensities();
   const fourthCumulant = Float64Array.from({ length: points <= 8 ? points ** 4 : 0 }, (_, at) => cumulant(Math.floor(at / points ** 3), Math.floor(at / points ** 2) % points, Math.floor(at / points) % points, at % points));
   return {
     secondMoment,
@@ -49,12 +45,21 @@ export function priorEffectiveAction(problem: PriorProblem, options: EffectiveAc
     warnings,
   };
 
-  /** The evidence of f at T = 0. */
-  function density(value: Matrix, i: number): number {
-    if (value.data.every((entry) => entry === 0) && points - (biasVariance > 0 ? 1 : 0) >= width) {
-      throw new FinitewidthError(`evaluateAt[${i}]: the density at 0 is infinite when there are as many points as hidden units or more`, { code: "input", path: `evaluateAt[${i}]` });
+  /** The evidence of every f at T = 0, the kernel reduced once. */
+  function logDensities(): number[] {
+    if (evaluateAt.length === 0) return [];
+    for (const [i, value] of evaluateAt.entries()) {
+      if (value.shape[0] !== points || value.shape[1] !== 1) throw shapeError(`evaluateAt[${i}]`, `${points} × 1 numbers`, value.shape.join(" × "));
+      if (value.data.every((entry) => entry === 0) && points - (biasVariance > 0 ? 1 : 0) >= width) {
+        throw new FinitewidthError(`evaluateAt[${i}]: the density at 0 is infinite when there are as many points as hidden units or more`, { code: "input", path: `evaluateAt[${i}]` });
+      }
     }
-    if (mean) return meanIntegral(createMultiOutputProblem({ kernel, targets: value, temperature: 0, width, biasVariance, mean }), [1]).logEvidence;
-    return scalarIntegral(createScalarProblem({ kernel, targets: value.data, temperature: 0, width, biasVariance })).logEvidence;
+    const targets: Matrix = { data: Float64Array.from({ length: points * evaluateAt.length }, (_, at) => evaluateAt[at % evaluateAt.length]!.data[Math.floor(at / evaluateAt.length)]!), shape: [points, evaluateAt.length] };
+    const input = { kernel, temperature: 0, width, biasVariance };
+    const evidences = mean ? reduceMeanProblems({ ...input, mean }, targets).map((problem) => () => meanIntegral(problem, [1])) : reduceScalarProblems(input, targets).map((problem) => () => scalarIntegral(problem));
+    return evidences.map((integral) => {
+      run.signal?.throwIfAborted();
+      return integral().logEvidence;
+    });
   }
 }

@@ -1,4 +1,4 @@
-import type { ScalarProblem } from "./scalar-problem.js";
+import type { ScalarSpectrum } from "./scalar-problem.js";
 
 /** S and its derivatives in u = log Q. */
 export interface ActionDerivatives {
@@ -12,7 +12,7 @@ export interface ActionDerivatives {
  * Posterior mean c of the readout bias and the factor g = 1 + b 1ᵀ(T + QK)⁻¹1 at a given Q; c = 0, g = 1 without a bias.
  * The rank-one update in this form has no cancellation, at T = 0 and for b → ∞ (centring) too.
  */
-export function biasAt(problem: ScalarProblem, orderParameter: number): { readonly factor: number; readonly mean: number } {
+export function biasAt(problem: ScalarSpectrum, orderParameter: number): { readonly factor: number; readonly mean: number } {
   const { eigenvalues: k, targets: z, ones: w, temperature, biasVariance: b } = problem;
   if (b === 0) return { factor: 1, mean: 0 };
   let ww = 0;
@@ -30,7 +30,7 @@ export function biasAt(problem: ScalarProblem, orderParameter: number): { readon
  * Action of one hidden layer, S(Q) = Q − log Q + (1/N)[log det A + yᵀA⁻¹y], A = T + b 11ᵀ + QK, and three derivatives in u = log Q; the
  * posterior density of u is ∝ exp(−N S/2). O(P). docs/theories/effective-action.md, "Evaluation".
  */
-export function scalarAction(problem: ScalarProblem, orderParameter: number): ActionDerivatives {
+export function scalarAction(problem: ScalarSpectrum, orderParameter: number): ActionDerivatives {
   const { eigenvalues: k, targets: z, ones: w, temperature, width, biasVariance: b } = problem;
   const Q = orderParameter;
   const bias = biasAt(problem, Q);

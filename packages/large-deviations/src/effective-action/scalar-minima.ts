@@ -1,7 +1,7 @@
 import { FinitewidthError } from "@finitewidth/core";
 import { newtonRoot } from "@finitewidth/numerics";
 import { scalarAction } from "./scalar-action.js";
-import type { ScalarProblem } from "./scalar-problem.js";
+import type { ScalarSpectrum } from "./scalar-problem.js";
 
 /** A local minimum of the action. */
 export interface ActionMinimum {
@@ -24,7 +24,7 @@ export interface ScalarMinima {
  * Q ≥ 1 − rank(K)/N; a bias only tightens them. At T = 0 with P ≥ N the lower end is searched for.
  * @throws FinitewidthError (code "not-converged") when T = 0, P ≥ N and the targets (less a bias) vanish: Q is driven to 0.
  */
-export function stationaryBracket(problem: ScalarProblem): readonly [lower: number, upper: number] {
+export function stationaryBracket(problem: ScalarSpectrum): readonly [lower: number, upper: number] {
   const { eigenvalues: k, targets: z, temperature, width, rank } = problem;
   let trace = 0;
   let norm = 0;
@@ -57,7 +57,7 @@ export function stationaryBracket(problem: ScalarProblem): readonly [lower: numb
  * between the points checked as well, so that close pairs are not lost. O(P) an evaluation. docs/theories/effective-action.md, "Minima".
  * @throws like `stationaryBracket`.
  */
-export function scalarMinima(problem: ScalarProblem): ScalarMinima {
+export function scalarMinima(problem: ScalarSpectrum): ScalarMinima {
   const [lower, upper] = stationaryBracket(problem).map(Math.log) as [number, number];
   let iterations = 0;
   let converged = true;

@@ -1,9 +1,9 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { combine, gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { combine, gram, multiply, multiplyTransposedRight, predictScaleMixture, transpose } from "@finitewidth/linalg";
 import { logGamma } from "@finitewidth/numerics";
 import { biasAt, scalarAction } from "./scalar-action.js";
 import { scalarMinima, type ScalarMinima } from "./scalar-minima.js";
-import type { ScalarProblem } from "./scalar-problem.js";
+import { completeScalarProblem, type ReducedScalarProblem, type ScalarProblem, type ScalarSpectrum } from "./scalar-problem.js";
 
 /** Saddle point and the Gaussian approximation around it. */
 export interface ScalarSaddle {
@@ -22,7 +22,7 @@ export interface ScalarSaddle {
 }
 
 /** Laplace approximation at the lowest minimum. docs/theories/effective-action.md, "Laplace and the exact integral". */
-export function scalarSaddle(problem: ScalarProblem, minima: ScalarMinima = scalarMinima(problem)): ScalarSaddle {
+export function scalarSaddle(problem: ScalarSpectrum, minima: ScalarMinima = scalarMinima(problem)): ScalarSaddle {
   const { orderParameter, action } = minima.minima[0];
   const { second, third } = scalarAction(problem, orderParameter);
   const { width } = problem;
@@ -55,7 +55,7 @@ export interface ScalarIntegral extends OrderParameterNodes {
  * Posterior of Q by the trapezoid rule in u = log Q between the points where (N/2)(S − S_min) = 40: converges exponentially in the number
  * of nodes, which follows from the width of the minima. O(P) a node. Exact for φ = identity.
  */
-export function scalarIntegral(problem: ScalarProblem, minima: ScalarMinima = scalarMinima(problem)): ScalarIntegral {
+export function scalarIntegral(problem: ScalarSpectrum, minima: ScalarMinima = scalarMinima(problem)): ScalarIntegral {
   const { width } = problem;
   const lowest = minima.minima[0].action;
   const excess = (u: number): number => 0.5 * width * (scalarAction(problem, Math.exp(u)).value - lowest);
@@ -154,6 +154,16 @@ export function predictScalar(problem: ScalarProblem, posterior: OrderParameterN
   return { mean, variance, covariance };
 }
 
+/**
+ * Means and variances like `predictScalar`, from the tridiagonal form where that is possible and faster (`predictScaleMixture` of linalg); small
+ * problems, many test points and T → 0 complete the eigenvectors. O(P* P²) besides the reduction.
+ */
+export function predictReduced(problem: ReducedScalarProblem, posterior: OrderParameterNodes, cross: Matrix, variances: Float64Array): ScalarPrediction {
+  const { form, given, temperature, biasVariance } = problem;
+  const nodes = { q: posterior.nodes, weights: posterior.weights };
+  return predictScaleMixture({ form, targets: given, noise: temperature, biasVariance, nodes }, transpose(cross), variances) ?? predictScalar(completeScalarProblem(problem), posterior, cross, variances);
+}
+
 /** Latent outputs at the training points, in the form without cancellation: y − f = T A⁻¹y, variance T(1 − T A⁻¹); both exact at T = 0. 2 P² flops a node (4 with a bias). */
 export function predictScalarTrain(problem: ScalarProblem, posterior: OrderParameterNodes): ScalarPrediction {
   const { eigenvalues: k, targets: z, ones: w, temperature, vectors } = problem;
@@ -184,7 +194,7 @@ interface NodeTable {
 }
 
 function nodeTable(
-  problem: ScalarProblem,
+  problem: ScalarSpectrum,
   posterior: OrderParameterNodes,
   at: (orderParameter: number, bias: number, i: number) => { readonly fitted: number; readonly explained: number; readonly leverage: number },
 ): NodeTable {
@@ -237,7 +247,7 @@ function scaledRows(a: Matrix, d: Float64Array): Matrix {
 }
 
 /** Training error E(f_μ − y_μ)², averaged over points: [T²|r|² + T(P − T tr A⁻¹)]/P, and its bias part (f at its mean for each Q). O(P) a node. */
-export function trainError(problem: ScalarProblem, posterior: OrderParameterNodes): { readonly total: number; readonly bias: number } {
+export function trainError(problem: ScalarSpectrum, posterior: OrderParameterNodes): { readonly total: number; readonly bias: number } {
   const { eigenvalues: k, targets: z, ones: w, temperature: T, biasVariance: b } = problem;
   const size = k.length;
   let total = 0;

@@ -1,5 +1,5 @@
-import { FinitewidthError, inputError, shapeError, type Matrix } from "@finitewidth/core";
-import { multiplyTransposedLeft, symmetricEigen, symmetrise } from "@finitewidth/linalg";
+import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
+import { eigenFromTridiagonal, multiplyTransposedLeft, projectedSpectrum, symmetricEigen, symmetrise, tridiagonalise, type SymmetricEigen, type Tridiagonalisation } from "@finitewidth/linalg";
 
 /** Data of the effective action of one hidden layer and one output. */
 export interface ScalarInput {
@@ -15,12 +15,13 @@ export interface ScalarInput {
   readonly biasVariance?: number;
 }
 
-/** The same in the eigenbasis of K = U diag(k) Uᵀ, where every evaluation of the action is O(P). Plain data. */
-export interface ScalarProblem {
+/**
+ * The same in the eigenbasis of K = U diag(k) Uᵀ, where every evaluation of the action is O(P): all that minima, evidence, posterior of Q and
+ * training error need. Plain data.
+ */
+export interface ScalarSpectrum {
   /** k, ascending, clipped at 0. */
   readonly eigenvalues: Float64Array;
-  /** U: P × P. */
-  readonly vectors: Matrix;
   /** z = Uᵀy. */
   readonly targets: Float64Array;
   /** w = Uᵀ1. */
@@ -30,6 +31,20 @@ export interface ScalarProblem {
   readonly biasVariance: number;
   /** Eigenvalues above 1e-12 of the largest. */
   readonly rank: number;
+}
+
+/** With the eigenvectors, for outputs at training points, learned kernels and joint covariances. */
+export interface ScalarProblem extends ScalarSpectrum {
+  /** U: P × P. */
+  readonly vectors: Matrix;
+}
+
+/** Without the eigenvectors, but with what makes them: see `completeScalarProblem`. */
+export interface ReducedScalarProblem extends ScalarSpectrum {
+  /** K = Q T Qᵀ. */
+  readonly form: Tridiagonalisation;
+  /** y itself. */
+  readonly given: Float64Array;
 }
 
 const finite = (values: Float64Array): boolean => values.every(Number.isFinite);
@@ -81,18 +96,73 @@ export function checkParameters(temperature: number, width: number, biasVariance
  * T = 0 with a singular kernel (duplicate inputs, or rank < P).
  */
 export function createScalarProblem(input: ScalarInput): ScalarProblem {
-  const { targets, temperature, width, biasVariance = 0 } = input;
-  const kernel = checkKernel(input.kernel);
+  const kernel = checkInput(input);
+  return withVectors(symmetricEigen(kernel), input.targets, input);
+}
+
+/**
+ * The same without eigenvectors: one tridiagonalisation, 40 % of the time. Saddle, integral and training error take it as it is, `predictReduced`
+ * predicts from it. @throws like `createScalarProblem`.
+ */
+export function reduceScalarProblem(input: ScalarInput): ReducedScalarProblem {
+  const { targets } = input;
+  return reduceScalarProblems(input, { data: targets, shape: [targets.length, 1] })[0]!;
+}
+
+/** A problem for every column of `targets` (P × m, m ≥ 1), the kernel reduced once. O(P³ + m P²). @throws like `createScalarProblem`. */
+export function reduceScalarProblems(input: Omit<ScalarInput, "targets">, targets: Matrix): ReducedScalarProblem[] {
+  const { temperature, width, biasVariance = 0 } = input;
+  const [size, count] = targets.shape;
+  const form = tridiagonalise(checkInput({ ...input, targets: targets.data }, size));
+  const { values, projections } = projectedSpectrum(form, withColumns(targets, new Float64Array(size).fill(1)));
+  const eigenvalues = clipEigenvalues(values);
+  const rank = requireRank(eigenvalues, temperature);
+  const ones = columnOf(projections, count);
+  return Array.from({ length: count }, (_, j) => ({ eigenvalues, targets: columnOf(projections, j), ones, temperature, width, biasVariance, rank, form, given: columnOf(targets, j) }));
+}
+
+/** Makes the eigenvectors of a reduced problem after all; both steps together cost what `createScalarProblem` does. O(P³). */
+export function completeScalarProblem(problem: ReducedScalarProblem): ScalarProblem {
+  return withVectors(eigenFromTridiagonal(problem.form), problem.given, problem);
+}
+
+/** A with further columns on its right. */
+export function withColumns(a: Matrix, ...columns: Float64Array[]): Matrix {
+  const [rows, own] = a.shape;
+  const out = zeros(rows, own + columns.length);
+  for (let i = 0; i < rows; i++) {
+    out.data.set(a.data.subarray(i * own, (i + 1) * own), i * (own + columns.length));
+    for (const [j, column] of columns.entries()) out.data[i * (own + columns.length) + own + j] = column[i]!;
+  }
+  return out;
+}
+
+/** Column j. */
+export const columnOf = (m: Matrix, j: number): Float64Array => Float64Array.from({ length: m.shape[0] }, (_, i) => m.data[i * m.shape[1] + j]!);
+
+/** Checks everything but the rank and returns the symmetrised kernel. */
+function checkInput({ targets, temperature, width, biasVariance = 0, kernel: given }: ScalarInput, rows = targets.length): Matrix {
+  const kernel = checkKernel(given);
   const size = kernel.shape[0];
-  if (targets.length !== size) throw shapeError("targets", `${size} numbers, like the kernel`, `${targets.length}`);
+  if (rows !== size) throw shapeError("targets", `${size} numbers, like the kernel`, `${rows}`);
   if (!finite(targets)) throw inputError("targets", "finite numbers", "NaN or infinity");
   checkParameters(temperature, width, biasVariance);
-  const eigen = symmetricEigen(kernel);
-  const eigenvalues = clipEigenvalues(eigen.values);
+  return kernel;
+}
+
+function requireRank(eigenvalues: Float64Array, temperature: number): number {
+  const size = eigenvalues.length;
   const rank = rankOf(eigenvalues);
   if (temperature === 0 && rank < size) {
     throw new FinitewidthError(`temperature: expected a positive number because the kernel is singular (rank ${rank} of ${size}: duplicate inputs, or fewer features than inputs), got 0`, { code: "not-positive-definite", path: "temperature" });
   }
-  const project = (data: Float64Array): Float64Array => multiplyTransposedLeft(eigen.vectors, { data, shape: [size, 1] }).data;
-  return { eigenvalues, vectors: eigen.vectors, targets: project(targets), ones: project(new Float64Array(size).fill(1)), temperature, width, biasVariance, rank };
+  return rank;
+}
+
+function withVectors({ values, vectors }: SymmetricEigen, targets: Float64Array, { temperature, width, biasVariance = 0 }: Pick<ScalarInput, "temperature" | "width" | "biasVariance">): ScalarProblem {
+  const eigenvalues = clipEigenvalues(values);
+  const rank = requireRank(eigenvalues, temperature);
+  const size = targets.length;
+  const project = (data: Float64Array): Float64Array => multiplyTransposedLeft(vectors, { data, shape: [size, 1] }).data;
+  return { eigenvalues, vectors, targets: project(targets), ones: project(new Float64Array(size).fill(1)), temperature, width, biasVariance, rank };
 }

@@ -136,6 +136,9 @@ function deepPoints({ problem, activation, weightVariance }: Setting, network: F
   return { cross, variances: rows, ...(own ? { own } : {}) };
 }
 
+/** m at the training inputs of a fully connected network, without the kernel. */
+export const trainMeans = (setting: Setting, network: FullyConnectedNetwork): Float64Array => means(setting, network, setting.problem.inputs);
+
 /** m = σ_w E φ. */
 const means = ({ activation, weightVariance }: Setting, network: FullyConnectedNetwork, inputs: Matrix): Float64Array =>
   firstLayerVariances(network, inputs).map((value) => Math.sqrt(weightVariance) * activation.moments.mean(value));

@@ -13,21 +13,16 @@ export interface ScalarProblem {
   readonly warnings: readonly string[];
 }
 
-/** Vectors projected in one call, as a fraction of the points, above which eigenvectors are cheaper; and the number that is always projected. */
-const fewVectors = { fraction: 0.1, least: 16 };
-
 /**
  * A problem for every column of `targets` (P × m) at a common temperature and variance of the readout bias, the same as `scalarData` of
- * `spectralProblem` up to signs and bases within clusters. Projections are carried along QL sweeps, O(m P²); eigenvectors are made, once, only for
- * many columns and where a singular kernel needs them (T = 0, or a readout bias). `path` names a column in errors.
+ * `spectralProblem` up to signs and bases within clusters. Projections by `projectedSpectrum`, O(m P²); eigenvectors are made, once, only where a
+ * singular kernel needs them (T = 0, or a readout bias). `path` names a column in errors.
  * @throws FinitewidthError (code "input"/"shape") naming the field; "not-positive-definite" for an indefinite kernel.
  */
 export function scalarProblems(kernel: ReducedKernel, targets: Matrix, temperature: number, readoutBias = 0, path: (column: number) => string = (j) => (targets.shape[1] === 1 ? "targets" : `targets[${j}]`)): ScalarProblem[] {
   requireParameters(temperature, readoutBias);
-  const [points, count] = targets.shape;
-  if (count === 0) return [];
-  const few = "form" in kernel && count <= Math.max(fewVectors.least, fewVectors.fraction * points);
-  return (few ? projected(kernel.form, targets, temperature, readoutBias, path) : undefined) ?? completed(kernel, targets, temperature, readoutBias, path);
+  if (targets.shape[1] === 0) return [];
+  return ("form" in kernel ? projected(kernel.form, targets, temperature, readoutBias, path) : undefined) ?? completed(kernel, targets, temperature, readoutBias, path);
 }
 
 /** Undefined where eigenvectors are needed. */
