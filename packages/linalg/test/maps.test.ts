@@ -43,7 +43,8 @@ for (const kernels of availableBackends()) {
       expect(Array.from(within(() => mapErf(x)).subarray(0, 7))).toEqual([-1, 1, Number.NaN, -0, 0, 1, -1]);
     });
     it("kernel maps agree with the reference, symmetric and between two sets", () => {
-      const n = 150;
+      // More than one band of rows and one line of columns
+      const n = 530;
       const covariance = gram(randomMatrix(n, 30, 4));
       const variances = Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!);
       for (const kind of kinds) {

@@ -18,6 +18,7 @@ const narrow = 4;
 // Numbers per block of the elementwise maps and of the kernel maps.
 const mapBlock = 8192;
 const kernelBlock = 65536;
+const bandRows = 64;
 
 /** The kernels as a backend: arguments copied into the arena, small problems left to `reference`. */
 export function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backend {
@@ -165,7 +166,7 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
   function crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array, out: Float64Array): boolean {
     const [m, n] = covariance.shape;
     const step = Math.max(1, Math.floor(kernelBlock / Math.max(n, 1)));
-    const [at, rows, columns, work] = arena.layout(`${step} rows of a kernel with ${n} columns`, [step * n, step, n, 2 * (step + n)]);
+    const [at, rows, columns, work] = arena.layout(`${step} rows of a kernel with ${n} columns`, [step * n, step, n, kernels.crossKernelWork(step, n)]);
     put(columns, columnVariances);
     for (let i = 0; i < m; i += step) {
       const part = covariance.data.subarray(i * n, (i + step) * n);
@@ -178,32 +179,33 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
     return true;
   }
 
+  // Bands of the upper triangle: in, mapped, out, and out again transposed.
   function symmetricKernel(kind: KernelMap, covariance: Matrix, out: Float64Array): boolean {
     const n = covariance.shape[0];
     const variances = Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!);
     const factors = factorsOf(kind, variances);
-    const step = Math.max(1, Math.min(64, Math.floor(kernelBlock / Math.max(n, 1))));
-    const [at, columns, work] = arena.layout(`${step} rows of a kernel with ${n} columns`, [step * n, n, 2 * (step + n)]);
+    const [at, turnedAt, columns, work] = arena.layout(`${bandRows} rows of a kernel with ${n} columns`, [bandRows * n, bandRows * n, n, kernels.crossKernelWork(bandRows, n)]);
     put(columns, variances);
-    const block = arena.view(at, step * n);
-    for (let i0 = 0; i0 < n; i0 += step) {
+    const band = arena.view(at, bandRows * n);
+    const turned = rowViews(turnedAt, n, Math.min(bandRows, n));
+    for (let i0 = 0; i0 < n; i0 += bandRows) {
       // Rows i0 … i0 + count, columns i0 … n
-      const count = Math.min(step, n - i0);
+      const count = Math.min(bandRows, n - i0);
       const width = n - i0;
-      for (let i = 0; i < count; i++) block.set(covariance.data.subarray((i0 + i) * n + i0, (i0 + i + 1) * n), i * width);
+      for (let i = 0; i < count; i++) band.set(covariance.data.subarray((i0 + i) * n + i0, (i0 + i + 1) * n), i * width);
       const tail = columns + i0 * 8;
       if (kernels.crossKernel(kernelCodes[kind], count, width, at, tail, tail, work) === 0) return false;
-      for (let i = 0; i < count; i++) {
-        block[i * width + i] = diagonalValue(kind, variances[i0 + i]!, variances[i0 + i]! * factors[i0 + i]! ** 2);
-        out.set(block.subarray(i * width + i, (i + 1) * width), (i0 + i) * n + i0 + i);
-      }
-      for (let j = 1; j < width; j++) {
-        const target = (i0 + j) * n + i0;
-        const end = Math.min(j, count);
-        for (let i = 0; i < end; i++) out[target + i] = block[i * width + j]!;
-      }
+      for (let i = 0; i < count; i++) band[i * width + i] = diagonalValue(kind, variances[i0 + i]!, variances[i0 + i]! * factors[i0 + i]! ** 2);
+      kernels.transpose(count, width, at, turnedAt);
+      const mirrored = count === bandRows ? turned : rowViews(turnedAt, width, count);
+      for (let i = 0; i < count; i++) out.set(band.subarray(i * width + i, (i + 1) * width), (i0 + i) * n + i0 + i);
+      for (let j = 1; j < width; j++) out.set(j < count ? mirrored[j]!.subarray(0, j) : mirrored[j]!, (i0 + j) * n + i0);
     }
     return true;
+  }
+
+  function rowViews(at: number, rows: number, columns: number): Float64Array[] {
+    return Array.from({ length: rows }, (_, i) => arena.view(at + i * columns * 8, columns));
   }
 
   const { tridiagonalEigenvalues } = referenceBackend;

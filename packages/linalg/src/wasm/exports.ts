@@ -31,6 +31,8 @@ export interface KernelExports {
   erfTableLength(): number;
   setErfTable(at: number): void;
   map(kind: number, n: number, x: number): void;
+  transpose(m: number, n: number, from: number, to: number): void;
+  crossKernelWork(m: number, n: number): number;
   crossKernel(kind: number, m: number, n: number, c: number, rowVariances: number, columnVariances: number, work: number): number;
 }
 
