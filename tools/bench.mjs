@@ -67,8 +67,8 @@ function orderParameterText({ orderParameter: o }) {
 function threadTable({ threads }) {
   if (threads.length === 0) return "No threads here.";
   return table(
-    ["two threads", "n", "one thread, ms", "two threads, ms", "gain"],
-    threads.map(({ name, n, one, two, gain }) => [name, n, number(one), number(two), number(gain, 2)]),
+    ["two threads", "n", "one thread, ms", "two threads, ms", "gain", "gain, best rounds"],
+    threads.map(({ name, n, one, two, gain, bestGain }) => [name, n, number(one), number(two), number(gain, 3), number(bestGain, 3)]),
   );
 }
 
@@ -88,8 +88,8 @@ const page = `# Benchmarks
 Written by \`pnpm bench\` (tools/bench.mjs); the numbers as JSON are in [benchmarks.json](benchmarks.json). Every row compares the public
 function (validation, copies into WebAssembly memory and fresh outputs included) with the bare OpenBLAS routine on one thread and with
 ml-matrix, in one process, interleaved, CPU time; a ratio is the median of the ratios of the rounds, and larger is better for us. NumPy ran
-in a process of its own, so those ratios are looser. Two threads are compared by wall time, best of 15 rounds: on a machine whose cores are
-not free the gain is understated. ml-matrix is timed once beyond n = 200 and not beyond n = 1000. Shared or virtual
+in a process of its own, so those ratios are looser. Two threads are compared by wall time, medians of interleaved rounds and the best of them: on a machine whose
+cores are not free the gain is understated. ml-matrix is timed once beyond n = 200 and not beyond n = 1000. Shared or virtual
 machines move the ratios by about 10 %.
 
 ${runs.map((entry) => `## Node ${entry.node}, backend ${entry.backend}\n\nProcessor: ${entry.processor}. ${entry.openblas ? `OpenBLAS: ${entry.openblas}.` : "OpenBLAS was not found."}\n\n${denseTable(entry)}\n\n${orderParameterText(entry)}\n\n${mapTable(entry)}\n\n${threadTable(entry)}\n\n${turboTable(entry)}`).join("\n\n")}
