@@ -2,7 +2,7 @@ import { inlineRun, matrixFromRows, type Matrix } from "@finitewidth/core";
 import { gram, identity, multiplyTransposedRight } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { completeSpectrum, exact, integrateScalarPosterior, nodeTables, posteriorMean, predictReduced, predictScalar, projectCross, reduceKernel, scalarData, scalarLaw, scalarProblems, spectralProblem, spectrumOf } from "../src/index.js";
+import { completeSpectrum, exact, integrateScalarPosterior, nodeTables, posteriorMean, predictReduced, predictScalar, predictScalarTrain, projectCross, reduceKernel, scalarData, scalarLaw, scalarProblems, spectralProblem, spectrumOf, trainCross, trainDiagonal } from "../src/index.js";
 import { expectClose } from "../../../tools/testing.ts";
 import { testRegistry } from "./registry.ts";
 
@@ -47,6 +47,11 @@ describe("one output from a reduced kernel", () => {
         expectClose(posteriorMean(found, Math.exp), posteriorMean(expected, Math.exp), tolerance, "mean of q");
         expect(problem.warnings).toEqual(spectral.warnings);
         expect([problem.data.nullity, problem.data.values.length]).toEqual([data.nullity, data.values.length]);
+        const [{ vectors, values }, tables] = [spectral.spectrum, nodeTables(expected, data)];
+        const train = predictScalarTrain(expected, data, tables, vectors);
+        const direct = predictScalar(expected, data, tables, trainCross(vectors, values), trainDiagonal(vectors, values));
+        expectClose(train.mean, direct.mean, { relative: 1e-9, absolute: 1e-9 }, "training means");
+        expectClose(train.variance, direct.variance, { relative: 1e-9, absolute: 1e-12 }, "training variances");
         const cross = covariance(x, other);
         const full = predictScalar(expected, data, nodeTables(expected, data), projectCross(spectral.spectrum.vectors, cross), prior);
         const lazy = predictReduced({ kernel: reduced, targets: y.data, temperature, readoutBias: bias }, found, cross, prior);

@@ -3,7 +3,7 @@ import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.
 import { logMoments, logPriorDensity, scalarLaw, type ScalarLaw } from "../scalar/law.js";
 import { scalarData, type ScalarData } from "../scalar/likelihood.js";
 import { integrateScalarPosterior, posteriorMean, posteriorQuantiles, type ScalarPosterior } from "../scalar/posterior.js";
-import { nodeTables, predictScalar, projectCross, trainCross, trainDiagonal, type ScalarPrediction } from "../scalar/predict.js";
+import { nodeTables, predictScalar, predictScalarTrain, projectCross, type ScalarPrediction } from "../scalar/predict.js";
 import { spectralProblem } from "../spectrum/problem.js";
 import { kernelDiagonal, type PlainChain } from "./chain.js";
 
@@ -24,7 +24,7 @@ export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, l
   run.onProgress?.(2, 3, "mixing variable integrated");
   const { vectors, values } = spectral.spectrum;
   const offset = spectral.pinned?.bias[0] ?? 0;
-  const train = shifted(predictScalar(posterior, data, tables, trainCross(vectors, values), trainDiagonal(vectors, values)), offset);
+  const train = shifted(predictScalarTrain(posterior, data, tables, vectors), offset);
   const hiddenKernels = learnedKernels ? trainHiddenKernels(hiddenKernelTerms(mixing, posterior, data, tables), data, tables, vectors) : undefined;
   run.onProgress?.(3, 3, "hidden kernels");
   const meanQ = posteriorMean(posterior, Math.exp);
@@ -51,7 +51,7 @@ export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, l
   };
 }
 
-function shifted(prediction: ScalarPrediction, offset: number): Prediction {
+function shifted(prediction: Pick<ScalarPrediction, "mean" | "variance" | "covariance">, offset: number): Prediction {
   return {
     mean: columnVector(prediction.mean.map((value) => value + offset)),
     variance: columnVector(prediction.variance),

@@ -1,5 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { diagonalOf, gram, multiply, multiplyTransposedLeft, transpose } from "@finitewidth/linalg";
+import { diagonalOf, gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { conditionalValues, type ScalarData } from "./likelihood.js";
 import type { ScalarPosterior } from "./posterior.js";
 
@@ -103,16 +103,61 @@ export function predictScalar(posterior: ScalarPosterior, data: ScalarData, tabl
   return { mean, variance, covariance, nodeMeans, nodeVariances };
 }
 
+/**
+ * The same at the training points, in the form without cancellation: means E[qκα + β] and variances E[qκT/(qκ + T)] along the eigenvectors, and
+ * 1 − s = V o T/(qκ + T), so that all are exact at T = 0. O(n P r).
+ */
+export function predictScalarTrain(posterior: ScalarPosterior, data: ScalarData, tables: NodeTables, vectors: Matrix): Pick<ScalarPrediction, "mean" | "variance"> {
+  const { weights } = posterior;
+  const { values, temperature, ones } = data;
+  const { q, inverse, alpha, biasMean, biasVariance } = tables;
+  const n = q.length;
+  const [points, r] = vectors.shape;
+  const fitted = zeros(n, r);
+  const free = zeros(data.readoutBias > 0 ? n : 0, r);
+  const left = new Float64Array(r);
+  for (let k = 0; k < n; k++) {
+    for (let i = 0; i < r; i++) {
+      const at = k * r + i;
+      const signal = q[k]! * values[i]!;
+      fitted.data[at] = signal * alpha.data[at]!;
+      left[i]! += weights[k]! * signal * temperature * inverse.data[at]!;
+      if (data.readoutBias > 0) free.data[at] = ones[i]! * temperature * inverse.data[at]!;
+    }
+  }
+  const nodeMeans = multiplyTransposedRight(fitted, vectors).data;
+  const unexplained = multiplyTransposedRight(free, vectors).data;
+  const mean = new Float64Array(points);
+  const variance = trainDiagonal(vectors, left);
+  for (let k = 0; k < n; k++) {
+    for (let j = 0; j < points; j++) {
+      nodeMeans[k * points + j]! += biasMean[k]!;
+      mean[j]! += weights[k]! * nodeMeans[k * points + j]!;
+    }
+  }
+  for (let k = 0; k < n; k++) {
+    for (let j = 0; j < points; j++) {
+      variance[j]! += weights[k]! * (nodeMeans[k * points + j]! - mean[j]!) ** 2;
+      if (data.readoutBias > 0) variance[j]! += weights[k]! * biasVariance[k]! * unexplained[k * points + j]! ** 2;
+    }
+  }
+  return { mean, variance };
+}
+
 /** diag(d) A. */
 export function scaleRows(a: Matrix, d: Float64Array): Matrix {
-  const columns = a.shape[1];
-  return { data: a.data.map((value, i) => value * d[Math.floor(i / columns)]!), shape: a.shape };
+  const [rows, columns] = a.shape;
+  const out = zeros(rows, columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = a.data[i * columns + j]! * d[i]!;
+  return out;
 }
 
 /** A diag(d). */
 export function scaleColumns(a: Matrix, d: Float64Array): Matrix {
-  const columns = a.shape[1];
-  return { data: a.data.map((value, i) => value * d[i % columns]!), shape: a.shape };
+  const [rows, columns] = a.shape;
+  const out = zeros(rows, columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = a.data[i * columns + j]! * d[j]!;
+  return out;
 }
 
 /** Predictive density of f at one point: Σ_k w_k N(value | m_k, v_k). */
