@@ -99,8 +99,8 @@ ${theories}
 ${numpy ? `NumPy ${numpy.version}: ${Object.entries(numpy).filter(([name]) => name !== "version").map(([name, value]) => `${name} ${number(value)} ms`).join(", ")} (2000 × 2000).\n\n` : ""}## Where we fall short of OpenBLAS
 
 WebAssembly has 128-bit vectors: half of what AVX2 offers, so half of OpenBLAS is the ceiling for products. Engines before V8 12.4 (Node 22)
-have no fused multiply–add either. Maps copy every number into WebAssembly memory and out again, which costs as much as the fused kernels
-themselves; NumPy's arcsin and exp use AVX-512. The TypeScript column of the normals is
+have no fused multiply–add either. Maps copy every number into WebAssembly memory and out again, which takes about half of the time of the
+fused kernels; NumPy's arcsin and exp use AVX-512. The TypeScript column of the normals is
 \`stream(…).normals\` of \`@finitewidth/random\`. \`@finitewidth/linalg-native\` calls OpenBLAS itself where these factors matter.
 `;
 
