@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Registry, Run } from "@finitewidth/core";
+import { createThreadedWasmBackend, setBackend } from "@finitewidth/linalg";
 import { poolRun, resumable } from "@finitewidth/workers";
 import { fileChunkStore } from "./chunk-store.js";
 import type { Progress } from "./progress.js";
@@ -15,7 +16,12 @@ export interface RunSettings {
   /** Take finished chunks of an interrupted run instead of starting afresh. */
   readonly resume: boolean;
   readonly progress: Progress;
+  /** Training points: with many of them, threads share the large matrices of this process; the numbers stay the same. */
+  readonly points?: number;
 }
+
+// From this many points on: at 2000 a fit of eigenvectors takes about four fifths of the time on two threads, at 300 nothing is gained.
+const threadedFrom = 500;
 
 /** A command's run and what to do when it has ended. */
 export interface OpenRun {
@@ -25,15 +31,19 @@ export interface OpenRun {
 }
 
 /** Opens the run of a command. */
-export async function openRun({ registry, seed, workers, signal, out, resume, progress }: RunSettings): Promise<OpenRun> {
+export async function openRun({ registry, seed, workers, signal, out, resume, progress, points = 0 }: RunSettings): Promise<OpenRun> {
   const store = fileChunkStore(join(out, ".chunks"));
   if (!resume) await store.clear();
   const pool = poolRun({ registry, seed, workers, signal, onProgress: progress.advance });
+  const threads = workers > 1 && points >= threadedFrom ? await createThreadedWasmBackend(workers) : undefined;
+  const previous = threads && setBackend(threads.backend);
   return {
     run: resumable(pool, store),
     async close(succeeded) {
       progress.clear();
       pool.close();
+      if (previous) setBackend(previous);
+      threads?.close();
       if (succeeded) await store.clear();
     },
   };

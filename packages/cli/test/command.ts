@@ -25,7 +25,7 @@ export async function runCommand(command: "run" | "prior" | "phase-diagram", con
     const file = join(folder, "case.json");
     if (content !== undefined) await writeFile(file, typeof content === "string" ? content : JSON.stringify(content));
     const out = join(folder, "out");
-    const { status, stdout, stderr } = await capture([command, file, "--out", out, "--workers", "0", ...extra]);
+    const { status, stdout, stderr } = await capture([command, file, "--out", out, ...(extra.includes("--workers") ? [] : ["--workers", "0"]), ...extra]);
     const name = { run: "result.json", prior: "prior.json", "phase-diagram": "phase.json" }[command];
     const read = async (path: string): Promise<string | undefined> => (existsSync(path) ? readFile(path, "utf8") : undefined);
     const text = await read(join(out, name));

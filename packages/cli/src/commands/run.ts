@@ -22,7 +22,7 @@ export async function runRunCommand(file: string, folder: string, options: Commo
   const plan = planExperiment(experiment, data, registry, sweepKeys);
 
   const progress = createProgress(!options.quiet);
-  const { run, close } = await openRun({ registry, seed: experiment.seed, progress, ...options });
+  const { run, close } = await openRun({ registry, seed: experiment.seed, progress, points: data.train.inputs.shape[0], ...options });
   let results: StepOutcome[] | undefined;
   try {
     results = await runPlan(plan, run, progress.stage);
