@@ -22,6 +22,7 @@ const cases: Record<string, { x: Matrix; temperatures: number[]; biases: number[
   "repeated points, T = 0": { x: rows(wide, [...range(30), ...range(10)]), temperatures: [0], biases: [0, 0.7], inRange: true },
   "fewer features than points": { x: normals(40, 6, 2), temperatures: [1e-3, 0.1], biases: [0, 0.7] },
   "fewer features than points, T = 0": { x: normals(40, 6, 2), temperatures: [0], biases: [0, 0.7], inRange: true },
+  "rank between P/4 and P/2": { x: normals(40, 15, 12), temperatures: [1e-3, 0.1], biases: [0, 0.7] },
   "orthogonal inputs: one eigenvalue": { x: identity(24), temperatures: [0, 0.1], biases: [0, 0.7] },
 };
 /** Targets of m problems; in the range of the kernel where T = 0 asks for it. */
@@ -99,6 +100,20 @@ describe("one output from a reduced kernel", () => {
     expectClose(complete.values, spectrum.values, { absolute: 1e-13 });
     const back = (v: typeof spectrum) => gram({ data: v.vectors.data.map((value, at) => value * Math.sqrt(v.values[at % v.values.length]!)), shape: v.vectors.shape });
     expectClose(back(complete), kernel, { absolute: 1e-13 });
+  });
+
+  it("one point, two points, and inputs that are all zero", () => {
+    for (const kernel of [[[2]], [[0]], [[1, 0.3], [0.3, 2]], [[0, 0], [0, 0]], [[1, 1], [1, 1]], [[0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]].map((rows) => matrixFromRows(rows))) {
+      const y = normals(kernel.shape[0], 1, 13);
+      for (const bias of [0, 0.4]) {
+        const found = integrateScalarPosterior(law, scalarProblems(reduceKernel(kernel, { lowRank: true }), y, 0.1, bias)[0]!.data);
+        const expected = integrateScalarPosterior(law, scalarData(spectralProblem(kernel, y, 0.1, { readout: bias, hidden: false })));
+        expectClose(found.logEvidence, expected.logEvidence, { relative: 1e-12 });
+        const cross: Matrix = { data: kernel.data.subarray(0, kernel.shape[0]), shape: [kernel.shape[0], 1] };
+        const { mean, variance } = predictReduced({ kernel: reduceKernel(kernel), targets: y.data, temperature: 0.1, readoutBias: bias }, found, cross, Float64Array.of(kernel.data[0]!));
+        expect(Number.isFinite(mean[0]) && variance[0]! >= 0).toBe(true);
+      }
+    }
   });
 
   it("names what is wrong", () => {

@@ -9,12 +9,13 @@ import { checkKernel, lowRankSpectrum, positiveSpectrum, type Spectrum } from ".
 export type ReducedKernel = { readonly form: Tridiagonalisation } | { readonly spectrum: Spectrum };
 
 /**
- * Reduces K (P × P): 4P³/3 flops, 40 % of an eigendecomposition or less; `lowRank` as in `spectrumOf`, for T > 0 only.
+ * Reduces K (P × P): 4P³/3 flops, 40 % of an eigendecomposition or less. `lowRank`, for T > 0 only: a pivoted Cholesky
+ * factor as in `spectrumOf`, but only up to rank P/4, from where on it is slower.
  * @throws FinitewidthError: see `checkKernel`.
  */
 export function reduceKernel(kernel: Matrix, options: { readonly lowRank?: boolean } = {}): ReducedKernel {
   checkKernel(kernel);
-  const spectrum = options.lowRank ? lowRankSpectrum(kernel) : undefined;
+  const spectrum = options.lowRank ? lowRankSpectrum(kernel, Math.floor(kernel.shape[0] / 4)) : undefined;
   return spectrum === undefined ? { form: tridiagonalise(kernel) } : { spectrum };
 }
 

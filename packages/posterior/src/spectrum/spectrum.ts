@@ -36,16 +36,14 @@ export function checkKernel(kernel: Matrix, path = "kernel"): void {
  */
 export function spectrumOf(kernel: Matrix, options: { readonly lowRank?: boolean } = {}): Spectrum {
   checkKernel(kernel);
-  return (options.lowRank ? lowRankSpectrum(kernel) : undefined) ?? positiveSpectrum(symmetricEigen(kernel));
+  return (options.lowRank ? lowRankSpectrum(kernel, Math.floor(kernel.shape[0] / 2)) : undefined) ?? positiveSpectrum(symmetricEigen(kernel));
 }
 
-/** The spectrum through a pivoted Cholesky factor where the rank of K (checked already) is at most P/2; undefined where it is higher. O(P r²). */
-export function lowRankSpectrum(kernel: Matrix): Spectrum | undefined {
-  const n = kernel.shape[0];
-  const half = Math.floor(n / 2);
-  // the leading block alone, an eighth of the work, decides unless points repeat
-  if (isClearlyOfRank(block(kernel, 0, half + 1, 0, half + 1), half + 1) || isClearlyOfRank(kernel, half + 1)) return undefined;
-  const factor = pivotedCholesky(kernel, half);
+/** The spectrum through a pivoted Cholesky factor where the rank of K (checked already) is at most `limit` < P; undefined where it is higher. O(P r²). */
+export function lowRankSpectrum(kernel: Matrix, limit: number): Spectrum | undefined {
+  // the leading block alone, an eighth of the work or less, decides unless points repeat
+  if (isClearlyOfRank(block(kernel, 0, limit + 1, 0, limit + 1), limit + 1) || isClearlyOfRank(kernel, limit + 1)) return undefined;
+  const factor = pivotedCholesky(kernel, limit);
   return factor === undefined ? undefined : spectrumOfFactor(factor);
 }
 
