@@ -17,7 +17,7 @@ const column = (y: Matrix, j: number): Matrix => ({ data: Float64Array.from({ le
 
 const wide = normals(40, 60, 1);
 const cases: Record<string, { x: Matrix; temperatures: number[]; biases: number[]; inRange?: boolean }> = {
-  "full rank": { x: wide, temperatures: [0, 1e-6, 0.1, 10], biases: [0, 0.7] },
+  "full rank": { x: wide, temperatures: [0, 1e-6, 0.1], biases: [0, 0.7] },
   "repeated points": { x: rows(wide, [...range(30), ...range(10)]), temperatures: [1e-6, 0.1], biases: [0, 0.7] },
   "repeated points, T = 0": { x: rows(wide, [...range(30), ...range(10)]), temperatures: [0], biases: [0, 0.7], inRange: true },
   "fewer features than points": { x: normals(40, 6, 2), temperatures: [1e-3, 0.1], biases: [0, 0.7] },
@@ -29,7 +29,7 @@ const cases: Record<string, { x: Matrix; temperatures: number[]; biases: number[
 const targetsOf = (x: Matrix, m: number, inRange = false): Matrix => (inRange ? multiplyTransposedRight(x, normals(m, x.shape[1], 3)) : normals(x.shape[0], m, 3));
 
 describe("one output from a reduced kernel", () => {
-  const law = scalarLaw([30, 20], [1, 1.3]);
+  const law = scalarLaw([60, 70], [1, 1.3]);
   for (const [name, { x, temperatures, biases, inRange }] of Object.entries(cases)) {
     it.each(temperatures.flatMap((temperature) => biases.map((bias) => ({ temperature, bias }))))(`${name}: evidence, posterior and predictions as with eigenvectors, %j`, ({ temperature, bias }) => {
       const kernel = covariance(x);
@@ -87,9 +87,9 @@ describe("one output from a reduced kernel", () => {
 
   it("many targets take the eigenvectors and give the same", () => {
     const kernel = reduceKernel(covariance(wide));
-    const targets = normals(40, 30, 8);
+    const targets = normals(40, 18, 8);
     const many = scalarProblems(kernel, targets, 0.1).map(({ data }) => integrateScalarPosterior(law, data).logEvidence);
-    const few = range(30).map((j) => integrateScalarPosterior(law, scalarProblems(kernel, column(targets, j), 0.1)[0]!.data).logEvidence);
+    const few = range(18).map((j) => integrateScalarPosterior(law, scalarProblems(kernel, column(targets, j), 0.1)[0]!.data).logEvidence);
     expectClose(many, few, { relative: 1e-12 });
   });
 
