@@ -5,7 +5,7 @@ import { get, multiplyAdd, put } from "./simd";
 export const TILE_ROWS: i32 = 4;
 export const TILE_COLUMNS: i32 = 4;
 // Cache blocks: a packed block of A (MC × KC) stays in the second-level cache, a panel of B (KC × 4) in the first.
-const MC: i32 = 192;
+const MC: i32 = 96;
 const KC: i32 = 256;
 const NC: i32 = 1024;
 
@@ -20,19 +20,19 @@ export const PANEL_ROWS: i32 = 24;
 
 // Bytes that `setWorkspace` needs.
 export function workspaceBytes(): usize {
-  return ((<usize>(MC * KC + KC * NC + TILE_ROWS * TILE_COLUMNS + PANEL_ROWS * PANEL_COLUMNS)) << 3) + stackBytes() + 256;
+  return ((<usize>(2 * MC * KC + KC * NC + TILE_ROWS * TILE_COLUMNS + PANEL_ROWS * PANEL_COLUMNS)) << 3) + stackBytes() + 256;
 }
 
 // Scratch of this thread: packed blocks, panels, and the parameters of nested jobs.
 export function setWorkspace(at: usize): void {
   packedA = at;
-  packedB = packedA + ((<usize>(MC * KC)) << 3);
+  packedB = packedA + ((<usize>(2 * MC * KC)) << 3);
   edgeTile = packedB + ((<usize>(KC * NC)) << 3);
   panel = edgeTile + ((<usize>(TILE_ROWS * TILE_COLUMNS)) << 3);
   setStack(panel + ((<usize>(PANEL_ROWS * PANEL_COLUMNS)) << 3));
 }
 
-// Scratch of this thread for up to MC·KC = 49152 numbers, free until the next product.
+// Scratch of this thread for up to 2·MC·KC = 49152 numbers, free until the next product.
 export function lineScratch(): usize {
   return packedA;
 }
@@ -47,7 +47,8 @@ export const WHOLE: i32 = 0;
 export const LOWER: i32 = 1;
 export const UPPER: i32 = 2;
 
-// Rows of A in panels of 4: the four entries of one column side by side, rows beyond m as zeros. Element (i, p) at a + i·rs + p·cs.
+// Rows of A in panels of 4: the four entries of one column side by side, twice each (a load that repeats a number takes two instructions),
+// rows beyond m as zeros. Element (i, p) at a + i·rs + p·cs.
 function packLeft(m: i32, k: i32, a: usize, rs: usize, cs: usize): void {
   let to = packedA;
   for (let i: i32 = 0; i < m; i += TILE_ROWS) {
@@ -55,18 +56,18 @@ function packLeft(m: i32, k: i32, a: usize, rs: usize, cs: usize): void {
     const rows = m - i;
     if (rows >= TILE_ROWS) {
       for (let p: i32 = 0; p < k; p++) {
-        store<f64>(to, load<f64>(from));
-        store<f64>(to, load<f64>(from + rs), 8);
-        store<f64>(to, load<f64>(from + 2 * rs), 16);
-        store<f64>(to, load<f64>(from + 3 * rs), 24);
+        v128.store(to, v128.load64_splat(from));
+        v128.store(to, v128.load64_splat(from + rs), 16);
+        v128.store(to, v128.load64_splat(from + 2 * rs), 32);
+        v128.store(to, v128.load64_splat(from + 3 * rs), 48);
         from += cs;
-        to += 32;
+        to += 64;
       }
     } else {
       for (let p: i32 = 0; p < k; p++) {
-        for (let r: i32 = 0; r < TILE_ROWS; r++) store<f64>(to + ((<usize>r) << 3), r < rows ? load<f64>(from + (<usize>r) * rs) : 0);
+        for (let r: i32 = 0; r < TILE_ROWS; r++) v128.store(to + ((<usize>r) << 4), r < rows ? v128.load64_splat(from + (<usize>r) * rs) : f64x2.splat(0));
         from += cs;
-        to += 32;
+        to += 64;
       }
     }
   }
@@ -119,19 +120,19 @@ function tile(k: i32, a: usize, b: usize, c: usize, ldc: usize, alpha: f64, beta
   for (let p: i32 = k; p > 0; p--) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
-    let x = v128.load64_splat(a);
+    let x = v128.load(a);
     c00 = multiplyAdd(x, b0, c00);
     c01 = multiplyAdd(x, b1, c01);
-    x = v128.load64_splat(a, 8);
+    x = v128.load(a, 16);
     c10 = multiplyAdd(x, b0, c10);
     c11 = multiplyAdd(x, b1, c11);
-    x = v128.load64_splat(a, 16);
+    x = v128.load(a, 32);
     c20 = multiplyAdd(x, b0, c20);
     c21 = multiplyAdd(x, b1, c21);
-    x = v128.load64_splat(a, 24);
+    x = v128.load(a, 48);
     c30 = multiplyAdd(x, b0, c30);
     c31 = multiplyAdd(x, b1, c31);
-    a += 32;
+    a += 64;
     b += 32;
   }
   const scaleBy = f64x2.splat(alpha);
@@ -188,7 +189,7 @@ function block(m: i32, n: i32, k: i32, right: usize, c: usize, ldc: usize, alpha
       const rows = min(TILE_ROWS, m - i);
       if (part == LOWER && j0 + j > i0 + i + rows - 1) continue;
       if (part == UPPER && j0 + j + columns - 1 < i0 + i) continue;
-      const a = packedA + ((<usize>i * <usize>k) << 3);
+      const a = packedA + ((<usize>i * <usize>k) << 4);
       const at = c + (<usize>i) * ldc + ((<usize>j) << 3);
       if (rows == TILE_ROWS && columns == TILE_COLUMNS) tile(k, a, b, at, ldc, alpha, beta);
       else edge(k, a, b, at, ldc, alpha, beta, rows, columns);
