@@ -17,3 +17,4 @@ export * from "./tridiagonal.js";
 export { createTurboWasmBackend } from "./wasm/turbo.js";
 export { createThreadedWasmBackend, createWasmBackend, type ThreadedBackend } from "./wasm/create.js";
 export type { WasmOptions } from "./wasm/instance.js";
+export { createWorkspace, type ProductOptions, type Workspace } from "./workspace.js";

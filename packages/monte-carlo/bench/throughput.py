@@ -1,4 +1,4 @@
-"""Gradients per second of CPU time of the same log density in NumPy; argument: full or collapsed."""
+"""Gradients per second of CPU time of the same log density in NumPy; arguments: full or collapsed, P."""
 import sys
 import time
 
@@ -11,7 +11,7 @@ except ImportError:
 
     erf = np.vectorize(scalar_erf, otypes=[float])
 
-P, N0, N, T = 100, 100, 200, 0.1
+P, N0, N, T = int(sys.argv[2]), 100, 200, 0.1
 rng = np.random.default_rng(1)
 X = rng.standard_normal((P, N0)) / np.sqrt(N0)
 Y = rng.standard_normal((P, 1))
@@ -31,12 +31,25 @@ def collapsed(theta):
     W = theta.reshape(N, N0)
     h = X @ W.T
     phi = erf(h) / np.sqrt(N)
+    if P > N:
+        return collapsed_by_features(theta, h, phi)
     L = np.linalg.cholesky(phi @ phi.T + T * np.eye(P))
     Li = np.linalg.inv(L)
     R = Li.T @ (Li @ Y)
     cotangent = R @ (R.T @ phi) - Li.T @ (Li @ phi)
     bar = cotangent * (2 / np.sqrt(np.pi * N)) * np.exp(-h * h)
     value = -0.5 * theta @ theta - 0.5 * (Y.T @ R)[0, 0] - np.log(np.diag(L)).sum()
+    return value, (bar.T @ X).ravel() - theta
+
+
+def collapsed_by_features(theta, h, phi):
+    L = np.linalg.cholesky(phi.T @ phi + T * np.eye(N))
+    Li = np.linalg.inv(L)
+    inverse = Li.T @ Li
+    w = inverse @ (phi.T @ Y)
+    R = (Y - phi @ w) / T
+    bar = (R @ w.T - phi @ inverse) * (2 / np.sqrt(np.pi * N)) * np.exp(-h * h)
+    value = -0.5 * theta @ theta - 0.5 * (T * (R * R).sum() + (w * w).sum()) - np.log(np.diag(L)).sum()
     return value, (bar.T @ X).ravel() - theta
 
 

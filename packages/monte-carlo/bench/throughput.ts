@@ -1,5 +1,5 @@
-// Gradients per second of the posterior sampler, N0 = 100, N = 200, P = 100, erf, against the same density in NumPy, in alternating rounds.
-// Run: npx tsx --conditions @finitewidth/source bench/throughput.ts   (PYTHON: an interpreter with numpy and scipy, by default /usr/bin/python3)
+// Gradients per second of the posterior sampler, N0 = 100, N = 200, erf, against the same density in NumPy, in alternating rounds.
+// Run: node --conditions @finitewidth/source --import ../../tools/ts-preload.mjs bench/throughput.ts [P, by default 100]   (PYTHON: an interpreter with numpy and scipy, by default /usr/bin/python3)
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { createProblem, createRegistry, resolveNetwork } from "@finitewidth/core";
@@ -8,7 +8,7 @@ import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { collapsedDensity, fullDensity, type SamplingProblem } from "../src/index.js";
 
-const [P, N0, N] = [100, 100, 200];
+const [P, N0, N] = [Number(process.argv[2] ?? 100), 100, 200];
 const registry = createRegistry([activations, fullyConnected]);
 const random = stream(1);
 const normal = (rows: number, columns: number) => ({ data: random.normals(new Float64Array(rows * columns)), shape: [rows, columns] as const });
@@ -27,8 +27,8 @@ function rate(density: ReturnType<typeof fullDensity>): number {
   const { user, system } = process.cpuUsage(start);
   return (1e6 * count) / (user + system);
 }
-const numpy = (kind: string): number => Number(execFileSync(process.env["PYTHON"] ?? "/usr/bin/python3", [fileURLToPath(new URL("throughput.py", import.meta.url)), kind], { encoding: "utf8", env: { ...process.env, OPENBLAS_NUM_THREADS: "1" } }));
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+const numpy = (kind: string): number => Number(execFileSync(process.env["PYTHON"] ?? "/usr/bin/python3", [fileURLToPath(new URL("throughput.py", import.meta.url)), kind, String(P)], { encoding: "utf8", env: { ...process.env, OPENBLAS_NUM_THREADS: "1" } }));
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 for (const [kind, density] of [["full", fullDensity(sampling)], ["collapsed", collapsedDensity(sampling)]] as const) {
   const rounds = Array.from({ length: 5 }, () => ({ ours: rate(density), theirs: numpy(kind) }));

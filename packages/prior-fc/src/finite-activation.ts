@@ -1,70 +1,59 @@
-import type { Activation } from "@finitewidth/core";
-import { mapErf, mapExp } from "@finitewidth/linalg";
+import type { Activation, Matrix } from "@finitewidth/core";
+import type { Workspace } from "@finitewidth/linalg";
 
-/** φ and φ′ over whole arrays. Plain loops: `map` with a closure takes several times as long. */
+/** φ and φ′ over matrices of a workspace. Plain loops: `map` with a closure takes several times as long. */
 export interface ArrayActivation {
-  /** c φ(h), a fresh array. */
-  values(h: Float64Array, c: number): Float64Array;
-  /** c φ′(h) ∘ bar, a fresh array. */
-  backward(h: Float64Array, bar: Float64Array, c: number): Float64Array;
+  /** out := c φ(h). */
+  values(h: Matrix, c: number, out: Matrix): void;
+  /** out := c φ′(h). */
+  slopes(h: Matrix, c: number, out: Matrix): void;
 }
 
-/** The activation over arrays; erf by the vectorised maps of linalg. */
-export function arrayActivation(activation: Activation): ArrayActivation {
+/** The activation over arrays; erf by the vectorised maps of the workspace. */
+export function arrayActivation(activation: Activation, workspace: Workspace): ArrayActivation {
   switch (activation.name) {
     case "identity":
-      return { values: scaledCopy, backward: (_h, bar, c) => scaledCopy(bar, c) };
+      return { values: scaledCopy, slopes: (_h, c, out) => void out.data.fill(c) };
     case "relu":
-      return { values: rectified, backward: rectifiedBackward };
+      return { values: rectified, slopes: rectifiedSlopes };
     case "erf":
-      return { values: errorFunction, backward: errorFunctionBackward };
+      return {
+        values: (h, c, out) => {
+          out.data.set(h.data);
+          workspace.map("erf", out);
+          scaledCopy(out, c, out);
+        },
+        slopes: (h, c, out) => {
+          gaussianExponents(h.data, Math.log((2 * c) / Math.sqrt(Math.PI)), out.data);
+          workspace.map("exp", out);
+        },
+      };
     default:
       return {
-        values: (h, c) => {
-          const out = new Float64Array(h.length);
+        values: ({ data: h }, c, { data: out }) => {
           for (let i = 0; i < out.length; i++) out[i] = c * activation.value(h[i]!);
-          return out;
         },
-        backward: (h, bar, c) => {
-          const out = new Float64Array(h.length);
-          for (let i = 0; i < out.length; i++) out[i] = c * activation.derivative(h[i]!) * bar[i]!;
-          return out;
+        slopes: ({ data: h }, c, { data: out }) => {
+          for (let i = 0; i < out.length; i++) out[i] = c * activation.derivative(h[i]!);
         },
       };
   }
 }
 
-/** c x, a fresh array. */
-export function scaledCopy(x: Float64Array, c: number): Float64Array {
-  const out = new Float64Array(x.length);
+/** out := c x. */
+export function scaledCopy({ data: x }: Matrix, c: number, { data: out }: Matrix): void {
   for (let i = 0; i < out.length; i++) out[i] = c * x[i]!;
-  return out;
 }
 
-function rectified(h: Float64Array, c: number): Float64Array {
-  const out = new Float64Array(h.length);
+function rectified({ data: h }: Matrix, c: number, { data: out }: Matrix): void {
   for (let i = 0; i < out.length; i++) out[i] = h[i]! > 0 ? c * h[i]! : 0;
-  return out;
 }
 
-function rectifiedBackward(h: Float64Array, bar: Float64Array, c: number): Float64Array {
-  const out = new Float64Array(h.length);
-  for (let i = 0; i < out.length; i++) out[i] = h[i]! > 0 ? c * bar[i]! : h[i]! < 0 ? 0 : 0.5 * c * bar[i]!;
-  return out;
+function rectifiedSlopes({ data: h }: Matrix, c: number, { data: out }: Matrix): void {
+  for (let i = 0; i < out.length; i++) out[i] = h[i]! > 0 ? c : h[i]! < 0 ? 0 : 0.5 * c;
 }
 
-function errorFunction(h: Float64Array, c: number): Float64Array {
-  const out = mapErf(h);
-  for (let i = 0; i < out.length; i++) out[i] = c * out[i]!;
-  return out;
-}
-
-/** φ′ = (2/√π) exp(−h²). */
-function errorFunctionBackward(h: Float64Array, bar: Float64Array, c: number): Float64Array {
-  const out = new Float64Array(h.length);
-  for (let i = 0; i < out.length; i++) out[i] = -h[i]! * h[i]!;
-  const slopes = mapExp(out);
-  const factor = (2 * c) / Math.sqrt(Math.PI);
-  for (let i = 0; i < out.length; i++) out[i] = factor * slopes[i]! * bar[i]!;
-  return out;
+/** Exponents of e^shift exp(−h²): a factor in the exponent costs no pass of its own. */
+function gaussianExponents(h: Float64Array, shift: number, out: Float64Array): void {
+  for (let i = 0; i < out.length; i++) out[i] = shift - h[i]! * h[i]!;
 }

@@ -1,5 +1,5 @@
 import { shapeError, type Activation, type FiniteNetwork, type FiniteNetworkState, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
+import { createWorkspace, gram } from "@finitewidth/linalg";
 import { arrayActivation, scaledCopy } from "./finite-activation.js";
 
 /** A layer's share of θ: `width` rows of `inner` weights, then one bias per unit when σ_b² > 0. */
@@ -13,15 +13,18 @@ interface LayerPlan {
   readonly biasScale: number;
 }
 
-/** What a layer read and made. */
+/** A layer in the workspace: what it reads, its weights and what it makes of them. */
 interface LayerState {
   /** scale · φ(hˡ⁻¹), P × N_{l−1}. */
   readonly read: Matrix;
+  readonly weights: Matrix;
   /** hˡ, P × N_l. */
   readonly preactivation: Matrix;
-}
-interface FullyConnectedState extends FiniteNetworkState {
-  readonly layers: readonly LayerState[];
+  /** Gradient of the weights. */
+  readonly gradient: Matrix;
+  /** φ′(hˡ) times the scale of the layer above, and the gradient with respect to hˡ. */
+  readonly slopes: Matrix;
+  readonly bar: Matrix;
 }
 
 function planLayers(network: FullyConnectedNetwork, features: number, outputs: number): readonly LayerPlan[] {
@@ -39,14 +42,30 @@ function planLayers(network: FullyConnectedNetwork, features: number, outputs: n
   });
 }
 
-function scaled(m: Matrix, factor: number): Matrix {
-  return { data: scaledCopy(m.data, factor), shape: m.shape };
+const left = { transposed: "left" } as const;
+const right = { transposed: "right" } as const;
+
+/** Everything that runs of a network need, laid out once: repeated runs copy θ in and the gradient out and allocate nothing. */
+function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Matrix) {
+  const rows = inputs.shape[0];
+  const workspace = createWorkspace([inputs.shape, ...plans.flatMap(({ width, inner }) => [[width, inner], [width, inner], ...Array.from({ length: 4 }, () => [rows, width] as const)] as const)]);
+  const [first, ...rest] = workspace.matrices;
+  scaledCopy(inputs, plans[0]!.scale, first!);
+  let read = first!;
+  const layers = plans.map((_, l): LayerState => {
+    const [weights, gradient, preactivation, activity, slopes, bar] = rest.slice(6 * l, 6 * l + 6) as [Matrix, Matrix, Matrix, Matrix, Matrix, Matrix];
+    const layer = { read, weights, preactivation, gradient, slopes, bar };
+    read = activity;
+    return layer;
+  });
+  return { workspace, layers, phi: arrayActivation(activation, workspace) };
 }
 
 /**
  * A fully connected network of finite width as a function of whitened parameters θ, all inputs at once: W = σ_w θ_W, b = σ_b θ_b. θ holds,
  * layer by layer, N_l × N_{l−1} weights (row-major) and then N_l biases when σ_b²(l) > 0; the readout likewise with D rows.
- * Cost: 2 P Σ N_{l−1} N_l flops forward, twice that backward. @throws FinitewidthError (code "shape") when θ has the wrong length.
+ * Matrices of a state are views of memory that the next forward run of the same network overwrites.
+ * Cost: 2 P Σ N_{l−1} N_l flops forward, twice that backward; 8 (2 Σ N_{l−1} N_l + P N_0 + 4 P Σ N_l) bytes from the first run on. @throws FinitewidthError (code "shape") when θ has the wrong length.
  * Source: docs/theories/monte-carlo.md.
  */
 export function finiteFullyConnected(network: FullyConnectedNetwork, activation: Activation, inputs: Matrix, outputs: number): FiniteNetwork {
@@ -55,65 +74,91 @@ export function finiteFullyConnected(network: FullyConnectedNetwork, activation:
   const hidden = plans.slice(0, -1);
   const readout = plans.at(-1)!;
   const parameters = readout.weights + outputs * readout.inner + (readout.biases === undefined ? 0 : outputs);
-  const phi = arrayActivation(activation);
-  const first = scaled(inputs, plans[0]!.scale);
-
-  const weightsOf = (theta: Float64Array, { weights, width, inner }: LayerPlan): Matrix => ({ data: theta.subarray(weights, weights + width * inner), shape: [width, inner] });
+  let laidOut: ReturnType<typeof layOut> | undefined;
+  // φ′ of the last forward run is worked out by its first pullback
+  let slopesReady = false;
+  const load = (theta: Float64Array, l: number): void => {
+    const { weights, width, inner } = plans[l]!;
+    laidOut!.layers[l]!.weights.data.set(theta.subarray(weights, weights + width * inner));
+  };
   /** read · Wᵀ + b. */
-  const affine = (theta: Float64Array, plan: LayerPlan, read: Matrix): Matrix => {
-    const out = multiplyTransposedRight(read, weightsOf(theta, plan));
-    if (plan.biases !== undefined) {
-      const { width, biases, biasScale } = plan;
+  const affine = (theta: Float64Array, l: number): Matrix => {
+    const { workspace, layers } = laidOut!;
+    const { read, weights, preactivation: out } = layers[l]!;
+    load(theta, l);
+    workspace.multiply(read, weights, out, right);
+    const { width, biases, biasScale } = plans[l]!;
+    if (biases !== undefined) {
       for (let i = 0; i < rows; i++) for (let j = 0; j < width; j++) out.data[i * width + j]! += biasScale * theta[biases + j]!;
     }
     return out;
   };
-  /** Gradient of the layer's own parameters from the gradient with respect to what it put out. */
-  const ownGradient = (plan: LayerPlan, read: Matrix, bar: Matrix, gradient: Float64Array): void => {
-    gradient.set(multiplyTransposedLeft(bar, read).data, plan.weights);
-    if (plan.biases !== undefined) {
-      const { width, biases, biasScale } = plan;
+  /** Gradient of the layer's own parameters from the gradient with respect to what it put out, its `bar`. */
+  const ownGradient = (l: number, gradient: Float64Array): void => {
+    const { workspace, layers } = laidOut!;
+    const { read, bar, gradient: own } = layers[l]!;
+    workspace.multiply(bar, read, own, left);
+    const { weights, width, biases, biasScale } = plans[l]!;
+    gradient.set(own.data, weights);
+    if (biases !== undefined) {
       gradient.fill(0, biases, biases + width);
       for (let i = 0; i < rows; i++) for (let j = 0; j < width; j++) gradient[biases + j]! += biasScale * bar.data[i * width + j]!;
     }
   };
-  /** `cotangent`: gradient with respect to the features. */
-  const backThroughHidden = (theta: Float64Array, layers: readonly LayerState[], cotangent: Matrix, gradient: Float64Array): void => {
-    let above = cotangent;
+  /** From the gradient with respect to the features, in the `bar` of the last hidden layer. */
+  const backThroughHidden = (theta: Float64Array, gradient: Float64Array): void => {
+    const { workspace, layers, phi } = laidOut!;
     for (let l = hidden.length - 1; l >= 0; l--) {
-      const plan = hidden[l]!;
-      const { read, preactivation } = layers[l]!;
-      const bar: Matrix = { data: phi.backward(preactivation.data, above.data, plans[l + 1]!.scale), shape: preactivation.shape };
-      ownGradient(plan, read, bar, gradient);
-      if (l > 0) above = multiply(bar, weightsOf(theta, plan));
+      const { preactivation, slopes, bar, weights } = layers[l]!;
+      if (!slopesReady) phi.slopes(preactivation, plans[l + 1]!.scale, slopes);
+      multiplyInto(bar.data, slopes.data);
+      ownGradient(l, gradient);
+      if (l > 0) {
+        load(theta, l);
+        workspace.multiply(bar, weights, layers[l - 1]!.bar);
+      }
     }
+    slopesReady = true;
   };
 
   return {
     parameters,
     readoutParameters: parameters - readout.weights,
     offsets: plans.map((plan) => plan.weights),
-    forward: (theta): FullyConnectedState => {
+    forward: (theta): FiniteNetworkState => {
       if (theta.length !== parameters) throw shapeError("theta", `${parameters} numbers`, `${theta.length}`);
-      const layers: LayerState[] = [];
-      let read = first;
-      for (const [l, plan] of hidden.entries()) {
-        const preactivation = affine(theta, plan, read);
-        layers.push({ read, preactivation });
-        read = { data: phi.values(preactivation.data, plans[l + 1]!.scale), shape: preactivation.shape };
-      }
+      const { layers, phi } = (laidOut ??= layOut(plans, activation, inputs));
+      slopesReady = false;
+      for (const l of hidden.keys()) phi.values(affine(theta, l), plans[l + 1]!.scale, layers[l + 1]!.read);
       return {
-        outputs: affine(theta, readout, read),
-        features: read,
-        layers,
+        outputs: affine(theta, hidden.length),
+        features: layers.at(-1)!.read,
         // what layer l + 1 reads is φ(hˡ) σ_w/√N_l
-        hiddenKernels: () => hidden.map((_, l) => scaled(gram(layers[l + 1]?.read ?? read), 1 / network.weightVariance[l + 1]!)),
+        hiddenKernels: () =>
+          hidden.map((_, l) => {
+            const kernel = gram(layers[l + 1]!.read);
+            scaledCopy(kernel, 1 / network.weightVariance[l + 1]!, kernel);
+            return kernel;
+          }),
       };
     },
-    pullback: (theta, state, cotangent, gradient) => {
-      ownGradient(readout, state.features, cotangent, gradient);
-      backThroughHidden(theta, (state as FullyConnectedState).layers, multiply(cotangent, weightsOf(theta, readout)), gradient);
+    pullback: (theta, _state, cotangent, gradient) => {
+      const { workspace, layers } = laidOut!;
+      const { bar, weights } = layers.at(-1)!;
+      bar.data.set(cotangent.data);
+      ownGradient(hidden.length, gradient);
+      load(theta, hidden.length);
+      if (hidden.length > 0) workspace.multiply(bar, weights, layers.at(-2)!.bar);
+      backThroughHidden(theta, gradient);
     },
-    pullbackFeatures: (theta, state, cotangent, gradient) => backThroughHidden(theta, (state as FullyConnectedState).layers, cotangent, gradient),
+    pullbackFeatures: (theta, _state, cotangent, gradient) => {
+      laidOut!.layers.at(-2)?.bar.data.set(cotangent.data);
+      backThroughHidden(theta, gradient);
+    },
   };
+}
+
+/** x := x ∘ y. */
+function multiplyInto(x: Float64Array, y: Float64Array): void {
+  for (let i = 0; i < x.length; i++) x[i]! *= y[i]!;
 }

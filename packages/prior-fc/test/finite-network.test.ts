@@ -65,13 +65,18 @@ describe.each(networks)("finite network: %s", (_name, fields, activation) => {
     const featureWeights: Matrix = { data: stream(3).normals(new Float64Array(state.features.data.length)), shape: state.features.shape };
     const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
     const gradient = new Float64Array(realised.parameters).fill(Number.NaN);
-    realised.pullback(theta, state, weights, gradient);
+    const fresh = realised.forward(theta);
+    realised.pullback(theta, fresh, weights, gradient);
     const featureGradient = new Float64Array(realised.parameters - realised.readoutParameters).fill(Number.NaN);
-    realised.pullbackFeatures(theta, state, featureWeights, featureGradient);
+    realised.pullbackFeatures(theta, fresh, featureWeights, featureGradient);
     const step = 1e-5;
     const stride = Math.max(1, Math.floor(realised.parameters / 60));
     for (let k = 0; k < realised.parameters; k += stride) {
-      const at = (sign: number) => realised.forward(theta.map((value, i) => (i === k ? value + sign * step : value)));
+      const at = (sign: number) => {
+        // the next run overwrites the arrays
+        const { outputs, features } = realised.forward(theta.map((value, i) => (i === k ? value + sign * step : value)));
+        return { outputs: { data: outputs.data.slice() }, features: { data: features.data.slice() } };
+      };
       const [plus, minus] = [at(1), at(-1)];
       expectClose(gradient[k]!, (dot(plus.outputs.data, weights.data) - dot(minus.outputs.data, weights.data)) / (2 * step), { relative: 1e-7, absolute: 1e-7 }, `θ[${k}]`);
       if (k < featureGradient.length) {

@@ -1,5 +1,6 @@
 import { FinitewidthError, type FiniteNetwork, type Matrix } from "@finitewidth/core";
 import type { LogDensity, LogLikelihood } from "@finitewidth/numerics";
+import { collapsedReadout, type CollapsedReadout } from "./collapsed-readout.js";
 import { conditionReadout, type ReadoutPosterior } from "./readout.js";
 
 /** A problem in standard scaling as the samplers see it. */
@@ -19,49 +20,54 @@ export function readoutAt(problem: SamplingProblem, theta: Float64Array, scratch
   return { readout: conditionReadout(state.features, readoutBias, targets, temperature), state };
 }
 
-const halfSquare = (x: Float64Array): number => {
+/** Subtracts the gradient of the prior's energy, θ, and returns that energy, ½|θ|². */
+function addPrior(theta: Float64Array, gradient: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! * x[i]!;
+  for (let i = 0; i < theta.length; i++) {
+    const value = theta[i]!;
+    gradient[i]! -= value;
+    sum += value * value;
+  }
   return 0.5 * sum;
-};
+}
+
+/** The readout integrated out at the hidden parameters θ: calls `then` with the likelihood, or returns NaN where there is none. */
+function collapsedEvaluation(problem: SamplingProblem, then: (readout: CollapsedReadout, logLikelihood: number, state: ReturnType<FiniteNetwork["forward"]>, full: Float64Array, theta: Float64Array, gradient: Float64Array) => number) {
+  const { network, targets, temperature, readoutBias } = problem;
+  const full = new Float64Array(network.parameters);
+  let readout: CollapsedReadout | undefined;
+  return (theta: Float64Array, gradient: Float64Array): number => {
+    try {
+      full.set(theta);
+      const state = network.forward(full);
+      readout ??= collapsedReadout(state.features.shape[1], readoutBias, targets, temperature);
+      const logLikelihood = readout.logLikelihood(state.features);
+      return Number.isFinite(logLikelihood) ? then(readout, logLikelihood, state, full, theta, gradient) : Number.NaN;
+    } catch (error) {
+      // an overflow far from the mass: the sampler counts it as a divergence and turns back
+      if (isNumerical(error)) return Number.NaN;
+      throw error;
+    }
+  };
+}
 
 /** −½|θ|² + log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters θ: the posterior with the readout integrated out. NaN where A is not positive definite. */
 export function collapsedDensity(problem: SamplingProblem): LogDensity {
   const { network } = problem;
-  const dimension = network.parameters - network.readoutParameters;
-  const full = new Float64Array(network.parameters);
   return {
-    dimension,
-    evaluate: (theta, gradient) => {
-      try {
-        const { readout, state } = readoutAt(problem, theta, full);
-        network.pullbackFeatures(full, state, readout.cotangent(), gradient);
-        for (let i = 0; i < dimension; i++) gradient[i]! -= theta[i]!;
-        return readout.logLikelihood - halfSquare(theta);
-      } catch (error) {
-        // an overflow far from the mass: the sampler counts it as a divergence and turns back
-        if (isNumerical(error)) return Number.NaN;
-        throw error;
-      }
-    },
+    dimension: network.parameters - network.readoutParameters,
+    evaluate: collapsedEvaluation(problem, (readout, logLikelihood, state, full, theta, gradient) => {
+      network.pullbackFeatures(full, state, readout.cotangent(), gradient);
+      return logLikelihood - addPrior(theta, gradient);
+    }),
   };
 }
 
 /** log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters alone, without gradient; NaN where A is not positive definite. */
 export function collapsedLikelihood(problem: SamplingProblem): LogLikelihood {
-  const { network } = problem;
-  const full = new Float64Array(network.parameters);
-  return {
-    dimension: network.parameters - network.readoutParameters,
-    evaluate: (theta) => {
-      try {
-        return readoutAt(problem, theta, full).readout.logLikelihood;
-      } catch (error) {
-        if (isNumerical(error)) return Number.NaN;
-        throw error;
-      }
-    },
-  };
+  const evaluate = collapsedEvaluation(problem, (_readout, logLikelihood) => logLikelihood);
+  const unused = new Float64Array(0);
+  return { dimension: problem.network.parameters - problem.network.readoutParameters, evaluate: (theta) => evaluate(theta, unused) };
 }
 
 /** Trouble of the linear algebra at extreme weights, not of the caller. */
@@ -84,8 +90,7 @@ export function fullDensity(problem: SamplingProblem): LogDensity {
         misfit += residual * residual;
       }
       network.pullback(theta, state, cotangent, gradient);
-      for (let i = 0; i < theta.length; i++) gradient[i]! -= theta[i]!;
-      return constant - (0.5 * misfit) / temperature - halfSquare(theta);
+      return constant - (0.5 * misfit) / temperature - addPrior(theta, gradient);
     },
   };
 }

@@ -78,12 +78,13 @@ export function* hamiltonianChain(
     xNew.set(x);
     gradientNew.set(gradient);
     let value = logDensity;
+    metric.addAdjoint(gradientNew, 0.5 * stepSize, momentum);
     for (let step = 0; step < count; step++) {
-      metric.addAdjoint(gradientNew, 0.5 * stepSize, momentum);
       metric.addForward(momentum, stepSize, xNew);
       value = evaluate(xNew, gradientNew);
       if (!Number.isFinite(value)) return Number.NaN;
-      metric.addAdjoint(gradientNew, 0.5 * stepSize, momentum);
+      // the half kicks that end one step and begin the next are one
+      metric.addAdjoint(gradientNew, step === count - 1 ? 0.5 * stepSize : stepSize, momentum);
     }
     return value;
   };
