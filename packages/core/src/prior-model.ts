@@ -112,7 +112,7 @@ export interface FiniteNetwork {
   pullbackFeatures(theta: Float64Array, state: FiniteNetworkState, cotangent: Matrix, gradient: Float64Array): void;
 }
 
-/** What a forward run leaves. Arrays may be reused by the next forward run of the same network. */
+/** What a forward run leaves. Arrays may be views of larger memory that the next forward run of the same network overwrites: copy what is to be kept. Pullbacks take the state of the last run. */
 export interface FiniteNetworkState {
   /** f(X), P × D. */
   readonly outputs: Matrix;
