@@ -3,6 +3,7 @@ import { addDiagonal, cholesky, multiply, multiplyTransposedRight, solveCholesky
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { collapsedDensity, conditionReadout, fullDensity, type SamplingProblem } from "../src/index.js";
+import { collapsedReadout } from "../src/posterior/collapsed-readout.js";
 import { randomMatrix, registry } from "./helpers.js";
 
 /** Everything by dense P × P algebra with A = T + σ_b² + ΦΦᵀ. */
@@ -65,11 +66,25 @@ describe.each([
   });
 
   it("cotangent is the derivative of the log likelihood", () => {
-    const found = conditionReadout(phi, bias, y, 0.3).cotangent();
+    const readout = collapsedReadout(F, bias, y, 0.3);
+    readout.logLikelihood(phi);
+    const found = readout.cotangent().data.slice();
     const step = 1e-5;
     for (let i = 0; i < phi.data.length; i++) {
-      const at = (sign: number) => conditionReadout({ data: phi.data.map((value, k) => (k === i ? value + sign * step : value)), shape: phi.shape }, bias, y, 0.3).logLikelihood;
-      expectClose(found.data[i]!, (at(1) - at(-1)) / (2 * step), { relative: 1e-6, absolute: 1e-6 });
+      const at = (sign: number) => readout.logLikelihood({ data: phi.data.map((value, k) => (k === i ? value + sign * step : value)), shape: phi.shape });
+      expectClose(found[i]!, (at(1) - at(-1)) / (2 * step), { relative: 1e-6, absolute: 1e-6 });
+    }
+  });
+
+  it("in place: the same log likelihood, again and again, and NaN for features that are not numbers", () => {
+    for (const t of [2, 0.01, 1e-6]) {
+      const readout = collapsedReadout(F, bias, y, t);
+      const tolerance = { relative: 1e-13 / Math.min(1, t) };
+      expectClose(readout.logLikelihood(phi), conditionReadout(phi, bias, y, t).logLikelihood, tolerance);
+      readout.cotangent();
+      expect(readout.logLikelihood({ data: phi.data.map((value, i) => (i === 1 ? Number.NaN : value)), shape: phi.shape })).toBeNaN();
+      const other = randomMatrix(P, F, 9);
+      expectClose(readout.logLikelihood(other), conditionReadout(other, bias, y, t).logLikelihood, tolerance);
     }
   });
 });

@@ -5,7 +5,7 @@ import { createWorkspace, type Workspace } from "@finitewidth/linalg";
 export interface CollapsedReadout {
   /** log N(Y | 0, A), all outputs; NaN where A is not positive definite. */
   logLikelihood(features: Matrix): number;
-  /** ∂ log N(Y | 0, A)/∂Φ at the features of the last `logLikelihood`, P × F; valid until the next one, and to be asked for once. */
+  /** ∂ log N(Y | 0, A)/∂Φ = (R Rᵀ − D A⁻¹)Φ, R = A⁻¹Y, at the features of the last `logLikelihood`, P × F; valid until the next one, and to be asked for once. */
   cotangent(): Matrix;
 }
 

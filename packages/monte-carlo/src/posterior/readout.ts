@@ -12,8 +12,6 @@ export interface ReadoutPosterior {
   readonly weights: Matrix;
   /** R = A⁻¹Y, P × D. */
   readonly residual: Matrix;
-  /** ∂ log N(Y | 0, A)/∂Φ = (R Rᵀ − D A⁻¹)Φ, P × F. */
-  cotangent(): Matrix;
   /** Moments of f = Φ′w at further inputs, from their features (P* × F): mean P* × D, variance of each output P*. */
   predict(features: Matrix): { readonly mean: Matrix; readonly variance: Float64Array };
   /** Covariance of one output between further inputs, P* × P*. */
@@ -76,14 +74,6 @@ export function conditionReadout(features: Matrix, bias: number, targets: Matrix
     logLikelihood,
     weights,
     residual,
-    cotangent: () => {
-      const direct = multiplyTransposedRight(residual, weights);
-      const explained = ofPoints ? solveCholesky(factor, phi) : multiply(phi, solveCholesky(factor, identity(size)));
-      const columns = features.shape[1];
-      const out = zeros(points, columns);
-      for (let i = 0; i < points; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = direct.data[i * size + j]! - outputs * explained.data[i * size + j]!;
-      return out;
-    },
     predict: (rows) => {
       const full = withBias(rows, bias);
       return { mean: multiply(full, weights), variance: varianceOf(full) };
