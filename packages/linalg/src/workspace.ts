@@ -71,8 +71,8 @@ function checked(kernels: Workspace): Workspace {
 }
 
 /**
- * A workspace with one matrix per shape. It follows the backend in use when it is made: the same build of the WebAssembly kernels on a
- * private memory of fixed size, or TypeScript. Numbers depend on the build alone, not on addresses or on other workspaces.
+ * A workspace with one matrix per shape. It follows the backend in use when it is made: the same build of the WebAssembly kernels
+ * (the best one beside other backends) on a private memory of fixed size, or TypeScript beside the reference. Numbers depend on the build alone, not on addresses or on other workspaces.
  * @throws FinitewidthError (code "input") for a size that is not a natural number, (code "memory") with the bytes needed when they cannot be had.
  */
 export function createWorkspace(shapes: readonly (readonly [number, number])[]): Workspace {
@@ -80,6 +80,7 @@ export function createWorkspace(shapes: readonly (readonly [number, number])[]):
     for (const [j, size] of shape.entries()) if (!(Number.isSafeInteger(size) && size >= 0)) throw inputError(`shapes[${i}][${j}]`, "an integer ≥ 0", size);
   }
   const { name } = backend();
-  const variant = name.startsWith("wasm-simd") ? "simd" : "relaxed";
-  return checked((name.startsWith("wasm-") ? wasmWorkspace(variant, shapes) : undefined) ?? referenceWorkspace(shapes));
+  if (name === "reference") return checked(referenceWorkspace(shapes));
+  const relaxed = name.startsWith("wasm-simd") ? undefined : wasmWorkspace("relaxed", shapes);
+  return checked(relaxed ?? wasmWorkspace("simd", shapes) ?? referenceWorkspace(shapes));
 }
