@@ -1,5 +1,5 @@
 import { count, parameters, pointer, setCount, setPointer, setStack, share, sharing, stackBytes } from "./parallel";
-import { get, multiplyAdd, put } from "./simd";
+import { get, multiplyAdd, put, scale, zeroDoubles } from "./simd";
 
 // Register tile: 4 rows × 4 columns, 8 accumulators. Taller tiles and unrolled loops made the engines spill registers (measured on V8 11.3 and 13.6).
 export const TILE_ROWS: i32 = 4;
@@ -210,8 +210,11 @@ const PIECES: i32 = 24;
  * diagonal crosses are written whole. Threads pack B together and share the pieces of C; the numbers do not depend on how many there are.
  */
 export function gemm(m: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, csa: usize, b: usize, rsb: usize, csb: usize, beta: f64, c: usize, ldc: usize, part: i32): void {
-  if (k == 0 && beta == 0) {
-    for (let i: i32 = 0; i < m; i++) memory.fill(c + (<usize>i) * ldc, 0, (<usize>n) << 3);
+  if (k == 0) {
+    for (let i: i32 = 0; i < m; i++) {
+      if (beta == 0) zeroDoubles(n, c + (<usize>i) * ldc);
+      else scale(n, beta, c + (<usize>i) * ldc);
+    }
     return;
   }
   const shared = sharing() && <f64>m * <f64>n * <f64>k >= SHARED_FROM;

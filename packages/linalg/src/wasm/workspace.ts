@@ -69,11 +69,6 @@ function operations(kernels: KernelExports, buffer: ArrayBuffer): Omit<Workspace
       const left = transposed === "left";
       const right = transposed === "right";
       const k = a.shape[left ? 0 : 1];
-      if (k === 0) {
-        // the kernel leaves C as it is when there is nothing to sum
-        for (let i = 0; i < out.data.length; i++) out.data[i] = beta === 0 ? 0 : beta * out.data[i]!;
-        return;
-      }
       const rowA = a.shape[1] * 8;
       const rowB = b.shape[1] * 8;
       kernels.gemm(m, n, k, alpha, address(a), left ? 8 : rowA, left ? rowA : 8, address(b), right ? 8 : rowB, right ? rowB : 8, beta, address(out), n * 8, parts.whole);
