@@ -81,7 +81,7 @@ function turboTable({ turbo }) {
 }
 
 // Measured by hand in the theories' packages; kept as it stands.
-const theories = /## What the theories gain[\s\S]*?(?=\n## |$)/.exec(readFileSync(join(workspace, "docs/benchmarks.md"), "utf8"))?.[0] ?? "";
+const theories = /## What the theories gain[\s\S]*?(?=\nNumPy |\n## |$)/.exec(readFileSync(join(workspace, "docs/benchmarks.md"), "utf8"))?.[0].trim() ?? "";
 
 const page = `# Benchmarks
 

@@ -4,5 +4,5 @@ export { cholesky, pivotValue } from "./cholesky";
 export { solveLower, solveLowerTransposed } from "./triangular";
 export { applyReflectors, applyReflectorsWork, tridiagonalise, tridiagonaliseWork } from "./tridiagonalise";
 export { tridiagonalEigen, tridiagonalEigenWork } from "./divide-and-conquer";
-export { crossKernel, crossKernelWork, erfTableLength, map, setErfTable, transpose } from "./maps";
+export { erfTableLength, kernelMap, map, setErfTable, transpose } from "./maps";
 export { normals, philoxWords, setZiggurat, zigguratLength } from "./normals";

@@ -1,6 +1,5 @@
 import { lineScratch } from "./gemm";
-import { count, parameters, pointer, setCount, setPointer, share, sharing } from "./parallel";
-import { get, multiplyAdd, put } from "./simd";
+import { get, multiplyAdd } from "./simd";
 
 // Kernel maps, one per activation; the numbers are those of src/wasm/exports.ts.
 const ERF: i32 = 0;
@@ -202,17 +201,6 @@ export function map(kind: i32, n: i32, x: usize): void {
 // Σ (c − c) over the entries read: 0, or NaN when one of them is not finite.
 let blemish: v128 = f64x2.splat(0);
 
-// Factor s with r = s_i s_j c and, for relu, √a: two lines of n numbers at `factors` and `roots`.
-function prepare(kind: i32, n: i32, variances: usize, factors: usize, roots: usize): void {
-  for (let i: i32 = 0; i < n; i++) {
-    const a = get(variances, i);
-    const root = sqrt(max(a, 0));
-    put(roots, i, root);
-    if (kind == ERF) put(factors, i, sqrt(2 / (1 + 2 * a)));
-    else put(factors, i, root > 0 ? 1 / root : 0);
-  }
-}
-
 // The kernel maps go over a row in short passes on lines that stay in the first-level cache: with all of it in one loop the engines run out
 // of registers.
 
@@ -274,66 +262,28 @@ const INVERSE_TWO_PI: f64 = 0.15915494309189535;
 
 // Numbers of a row that go through the passes together (an even number, so that lines of an odd length end a row).
 const LINE: i32 = 512;
-// Rows that a thread maps at a time, and the numbers from which that pays.
-const MAPPED_ROWS: i32 = 8;
-const SHARED_FROM: i32 = 16384;
 
-/** Numbers of workspace that `crossKernel` needs. */
-export function crossKernelWork(m: i32, n: i32): i32 {
-  return 3 * m + 2 * n + 1;
-}
-
-/** Covariance C between m and n variables := E φ(h_i)φ(h_j) in place, from their variances. False when an entry of C is not finite. */
-export function crossKernel(kind: i32, m: i32, n: i32, c: usize, rowVariances: usize, columnVariances: usize, work: usize): bool {
-  const rowFactors = work;
-  const rowRoots = rowFactors + ((<usize>m) << 3);
-  const factors = rowRoots + ((<usize>m) << 3);
-  // The last root is read in pairs, and what follows ignored
-  const roots = factors + ((<usize>n) << 3);
-  const blemishes = roots + ((<usize>(n + 1)) << 3);
-  prepare(kind, m, rowVariances, rowFactors, rowRoots);
-  prepare(kind, n, columnVariances, factors, roots);
-  const p = parameters();
-  setCount(p, 0, kind);
-  setCount(p, 1, m);
-  setCount(p, 2, n);
-  setPointer(p, 3, c);
-  setPointer(p, 4, rowFactors);
-  setPointer(p, 5, rowRoots);
-  setPointer(p, 6, factors);
-  setPointer(p, 7, roots);
-  setPointer(p, 8, blemishes);
-  const rows = sharing() && m * n >= SHARED_FROM ? MAPPED_ROWS : m;
-  setCount(p, 9, rows);
-  const pieces = (m + rows - 1) / max(rows, 1);
-  share(pieces, kernelPiece);
-  let sum: f64 = 0;
-  for (let piece: i32 = 0; piece < pieces; piece++) sum += get(blemishes, piece);
-  return sum == 0;
-}
-
-function kernelPiece(p: usize, piece: i32): void {
-  const kind = count(p, 0);
-  const n = count(p, 2);
-  const rows = count(p, 9);
-  const last = min(count(p, 1), (piece + 1) * rows);
-  const factors = pointer(p, 6);
+/**
+ * Covariance C between m and n variables, rows `stride` bytes apart, := E φ(h_i)φ(h_j) in place, with r = c f_i f_j from the factors of rows and
+ * columns and, for relu, the roots of their variances. False when an entry of C is not finite. On one thread: measured, two gain nothing.
+ */
+export function kernelMap(kind: i32, m: i32, n: i32, c: usize, stride: usize, rowFactors: usize, rowRoots: usize, factors: usize, roots: usize): bool {
   const correlations = lineScratch();
   const angles = correlations + (LINE << 3);
   blemish = f64x2.splat(0);
-  for (let i = piece * rows; i < last; i++) {
+  for (let i: i32 = 0; i < m; i++) {
     for (let j: i32 = 0; j < n; j += LINE) {
       const length = min(LINE, n - j);
       const offset = (<usize>j) << 3;
-      const row = pointer(p, 3) + ((<usize>i * <usize>n) << 3) + offset;
-      correlationLine(length, row, get(pointer(p, 4), i), factors + offset, correlations);
+      const row = c + (<usize>i) * stride + offset;
+      correlationLine(length, row, get(rowFactors, i), factors + offset, correlations);
       arcsinLine(length, correlations, angles);
-      if (kind == RELU) reluRow(length, row, get(pointer(p, 5), i), pointer(p, 7) + offset, correlations, angles);
+      if (kind == RELU) reluRow(length, row, get(rowRoots, i), roots + offset, correlations, angles);
       else if (kind == STEP) arcsineRow(length, row, angles, INVERSE_TWO_PI, 0.25);
       else arcsineRow(length, row, angles, 4 * INVERSE_TWO_PI, 0);
     }
   }
-  put(pointer(p, 8), piece, f64x2.extract_lane(blemish, 0) + f64x2.extract_lane(blemish, 1));
+  return f64x2.extract_lane(blemish, 0) + f64x2.extract_lane(blemish, 1) == 0;
 }
 
 /** The transpose of m × n numbers at `from`, n × m at `to`, in blocks that fit the first-level cache. */

@@ -18,7 +18,8 @@ const narrow = 4;
 // Numbers per block of the elementwise maps and of the kernel maps.
 const mapBlock = 8192;
 const kernelBlock = 65536;
-const bandRows = 64;
+const bandRows = 128;
+const stripRows = 32;
 
 /** The kernels as a backend: arguments copied into the arena, small problems left to `reference`. */
 export function wasmBackend(name: string, kernels: KernelExports, arena: Arena): Backend {
@@ -166,36 +167,43 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
   function crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array, out: Float64Array): boolean {
     const [m, n] = covariance.shape;
     const step = Math.max(1, Math.floor(kernelBlock / Math.max(n, 1)));
-    const [at, rows, columns, work] = arena.layout(`${step} rows of a kernel with ${n} columns`, [step * n, step, n, kernels.crossKernelWork(step, n)]);
-    put(columns, columnVariances);
+    const [at, rowFactors, rowRoots, factors, roots] = arena.layout(`${step} rows of a kernel with ${n} columns`, [step * n, m, m, n + 1, n + 1]);
+    putFactors(kind, rowVariances, rowFactors, rowRoots);
+    putFactors(kind, columnVariances, factors, roots);
     for (let i = 0; i < m; i += step) {
       const part = covariance.data.subarray(i * n, (i + step) * n);
-      const count = Math.min(step, m - i);
       put(at, part);
-      put(rows, rowVariances.subarray(i, i + count));
-      if (kernels.crossKernel(kernelCodes[kind], count, n, at, rows, columns, work) === 0) return false;
+      if (kernels.kernelMap(kernelCodes[kind], Math.min(step, m - i), n, at, n * 8, rowFactors + i * 8, rowRoots + i * 8, factors, roots) === 0) return false;
       out.set(arena.view(at, part.length), i * n);
     }
     return true;
   }
 
-  // Bands of the upper triangle: in, mapped, out, and out again transposed.
+  function putFactors(kind: KernelMap, variances: Float64Array, factors: number, roots: number): void {
+    put(factors, factorsOf(kind, variances));
+    put(roots, variances.map(Math.sqrt));
+  }
+
+  // Bands of the upper triangle: in and mapped by strips that stay in the second-level cache, then out, and out again transposed.
   function symmetricKernel(kind: KernelMap, covariance: Matrix, out: Float64Array): boolean {
     const n = covariance.shape[0];
     const variances = Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!);
-    const factors = factorsOf(kind, variances);
-    const [at, turnedAt, columns, work] = arena.layout(`${bandRows} rows of a kernel with ${n} columns`, [bandRows * n, bandRows * n, n, kernels.crossKernelWork(bandRows, n)]);
-    put(columns, variances);
+    const [at, turnedAt, factors, roots] = arena.layout(`${bandRows} rows of a kernel with ${n} columns`, [bandRows * n, bandRows * n, n + 1, n + 1]);
+    putFactors(kind, variances, factors, roots);
+    const scales = arena.view(factors, n);
     const band = arena.view(at, bandRows * n);
     const turned = rowViews(turnedAt, n, Math.min(bandRows, n));
     for (let i0 = 0; i0 < n; i0 += bandRows) {
       // Rows i0 … i0 + count, columns i0 … n
       const count = Math.min(bandRows, n - i0);
       const width = n - i0;
-      for (let i = 0; i < count; i++) band.set(covariance.data.subarray((i0 + i) * n + i0, (i0 + i + 1) * n), i * width);
-      const tail = columns + i0 * 8;
-      if (kernels.crossKernel(kernelCodes[kind], count, width, at, tail, tail, work) === 0) return false;
-      for (let i = 0; i < count; i++) band[i * width + i] = diagonalValue(kind, variances[i0 + i]!, variances[i0 + i]! * factors[i0 + i]! ** 2);
+      for (let s = 0; s < count; s += stripRows) {
+        const rows = Math.min(stripRows, count - s);
+        for (let i = s; i < s + rows; i++) band.set(covariance.data.subarray((i0 + i) * n + i0 + s, (i0 + i + 1) * n), i * width + s);
+        const [line, offset] = [at + (s * width + s) * 8, (i0 + s) * 8];
+        if (kernels.kernelMap(kernelCodes[kind], rows, width - s, line, width * 8, factors + offset, roots + offset, factors + offset, roots + offset) === 0) return false;
+      }
+      for (let i = 0; i < count; i++) band[i * width + i] = diagonalValue(kind, variances[i0 + i]!, variances[i0 + i]! * scales[i0 + i]! ** 2);
       kernels.transpose(count, width, at, turnedAt);
       const mirrored = count === bandRows ? turned : rowViews(turnedAt, width, count);
       for (let i = 0; i < count; i++) out.set(band.subarray(i * width + i, (i + 1) * width), (i0 + i) * n + i0 + i);

@@ -32,8 +32,7 @@ export interface KernelExports {
   setErfTable(at: number): void;
   map(kind: number, n: number, x: number): void;
   transpose(m: number, n: number, from: number, to: number): void;
-  crossKernelWork(m: number, n: number): number;
-  crossKernel(kind: number, m: number, n: number, c: number, rowVariances: number, columnVariances: number, work: number): number;
+  kernelMap(kind: number, m: number, n: number, c: number, stride: number, rowFactors: number, rowRoots: number, factors: number, roots: number): number;
 }
 
 /** Which tiles of C `gemm` computes. */
