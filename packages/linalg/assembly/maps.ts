@@ -1,8 +1,7 @@
 import { lineScratch } from "./gemm";
 import { get, multiplyAdd } from "./simd";
 
-// Kernel maps, one per activation; the numbers are those of src/wasm/exports.ts.
-const ERF: i32 = 0;
+// Kernel maps that are not (2/π) arcsin r, as are erf and sign; the numbers are those of src/wasm/exports.ts.
 const RELU: i32 = 1;
 const STEP: i32 = 2;
 
