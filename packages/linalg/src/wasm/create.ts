@@ -23,15 +23,16 @@ export function createWasmBackend(options: WasmOptions = {}): Backend | undefine
   return undefined;
 }
 
-/** A backend whose large products are shared among threads, and the function that ends them. */
+/** A backend whose large kernels are shared among threads, and the function that ends them. */
 export interface ThreadedBackend {
   readonly backend: Backend;
   close(): void;
 }
 
 /**
- * The WebAssembly backend with `threads` threads (the caller's included) that share its memory: products, and what is made of them, from
- * about n = 200. Results are those of one thread, bit for bit. For one large problem; many chains are better served by one worker each.
+ * The WebAssembly backend with `threads` threads (the caller's included) that share its memory: products, Cholesky factors, triangular solves,
+ * tridiagonal forms and eigenvectors from about n = 100 (docs/benchmarks.md). Pieces of work go to whoever is free, so a busy core costs
+ * nothing but the gain; results are those of one thread, bit for bit. For one large problem; many chains are better served by one worker each.
  * @throws FinitewidthError (code "input") for a number of threads that is not 1 … 64.
  * Undefined where WebAssembly memory cannot be shared (a page without cross-origin isolation) or workers do not start.
  */
