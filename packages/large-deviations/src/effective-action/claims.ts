@@ -10,7 +10,7 @@ type StatedErrors = { readonly [Quantity in "mean" | "variance" | "train" | "ker
 /**
  * None for φ = identity with one hidden layer and one output averaged over Q; O(1/N) for its saddle; otherwise relative errors, as fractions of the
  * largest entry, measured against sampled networks at α = P/N between 0.5 and 4 (docs/theories/effective-action.md, "When to trust it"); they grow with
- * α above 1. The predictive mean is claimed for odd activations with one hidden layer at α ≤ 1, their hidden kernel at α ≤ 2: elsewhere the
+ * α above 1. The predictive mean is claimed for one output, odd activations and one hidden layer at α ≤ 1, their hidden kernel at α ≤ 2: elsewhere the
  * error is as large as what a wrong width or variance changes, so that a comparison could not fail. The cumulant correction divides the error of the
  * mean by three or more.
  */
@@ -30,7 +30,7 @@ function errorsOf(setting: Setting, options: EffectiveActionOptions): StatedErro
   const train = growing(0.05, 0.5);
   if (load > 2) return { variance, train };
   const kernel = growing(0.12, 1);
-  return load > 1 ? { variance, train, kernel } : { mean: { relative: (corrected ? 0.05 : 0.15) * Math.max(load, 0.3) }, variance, train, kernel };
+  return load > 1 || setting.problem.targets.shape[1] > 1 ? { variance, train, kernel } : { mean: { relative: (corrected ? 0.05 : 0.15) * Math.max(load, 0.3) }, variance, train, kernel };
 }
 
 /** A stated error beyond this fraction of the value is no claim: not even a wrong variance of the weights would contradict it. */
