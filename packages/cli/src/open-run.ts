@@ -22,6 +22,8 @@ export interface RunSettings {
 
 // From this many points on: at 2000 a fit of eigenvectors takes about four fifths of the time on two threads, at 300 nothing is gained.
 const threadedFrom = 500;
+// Work is cut into some twenty pieces: more threads than this have little to do.
+const mostThreads = 8;
 
 /** A command's run and what to do when it has ended. */
 export interface OpenRun {
@@ -35,7 +37,7 @@ export async function openRun({ registry, seed, workers, signal, out, resume, pr
   const store = fileChunkStore(join(out, ".chunks"));
   if (!resume) await store.clear();
   const pool = poolRun({ registry, seed, workers, signal, onProgress: progress.advance });
-  const threads = workers > 1 && points >= threadedFrom ? await createThreadedWasmBackend(workers) : undefined;
+  const threads = workers > 1 && points >= threadedFrom ? await createThreadedWasmBackend(Math.min(workers, mostThreads)) : undefined;
   const previous = threads && setBackend(threads.backend);
   return {
     run: resumable(pool, store),
