@@ -117,6 +117,17 @@ describe("degenerate inputs", () => {
     }
   });
 
+  it("equal inputs make kernels singular at every layer: the nodes do not see their rounding errors", async () => {
+    const inputs = matrixFromRows([[1, 0.5], [1, 0.5], [-0.3, 1], [2, 0.1]]);
+    for (const activation of ["erf", "relu"]) {
+      for (const first of [1, 1.01, 1.02, 1.03]) {
+        const { posterior } = await solve(problem({ network: net({ activation, widths: [9, 3] }), inputs, targets: matrixFromRows([[first], [0.8], [-1], [0.2]]), temperature: 0.5 }), { nodes: 9 });
+        const kernel = posterior.hiddenKernels![1]!;
+        expect(Math.abs(kernel.data[0]! - kernel.data[1]!), `${activation}, ${first}`).toBeLessThan(1e-8);
+      }
+    }
+  });
+
   it("T = 0 interpolates, and is rejected where the kernel is singular", async () => {
     const { posterior } = await solve(problem({ temperature: 0 }), variational);
     near(posterior.train!.mean, Y, 1e-12);

@@ -202,7 +202,10 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
   };
   const start = sampled && options.order === "full" && points > guided.points && !jumps(activation) ? guidedStart(activation, saddleProblem, beforeSweep) : undefined;
   const tolerance = points > 64 ? 1e-8 : 1e-10;
-  const first = (start && attempt(() => solve({ tolerance, beforeSweep, start }))) ?? solve({ tolerance, beforeSweep });
+  const begin = start && attempt(() => solve({ tolerance, beforeSweep, start }));
+  // where φ jumps, the rounding of equal inputs costs its square root
+  const loose = jumps(activation) ? attempt(() => solve({ tolerance, beforeSweep })) ?? solve({ tolerance: 1e-8, beforeSweep }) : undefined;
+  const first = begin ?? loose ?? solve({ tolerance, beforeSweep });
   const perAverage = isLinear(activation) || variational ? 20 * points ** 3 : 2 ** 15 * points ** 2;
   const { saddle, warning } = first.sweeps * network.widths.length * 2 * perAverage < cheapWork ? secondSolution(first, solve, beforeSweep) : { saddle: first };
   if (saddle.effectiveFraction < fraction.refused) {

@@ -55,7 +55,9 @@ export function symmetricRoot(kernel: Matrix): KernelRoot {
     for (let i = 0; i < n; i++) for (let k = 0; k < n; k++) scaled.data[i * n + k] = vectors.data[i * n + k]! * of(values[k]!);
     return multiply(scaled, transpose(vectors));
   };
-  const root = assemble((value) => Math.sqrt(Math.max(value, 0)));
+  // √λ/(1 + (δ/λ)²): eigenvalues that are rounding errors of 0 (equal inputs) go to 0 smoothly, where √λ would make 1e-8 of them
+  const noise = 8 * n * Number.EPSILON * largest;
+  const root = assemble((value) => (value > 0 ? Math.sqrt(value) / (1 + (noise / value) ** 2) : 0));
   let inverse: Matrix | undefined;
   const pseudoInverse = (): Matrix => (inverse ??= assemble((value) => (value > 1e-12 * largest ? 1 / Math.sqrt(value) : 0)));
   return {

@@ -174,11 +174,12 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
   return {
     averages(measure, want) {
       const sample = sampleTilted(activation, nodes, measure);
-      const controlled = combine(1, kernelMap(activation, sample.covariance), 1, weightedGram(sample.features, sample.differences));
-      // far from the solution the proposal can be so poor that the variate spoils positivity: then the plain sum
       const plain = (): Matrix => weightedGram(sample.features, sample.weights);
+      const varied = combine(1, kernelMap(activation, sample.covariance), 1, weightedGram(sample.features, sample.differences));
+      const controlled = jumps(activation) ? withEqualInputs(varied, plain(), measure.kernel) : varied;
       return {
-        secondMoment: !isPositive(controlled) ? plain() : jumps(activation) ? withEqualInputs(controlled, plain(), measure.kernel) : controlled,
+        // far from the solution the proposal can be so poor that the variate spoils positivity: then the plain sum
+        secondMoment: isPositive(controlled) ? controlled : plain(),
         ...(want.gradient ? { gradient: activation.smooth ? smoothGradient(activation, measure, sample) : whitenedGradient(sample) } : {}),
         cumulant: sample.cumulant,
         effectiveFraction: sample.effectiveFraction,
