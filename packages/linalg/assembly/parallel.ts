@@ -10,6 +10,8 @@ declare function fork(chunks: i32): void;
 /** Bytes of the parameters of one job, its chunk function first. */
 const FRAME: i32 = 160;
 const DEPTH: i32 = 8;
+/** The pool counts chunks in 16 bits. */
+const MOST_CHUNKS: i32 = 65535;
 
 let job: usize = 0;
 let stack: usize = 0;
@@ -50,7 +52,7 @@ export function parameters(): usize {
 
 export function share(chunks: i32, work: Chunk): void {
   const at = parameters();
-  if (threaded && depth == 0 && chunks > 1) {
+  if (threaded && depth == 0 && chunks > 1 && chunks <= MOST_CHUNKS) {
     store<usize>(at - 8, changetype<usize>(work));
     fork(chunks);
     return;

@@ -17,7 +17,8 @@ export interface ProductOptions {
 /**
  * Matrices that stay where the kernels work, and operations on them in place: nothing is copied and nothing allocated, for loops that do
  * the same small algebra thousands of times. Operands are the matrices of `matrices` or views of them (`subarray`); an output must not
- * overlap another operand. Not for threads: one workspace belongs to one caller.
+ * overlap another operand. Not for threads: one workspace belongs to one caller. Operations throw FinitewidthError (code "shape") for sizes that
+ * disagree and (code "input") for arrays from elsewhere.
  */
 export interface Workspace {
   /** "reference", "wasm-simd" or "wasm-relaxed". */
@@ -28,11 +29,11 @@ export interface Workspace {
   multiply(a: Matrix, b: Matrix, out: Matrix, options?: ProductOptions): void;
   /** Lower triangle of C := X Xᵀ, or Xᵀ X when `transposed`; entries above the diagonal are undefined. O(n²k). */
   gramLower(x: Matrix, out: Matrix, transposed?: boolean): void;
-  /** x := f(x) for every entry. */
+  /** x := f(x) for every entry. O(mn). */
   map(kind: ElementwiseMap, x: Matrix): void;
-  /** A := L with A = L Lᵀ, lower triangle read, zeros above the diagonal. Returns the first pivot that is not positive, or −1; A is undefined then. */
+  /** A := L with A = L Lᵀ, lower triangle read, zeros above the diagonal. Returns −1, or the first pivot that is not positive, and then A is undefined. O(n³/3). */
   cholesky(a: Matrix): number;
-  /** B := L⁻¹ B, or L⁻ᵀ B. */
+  /** B := L⁻¹ B, or L⁻ᵀ B, L n × n and B n × m. O(n²m). */
   solveTriangular(l: Matrix, b: Matrix, transposed?: boolean): void;
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createThreadedWasmBackend, createWasmBackend, type Backend, type ThreadedBackend } from "../src/index.js";
 import { maxDifference, randomMatrix, randomPositive, randomSymmetric } from "./matrices.js";
 
@@ -47,6 +47,13 @@ describe("threaded backend", () => {
       expect(await createThreadedWasmBackend(2)).toBeUndefined();
     } finally {
       globalThis.SharedArrayBuffer = original;
+    }
+  });
+  it("is undefined where the memory cannot be had or the kernels may not be compiled", async () => {
+    for (const error of [new RangeError("no memory"), new WebAssembly.CompileError("forbidden")]) {
+      const compile = vi.spyOn(WebAssembly, "compile").mockRejectedValue(error);
+      expect(await createThreadedWasmBackend(2)).toBeUndefined();
+      compile.mockRestore();
     }
   });
 });

@@ -201,11 +201,11 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
     return (exactVariational && attempt(() => solveVariationalSaddle(activation, saddleProblem, limited))) || solveSaddle(saddleProblem, limited);
   };
   const start = sampled && options.order === "full" && points > guided.points && !jumps(activation) ? guidedStart(activation, saddleProblem, beforeSweep) : undefined;
-  const tolerance = points > 64 ? 1e-8 : 1e-10;
-  const begin = start && attempt(() => solve({ tolerance, beforeSweep, start }));
+  const looseTolerance = 1e-8;
+  const tolerance = points > 64 ? looseTolerance : 1e-10;
+  const accurate = (): Saddle => solve({ tolerance, beforeSweep });
   // where φ jumps, the rounding of equal inputs costs its square root
-  const loose = jumps(activation) ? attempt(() => solve({ tolerance, beforeSweep })) ?? solve({ tolerance: 1e-8, beforeSweep }) : undefined;
-  const first = begin ?? loose ?? solve({ tolerance, beforeSweep });
+  const first = (start && attempt(() => solve({ tolerance, beforeSweep, start }))) ?? (jumps(activation) ? attempt(accurate) ?? solve({ tolerance: looseTolerance, beforeSweep }) : accurate());
   const perAverage = isLinear(activation) || variational ? 20 * points ** 3 : 2 ** 15 * points ** 2;
   const { saddle, warning } = first.sweeps * network.widths.length * 2 * perAverage < cheapWork ? secondSolution(first, solve, beforeSweep) : { saddle: first };
   if (saddle.effectiveFraction < fraction.refused) {
@@ -213,6 +213,7 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
   }
   const force = forceNumber(saddle.kernels.at(-1)!, saddle.data);
   const warnings = [...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction), ...(warning === undefined ? [] : [warning])];
+  if (saddle.residual > tolerance && jumps(activation)) warnings.push(`the equations are solved to a residual of ${saddle.residual.toExponential(1)} only; the activation "${activation.name}" jumps, and equal inputs round differently`);
   const error = sampled ? quadratureError(setting, options, context.seed, saddleProblem, saddle) : undefined;
   if (error !== undefined && error > warnedError) warnings.push(`the kernels carry an estimated quadrature error of ${(100 * error).toPrecision(2)} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`);
   const discrepancy = trainingDiscrepancy(saddle.data, temperature);

@@ -40,7 +40,7 @@ export function choleskyRoot(kernel: Matrix): KernelRoot {
 }
 
 /**
- * Symmetric root F = C^½, a continuous function of C up to the edge of the cone; directions with eigenvalues below 1e-12 of the largest are left
+ * Symmetric root F = C^½, a continuous function of C up to the edge of the cone, eigenvalues below 8Pε of the largest counting as 0; directions with eigenvalues below 1e-12 of the largest are left
  * out of the inverse. @throws FinitewidthError (code "not-positive-definite") for an eigenvalue below −1e-9 of the largest. O(P³).
  */
 export function symmetricRoot(kernel: Matrix): KernelRoot {

@@ -17,11 +17,14 @@ export function createWasmBackend(options: WasmOptions = {}): Backend | undefine
       const kernels = instantiate(new WebAssembly.Module(bytes), memory);
       return wasmBackend(`wasm-${variant}`, kernels, createArena(memory, workspaceAddress(kernels, 1), memoryLimit(options)));
     } catch (error) {
-      if (!(error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError || error instanceof RangeError)) throw error;
+      if (!isUnavailable(error)) throw error;
     }
   }
   return undefined;
 }
+
+// The engine may not compile, or has no memory to give.
+const isUnavailable = (error: unknown): boolean => error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError || error instanceof RangeError;
 
 /** A backend whose large kernels are shared among threads, and the function that ends them. */
 export interface ThreadedBackend {
@@ -34,20 +37,24 @@ export interface ThreadedBackend {
  * tridiagonal forms and eigenvectors from about n = 100 (docs/benchmarks.md). Pieces of work go to whoever is free, so a busy core costs
  * nothing but the gain; results are those of one thread, bit for bit. For one large problem; many chains are better served by one worker each.
  * @throws FinitewidthError (code "input") for a number of threads that is not 1 … 64.
- * Undefined where WebAssembly memory cannot be shared (a page without cross-origin isolation) or workers do not start.
+ * Undefined where WebAssembly memory cannot be shared (a page without cross-origin isolation) or had, or workers do not start.
  */
 export async function createThreadedWasmBackend(threads: number, options: WasmOptions = {}): Promise<ThreadedBackend | undefined> {
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= 64)) throw inputError("threads", "an integer from 1 to 64", threads);
   if (typeof WebAssembly === "undefined" || typeof SharedArrayBuffer === "undefined") return undefined;
   for (const { variant, bytes } of acceptedBuilds(options, true)) {
-    const memory = new WebAssembly.Memory({ initial: 64 * (1 + threads), maximum: 65536, shared: true });
-    const module = await WebAssembly.compile(bytes);
-    let pool: ThreadPool | undefined;
-    const kernels = instantiate(module, memory, (chunks) => pool!.fork(chunks));
-    pool = await startThreadPool(module, memory, kernels, threads);
-    if (pool === undefined) return undefined;
-    if (threads > 1) kernels.setThreaded(1);
-    return { backend: wasmBackend(`wasm-${variant}-${threads}-threads`, kernels, createArena(memory, workspaceAddress(kernels, threads), memoryLimit(options))), close: pool.close };
+    try {
+      const memory = new WebAssembly.Memory({ initial: 64 * (1 + threads), maximum: 65536, shared: true });
+      const module = await WebAssembly.compile(bytes);
+      let pool: ThreadPool | undefined;
+      const kernels = instantiate(module, memory, (chunks) => pool!.fork(chunks));
+      pool = await startThreadPool(module, memory, kernels, threads);
+      if (pool === undefined) return undefined;
+      if (threads > 1) kernels.setThreaded(1);
+      return { backend: wasmBackend(`wasm-${variant}-${threads}-threads`, kernels, createArena(memory, workspaceAddress(kernels, threads), memoryLimit(options))), close: pool.close };
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+    }
   }
   return undefined;
 }

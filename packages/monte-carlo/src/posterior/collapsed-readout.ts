@@ -1,5 +1,5 @@
 import type { Matrix } from "@finitewidth/core";
-import { createWorkspace, type Workspace } from "@finitewidth/linalg";
+import { createWorkspace, innerProduct, type Workspace } from "@finitewidth/linalg";
 
 /** log N(Y | 0, A) of A = T + σ_b² + ΦΦᵀ and its gradient, evaluated over and over: like `conditionReadout`, but in place. */
 export interface CollapsedReadout {
@@ -48,7 +48,7 @@ export function collapsedReadout(count: number, bias: number, targets: Matrix, t
     if (ofPoints) {
       residual.data.set(targets.data);
       workspace.solveTriangular(factor, residual);
-      const quadratic = sumOfSquares(residual);
+      const quadratic = innerProduct(residual, residual);
       workspace.solveTriangular(factor, residual, true);
       workspace.multiply(phi, residual, weights, left);
       return quadratic;
@@ -58,7 +58,7 @@ export function collapsedReadout(count: number, bias: number, targets: Matrix, t
     solveBoth(workspace, factor, weights);
     workspace.multiply(phi, weights, residual, { alpha: -1 / temperature, beta: 1 / temperature });
     // |y − f|²/T + |w|²: a sum of squares, no cancellation at small T
-    return temperature * sumOfSquares(residual) + sumOfSquares(weights);
+    return temperature * innerProduct(residual, residual) + innerProduct(weights, weights);
   };
   return {
     logLikelihood: (features) => {
@@ -86,10 +86,4 @@ export function collapsedReadout(count: number, bias: number, targets: Matrix, t
 function solveBoth(workspace: Workspace, factor: Matrix, b: Matrix): void {
   workspace.solveTriangular(factor, b);
   workspace.solveTriangular(factor, b, true);
-}
-
-function sumOfSquares({ data }: Matrix): number {
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += data[i]! * data[i]!;
-  return sum;
 }

@@ -1,5 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, gram, identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, solveLower, transpose, type Cholesky } from "@finitewidth/linalg";
+import { addDiagonal, cholesky, frobenius, gram, identity, innerProduct, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, solveLower, transpose, type Cholesky } from "@finitewidth/linalg";
 
 /**
  * What the data say about the readout when the hidden layers are fixed: f = Φ′w with w ~ N(0, 1) per output, y = f + N(0, T), so everything
@@ -31,12 +31,6 @@ function withBias(features: Matrix, bias: number): Matrix {
     out.data[i * (columns + 1) + columns] = bias;
   }
   return out;
-}
-
-function sumOfSquares({ data }: Matrix): number {
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += data[i]! * data[i]!;
-  return sum;
 }
 
 /** Squared norms of the columns. */
@@ -97,7 +91,7 @@ export function conditionReadout(features: Matrix, bias: number, targets: Matrix
       const means = multiplyTransposedLeft(hidden, hidden);
       // tr of the posterior covariance of the weights: F − tr ΦᵀA⁻¹Φ, or T tr M⁻¹, without the bias
       let spread = 0;
-      if (ofPoints) spread = columns - sumOfSquares(solveLower(factor.factor, features));
+      if (ofPoints) spread = columns - frobenius(solveLower(factor.factor, features)) ** 2;
       else {
         const inverse = columnNorms(solveLower(factor.factor, identity(size)));
         for (let j = 0; j < columns; j++) spread += temperature * inverse[j]!;
@@ -110,7 +104,7 @@ export function conditionReadout(features: Matrix, bias: number, targets: Matrix
     const factor = cholesky(addDiagonal(gram(x), t));
     const half = solveLower(factor.factor, y);
     const residual = solveCholesky(factor, y);
-    return { factor, residual, weights: multiplyTransposedLeft(x, residual), logDeterminant: factor.logDeterminant, quadratic: sumOfSquares(half) };
+    return { factor, residual, weights: multiplyTransposedLeft(x, residual), logDeterminant: factor.logDeterminant, quadratic: innerProduct(half, half) };
   }
   function byFeatures(x: Matrix, y: Matrix, t: number): Solution {
     const factor = cholesky(addDiagonal(gram(transpose(x)), t));
@@ -118,7 +112,7 @@ export function conditionReadout(features: Matrix, bias: number, targets: Matrix
     const fitted = multiply(x, weights);
     const residual: Matrix = { data: y.data.map((value, i) => (value - fitted.data[i]!) / t), shape: y.shape };
     // |y − f|²/T + |w|²: a sum of squares, no cancellation at small T
-    return { factor, residual, weights, logDeterminant: factor.logDeterminant + (points - size) * Math.log(t), quadratic: t * sumOfSquares(residual) + sumOfSquares(weights) };
+    return { factor, residual, weights, logDeterminant: factor.logDeterminant + (points - size) * Math.log(t), quadratic: t * innerProduct(residual, residual) + innerProduct(weights, weights) };
   }
 }
 
