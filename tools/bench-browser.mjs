@@ -1,5 +1,6 @@
-// The WebAssembly backend in a Vite build in Chromium, with and without cross-origin isolation: which backends there are, that they agree, the
-// size of the bundle. Fails when one of these is not as promised. Usage: node bench-browser.mjs [path of chromium, default /usr/bin/chromium]
+// The WebAssembly backend in a Vite build in Chromium, with and without cross-origin isolation: which backends there are, that they agree,
+// the size of the bundle. Fails when one of these is not as promised. Usage: node bench-browser.mjs [path of chromium, default
+// /usr/bin/chromium]
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
@@ -12,7 +13,12 @@ import { build } from "vite";
 const bundleLimit = 150_000;
 const root = join(dirname(fileURLToPath(import.meta.url)), "bench-browser");
 const outDir = mkdtempSync(join(tmpdir(), "linalg-bundle-"));
-await build({ root, logLevel: "warn", resolve: { conditions: ["@finitewidth/source"] }, build: { target: "es2022", outDir, emptyOutDir: true } });
+await build({
+  root,
+  logLevel: "warn",
+  resolve: { conditions: ["@finitewidth/source"] },
+  build: { target: "es2022", outDir, emptyOutDir: true },
+});
 const assets = readdirSync(join(outDir, "assets")).map((name) => readFileSync(join(outDir, "assets", name)));
 const bytes = assets.reduce((sum, asset) => sum + asset.length, 0);
 console.log(`bundle: ${bytes} bytes, ${assets.reduce((sum, asset) => sum + gzipSync(asset).length, 0)} compressed`);

@@ -1,7 +1,30 @@
 // One benchmark process: every kernel of @finitewidth/linalg beside ml-matrix and OpenBLAS (one thread), interleaved round by round.
 // CPU time of this process per call; a ratio is the median of the per-round ratios. Prints JSON. Started by bench.mjs.
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix as MlMatrix } from "ml-matrix";
-import { addDiagonal, affine, applyReflectors, backend, cholesky, createThreadedWasmBackend, createTurboWasmBackend, createWasmBackend, evaluateShifted, fillStreamNormals, gram, fusedKernelMap, mapArcsin, mapErf, mapExp, multiply, referenceBackend, solveCholesky, symmetricEigen, symmetricEigenvalues, symmetrise, tridiagonalise } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  affine,
+  applyReflectors,
+  backend,
+  cholesky,
+  createThreadedWasmBackend,
+  createTurboWasmBackend,
+  createWasmBackend,
+  evaluateShifted,
+  fillStreamNormals,
+  gram,
+  fusedKernelMap,
+  mapArcsin,
+  mapErf,
+  mapExp,
+  multiply,
+  referenceBackend,
+  solveCholesky,
+  symmetricEigen,
+  symmetricEigenvalues,
+  symmetrise,
+  tridiagonalise,
+} from "@finitewidth/linalg";
 import { loadOpenBlas } from "@finitewidth/linalg-native";
 import { stream } from "@finitewidth/random";
 
@@ -30,7 +53,8 @@ function compare(name, n, competitors, rounds, repeats) {
     }
   }
   const ratios = {};
-  for (const [who, values] of Object.entries(times)) if (who !== "finitewidth") ratios[who] = median(values.map((value, i) => value / times.finitewidth[i]));
+  for (const [who, values] of Object.entries(times))
+    if (who !== "finitewidth") ratios[who] = median(values.map((value, i) => value / times.finitewidth[i]));
   return { name, n, milliseconds: Object.fromEntries(Object.entries(times).map(([who, values]) => [who, median(values)])), ratios };
 }
 
@@ -50,22 +74,51 @@ function denseRows(n) {
   const ml = (m) => MlMatrix.from1DArray(n, n, m.data);
   const [mlA, mlSymmetric, mlPositive] = n <= 1000 ? [ml(a), ml(symmetric), ml(positive)] : [];
   const slowFrom = (limit, run) => (n > limit ? slow(run) : run);
-  const peers = (openblas, mlMatrix) => ({ ...(blas ? { openblas } : {}), ...(n <= 1000 && mlMatrix ? { "ml-matrix": slowFrom(200, mlMatrix) } : {}) });
+  const peers = (openblas, mlMatrix) => ({
+    ...(blas ? { openblas } : {}),
+    ...(n <= 1000 && mlMatrix ? { "ml-matrix": slowFrom(200, mlMatrix) } : {}),
+  });
   const rounds = n <= 500 ? 11 : n <= 1000 ? 7 : 5;
   const repeats = Math.max(1, Math.round(2e7 / n ** 3 / 0.2));
   return [
-    ["multiply", { finitewidth: () => multiply(a, a), ...peers(() => blas.dgemm(101, 111, 111, n, n, n, 1, a.data, n, a.data, n, 0, o, n), () => mlA.mmul(mlA)) }],
+    [
+      "multiply",
+      {
+        finitewidth: () => multiply(a, a),
+        ...peers(
+          () => blas.dgemm(101, 111, 111, n, n, n, 1, a.data, n, a.data, n, 0, o, n),
+          () => mlA.mmul(mlA),
+        ),
+      },
+    ],
     ["gram", { finitewidth: () => gram(a), ...peers(() => blas.dsyrk(101, 122, 111, n, n, 1, a.data, n, 0, o, n)) }],
-    ["cholesky", { finitewidth: () => cholesky(positive), ...peers(() => (o.set(positive.data), blas.dpotrf(letter("U"), int(n), o, int(n), int(0))), () => new CholeskyDecomposition(mlPositive)) }],
+    [
+      "cholesky",
+      {
+        finitewidth: () => cholesky(positive),
+        ...peers(
+          () => (o.set(positive.data), blas.dpotrf(letter("U"), int(n), o, int(n), int(0))),
+          () => new CholeskyDecomposition(mlPositive),
+        ),
+      },
+    ],
     [
       "tridiagonalise",
-      { finitewidth: () => tridiagonalise(symmetric), ...peers(() => (o.set(symmetric.data), blas.dsytrd(letter("U"), int(n), o, int(n), d, e, tau, work, int(work.length), int(0)))) },
+      {
+        finitewidth: () => tridiagonalise(symmetric),
+        ...peers(() => (o.set(symmetric.data), blas.dsytrd(letter("U"), int(n), o, int(n), d, e, tau, work, int(work.length), int(0)))),
+      },
     ],
     [
       "symmetricEigenvalues",
       {
         finitewidth: () => symmetricEigenvalues(symmetric),
-        ...peers(() => (o.set(symmetric.data), blas.dsyevd(letter("N"), letter("U"), int(n), o, int(n), d, work, int(work.length), integers, int(integers.length), int(0)))),
+        ...peers(
+          () => (
+            o.set(symmetric.data),
+            blas.dsyevd(letter("N"), letter("U"), int(n), o, int(n), d, work, int(work.length), integers, int(integers.length), int(0))
+          ),
+        ),
       },
     ],
     [
@@ -73,7 +126,10 @@ function denseRows(n) {
       {
         finitewidth: () => symmetricEigen(symmetric),
         ...peers(
-          () => (o.set(symmetric.data), blas.dsyevd(letter("V"), letter("U"), int(n), o, int(n), d, work, int(work.length), integers, int(integers.length), int(0))),
+          () => (
+            o.set(symmetric.data),
+            blas.dsyevd(letter("V"), letter("U"), int(n), o, int(n), d, work, int(work.length), integers, int(integers.length), int(0))
+          ),
           () => new EigenvalueDecomposition(mlSymmetric, { assumeSymmetric: true }),
         ),
       },
@@ -95,7 +151,13 @@ function orderParameterRow(n) {
     for (let i = 1; i <= 100; i++) evaluateShifted(t, i / 50, 0.1, rotated);
   }, 1);
   const direct = milliseconds(() => solveCholesky(cholesky(addDiagonal(kernel, 0.1)), y), 1);
-  return { n, tridiagonalise: reduction, "100 values of q": sweep, "one Cholesky and solve": direct, total: (reduction + sweep) / reduction };
+  return {
+    n,
+    tridiagonalise: reduction,
+    "100 values of q": sweep,
+    "one Cholesky and solve": direct,
+    total: (reduction + sweep) / reduction,
+  };
 }
 
 function mapRows(n) {
@@ -105,8 +167,20 @@ function mapRows(n) {
   const out = new Float64Array(n * n);
   const javaScript = (f) => slow(() => x.map(f));
   return [
-    ["erf kernel", { finitewidth: () => fusedKernelMap("erf", covariance, { out }), TypeScript: slow(() => referenceBackend.symmetricKernel("erf", covariance, out)) }],
-    ["relu kernel", { finitewidth: () => fusedKernelMap("relu", covariance, { out }), TypeScript: slow(() => referenceBackend.symmetricKernel("relu", covariance, out)) }],
+    [
+      "erf kernel",
+      {
+        finitewidth: () => fusedKernelMap("erf", covariance, { out }),
+        TypeScript: slow(() => referenceBackend.symmetricKernel("erf", covariance, out)),
+      },
+    ],
+    [
+      "relu kernel",
+      {
+        finitewidth: () => fusedKernelMap("relu", covariance, { out }),
+        TypeScript: slow(() => referenceBackend.symmetricKernel("relu", covariance, out)),
+      },
+    ],
     ["erf", { finitewidth: () => mapErf(x, out), TypeScript: slow(() => referenceBackend.map("erf", x, out)) }],
     ["exp", { finitewidth: () => mapExp(x, out), TypeScript: javaScript(Math.exp) }],
     ["arcsin", { finitewidth: () => mapArcsin(x, out), TypeScript: javaScript(Math.asin) }],
@@ -114,7 +188,8 @@ function mapRows(n) {
   ].map(([name, competitors]) => compare(name, n, competitors, 7, 1));
 }
 
-// Wall time, interleaved. On a shared machine only rounds in which both cores were free count, so the best rounds are given beside the medians.
+// Wall time, interleaved. On a shared machine only rounds in which both cores were free count, so the best rounds are given beside the
+// medians.
 async function threadRows(wanted) {
   const one = createWasmBackend();
   const two = await createThreadedWasmBackend(2);
@@ -142,7 +217,14 @@ async function threadRows(wanted) {
         }
       }
       const [best1, best2] = [single, double].map(({ times }) => Math.min(...times));
-      return { name, n, one: median(single.times), two: median(double.times), gain: median(single.times) / median(double.times), bestGain: best1 / best2 };
+      return {
+        name,
+        n,
+        one: median(single.times),
+        two: median(double.times),
+        gain: median(single.times) / median(double.times),
+        bestGain: best1 / best2,
+      };
     });
   });
   two.close();
@@ -158,7 +240,15 @@ function turboRows(wanted) {
     const a = normal(n, n);
     const o = new Float64Array(n * n);
     const peers = blas ? { openblas: () => blas.dgemm(101, 111, 111, n, n, n, 1, a.data, n, a.data, n, 0, o, n) } : {};
-    return [compare(turbo.name, n, { finitewidth: () => turbo.multiply(a, a, "none"), standard: () => standard.multiply(a, a, "none"), ...peers }, 7, 1)];
+    return [
+      compare(
+        turbo.name,
+        n,
+        { finitewidth: () => turbo.multiply(a, a, "none"), standard: () => standard.multiply(a, a, "none"), ...peers },
+        7,
+        1,
+      ),
+    ];
   });
 }
 

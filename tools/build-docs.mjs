@@ -14,16 +14,39 @@ const problems = [];
 
 /** The table of contents: section title and pages in order. */
 const sections = [
-  ["Guide", ["index.md", "guide/finite-width.md", "guide/choose-a-theory.md", "guide/experiment-files.md", "guide/packages.md", "guide/write-a-plugin.md", "troubleshooting.md"]],
+  [
+    "Guide",
+    [
+      "index.md",
+      "guide/finite-width.md",
+      "guide/choose-a-theory.md",
+      "guide/experiment-files.md",
+      "guide/packages.md",
+      "guide/write-a-plugin.md",
+      "troubleshooting.md",
+    ],
+  ],
   ["Theories", theoryPages()],
   ["Evidence", ["verification.md", "benchmarks.md", "compat.md"].filter((name) => existsSync(join(docs, name)))],
 ];
 
 /** All theory pages, the usual way to read them first. */
 function theoryPages() {
-  const order = ["nngp", "exact", "convolution", "effective-action", "large-deviation", "forward-backward", "criticality", "perturbative", "monte-carlo"];
+  const order = [
+    "nngp",
+    "exact",
+    "convolution",
+    "effective-action",
+    "large-deviation",
+    "forward-backward",
+    "criticality",
+    "perturbative",
+    "monte-carlo",
+  ];
   const rank = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
-  const names = readdirSync(join(docs, "theories")).filter((name) => name.endsWith(".md")).map((name) => name.slice(0, -3));
+  const names = readdirSync(join(docs, "theories"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => name.slice(0, -3));
   return names.sort((a, b) => rank(a) - rank(b) || a.localeCompare(b)).map((name) => `theories/${name}.md`);
 }
 
@@ -54,10 +77,20 @@ markdown.renderer.rules.math = (tokens, index, _options, env) => {
 };
 /** Plain-text formulas: x_l, σ_w², C^{L+1} with real subscripts and superscripts. */
 const script = String.raw`(\{[^{}]+\}|[a-z\d]+|[A-Z]|[α-ωΑ-Ω])`;
-const scripts = [[new RegExp(`(?<=[\\p{L}\\p{M}′″⁗²³⁴⟩)\\]>])_${script}`, "gu"), "sub"], [new RegExp(`(?<=[\\p{L}\\p{M}′″⁗\\d⟩)\\]>])\\^${script}`, "gu"), "sup"]];
+const scripts = [
+  [new RegExp(`(?<=[\\p{L}\\p{M}′″⁗²³⁴⟩)\\]>])_${script}`, "gu"), "sub"],
+  [new RegExp(`(?<=[\\p{L}\\p{M}′″⁗\\d⟩)\\]>])\\^${script}`, "gu"), "sup"],
+];
 markdown.renderer.rules.text = (tokens, index) =>
-  scripts.reduce((text, [pattern, tag]) => text.replaceAll(pattern, (_, inner) => `<${tag}>${inner.replaceAll(/^\{|\}$/g, "")}</${tag}>`), markdown.utils.escapeHtml(tokens[index].content));
-const slug = (text) => text.toLowerCase().replaceAll(/[^\p{L}\d]+/gu, "-").replaceAll(/^-|-$/g, "");
+  scripts.reduce(
+    (text, [pattern, tag]) => text.replaceAll(pattern, (_, inner) => `<${tag}>${inner.replaceAll(/^\{|\}$/g, "")}</${tag}>`),
+    markdown.utils.escapeHtml(tokens[index].content),
+  );
+const slug = (text) =>
+  text
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\d]+/gu, "-")
+    .replaceAll(/^-|-$/g, "");
 markdown.renderer.rules.heading_open = (tokens, index) => `<${tokens[index].tag} id="${slug(tokens[index + 1].content)}">`;
 
 const titleOf = (text) => /^#\s+(.+)$/m.exec(text)?.[1] ?? "finitewidth";
@@ -65,7 +98,8 @@ const pages = sections.flatMap(([, list]) => list).map((page) => ({ page, text: 
 const anchors = new Map(pages.map(({ page, text }) => [page, new Set([...text.matchAll(/^#+\s+(.+)$/gm)].map((match) => slug(match[1])))]));
 
 /** Repository paths outside docs/ that a page may name: shown on the site as the package's reference. */
-const packageOf = (file) => /^(?:packages\/([a-z-]+)|(verification))(?:\/README\.md)?\/?$/.exec(relative(root, file))?.slice(1).find(Boolean);
+const packageOf = (file) =>
+  /^(?:packages\/([a-z-]+)|(verification))(?:\/README\.md)?\/?$/.exec(relative(root, file))?.slice(1).find(Boolean);
 const source = (file) => `https://github.com/finitewidth/finitewidth/blob/main/${relative(root, file)}`;
 
 function checkLinks(name, folder, text) {
@@ -75,7 +109,8 @@ function checkLinks(name, folder, text) {
     const file = path === "" ? join(docs, name) : resolve(folder, path);
     const known = relative(docs, file);
     if (!existsSync(file) && !known.startsWith("api")) problems.push(`${name}: link to ${target}, which does not exist`);
-    else if (anchor && anchors.has(known) && !anchors.get(known).has(decodeURI(anchor))) problems.push(`${name}: ${target} has no such heading`);
+    else if (anchor && anchors.has(known) && !anchors.get(known).has(decodeURI(anchor)))
+      problems.push(`${name}: ${target} has no such heading`);
   }
 }
 
@@ -100,13 +135,20 @@ function render({ page, text }) {
   const folder = dirname(join(docs, page));
   checkLinks(page, folder, text);
   const body = markdown.render(text, { page }).replaceAll(/href="([^"]+)"/g, (_, href) => `href="${onSite(href, folder, page)}"`);
-  if (/\$[^$<]*\\[a-z]+/.test(body.replaceAll(/<pre>[\s\S]*?<\/pre>|<code>[\s\S]*?<\/code>|<annotation[\s\S]*?<\/annotation>/g, ""))) problems.push(`${page}: a formula was not recognised (TeX outside $…$)`);
+  if (/\$[^$<]*\\[a-z]+/.test(body.replaceAll(/<pre>[\s\S]*?<\/pre>|<code>[\s\S]*?<\/code>|<annotation[\s\S]*?<\/annotation>/g, "")))
+    problems.push(`${page}: a formula was not recognised (TeX outside $…$)`);
   const title = titleOf(text);
   const navigation = sections
-    .map(([heading, list]) => `<h2>${heading}</h2><ul>${list.map((entry) => `<li><a href="${href(page, entry)}"${entry === page ? ' aria-current="page"' : ""}>${shortTitle(entry)}</a></li>`).join("")}</ul>`)
+    .map(
+      ([heading, list]) =>
+        `<h2>${heading}</h2><ul>${list.map((entry) => `<li><a href="${href(page, entry)}"${entry === page ? ' aria-current="page"' : ""}>${shortTitle(entry)}</a></li>`).join("")}</ul>`,
+    )
     .join("");
   const headings = [...text.matchAll(/^## (.+)$/gm)].map((match) => match[1]);
-  const contents = headings.length > 2 ? `<aside><strong>On this page</strong><ul>${headings.map((heading) => `<li><a href="#${slug(heading)}">${markdown.renderInline(heading, { page })}</a></li>`).join("")}</ul></aside>` : "";
+  const contents =
+    headings.length > 2
+      ? `<aside><strong>On this page</strong><ul>${headings.map((heading) => `<li><a href="#${slug(heading)}">${markdown.renderInline(heading, { page })}</a></li>`).join("")}</ul></aside>`
+      : "";
   const order = sections.flatMap(([, list]) => list);
   const at = order.indexOf(page);
   const step = (entry, label) => (entry ? `<a href="${href(page, entry)}">${label.replace("…", shortTitle(entry))}</a>` : "<span></span>");
@@ -126,7 +168,8 @@ for (const entry of pages) {
   writeFileSync(file, render(entry));
 }
 const fonts = dirname(createRequire(import.meta.url).resolve("katex/dist/katex.min.css"));
-for (const part of ["katex.min.css", "fonts"]) cpSync(join(fonts, part), join(site, "katex", part), { recursive: true, filter: (file) => !/\.(ttf|woff)$/.test(file) });
+for (const part of ["katex.min.css", "fonts"])
+  cpSync(join(fonts, part), join(site, "katex", part), { recursive: true, filter: (file) => !/\.(ttf|woff)$/.test(file) });
 for (const asset of assets) cpSync(join(docs, asset), join(site, asset), { recursive: true });
 if (existsSync(join(docs, "figures"))) cpSync(join(docs, "figures"), join(site, "figures"), { recursive: true });
 
@@ -140,7 +183,11 @@ checkLinks("README.md", root, readFileSync(join(root, "README.md"), "utf8"));
 if (!process.argv.includes("--no-api")) {
   // Project references make typedoc read the declarations in dist.
   run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "run-many", "-t", "build"], root);
-  const result = spawnSync(process.execPath, [join(root, "node_modules/typedoc/bin/typedoc"), "--options", join(root, "tools", "typedoc.json")], { cwd: root, encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } });
+  const result = spawnSync(
+    process.execPath,
+    [join(root, "node_modules/typedoc/bin/typedoc"), "--options", join(root, "tools", "typedoc.json")],
+    { cwd: root, encoding: "utf8", env: { ...process.env, NO_COLOR: "1" } },
+  );
   const messages = (result.stdout + result.stderr).split("\n").filter((line) => !/^\[info\]|^$/.test(line));
   if (messages.length > 0) console.error(messages.join("\n"));
   if (result.status !== 0 || messages.length > 0) problems.push("typedoc reported warnings or errors (above)");
@@ -159,11 +206,15 @@ function joinReference(file) {
       const target = pages.find((entry) => entry.text === copied);
       return target ? `href="${relative(dirname(from), target.page.replace(/\.md$/, ".html"))}${anchor}"` : whole;
     })
-    .replaceAll(/href="(\.\.?\/[^"]+)"/g, (whole, link) => (name === undefined || existsSync(resolve(dirname(file), link.split("#")[0])) ? whole : `href="${onSite(link, folder, from)}"`));
+    .replaceAll(/href="(\.\.?\/[^"]+)"/g, (whole, link) =>
+      name === undefined || existsSync(resolve(dirname(file), link.split("#")[0])) ? whole : `href="${onSite(link, folder, from)}"`,
+    );
   writeFileSync(file, text);
 }
 function htmlFiles(folder) {
-  return readdirSync(folder).flatMap((name) => (statSync(join(folder, name)).isDirectory() ? htmlFiles(join(folder, name)) : name.endsWith(".html") ? [join(folder, name)] : []));
+  return readdirSync(folder).flatMap((name) =>
+    statSync(join(folder, name)).isDirectory() ? htmlFiles(join(folder, name)) : name.endsWith(".html") ? [join(folder, name)] : [],
+  );
 }
 
 // Every link of the finished site leads to a file.

@@ -13,7 +13,27 @@ const builds = { simd: [], relaxed: ["--enable", "relaxed-simd"] };
 async function compile(flags) {
   let binary;
   const { error, stderr } = await compileAssembly(
-    ["index.ts", "--optimizeLevel", "3", "--shrinkLevel", "0", "--noAssert", "--runtime", "stub", "--importMemory", "--noExportMemory", "--maximumMemory", "65536", "--disableWarning", "112", "--enable", "simd", ...flags, "--outFile", "out.wasm"],
+    [
+      "index.ts",
+      "--optimizeLevel",
+      "3",
+      "--shrinkLevel",
+      "0",
+      "--noAssert",
+      "--runtime",
+      "stub",
+      "--importMemory",
+      "--noExportMemory",
+      "--maximumMemory",
+      "65536",
+      "--disableWarning",
+      "112",
+      "--enable",
+      "simd",
+      ...flags,
+      "--outFile",
+      "out.wasm",
+    ],
     {
       readFile: (name, base) => {
         try {

@@ -38,7 +38,8 @@ for (const name of Object.keys({ ...self.dependencies, ...self.peerDependencies 
   if (!target) continue;
   const targetLayer = tag(target, "layer:");
   if (!allowed[layer]?.includes(targetLayer)) problems.push(`layer ${layer} must not depend on ${name} (layer ${targetLayer})`);
-  if (tag(self, "env:") === "any" && tag(target, "env:") === "node") problems.push(`runs in browsers but depends on ${name}, which needs Node`);
+  if (tag(self, "env:") === "any" && tag(target, "env:") === "node")
+    problems.push(`runs in browsers but depends on ${name}, which needs Node`);
   if (!self.private && target.private) problems.push(`is published but depends on the private ${name}`);
 }
 const imported = /(?:from|import)\s*\(?\s*["'](@finitewidth\/[a-z-]+)[^"']*["']/g;
@@ -50,7 +51,8 @@ const sources = (folder) =>
     : [];
 for (const file of sources(join(workspace, self.folder, "src"))) {
   for (const [, name] of readFileSync(file, "utf8").matchAll(imported)) {
-    if (name !== self.name && !(name in { ...self.dependencies, ...self.peerDependencies })) problems.push(`${file} imports ${name}, which package.json does not declare`);
+    if (name !== self.name && !(name in { ...self.dependencies, ...self.peerDependencies }))
+      problems.push(`${file} imports ${name}, which package.json does not declare`);
   }
 }
 if (problems.length > 0) {

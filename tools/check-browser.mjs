@@ -1,6 +1,6 @@
-// Installs prior-conv + posterior from tarballs, bundles the convolution example with Vite, holds the bundle to its budget and runs it in headless
-// Chromium, with and without cross-origin isolation. Needs Chromium or Chrome; CHROMIUM names one elsewhere. Exit status 3: there is none.
-// Usage: node tools/check-browser.mjs
+// Installs prior-conv + posterior from tarballs, bundles the convolution example with Vite, holds the bundle to its budget and runs it in
+// headless Chromium, with and without cross-origin isolation. Needs Chromium or Chrome; CHROMIUM names one elsewhere. Exit status 3: there
+// is none. Usage: node tools/check-browser.mjs
 import { createServer } from "node:http";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,7 +16,12 @@ const budget = 150;
 
 /** Whether two outputs are the same text but for the last digits of their numbers. */
 const sameNumbers = (a, b) => {
-  const [x, y] = [a, b].map((text) => text.split(/\s+/).map((word) => (Number.isFinite(Number(word)) ? Number(word).toPrecision(9) : word)).join(" "));
+  const [x, y] = [a, b].map((text) =>
+    text
+      .split(/\s+/)
+      .map((word) => (Number.isFinite(Number(word)) ? Number(word).toPrecision(9) : word))
+      .join(" "),
+  );
   return x === y;
 };
 
@@ -53,17 +58,34 @@ try {
       response.writeHead(200, headers).end(readFileSync(file));
     });
     await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+    const browser = await chromium.launch({
+      executablePath,
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    });
     const page = await browser.newPage();
     const lines = [];
     const finished = new Promise((resolve, reject) => {
-      page.on("console", (message) => (message.text() === "finished" ? resolve() : message.type() === "error" ? reject(new Error(message.text())) : lines.push(message.text())));
+      page.on("console", (message) =>
+        message.text() === "finished"
+          ? resolve()
+          : message.type() === "error"
+            ? reject(new Error(message.text()))
+            : lines.push(message.text()),
+      );
       page.on("pageerror", reject);
       setTimeout(() => reject(new Error("the page did not finish within 60 s")), 60_000).unref();
     });
     await page.goto(`http://127.0.0.1:${server.address().port}/`);
     await finished;
-    if ((await page.evaluate(() => globalThis.crossOriginIsolated)) !== isolated) throw new Error(`the page is ${isolated ? "not " : ""}cross-origin isolated`);
+    if ((await page.evaluate(() => globalThis.crossOriginIsolated)) !== isolated)
+      throw new Error(`the page is ${isolated ? "not " : ""}cross-origin isolated`);
     if (!sameNumbers(lines.join("\n"), inNode)) throw new Error(`Chromium printed ${lines.join("\n")}, Node ${inNode}`);
     console.log(`✓ Chromium ${isolated ? "with" : "without"} cross-origin isolation: ${lines.at(-1)}`);
     await browser.close();

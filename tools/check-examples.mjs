@@ -1,5 +1,6 @@
-// Runs every example of the documentation and of the READMEs against the sources: TypeScript fences that import something, and JSON fences that are
-// whole experiments, through the command line. Experiment files in docs/examples and packages/cli/examples are validated. Usage: node check-examples.mjs
+// Runs every example of the documentation and of the READMEs against the sources: TypeScript fences that import something, and JSON fences
+// that are whole experiments, through the command line. Experiment files in docs/examples and packages/cli/examples are validated. Usage:
+// node check-examples.mjs
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
@@ -10,10 +11,20 @@ import { examplesOf } from "./readme-examples.mjs";
 const tools = dirname(fileURLToPath(import.meta.url));
 const pages = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
-    ["node_modules", "dist", "site", "plugins", "src", "test"].includes(entry.name) ? [] : entry.isDirectory() ? pages(join(folder, entry.name)) : /(?<!CHANGELOG)\.md$/.test(entry.name) ? [join(folder, entry.name)] : [],
+    ["node_modules", "dist", "site", "plugins", "src", "test"].includes(entry.name)
+      ? []
+      : entry.isDirectory()
+        ? pages(join(folder, entry.name))
+        : /(?<!CHANGELOG)\.md$/.test(entry.name)
+          ? [join(folder, entry.name)]
+          : [],
   );
 const files = [join(root, "README.md"), ...["docs", "packages", "verification"].flatMap((folder) => pages(join(root, folder)))];
-const experimentFiles = ["docs/examples", "packages/cli/examples"].flatMap((folder) => readdirSync(join(root, folder)).filter((name) => name.endsWith(".json")).map((name) => join(root, folder, name)));
+const experimentFiles = ["docs/examples", "packages/cli/examples"].flatMap((folder) =>
+  readdirSync(join(root, folder))
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => join(root, folder, name)),
+);
 
 /** JSON fences that hold a whole experiment. */
 function experimentsOf(text) {
@@ -29,16 +40,26 @@ function experimentsOf(text) {
 
 // Inside tools/, where every workspace package resolves.
 const work = mkdtempSync(join(tools, ".examples-"));
-const execute = (script) => runAsync(process.execPath, ["--conditions", "@finitewidth/source", "--import", pathToFileURL(join(tools, "ts-preload.mjs")).href, script], work);
+const execute = (script) =>
+  runAsync(
+    process.execPath,
+    ["--conditions", "@finitewidth/source", "--import", pathToFileURL(join(tools, "ts-preload.mjs")).href, script],
+    work,
+  );
 const examples = [];
 for (const file of files) {
   const page = relative(root, file);
   const name = page.replaceAll(/[/.]/g, "-");
   const text = readFileSync(file, "utf8");
-  for (const [i, code] of examplesOf(text).entries()) examples.push({ what: `${page}, example ${i + 1}`, script: `${name}-${i}.mts`, code });
+  for (const [i, code] of examplesOf(text).entries())
+    examples.push({ what: `${page}, example ${i + 1}`, script: `${name}-${i}.mts`, code });
   for (const [i, code] of experimentsOf(text).entries()) {
     writeFileSync(join(work, `${name}-${i}.json`), code);
-    examples.push({ what: `${page}, experiment ${i + 1}`, script: `${name}-${i}-run.mts`, code: `import { main } from "@finitewidth/cli";\nprocess.exit(await main(["run", "${name}-${i}.json", "--quiet", "--workers", "0", "--out", "${name}-${i}"]));\n` });
+    examples.push({
+      what: `${page}, experiment ${i + 1}`,
+      script: `${name}-${i}-run.mts`,
+      code: `import { main } from "@finitewidth/cli";\nprocess.exit(await main(["run", "${name}-${i}.json", "--quiet", "--workers", "0", "--out", "${name}-${i}"]));\n`,
+    });
   }
 }
 for (const file of experimentFiles) {

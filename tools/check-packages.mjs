@@ -1,7 +1,8 @@
-// Checks what would be published: publint, size budgets, no workspace: ranges, no script at installation; then, from tarballs, that the README example
-// of every package runs in plain Node with what its install line names and nothing else, with types right under nodenext and bundler.
-// Three subsets are installed by npm in empty folders. For the others one installation serves all: each gets a folder that holds only its own packages
-// and links to the dependencies that they declare, which is stricter than npm's hoisting. Usage: node tools/check-packages.mjs [--keep]
+// Checks what would be published: publint, size budgets, no workspace: ranges, no script at installation; then, from tarballs, that the
+// README example of every package runs in plain Node with what its install line names and nothing else, with types right under nodenext and
+// bundler. Three subsets are installed by npm in empty folders. For the others one installation serves all: each gets a folder that holds
+// only its own packages and links to the dependencies that they declare, which is stricter than npm's hoisting. Usage: node
+// tools/check-packages.mjs [--keep]
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -31,13 +32,18 @@ async function checkTarball(manifest, file) {
   const limit = budget[short(manifest.name)] ?? budget.default;
   if (size > limit) problems.push(`${manifest.name}: tarball of ${size.toFixed(0)} kB exceeds its budget of ${limit} kB`);
   const { messages } = await publint({ pkgDir: join(root, manifest.folder), strict: true, pack: "npm" });
-  for (const message of messages) if (message.type !== "suggestion") problems.push(`${manifest.name}: publint ${message.code} at ${message.path.join(".")}`);
-  if (run("tar", ["-xOzf", file, "package/package.json"], work).includes('"workspace:')) problems.push(`${manifest.name}: a workspace: range is left in the tarball`);
-  for (const script of ["preinstall", "install", "postinstall", "prepare"]) if (manifest.scripts?.[script]) problems.push(`${manifest.name}: runs ${script} at installation`);
+  for (const message of messages)
+    if (message.type !== "suggestion") problems.push(`${manifest.name}: publint ${message.code} at ${message.path.join(".")}`);
+  if (run("tar", ["-xOzf", file, "package/package.json"], work).includes('"workspace:'))
+    problems.push(`${manifest.name}: a workspace: range is left in the tarball`);
+  for (const script of ["preinstall", "install", "postinstall", "prepare"])
+    if (manifest.scripts?.[script]) problems.push(`${manifest.name}: runs ${script} at installation`);
   console.log(`${manifest.name.padEnd(34)} ${size.toFixed(1).padStart(6)} kB of ${limit} kB`);
 }
 
-/** Folder that holds the tarballs of `names` and all of ours that they need, and links to the third-party dependencies that these declare. */
+/**
+ * Folder that holds the tarballs of `names` and all of ours that they need, and links to the third-party dependencies that these declare.
+ */
 function isolate(folder, names, tarballs, shared) {
   for (const name of closure(names)) {
     const target = join(folder, "node_modules", name);
@@ -57,7 +63,18 @@ function isolate(folder, names, tarballs, shared) {
 async function tryExample(folder, code, node) {
   writeFileSync(join(folder, "example.mts"), code);
   const types = node ? ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"] : ["--types", ""];
-  const options = ["--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false", "--target", "es2022", "--lib", "es2023,dom,dom.iterable", ...types, "example.mts"];
+  const options = [
+    "--strict",
+    "--exactOptionalPropertyTypes",
+    "--skipLibCheck",
+    "false",
+    "--target",
+    "es2022",
+    "--lib",
+    "es2023,dom,dom.iterable",
+    ...types,
+    "example.mts",
+  ];
   await runAsync(process.execPath, [tsc, "--noEmit", "--module", "esnext", "--moduleResolution", "bundler", ...options], folder);
   await runAsync(process.execPath, [tsc, "--module", "nodenext", "--moduleResolution", "nodenext", ...options], folder);
   return (await runAsync(process.execPath, ["--import", noNetwork, "example.mjs"], folder)).trim().split("\n").at(-1);
@@ -76,9 +93,11 @@ async function attempt(what, action) {
 /** Runs tasks as many at a time as there are cores. */
 async function all(tasks) {
   const queue = [...tasks];
-  await Promise.all(Array.from({ length: availableParallelism() }, async () => {
-    for (let task = queue.shift(); task; task = queue.shift()) await task();
-  }));
+  await Promise.all(
+    Array.from({ length: availableParallelism() }, async () => {
+      for (let task = queue.shift(); task; task = queue.shift()) await task();
+    }),
+  );
 }
 
 try {
@@ -86,7 +105,11 @@ try {
   for (const manifest of manifests) await checkTarball(manifest, tarballs.get(manifest.name));
 
   const shared = join(work, "shared");
-  await install(shared, manifests.map((manifest) => manifest.name), tarballs);
+  await install(
+    shared,
+    manifests.map((manifest) => manifest.name),
+    tarballs,
+  );
   const lock = JSON.parse(readFileSync(join(shared, "package-lock.json"), "utf8")).packages;
   const allowed = mayBuild.flatMap((name) => Object.keys(manifestOf(name).dependencies));
   for (const [path, entry] of Object.entries(lock)) {
@@ -99,27 +122,31 @@ try {
     const folder = join(work, subset.join("+"));
     await attempt(`npm install ${names.join(" ")}`, async () => {
       await install(folder, names, tarballs);
-      const code = names.flatMap((name) => examplesOf(readme(name))).find((example) => names.every((name) => importsOf(example).includes(name)));
+      const code = names
+        .flatMap((name) => examplesOf(readme(name)))
+        .find((example) => names.every((name) => importsOf(example).includes(name)));
       if (code === undefined) throw new Error("no README has an example that imports all of them");
       return tryExample(folder, code, false);
     });
   });
-  const examples = manifests.map(({ name, nx }) => () =>
-    attempt(`README of ${name}`, async () => {
-      const text = readme(name);
-      const names = installLineOf(text);
-      if (!names.includes(name)) throw new Error("its first npm install line does not name it");
-      const list = examplesOf(text);
-      if (list.length === 0) throw new Error("has no example");
-      let last = "";
-      for (const [i, code] of list.entries()) {
-        const folder = join(work, "readme", `${short(name)}-${i}`);
-        mkdirSync(folder, { recursive: true });
-        isolate(folder, [...names, ...(i === 0 ? [] : importsOf(code))], tarballs, shared);
-        last = await tryExample(folder, code, nx.tags.includes("env:node"));
-      }
-      return last;
-    }),
+  const examples = manifests.map(
+    ({ name, nx }) =>
+      () =>
+        attempt(`README of ${name}`, async () => {
+          const text = readme(name);
+          const names = installLineOf(text);
+          if (!names.includes(name)) throw new Error("its first npm install line does not name it");
+          const list = examplesOf(text);
+          if (list.length === 0) throw new Error("has no example");
+          let last = "";
+          for (const [i, code] of list.entries()) {
+            const folder = join(work, "readme", `${short(name)}-${i}`);
+            mkdirSync(folder, { recursive: true });
+            isolate(folder, [...names, ...(i === 0 ? [] : importsOf(code))], tarballs, shared);
+            last = await tryExample(folder, code, nx.tags.includes("env:node"));
+          }
+          return last;
+        }),
   );
   await all([...alone, ...examples]);
 } catch (error) {

@@ -1,5 +1,5 @@
-// Proves the plug-in story from tarballs: the example plug-ins and freshly generated ones pass their conformance suites untouched, broken ones fail
-// with a message that says what to do, the command line picks them up, and the verification suite checks their claims.
+// Proves the plug-in story from tarballs: the example plug-ins and freshly generated ones pass their conformance suites untouched, broken
+// ones fail with a message that says what to do, the command line picks them up, and the verification suite checks their claims.
 // Usage: node tools/check-plugins.mjs [--keep]
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -24,14 +24,51 @@ const manifestIn = (folder) => JSON.parse(readFileSync(join(folder, "package.jso
 
 /** A change to an example and what its suite must say. */
 const broken = [
-  ["sin", "NaN", "value: Math.sin,", "value: (h) => (h > 3 ? Number.NaN : Math.sin(h)),", /sin\.value\(3\.5\): expected a finite number, got NaN/],
+  [
+    "sin",
+    "NaN",
+    "value: Math.sin,",
+    "value: (h) => (h > 3 ? Number.NaN : Math.sin(h)),",
+    /sin\.value\(3\.5\): expected a finite number, got NaN/,
+  ],
   ["sin", "a wrong flag", "odd: true", "odd: false", /set odd: true/],
   ["sin", "a wrong derivative", "derivative: Math.cos", "derivative: (h) => 1.01 * Math.cos(h)", /derivative against differences of value/],
-  ["linear-residual", "impure", "const scale = weightVariance.map((variance, l) => Math.sqrt(variance / (l === 0 ? N0 : N)));", "const scale = weightVariance.map((variance, l) => Math.sqrt((variance * (1 + (instances++ % 7))) / (l === 0 ? N0 : N)));", /realise must be pure: no hidden state and no randomness but θ/, "\nlet instances = 0;\n"],
-  ["linear-residual", "a factor off in the kernel", "factors.push((skip * skip + weightVariance[l]!)", "factors.push((skip * skip + 1.5 * weightVariance[l]!)", /but sampled networks give .* a variance or a fan-in is off/],
-  ["laplace-evidence", "the wrong shape", "const [mean, variance] = [zeros(tests, 1), zeros(tests, 1)];", "const [mean, variance] = [zeros(tests + 1, 1), zeros(tests, 1)];", /expected 2 × 1, got 3 × 1/],
-  ["laplace-evidence", "NaN", "Math.max(0, Q * othersDiagonal![j]! - explained)", "Math.log(explained - Q * othersDiagonal![j]!)", /predictive\.variance\[0\] is NaN: never return NaN/],
-  ["laplace-evidence", "unseeded", "orderParameter: Math.exp(u),", "orderParameter: Math.exp(u) * (1 + 1e-6 * Math.random()),", /draw all randomness from streams of run\.seed/],
+  [
+    "linear-residual",
+    "impure",
+    "const scale = weightVariance.map((variance, l) => Math.sqrt(variance / (l === 0 ? N0 : N)));",
+    "const scale = weightVariance.map((variance, l) => Math.sqrt((variance * (1 + (instances++ % 7))) / (l === 0 ? N0 : N)));",
+    /realise must be pure: no hidden state and no randomness but θ/,
+    "\nlet instances = 0;\n",
+  ],
+  [
+    "linear-residual",
+    "a factor off in the kernel",
+    "factors.push((skip * skip + weightVariance[l]!)",
+    "factors.push((skip * skip + 1.5 * weightVariance[l]!)",
+    /but sampled networks give .* a variance or a fan-in is off/,
+  ],
+  [
+    "laplace-evidence",
+    "the wrong shape",
+    "const [mean, variance] = [zeros(tests, 1), zeros(tests, 1)];",
+    "const [mean, variance] = [zeros(tests + 1, 1), zeros(tests, 1)];",
+    /expected 2 × 1, got 3 × 1/,
+  ],
+  [
+    "laplace-evidence",
+    "NaN",
+    "Math.max(0, Q * othersDiagonal![j]! - explained)",
+    "Math.log(explained - Q * othersDiagonal![j]!)",
+    /predictive\.variance\[0\] is NaN: never return NaN/,
+  ],
+  [
+    "laplace-evidence",
+    "unseeded",
+    "orderParameter: Math.exp(u),",
+    "orderParameter: Math.exp(u) * (1 + 1e-6 * Math.random()),",
+    /draw all randomness from streams of run\.seed/,
+  ],
   ["laplace-evidence", "deaf to cancellation", "run.signal?.throwIfAborted();", "", /fit must call run\.signal\?\.throwIfAborted\(\)/],
 ];
 
@@ -57,13 +94,23 @@ async function expectFailure(index, [name, , from, to, message, prelude = ""], m
   if (!message.test(output)) throw new Error(`the suite does not say what to do:\n${output.slice(0, 2000)}`);
 }
 
-const inputs = [[1, 0.5], [0.2, -1], [-0.7, 0.3]];
-const experiment = { data: { train: { inputs, targets: [[1], [-1], [0.5]] }, test: { inputs: [[1, 1]], targets: [[0.2]] } }, likelihood: { temperature: 0.1 } };
+const inputs = [
+  [1, 0.5],
+  [0.2, -1],
+  [-0.7, 0.3],
+];
+const experiment = {
+  data: { train: { inputs, targets: [[1], [-1], [0.5]] }, test: { inputs: [[1, 1]], targets: [[0.2]] } },
+  likelihood: { temperature: 0.1 },
+};
 const sampled = { method: "monte-carlo", draws: 200, warmup: 200 };
 const cases = {
   sin: { network: { type: "fully-connected", widths: [10], activation: "sin" }, methods: ["nngp", sampled] },
   "linear-residual": { network: { type: "linear-residual", width: 10, depth: 3 }, methods: ["nngp", sampled] },
-  "laplace-evidence": { network: { type: "fully-connected", widths: [10], activation: "identity" }, methods: ["exact", "laplace-evidence"] },
+  "laplace-evidence": {
+    network: { type: "fully-connected", widths: [10], activation: "identity" },
+    methods: ["exact", "laplace-evidence"],
+  },
 };
 
 /** Runs a plug-in's experiment through the command line, in this thread and in two worker threads: the numbers must be the same. */
@@ -73,9 +120,14 @@ async function throughCommandLine(folder, name) {
   const numbers = [];
   for (const workers of [0, 2]) {
     const out = `results/${name}-${workers}`;
-    await runAsync(join(folder, "node_modules/.bin/finitewidth"), ["run", `${name}.json`, "--quiet", "--workers", String(workers), "--out", out], folder);
+    await runAsync(
+      join(folder, "node_modules/.bin/finitewidth"),
+      ["run", `${name}.json`, "--quiet", "--workers", String(workers), "--out", out],
+      folder,
+    );
     const { results } = JSON.parse(readFileSync(join(folder, out, "result.json"), "utf8"));
-    for (const method of methods) if (results[method]?.status !== "ok") throw new Error(`${method} gave ${JSON.stringify(results[method])}`);
+    for (const method of methods)
+      if (results[method]?.status !== "ok") throw new Error(`${method} gave ${JSON.stringify(results[method])}`);
     numbers.push(JSON.stringify(methods.map((method) => [results[method].predictive, results[method].logEvidence])));
   }
   if (numbers[0] !== numbers[1]) throw new Error(`the numbers depend on the workers: ${numbers.join(" and ")}`);
@@ -102,7 +154,12 @@ try {
   const needed = Object.assign({}, ...Object.keys(kinds).map((name) => dependenciesOf(manifestIn(join(examples, name)))));
   const user = join(work, "user");
   await Promise.all([
-    install(development, Object.keys(needed).filter((name) => name.startsWith("@finitewidth/")), tarballs, { dependencies: needed }),
+    install(
+      development,
+      Object.keys(needed).filter((name) => name.startsWith("@finitewidth/")),
+      tarballs,
+      { dependencies: needed },
+    ),
     install(user, ["@finitewidth/cli", "@finitewidth/verification"], tarballs),
   ]);
   const modules = join(development, "node_modules");
@@ -118,23 +175,44 @@ try {
         await suite(folder);
       }),
       attempt(`generated ${kind}: builds and passes its conformance suite untouched`, async () => {
-        run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "g", "@finitewidth/tools:plugin", `my-${name}`, "--kind", kind, "--directory", relative(root, generated)], root);
+        run(
+          process.execPath,
+          [
+            join(root, "node_modules/nx/dist/bin/nx.js"),
+            "g",
+            "@finitewidth/tools:plugin",
+            `my-${name}`,
+            "--kind",
+            kind,
+            "--directory",
+            relative(root, generated),
+          ],
+          root,
+        );
         symlinkSync(modules, join(generated, "node_modules"));
         await runAsync("npm", ["run", "build"], generated);
         await suite(generated);
       }),
     ]);
   }
-  const queue = broken.map((change, i) => () => attempt(`${change[0]} made ${change[1]}: its suite says ${change[4].source}`, () => expectFailure(i, change, modules)));
-  await Promise.all([0, 1].map(async () => {
-    for (let task = queue.shift(); task; task = queue.shift()) await task();
-  }));
+  const queue = broken.map(
+    (change, i) => () =>
+      attempt(`${change[0]} made ${change[1]}: its suite says ${change[4].source}`, () => expectFailure(i, change, modules)),
+  );
+  await Promise.all(
+    [0, 1].map(async () => {
+      for (let task = queue.shift(); task; task = queue.shift()) await task();
+    }),
+  );
 
   await attempt("the example plug-ins install from their own tarballs", async () => {
-    const packed = Object.keys(kinds).map((name) => join(work, "examples", name, run("npm", ["pack", "--silent"], join(work, "examples", name)).trim()));
+    const packed = Object.keys(kinds).map((name) =>
+      join(work, "examples", name, run("npm", ["pack", "--silent"], join(work, "examples", name)).trim()),
+    );
     await runAsync("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline", ...packed], user);
   });
-  for (const name of Object.keys(kinds)) await attempt(`the command line runs ${name} in this thread and in workers`, () => throughCommandLine(user, name));
+  for (const name of Object.keys(kinds))
+    await attempt(`the command line runs ${name} in this thread and in workers`, () => throughCommandLine(user, name));
   await attempt("the verification suite checks their claims", async () => {
     writeFileSync(join(user, "verify.mjs"), verification);
     console.log((await runAsync(process.execPath, ["verify.mjs"], user)).trim());

@@ -1,4 +1,5 @@
-// Tasks of every package, in one place: build, typecheck, lint, test. Package scripts are not used (nx would run them through pnpm on PATH).
+// Tasks of every package, in one place: build, typecheck, lint, test. Package scripts are not used (nx would run them through pnpm on
+// PATH).
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -22,11 +23,16 @@ function targetsOf(root, manifest) {
   );
   if (existsSync(join(root, "vitest.config.ts"))) {
     targets.test = command(`node ${up(root)}/node_modules/vitest/vitest.mjs run`, {
-      ...cached(["default", "^production", "{workspaceRoot}/verification/fixtures/**/*"], ["{projectRoot}/test-results"], ["vitest", "fast-check", "tsx"]),
+      ...cached(
+        ["default", "^production", "{workspaceRoot}/verification/fixtures/**/*"],
+        ["{projectRoot}/test-results"],
+        ["vitest", "fast-check", "tsx"],
+      ),
       dependsOn: manifest.bin ? ["build"] : [],
     });
   }
-  for (const [name, target] of Object.entries(manifest.finitewidth?.targets ?? {})) targets[name] = { executor: "nx:run-commands", ...target, options: { cwd: root, ...target.options } };
+  for (const [name, target] of Object.entries(manifest.finitewidth?.targets ?? {}))
+    targets[name] = { executor: "nx:run-commands", ...target, options: { cwd: root, ...target.options } };
   return targets;
 }
 
@@ -36,6 +42,9 @@ export const createNodesV2 = [
     files.map((file) => {
       const root = dirname(file);
       const manifest = JSON.parse(readFileSync(file, "utf8"));
-      return [file, { projects: { [root]: { name: manifest.name, root, targets: targetsOf(root, manifest), tags: manifest.nx?.tags ?? [] } } }];
+      return [
+        file,
+        { projects: { [root]: { name: manifest.name, root, targets: targetsOf(root, manifest), tags: manifest.nx?.tags ?? [] } } },
+      ];
     }),
 ];

@@ -17,7 +17,12 @@ const failure = (command, args, cwd, output) => new Error(`${command} ${args.joi
 
 /** Runs a command and returns what it printed. @throws Error with its output when it fails. */
 export function run(command, args, cwd, env = {}) {
-  const result = spawnSync(command, args, { cwd, encoding: "utf8", env: { ...process.env, CI: "true", NO_COLOR: "1", ...env }, maxBuffer: 1 << 26 });
+  const result = spawnSync(command, args, {
+    cwd,
+    encoding: "utf8",
+    env: { ...process.env, CI: "true", NO_COLOR: "1", ...env },
+    maxBuffer: 1 << 26,
+  });
   if (result.status !== 0) throw failure(command, args, cwd, `${result.stdout}\n${result.stderr}`);
   return result.stdout;
 }
@@ -25,7 +30,11 @@ export function run(command, args, cwd, env = {}) {
 /** The same without blocking, so that independent commands share the cores. */
 export function runAsync(command, args, cwd, env = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd, env: { ...process.env, CI: "true", NO_COLOR: "1", ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(command, args, {
+      cwd,
+      env: { ...process.env, CI: "true", NO_COLOR: "1", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let [out, all] = ["", ""];
     child.stdout.setEncoding("utf8").on("data", (text) => ([out, all] = [out + text, all + text]));
     child.stderr.setEncoding("utf8").on("data", (text) => (all += text));
@@ -40,7 +49,12 @@ export function packAll(folder) {
   run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "run-many", "-t", "build"], root);
   const filters = manifests.flatMap((manifest) => ["--filter", `./${manifest.folder}`]);
   run("npx", ["--yes", "--prefer-offline", pnpm, "--recursive", ...filters, "pack", "--pack-destination", folder], root);
-  return new Map(manifests.map((manifest) => [manifest.name, join(folder, `finitewidth-${manifest.name.replace("@finitewidth/", "")}-${manifest.version}.tgz`)]));
+  return new Map(
+    manifests.map((manifest) => [
+      manifest.name,
+      join(folder, `finitewidth-${manifest.name.replace("@finitewidth/", "")}-${manifest.version}.tgz`),
+    ]),
+  );
 }
 
 /** The packages and all of ours that they need. */
@@ -56,12 +70,20 @@ export function closure(names) {
   return [...found];
 }
 
-/** Installs packages from their tarballs in `folder`, beside other dependencies; our own dependencies point at the tarballs too, none being published yet. */
+/**
+ * Installs packages from their tarballs in `folder`, beside other dependencies; our own dependencies point at the tarballs too, none being
+ * published yet.
+ */
 export function install(folder, names, tarballs, manifest = {}) {
   mkdirSync(folder, { recursive: true });
   const files = Object.fromEntries(closure(names).map((name) => [name, `file:${tarballs.get(name)}`]));
-  const others = Object.fromEntries(Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(([name]) => !name.startsWith("@finitewidth/")));
+  const others = Object.fromEntries(
+    Object.entries({ ...manifest.dependencies, ...manifest.devDependencies }).filter(([name]) => !name.startsWith("@finitewidth/")),
+  );
   const { peerDependencies: _peers, devDependencies: _dev, ...rest } = manifest;
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module", ...rest, dependencies: { ...others, ...files }, overrides: files }, undefined, 2));
+  writeFileSync(
+    join(folder, "package.json"),
+    JSON.stringify({ private: true, type: "module", ...rest, dependencies: { ...others, ...files }, overrides: files }, undefined, 2),
+  );
   return runAsync("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], folder);
 }

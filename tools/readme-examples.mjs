@@ -1,7 +1,8 @@
 // TypeScript examples of Markdown pages.
 
 /** Fences marked ts that import something, in order. */
-export const examplesOf = (text) => [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]).filter((code) => /^import .* from "/m.test(code));
+export const examplesOf = (text) =>
+  [...text.matchAll(/```ts\n([\s\S]*?)```/g)].map((match) => match[1]).filter((code) => /^import .* from "/m.test(code));
 
 /** Our packages that an example imports. */
 export const importsOf = (code) => [...new Set([...code.matchAll(/from "(@finitewidth\/[a-z-]+)/g)].map((match) => match[1]))];

@@ -1,5 +1,5 @@
-// What a release would publish: builds, packs and checks every package, then prints the versions and the changelogs that the changesets would produce.
-// Those are computed in a copy: the working tree stays as it is. Usage: node tools/release-dry-run.mjs [--no-check]
+// What a release would publish: builds, packs and checks every package, then prints the versions and the changelogs that the changesets
+// would produce. Those are computed in a copy: the working tree stays as it is. Usage: node tools/release-dry-run.mjs [--no-check]
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -16,10 +16,12 @@ console.log(run(process.execPath, [changesets, "status", "--verbose"], root));
 
 const copy = mkdtempSync(join(tmpdir(), "finitewidth-release-"));
 try {
-  for (const file of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ".changeset"]) cpSync(join(root, file), join(copy, file), { recursive: true });
+  for (const file of ["package.json", "pnpm-workspace.yaml", "pnpm-lock.yaml", ".changeset"])
+    cpSync(join(root, file), join(copy, file), { recursive: true });
   for (const folder of [...manifests.map((manifest) => manifest.folder), "tools"]) {
     mkdirSync(join(copy, folder), { recursive: true });
-    for (const file of ["package.json", "CHANGELOG.md"]) if (existsSync(join(root, folder, file))) cpSync(join(root, folder, file), join(copy, folder, file));
+    for (const file of ["package.json", "CHANGELOG.md"])
+      if (existsSync(join(root, folder, file))) cpSync(join(root, folder, file), join(copy, folder, file));
   }
   symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
   run(process.execPath, [changesets, "version"], copy);

@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 
 const check = process.argv.includes("--check");
 const root = process.argv.slice(2).find((argument) => argument !== "--check") ?? dirname(dirname(fileURLToPath(import.meta.url)));
-const folders = ["verification", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}`)].filter((folder) => existsSync(join(root, folder, "tsconfig.json")));
+const folders = ["verification", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}`)].filter((folder) =>
+  existsSync(join(root, folder, "tsconfig.json")),
+);
 const folderOf = new Map(folders.map((folder) => [JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")).name, folder]));
 
 let stale = 0;

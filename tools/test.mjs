@@ -11,10 +11,11 @@ const folders = ["tools", "verification", ...readdirSync(join(root, "packages"))
 );
 for (const folder of folders) rmSync(join(root, folder, "test-results"), { recursive: true, force: true });
 
-const run = spawnSync(process.execPath, [existsSync(nx) ? nx : join(root, "node_modules", "nx", "bin", "nx.js"), "run-many", "-t", "build", "test", ...process.argv.slice(2)], {
-  cwd: root,
-  stdio: "inherit",
-});
+const run = spawnSync(
+  process.execPath,
+  [existsSync(nx) ? nx : join(root, "node_modules", "nx", "bin", "nx.js"), "run-many", "-t", "build", "test", ...process.argv.slice(2)],
+  { cwd: root, stdio: "inherit" },
+);
 
 let passed = 0;
 let failed = 0;
@@ -28,7 +29,10 @@ for (const folder of folders) {
   const report = JSON.parse(readFileSync(file, "utf8"));
   passed += report.numPassedTests;
   // A file that does not load has no failing test of its own, yet it has failed.
-  failed += report.numFailedTests + report.testResults.filter((result) => result.status === "failed" && result.assertionResults.every((test) => test.status !== "failed")).length;
+  failed +=
+    report.numFailedTests +
+    report.testResults.filter((result) => result.status === "failed" && result.assertionResults.every((test) => test.status !== "failed"))
+      .length;
 }
 if (run.status !== 0 && failed === 0) failed = 1;
 console.log(`${passed} passed, ${failed} failed`);

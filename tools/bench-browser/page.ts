@@ -1,4 +1,13 @@
-import { backend, createThreadedWasmBackend, createWasmBackend, gram, fusedKernelMap, multiply, referenceBackend, symmetricEigen } from "@finitewidth/linalg";
+import {
+  backend,
+  createThreadedWasmBackend,
+  createWasmBackend,
+  gram,
+  fusedKernelMap,
+  multiply,
+  referenceBackend,
+  symmetricEigen,
+} from "@finitewidth/linalg";
 
 const n = 300;
 const x = { data: Float64Array.from({ length: n * n }, (_, i) => Math.sin(i * i)), shape: [n, n] as const };
@@ -22,7 +31,10 @@ const result = {
   differenceFromThreads:
     threaded === undefined
       ? 0
-      : Math.max(largestDifference(product.data, threaded.backend.multiply(x, x, "none").data), largestDifference(symmetricEigen(symmetric).vectors.data, threaded.backend.symmetricEigen(symmetric).vectors.data)),
+      : Math.max(
+          largestDifference(product.data, threaded.backend.multiply(x, x, "none").data),
+          largestDifference(symmetricEigen(symmetric).vectors.data, threaded.backend.symmetricEigen(symmetric).vectors.data),
+        ),
   milliseconds: { multiply: time(() => multiply(x, x)), symmetricEigen: time(() => symmetricEigen(fusedKernelMap("erf", gram(x)))) },
 };
 threaded?.close();

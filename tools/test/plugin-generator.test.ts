@@ -15,8 +15,13 @@ describe("plug-in generator", () => {
   ])("writes a complete %s without a trace of its template's name", async (kind, template) => {
     const { files, ...host } = tree();
     await generatePlugin(host, { name: "my-thing", kind });
-    expect([...files.keys()].sort()).toEqual(["README.md", "package.json", "src/index.ts", "test/conformance.test.ts", "tsconfig.json"].map((path) => `plugins/my-thing/${path}`));
-    expect(JSON.parse(files.get("plugins/my-thing/package.json")!)).toMatchObject({ name: "finitewidth-plugin-my-thing", scripts: { test: "vitest run" } });
+    expect([...files.keys()].sort()).toEqual(
+      ["README.md", "package.json", "src/index.ts", "test/conformance.test.ts", "tsconfig.json"].map((path) => `plugins/my-thing/${path}`),
+    );
+    expect(JSON.parse(files.get("plugins/my-thing/package.json")!)).toMatchObject({
+      name: "finitewidth-plugin-my-thing",
+      scripts: { test: "vitest run" },
+    });
     const source = files.get("plugins/my-thing/src/index.ts")!;
     expect(source).toContain('name: "my-thing"');
     expect(source).toContain("module: import.meta.url");
@@ -26,13 +31,19 @@ describe("plug-in generator", () => {
 
   it("writes where it is told, never over something", async () => {
     const { files, ...host } = tree(["elsewhere/package.json"]);
-    await expect(generatePlugin(host, { name: "a", kind: "prior", directory: "elsewhere" })).rejects.toThrow("already exists; choose another --directory");
+    await expect(generatePlugin(host, { name: "a", kind: "prior", directory: "elsewhere" })).rejects.toThrow(
+      "already exists; choose another --directory",
+    );
     await generatePlugin(host, { name: "a", kind: "prior", directory: "other" });
     expect(files.has("other/src/index.ts")).toBe(true);
   });
 
   it("says what it expects", async () => {
-    await expect(generatePlugin(tree(), { name: "MyThing", kind: "prior" })).rejects.toThrow('name: expected kebab-case such as "my-theory", got "MyThing"');
-    await expect(generatePlugin(tree(), { name: "a", kind: "optimiser" })).rejects.toThrow("kind: expected one of activation, prior, theory");
+    await expect(generatePlugin(tree(), { name: "MyThing", kind: "prior" })).rejects.toThrow(
+      'name: expected kebab-case such as "my-theory", got "MyThing"',
+    );
+    await expect(generatePlugin(tree(), { name: "a", kind: "optimiser" })).rejects.toThrow(
+      "kind: expected one of activation, prior, theory",
+    );
   });
 });

@@ -20,11 +20,17 @@ export function workspace(files: Record<string, unknown>): string {
 }
 
 /** Manifest of a package of the workspace. */
-export const manifest = (name: string, layer: string, environment: "any" | "node", extra: Record<string, unknown> = {}) => ({ name: `@finitewidth/${name}`, nx: { tags: [`layer:${layer}`, `env:${environment}`] }, ...extra });
+export const manifest = (name: string, layer: string, environment: "any" | "node", extra: Record<string, unknown> = {}) => ({
+  name: `@finitewidth/${name}`,
+  nx: { tags: [`layer:${layer}`, `env:${environment}`] },
+  ...extra,
+});
 
 /** Runs a script of tools/ with the arguments. */
 export function script(name: string, ...args: string[]): { readonly status: number | null; readonly output: string } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL(`../${name}`, import.meta.url)), ...args], { encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [fileURLToPath(new URL(`../${name}`, import.meta.url)), ...args], {
+    encoding: "utf8",
+  });
   return { status, output: stdout + stderr };
 }
 

@@ -13,7 +13,11 @@ const withNetwork = (scenario: Scenario, network: Network): Scenario => ({ ...sc
 function withWidths(scenario: Scenario, change: (width: number) => number): Scenario | undefined {
   const { network } = scenario.problem;
   if (isFullyConnected(network)) return withNetwork(scenario, { ...network, widths: network.widths.map(change) } as Network);
-  if (isConvolutional(network)) return withNetwork(scenario, { ...network, layers: network.layers.map((layer) => ({ ...layer, channels: change(layer.channels) })) } as Network);
+  if (isConvolutional(network))
+    return withNetwork(scenario, {
+      ...network,
+      layers: network.layers.map((layer) => ({ ...layer, channels: change(layer.channels) })),
+    } as Network);
   return undefined;
 }
 
@@ -34,7 +38,10 @@ export const faults: readonly Fault[] = [
     kind: "variance",
     apply: (scenario) => {
       const { network } = scenario.problem;
-      return withNetwork(scenario, { ...network, weightVariance: network.weightVariance.map((variance, l, all) => (l === all.length - 1 ? 1.5 * variance : variance)) });
+      return withNetwork(scenario, {
+        ...network,
+        weightVariance: network.weightVariance.map((variance, l, all) => (l === all.length - 1 ? 1.5 * variance : variance)),
+      });
     },
   },
 ];

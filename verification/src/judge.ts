@@ -33,9 +33,13 @@ export interface Verdict {
 }
 
 /** Combined standard error with a floor at rounding, so that quantities without any sampling noise are compared too. */
-const spread = ({ sampled, claimedError }: Comparison, i: number): number => Math.max(Math.hypot(sampled.standardError[i]!, claimedError?.[i] ?? 0), 1e-12 * Math.abs(sampled.value[i]!), 1e-300);
+const spread = ({ sampled, claimedError }: Comparison, i: number): number =>
+  Math.max(Math.hypot(sampled.standardError[i]!, claimedError?.[i] ?? 0), 1e-12 * Math.abs(sampled.value[i]!), 1e-300);
 
-/** Judges a claim against samples, `threshold` from `criticalScore`. Exact and relative claims by z-scores at the first width, others by the slope. */
+/**
+ * Judges a claim against samples, `threshold` from `criticalScore`. Exact and relative claims by z-scores at the first width, others by the
+ * slope.
+ */
 export function judge(error: Claim["error"], comparisons: readonly Comparison[], threshold: number): Verdict {
   if (typeof error === "object" && "order" in error && comparisons.length > 1) return judgeSlope(error.order, comparisons, threshold);
   const first = comparisons[0]!;
@@ -52,7 +56,8 @@ export function judge(error: Claim["error"], comparisons: readonly Comparison[],
 
 /**
  * Residuals of an approximation must fall as N^−order. The squared residual is unbiased by subtracting the sampling variance; a weighted
- * regression of its logarithm gives the slope. Where sampling cannot resolve the residual at the smallest width, the residual must be below it at all.
+ * regression of its logarithm gives the slope. Where sampling cannot resolve the residual at the smallest width, the residual must be below
+ * it at all.
  */
 function judgeSlope(order: number, comparisons: readonly Comparison[], threshold: number): Verdict {
   const points = comparisons.map((comparison) => {

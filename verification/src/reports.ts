@@ -16,14 +16,30 @@ function worstOf(claim: Evidence): { readonly claimed: string; readonly sampled:
   };
 }
 
-const errorText = (error: Evidence["error"]): string => (error === "exact" ? "exact" : "order" in error ? `O(1/N${error.order === 1 ? "" : superscript(error.order)})` : `within ${short(100 * error.relative)} %`);
+const errorText = (error: Evidence["error"]): string =>
+  error === "exact"
+    ? "exact"
+    : "order" in error
+      ? `O(1/N${error.order === 1 ? "" : superscript(error.order)})`
+      : `within ${short(100 * error.relative)} %`;
 const superscript = (n: number): string => ({ 0.5: "^½", 2: "²", 3: "³" })[n] ?? `^${n}`;
 const powerText = (claim: Evidence): string =>
-  claim.power.filter((check) => check.applicable).map((check) => `${check.fault}: ${check.caught ? `caught (${short(check.score)})` : "missed"}`).join("; ") || "none";
+  claim.power
+    .filter((check) => check.applicable)
+    .map((check) => `${check.fault}: ${check.caught ? `caught (${short(check.score)})` : "missed"}`)
+    .join("; ") || "none";
 
 /** All report files by name. `document` draws the pictures. */
-export function verificationReports(evidence: SuiteEvidence, document: Document): Record<"report.html" | "report.json" | "report.md" | "junit.xml", string> {
-  return { "report.html": html(evidence, document), "report.json": `${JSON.stringify({ schemaVersion: 1, ...evidence }, undefined, 1)}\n`, "report.md": markdown(evidence), "junit.xml": junit(evidence) };
+export function verificationReports(
+  evidence: SuiteEvidence,
+  document: Document,
+): Record<"report.html" | "report.json" | "report.md" | "junit.xml", string> {
+  return {
+    "report.html": html(evidence, document),
+    "report.json": `${JSON.stringify({ schemaVersion: 1, ...evidence }, undefined, 1)}\n`,
+    "report.md": markdown(evidence),
+    "junit.xml": junit(evidence),
+  };
 }
 
 function summary({ suite, claims, failures, seconds }: SuiteEvidence): string {
@@ -48,7 +64,10 @@ function markdown(evidence: SuiteEvidence): string {
     "| | theory | scenario | claim | error | claimed | sampled | verdict | power |",
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ...rows,
-    ...evidence.failures.map((failure) => `| ✗ | ${failure.theory} | ${failure.scenario} | could not be checked: ${failure.reason.replaceAll("|", "\\|")} | | | | | |`),
+    ...evidence.failures.map(
+      (failure) =>
+        `| ✗ | ${failure.theory} | ${failure.scenario} | could not be checked: ${failure.reason.replaceAll("|", "\\|")} | | | | | |`,
+    ),
     "",
   ].join("\n");
 }
@@ -57,10 +76,15 @@ const escapeXml = (text: string): string => escapeHtml(text).replaceAll("'", "&a
 
 function junit(evidence: SuiteEvidence): string {
   const cases = evidence.claims.map((claim) => {
-    const body = claim.passed ? "" : `<failure message="${escapeXml(claim.verdict.agrees ? `no power: ${powerText(claim)}` : worstOf(claim).score)}">${escapeXml(JSON.stringify(worstOf(claim)))}</failure>`;
+    const body = claim.passed
+      ? ""
+      : `<failure message="${escapeXml(claim.verdict.agrees ? `no power: ${powerText(claim)}` : worstOf(claim).score)}">${escapeXml(JSON.stringify(worstOf(claim)))}</failure>`;
     return `  <testcase classname="${escapeXml(claim.theory)}" name="${escapeXml(`${claim.scenario} / ${claim.id}`)}">${body}</testcase>`;
   });
-  const broken = evidence.failures.map((failure) => `  <testcase classname="${escapeXml(failure.theory)}" name="${escapeXml(failure.scenario)}"><error message="${escapeXml(failure.reason)}"/></testcase>`);
+  const broken = evidence.failures.map(
+    (failure) =>
+      `  <testcase classname="${escapeXml(failure.theory)}" name="${escapeXml(failure.scenario)}"><error message="${escapeXml(failure.reason)}"/></testcase>`,
+  );
   const failed = evidence.claims.filter((claim) => !claim.passed).length;
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="verification ${evidence.suite}" tests="${cases.length + broken.length}" failures="${failed}" errors="${broken.length}" time="${evidence.seconds.toFixed(1)}">\n${[...cases, ...broken].join("\n")}\n</testsuite>\n`;
 }
@@ -70,7 +94,12 @@ function html(evidence: SuiteEvidence, document: Document): string {
     const { claimed, sampled, score } = worstOf(claim);
     return `<section class="claim" data-name="${escapeHtml(nameOf(claim).toLowerCase())}" data-passed="${claim.passed}"><h2><span class="${claim.passed ? "pass" : "fail"}">${claim.passed ? "✓" : "✗"}</span> ${escapeHtml(nameOf(claim))}</h2><p>${escapeHtml(claim.statement)} <em>Source: ${escapeHtml(claim.source)}. Error: ${escapeHtml(errorText(claim.error))}.</em></p>${htmlTable(["quantity", "entries", "claimed (worst entry)", "sampled", "verdict", "threshold"], [[claim.quantity, String(claim.comparisons[0]!.claimed.length), claimed, sampled, score, claim.threshold.toFixed(2)].map(escapeHtml)])}<p>Power: ${escapeHtml(powerText(claim))}.</p>${pictures(claim, document)}</section>`;
   });
-  const failures = evidence.failures.map((failure) => `<div class="failed"><strong>${escapeHtml(`${failure.theory} / ${failure.scenario}`)}</strong> ${escapeHtml(failure.reason)}</div>`).join("");
+  const failures = evidence.failures
+    .map(
+      (failure) =>
+        `<div class="failed"><strong>${escapeHtml(`${failure.theory} / ${failure.scenario}`)}</strong> ${escapeHtml(failure.reason)}</div>`,
+    )
+    .join("");
   const controls = `<p><input id="filter" placeholder="filter by theory, scenario or claim" size="40"> <label><input type="checkbox" id="failed"> failed only</label></p>`;
   const script = `const f=document.getElementById("filter"),o=document.getElementById("failed");const u=()=>{for(const s of document.querySelectorAll(".claim"))s.hidden=!s.dataset.name.includes(f.value.toLowerCase())||(o.checked&&s.dataset.passed==="true")};f.oninput=u;o.onchange=u;`;
   return page(
@@ -82,16 +111,21 @@ function html(evidence: SuiteEvidence, document: Document): string {
 
 /** z-scores of all exact claims beside the standard normal: too wide means wrong claims or errors, too narrow means errors overstated. */
 function scoreHistogram(evidence: SuiteEvidence, document: Document): string {
-  const scores = evidence.claims.filter((claim) => claim.error === "exact").flatMap((claim) => {
-    const { claimed, sampled, standardError } = claim.comparisons[0]!;
-    return claimed.map((value, i) => (value - sampled[i]!) / standardError[i]!).filter((z) => Number.isFinite(z) && Math.abs(z) < 8);
-  });
+  const scores = evidence.claims
+    .filter((claim) => claim.error === "exact")
+    .flatMap((claim) => {
+      const { claimed, sampled, standardError } = claim.comparisons[0]!;
+      return claimed.map((value, i) => (value - sampled[i]!) / standardError[i]!).filter((z) => Number.isFinite(z) && Math.abs(z) < 8);
+    });
   if (scores.length < 10) return "";
   const sorted = scores.toSorted((a, b) => a - b);
   const x = Float64Array.from(sorted);
   const normal = { label: "standard normal", x, y: x.map((z) => 1 - tailProbability(z) / 2).map((p, i) => (x[i]! < 0 ? 1 - p : p)) };
   const empirical = { label: "z-scores of exact claims", x, y: x.map((_, i) => (i + 0.5) / x.length) };
-  return figureBlock(lines({ kind: "lines", title: "z-scores", xLabel: "z", yLabel: "cumulative fraction", series: [empirical, normal] }, document), "Distribution of the z-scores of all exact claims against the standard normal.");
+  return figureBlock(
+    lines({ kind: "lines", title: "z-scores", xLabel: "z", yLabel: "cumulative fraction", series: [empirical, normal] }, document),
+    "Distribution of the z-scores of all exact claims against the standard normal.",
+  );
 }
 
 function pictures(claim: Evidence, document: Document): string {
@@ -100,13 +134,22 @@ function pictures(claim: Evidence, document: Document): string {
   if (claim.quantity.startsWith("hiddenKernel") && claim.shape.length === 2 && rows === columns && rows! > 1) {
     const matrix = (values: readonly number[]) => ({ data: Float64Array.from(values), shape: [rows!, columns!] as const });
     const z = matrix(first.claimed.map((value, i) => (value - first.sampled[i]!) / Math.max(first.standardError[i]!, 1e-300)));
-    const panels = [{ label: "claimed", values: matrix(first.claimed) }, { label: "sampled", values: matrix(first.sampled) }, { label: "z-score", values: z, diverging: true }];
+    const panels = [
+      { label: "claimed", values: matrix(first.claimed) },
+      { label: "sampled", values: matrix(first.sampled) },
+      { label: "z-score", values: z, diverging: true },
+    ];
     return `<details><summary>kernels</summary>${figureBlock(heatmaps(panels, document), "Claimed and sampled kernel, and the difference in standard errors.")}</details>`;
   }
   if (claim.comparisons.length > 1) {
     const norm = (values: readonly number[]): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
     const x = Float64Array.from(claim.comparisons, ({ factor }) => factor);
-    const residual = { label: "residual", x, y: Float64Array.from(claim.comparisons, ({ claimed, sampled }) => norm(claimed.map((value, i) => value - sampled[i]!))), points: true };
+    const residual = {
+      label: "residual",
+      x,
+      y: Float64Array.from(claim.comparisons, ({ claimed, sampled }) => norm(claimed.map((value, i) => value - sampled[i]!))),
+      points: true,
+    };
     const noise = { label: "sampling error", x, y: Float64Array.from(claim.comparisons, ({ standardError }) => norm(standardError)) };
     return `<details><summary>residual against width</summary>${figureBlock(lines({ kind: "lines", title: "residual", xLabel: "width, in units of the smallest", yLabel: "norm of the residual", logX: true, logY: true, series: [residual, noise] }, document), "Residual of the theory and the sampling error, as all widths grow together.")}</details>`;
   }

@@ -73,14 +73,25 @@ export function family(fields: Fields): ScenarioFamily {
 
 /** Fully connected network with one variance per layer. */
 export const fullyConnected =
-  (activation: string, widths: readonly number[], weightVariance: readonly number[], biasVariance: readonly number[] = widths.map(() => 0).concat(0)) =>
-  (factor: number): Network => ({ type: "fully-connected", activation, widths: widths.map((width) => width * factor), weightVariance, biasVariance }) as Network;
+  (
+    activation: string,
+    widths: readonly number[],
+    weightVariance: readonly number[],
+    biasVariance: readonly number[] = widths.map(() => 0).concat(0),
+  ) =>
+  (factor: number): Network =>
+    ({ type: "fully-connected", activation, widths: widths.map((width) => width * factor), weightVariance, biasVariance }) as Network;
 
 /** Convolutional network, in the resolved form of its prior model. */
 export const convolutional =
   (fields: {
     readonly inputShape: readonly number[];
-    readonly layers: readonly { readonly channels: number; readonly kernelSize: readonly number[]; readonly stride?: readonly number[]; readonly padding?: "circular" | "zero" | "valid" | readonly number[] }[];
+    readonly layers: readonly {
+      readonly channels: number;
+      readonly kernelSize: readonly number[];
+      readonly stride?: readonly number[];
+      readonly padding?: "circular" | "zero" | "valid" | readonly number[];
+    }[];
     readonly readout: "flatten" | "global-average";
     readonly activation: string;
     readonly weightVariance: readonly number[];

@@ -66,7 +66,9 @@ function subtract(total: SufficientSums, chunk: SufficientSums): SufficientSums 
     logScale: total.logScale,
     weight: total.weight - factor * chunk.weight,
     weightSquared: total.weightSquared - factor * factor * chunk.weightSquared,
-    sums: Object.fromEntries(Object.entries(total.sums).map(([key, values]) => [key, values.map((value, i) => value - factor * (chunk.sums[key]?.[i] ?? 0))])),
+    sums: Object.fromEntries(
+      Object.entries(total.sums).map(([key, values]) => [key, values.map((value, i) => value - factor * (chunk.sums[key]?.[i] ?? 0))]),
+    ),
   };
 }
 

@@ -1,4 +1,15 @@
-import { FinitewidthError, inputError, resolveNetwork, validate, type Claim, type Matrix, type Run, type Scenario, type Tensor, type Theory } from "@finitewidth/core";
+import {
+  FinitewidthError,
+  inputError,
+  resolveNetwork,
+  validate,
+  type Claim,
+  type Matrix,
+  type Run,
+  type Scenario,
+  type Tensor,
+  type Theory,
+} from "@finitewidth/core";
 import { faults } from "./faults.js";
 import { criticalScore, judge, type Comparison, type Verdict } from "./judge.js";
 import { sampleNetworks, type SampleChunk } from "./sample-networks.js";
@@ -24,7 +35,13 @@ export interface Evidence {
   readonly source: string;
   readonly error: Claim["error"];
   readonly quantity: string;
-  readonly comparisons: readonly { readonly factor: number; readonly claimed: readonly number[]; readonly sampled: readonly number[]; readonly standardError: readonly number[]; readonly effectiveSamples: number }[];
+  readonly comparisons: readonly {
+    readonly factor: number;
+    readonly claimed: readonly number[];
+    readonly sampled: readonly number[];
+    readonly standardError: readonly number[];
+    readonly effectiveSamples: number;
+  }[];
   readonly shape: readonly number[];
   readonly threshold: number;
   readonly verdict: Verdict;
@@ -53,13 +70,27 @@ export interface VerificationSettings {
   readonly families?: readonly ScenarioFamily[];
 }
 
-/** Samples, compares and judges every claim of every theory on every scenario. @throws FinitewidthError (code "input") when the filter matches nothing. */
-export async function runVerification(settings: VerificationSettings, run: Run, onScenario?: (name: string) => void): Promise<SuiteEvidence> {
+/**
+ * Samples, compares and judges every claim of every theory on every scenario. @throws FinitewidthError (code "input") when the filter
+ * matches nothing.
+ */
+export async function runVerification(
+  settings: VerificationSettings,
+  run: Run,
+  onScenario?: (name: string) => void,
+): Promise<SuiteEvidence> {
   const started = performance.now();
   const families = (settings.families ?? scenarios).filter((family) => settings.suite === "full" || family.suite === "quick");
-  const wanted = (theory: string, family: ScenarioFamily, claim = ""): boolean => settings.filter === undefined || `${theory} / ${family.name} / ${claim}`.toLowerCase().includes(settings.filter.toLowerCase());
+  const wanted = (theory: string, family: ScenarioFamily, claim = ""): boolean =>
+    settings.filter === undefined || `${theory} / ${family.name} / ${claim}`.toLowerCase().includes(settings.filter.toLowerCase());
   const failures: { scenario: string; theory: string; reason: string }[] = [];
-  const gathered: { family: ScenarioFamily; theory: Theory; options: unknown; claims: readonly Claim[][]; estimates: readonly Estimate[][] }[] = [];
+  const gathered: {
+    family: ScenarioFamily;
+    theory: Theory;
+    options: unknown;
+    claims: readonly Claim[][];
+    estimates: readonly Estimate[][];
+  }[] = [];
 
   for (const family of families) {
     onScenario?.(family.name);
@@ -70,19 +101,27 @@ export async function runVerification(settings: VerificationSettings, run: Run, 
         const theory = run.registry.theory(name, "theories");
         const options = validate(theory.options, raw ?? {}, `options of ${name}`);
         const claims = await Promise.all(built.map((scenario) => collect(theory, scenario, options, run)));
-        const kept = claims[0]!.filter((claim) => samplable(family, claim)).map((claim) => claim.id).filter((id) => wanted(name, family, id) || wanted(name, family));
-        if (claims[0]!.length === 0 && wanted(name, family)) failures.push({ scenario: family.name, theory: name, reason: "states no claims here" });
+        const kept = claims[0]!
+          .filter((claim) => samplable(family, claim))
+          .map((claim) => claim.id)
+          .filter((id) => wanted(name, family, id) || wanted(name, family));
+        if (claims[0]!.length === 0 && wanted(name, family))
+          failures.push({ scenario: family.name, theory: name, reason: "states no claims here" });
         if (kept.length === 0) continue;
         const selected = claims.map((list) => list.filter((claim) => kept.includes(claim.id)));
         const estimates = await Promise.all(selected.map(async (list, i) => sampleFor(family, built[i]!, list, truth, i, run)));
         gathered.push({ family, theory, options, claims: selected, estimates });
       } catch (error) {
         run.signal?.throwIfAborted();
-        if (wanted(name, family)) failures.push({ scenario: family.name, theory: name, reason: error instanceof Error ? error.message : String(error) });
+        if (wanted(name, family))
+          failures.push({ scenario: family.name, theory: name, reason: error instanceof Error ? error.message : String(error) });
       }
     }
   }
-  const comparisons = gathered.reduce((sum, { claims }) => sum + claims[0]!.reduce((entries, claim) => entries + claim.value.data.length, 0), 0);
+  const comparisons = gathered.reduce(
+    (sum, { claims }) => sum + claims[0]!.reduce((entries, claim) => entries + claim.value.data.length, 0),
+    0,
+  );
   if (gathered.length === 0 && failures.length === 0) throw inputError("--filter", "text contained in some claim's name", settings.filter);
   const threshold = criticalScore(comparisons);
 
@@ -100,21 +139,34 @@ export async function runVerification(settings: VerificationSettings, run: Run, 
       const compare = (lists: readonly (readonly Claim[])[]): Comparison[] =>
         family.factors.map((factor, i) => {
           const { value, standardError } = lists[i]!.find((other) => other.id === claim.id)!;
-          return { factor, claimed: value.data, ...(standardError ? { claimedError: standardError.data } : {}), sampled: estimates[i]![c]! };
+          return {
+            factor,
+            claimed: value.data,
+            ...(standardError ? { claimedError: standardError.data } : {}),
+            sampled: estimates[i]![c]!,
+          };
         });
       const own = compare(claims);
       const verdict = judge(claim.error, own, threshold);
       const power = faulty.flatMap((entry): PowerCheck[] => {
         if (!entry || entry.lists.some((list) => !list.some((other) => other.id === claim.id))) return [];
         const wrong = compare(entry.lists);
-        const applicable = wrong.some(({ claimed }, i) => claimed.some((value, k) => Math.abs(value - own[i]!.claimed[k]!) > 1e-9 * (Math.abs(value) + 1e-12)));
+        const applicable = wrong.some(({ claimed }, i) =>
+          claimed.some((value, k) => Math.abs(value - own[i]!.claimed[k]!) > 1e-9 * (Math.abs(value) + 1e-12)),
+        );
         const outcome = judge(claim.error, wrong, threshold);
         return [{ fault: entry.fault.name, applicable, caught: applicable && !outcome.agrees, score: outcome.score }];
       });
-      const kinds = new Set(faults.filter((fault) => power.some((check) => check.fault === fault.name && check.applicable)).map((fault) => fault.kind));
+      const kinds = new Set(
+        faults.filter((fault) => power.some((check) => check.fault === fault.name && check.applicable)).map((fault) => fault.kind),
+      );
       // A width fault changes an approximate claim only by its own small correction; there the slope test is what guards the width.
       const required = [...kinds].filter((kind) => kind === "variance" || claim.error === "exact");
-      const powerful = required.length > 0 && required.every((kind) => faults.some((fault) => fault.kind === kind && power.some((check) => check.fault === fault.name && check.caught)));
+      const powerful =
+        required.length > 0 &&
+        required.every((kind) =>
+          faults.some((fault) => fault.kind === kind && power.some((check) => check.fault === fault.name && check.caught)),
+        );
       evidence.push({
         theory: theory.name,
         scenario: family.name,
@@ -123,7 +175,13 @@ export async function runVerification(settings: VerificationSettings, run: Run, 
         source: claim.source,
         error: claim.error,
         quantity: claim.estimand.quantity + (claim.estimand.layer === undefined ? "" : ` ${claim.estimand.layer}`),
-        comparisons: own.map(({ factor, claimed, claimedError, sampled }) => ({ factor, claimed: [...claimed], sampled: [...sampled.value], standardError: Array.from(sampled.standardError, (error, i) => Math.hypot(error, claimedError?.[i] ?? 0)), effectiveSamples: sampled.effectiveSamples })),
+        comparisons: own.map(({ factor, claimed, claimedError, sampled }) => ({
+          factor,
+          claimed: [...claimed],
+          sampled: [...sampled.value],
+          standardError: Array.from(sampled.standardError, (error, i) => Math.hypot(error, claimedError?.[i] ?? 0)),
+          effectiveSamples: sampled.effectiveSamples,
+        })),
         shape: claim.value.shape,
         threshold,
         verdict,
@@ -143,7 +201,8 @@ export async function runVerification(settings: VerificationSettings, run: Run, 
 }
 
 /** Chains sample the posterior up to its normalisation: they say nothing about the evidence. */
-const samplable = ({ sampling }: ScenarioFamily, { estimand }: Claim): boolean => sampling.kind === "importance" || estimand.quantity !== "logEvidence";
+const samplable = ({ sampling }: ScenarioFamily, { estimand }: Claim): boolean =>
+  sampling.kind === "importance" || estimand.quantity !== "logEvidence";
 
 async function collect(theory: Theory, scenario: Scenario, options: unknown, run: Run): Promise<Claim[]> {
   const claims: Claim[] = [];
@@ -154,11 +213,20 @@ async function collect(theory: Theory, scenario: Scenario, options: unknown, run
 }
 
 /** What was sampled for one scenario at one width. */
-type Sampled = { readonly kind: "sums"; readonly chunks: readonly SufficientSums[] } | { readonly kind: "chains"; readonly estimates: Readonly<Record<string, Estimate>> };
+type Sampled =
+  | { readonly kind: "sums"; readonly chunks: readonly SufficientSums[] }
+  | { readonly kind: "chains"; readonly estimates: Readonly<Record<string, Estimate>> };
 
 const chunkCount = 40;
 
-async function sampleFor(family: ScenarioFamily, scenario: Scenario, claims: readonly Claim[], truth: Map<string, Promise<Sampled>>, index: number, run: Run): Promise<Estimate[]> {
+async function sampleFor(
+  family: ScenarioFamily,
+  scenario: Scenario,
+  claims: readonly Claim[],
+  truth: Map<string, Promise<Sampled>>,
+  index: number,
+  run: Run,
+): Promise<Estimate[]> {
   const points = scenario.problem.inputs.shape[0];
   return Promise.all(
     claims.map(async (claim) => {
@@ -166,47 +234,63 @@ async function sampleFor(family: ScenarioFamily, scenario: Scenario, claims: rea
       const key = `${of} ${index}`;
       let sampled = truth.get(key);
       if (sampled === undefined) {
-        sampled = family.sampling.kind === "chains" && of === "posterior" ? runChains(family.sampling, scenario, run) : runImportance(family, scenario, of, index, run);
+        sampled =
+          family.sampling.kind === "chains" && of === "posterior"
+            ? runChains(family.sampling, scenario, run)
+            : runImportance(family, scenario, of, index, run);
         truth.set(key, sampled);
       }
       const result = await sampled;
       if (result.kind === "sums") return estimate(result.chunks, claim.estimand, points);
-      const found = result.estimates[claim.estimand.layer === undefined ? claim.estimand.quantity : `${claim.estimand.quantity} ${claim.estimand.layer}`];
+      const found =
+        result.estimates[
+          claim.estimand.layer === undefined ? claim.estimand.quantity : `${claim.estimand.quantity} ${claim.estimand.layer}`
+        ];
       if (found === undefined) throw new FinitewidthError(`chains do not give ${claim.estimand.quantity}`, { code: "refused" });
       return found;
     }),
   );
 }
 
-async function runImportance(family: ScenarioFamily, scenario: Scenario, of: "prior" | "posterior", index: number, run: Run): Promise<Sampled> {
+async function runImportance(
+  family: ScenarioFamily,
+  scenario: Scenario,
+  of: "prior" | "posterior",
+  index: number,
+  run: Run,
+): Promise<Sampled> {
   const samples = family.sampling.kind === "importance" ? family.sampling.samples : 40_000;
-  const chunks = Array.from(
-    { length: chunkCount },
-    (_, chunk): SampleChunk => ({
-      problem: scenario.problem,
-      testInputs: scenario.testInputs,
-      of,
-      samples: Math.ceil(samples / chunkCount),
-      seed: run.seed,
-      index: (of === "prior" ? 0 : 1) * 1_000_000 + index * 10_000 + chunk,
-    }),
-  );
+  const chunks = Array.from({ length: chunkCount }, (_, chunk): SampleChunk => ({
+    problem: scenario.problem,
+    testInputs: scenario.testInputs,
+    of,
+    samples: Math.ceil(samples / chunkCount),
+    seed: run.seed,
+    index: (of === "prior" ? 0 : 1) * 1_000_000 + index * 10_000 + chunk,
+  }));
   const results: SufficientSums[] = [];
   for await (const result of run.map(sampleNetworks, chunks)) results.push(result);
   return { kind: "sums", chunks: results };
 }
 
-async function runChains(sampling: Extract<ScenarioFamily["sampling"], { kind: "chains" }>, scenario: Scenario, run: Run): Promise<Sampled> {
+async function runChains(
+  sampling: Extract<ScenarioFamily["sampling"], { kind: "chains" }>,
+  scenario: Scenario,
+  run: Run,
+): Promise<Sampled> {
   const { kind: _kind, ...lengths } = sampling;
   const sampler = run.registry.theory("monte-carlo", "theories");
   const options = validate(sampler.options, lengths, "options of monte-carlo");
   const { problem } = scenario;
   resolveNetwork(run.registry, problem.network);
   const posterior = await sampler.fit(problem, options, run);
-  if (!posterior.solver.converged) throw new FinitewidthError(`chains of ${scenario.name} did not mix: ${posterior.warnings.join("; ")}`, { code: "not-converged" });
+  if (!posterior.solver.converged)
+    throw new FinitewidthError(`chains of ${scenario.name} did not mix: ${posterior.warnings.join("; ")}`, { code: "not-converged" });
   const prediction = await sampler.predict(posterior, scenario.testInputs, { covariance: false }, run);
-  const effectiveSamples = typeof posterior.diagnostics.effectiveSamples === "number" ? posterior.diagnostics.effectiveSamples : sampling.chains * sampling.draws;
-  const entry = (value: Matrix | Tensor | undefined, error: Matrix | Tensor | undefined): Estimate | undefined => (value && error ? { value: value.data, standardError: error.data, effectiveSamples } : undefined);
+  const effectiveSamples =
+    typeof posterior.diagnostics.effectiveSamples === "number" ? posterior.diagnostics.effectiveSamples : sampling.chains * sampling.draws;
+  const entry = (value: Matrix | Tensor | undefined, error: Matrix | Tensor | undefined): Estimate | undefined =>
+    value && error ? { value: value.data, standardError: error.data, effectiveSamples } : undefined;
   const estimates: Record<string, Estimate> = {};
   const put = (key: string, found: Estimate | undefined): void => {
     if (found) estimates[key] = found;

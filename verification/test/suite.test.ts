@@ -2,11 +2,30 @@ import { createRegistry, inlineRun, type Claim, type Theory } from "@finitewidth
 import { exact } from "@finitewidth/posterior";
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
-import { criticalScore, family, fullyConnected, judge, runVerification, standardPlugins, verificationReports, type Comparison, type SuiteEvidence } from "../src/index.js";
+import {
+  criticalScore,
+  family,
+  fullyConnected,
+  judge,
+  runVerification,
+  standardPlugins,
+  verificationReports,
+  type Comparison,
+  type SuiteEvidence,
+} from "../src/index.js";
 
 const document = parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
 const linear = (theories: readonly { name: string }[]) =>
-  family({ name: "linear", theories, network: fullyConnected("identity", [4], [1.3, 0.7]), points: 4, features: 3, temperature: 0.3, sampling: { kind: "importance", samples: 50_000 }, seed: 11 });
+  family({
+    name: "linear",
+    theories,
+    network: fullyConnected("identity", [4], [1.3, 0.7]),
+    points: 4,
+    features: 3,
+    temperature: 0.3,
+    sampling: { kind: "importance", samples: 50_000 },
+    seed: 11,
+  });
 const exactly = (claimed: number[], value: number[], standardError: number[]): Comparison => ({
   factor: 1,
   claimed: Float64Array.from(claimed),
@@ -23,7 +42,8 @@ function faulty(name: string, change: (claim: Claim) => Claim): Theory {
     },
   };
 }
-const scaled = (id: string, factor: number) => (claim: Claim) => (claim.id === id ? { ...claim, value: { ...claim.value, data: claim.value.data.map((value) => factor * value) } } : claim);
+const scaled = (id: string, factor: number) => (claim: Claim) =>
+  claim.id === id ? { ...claim, value: { ...claim.value, data: claim.value.data.map((value) => factor * value) } } : claim;
 
 describe("judging", () => {
   it("counts comparisons: one in a hundred correct suites shows a false alarm", () => {
@@ -40,7 +60,8 @@ describe("judging", () => {
   });
 
   it("tells the order of a residual from its slope", () => {
-    const residual = (order: number): Comparison[] => [1, 2, 4].map((factor) => ({ ...exactly([1 + 0.3 * factor ** -order], [1], [1e-4]), factor }));
+    const residual = (order: number): Comparison[] =>
+      [1, 2, 4].map((factor) => ({ ...exactly([1 + 0.3 * factor ** -order], [1], [1e-4]), factor }));
     expect(judge({ order: 2 }, residual(2), 4)).toMatchObject({ agrees: true });
     expect(judge({ order: 1 }, residual(2), 4).agrees).toBe(true);
     expect(judge({ order: 2 }, residual(1), 4).agrees).toBe(false);
@@ -53,7 +74,8 @@ describe("the suite", () => {
   const wrongKernel = faulty("wrong-kernel", scaled("hidden-kernel-1", 0.9));
   const blind = faulty("blind", (claim) => ({ ...claim, error: { relative: 10 } }));
   const registry = createRegistry([...standardPlugins, { name: "faults", theories: [wrongMean, wrongKernel, blind] }]);
-  const check = (name: string): Promise<SuiteEvidence> => runVerification({ suite: "quick", families: [linear([{ name }])] }, inlineRun({ registry, seed: 2 }));
+  const check = (name: string): Promise<SuiteEvidence> =>
+    runVerification({ suite: "quick", families: [linear([{ name }])] }, inlineRun({ registry, seed: 2 }));
 
   it("passes the exact theory, with power against every fault", async () => {
     const evidence = await check("exact");
@@ -68,7 +90,10 @@ describe("the suite", () => {
   });
 
   it("names the claim that is wrong by a factor", async () => {
-    for (const [name, id] of [["wrong-mean", "predictive-mean"], ["wrong-kernel", "hidden-kernel-1"]] as const) {
+    for (const [name, id] of [
+      ["wrong-mean", "predictive-mean"],
+      ["wrong-kernel", "hidden-kernel-1"],
+    ] as const) {
       const evidence = await check(name);
       expect(evidence.passed).toBe(false);
       expect(evidence.claims.filter((claim) => !claim.verdict.agrees).map((claim) => claim.id)).toEqual([id]);
@@ -84,13 +109,26 @@ describe("the suite", () => {
   });
 
   it("reports a theory that refuses its scenario", async () => {
-    const families = [family({ name: "erf", theories: [{ name: "exact" }], network: fullyConnected("erf", [3], [1, 1]), points: 2, features: 2, temperature: 1, sampling: { kind: "importance", samples: 100 }, seed: 1 })];
+    const families = [
+      family({
+        name: "erf",
+        theories: [{ name: "exact" }],
+        network: fullyConnected("erf", [3], [1, 1]),
+        points: 2,
+        features: 2,
+        temperature: 1,
+        sampling: { kind: "importance", samples: 100 },
+        seed: 1,
+      }),
+    ];
     const evidence = await runVerification({ suite: "quick", families }, inlineRun({ registry }));
     expect(evidence.failures).toMatchObject([{ theory: "exact", scenario: "erf" }]);
     expect(evidence.passed).toBe(false);
   });
 
   it("says when a filter matches nothing", async () => {
-    await expect(runVerification({ suite: "quick", filter: "no such claim", families: [linear([{ name: "exact" }])] }, inlineRun({ registry }))).rejects.toThrow("--filter: expected text contained in some claim's name");
+    await expect(
+      runVerification({ suite: "quick", filter: "no such claim", families: [linear([{ name: "exact" }])] }, inlineRun({ registry })),
+    ).rejects.toThrow("--filter: expected text contained in some claim's name");
   });
 });

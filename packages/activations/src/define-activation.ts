@@ -21,9 +21,15 @@ export interface ActivationDefinition {
   readonly fourthDerivative?: (h: number) => number;
   /** @defaultValue [0] when not smooth */
   readonly kinks?: readonly number[];
-  /** Distance of the nearest singularity of φ from the real axis: π/2 for tanh, π for the logistic function, 1 for entire functions of scale 1. @defaultValue 1 */
+  /**
+   * Distance of the nearest singularity of φ from the real axis: π/2 for tanh, π for the logistic function, 1 for entire functions of scale
+   * 1. @defaultValue 1
+   */
   readonly analyticRadius?: number;
-  /** φ is a polynomial on either side of the origin up to exponentially small terms (tanh, softplus, swish; not sin): bounded cost at any variance. @defaultValue false */
+  /**
+   * φ is a polynomial on either side of the origin up to exponentially small terms (tanh, softplus, swish; not sin): bounded cost at any
+   * variance. @defaultValue false
+   */
   readonly saturates?: boolean;
   /** Closed forms, where known; the rest is filled in by quadrature. */
   readonly moments?: Partial<GaussianMoments>;
@@ -35,11 +41,28 @@ export interface ActivationDefinition {
  * @throws FinitewidthError (code "input") for a φ that is not finite on [−10, 10], or contradictory settings.
  */
 export function defineActivation(definition: ActivationDefinition): Activation {
-  const { name, summary, odd, smooth, bounded, degree, value, derivative, secondDerivative, thirdDerivative, fourthDerivative, analyticRadius = 1, saturates = false, moments = {} } = definition;
+  const {
+    name,
+    summary,
+    odd,
+    smooth,
+    bounded,
+    degree,
+    value,
+    derivative,
+    secondDerivative,
+    thirdDerivative,
+    fourthDerivative,
+    analyticRadius = 1,
+    saturates = false,
+    moments = {},
+  } = definition;
   const kinks = smooth ? undefined : (definition.kinks ?? [0]);
   if (name === "") throw inputError("name", "a name", name);
-  if (smooth && definition.kinks !== undefined && definition.kinks.length > 0) throw inputError(`${name}.kinks`, "no kinks where smooth is true", definition.kinks);
-  if (!(analyticRadius > 0 && Number.isFinite(analyticRadius))) throw inputError(`${name}.analyticRadius`, "a positive number", analyticRadius);
+  if (smooth && definition.kinks !== undefined && definition.kinks.length > 0)
+    throw inputError(`${name}.kinks`, "no kinks where smooth is true", definition.kinks);
+  if (!(analyticRadius > 0 && Number.isFinite(analyticRadius)))
+    throw inputError(`${name}.analyticRadius`, "a positive number", analyticRadius);
   for (let h = -10; h <= 10; h += 0.5) {
     if (!Number.isFinite(value(h))) throw inputError(`${name}.value(${h})`, "a finite number", value(h));
     if (!Number.isFinite(derivative(h))) throw inputError(`${name}.derivative(${h})`, "a finite number", derivative(h));

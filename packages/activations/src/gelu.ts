@@ -22,7 +22,10 @@ export const geluFunction: ActivationFunction = {
   saturates: true,
 };
 
-/** φ(h) = h Φ(h), Φ the standard normal distribution function (the exact GELU). Two-point functions in closed form, the others by quadrature. */
+/**
+ * φ(h) = h Φ(h), Φ the standard normal distribution function (the exact GELU). Two-point functions in closed form, the others by
+ * quadrature.
+ */
 export const gelu: Activation = {
   name: "gelu",
   summary: "φ(h) = h Φ(h), the exact Gaussian error linear unit.",
@@ -32,31 +35,28 @@ export const gelu: Activation = {
   value: geluFunction.value,
   derivative: geluFunction.derivative,
   secondDerivative: (h) => (2 - h * h) * normalDensity(h),
-  moments: completeMoments(
-    geluFunction,
-    {
-      kernel(a, c, b) {
-        const D = 1 + a + b + rootDeterminant(a, c, b) ** 2;
-        const e = 1 / (1 + a) + 1 / (1 + b) - 1;
-        const root = Math.sqrt(D);
-        return c * orthant(c, root) + (a * b + c * c * e) / (twoPi * root);
-      },
-      kernelSlope: slope,
-      kernelCurvature: curvature,
-      diagonal: (k) => {
-        const root = Math.sqrt(1 + 2 * k);
-        return k * orthant(k, root) + (2 * k * k) / ((1 + k) * twoPi * root);
-      },
-      diagonalSlope: (k) => slope(k, k, k) + curvature(k, k, k),
-      diagonalCurvature(k) {
-        const { d40, d31, d22 } = fourthOrder(k, k, k);
-        return 0.5 * d40 + 2 * d31 + 1.5 * d22;
-      },
-      mean: (k) => k / Math.sqrt(twoPi * (1 + k)),
-      slope: () => 0.5,
-      fourthOrder,
+  moments: completeMoments(geluFunction, {
+    kernel(a, c, b) {
+      const D = 1 + a + b + rootDeterminant(a, c, b) ** 2;
+      const e = 1 / (1 + a) + 1 / (1 + b) - 1;
+      const root = Math.sqrt(D);
+      return c * orthant(c, root) + (a * b + c * c * e) / (twoPi * root);
     },
-  ),
+    kernelSlope: slope,
+    kernelCurvature: curvature,
+    diagonal: (k) => {
+      const root = Math.sqrt(1 + 2 * k);
+      return k * orthant(k, root) + (2 * k * k) / ((1 + k) * twoPi * root);
+    },
+    diagonalSlope: (k) => slope(k, k, k) + curvature(k, k, k),
+    diagonalCurvature(k) {
+      const { d40, d31, d22 } = fourthOrder(k, k, k);
+      return 0.5 * d40 + 2 * d31 + 1.5 * d22;
+    },
+    mean: (k) => k / Math.sqrt(twoPi * (1 + k)),
+    slope: () => 0.5,
+    fourthOrder,
+  }),
 };
 
 /** P(z1 > 0, z2 > 0) for the noisy pair: ¼ + asin(c/√((1+a)(1+b)))/2π. */

@@ -17,7 +17,12 @@ export interface CrossRecursion extends Recursion {
  * K^{l+1} = σ_w²(l+1) G(Kˡ) + σ_b²(l+1), l = 1 … L, from K¹ (P × P); `weightVariance` and `biasVariance` are those of layers 2 … L+1.
  * L·P²/2 two-point functions. Source: docs/theories/nngp.md; Lee et al. (2018), eq. 4–5.
  */
-export function infiniteWidthRecursion(activation: Activation, firstKernel: Matrix, weightVariance: readonly number[], biasVariance: readonly number[]): Recursion {
+export function infiniteWidthRecursion(
+  activation: Activation,
+  firstKernel: Matrix,
+  weightVariance: readonly number[],
+  biasVariance: readonly number[],
+): Recursion {
   checkVariances(weightVariance, biasVariance);
   const preactivation = [firstKernel];
   const hidden: Matrix[] = [];
@@ -55,7 +60,8 @@ export function crossInfiniteWidthRecursion(
 }
 
 function checkVariances(weightVariance: readonly number[], biasVariance: readonly number[]): void {
-  if (biasVariance.length !== weightVariance.length) throw inputError("biasVariance", `${weightVariance.length} numbers, like weightVariance`, biasVariance);
+  if (biasVariance.length !== weightVariance.length)
+    throw inputError("biasVariance", `${weightVariance.length} numbers, like weightVariance`, biasVariance);
 }
 
 function affine(g: Matrix, weight: number, bias: number): Matrix {

@@ -35,8 +35,15 @@ export function kernelMap(activation: Activation, kernel: Matrix): Matrix {
   return out;
 }
 
-/** E φ(h_i)φ(h'_j) from the P × P′ cross kernel and the variances of its rows (P) and columns (P′). @throws FinitewidthError (code "shape"). */
-export function crossKernelMap(activation: Activation, rowVariances: ArrayLike<number>, cross: Matrix, columnVariances: ArrayLike<number>): Matrix {
+/**
+ * E φ(h_i)φ(h'_j) from the P × P′ cross kernel and the variances of its rows (P) and columns (P′). @throws FinitewidthError (code "shape").
+ */
+export function crossKernelMap(
+  activation: Activation,
+  rowVariances: ArrayLike<number>,
+  cross: Matrix,
+  columnVariances: ArrayLike<number>,
+): Matrix {
   const [rows, columns] = cross.shape;
   if (rowVariances.length !== rows) throw shapeError("rowVariances", `${rows} numbers`, `${rowVariances.length}`);
   if (columnVariances.length !== columns) throw shapeError("columnVariances", `${columns} numbers`, `${columnVariances.length}`);
@@ -62,18 +69,25 @@ function fusedKind(activation: Activation): KernelMap | undefined {
 }
 
 /**
- * All two-point functions by `fusedKernelMap`; undefined without one, and for numbers that it refuses. arcsin r loses digits near r = ±1 and
- * the ReLU kernel, √(ab)(sin ψ − ψ cos ψ)/2π with ψ → 0, near correlation −1: those pairs are computed once more, one by one, and everything
- * agrees with the pair formulas to a few ulp. Only the lower triangle is read where rows and columns are the same points.
+ * All two-point functions by `fusedKernelMap`; undefined without one, and for numbers that it refuses. arcsin r loses digits near r = ±1
+ * and the ReLU kernel, √(ab)(sin ψ − ψ cos ψ)/2π with ψ → 0, near correlation −1: those pairs are computed once more, one by one, and
+ * everything agrees with the pair formulas to a few ulp. Only the lower triangle is read where rows and columns are the same points.
  */
-function fusedMap(activation: Activation, rowVariances: Float64Array, cross: Matrix, columnVariances: Float64Array, symmetric: boolean): Matrix | undefined {
+function fusedMap(
+  activation: Activation,
+  rowVariances: Float64Array,
+  cross: Matrix,
+  columnVariances: Float64Array,
+  symmetric: boolean,
+): Matrix | undefined {
   const kind = fusedKind(activation);
   if (kind === undefined) return undefined;
   const values = fusedValues(kind, rowVariances, cross, columnVariances, symmetric);
   if (values === undefined) return undefined;
   const { kernel: pair } = activation.moments;
   const [rows, columns] = cross.shape;
-  const { centre, bound } = kind === "step" ? { centre: 0.25, bound: safeAngle / (2 * Math.PI) } : { centre: 0, bound: (2 / Math.PI) * safeAngle };
+  const { centre, bound } =
+    kind === "step" ? { centre: 0.25, bound: safeAngle / (2 * Math.PI) } : { centre: 0, bound: (2 / Math.PI) * safeAngle };
   const roots = columnVariances.map(Math.sqrt);
   for (let i = 0; i < rows; i++) {
     const least = safeRelu * Math.sqrt(rowVariances[i]!);
@@ -94,7 +108,13 @@ function fusedMap(activation: Activation, rowVariances: Float64Array, cross: Mat
 const safeAngle = Math.asin(0.97);
 const safeRelu = (Math.sqrt(3) / 2 - Math.PI / 6) / (2 * Math.PI);
 
-function fusedValues(kind: KernelMap, rowVariances: Float64Array, cross: Matrix, columnVariances: Float64Array, symmetric: boolean): Float64Array | undefined {
+function fusedValues(
+  kind: KernelMap,
+  rowVariances: Float64Array,
+  cross: Matrix,
+  columnVariances: Float64Array,
+  symmetric: boolean,
+): Float64Array | undefined {
   try {
     if (!symmetric) return fusedKernelMap(kind, cross, { variances: { rows: rowVariances, columns: columnVariances } }).data;
     const full = mirrored(cross);

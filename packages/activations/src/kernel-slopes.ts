@@ -57,10 +57,14 @@ export function applySlopes({ slope, curvature }: KernelSlopes, change: Matrix):
   return out;
 }
 
-/** Jᵀ[A] = A∘Ġ + diag_a(Σ_b A_ab X_ab) for symmetric A (its symmetric part in the second term otherwise): Σ A∘J[dK] = Σ Jᵀ[A]∘dK over all ordered pairs. O(P²). */
+/**
+ * Jᵀ[A] = A∘Ġ + diag_a(Σ_b A_ab X_ab) for symmetric A (its symmetric part in the second term otherwise): Σ A∘J[dK] = Σ Jᵀ[A]∘dK over all
+ * ordered pairs. O(P²).
+ */
 export function applyAdjointSlopes({ slope, curvature }: KernelSlopes, adjoint: Matrix): Matrix {
   const n = squareSize(slope, "slope");
-  if (adjoint.shape[0] !== n || adjoint.shape[1] !== n) throw shapeError("adjoint", `${n} × ${n}`, `${adjoint.shape[0]} × ${adjoint.shape[1]}`);
+  if (adjoint.shape[0] !== n || adjoint.shape[1] !== n)
+    throw shapeError("adjoint", `${n} × ${n}`, `${adjoint.shape[0]} × ${adjoint.shape[1]}`);
   const out = zeros(n, n);
   const w = adjoint.data;
   for (let i = 0; i < n; i++) {

@@ -7,7 +7,9 @@ export function rootDeterminant(a: number, c: number, b: number): number {
   return Math.sqrt(Math.max(s - c, 0) * Math.max(s + c, 0));
 }
 
-/** Whether two inputs are parallel within rounding, ab − c² ≤ 1e-15 ab, and on the same side (c > 0): kernels then act as at equal inputs. */
+/**
+ * Whether two inputs are parallel within rounding, ab − c² ≤ 1e-15 ab, and on the same side (c > 0): kernels then act as at equal inputs.
+ */
 export function coincident(a: number, c: number, b: number): boolean {
   if (!(c > 0)) return a === 0 && b === 0;
   const s = Math.sqrt(a * b);

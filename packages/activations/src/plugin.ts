@@ -9,4 +9,8 @@ import { step } from "./step.js";
 import { tanh } from "./tanh.js";
 
 /** The activations of this package. */
-export const plugin: Plugin = { name: "@finitewidth/activations", module: import.meta.url, activations: [identity, erf, relu, sign, step, tanh, gelu, quadratic] };
+export const plugin: Plugin = {
+  name: "@finitewidth/activations",
+  module: import.meta.url,
+  activations: [identity, erf, relu, sign, step, tanh, gelu, quadratic],
+};

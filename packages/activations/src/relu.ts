@@ -2,7 +2,10 @@ import type { Activation } from "@finitewidth/core";
 import { reluFourPoint } from "./four-point/relu.js";
 import { coincident, productOrZero, rootDeterminant } from "./pair-geometry.js";
 
-/** φ(h) = max(h, 0), derivative ½ at 0. With θ the angle between the inputs, ψ = π − θ. Source: Cho and Saul (2009); docs/theories/effective-action.md, "Kernels". */
+/**
+ * φ(h) = max(h, 0), derivative ½ at 0. With θ the angle between the inputs, ψ = π − θ. Source: Cho and Saul (2009);
+ * docs/theories/effective-action.md, "Kernels".
+ */
 export const relu: Activation = {
   name: "relu",
   summary: "φ(h) = max(h, 0): homogeneous of degree 1.",

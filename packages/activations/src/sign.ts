@@ -26,7 +26,13 @@ export const sign: Activation = {
       const g = signSlope(a, c, b);
       const s2 = rootDeterminant(a, c, b) ** 2;
       const odd = (x: number, y: number): number => (c === 0 ? 0 : g * (c / x) * (y / s2 + 2 / x));
-      return { d40: odd(a, b), d31: -productOrZero(g / s2, b), d22: productOrZero(g / s2, c), d13: -productOrZero(g / s2, a), d04: odd(b, a) };
+      return {
+        d40: odd(a, b),
+        d31: -productOrZero(g / s2, b),
+        d22: productOrZero(g / s2, c),
+        d13: -productOrZero(g / s2, a),
+        d04: odd(b, a),
+      };
     },
     fourPoint: signFourPoint,
   },

@@ -11,7 +11,8 @@ export interface QuadrupleRange {
 
 /**
  * Σ_cd Cov(φ_aφ_b, φ_cφ_d) M_cd for h ~ N(0, K) and symmetric M, P × P: the contraction of the one-neuron vertex without a P⁴ tensor.
- * Every sorted quadruple is evaluated once: P⁴/24 four-point functions, 2 P² numbers of memory. Source: docs/theories/perturbative.md, "Posterior".
+ * Every sorted quadruple is evaluated once: P⁴/24 four-point functions, 2 P² numbers of memory. Source: docs/theories/perturbative.md,
+ * "Posterior".
  */
 export function vertexContraction(activation: Activation, kernel: Matrix, weights: Matrix, tick?: () => void): Matrix {
   const n = squareSize(kernel, "kernel");
@@ -26,10 +27,13 @@ export function subtractDisconnected(sum: Matrix, secondMoment: Matrix, weights:
   return { data: sum.data.map((value, i) => value - secondMoment.data[i]! * total), shape: sum.shape };
 }
 
-/** The part of Σ_cd E φ_aφ_bφ_cφ_d M_cd that a range of sorted quadruples contributes; parts add up, so ranges can go to different workers. */
+/**
+ * The part of Σ_cd E φ_aφ_bφ_cφ_d M_cd that a range of sorted quadruples contributes; parts add up, so ranges can go to different workers.
+ */
 export function fourPointContraction(activation: Activation, kernel: Matrix, weights: Matrix, range: QuadrupleRange): Matrix {
   const n = squareSize(kernel, "kernel");
-  if (weights.shape[0] !== n || weights.shape[1] !== n) throw shapeError("weights", `${n} × ${n}`, `${weights.shape[0]} × ${weights.shape[1]}`);
+  if (weights.shape[0] !== n || weights.shape[1] !== n)
+    throw shapeError("weights", `${n} × ${n}`, `${weights.shape[0]} × ${weights.shape[1]}`);
   const { fourPoint } = activation.moments;
   const out = zeros(n, n);
   const m = weights.data;

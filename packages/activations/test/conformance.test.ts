@@ -7,10 +7,47 @@ const logistic = (h: number): number => 1 / (1 + Math.exp(-h));
 
 /** Plug-ins as a third party writes them: all derivatives, first two only, none but the first, a kink. */
 const thirdParty = [
-  defineActivation({ name: "sin", summary: "sin h", odd: true, smooth: true, bounded: true, value: Math.sin, derivative: Math.cos, secondDerivative: (h) => -Math.sin(h) }),
-  defineActivation({ name: "softplus", summary: "log(1 + eʰ)", odd: false, smooth: true, bounded: false, analyticRadius: Math.PI, saturates: true, value: softplus, derivative: logistic }),
-  defineActivation({ name: "absolute", summary: "|h|", odd: false, smooth: false, bounded: false, degree: 1, value: Math.abs, derivative: Math.sign }),
-  defineActivation({ name: "leaky", summary: "h or h/5", odd: false, smooth: false, bounded: false, degree: 1, value: (h) => (h > 0 ? h : 0.2 * h), derivative: (h) => (h > 0 ? 1 : h < 0 ? 0.2 : 0.6) }),
+  defineActivation({
+    name: "sin",
+    summary: "sin h",
+    odd: true,
+    smooth: true,
+    bounded: true,
+    value: Math.sin,
+    derivative: Math.cos,
+    secondDerivative: (h) => -Math.sin(h),
+  }),
+  defineActivation({
+    name: "softplus",
+    summary: "log(1 + eʰ)",
+    odd: false,
+    smooth: true,
+    bounded: false,
+    analyticRadius: Math.PI,
+    saturates: true,
+    value: softplus,
+    derivative: logistic,
+  }),
+  defineActivation({
+    name: "absolute",
+    summary: "|h|",
+    odd: false,
+    smooth: false,
+    bounded: false,
+    degree: 1,
+    value: Math.abs,
+    derivative: Math.sign,
+  }),
+  defineActivation({
+    name: "leaky",
+    summary: "h or h/5",
+    odd: false,
+    smooth: false,
+    bounded: false,
+    degree: 1,
+    value: (h) => (h > 0 ? h : 0.2 * h),
+    derivative: (h) => (h > 0 ? 1 : h < 0 ? 0.2 : 0.6),
+  }),
 ];
 
 for (const activation of [...plugin.activations!, ...thirdParty]) {

@@ -31,9 +31,12 @@ describe("effective-action/kernels", () => {
     it(name, () => {
       const { moments } = activation(name);
       inputs.points.forEach(([a, c, b], i) => {
-        const relative = Math.abs(c) > 0.99 * Math.sqrt(a * b) ? (tolerance["forCorrelationAbove0.99"] ?? tolerance.relative) : tolerance.relative;
+        const relative =
+          Math.abs(c) > 0.99 * Math.sqrt(a * b) ? (tolerance["forCorrelationAbove0.99"] ?? tolerance.relative) : tolerance.relative;
         const values = [moments.kernel(a, c, b), moments.kernelSlope(a, c, b), 0.5 * moments.kernelCurvature(a, c, b)];
-        expected.values[i]!.forEach((value, j) => value !== null && expectClose(values[j]!, value, { relative, absolute: 1e-14 }, `point ${i}, column ${j}`));
+        expected.values[i]!.forEach(
+          (value, j) => value !== null && expectClose(values[j]!, value, { relative, absolute: 1e-14 }, `point ${i}, column ${j}`),
+        );
       });
       expectClose(inputs.variances.map(moments.diagonal), expected.diag, tolerance, "diagonal");
       expectClose(inputs.variances.map(moments.diagonalSlope), expected.diagDerivative, tolerance, "diagonal slope");
@@ -53,7 +56,11 @@ describe("forward-backward/gaussian-moments", () => {
   for (const { case: name, inputs, expected, tolerance } of readFixture<{ cases: Case[] }>("forward-backward/gaussian-moments").cases) {
     it(name, () => {
       const phi = activation(inputs.activation);
-      const [kernel, change, adjoint] = [inputs.kernel, inputs.dK, inputs.A].map((rows) => matrixFromRows(rows)) as [ReturnType<typeof matrixFromRows>, ReturnType<typeof matrixFromRows>, ReturnType<typeof matrixFromRows>];
+      const [kernel, change, adjoint] = [inputs.kernel, inputs.dK, inputs.A].map((rows) => matrixFromRows(rows)) as [
+        ReturnType<typeof matrixFromRows>,
+        ReturnType<typeof matrixFromRows>,
+        ReturnType<typeof matrixFromRows>,
+      ];
       // the fixture's own rule for tanh (Gauss–Hermite) is off by 1.4e-5 at variance 2.6: tanh.test.ts has an independent check to 1e-12
       const bound = name === "tanh-P3" ? { relative: 3e-3 } : { ...tolerance, absolute: 1e-14 };
       expectClose(kernelMap(phi, kernel), expected.G, bound, "G");
@@ -71,7 +78,11 @@ describe("perturbative/derivative-kernels", () => {
     readonly offDiagonalFourthOrder: Record<"phi4phi" | "phi3phi1" | "phi2phi2" | "phi1phi3" | "phiphi4", number[]>;
     readonly diagonal: Record<"g" | "dg" | "d2g", number[]>;
   };
-  const fixture = readFixture<{ inputs: { kernel: number[][]; activations: string[]; offDiagonalPairs: [number, number][] }; expected: Record<string, Expected>; tolerance: Tolerance }>("perturbative/derivative-kernels");
+  const fixture = readFixture<{
+    inputs: { kernel: number[][]; activations: string[]; offDiagonalPairs: [number, number][] };
+    expected: Record<string, Expected>;
+    tolerance: Tolerance;
+  }>("perturbative/derivative-kernels");
   const { kernel, activations, offDiagonalPairs } = fixture.inputs;
   for (const name of activations) {
     it(name, () => {
@@ -84,11 +95,36 @@ describe("perturbative/derivative-kernels", () => {
       expectClose(curvature, expected.secondDerivative, fixture.tolerance, "G̈");
       const orders = offDiagonalPairs.map(([i, j]) => phi.moments.fourthOrder(kernel[i]![i]!, kernel[i]![j]!, kernel[j]![j]!));
       const { phi4phi, phi3phi1, phi2phi2, phi1phi3, phiphi4 } = expected.offDiagonalFourthOrder;
-      expectClose(orders.map((x) => x.d40), phi4phi, fixture.tolerance, "d40");
-      expectClose(orders.map((x) => x.d31), phi3phi1, fixture.tolerance, "d31");
-      expectClose(orders.map((x) => x.d22), phi2phi2, fixture.tolerance, "d22");
-      expectClose(orders.map((x) => x.d13), phi1phi3, fixture.tolerance, "d13");
-      expectClose(orders.map((x) => x.d04), phiphi4, fixture.tolerance, "d04");
+      expectClose(
+        orders.map((x) => x.d40),
+        phi4phi,
+        fixture.tolerance,
+        "d40",
+      );
+      expectClose(
+        orders.map((x) => x.d31),
+        phi3phi1,
+        fixture.tolerance,
+        "d31",
+      );
+      expectClose(
+        orders.map((x) => x.d22),
+        phi2phi2,
+        fixture.tolerance,
+        "d22",
+      );
+      expectClose(
+        orders.map((x) => x.d13),
+        phi1phi3,
+        fixture.tolerance,
+        "d13",
+      );
+      expectClose(
+        orders.map((x) => x.d04),
+        phiphi4,
+        fixture.tolerance,
+        "d04",
+      );
       const variances = kernel.map((row, i) => row[i]!);
       expectClose(variances.map(phi.moments.diagonal), expected.diagonal.g, fixture.tolerance, "g");
       expectClose(variances.map(phi.moments.diagonalSlope), expected.diagonal.dg, fixture.tolerance, "g′");
@@ -98,22 +134,36 @@ describe("perturbative/derivative-kernels", () => {
 });
 
 for (const name of ["four-point-closed", "four-point-smooth"]) {
-  const fixture = readFixture<{ inputs: { covariances: number[][][]; activations: string[] }; expected: { fourPoint: Record<string, number[]> }; tolerance: Tolerance }>(`perturbative/${name}`);
+  const fixture = readFixture<{
+    inputs: { covariances: number[][][]; activations: string[] };
+    expected: { fourPoint: Record<string, number[]> };
+    tolerance: Tolerance;
+  }>(`perturbative/${name}`);
   describe(`perturbative/${name}`, () => {
     for (const phi of fixture.inputs.activations) {
       it(phi, () => {
         const { fourPoint } = activation(phi).moments;
-        expectClose(fixture.inputs.covariances.map((c) => fourPoint(Float64Array.from(flatten(c)))), fixture.expected.fourPoint[phi]!, fixture.tolerance, phi);
+        expectClose(
+          fixture.inputs.covariances.map((c) => fourPoint(Float64Array.from(flatten(c)))),
+          fixture.expected.fourPoint[phi]!,
+          fixture.tolerance,
+          phi,
+        );
       });
     }
   });
 }
 
 describe("perturbative/vertex-contraction", () => {
-  const fixture = readFixture<{ inputs: { kernel: number[][]; weight: number[][]; activations: string[] }; expected: { contraction: Record<string, number[][]> }; tolerance: Tolerance }>("perturbative/vertex-contraction");
+  const fixture = readFixture<{
+    inputs: { kernel: number[][]; weight: number[][]; activations: string[] };
+    expected: { contraction: Record<string, number[][]> };
+    tolerance: Tolerance;
+  }>("perturbative/vertex-contraction");
   for (const phi of fixture.inputs.activations) {
     it(phi, () => {
-      // sign: sgn² = 1 makes the diagonal exactly 0, where the fixture has 1.7e-9; its noise at singular covariances is of that size elsewhere too
+      // sign: sgn² = 1 makes the diagonal exactly 0, where the fixture has 1.7e-9; its noise at singular covariances is of that size
+      // elsewhere too
       const tolerance = phi === "sign" ? { relative: 1e-9, absolute: 5e-9 } : fixture.tolerance;
       const contraction = vertexContraction(activation(phi), matrixFromRows(fixture.inputs.kernel), matrixFromRows(fixture.inputs.weight));
       expectClose(contraction, fixture.expected.contraction[phi]!, tolerance, phi);

@@ -12,7 +12,8 @@ function hardKernel(): Matrix {
   const x = matrix(points, features, new Float64Array(points * features));
   stream(5).normals(x.data);
   const copy = (to: number, from: number, scale: number, noise = 0): void => {
-    for (let a = 0; a < features; a++) x.data[to * features + a] = scale * (x.data[from * features + a]! + noise * x.data[(to + 40) * features + a]!);
+    for (let a = 0; a < features; a++)
+      x.data[to * features + a] = scale * (x.data[from * features + a]! + noise * x.data[(to + 40) * features + a]!);
   };
   for (let i = 0; i < 10; i++) {
     copy(i, 40 + i, 1);
@@ -48,7 +49,9 @@ describe("kernel maps of large matrices", () => {
       const cross: Matrix = { data: kernel.data.subarray(0, 140 * points), shape: [140, points] };
       const rows = variances.subarray(0, 140);
       const expected = pairwise(activation, rows, cross, variances);
-      crossKernelMap(activation, rows, cross, variances).data.forEach((value, at) => expect(Math.abs(value - expected[at]!)).toBeLessThanOrEqual(1e-14 * Math.abs(expected[at]!)));
+      crossKernelMap(activation, rows, cross, variances).data.forEach((value, at) =>
+        expect(Math.abs(value - expected[at]!)).toBeLessThanOrEqual(1e-14 * Math.abs(expected[at]!)),
+      );
     });
     it(`${name}: another activation of that name keeps its own kernel`, () => {
       const other: Activation = { ...activation, moments: { ...activation.moments, kernel: () => 0.125 } };

@@ -16,8 +16,36 @@ const points = [
 describe("quadrature against closed forms", () => {
   // the same functions, without their closed forms
   const numerical = [
-    { exact: erf, phi: defineActivation({ name: "erf", summary: "", odd: true, smooth: true, bounded: true, analyticRadius: 1.2, saturates: true, value: erf.value, derivative: erf.derivative, secondDerivative: erf.secondDerivative! }) },
-    { exact: gelu, phi: defineActivation({ name: "gelu", summary: "", odd: false, smooth: true, bounded: false, analyticRadius: 1.2, saturates: true, value: gelu.value, derivative: gelu.derivative, secondDerivative: gelu.secondDerivative! }) },
+    {
+      exact: erf,
+      phi: defineActivation({
+        name: "erf",
+        summary: "",
+        odd: true,
+        smooth: true,
+        bounded: true,
+        analyticRadius: 1.2,
+        saturates: true,
+        value: erf.value,
+        derivative: erf.derivative,
+        secondDerivative: erf.secondDerivative!,
+      }),
+    },
+    {
+      exact: gelu,
+      phi: defineActivation({
+        name: "gelu",
+        summary: "",
+        odd: false,
+        smooth: true,
+        bounded: false,
+        analyticRadius: 1.2,
+        saturates: true,
+        value: gelu.value,
+        derivative: gelu.derivative,
+        secondDerivative: gelu.secondDerivative!,
+      }),
+    },
   ];
   for (const { exact, phi } of numerical) {
     it(`${phi.name}: pairs, one at a time and in a batch`, () => {
@@ -31,7 +59,8 @@ describe("quadrature against closed forms", () => {
         }
       }
       for (const k of [0, 0.1, 1, 8, 400]) {
-        for (const name of ["diagonal", "diagonalSlope", "mean", "slope", "fourth"] as const) expectClose(phi.moments[name](k), exact.moments[name](k), { relative: 1e-12, absolute: 1e-13 }, `${name}(${k})`);
+        for (const name of ["diagonal", "diagonalSlope", "mean", "slope", "fourth"] as const)
+          expectClose(phi.moments[name](k), exact.moments[name](k), { relative: 1e-12, absolute: 1e-13 }, `${name}(${k})`);
       }
     });
     it(`${phi.name}: derivatives by differences`, () => {
@@ -42,15 +71,39 @@ describe("quadrature against closed forms", () => {
     });
   }
   it("relu and |h| with a kink", () => {
-    const kinked = defineActivation({ name: "kinked", summary: "", odd: false, smooth: false, bounded: false, value: relu.value, derivative: relu.derivative });
+    const kinked = defineActivation({
+      name: "kinked",
+      summary: "",
+      odd: false,
+      smooth: false,
+      bounded: false,
+      value: relu.value,
+      derivative: relu.derivative,
+    });
     for (const [a, c, b] of points) {
       for (const name of ["kernel", "kernelSlope", "kernelCurvature"] as const) {
         if (a === 0) continue;
-        expectClose(kinked.moments[name](a, c, b), relu.moments[name](a, c, b), { absolute: 1e-9 * Math.sqrt(a * b) + 1e-9 }, `${name}(${a}, ${c}, ${b})`);
+        expectClose(
+          kinked.moments[name](a, c, b),
+          relu.moments[name](a, c, b),
+          { absolute: 1e-9 * Math.sqrt(a * b) + 1e-9 },
+          `${name}(${a}, ${c}, ${b})`,
+        );
       }
     }
-    const absolute = defineActivation({ name: "absolute", summary: "", odd: false, smooth: false, bounded: false, value: Math.abs, derivative: Math.sign });
-    for (const rho of [-0.99, -0.3, 0, 0.5, 0.9999]) expectClose(absolute.moments.kernel(2, rho * 2, 2), (4 / Math.PI) * (Math.sqrt(1 - rho * rho) + rho * Math.asin(rho)), { relative: 1e-9 });
+    const absolute = defineActivation({
+      name: "absolute",
+      summary: "",
+      odd: false,
+      smooth: false,
+      bounded: false,
+      value: Math.abs,
+      derivative: Math.sign,
+    });
+    for (const rho of [-0.99, -0.3, 0, 0.5, 0.9999])
+      expectClose(absolute.moments.kernel(2, rho * 2, 2), (4 / Math.PI) * (Math.sqrt(1 - rho * rho) + rho * Math.asin(rho)), {
+        relative: 1e-9,
+      });
     expectClose(absolute.moments.diagonalSlope(1.7), 1, { relative: 1e-10 });
   });
 });
@@ -61,22 +114,42 @@ describe("tanh", () => {
     const h = 0.1;
     const rest = Math.sqrt(b - (c * c) / a);
     let sum = 0;
-    for (let u = -9; u <= 9; u += h) for (let v = -9; v <= 9; v += h) sum += Math.exp(-0.5 * (u * u + v * v)) * p(Math.sqrt(a) * u) * q((c / Math.sqrt(a)) * u + rest * v);
+    for (let u = -9; u <= 9; u += h)
+      for (let v = -9; v <= 9; v += h) sum += Math.exp(-0.5 * (u * u + v * v)) * p(Math.sqrt(a) * u) * q((c / Math.sqrt(a)) * u + rest * v);
     return (sum * h * h) / (2 * Math.PI);
   };
   it("agrees with an independent rule", () => {
-    for (const [a, c, b] of [[2.606326616745366, -1.2986595270815542, 1.4821515747967775], [0.7, 0.2, 1.1]] as const) {
+    for (const [a, c, b] of [
+      [2.606326616745366, -1.2986595270815542, 1.4821515747967775],
+      [0.7, 0.2, 1.1],
+    ] as const) {
       expectClose(tanh.moments.kernel(a, c, b), plain(tanh.value, tanh.value, a, c, b), { relative: 1e-12, absolute: 1e-13 });
-      expectClose(tanh.moments.kernelSlope(a, c, b), plain(tanh.derivative, tanh.derivative, a, c, b), { relative: 1e-12, absolute: 1e-13 });
-      expectClose(tanh.moments.kernelCurvature(a, c, b), plain(tanh.secondDerivative!, tanh.value, a, c, b), { relative: 1e-12, absolute: 1e-13 });
+      expectClose(tanh.moments.kernelSlope(a, c, b), plain(tanh.derivative, tanh.derivative, a, c, b), {
+        relative: 1e-12,
+        absolute: 1e-13,
+      });
+      expectClose(tanh.moments.kernelCurvature(a, c, b), plain(tanh.secondDerivative!, tanh.value, a, c, b), {
+        relative: 1e-12,
+        absolute: 1e-13,
+      });
     }
   });
   it("batch and single pairs agree, at large variances too, where both approach sign", () => {
     const batch = (tanh.moments as QuadratureMoments).batch();
     for (const k of [1e-6, 0.5, 4, 30, 1e3]) {
       for (const rho of [-1, -0.999, -0.4, 0, 0.2, 0.9, 0.99999, 1]) {
-        expectClose(batch.kernel(k, rho * k, k), tanh.moments.kernel(k, rho * k, k), { relative: 1e-11, absolute: 1e-13 * Math.min(1, k) }, `k = ${k}, ρ = ${rho}`);
-        expectClose(batch.kernelSlope(k, rho * k, k), tanh.moments.kernelSlope(k, rho * k, k), { relative: 1e-11, absolute: 1e-13 }, `slope, k = ${k}, ρ = ${rho}`);
+        expectClose(
+          batch.kernel(k, rho * k, k),
+          tanh.moments.kernel(k, rho * k, k),
+          { relative: 1e-11, absolute: 1e-13 * Math.min(1, k) },
+          `k = ${k}, ρ = ${rho}`,
+        );
+        expectClose(
+          batch.kernelSlope(k, rho * k, k),
+          tanh.moments.kernelSlope(k, rho * k, k),
+          { relative: 1e-11, absolute: 1e-13 },
+          `slope, k = ${k}, ρ = ${rho}`,
+        );
       }
     }
     expectClose(tanh.moments.kernel(1e10, 0.6e10, 1e10), sign.moments.kernel(1, 0.6, 1), { relative: 1e-9 });

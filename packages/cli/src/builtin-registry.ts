@@ -28,7 +28,10 @@ export function resolvePlugin(name: string, folder: string, path: string): strin
       }
     }
   }
-  throw new FinitewidthError(`${path}: package "${name}" is not installed in ${folder} or ${process.cwd()}; npm install it there`, { code: "input", path });
+  throw new FinitewidthError(`${path}: package "${name}" is not installed in ${folder} or ${process.cwd()}; npm install it there`, {
+    code: "input",
+    path,
+  });
 }
 
 function esmEntry(require: NodeJS.Require, name: string): string | undefined {
@@ -61,7 +64,10 @@ async function loadPlugin(name: string, folder: string, path: string): Promise<P
   }
   const plugin = module.plugin ?? module.default;
   if (plugin === undefined || typeof plugin.name !== "string") {
-    throw new FinitewidthError(`${path}: "${name}" exports no plug-in; expected an export \`plugin\` (see "write a plug-in" in the guide)`, { code: "input", path });
+    throw new FinitewidthError(
+      `${path}: "${name}" exports no plug-in; expected an export \`plugin\` (see "write a plug-in" in the guide)`,
+      { code: "input", path },
+    );
   }
   return plugin;
 }

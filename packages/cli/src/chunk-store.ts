@@ -7,7 +7,8 @@ import { writeAtomically } from "./files.js";
 
 /** Results of finished chunks as files in a folder, named by a hash of task and chunk. */
 export function fileChunkStore(folder: string): ChunkStore & { clear(): Promise<void> } {
-  const fileOf = (task: string, chunk: unknown): string => join(folder, `${task}-${createHash("sha256").update(serialize(chunk)).digest("hex").slice(0, 32)}.bin`);
+  const fileOf = (task: string, chunk: unknown): string =>
+    join(folder, `${task}-${createHash("sha256").update(serialize(chunk)).digest("hex").slice(0, 32)}.bin`);
   return {
     async load(task, chunk) {
       try {

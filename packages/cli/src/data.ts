@@ -9,10 +9,15 @@ export async function loadData(source: DataSource, folder: string, path = "data"
   check(train.inputs, train.targets, "file" in source ? "x_train" : "train.inputs", "file" in source ? "y_train" : "train.targets", path);
   if (test) {
     if (test.inputs.shape[0] > 0 && test.inputs.shape[1] !== train.inputs.shape[1]) {
-      throw shapeError(`${path}.test.inputs`, `${train.inputs.shape[1]} features per row, like the training inputs`, `${test.inputs.shape[1]}`);
+      throw shapeError(
+        `${path}.test.inputs`,
+        `${train.inputs.shape[1]} features per row, like the training inputs`,
+        `${test.inputs.shape[1]}`,
+      );
     }
     if (test.targets) {
-      if (test.targets.shape[0] !== test.inputs.shape[0]) throw shapeError(`${path}.test.targets`, `${test.inputs.shape[0]} rows, like test.inputs`, `${test.targets.shape[0]}`);
+      if (test.targets.shape[0] !== test.inputs.shape[0])
+        throw shapeError(`${path}.test.targets`, `${test.inputs.shape[0]} rows, like test.inputs`, `${test.targets.shape[0]}`);
       if (test.targets.shape[1] !== train.targets.shape[1] && test.targets.shape[0] > 0) {
         throw shapeError(`${path}.test.targets`, `${train.targets.shape[1]} outputs, like train.targets`, `${test.targets.shape[1]}`);
       }
@@ -24,7 +29,8 @@ export async function loadData(source: DataSource, folder: string, path = "data"
 function check(inputs: Matrix, targets: Matrix, inputsName: string, targetsName: string, path: string): void {
   if (inputs.shape[0] === 0) throw inputError(`${path}.${inputsName}`, "at least one row", []);
   if (inputs.shape[1] === 0) throw inputError(`${path}.${inputsName}[0]`, "at least one feature", []);
-  if (targets.shape[0] !== inputs.shape[0]) throw shapeError(`${path}.${targetsName}`, `${inputs.shape[0]} rows, like the inputs`, `${targets.shape[0]}`);
+  if (targets.shape[0] !== inputs.shape[0])
+    throw shapeError(`${path}.${targetsName}`, `${inputs.shape[0]} rows, like the inputs`, `${targets.shape[0]}`);
   if (targets.shape[1] === 0) throw inputError(`${path}.${targetsName}[0]`, "at least one output", []);
 }
 

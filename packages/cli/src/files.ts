@@ -12,7 +12,11 @@ export async function readJson(file: string): Promise<unknown> {
   try {
     text = await readFile(file, "utf8");
   } catch (cause) {
-    throw new FinitewidthError(`${file}: cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`, { code: "input", path: file }, { cause });
+    throw new FinitewidthError(
+      `${file}: cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`,
+      { code: "input", path: file },
+      { cause },
+    );
   }
   try {
     return JSON.parse(text) as unknown;
@@ -36,7 +40,11 @@ async function replaceAtomically(file: string, write: (temporary: string) => Pro
     await rename(temporary, file);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw new FinitewidthError(`${file}: cannot be written (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`, { code: "file", path: file }, { cause });
+    throw new FinitewidthError(
+      `${file}: cannot be written (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`,
+      { code: "file", path: file },
+      { cause },
+    );
   }
 }
 
@@ -58,7 +66,10 @@ function* batches(pieces: Iterable<string>): Iterable<string> {
   yield batch;
 }
 
-/** JSON in pieces, indented, but with every list of numbers on one line, so that a person can read it. Numbers that are not finite become null. */
+/**
+ * JSON in pieces, indented, but with every list of numbers on one line, so that a person can read it. Numbers that are not finite become
+ * null.
+ */
 export function* prettyJson(value: unknown): Iterable<string> {
   yield* render(value, "");
   yield "\n";

@@ -32,7 +32,13 @@ export async function main(argv: readonly string[]): Promise<number> {
     return await dispatch(argv, controller.signal);
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? oneLine(error.message) : String(error)}\n`);
-    if (error instanceof FinitewidthError && (error.code === "input" || error.code === "shape" || (error.code === "file" && !controller.signal.aborted && error.message.includes("cannot be written") === false))) return 2;
+    if (
+      error instanceof FinitewidthError &&
+      (error.code === "input" ||
+        error.code === "shape" ||
+        (error.code === "file" && !controller.signal.aborted && error.message.includes("cannot be written") === false))
+    )
+      return 2;
     return isUsageError(error) ? 2 : 1;
   } finally {
     process.removeListener("SIGINT", interrupt);
@@ -46,8 +52,16 @@ const isUsageError = (error: unknown): boolean => error instanceof Error && erro
 async function dispatch(argv: readonly string[], signal: AbortSignal): Promise<number> {
   const cli = cac("finitewidth");
   const action: { run?: () => Promise<number> } = {};
-  const common = (input: string | undefined, fallback: string, options: { out?: string; workers?: unknown; quiet?: boolean }): CommonOptions => ({
-    out: resolve(options.out === undefined ? join("results", input === undefined ? fallback : basename(input).replace(/\.json$/i, "")) : String(options.out)),
+  const common = (
+    input: string | undefined,
+    fallback: string,
+    options: { out?: string; workers?: unknown; quiet?: boolean },
+  ): CommonOptions => ({
+    out: resolve(
+      options.out === undefined
+        ? join("results", input === undefined ? fallback : basename(input).replace(/\.json$/i, ""))
+        : String(options.out),
+    ),
     workers: workerCount(options.workers),
     quiet: options.quiet ?? false,
     signal,
@@ -61,22 +75,41 @@ async function dispatch(argv: readonly string[], signal: AbortSignal): Promise<n
   computing(cli.command("run <experiment>", "Run every method of an experiment file; writes result.json and report.html"))
     .option("--resume", "Continue an interrupted run from the chunks that it finished")
     .example("finitewidth run experiment.json --out results/experiment")
-    .action((file: string, options) => (action.run = () => runRunCommand(file, dirname(resolve(file)), { ...common(file, "run", options), resume: options.resume ?? false })));
+    .action(
+      (file: string, options) =>
+        (action.run = () =>
+          runRunCommand(file, dirname(resolve(file)), { ...common(file, "run", options), resume: options.resume ?? false })),
+    );
   computing(cli.command("prior <prior>", "Answer questions about the prior; writes prior.json and report.html"))
     .option("--resume", "Continue an interrupted run from the chunks that it finished")
-    .action((file: string, options) => (action.run = () => runPriorCommand(file, dirname(resolve(file)), { ...common(file, "prior", options), resume: options.resume ?? false })));
+    .action(
+      (file: string, options) =>
+        (action.run = () =>
+          runPriorCommand(file, dirname(resolve(file)), { ...common(file, "prior", options), resume: options.resume ?? false })),
+    );
   computing(cli.command("phase-diagram <phase>", "Criticality over a grid of variances; writes phase.json and report.html")).action(
     (file: string, options) => (action.run = () => runPhaseCommand(file, dirname(resolve(file)), common(file, "phase-diagram", options))),
   );
   computing(cli.command("verify", "Check the analytic results against Monte Carlo; writes report.html, report.json, report.md, junit.xml"))
     .option("--suite <suite>", "quick (minutes) or full (before a release)", { default: "quick" })
     .option("--filter <text>", "Only claims whose name contains the text")
-    .action((options) => (action.run = () => runVerifyCommand({ suite: String(options.suite), ...(options.filter === undefined ? {} : { filter: String(options.filter) }), ...common(undefined, "verify", options) })));
+    .action(
+      (options) =>
+        (action.run = () =>
+          runVerifyCommand({
+            suite: String(options.suite),
+            ...(options.filter === undefined ? {} : { filter: String(options.filter) }),
+            ...common(undefined, "verify", options),
+          })),
+    );
   cli
     .command("plugins", "List prior models, methods and activations that are installed")
     .option("--load <package>", "Also load this third-party package (repeatable)")
     .action((options) => (action.run = () => runPluginsCommand(options.load === undefined ? [] : [options.load].flat().map(String))));
-  for (const [name, what] of [["reproduce [figure]", "Regenerate a headline figure of a source paper"], ["explore", "Serve the interactive page"]] as const) {
+  for (const [name, what] of [
+    ["reproduce [figure]", "Regenerate a headline figure of a source paper"],
+    ["explore", "Serve the interactive page"],
+  ] as const) {
     cli.command(name, `${what} (reserved, not available yet)`).action(() => {
       action.run = async () => {
         throw new FinitewidthError(`${name.split(" ")[0]}: reserved, not available in version ${version}`, { code: "input" });
@@ -92,7 +125,10 @@ async function dispatch(argv: readonly string[], signal: AbortSignal): Promise<n
       cli.outputHelp();
       return 0;
     }
-    throw new FinitewidthError(`${argv[0]}: unknown command; expected one of run, prior, phase-diagram, verify, plugins, reproduce, explore`, { code: "input" });
+    throw new FinitewidthError(
+      `${argv[0]}: unknown command; expected one of run, prior, phase-diagram, verify, plugins, reproduce, explore`,
+      { code: "input" },
+    );
   }
   await cli.runMatchedCommand();
   return (await action.run?.()) ?? 0;
@@ -100,6 +136,7 @@ async function dispatch(argv: readonly string[], signal: AbortSignal): Promise<n
 
 function workerCount(value: unknown): number {
   if (value === undefined) return availableParallelism();
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new FinitewidthError(`--workers: expected an integer ≥ 0, got ${String(value)}`, { code: "input", path: "--workers" });
+  if (!Number.isSafeInteger(value) || (value as number) < 0)
+    throw new FinitewidthError(`--workers: expected an integer ≥ 0, got ${String(value)}`, { code: "input", path: "--workers" });
   return value as number;
 }

@@ -1,4 +1,13 @@
-import { nestedArrays, rowsOf, type FinitewidthError, type Matrix, type NestedNumbers, type Posterior, type Prediction, type Tensor } from "@finitewidth/core";
+import {
+  nestedArrays,
+  rowsOf,
+  type FinitewidthError,
+  type Matrix,
+  type NestedNumbers,
+  type Posterior,
+  type Prediction,
+  type Tensor,
+} from "@finitewidth/core";
 
 /** Squared error of the predictive mean and mean variance at the test points. */
 export interface GeneralizationError {
@@ -54,12 +63,16 @@ export function findNonFinite(posterior: Posterior, predictive: Prediction | und
   if (bad(posterior.train?.variance)) return "train.variance";
   if (bad(predictive?.mean)) return "predictive.mean";
   if (bad(predictive?.variance)) return "predictive.variance";
-  if (typeof posterior.orderParameter === "number" ? !Number.isFinite(posterior.orderParameter) : bad(posterior.orderParameter)) return "orderParameter";
+  if (typeof posterior.orderParameter === "number" ? !Number.isFinite(posterior.orderParameter) : bad(posterior.orderParameter))
+    return "orderParameter";
   const layer = posterior.hiddenKernels?.findIndex(bad) ?? -1;
   return layer >= 0 ? `hiddenKernels[${layer}]` : undefined;
 }
 
-const pair = (prediction: { readonly mean: Matrix; readonly variance: Matrix }) => ({ mean: rowsOf(prediction.mean), variance: rowsOf(prediction.variance) });
+const pair = (prediction: { readonly mean: Matrix; readonly variance: Matrix }) => ({
+  mean: rowsOf(prediction.mean),
+  variance: rowsOf(prediction.variance),
+});
 const parameter = (value: number | Tensor): NestedNumbers => (typeof value === "number" ? value : nestedArrays(value));
 const kernels = (list: readonly Matrix[]) => list.map((kernel, l) => ({ layer: l + 1, mean: rowsOf(kernel) }));
 
@@ -96,8 +109,15 @@ export function outcomeToJson(outcome: MethodOutcome): Record<string, unknown> {
     ...(posterior.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.orderParameter) }),
     ...(posterior.hiddenKernels?.every(fitsText) ? { hiddenKernels: kernels(posterior.hiddenKernels) } : {}),
     ...(Object.keys(errors).length > 0 ? { standardError: errors } : {}),
-    diagnostics: { ...posterior.diagnostics, ...(predictive?.diagnostics ? { predictive: predictive.diagnostics } : {}), solver: posterior.solver },
-    warnings: posterior.hiddenKernels?.every(fitsText) === false ? [...outcome.warnings, `hidden kernels of more than ${kernelTextLimit} points are in hidden-kernels.npz`] : outcome.warnings,
+    diagnostics: {
+      ...posterior.diagnostics,
+      ...(predictive?.diagnostics ? { predictive: predictive.diagnostics } : {}),
+      solver: posterior.solver,
+    },
+    warnings:
+      posterior.hiddenKernels?.every(fitsText) === false
+        ? [...outcome.warnings, `hidden kernels of more than ${kernelTextLimit} points are in hidden-kernels.npz`]
+        : outcome.warnings,
     seconds: outcome.seconds,
   };
 }

@@ -46,14 +46,18 @@ export interface StepOutcome {
   readonly outcomes: readonly MethodOutcome[];
 }
 
-/** Resolves names, networks, options and sweep steps. `sweepKeys`: keys of the sweep in the order of the file. @throws FinitewidthError (code "input" or "shape"). */
+/**
+ * Resolves names, networks, options and sweep steps. `sweepKeys`: keys of the sweep in the order of the file. @throws FinitewidthError
+ * (code "input" or "shape").
+ */
 export function planExperiment(experiment: Experiment, data: DataSplit, registry: Registry, sweepKeys: readonly string[]): Plan {
   const methods = experiment.methods.map((entry, i): PlannedMethod => {
     const theory = registry.theory(entry.method, `methods[${i}]`);
     return { name: entry.method, theory, options: validate(theory.options, entry.options, `methods[${i}]`) };
   });
   methods.forEach(({ name }, i) => {
-    if (methods.findIndex((other) => other.name === name) !== i) throw inputError(`methods[${i}]`, "each method once (results are keyed by its name)", name);
+    if (methods.findIndex((other) => other.name === name) !== i)
+      throw inputError(`methods[${i}]`, "each method once (results are keyed by its name)", name);
   });
   const problemOf = (network: Record<string, unknown>, values: SweepValues): Problem => {
     const points = values.train ?? data.train.inputs.shape[0];
@@ -73,7 +77,10 @@ export function planExperiment(experiment: Experiment, data: DataSplit, registry
   if (data.test) checkInputs(data.test.inputs, base.network, registry, "data.test.inputs");
   const sweep = experiment.sweep;
   const steps = sweep
-    ? sweepSteps(sweep, sweepKeys).map((values) => ({ values, problem: problemOf(sweptNetwork(experiment.network, base.network, values), values) }))
+    ? sweepSteps(sweep, sweepKeys).map((values) => ({
+        values,
+        problem: problemOf(sweptNetwork(experiment.network, base.network, values), values),
+      }))
     : [{ problem: base }];
   return { experiment, registry, data, methods, steps, swept: sweep !== undefined };
 }
@@ -103,7 +110,11 @@ async function runMethod({ name, theory, options }: PlannedMethod, problem: Prob
     const posterior = await theory.fit(problem, options, run);
     const predictive = test ? await theory.predict(posterior, test.inputs, { covariance: false }, run) : undefined;
     const bad = findNonFinite(posterior, predictive);
-    if (bad !== undefined) throw new FinitewidthError(`[${name}] ${bad} came out as a number that is not finite; the result is withheld`, { code: "not-converged", path: bad });
+    if (bad !== undefined)
+      throw new FinitewidthError(`[${name}] ${bad} came out as a number that is not finite; the result is withheld`, {
+        code: "not-converged",
+        path: bad,
+      });
     const targets: Matrix | undefined = test?.targets;
     const error = predictive && targets ? generalizationError(predictive, targets) : undefined;
     const standardError = predictive && targets ? generalizationStandardError(predictive, targets) : undefined;

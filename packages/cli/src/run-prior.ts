@@ -1,4 +1,21 @@
-import { checkInputs, FinitewidthError, inputError, nestedArrays, refusal, resolveNetworkInput, shapeError, toMatrix, validate, type Json, type PriorFile, type PriorProblem, type PriorResult, type Registry, type Run, type Tensor } from "@finitewidth/core";
+import {
+  checkInputs,
+  FinitewidthError,
+  inputError,
+  nestedArrays,
+  refusal,
+  resolveNetworkInput,
+  shapeError,
+  toMatrix,
+  validate,
+  type Json,
+  type PriorFile,
+  type PriorProblem,
+  type PriorResult,
+  type Registry,
+  type Run,
+  type Tensor,
+} from "@finitewidth/core";
 import type { PlannedMethod } from "./run-experiment.js";
 
 /** A prior question with everything resolved. */
@@ -47,12 +64,23 @@ export async function runPrior(plan: PriorPlan, run: Run, onMethod?: (label: str
       const reason = theory.refusesPrior?.(plan.problem, options, plan.registry);
       if (reason !== undefined) throw refusal(name, reason);
       const result = await theory.prior(plan.problem, options, run);
-      const bad = Object.entries(result).find(([key, value]) => key !== "logDensity" && isTensor(value) && value.data.some((entry) => !Number.isFinite(entry)))?.[0];
-      if (bad !== undefined) throw new FinitewidthError(`[${name}] ${bad} came out as a number that is not finite; the result is withheld`, { code: "not-converged", path: bad });
+      const bad = Object.entries(result).find(
+        ([key, value]) => key !== "logDensity" && isTensor(value) && value.data.some((entry) => !Number.isFinite(entry)),
+      )?.[0];
+      if (bad !== undefined)
+        throw new FinitewidthError(`[${name}] ${bad} came out as a number that is not finite; the result is withheld`, {
+          code: "not-converged",
+          path: bad,
+        });
       outcomes.push({ method: name, status: "ok", result, seconds: seconds() });
     } catch (error) {
       run.signal?.throwIfAborted();
-      outcomes.push({ method: name, status: "failed", error: error instanceof Error ? error : new Error(String(error)), seconds: seconds() });
+      outcomes.push({
+        method: name,
+        status: "failed",
+        error: error instanceof Error ? error : new Error(String(error)),
+        seconds: seconds(),
+      });
     }
   }
   return outcomes;
@@ -65,7 +93,8 @@ function plain(value: unknown): unknown {
   if (value instanceof Float64Array) return Array.from(value);
   if (isTensor(value)) return nestedArrays(value);
   if (Array.isArray(value)) return value.map(plain);
-  if (typeof value === "object" && value !== null) return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, plain(entry)]));
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, plain(entry)]));
   return value;
 }
 

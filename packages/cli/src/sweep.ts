@@ -16,7 +16,10 @@ export function sweepSteps(sweep: Readonly<Record<string, readonly unknown[] | u
   return steps;
 }
 
-/** The `network` object of the experiment file with the values of a step put in. @throws FinitewidthError (code "input") when it has no widths to sweep. */
+/**
+ * The `network` object of the experiment file with the values of a step put in. @throws FinitewidthError (code "input") when it has no
+ * widths to sweep.
+ */
 export function sweptNetwork(network: Record<string, unknown>, resolved: Network, values: SweepValues): Record<string, unknown> {
   const out = { ...network };
   if (values.weightVariance !== undefined) out.weightVariance = values.weightVariance;

@@ -3,7 +3,16 @@ import { prettyJson } from "../src/files.js";
 import { capture, runCommand } from "./command.js";
 
 const good = {
-  data: { train: { inputs: [[1, 2], [0, 1]], targets: [[1], [0.5]] }, test: { inputs: [[1, 1]], targets: [[0]] } },
+  data: {
+    train: {
+      inputs: [
+        [1, 2],
+        [0, 1],
+      ],
+      targets: [[1], [0.5]],
+    },
+    test: { inputs: [[1, 1]], targets: [[0]] },
+  },
   network: { type: "fully-connected", widths: [3], activation: "identity" },
   likelihood: { temperature: 0.1 },
   methods: ["nngp"],
@@ -15,11 +24,39 @@ describe("bad input ends with status 2, one line that names the field, and nothi
   it.each<[string, unknown, string | RegExp]>([
     ["ragged matrix", withTrain([[1, 2], [3]], [[1], [2]]), "data.train.inputs[1]: expected 2 numbers, like the first row, got 1"],
     ["NaN", '{"data":{"train":{"inputs":[[NaN]],"targets":[[1]]}}}', /case\.json: is not JSON/],
-    ["null entry", withTrain([[1, null], [3, 4]], [[1], [2]]), "data.train.inputs[0][1]: expected a finite number, got null"],
-    ["huge number", '{"data":{"train":{"inputs":[[1e999]],"targets":[[1]]}},"network":{"type":"fully-connected","widths":[2],"activation":"erf"},"likelihood":{"temperature":1},"methods":["nngp"]}', "data.train.inputs[0][0]: expected a finite number, got Infinity"],
-    ["wrong number of targets", withTrain([[1, 2], [3, 4]], [[1]]), "data.train.targets: expected 2 rows, like the inputs, got 1"],
+    [
+      "null entry",
+      withTrain(
+        [
+          [1, null],
+          [3, 4],
+        ],
+        [[1], [2]],
+      ),
+      "data.train.inputs[0][1]: expected a finite number, got null",
+    ],
+    [
+      "huge number",
+      '{"data":{"train":{"inputs":[[1e999]],"targets":[[1]]}},"network":{"type":"fully-connected","widths":[2],"activation":"erf"},"likelihood":{"temperature":1},"methods":["nngp"]}',
+      "data.train.inputs[0][0]: expected a finite number, got Infinity",
+    ],
+    [
+      "wrong number of targets",
+      withTrain(
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        [[1]],
+      ),
+      "data.train.targets: expected 2 rows, like the inputs, got 1",
+    ],
     ["no points", withTrain([], []), "data.train.inputs: expected at least one row, got an empty array"],
-    ["other features at test", { ...good, data: { ...good.data, test: { inputs: [[1]] } } }, "data.test.inputs: expected 2 features per row, like the training inputs, got 1"],
+    [
+      "other features at test",
+      { ...good, data: { ...good.data, test: { inputs: [[1]] } } },
+      "data.test.inputs: expected 2 features per row, like the training inputs, got 1",
+    ],
     ["negative variance", withNetwork({ weightVariance: -1 }), /^network\.weightVariance: expected a positive number/],
     ["variances of a wrong number of layers", withNetwork({ weightVariance: [1, 1, 1] }), /^network\.weightVariance: /],
     ["negative temperature", { ...good, likelihood: { temperature: -0.1 } }, "likelihood.temperature: expected a number ≥ 0, got -0.1"],
@@ -56,15 +93,22 @@ describe("bad input ends with status 2, one line that names the field, and nothi
   });
 
   it("prior and phase files", async () => {
-    expect((await runCommand("prior", { inputs: [[1]], network: good.network, methods: ["nngp"], evaluateAt: [[[1], [2]]] })).stderr).toMatch(/^evaluateAt\[0\]: expected 1 × 1 numbers, got 2 × 1/);
-    expect((await runCommand("phase-diagram", { activation: "erf", weightVariance: [-1], biasVariance: [0] })).stderr).toMatch(/^weightVariance\[0\]: expected a positive number, got -1/);
+    expect(
+      (await runCommand("prior", { inputs: [[1]], network: good.network, methods: ["nngp"], evaluateAt: [[[1], [2]]] })).stderr,
+    ).toMatch(/^evaluateAt\[0\]: expected 1 × 1 numbers, got 2 × 1/);
+    expect((await runCommand("phase-diagram", { activation: "erf", weightVariance: [-1], biasVariance: [0] })).stderr).toMatch(
+      /^weightVariance\[0\]: expected a positive number, got -1/,
+    );
     expect((await runCommand("phase-diagram", { activation: "erf", weightVariance: [1], biasVariance: [0], grid: 3 })).status).toBe(2);
   });
 });
 
 describe("the command line", () => {
   it("rejects unknown commands and options", async () => {
-    expect(await capture(["rnu"])).toMatchObject({ status: 2, stderr: "rnu: unknown command; expected one of run, prior, phase-diagram, verify, plugins, reproduce, explore\n" });
+    expect(await capture(["rnu"])).toMatchObject({
+      status: 2,
+      stderr: "rnu: unknown command; expected one of run, prior, phase-diagram, verify, plugins, reproduce, explore\n",
+    });
     const unknown = await capture(["run", "x.json", "--sead", "3"]);
     expect(unknown.status).toBe(2);
     expect(unknown.stderr).toMatch(/--sead/);
@@ -79,15 +123,46 @@ describe("the command line", () => {
   it("lists what is installed", async () => {
     const { status, stdout } = await capture(["plugins"]);
     expect(status).toBe(0);
-    for (const name of ["fully-connected", "convolutional", "nngp", "exact", "effective-action", "forward-backward", "perturbative", "monte-carlo", "erf", "gelu"]) expect(stdout).toContain(name);
+    for (const name of [
+      "fully-connected",
+      "convolutional",
+      "nngp",
+      "exact",
+      "effective-action",
+      "forward-backward",
+      "perturbative",
+      "monte-carlo",
+      "erf",
+      "gelu",
+    ])
+      expect(stdout).toContain(name);
   });
 });
 
 describe("result files", () => {
   it("are JSON with lists of numbers on one line", () => {
-    const value = { a: [[1, 2], [3, Number.NaN]], b: {}, c: [], d: [{ e: "x\n" }], f: undefined, g: null };
+    const value = {
+      a: [
+        [1, 2],
+        [3, Number.NaN],
+      ],
+      b: {},
+      c: [],
+      d: [{ e: "x\n" }],
+      f: undefined,
+      g: null,
+    };
     const text = [...prettyJson(value)].join("");
-    expect(JSON.parse(text)).toEqual({ a: [[1, 2], [3, null]], b: {}, c: [], d: [{ e: "x\n" }], g: null });
+    expect(JSON.parse(text)).toEqual({
+      a: [
+        [1, 2],
+        [3, null],
+      ],
+      b: {},
+      c: [],
+      d: [{ e: "x\n" }],
+      g: null,
+    });
     expect(text).toContain("    [1, 2],\n    [3, null]\n");
   });
 

@@ -18,25 +18,46 @@ export interface Outcome {
 }
 
 /** Runs a command of the binary in this process on a file with the given content, in a folder of its own. */
-export async function runCommand(command: "run" | "prior" | "phase-diagram", content: unknown, extra: readonly string[] = ["--quiet"], files: Readonly<Record<string, string | Uint8Array>> = {}): Promise<Outcome> {
+export async function runCommand(
+  command: "run" | "prior" | "phase-diagram",
+  content: unknown,
+  extra: readonly string[] = ["--quiet"],
+  files: Readonly<Record<string, string | Uint8Array>> = {},
+): Promise<Outcome> {
   const folder = await mkdtemp(join(tmpdir(), "finitewidth-cli-"));
   try {
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text);
     const file = join(folder, "case.json");
     if (content !== undefined) await writeFile(file, typeof content === "string" ? content : JSON.stringify(content));
     const out = join(folder, "out");
-    const { status, stdout, stderr } = await capture([command, file, "--out", out, ...(extra.includes("--workers") ? [] : ["--workers", "0"]), ...extra]);
+    const { status, stdout, stderr } = await capture([
+      command,
+      file,
+      "--out",
+      out,
+      ...(extra.includes("--workers") ? [] : ["--workers", "0"]),
+      ...extra,
+    ]);
     const name = { run: "result.json", prior: "prior.json", "phase-diagram": "phase.json" }[command];
     const read = async (path: string): Promise<string | undefined> => (existsSync(path) ? readFile(path, "utf8") : undefined);
     const text = await read(join(out, name));
-    return { status, stdout, stderr, result: text === undefined ? undefined : JSON.parse(text), report: await read(join(out, "report.html")), wrote: existsSync(out) };
+    return {
+      status,
+      stdout,
+      stderr,
+      result: text === undefined ? undefined : JSON.parse(text),
+      report: await read(join(out, "report.html")),
+      wrote: existsSync(out),
+    };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
 /** Runs the binary in this process and collects what it prints. */
-export async function capture(argv: readonly string[]): Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }> {
+export async function capture(
+  argv: readonly string[],
+): Promise<{ readonly status: number; readonly stdout: string; readonly stderr: string }> {
   const text = { stdout: "", stderr: "" };
   const spies = (["stdout", "stderr"] as const).map((name) =>
     vi.spyOn(process[name], "write").mockImplementation((chunk) => {

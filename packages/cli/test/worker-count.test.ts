@@ -4,7 +4,8 @@ import { runCommand } from "./command.js";
 
 it("gives the same numbers on one thread and on two that share the matrices", async () => {
   const random = stream(4);
-  const rows = (count: number, columns: number) => Array.from({ length: count }, () => Array.from(random.normals(new Float64Array(columns))));
+  const rows = (count: number, columns: number) =>
+    Array.from({ length: count }, () => Array.from(random.normals(new Float64Array(columns))));
   const experiment = {
     data: { train: { inputs: rows(520, 6), targets: rows(520, 1) }, test: { inputs: rows(20, 6) } },
     network: { type: "fully-connected", widths: [600], activation: "erf" },

@@ -23,7 +23,10 @@ export interface Activation {
   readonly moments: GaussianMoments;
 }
 
-/** Expectations over Gaussian preactivations. All are finite and free of NaN at correlation ±1 and zero variance, except where a derivative truly diverges (sign): there ±Infinity. */
+/**
+ * Expectations over Gaussian preactivations. All are finite and free of NaN at correlation ±1 and zero variance, except where a derivative
+ * truly diverges (sign): there ±Infinity.
+ */
 export interface GaussianMoments {
   /** G = E φ(h1)φ(h2). */
   kernel(a: number, c: number, b: number): number;

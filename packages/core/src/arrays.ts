@@ -2,9 +2,12 @@ import { inputError, shapeError } from "./errors.js";
 import { matrixFromRows, type Matrix, type Tensor } from "./tensor.js";
 
 /** Anything that can be read as a matrix: rows, our tensors, an ml-matrix `Matrix`, or a flat list (taken as one column). */
-export type MatrixLike = Matrix | Tensor | readonly (readonly number[] | Float64Array)[] | readonly number[] | Float64Array | { to2DArray(): number[][] };
+export type MatrixLike =
+  Matrix | Tensor | readonly (readonly number[] | Float64Array)[] | readonly number[] | Float64Array | { to2DArray(): number[][] };
 
-/** Converts once, at the edge; checks that all entries are finite numbers. @throws FinitewidthError (code "input" or "shape") naming `path`. */
+/**
+ * Converts once, at the edge; checks that all entries are finite numbers. @throws FinitewidthError (code "input" or "shape") naming `path`.
+ */
 export function toMatrix(value: MatrixLike, path: string): Matrix {
   const m = convert(value, path);
   const columns = m.shape[1];
@@ -29,7 +32,8 @@ function convert(value: MatrixLike, path: string): Matrix {
   const rows = value as readonly unknown[];
   for (const [i, row] of rows.entries()) {
     if (!Array.isArray(row) && !(row instanceof Float64Array)) throw inputError(`${path}[${i}]`, "an array of numbers", row);
-    for (const [j, entry] of row.entries()) if (typeof entry !== "number") throw inputError(`${path}[${i}][${j}]`, "a finite number", entry);
+    for (const [j, entry] of row.entries())
+      if (typeof entry !== "number") throw inputError(`${path}[${i}][${j}]`, "a finite number", entry);
   }
   return matrixFromRows(rows as readonly number[][], path);
 }

@@ -1,5 +1,16 @@
 import * as v from "valibot";
-import { nonNegativeInteger, nonNegativeNumber, name, oneOf, positiveInteger, strictObject, validate, weightVarianceSchema, biasVarianceSchema, finiteNumber } from "./validation.js";
+import {
+  nonNegativeInteger,
+  nonNegativeNumber,
+  name,
+  oneOf,
+  positiveInteger,
+  strictObject,
+  validate,
+  weightVarianceSchema,
+  biasVarianceSchema,
+  finiteNumber,
+} from "./validation.js";
 
 const rows = v.array(v.array(finiteNumber, "a list of finite numbers"), "a list of rows");
 const table = strictObject({ inputs: rows, targets: rows });
@@ -24,10 +35,10 @@ const data = v.lazy((input) => {
   return inlineData;
 });
 
-const looseNetwork = v.looseObject({ type: name }, "an object with a \"type\"");
+const looseNetwork = v.looseObject({ type: name }, 'an object with a "type"');
 
 const method = v.pipe(
-  v.union([name, v.looseObject({ method: name })], "a method's name or an object with \"method\""),
+  v.union([name, v.looseObject({ method: name })], 'a method\'s name or an object with "method"'),
   v.transform((entry) => {
     if (typeof entry === "string") return { method: entry, options: {} };
     const { method: key, ...options } = entry;
@@ -38,13 +49,18 @@ const method = v.pipe(
 const list = <Schema extends v.GenericSchema>(item: Schema, what: string) => v.pipe(v.array(item, what), v.nonEmpty(what));
 const sweep = v.pipe(
   strictObject({
-    widths: v.optional(list(v.union([positiveInteger, list(positiveInteger, "a list of widths")], "a width or a list of widths"), "a list of widths")),
+    widths: v.optional(
+      list(v.union([positiveInteger, list(positiveInteger, "a list of widths")], "a width or a list of widths"), "a list of widths"),
+    ),
     temperature: v.optional(list(nonNegativeNumber, "a list of temperatures")),
     weightVariance: v.optional(list(weightVarianceSchema, "a list of weight variances")),
     biasVariance: v.optional(list(biasVarianceSchema, "a list of bias variances")),
     train: v.optional(list(positiveInteger, "a list of numbers of training points")),
   }),
-  v.check((value) => Object.values(value).some((entry) => entry !== undefined), "at least one of widths, temperature, weightVariance, biasVariance, train"),
+  v.check(
+    (value) => Object.values(value).some((entry) => entry !== undefined),
+    "at least one of widths, temperature, weightVariance, biasVariance, train",
+  ),
 );
 
 const common = { plugins: v.optional(v.array(name, "a list of package names"), []), seed: v.optional(nonNegativeInteger, 1) };

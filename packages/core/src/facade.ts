@@ -29,7 +29,8 @@ export function createProblem(input: ProblemInput, registry: Registry): Problem 
   if (inputs.shape[0] === 0) throw inputError("inputs", "at least one row", []);
   if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
   if (targets.shape[1] === 0) throw inputError("targets", "at least one column", []);
-  if (!(Number.isFinite(input.temperature) && input.temperature >= 0)) throw inputError("likelihood.temperature", "a number ≥ 0", input.temperature);
+  if (!(Number.isFinite(input.temperature) && input.temperature >= 0))
+    throw inputError("likelihood.temperature", "a number ≥ 0", input.temperature);
   return { network, inputs, targets, temperature: input.temperature, scaling: input.scaling ?? "standard" };
 }
 
@@ -45,7 +46,8 @@ export function resolveNetworkInput(network: { readonly type: string; readonly [
 export function checkInputs(inputs: Matrix, network: Network, registry: Registry, path: string): Matrix {
   const size = registry.priorModel(network.type).inputSize(network);
   if (inputs.shape[1] === 0) throw inputError(path, "at least one feature per row", []);
-  if (size !== undefined && inputs.shape[1] !== size) throw shapeError(path, `${size} features per row for this network`, `${inputs.shape[1]}`);
+  if (size !== undefined && inputs.shape[1] !== size)
+    throw shapeError(path, `${size} features per row for this network`, `${inputs.shape[1]}`);
   return inputs;
 }
 
@@ -58,23 +60,41 @@ export interface Fitted {
 
 /**
  * Fits a theory: `const { posterior, predict } = await fit(exact, problem, { registry })`.
- * @throws FinitewidthError: "input"/"shape" for bad data, "refused" when the theory does not apply, "not-converged" when its iteration failed.
+ * @throws FinitewidthError: "input"/"shape" for bad data, "refused" when the theory does not apply, "not-converged" when its iteration
+ * failed.
  */
 export async function fit<Options>(
   theory: Theory<Options>,
   input: ProblemInput,
-  settings: { readonly registry: Registry; readonly options?: Record<string, unknown>; readonly seed?: number; readonly signal?: AbortSignal; readonly run?: Run },
+  settings: {
+    readonly registry: Registry;
+    readonly options?: Record<string, unknown>;
+    readonly seed?: number;
+    readonly signal?: AbortSignal;
+    readonly run?: Run;
+  },
 ): Promise<Fitted> {
   const { registry } = settings;
   const problem = createProblem(input, registry);
   const options = validate(theory.options, settings.options ?? {}, "options");
   const reason = theory.refuses(problem, options, registry);
   if (reason !== undefined) throw refusal(theory.name, reason);
-  const run = settings.run ?? inlineRun({ registry, ...(settings.seed === undefined ? {} : { seed: settings.seed }), ...(settings.signal ? { signal: settings.signal } : {}) });
+  const run =
+    settings.run ??
+    inlineRun({
+      registry,
+      ...(settings.seed === undefined ? {} : { seed: settings.seed }),
+      ...(settings.signal ? { signal: settings.signal } : {}),
+    });
   const posterior = await theory.fit(problem, options, run);
   return {
     posterior,
     predict: (inputs, want = {}) =>
-      theory.predict(posterior, checkInputs(toMatrix(inputs, "inputs"), problem.network, registry, "inputs"), { covariance: want.covariance ?? false }, run),
+      theory.predict(
+        posterior,
+        checkInputs(toMatrix(inputs, "inputs"), problem.network, registry, "inputs"),
+        { covariance: want.covariance ?? false },
+        run,
+      ),
   };
 }

@@ -25,7 +25,10 @@ export interface ConvolutionalLayer {
   readonly dilation: readonly number[];
 }
 
-/** h^l[a,i] = Σ_{b,m} W[a,b,m] φ(h^{l−1}[b,τ_m(i)]) / √(C_{l−1}·M) + b; an input row is the array (channels, …space) flattened, last index fastest. */
+/**
+ * h^l[a,i] = Σ_{b,m} W[a,b,m] φ(h^{l−1}[b,τ_m(i)]) / √(C_{l−1}·M) + b; an input row is the array (channels, …space) flattened, last index
+ * fastest.
+ */
 export interface ConvolutionalNetwork extends NetworkBase {
   readonly type: "convolutional";
   /** [channels, length] or [channels, height, width]. */

@@ -54,10 +54,14 @@ export function decodeNpy(bytes: Uint8Array, path = "npy"): Tensor {
   const dimensions = /'shape':\s*\(([^)]*)\)/.exec(header);
   const reader = descr && readers[descr[2]!];
   if (!descr || !order || !dimensions || !reader) throw fail(`unsupported array (${header.trim()}); expected real numbers`);
-  const shape = dimensions[1]!.split(",").filter((part) => part.trim() !== "").map(Number);
+  const shape = dimensions[1]!
+    .split(",")
+    .filter((part) => part.trim() !== "")
+    .map(Number);
   const count = shape.reduce((product, size) => product * size, 1);
   const [width, read] = reader;
-  if (start + length + count * width > bytes.length) throw fail(`truncated: ${count} numbers announced, ${Math.floor((bytes.length - start - length) / width)} present`);
+  if (start + length + count * width > bytes.length)
+    throw fail(`truncated: ${count} numbers announced, ${Math.floor((bytes.length - start - length) / width)} present`);
   const flat = Float64Array.from({ length: count }, (_, i) => read(view, start + length + i * width, descr[1] !== ">"));
   return { data: order[1] === "True" ? fromFortranOrder(flat, shape) : flat, shape };
 }
@@ -93,7 +97,8 @@ export function decodeNpz(bytes: Uint8Array, path = "npz"): { readonly arrays: R
     throw new FinitewidthError(`${path}: not a readable .npz file`, { code: "file", path }, { cause });
   }
   const arrays: Record<string, Tensor> = {};
-  for (const [name, content] of Object.entries(files)) if (name.endsWith(".npy")) arrays[name.slice(0, -4)] = decodeNpy(content, `${path}:${name}`);
+  for (const [name, content] of Object.entries(files))
+    if (name.endsWith(".npy")) arrays[name.slice(0, -4)] = decodeNpy(content, `${path}:${name}`);
   return { arrays, meta: files["meta.json"] === undefined ? undefined : JSON.parse(strFromU8(files["meta.json"])) };
 }
 
@@ -108,7 +113,8 @@ export function posteriorToNpz(posterior: Posterior): Uint8Array {
 export function posteriorFromNpz(bytes: Uint8Array, path = "npz"): Posterior {
   const { arrays, meta } = decodeNpz(bytes, path);
   const saved = meta as { format?: string; version?: number; posterior?: unknown } | undefined;
-  if (saved?.format !== "finitewidth-posterior" || saved.version !== 1) throw inputError(path, "a posterior saved by finitewidth (version 1)", saved?.format ?? "another file");
+  if (saved?.format !== "finitewidth-posterior" || saved.version !== 1)
+    throw inputError(path, "a posterior saved by finitewidth (version 1)", saved?.format ?? "another file");
   return restore(saved.posterior, arrays) as Posterior;
 }
 
@@ -137,4 +143,5 @@ function restore(value: unknown, arrays: Record<string, Tensor>): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, restore(entry, arrays)]));
 }
 
-const isTensor = (value: object): value is Tensor => "data" in value && value.data instanceof Float64Array && "shape" in value && Array.isArray(value.shape);
+const isTensor = (value: object): value is Tensor =>
+  "data" in value && value.data instanceof Float64Array && "shape" in value && Array.isArray(value.shape);

@@ -17,11 +17,14 @@ export interface PriorModel<N extends Network = Network> {
   readonly schema: StandardSchemaV1<unknown, N>;
   /** Number of features of an input row, or undefined when any number will do. */
   inputSize(network: N): number | undefined;
-  /** Infinite-width kernels between the rows of `inputs` (and of `others`, when given: rectangular cross kernels plus the diagonal of `others`). */
+  /**
+   * Infinite-width kernels between the rows of `inputs` (and of `others`, when given: rectangular cross kernels plus the diagonal of
+   * `others`).
+   */
   infiniteWidth(network: N, activation: Activation, inputs: Matrix, others?: Matrix): InfiniteWidthKernels;
   /**
-   * Covariances between the sites that the readout sees, for networks with one hidden layer that share weights between sites: what local kernel
-   * renormalisation works on. @throws FinitewidthError (code "refused") for deeper ones.
+   * Covariances between the sites that the readout sees, for networks with one hidden layer that share weights between sites: what local
+   * kernel renormalisation works on. @throws FinitewidthError (code "refused") for deeper ones.
    */
   siteBlocks?(network: N, activation: Activation, inputs: Matrix, others?: Matrix): SiteBlocks;
   /** Exact law of the mixing variable; undefined where none is known for this network (a nonlinear activation, say). */
@@ -67,7 +70,10 @@ export interface MixingLaw {
   logDensity?(outputs: number, value: Matrix): number;
   /** Large-deviation rate of Q per reference width N. */
   rate?(outputs: number, value: Matrix, referenceWidth: number): number;
-  /** K_ij between inputs (P) and others (P'; default: inputs themselves): P × P' for each pair of sites, index i·S + j. Variance and bias of the first layer included. */
+  /**
+   * K_ij between inputs (P) and others (P'; default: inputs themselves): P × P' for each pair of sites, index i·S + j. Variance and bias of
+   * the first layer included.
+   */
   siteKernels(inputs: Matrix, others?: Matrix): readonly Matrix[];
   /** Covariance of the outputs at inputs × others given Q (biases of later layers left out): (D·P) × (D·P'), output index first. */
   covariance(outputs: number, value: Matrix, inputs: Matrix, others?: Matrix): Matrix;
@@ -92,7 +98,10 @@ export interface WishartLayer {
   readonly variance: number;
   /** t_m: sites_l × sites_{l+1}, one per tap; empty for the last layer (and [[1]] for fully connected ones). */
   readonly taps: readonly Matrix[];
-  /** Bias variance σ_b²(l) that M_l multiplies (l ≥ 2; 0 for l = 1, whose bias is in the site kernels), and the weights v of its quadratic form vᵀM_l v over sites. */
+  /**
+   * Bias variance σ_b²(l) that M_l multiplies (l ≥ 2; 0 for l = 1, whose bias is in the site kernels), and the weights v of its quadratic
+   * form vᵀM_l v over sites.
+   */
   readonly biasVariance: number;
   readonly biasWeights: Float64Array;
 }
@@ -108,11 +117,17 @@ export interface FiniteNetwork {
   forward(theta: Float64Array): FiniteNetworkState;
   /** Gradient of Σ outputs ∘ cotangent with respect to θ, written into `gradient` (length `parameters`). */
   pullback(theta: Float64Array, state: FiniteNetworkState, cotangent: Matrix, gradient: Float64Array): void;
-  /** Gradient with respect to the hidden parameters (all but the readout's) of a scalar whose derivative with respect to the readout features is `cotangent` (P × F). */
+  /**
+   * Gradient with respect to the hidden parameters (all but the readout's) of a scalar whose derivative with respect to the readout
+   * features is `cotangent` (P × F).
+   */
   pullbackFeatures(theta: Float64Array, state: FiniteNetworkState, cotangent: Matrix, gradient: Float64Array): void;
 }
 
-/** What a forward run leaves. Arrays may be views of larger memory that the next forward run of the same network overwrites: copy what is to be kept. Pullbacks take the state of the last run. */
+/**
+ * What a forward run leaves. Arrays may be views of larger memory that the next forward run of the same network overwrites: copy what is to
+ * be kept. Pullbacks take the state of the last run.
+ */
 export interface FiniteNetworkState {
   /** f(X), P × D. */
   readonly outputs: Matrix;

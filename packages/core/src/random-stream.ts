@@ -1,4 +1,6 @@
-/** A reproducible source of randomness. Stream (seed, index) gives the same numbers whoever runs it; implementation in @finitewidth/random. */
+/**
+ * A reproducible source of randomness. Stream (seed, index) gives the same numbers whoever runs it; implementation in @finitewidth/random.
+ */
 export interface RandomStream {
   /** Uniform on [0, 1), 53 bits. */
   uniform(): number;

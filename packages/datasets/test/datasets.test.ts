@@ -4,7 +4,18 @@ import { join } from "node:path";
 import { FinitewidthError, matrixFromRows, rowsOf } from "@finitewidth/core";
 import { encodeNpz } from "@finitewidth/core/npz";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { encodeLabels, loadDataFile, loadDataset, loadIris, loadMnist, readCsv, readIdx, resizeByArea, standardisation, standardise } from "../src/index.js";
+import {
+  encodeLabels,
+  loadDataFile,
+  loadDataset,
+  loadIris,
+  loadMnist,
+  readCsv,
+  readIdx,
+  resizeByArea,
+  standardisation,
+  standardise,
+} from "../src/index.js";
 
 let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "finitewidth-data-"))));
@@ -62,7 +73,15 @@ describe("images", () => {
   it("area averaging keeps the mean and is exact for whole blocks", () => {
     const image = Float64Array.from({ length: 28 * 28 }, (_, i) => Math.sin(i) + 2);
     const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-    for (const [h, w] of [[7, 7], [10, 10], [28, 28], [3, 5], [1, 1], [40, 40]] as const) expect(mean(resizeByArea(image, 28, 28, h, w))).toBeCloseTo(mean(image), 12);
+    for (const [h, w] of [
+      [7, 7],
+      [10, 10],
+      [28, 28],
+      [3, 5],
+      [1, 1],
+      [40, 40],
+    ] as const)
+      expect(mean(resizeByArea(image, 28, 28, h, w))).toBeCloseTo(mean(image), 12);
     expect([...resizeByArea([1, 2, 3, 4], 2, 2, 1, 2)]).toEqual([2, 3]);
   });
 
@@ -75,12 +94,21 @@ describe("images", () => {
 
 describe("preprocessing", () => {
   it("standardises by feature and leaves constant features finite", () => {
-    const x = matrixFromRows([[1, 5], [3, 5]]);
-    expect(rowsOf(standardise(x, standardisation(x, "feature")))).toEqual([[-1, 0], [1, 0]]);
+    const x = matrixFromRows([
+      [1, 5],
+      [3, 5],
+    ]);
+    expect(rowsOf(standardise(x, standardisation(x, "feature")))).toEqual([
+      [-1, 0],
+      [1, 0],
+    ]);
   });
   it("encodes labels", () => {
     expect([...encodeLabels([3, 8, 3], [3, 8], "sign").data]).toEqual([-1, 1, -1]);
-    expect(rowsOf(encodeLabels([8, 3], [3, 8], "one-hot"))).toEqual([[0, 1], [1, 0]]);
+    expect(rowsOf(encodeLabels([8, 3], [3, 8], "one-hot"))).toEqual([
+      [0, 1],
+      [1, 0],
+    ]);
   });
 });
 
@@ -92,7 +120,13 @@ describe("data files", () => {
   };
 
   it("reads npz", async () => {
-    const [x, y] = [matrixFromRows([[1, 2], [3, 4]]), matrixFromRows([[1], [0]])];
+    const [x, y] = [
+      matrixFromRows([
+        [1, 2],
+        [3, 4],
+      ]),
+      matrixFromRows([[1], [0]]),
+    ];
     const split = await loadDataFile(await write("a.npz", encodeNpz({ x_train: x, y_train: { data: y.data, shape: [2] }, x_test: x })));
     expect(split).toEqual({ train: { inputs: x, targets: y }, test: { inputs: x } });
   });
@@ -101,15 +135,26 @@ describe("data files", () => {
     const split = await loadDataFile(await write("a.csv", "a,split,y\n1,0,5\n2,1,6\n3,0,7\n"));
     expect(split.train).toEqual({ inputs: matrixFromRows([[1], [3]]), targets: matrixFromRows([[5], [7]]) });
     expect(split.test).toEqual({ inputs: matrixFromRows([[2]]), targets: matrixFromRows([[6]]) });
-    expect(readCsv("1;2\n3;4").values).toEqual(matrixFromRows([[1, 2], [3, 4]]));
+    expect(readCsv("1;2\n3;4").values).toEqual(
+      matrixFromRows([
+        [1, 2],
+        [3, 4],
+      ]),
+    );
   });
 
   it("names the file and the place when something is wrong", async () => {
     await expect(loadDataFile(join(folder, "missing.npz"))).rejects.toThrow(/^data\.file: cannot read .*missing\.npz \(ENOENT\)/);
     await expect(loadDataFile(await write("b.npz", "not a zip"))).rejects.toThrow(/^data\.file: not a readable \.npz file/);
-    await expect(loadDataFile(await write("c.npz", encodeNpz({ x_train: matrixFromRows([[1]]) })))).rejects.toThrow(/has no array "y_train"/);
-    await expect(loadDataFile(await write("d.npz", encodeNpz({ x_train: matrixFromRows([[Number.NaN]]), y_train: matrixFromRows([[1]]) })))).rejects.toThrow("data.file:x_train[0][0]: expected a finite number, got NaN");
-    await expect(loadDataFile(await write("b.csv", "a,y\n1,2\n3,x\n"))).rejects.toThrow(/line 3, column 2: expected a finite number, got "x"/);
+    await expect(loadDataFile(await write("c.npz", encodeNpz({ x_train: matrixFromRows([[1]]) })))).rejects.toThrow(
+      /has no array "y_train"/,
+    );
+    await expect(
+      loadDataFile(await write("d.npz", encodeNpz({ x_train: matrixFromRows([[Number.NaN]]), y_train: matrixFromRows([[1]]) }))),
+    ).rejects.toThrow("data.file:x_train[0][0]: expected a finite number, got NaN");
+    await expect(loadDataFile(await write("b.csv", "a,y\n1,2\n3,x\n"))).rejects.toThrow(
+      /line 3, column 2: expected a finite number, got "x"/,
+    );
     await expect(loadDataFile(join(folder, "a.csv").replace("a.csv", "a.txt"))).rejects.toBeInstanceOf(FinitewidthError);
   });
 });

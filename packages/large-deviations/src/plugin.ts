@@ -4,4 +4,8 @@ import { forwardBackward } from "./forward-backward/theory.js";
 import { largeDeviation } from "./rate-function/theory.js";
 
 /** The large-deviation theories. */
-export const plugin: Plugin = { name: "@finitewidth/large-deviations", module: import.meta.url, theories: [effectiveAction as Theory, largeDeviation as Theory, forwardBackward as Theory] };
+export const plugin: Plugin = {
+  name: "@finitewidth/large-deviations",
+  module: import.meta.url,
+  theories: [effectiveAction as Theory, largeDeviation as Theory, forwardBackward as Theory],
+};

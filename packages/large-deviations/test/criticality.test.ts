@@ -3,11 +3,25 @@ import { createRegistry, inlineRun, matrixFromRows, type Activation } from "@fin
 import { cholesky } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { readFixture } from "../../../tools/testing.ts";
-import { correlationMap, criticalBiasVariance, criticalityAt, criticalLine, fixedPointVariance, phaseDiagram, susceptibilities, varianceMap } from "../src/index.js";
+import {
+  correlationMap,
+  criticalBiasVariance,
+  criticalityAt,
+  criticalLine,
+  fixedPointVariance,
+  phaseDiagram,
+  susceptibilities,
+  varianceMap,
+} from "../src/index.js";
 
 interface CriticalityCase {
   readonly case: string;
-  readonly inputs: { readonly activation: string; readonly weightVariance?: number; readonly biasVariance?: number; readonly weightVariances?: number[] };
+  readonly inputs: {
+    readonly activation: string;
+    readonly weightVariance?: number;
+    readonly biasVariance?: number;
+    readonly weightVariances?: number[];
+  };
   readonly expected: {
     readonly variance: number;
     readonly chiPerp: number;
@@ -29,13 +43,23 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, { input
   const activation = byName[inputs.activation]!;
   it("matches", () => {
     if (expected.criticalBiasVariances) {
-      inputs.weightVariances!.forEach((weight, i) => expect(Math.abs(criticalBiasVariance(activation, weight)! - expected.criticalBiasVariances![i]!)).toBeLessThan(tolerance.absolute!));
+      inputs.weightVariances!.forEach((weight, i) =>
+        expect(Math.abs(criticalBiasVariance(activation, weight)! - expected.criticalBiasVariances![i]!)).toBeLessThan(tolerance.absolute!),
+      );
       return;
     }
     const found = criticalityAt(activation, { weightVariance: inputs.weightVariance!, biasVariance: inputs.biasVariance! });
     expect(found.regime).toBe(expected.phase);
     // the reference iterates towards c* = 0 and stops at 2e-13
-    for (const key of ["variance", "chiPerp", "chiParallel", "depthScaleVariance", "correlation", "correlationSlope", "depthScaleCorrelation"] as const) {
+    for (const key of [
+      "variance",
+      "chiPerp",
+      "chiParallel",
+      "depthScaleVariance",
+      "correlation",
+      "correlationSlope",
+      "depthScaleCorrelation",
+    ] as const) {
       expect(Math.abs(found[key] - expected[key]), key).toBeLessThan(tolerance.relative! * Math.abs(expected[key]) + 1e-12);
     }
   });
@@ -55,7 +79,11 @@ describe("fixed points", () => {
 
   it("has the special cases of homogeneous activations", () => {
     expect(criticalityAt(relu, { weightVariance: 2, biasVariance: 0 }).regime).toBe("critical");
-    expect(criticalityAt(relu, { weightVariance: 2, biasVariance: 0.1 })).toMatchObject({ regime: "unbounded", variance: Number.POSITIVE_INFINITY, chiPerp: 1 });
+    expect(criticalityAt(relu, { weightVariance: 2, biasVariance: 0.1 })).toMatchObject({
+      regime: "unbounded",
+      variance: Number.POSITIVE_INFINITY,
+      chiPerp: 1,
+    });
     expect(criticalityAt(identity, { weightVariance: 1.2, biasVariance: 0 }).regime).toBe("unbounded");
     expect(fixedPointVariance(relu, { weightVariance: 1, biasVariance: 0 })).toBe(0);
     expect(criticalityAt(erf, { weightVariance: 0.5, biasVariance: 0 })).toMatchObject({ variance: 0, correlation: 1, regime: "ordered" });
@@ -70,7 +98,10 @@ describe("fixed points", () => {
       for (const [weightVariance, biasVariance] of criticalLine(activation, 0.5, 3, 9)) {
         let q = 1;
         for (let i = 0; i < 4000; i++) q = varianceMap(activation, q, { weightVariance, biasVariance });
-        expect(Math.abs(susceptibilities(activation, q, weightVariance).perpendicular - 1), `${activation.name} at ${weightVariance}`).toBeLessThan(weightVariance < 1.001 ? 1e-3 : 1e-9);
+        expect(
+          Math.abs(susceptibilities(activation, q, weightVariance).perpendicular - 1),
+          `${activation.name} at ${weightVariance}`,
+        ).toBeLessThan(weightVariance < 1.001 ? 1e-3 : 1e-9);
       }
     }
   });
@@ -80,23 +111,46 @@ describe("phase diagram", () => {
   it("gives the fields of phase.json as plain data, null where a number does not exist", async () => {
     const result = await phaseDiagram({ activation: "relu", weightVariance: [1, 2, 3], biasVariance: [0, 0.1] }, run);
     expect(JSON.parse(JSON.stringify(result))).toEqual(result);
-    expect(result.regime).toEqual([["ordered", "ordered"], ["critical", "unbounded"], ["unbounded", "unbounded"]]);
-    expect(result.variance).toEqual([[0, expect.closeTo(0.2, 12)], [1, null], [null, null]]);
+    expect(result.regime).toEqual([
+      ["ordered", "ordered"],
+      ["critical", "unbounded"],
+      ["unbounded", "unbounded"],
+    ]);
+    expect(result.variance).toEqual([
+      [0, expect.closeTo(0.2, 12)],
+      [1, null],
+      [null, null],
+    ]);
     expect(result.criticalLine).toEqual([[2, 0]]);
     expect(result.criticalBiasVariance).toEqual([null, 0, null]);
     expect(result.warnings).toHaveLength(1);
   });
 
   it("names the field that is wrong", async () => {
-    await expect(phaseDiagram({ activation: "erf", weightVariance: [1, 0], biasVariance: [0] }, run)).rejects.toThrow("weightVariance[1]: expected a positive number, got 0");
+    await expect(phaseDiagram({ activation: "erf", weightVariance: [1, 0], biasVariance: [0] }, run)).rejects.toThrow(
+      "weightVariance[1]: expected a positive number, got 0",
+    );
     await expect(phaseDiagram({ activation: "erf", weightVariance: [1], biasVariance: [-1] }, run)).rejects.toThrow("biasVariance[0]");
     await expect(phaseDiagram({ activation: "nothing", weightVariance: [1], biasVariance: [0] }, run)).rejects.toThrow("activation");
   });
 
   it("fixture adaptation-curve: shift, alignment gain and their maximum, which is not where χ⊥ = 1", async () => {
     interface Curve {
-      readonly inputs: { readonly gram: number[][]; readonly Y: number[][]; readonly depth: number; readonly width: number; readonly temperature: number; readonly biasVariance: number; readonly weightVariances: number[] };
-      readonly expected: { readonly chiPerp: number[]; readonly shift: number[]; readonly alignmentGain: number[]; readonly weightVarianceAtMaximum: number };
+      readonly inputs: {
+        readonly gram: number[][];
+        readonly Y: number[][];
+        readonly depth: number;
+        readonly width: number;
+        readonly temperature: number;
+        readonly biasVariance: number;
+        readonly weightVariances: number[];
+      };
+      readonly expected: {
+        readonly chiPerp: number[];
+        readonly shift: number[];
+        readonly alignmentGain: number[];
+        readonly weightVarianceAtMaximum: number;
+      };
       readonly tolerance: { readonly relative: number };
     }
     const { inputs, expected, tolerance } = readFixture<{ cases: Curve[] }>("forward-backward/adaptation-curve").cases[0]!;
@@ -109,7 +163,13 @@ describe("phase diagram", () => {
         activation: "erf",
         weightVariance: picked.map((i) => inputs.weightVariances[i]!),
         biasVariance: [inputs.biasVariance],
-        adaptation: { inputs: x, targets: matrixFromRows(inputs.Y), widths: Array.from({ length: inputs.depth }, () => inputs.width), temperature: inputs.temperature, order: "full" },
+        adaptation: {
+          inputs: x,
+          targets: matrixFromRows(inputs.Y),
+          widths: Array.from({ length: inputs.depth }, () => inputs.width),
+          temperature: inputs.temperature,
+          order: "full",
+        },
       },
       run,
     );

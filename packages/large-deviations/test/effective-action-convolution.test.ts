@@ -4,25 +4,76 @@ import { plugin as convolution } from "@finitewidth/prior-conv";
 import { plugin as activations } from "@finitewidth/activations";
 import { describe, expect, it } from "vitest";
 import { expectClose, flatten, readFixture } from "../../../tools/testing.ts";
-import { blockAction, blockLearnedKernel, blockMeanSaddle, blockState, createBlockProblem, createMultiOutputProblem, matrixAction, matrixMinima, meanSaddle, multiOutputAction, multiOutputLearnedKernel, predictBlocks, predictBlocksTrain, predictMultiOutput, multiOutputState, renormalisedBlocks } from "../src/index.js";
+import {
+  blockAction,
+  blockLearnedKernel,
+  blockMeanSaddle,
+  blockState,
+  createBlockProblem,
+  createMultiOutputProblem,
+  matrixAction,
+  matrixMinima,
+  meanSaddle,
+  multiOutputAction,
+  multiOutputLearnedKernel,
+  predictBlocks,
+  predictBlocksTrain,
+  predictMultiOutput,
+  multiOutputState,
+  renormalisedBlocks,
+} from "../src/index.js";
 
 const registry = createRegistry([activations, convolution]);
 
 interface Case {
   readonly case: string;
-  readonly inputs: { readonly images: number[][][][]; readonly testImages: number[][][][]; readonly mask: number; readonly stride: number; readonly channels: number; readonly temperature: number; readonly activation: string; readonly pooling: number[][] | null; readonly y: number[]; readonly QTest: number[][] };
-  readonly expected: { readonly patchCount: number; readonly blocksFirstRow: number[][][]; readonly kernelInfinite: number[][]; readonly actionAtQTest: number; readonly gradientAtQTest: number[][]; readonly Q: number[][]; readonly S: number; readonly mean: number[]; readonly variance: number[] };
+  readonly inputs: {
+    readonly images: number[][][][];
+    readonly testImages: number[][][][];
+    readonly mask: number;
+    readonly stride: number;
+    readonly channels: number;
+    readonly temperature: number;
+    readonly activation: string;
+    readonly pooling: number[][] | null;
+    readonly y: number[];
+    readonly QTest: number[][];
+  };
+  readonly expected: {
+    readonly patchCount: number;
+    readonly blocksFirstRow: number[][][];
+    readonly kernelInfinite: number[][];
+    readonly actionAtQTest: number;
+    readonly gradientAtQTest: number[][];
+    readonly Q: number[][];
+    readonly S: number;
+    readonly mean: number[];
+    readonly variance: number[];
+  };
   readonly tolerance: { readonly relative: number };
 }
 const cases = readFixture<{ cases: Case[] }>("effective-action/convolution").cases;
 const networkOf = ({ inputs }: Case) =>
-  resolveNetworkInput({ type: "convolutional", inputShape: [inputs.images[0]!.length, inputs.images[0]![0]!.length, inputs.images[0]![0]![0]!.length], layers: [{ channels: inputs.channels, kernelSize: [inputs.mask, inputs.mask], stride: [inputs.stride, inputs.stride], padding: "valid" }], readout: inputs.pooling ? "global-average" : "flatten", activation: inputs.activation }, registry);
+  resolveNetworkInput(
+    {
+      type: "convolutional",
+      inputShape: [inputs.images[0]!.length, inputs.images[0]![0]!.length, inputs.images[0]![0]![0]!.length],
+      layers: [
+        { channels: inputs.channels, kernelSize: [inputs.mask, inputs.mask], stride: [inputs.stride, inputs.stride], padding: "valid" },
+      ],
+      readout: inputs.pooling ? "global-average" : "flatten",
+      activation: inputs.activation,
+    },
+    registry,
+  );
 const rows = (images: number[][][][]) => matrixFromRows(images.map((image) => flatten(image)));
 const blocksOf = (fixture: Case, which: "train" | "cross"): SiteBlocks => {
   const network = networkOf(fixture);
   const { priorModel, activation } = resolveNetwork(registry, network);
   const train = rows(fixture.inputs.images);
-  return which === "train" ? priorModel.siteBlocks!(network, activation, train) : priorModel.siteBlocks!(network, activation, train, rows(fixture.inputs.testImages));
+  return which === "train"
+    ? priorModel.siteBlocks!(network, activation, train)
+    : priorModel.siteBlocks!(network, activation, train, rows(fixture.inputs.testImages));
 };
 const column = (y: readonly number[]) => matrixFromRows(y.map((value) => [value]));
 
@@ -33,7 +84,11 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
   const problem = createBlockProblem({ blocks, targets: column(inputs.y), temperature: inputs.temperature, width: inputs.channels });
   const action = blockAction(problem);
   it("blocks and action", () => {
-    expectClose(blocks.blocks.slice(0, expected.blocksFirstRow.length).map((b) => Array.from(b.data)), expected.blocksFirstRow, within);
+    expectClose(
+      blocks.blocks.slice(0, expected.blocksFirstRow.length).map((b) => Array.from(b.data)),
+      expected.blocksFirstRow,
+      within,
+    );
     expectClose(renormalisedBlocks(blocks.blocks, blocks.sites, 1, identity(blocks.sites)), expected.kernelInfinite, within);
     const { value, gradient } = matrixAction(action, matrixFromRows(inputs.QTest));
     expectClose(value, expected.actionAtQTest, within);
@@ -45,14 +100,25 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
     expectClose(minimum.orderParameter, expected.Q, within);
     expectClose(minimum.action, expected.S, within);
     const state = blockState(problem, minimum.orderParameter);
-    const fit = { sites: blocks.sites, orderParameter: minimum.orderParameter, factor: state.factor.factor, residual: state.residual, biasVariance: 0, outputs: 1 };
+    const fit = {
+      sites: blocks.sites,
+      orderParameter: minimum.orderParameter,
+      factor: state.factor.factor,
+      residual: state.residual,
+      biasVariance: 0,
+      outputs: 1,
+    };
     const { mean, variance } = predictBlocks(fit, blocksOf(fixture, "cross"));
     expectClose(mean, expected.mean, within);
     expectClose(variance, expected.variance, within);
     const network = networkOf(fixture);
     const { priorModel, activation } = resolveNetwork(registry, network);
     const train = rows(inputs.images);
-    const again = predictBlocks(fit, priorModel.siteBlocks!(network, activation, train, train), priorModel.siteBlocks!(network, activation, train));
+    const again = predictBlocks(
+      fit,
+      priorModel.siteBlocks!(network, activation, train, train),
+      priorModel.siteBlocks!(network, activation, train),
+    );
     const direct = predictBlocksTrain(problem, state);
     expectClose(again.mean, direct.mean, { absolute: 1e-10 });
     expectClose(again.variance, direct.variance, { absolute: 1e-10 });
@@ -60,8 +126,17 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
 });
 
 describe("consistency with the fully connected theory (one site)", () => {
-  const kernel = matrixFromRows(Array.from({ length: 6 }, (_, a) => Array.from({ length: 6 }, (__, b) => Math.cos(1.3 * (a - b)) + 0.5 * Math.exp(-Math.abs(a - b)))));
-  const targets = matrixFromRows([[1, 0.3], [-0.4, 1.1], [0.9, -2], [-1.7, 0.2], [0.1, 0.6], [1.4, -0.8]]);
+  const kernel = matrixFromRows(
+    Array.from({ length: 6 }, (_, a) => Array.from({ length: 6 }, (__, b) => Math.cos(1.3 * (a - b)) + 0.5 * Math.exp(-Math.abs(a - b)))),
+  );
+  const targets = matrixFromRows([
+    [1, 0.3],
+    [-0.4, 1.1],
+    [0.9, -2],
+    [-1.7, 0.2],
+    [0.1, 0.6],
+    [1.4, -0.8],
+  ]);
   const means = matrix(1, 6, Float64Array.of(0.1, 0.08, 0.12, 0.05, 0.11, 0.09));
   const blocks: SiteBlocks = { sites: 1, blocks: [kernel], means };
   const common = { targets, temperature: 0.3, width: 5, biasVariance: 0.2 };
@@ -86,10 +161,28 @@ describe("consistency with the fully connected theory (one site)", () => {
     expectClose(slow.zeta, fast.zeta, { absolute: 1e-9 });
     expectClose(slow.xi, fast.xi, { absolute: 1e-9 });
     const state = blockState(problem, slow.orderParameter, slow.zeta);
-    const fit = { sites: 1, orderParameter: slow.orderParameter, zeta: slow.zeta, factor: state.factor.factor, residual: state.residual, means, biasVariance: 0.2, outputs: 2 };
-    const own = matrix(6, 1, Float64Array.from({ length: 6 }, (_, i) => kernel.data[7 * i]!));
+    const fit = {
+      sites: 1,
+      orderParameter: slow.orderParameter,
+      zeta: slow.zeta,
+      factor: state.factor.factor,
+      residual: state.residual,
+      means,
+      biasVariance: 0.2,
+      outputs: 2,
+    };
+    const own = matrix(
+      6,
+      1,
+      Float64Array.from({ length: 6 }, (_, i) => kernel.data[7 * i]!),
+    );
     const slowPrediction = predictBlocks(fit, { ...blocks, own }, blocks);
-    const fastPrediction = predictMultiOutput(fastProblem, multiOutputState(fastProblem, fast.orderParameter, fast.zeta), { cross: centred, variances: Float64Array.from({ length: 6 }, (_, i) => centred.data[7 * i]!), own: centred, mean: means.data });
+    const fastPrediction = predictMultiOutput(fastProblem, multiOutputState(fastProblem, fast.orderParameter, fast.zeta), {
+      cross: centred,
+      variances: Float64Array.from({ length: 6 }, (_, i) => centred.data[7 * i]!),
+      own: centred,
+      mean: means.data,
+    });
     expectClose(slowPrediction.mean, fastPrediction.mean, { absolute: 1e-9 });
     expectClose(slowPrediction.variance, fastPrediction.variance, { absolute: 1e-9 });
     expectClose(slowPrediction.covariance!, fastPrediction.covariance!, { absolute: 1e-9 });
@@ -104,14 +197,34 @@ describe("consistency with the fully connected theory (one site)", () => {
 });
 
 describe("rejections", () => {
-  const kernel = matrixFromRows([[1, 0.2], [0.2, 1]]);
+  const kernel = matrixFromRows([
+    [1, 0.2],
+    [0.2, 1],
+  ]);
   const means = matrix(1, 2, new Float64Array(2));
   it("T = 0, asymmetric blocks, wrong shapes", () => {
     const blocks: SiteBlocks = { sites: 1, blocks: [kernel], means };
     const targets = column([1, 2]);
     expect(() => createBlockProblem({ blocks, targets, temperature: 0, width: 3 })).toThrow(/temperature: expected a positive number/);
-    expect(() => createBlockProblem({ blocks: { ...blocks, blocks: [matrixFromRows([[1, 0.2], [0.3, 1]])] }, targets, temperature: 1, width: 3 })).toThrow(/transpose/);
-    expect(() => createBlockProblem({ blocks: { ...blocks, sites: 2 }, targets, temperature: 1, width: 3 })).toThrow(/blocks: expected 4 matrices/);
+    expect(() =>
+      createBlockProblem({
+        blocks: {
+          ...blocks,
+          blocks: [
+            matrixFromRows([
+              [1, 0.2],
+              [0.3, 1],
+            ]),
+          ],
+        },
+        targets,
+        temperature: 1,
+        width: 3,
+      }),
+    ).toThrow(/transpose/);
+    expect(() => createBlockProblem({ blocks: { ...blocks, sites: 2 }, targets, temperature: 1, width: 3 })).toThrow(
+      /blocks: expected 4 matrices/,
+    );
     expect(() => createBlockProblem({ blocks, targets: column([1, 2, 3]), temperature: 1, width: 3 })).toThrow(/blocks\[0\]/);
     expect(() => createBlockProblem({ blocks, targets, temperature: 1, width: 0 })).toThrow(/width/);
   });

@@ -2,13 +2,35 @@ import { createRegistry, matrixFromRows, type FullyConnectedNetwork } from "@fin
 import { plugin as activations } from "@finitewidth/activations";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { createDeepProblem, deepAction, deepLogEvidence, deepMinima, fitDeep, predictDeep, predictDeepTrain, scalarMinima, createScalarProblem, type Closure } from "../src/index.js";
+import {
+  createDeepProblem,
+  deepAction,
+  deepLogEvidence,
+  deepMinima,
+  fitDeep,
+  predictDeep,
+  predictDeepTrain,
+  scalarMinima,
+  createScalarProblem,
+  type Closure,
+} from "../src/index.js";
 
 const { activation } = createRegistry([activations]);
 
 interface Case {
   readonly case: string;
-  readonly inputs: { readonly X: number[][]; readonly XTest: number[][]; readonly y: number[]; readonly temperature: number; readonly widths: number[]; readonly activation: string; readonly weightVariances: number[]; readonly biasVariances: number[]; readonly closure: Closure; readonly u: number[] };
+  readonly inputs: {
+    readonly X: number[][];
+    readonly XTest: number[][];
+    readonly y: number[];
+    readonly temperature: number;
+    readonly widths: number[];
+    readonly activation: string;
+    readonly weightVariances: number[];
+    readonly biasVariances: number[];
+    readonly closure: Closure;
+    readonly u: number[];
+  };
   readonly expected: {
     readonly actionAtU: number;
     readonly gradientAtU: number[];
@@ -18,16 +40,43 @@ interface Case {
     readonly mean: number[];
     readonly variance: number[];
     readonly trainError: number;
-    readonly infiniteWidth: { readonly mean: number[]; readonly variance: number[]; readonly trainError: number; readonly kernel: number[][] };
+    readonly infiniteWidth: {
+      readonly mean: number[];
+      readonly variance: number[];
+      readonly trainError: number;
+      readonly kernel: number[][];
+    };
   };
   readonly tolerance: { readonly relative: number; readonly logEvidenceLaplace: number };
 }
 const cases = readFixture<{ cases: Case[] }>("effective-action/deep").cases;
-const networkOf = ({ inputs }: Pick<Case, "inputs">): FullyConnectedNetwork => ({ type: "fully-connected", activation: inputs.activation, widths: inputs.widths, weightVariance: inputs.weightVariances, biasVariance: inputs.biasVariances });
-const problemOf = (fixture: Pick<Case, "inputs">, closure: Closure = fixture.inputs.closure, change: Partial<{ widths: number[]; targets: number[]; activation: string; biasVariance: number[] }> = {}) => {
+const networkOf = ({ inputs }: Pick<Case, "inputs">): FullyConnectedNetwork => ({
+  type: "fully-connected",
+  activation: inputs.activation,
+  widths: inputs.widths,
+  weightVariance: inputs.weightVariances,
+  biasVariance: inputs.biasVariances,
+});
+const problemOf = (
+  fixture: Pick<Case, "inputs">,
+  closure: Closure = fixture.inputs.closure,
+  change: Partial<{ widths: number[]; targets: number[]; activation: string; biasVariance: number[] }> = {},
+) => {
   const { inputs } = fixture;
-  const network = { ...networkOf(fixture), ...(change.widths ? { widths: change.widths } : {}), ...(change.activation ? { activation: change.activation } : {}), ...(change.biasVariance ? { biasVariance: change.biasVariance } : {}) };
-  return createDeepProblem({ network, activation: activation(network.activation), inputs: matrixFromRows(inputs.X), targets: Float64Array.from(change.targets ?? inputs.y), temperature: inputs.temperature, closure });
+  const network = {
+    ...networkOf(fixture),
+    ...(change.widths ? { widths: change.widths } : {}),
+    ...(change.activation ? { activation: change.activation } : {}),
+    ...(change.biasVariance ? { biasVariance: change.biasVariance } : {}),
+  };
+  return createDeepProblem({
+    network,
+    activation: activation(network.activation),
+    inputs: matrixFromRows(inputs.X),
+    targets: Float64Array.from(change.targets ?? inputs.y),
+    temperature: inputs.temperature,
+    closure,
+  });
 };
 
 describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture) => {
@@ -36,7 +85,10 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
   const problem = problemOf(fixture);
   const predictAt = (Q: Float64Array) => {
     const fit = fitDeep(problem, Q);
-    return { ...predictDeep(networkOf(fixture), problem.activation, fit, matrixFromRows(inputs.X), matrixFromRows(inputs.XTest), true), train: predictDeepTrain(problem, fit) };
+    return {
+      ...predictDeep(networkOf(fixture), problem.activation, fit, matrixFromRows(inputs.X), matrixFromRows(inputs.XTest), true),
+      train: predictDeepTrain(problem, fit),
+    };
   };
   it("action and gradient", () => {
     const { value, gradient } = deepAction(problem, Float64Array.from(inputs.u));
@@ -53,7 +105,11 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
     const { mean, variance, covariance, train } = predictAt(found.minima[0].orderParameters);
     expectClose(mean, expected.mean, within);
     expectClose(variance, expected.variance, within);
-    expectClose(variance.map((_, i) => covariance!.data[i * variance.length + i]!), variance, { absolute: 1e-10 });
+    expectClose(
+      variance.map((_, i) => covariance!.data[i * variance.length + i]!),
+      variance,
+      { absolute: 1e-10 },
+    );
     expectClose(train.trainError, expected.trainError, within);
   });
   it("Q = 1 is the infinite-width process", () => {
@@ -75,7 +131,11 @@ describe("gradient", () => {
         const { gradient } = deepAction(problem, u);
         const h = 1e-5;
         gradient.forEach((value, l) => {
-          const at = (step: number): number => deepAction(problem, u.map((x, k) => (k === l ? x + step : x))).value;
+          const at = (step: number): number =>
+            deepAction(
+              problem,
+              u.map((x, k) => (k === l ? x + step : x)),
+            ).value;
           expectClose(value, (at(h) - at(-h)) / (2 * h), { relative: 1e-7, absolute: 1e-7 }, `${name} ${closure} ${l}`);
         });
       }
@@ -87,16 +147,29 @@ describe("invariants", () => {
   const erf = cases.find((c) => c.case === "erf nested with biases")!;
   it("one hidden layer is the scalar theory", () => {
     const network = { ...networkOf(erf), widths: [9], weightVariance: [1, 1.3], biasVariance: [0.2, 0.4] };
-    const problem = createDeepProblem({ network, activation: activation("erf"), inputs: matrixFromRows(erf.inputs.X), targets: Float64Array.from(erf.inputs.y), temperature: 0.1 });
+    const problem = createDeepProblem({
+      network,
+      activation: activation("erf"),
+      inputs: matrixFromRows(erf.inputs.X),
+      targets: Float64Array.from(erf.inputs.y),
+      temperature: 0.1,
+    });
     const kernel = { data: problem.hidden[0]!.data.map((value) => 1.3 * value), shape: problem.hidden[0]!.shape };
     const scalar = scalarMinima(createScalarProblem({ kernel, targets: problem.targets, temperature: 0.1, width: 9, biasVariance: 0.4 }));
     expectClose(deepMinima(problem).minima[0].orderParameters, [scalar.minima[0].orderParameter], { relative: 1e-9 });
   });
   it("closures agree for the identity, also with biases where defined", () => {
     const nested = deepMinima(problemOf(cases[0]!, "nested"));
-    for (const closure of ["product", "affine"] as const) expectClose(deepMinima(problemOf(cases[0]!, closure)).minima[0].orderParameters, nested.minima[0].orderParameters, { relative: 1e-7 });
+    for (const closure of ["product", "affine"] as const)
+      expectClose(deepMinima(problemOf(cases[0]!, closure)).minima[0].orderParameters, nested.minima[0].orderParameters, {
+        relative: 1e-7,
+      });
     const biasVariance = [0.1, 0.2, 0.3];
-    expectClose(deepMinima(problemOf(cases[0]!, "affine", { biasVariance })).minima[0].orderParameters, deepMinima(problemOf(cases[0]!, "nested", { biasVariance })).minima[0].orderParameters, { relative: 1e-7 });
+    expectClose(
+      deepMinima(problemOf(cases[0]!, "affine", { biasVariance })).minima[0].orderParameters,
+      deepMinima(problemOf(cases[0]!, "nested", { biasVariance })).minima[0].orderParameters,
+      { relative: 1e-7 },
+    );
   });
   it("homogeneous networks: N_l(Q_l − 1) is the same in every layer", () => {
     const problem = problemOf(cases.find((c) => c.case === "relu nested")!);
@@ -106,8 +179,12 @@ describe("invariants", () => {
     expectClose(problem.widths[0]! * (first! - 1), problem.widths[1]! * (second! - 1), { relative: 1e-10 });
   });
   it("wide networks approach Q = 1, vanishing targets give Q < 1", () => {
-    deepMinima(problemOf(erf, "nested", { widths: [1e6, 2e6] })).minima[0].orderParameters.forEach((q) => expect(Math.abs(q - 1)).toBeLessThan(1e-4));
-    deepMinima(problemOf(erf, "nested", { targets: erf.inputs.y.map(() => 0) })).minima[0].orderParameters.forEach((q) => expect(q).toBeLessThan(1));
+    deepMinima(problemOf(erf, "nested", { widths: [1e6, 2e6] })).minima[0].orderParameters.forEach((q) =>
+      expect(Math.abs(q - 1)).toBeLessThan(1e-4),
+    );
+    deepMinima(problemOf(erf, "nested", { targets: erf.inputs.y.map(() => 0) })).minima[0].orderParameters.forEach((q) =>
+      expect(q).toBeLessThan(1),
+    );
   });
   it("narrow networks (width 1) converge", () => {
     for (const closure of ["nested", "affine"] as const) {

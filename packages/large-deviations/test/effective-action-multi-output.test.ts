@@ -2,17 +2,56 @@ import { matrixFromRows, rowsOf } from "@finitewidth/core";
 import { multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { createMultiOutputProblem, createScalarProblem, learnedKernel, majoriseMinimiseStep, matrixAction, matrixLogEvidence, matrixMinima, multiOutputAction, multiOutputLearnedKernel, multiOutputState, pointMass, predictMultiOutput, predictMultiOutputTrain, scalarMinima } from "../src/index.js";
+import {
+  createMultiOutputProblem,
+  createScalarProblem,
+  learnedKernel,
+  majoriseMinimiseStep,
+  matrixAction,
+  matrixLogEvidence,
+  matrixMinima,
+  multiOutputAction,
+  multiOutputLearnedKernel,
+  multiOutputState,
+  pointMass,
+  predictMultiOutput,
+  predictMultiOutputTrain,
+  scalarMinima,
+} from "../src/index.js";
 
 interface Case {
   readonly case: string;
-  readonly inputs: { readonly K: number[][]; readonly Y: number[][]; readonly temperature: number; readonly width: number; readonly readoutBiasVariance: number; readonly KCross: number[][]; readonly kTest: number[]; readonly QTest: number[][] };
-  readonly expected: { readonly actionAtQTest: number; readonly gradientAtQTest: number[][]; readonly mmStepFromIdentity: number[][]; readonly Q: number[][]; readonly S: number; readonly logEvidenceLaplace: number; readonly mean: number[][]; readonly covariance: number[][][] };
+  readonly inputs: {
+    readonly K: number[][];
+    readonly Y: number[][];
+    readonly temperature: number;
+    readonly width: number;
+    readonly readoutBiasVariance: number;
+    readonly KCross: number[][];
+    readonly kTest: number[];
+    readonly QTest: number[][];
+  };
+  readonly expected: {
+    readonly actionAtQTest: number;
+    readonly gradientAtQTest: number[][];
+    readonly mmStepFromIdentity: number[][];
+    readonly Q: number[][];
+    readonly S: number;
+    readonly logEvidenceLaplace: number;
+    readonly mean: number[][];
+    readonly covariance: number[][][];
+  };
   readonly tolerance: { readonly relative: number; readonly logEvidenceLaplace: number };
 }
 const cases = readFixture<{ cases: Case[] }>("effective-action/multi-output").cases;
 const problemOf = ({ inputs }: Pick<Case, "inputs">, targets = matrixFromRows(inputs.Y), width = inputs.width) =>
-  createMultiOutputProblem({ kernel: matrixFromRows(inputs.K), targets, temperature: inputs.temperature, width, biasVariance: inputs.readoutBiasVariance });
+  createMultiOutputProblem({
+    kernel: matrixFromRows(inputs.K),
+    targets,
+    temperature: inputs.temperature,
+    width,
+    biasVariance: inputs.readoutBiasVariance,
+  });
 
 describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture) => {
   const { inputs, expected, tolerance } = fixture;
@@ -33,17 +72,30 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
     expect(minimum.residual).toBeLessThan(1e-10);
     expectClose(minimum.orderParameter, expected.Q, within);
     expectClose(minimum.action, expected.S, within);
-    expectClose(matrixLogEvidence(action, minimum, problem.targets.data.length), expected.logEvidenceLaplace, { relative: tolerance.logEvidenceLaplace });
+    expectClose(matrixLogEvidence(action, minimum, problem.targets.data.length), expected.logEvidenceLaplace, {
+      relative: tolerance.logEvidenceLaplace,
+    });
     const state = multiOutputState(problem, minimum.orderParameter);
-    const { mean, variance } = predictMultiOutput(problem, state, { cross: matrixFromRows(inputs.KCross), variances: Float64Array.from(inputs.kTest) });
+    const { mean, variance } = predictMultiOutput(problem, state, {
+      cross: matrixFromRows(inputs.KCross),
+      variances: Float64Array.from(inputs.kTest),
+    });
     expectClose(mean, expected.mean, within);
-    expectClose(rowsOf(variance), expected.covariance.map((c) => c.map((row, d) => row[d]!)), within);
+    expectClose(
+      rowsOf(variance),
+      expected.covariance.map((c) => c.map((row, d) => row[d]!)),
+      within,
+    );
   });
   it("training points are test points like others", () => {
     const kernel = matrixFromRows(inputs.K);
     const state = multiOutputState(problem, matrixFromRows(inputs.QTest));
     const size = inputs.K.length;
-    const test = predictMultiOutput(problem, state, { cross: kernel, variances: Float64Array.from({ length: size }, (__, i) => kernel.data[i * size + i]!), own: kernel });
+    const test = predictMultiOutput(problem, state, {
+      cross: kernel,
+      variances: Float64Array.from({ length: size }, (__, i) => kernel.data[i * size + i]!),
+      own: kernel,
+    });
     const train = predictMultiOutputTrain(problem, state);
     expectClose(train.mean, test.mean, { absolute: 1e-10 });
     expectClose(train.variance, test.variance, { absolute: 1e-10 });
@@ -51,11 +103,29 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
   it("one output is the scalar theory, duplicate outputs give equal rows", () => {
     const first = matrixFromRows(inputs.Y.map((row) => [row[0]!]));
     const [one] = matrixMinima(multiOutputAction(problemOf(fixture, first)), false);
-    const scalar = scalarMinima(createScalarProblem({ kernel: matrixFromRows(inputs.K), targets: first.data, temperature: inputs.temperature, width: inputs.width, biasVariance: inputs.readoutBiasVariance }));
+    const scalar = scalarMinima(
+      createScalarProblem({
+        kernel: matrixFromRows(inputs.K),
+        targets: first.data,
+        temperature: inputs.temperature,
+        width: inputs.width,
+        biasVariance: inputs.readoutBiasVariance,
+      }),
+    );
     expectClose(one.orderParameter, [scalar.minima[0].orderParameter], { relative: 1e-9 });
-    const scalarProblem = createScalarProblem({ kernel: matrixFromRows(inputs.K), targets: first.data, temperature: inputs.temperature, width: inputs.width, biasVariance: inputs.readoutBiasVariance });
+    const scalarProblem = createScalarProblem({
+      kernel: matrixFromRows(inputs.K),
+      targets: first.data,
+      temperature: inputs.temperature,
+      width: inputs.width,
+      biasVariance: inputs.readoutBiasVariance,
+    });
     const single = problemOf(fixture, first);
-    expectClose(multiOutputLearnedKernel(single, multiOutputState(single, one.orderParameter)), learnedKernel(scalarProblem, pointMass(one.orderParameter.data[0]!)), { absolute: 1e-8 });
+    expectClose(
+      multiOutputLearnedKernel(single, multiOutputState(single, one.orderParameter)),
+      learnedKernel(scalarProblem, pointMass(one.orderParameter.data[0]!)),
+      { absolute: 1e-8 },
+    );
     const doubled = matrixFromRows(inputs.Y.map((row) => [row[0]!, row[0]!]));
     const q = matrixMinima(multiOutputAction(problemOf(fixture, doubled)), false)[0].orderParameter;
     expectClose([q.data[0]!, q.data[1]!], [q.data[3]!, q.data[2]!], { absolute: 1e-9 });
@@ -63,10 +133,18 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
   it("rotating the outputs rotates Q", () => {
     const outputs = inputs.Y[0]!.length;
     const angle = 0.7;
-    const rotation = matrixFromRows(Array.from({ length: outputs }, (__, i) => Array.from({ length: outputs }, (___, j) => (i < 2 && j < 2 ? [Math.cos(angle), -Math.sin(angle), Math.sin(angle), Math.cos(angle)][2 * i + j]! : i === j ? 1 : 0))));
+    const rotation = matrixFromRows(
+      Array.from({ length: outputs }, (__, i) =>
+        Array.from({ length: outputs }, (___, j) =>
+          i < 2 && j < 2 ? [Math.cos(angle), -Math.sin(angle), Math.sin(angle), Math.cos(angle)][2 * i + j]! : i === j ? 1 : 0,
+        ),
+      ),
+    );
     const rotated = multiplyTransposedRight(matrixFromRows(inputs.Y), rotation);
     const [minimum] = matrixMinima(multiOutputAction(problemOf(fixture, rotated)), false);
-    expectClose(minimum.orderParameter, multiplyTransposedRight(multiply(rotation, matrixFromRows(expected.Q)), rotation), { absolute: 1e-8 });
+    expectClose(minimum.orderParameter, multiplyTransposedRight(multiply(rotation, matrixFromRows(expected.Q)), rotation), {
+      absolute: 1e-8,
+    });
   });
   it("S never increases along the steps; wide networks give Q = 1", () => {
     let q = matrixFromRows(inputs.QTest);
@@ -84,6 +162,19 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
 
 describe("rejections", () => {
   it("T = 0 with several outputs", () => {
-    expect(() => createMultiOutputProblem({ kernel: matrixFromRows([[1, 0], [0, 1]]), targets: matrixFromRows([[1, 2], [3, 4]]), temperature: 0, width: 3 })).toThrow(/temperature: expected a positive number for a matrix order parameter/);
+    expect(() =>
+      createMultiOutputProblem({
+        kernel: matrixFromRows([
+          [1, 0],
+          [0, 1],
+        ]),
+        targets: matrixFromRows([
+          [1, 2],
+          [3, 4],
+        ]),
+        temperature: 0,
+        width: 3,
+      }),
+    ).toThrow(/temperature: expected a positive number for a matrix order parameter/);
   });
 });

@@ -5,10 +5,36 @@ import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { completeScalarProblem, createDeepProblem, createMultiOutputProblem, createScalarProblem, deepAction, deepMinima, effectiveAction, learnedKernel, meanIntegral, meanSaddle, pointMass, predictReduced, predictScalar, reduceMeanProblems, reduceScalarProblem, reduceScalarProblems, resolveEffectiveActionOptions, scalarIntegral, scalarMinima, scalarSaddle, trainError, type ScalarInput } from "../src/index.js";
+import {
+  completeScalarProblem,
+  createDeepProblem,
+  createMultiOutputProblem,
+  createScalarProblem,
+  deepAction,
+  deepMinima,
+  effectiveAction,
+  learnedKernel,
+  meanIntegral,
+  meanSaddle,
+  pointMass,
+  predictReduced,
+  predictScalar,
+  reduceMeanProblems,
+  reduceScalarProblem,
+  reduceScalarProblems,
+  resolveEffectiveActionOptions,
+  scalarIntegral,
+  scalarMinima,
+  scalarSaddle,
+  trainError,
+  type ScalarInput,
+} from "../src/index.js";
 
 const registry = createRegistry([activations, priorFc]);
-const normals = (rows: number, columns: number, index: number): Matrix => ({ data: stream(11, index).normals(new Float64Array(rows * columns)), shape: [rows, columns] });
+const normals = (rows: number, columns: number, index: number): Matrix => ({
+  data: stream(11, index).normals(new Float64Array(rows * columns)),
+  shape: [rows, columns],
+});
 const covariance = (x: Matrix, z: Matrix = x): Matrix => {
   const g = x === z ? gram(x) : multiplyTransposedRight(x, z);
   return { data: g.data.map((value) => value / x.shape[1]), shape: g.shape };
@@ -24,19 +50,35 @@ const close = { relative: 1e-10, absolute: 1e-10 };
 
 describe("scalar problems without eigenvectors", () => {
   for (const [name, { x, temperatures, singular }] of Object.entries(kernels)) {
-    it.each(temperatures.flatMap((temperature) => [0, 0.6].flatMap((biasVariance) => [15, 100].map((width) => ({ temperature, biasVariance, width })))))(`${name}: minima, saddle, integral and predictions as with them, %j`, (settings) => {
+    it.each(
+      temperatures.flatMap((temperature) =>
+        [0, 0.6].flatMap((biasVariance) => [15, 100].map((width) => ({ temperature, biasVariance, width }))),
+      ),
+    )(`${name}: minima, saddle, integral and predictions as with them, %j`, (settings) => {
       const input: ScalarInput = { kernel: covariance(x), targets: y, ...settings };
       // a null eigenvalue is known to some ε, and moves the slope of the action by (its share of |y|²)/T² times that
       const noise = singular ? (10 * Number.EPSILON * y.length) / settings.temperature ** 2 / settings.width : 0;
       const close = { relative: 1e-10 + noise, absolute: 1e-10 + noise };
       const [full, reduced] = [createScalarProblem(input), reduceScalarProblem(input)];
       expect(reduced.rank).toBe(full.rank);
-      const minima = [scalarMinima(full), scalarMinima(reduced)].map((found) => found.minima.flatMap(({ orderParameter, action }) => [orderParameter, action]));
+      const minima = [scalarMinima(full), scalarMinima(reduced)].map((found) =>
+        found.minima.flatMap(({ orderParameter, action }) => [orderParameter, action]),
+      );
       expectClose(minima[1]!, minima[0]!, close, "minima");
       const saddles = [scalarSaddle(full), scalarSaddle(reduced)] as const;
-      expectClose([saddles[1].logEvidence, saddles[1].second, saddles[1].third], [saddles[0].logEvidence, saddles[0].second, saddles[0].third], close, "saddle");
+      expectClose(
+        [saddles[1].logEvidence, saddles[1].second, saddles[1].third],
+        [saddles[0].logEvidence, saddles[0].second, saddles[0].third],
+        close,
+        "saddle",
+      );
       const integrals = [scalarIntegral(full), scalarIntegral(reduced)] as const;
-      expectClose([integrals[1].logEvidence, integrals[1].mean, integrals[1].variance], [integrals[0].logEvidence, integrals[0].mean, integrals[0].variance], close, "integral");
+      expectClose(
+        [integrals[1].logEvidence, integrals[1].mean, integrals[1].variance],
+        [integrals[0].logEvidence, integrals[0].mean, integrals[0].variance],
+        close,
+        "integral",
+      );
       expectClose(trainError(reduced, integrals[1]).total, trainError(full, integrals[0]).total, close, "training error");
       const other = normals(3, x.shape[1], 5);
       const cross = covariance(other, x);
@@ -71,8 +113,41 @@ describe("scalar problems without eigenvectors", () => {
   });
 
   it("rejections name what is wrong like those of the full problem", () => {
-    const input = { kernel: matrixFromRows([[1, 0], [0, 1]]), targets: Float64Array.of(1, 2), temperature: 0.1, width: 3 };
-    const changes: Partial<ScalarInput>[] = [{ targets: Float64Array.of(1) }, { targets: Float64Array.of(1, Number.NaN) }, { temperature: -1 }, { width: 0 }, { biasVariance: -1 }, { kernel: matrixFromRows([[1, 2], [2, 1]]) }, { kernel: matrixFromRows([[1, 1], [1, 1]]), temperature: 0 }, { kernel: matrixFromRows([[1, 1], [0, 1]]) }];
+    const input = {
+      kernel: matrixFromRows([
+        [1, 0],
+        [0, 1],
+      ]),
+      targets: Float64Array.of(1, 2),
+      temperature: 0.1,
+      width: 3,
+    };
+    const changes: Partial<ScalarInput>[] = [
+      { targets: Float64Array.of(1) },
+      { targets: Float64Array.of(1, Number.NaN) },
+      { temperature: -1 },
+      { width: 0 },
+      { biasVariance: -1 },
+      {
+        kernel: matrixFromRows([
+          [1, 2],
+          [2, 1],
+        ]),
+      },
+      {
+        kernel: matrixFromRows([
+          [1, 1],
+          [1, 1],
+        ]),
+        temperature: 0,
+      },
+      {
+        kernel: matrixFromRows([
+          [1, 1],
+          [0, 1],
+        ]),
+      },
+    ];
     const messageOf = (compute: () => unknown): string => {
       try {
         compute();
@@ -84,7 +159,9 @@ describe("scalar problems without eigenvectors", () => {
     for (const change of changes) {
       const message = messageOf(() => createScalarProblem({ ...input, ...change }));
       expect(message).not.toBe("none");
-      expect(messageOf(() => reduceScalarProblem({ ...input, ...change })).replace(/[-\d.e]+/g, "#")).toBe(message.replace(/[-\d.e]+/g, "#"));
+      expect(messageOf(() => reduceScalarProblem({ ...input, ...change })).replace(/[-\d.e]+/g, "#")).toBe(
+        message.replace(/[-\d.e]+/g, "#"),
+      );
     }
   });
 
@@ -94,13 +171,20 @@ describe("scalar problems without eigenvectors", () => {
     const settings = { kernel, temperature: 0, width: 60, biasVariance: 0.2 };
     reduceScalarProblems(settings, targets).forEach((problem, j) => {
       const one = Float64Array.from({ length: 40 }, (_, i) => targets.data[5 * i + j]!);
-      expectClose(scalarIntegral(problem).logEvidence, scalarIntegral(createScalarProblem({ ...settings, targets: one })).logEvidence, close);
+      expectClose(
+        scalarIntegral(problem).logEvidence,
+        scalarIntegral(createScalarProblem({ ...settings, targets: one })).logEvidence,
+        close,
+      );
     });
   });
 });
 
 describe("problems with a mean without eigenvectors", () => {
-  it.each([{ temperature: 0, biasVariance: 0 }, { temperature: 0.1, biasVariance: 0.5 }])("saddle and integral as with them, %j", (settings) => {
+  it.each([
+    { temperature: 0, biasVariance: 0 },
+    { temperature: 0.1, biasVariance: 0.5 },
+  ])("saddle and integral as with them, %j", (settings) => {
     const x = kernels["full rank"]!.x;
     const mean = normals(40, 1, 10).data.map((value) => 0.3 + 0.1 * value);
     const targets = normals(40, 2, 12);
@@ -110,16 +194,38 @@ describe("problems with a mean without eigenvectors", () => {
       const full = createMultiOutputProblem({ ...input, targets: one });
       expectClose(meanIntegral(problem, [1]).logEvidence, meanIntegral(full, [1]).logEvidence, close);
       const [found, expected] = [meanSaddle(problem), meanSaddle(full)];
-      expectClose([found.orderParameter.data[0]!, found.zeta.data[0]!, found.xi[0]!], [expected.orderParameter.data[0]!, expected.zeta.data[0]!, expected.xi[0]!], { relative: 1e-9, absolute: 1e-9 });
+      expectClose(
+        [found.orderParameter.data[0]!, found.zeta.data[0]!, found.xi[0]!],
+        [expected.orderParameter.data[0]!, expected.zeta.data[0]!, expected.xi[0]!],
+        { relative: 1e-9, absolute: 1e-9 },
+      );
     });
   });
 });
 
 describe("deep networks whose recursion is one factor", () => {
-  it.each([["relu", "nested", 0.1, 0.3], ["identity", "nested", 0, 0.3], ["relu", "product", 0.1, 0], ["erf", "product", 0.02, 0]] as const)("%s, %s: the adjoint gradient vanishes at the minima, T = %f", (name, closure, temperature, readoutBias) => {
+  it.each([
+    ["relu", "nested", 0.1, 0.3],
+    ["identity", "nested", 0, 0.3],
+    ["relu", "product", 0.1, 0],
+    ["erf", "product", 0.02, 0],
+  ] as const)("%s, %s: the adjoint gradient vanishes at the minima, T = %f", (name, closure, temperature, readoutBias) => {
     const x = normals(12, 20, 13);
-    const network = { type: "fully-connected", activation: name, widths: [9, 14], weightVariance: [1, 1.4, 0.8], biasVariance: [0.1, 0, readoutBias] } as const;
-    const problem = createDeepProblem({ network, activation: registry.activation(name), inputs: x, targets: normals(12, 1, 14).data, temperature, closure });
+    const network = {
+      type: "fully-connected",
+      activation: name,
+      widths: [9, 14],
+      weightVariance: [1, 1.4, 0.8],
+      biasVariance: [0.1, 0, readoutBias],
+    } as const;
+    const problem = createDeepProblem({
+      network,
+      activation: registry.activation(name),
+      inputs: x,
+      targets: normals(12, 1, 14).data,
+      temperature,
+      closure,
+    });
     const found = deepMinima(problem);
     expect([found.method, found.converged]).toEqual(["homogeneous", true]);
     expect(found.residual).toBeLessThan(1e-10);
@@ -134,9 +240,22 @@ describe("deep networks whose recursion is one factor", () => {
 describe("log densities of the prior", () => {
   const run = inlineRun({ registry });
   it.each(["erf", "relu"])("of several values as of each alone, %s", async (name) => {
-    const network = { type: "fully-connected", activation: name, widths: [50], weightVariance: [1, 1.2], biasVariance: [0.1, 0.2] } as const;
+    const network = {
+      type: "fully-connected",
+      activation: name,
+      widths: [50],
+      weightVariance: [1, 1.2],
+      biasVariance: [0.1, 0.2],
+    } as const;
     const values = [20, 21, 22].map((index) => normals(8, 1, index));
-    const at = async (evaluateAt: readonly Matrix[]) => (await effectiveAction.prior!({ network, inputs: normals(8, 12, 15), outputs: 1, evaluateAt, samples: 1 }, resolveEffectiveActionOptions(), run)).logDensity!;
+    const at = async (evaluateAt: readonly Matrix[]) =>
+      (
+        await effectiveAction.prior!(
+          { network, inputs: normals(8, 12, 15), outputs: 1, evaluateAt, samples: 1 },
+          resolveEffectiveActionOptions(),
+          run,
+        )
+      ).logDensity!;
     const together = await at(values);
     for (const [i, value] of values.entries()) expectClose(together[i]!, (await at([value]))[0]!, { relative: 1e-11 });
     expect(new Set(together).size).toBe(3);

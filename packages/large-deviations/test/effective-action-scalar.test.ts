@@ -1,7 +1,21 @@
 import { matrixFromRows } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { createScalarProblem, learnedKernel, pointMass, predictScalar, predictScalarTrain, scalarAction, scalarIntegral, scalarMinima, scalarSaddle, trainError, zeroTemperatureMinimum, type OrderParameterNodes, type ScalarProblem } from "../src/index.js";
+import {
+  createScalarProblem,
+  learnedKernel,
+  pointMass,
+  predictScalar,
+  predictScalarTrain,
+  scalarAction,
+  scalarIntegral,
+  scalarMinima,
+  scalarSaddle,
+  trainError,
+  zeroTemperatureMinimum,
+  type OrderParameterNodes,
+  type ScalarProblem,
+} from "../src/index.js";
 
 interface Predicted {
   readonly mean: number[];
@@ -11,9 +25,24 @@ interface Predicted {
 }
 interface ScalarCase {
   readonly case: string;
-  readonly inputs: { readonly K: number[][]; readonly y: number[]; readonly temperature: number; readonly width: number; readonly readoutBiasVariance: number; readonly KCross: number[][]; readonly kTest: number[]; readonly yTest: number[] };
+  readonly inputs: {
+    readonly K: number[][];
+    readonly y: number[];
+    readonly temperature: number;
+    readonly width: number;
+    readonly readoutBiasVariance: number;
+    readonly KCross: number[][];
+    readonly kTest: number[];
+    readonly yTest: number[];
+  };
   readonly expected: {
-    readonly actionAt: readonly { readonly Q: number; readonly S: number; readonly dS_du: number; readonly d2S_du2: number; readonly d3S_du3: number }[];
+    readonly actionAt: readonly {
+      readonly Q: number;
+      readonly S: number;
+      readonly dS_du: number;
+      readonly d2S_du2: number;
+      readonly d3S_du3: number;
+    }[];
     readonly minima: readonly { readonly Q: number; readonly S: number }[];
     readonly logEvidenceLaplace: number;
     readonly QMeanLaplace: number;
@@ -27,10 +56,18 @@ interface ScalarCase {
   };
   readonly tolerance: { readonly relative: number };
 }
-const cases = ["effective-action/scalar-action", "effective-action/two-minima"].flatMap((name) => readFixture<{ cases: ScalarCase[] }>(name).cases);
+const cases = ["effective-action/scalar-action", "effective-action/two-minima"].flatMap(
+  (name) => readFixture<{ cases: ScalarCase[] }>(name).cases,
+);
 
 const problemOf = ({ inputs }: ScalarCase): ScalarProblem =>
-  createScalarProblem({ kernel: matrixFromRows(inputs.K), targets: Float64Array.from(inputs.y), temperature: inputs.temperature, width: inputs.width, biasVariance: inputs.readoutBiasVariance });
+  createScalarProblem({
+    kernel: matrixFromRows(inputs.K),
+    targets: Float64Array.from(inputs.y),
+    temperature: inputs.temperature,
+    width: inputs.width,
+    biasVariance: inputs.readoutBiasVariance,
+  });
 
 describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture) => {
   const problem = problemOf(fixture);
@@ -46,11 +83,23 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
     const found = scalarMinima(problem);
     expect(found.converged).toBe(true);
     expect(found.residual).toBeLessThan(1e-11 * (1 + found.minima[0].orderParameter));
-    expectClose(found.minima.flatMap(({ orderParameter, action }) => [orderParameter, action]), expected.minima.flatMap(({ Q, S }) => [Q, S]), within);
+    expectClose(
+      found.minima.flatMap(({ orderParameter, action }) => [orderParameter, action]),
+      expected.minima.flatMap(({ Q, S }) => [Q, S]),
+      within,
+    );
     const saddle = scalarSaddle(problem, found);
-    expectClose([saddle.logEvidence, saddle.meanOrderParameter, saddle.second], [expected.logEvidenceLaplace, expected.QMeanLaplace, expected.d2S_du2], within);
+    expectClose(
+      [saddle.logEvidence, saddle.meanOrderParameter, saddle.second],
+      [expected.logEvidenceLaplace, expected.QMeanLaplace, expected.d2S_du2],
+      within,
+    );
     const integral = scalarIntegral(problem, found);
-    expectClose([integral.logEvidence, integral.mean, integral.variance], [expected.posteriorQ.logEvidence, expected.posteriorQ.QMean, expected.posteriorQ.QVariance], within);
+    expectClose(
+      [integral.logEvidence, integral.mean, integral.variance],
+      [expected.posteriorQ.logEvidence, expected.posteriorQ.QMean, expected.posteriorQ.QVariance],
+      within,
+    );
     expect(integral.error).toBeLessThan(1e-9);
   });
   it("train error and learned kernel at the saddle", () => {
@@ -77,11 +126,22 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
     it(`training points are test points like others, ${mode}`, () => {
       const kernel = matrixFromRows(inputs.K);
       const size = inputs.y.length;
-      const test = predictScalar(problem, posterior, kernel, Float64Array.from({ length: size }, (_, i) => kernel.data[i * size + i]!), kernel);
+      const test = predictScalar(
+        problem,
+        posterior,
+        kernel,
+        Float64Array.from({ length: size }, (_, i) => kernel.data[i * size + i]!),
+        kernel,
+      );
       const train = predictScalarTrain(problem, posterior);
       expectClose(train.mean, test.mean, { absolute: 1e-8 }, "mean");
       expectClose(train.variance, test.variance, { absolute: 1e-8 }, "variance");
-      expectClose(Array.from({ length: size }, (_, i) => test.covariance!.data[i * size + i]!), test.variance, { absolute: 1e-8 }, "diagonal of the covariance");
+      expectClose(
+        Array.from({ length: size }, (_, i) => test.covariance!.data[i * size + i]!),
+        test.variance,
+        { absolute: 1e-8 },
+        "diagonal of the covariance",
+      );
       const total = inputs.y.reduce((sum, y, i) => sum + (train.mean[i]! - y) ** 2 + train.variance[i]!, 0) / size;
       expectClose(total, trainError(problem, posterior).total, { relative: 1e-8, absolute: 1e-12 }, "train error");
     });
@@ -89,11 +149,29 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
 });
 
 /** A small problem whose kernel is X Xᵀ/n + ridge. */
-const example = (changes: Partial<{ scale: number; targetScale: number; temperature: number; biasVariance: number; width: number; targets: readonly number[]; permutation: readonly number[] }> = {}): ScalarProblem => {
+const example = (
+  changes: Partial<{
+    scale: number;
+    targetScale: number;
+    temperature: number;
+    biasVariance: number;
+    width: number;
+    targets: readonly number[];
+    permutation: readonly number[];
+  }> = {},
+): ScalarProblem => {
   const { scale = 1, targetScale = 1, temperature = 0.2, biasVariance = 0, width = 4, permutation = [0, 1, 2, 3, 4, 5] } = changes;
   const targets = changes.targets ?? [1.2, -0.3, 0.8, -2.1, 0.4, 1.9];
-  const kernel = permutation.map((a) => permutation.map((b) => scale * (Math.cos(1.3 * (a - b)) + 0.5 * Math.exp(-Math.abs(a - b)) + (a === b ? 0.3 : 0))));
-  return createScalarProblem({ kernel: matrixFromRows(kernel), targets: Float64Array.from(permutation, (a) => targetScale * targets[a]!), temperature, width, biasVariance });
+  const kernel = permutation.map((a) =>
+    permutation.map((b) => scale * (Math.cos(1.3 * (a - b)) + 0.5 * Math.exp(-Math.abs(a - b)) + (a === b ? 0.3 : 0))),
+  );
+  return createScalarProblem({
+    kernel: matrixFromRows(kernel),
+    targets: Float64Array.from(permutation, (a) => targetScale * targets[a]!),
+    temperature,
+    width,
+    biasVariance,
+  });
 };
 const best = (problem: ScalarProblem): number => scalarMinima(problem).minima[0].orderParameter;
 
@@ -103,8 +181,16 @@ describe("invariants", () => {
       const problem = example({ biasVariance });
       for (const u of [-1.5, 0, 0.9]) {
         const h = 1e-5;
-        const [left, middle, right] = [u - h, u, u + h].map((x) => scalarAction(problem, Math.exp(x))) as [ReturnType<typeof scalarAction>, ReturnType<typeof scalarAction>, ReturnType<typeof scalarAction>];
-        expectClose([middle.first, middle.second, middle.third], [(right.value - left.value) / (2 * h), (right.first - left.first) / (2 * h), (right.second - left.second) / (2 * h)], { absolute: 2e-8, relative: 2e-8 });
+        const [left, middle, right] = [u - h, u, u + h].map((x) => scalarAction(problem, Math.exp(x))) as [
+          ReturnType<typeof scalarAction>,
+          ReturnType<typeof scalarAction>,
+          ReturnType<typeof scalarAction>,
+        ];
+        expectClose(
+          [middle.first, middle.second, middle.third],
+          [(right.value - left.value) / (2 * h), (right.first - left.first) / (2 * h), (right.second - left.second) / (2 * h)],
+          { absolute: 2e-8, relative: 2e-8 },
+        );
       }
     }
   });
@@ -116,11 +202,21 @@ describe("invariants", () => {
     }
   });
   it("permuting the training points changes nothing", () => {
-    expectClose(best(example({ permutation: [3, 0, 5, 1, 4, 2], biasVariance: 0.3 })), best(example({ biasVariance: 0.3 })), { relative: 1e-12 });
+    expectClose(best(example({ permutation: [3, 0, 5, 1, 4, 2], biasVariance: 0.3 })), best(example({ biasVariance: 0.3 })), {
+      relative: 1e-12,
+    });
   });
   it("y = 0 gives Q < 1, K = 0 gives Q = 1", () => {
     expect(best(example({ targetScale: 0 }))).toBeLessThan(1);
-    const silent = createScalarProblem({ kernel: matrixFromRows([[0, 0], [0, 0]]), targets: Float64Array.of(1, -2), temperature: 0.5, width: 3 });
+    const silent = createScalarProblem({
+      kernel: matrixFromRows([
+        [0, 0],
+        [0, 0],
+      ]),
+      targets: Float64Array.of(1, -2),
+      temperature: 0.5,
+      width: 3,
+    });
     expectClose(best(silent), 1, { relative: 1e-11 });
   });
   it("N → ∞: N(Q − 1) → −tr A⁻¹K + rᵀKr at Q = 1", () => {
@@ -146,7 +242,12 @@ describe("invariants", () => {
     }
   });
   it("E[Q] of the integral obeys E[Q] = 1 + E Σ(ep − p)/N", () => {
-    for (const [temperature, width] of [[0.2, 4], [0, 3], [0.01, 0.5], [3, 40]] as const) {
+    for (const [temperature, width] of [
+      [0.2, 4],
+      [0, 3],
+      [0.01, 0.5],
+      [3, 40],
+    ] as const) {
       const problem = example({ temperature, width });
       const { nodes, weights, mean } = scalarIntegral(problem);
       let right = 1;
@@ -184,27 +285,86 @@ describe("invariants", () => {
     };
     expect(at(6).length).toBe(1);
     const seven = at(7);
-    expectClose(seven.map((m) => m.orderParameter), [0.00302, 15.42], { relative: 2e-3 });
-    expectClose(seven.map((m) => m.action), [102.781, 109.184], { absolute: 1e-3 });
-    expectClose(at(8).map((m) => m.action), [130.262, 132.777], { absolute: 5e-3 });
+    expectClose(
+      seven.map((m) => m.orderParameter),
+      [0.00302, 15.42],
+      { relative: 2e-3 },
+    );
+    expectClose(
+      seven.map((m) => m.action),
+      [102.781, 109.184],
+      { absolute: 1e-3 },
+    );
+    expectClose(
+      at(8).map((m) => m.action),
+      [130.262, 132.777],
+      { absolute: 5e-3 },
+    );
   });
 });
 
 describe("rejections", () => {
-  const kernel = [[1, 0.2], [0.2, 1]];
-  const make = (change: Partial<{ kernel: number[][]; targets: number[]; temperature: number; width: number; biasVariance: number }>) => () =>
-    createScalarProblem({ kernel: matrixFromRows(change.kernel ?? kernel), targets: Float64Array.from(change.targets ?? [1, 2]), temperature: change.temperature ?? 0.1, width: change.width ?? 3, biasVariance: change.biasVariance ?? 0 });
+  const kernel = [
+    [1, 0.2],
+    [0.2, 1],
+  ];
+  const make =
+    (change: Partial<{ kernel: number[][]; targets: number[]; temperature: number; width: number; biasVariance: number }>) => () =>
+      createScalarProblem({
+        kernel: matrixFromRows(change.kernel ?? kernel),
+        targets: Float64Array.from(change.targets ?? [1, 2]),
+        temperature: change.temperature ?? 0.1,
+        width: change.width ?? 3,
+        biasVariance: change.biasVariance ?? 0,
+      });
   it.each([
     ["negative temperature", make({ temperature: -1 }), /temperature: expected a number ≥ 0, got -1/],
     ["NaN temperature", make({ temperature: Number.NaN }), /temperature/],
     ["width 0", make({ width: 0 }), /width: expected a positive number, got 0/],
     ["negative bias variance", make({ biasVariance: -0.1 }), /biasVariance/],
-    ["asymmetric kernel", make({ kernel: [[1, 0.2], [0.3, 1]] }), /symmetric/],
-    ["indefinite kernel", make({ kernel: [[1, 2], [2, 1]] }), /positive semidefinite/],
-    ["NaN in the kernel", make({ kernel: [[1, Number.NaN], [Number.NaN, 1]] }), /finite/],
+    [
+      "asymmetric kernel",
+      make({
+        kernel: [
+          [1, 0.2],
+          [0.3, 1],
+        ],
+      }),
+      /symmetric/,
+    ],
+    [
+      "indefinite kernel",
+      make({
+        kernel: [
+          [1, 2],
+          [2, 1],
+        ],
+      }),
+      /positive semidefinite/,
+    ],
+    [
+      "NaN in the kernel",
+      make({
+        kernel: [
+          [1, Number.NaN],
+          [Number.NaN, 1],
+        ],
+      }),
+      /finite/,
+    ],
     ["infinite target", make({ targets: [1, Infinity] }), /targets: expected finite numbers/],
     ["wrong number of targets", make({ targets: [1, 2, 3] }), /targets: expected 2 numbers/],
-    ["T = 0 with duplicate inputs", make({ kernel: [[1, 1], [1, 1]], temperature: 0 }), /singular \(rank 1 of 2/],
+    [
+      "T = 0 with duplicate inputs",
+      make({
+        kernel: [
+          [1, 1],
+          [1, 1],
+        ],
+        temperature: 0,
+      }),
+      /singular \(rank 1 of 2/,
+    ],
   ])("%s", (_, call, message) => {
     expect(call).toThrow(message);
   });

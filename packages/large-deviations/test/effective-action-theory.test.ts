@@ -17,17 +17,44 @@ const inputs = [
 ];
 const targets = [0.9, -0.4, 1.7, -1.1, 0.3];
 const two = targets.map((y, i) => [y, Math.sin(3 * i)]);
-const testInputs = matrixFromRows([[0.5, 0.5, -0.2], [-0.9, 1.4, 0.1], [1.7, -0.6, 0.3]]);
-const network = (activation: string, widths: readonly number[], change: Record<string, unknown> = {}) => ({ type: "fully-connected", activation, widths: [...widths], ...change });
-const image = { type: "convolutional", inputShape: [1, 3], layers: [{ channels: 6, kernelSize: [2], padding: "valid" }], readout: "flatten", activation: "erf" };
+const testInputs = matrixFromRows([
+  [0.5, 0.5, -0.2],
+  [-0.9, 1.4, 0.1],
+  [1.7, -0.6, 0.3],
+]);
+const network = (activation: string, widths: readonly number[], change: Record<string, unknown> = {}) => ({
+  type: "fully-connected",
+  activation,
+  widths: [...widths],
+  ...change,
+});
+const image = {
+  type: "convolutional",
+  inputShape: [1, 3],
+  layers: [{ channels: 6, kernelSize: [2], padding: "valid" }],
+  readout: "flatten",
+  activation: "erf",
+};
 
 describe("conformance", () => {
   const cases = [
     { problem: { network: network("erf", [4]), inputs, targets, temperature: 0.1 } },
-    { problem: { network: network("erf", [3], { biasVariance: [0.1, 0.3], weightVariance: [1.4, 1.2] }), inputs, targets, temperature: 0.1 }, options: { mode: "saddle" } },
+    {
+      problem: {
+        network: network("erf", [3], { biasVariance: [0.1, 0.3], weightVariance: [1.4, 1.2] }),
+        inputs,
+        targets,
+        temperature: 0.1,
+      },
+      options: { mode: "saddle" },
+    },
     { problem: { network: network("relu", [3]), inputs, targets, temperature: 0.1 } },
     { problem: { network: network("relu", [6], { biasVariance: 0.2 }), inputs, targets, temperature: 0.1 }, options: { mode: "saddle" } },
-    { problem: { network: network("gelu", [6]), inputs, targets, temperature: 0.1 }, options: { mean: "plain", correction: "cumulant", draws: 2000 }, tolerance: 0.05 },
+    {
+      problem: { network: network("gelu", [6]), inputs, targets, temperature: 0.1 },
+      options: { mean: "plain", correction: "cumulant", draws: 2000 },
+      tolerance: 0.05,
+    },
     { problem: { network: network("identity", [1]), inputs, targets, temperature: 0.2 } },
     { problem: { network: network("erf", [4, 6], { biasVariance: 0.1 }), inputs, targets, temperature: 0.1 } },
     { problem: { network: network("relu", [4, 6, 5]), inputs, targets, temperature: 0.1 }, options: { closure: "affine" } },
@@ -39,8 +66,13 @@ describe("conformance", () => {
     { problem: { network: image, inputs, targets, temperature: 0.1 } },
     { problem: { network: { ...image, activation: "relu", biasVariance: 0.1 }, inputs, targets: two, temperature: 0.1 } },
     { problem: { network: network("erf", [5]), inputs, targets, temperature: 0.1, scaling: "mean-field" as const } },
-    { problem: { network: network("erf", [9]), inputs: inputs.map((row) => [...row, row[0]! ** 2, row[1]! ** 3]), targets, temperature: 0 } },
-  ].map((entry) => ({ ...entry, testInputs: entry.problem.inputs[0]!.length === 3 ? testInputs : matrixFromRows(rowsOf(testInputs).map((row) => [...row, 0.1, -0.4])) }));
+    {
+      problem: { network: network("erf", [9]), inputs: inputs.map((row) => [...row, row[0]! ** 2, row[1]! ** 3]), targets, temperature: 0 },
+    },
+  ].map((entry) => ({
+    ...entry,
+    testInputs: entry.problem.inputs[0]!.length === 3 ? testInputs : matrixFromRows(rowsOf(testInputs).map((row) => [...row, 0.1, -0.4])),
+  }));
   const refused = { network: network("erf", [4, 4]), inputs, targets: two, temperature: 0.1 };
   for (const check of theoryChecks(effectiveAction as Theory, { registry, cases, refused })) it(check.name, check.run);
 });
@@ -67,13 +99,32 @@ describe("results", () => {
   });
   it("mean-field scaling is the standard one with rescaled readout and noise", async () => {
     const width = 5;
-    const mean = await fit(effectiveAction, { network: network("erf", [width], { biasVariance: [0, 0.4] }), inputs, targets, temperature: 0.5, scaling: "mean-field" }, { registry });
-    const plain = await fit(effectiveAction, { network: network("erf", [width], { weightVariance: [1, 1 / width], biasVariance: [0, 0.4 / width] }), inputs, targets, temperature: 0.5 / width }, { registry });
+    const mean = await fit(
+      effectiveAction,
+      { network: network("erf", [width], { biasVariance: [0, 0.4] }), inputs, targets, temperature: 0.5, scaling: "mean-field" },
+      { registry },
+    );
+    const plain = await fit(
+      effectiveAction,
+      {
+        network: network("erf", [width], { weightVariance: [1, 1 / width], biasVariance: [0, 0.4 / width] }),
+        inputs,
+        targets,
+        temperature: 0.5 / width,
+      },
+      { registry },
+    );
     expectClose(mean.posterior.logEvidence!, plain.posterior.logEvidence!, { relative: 1e-12 });
     expectClose((await mean.predict(testInputs)).mean, (await plain.predict(testInputs)).mean, { absolute: 1e-12 });
   });
   it("wide networks are the infinite-width process, in every class", async () => {
-    for (const [net, y] of [[network("erf", [1e7]), targets], [network("relu", [1e7]), targets], [network("erf", [1e7, 1e7]), targets], [network("relu", [1e7]), two], [{ ...image, layers: [{ ...image.layers[0]!, channels: 1e7 }] }, targets]] as const) {
+    for (const [net, y] of [
+      [network("erf", [1e7]), targets],
+      [network("relu", [1e7]), targets],
+      [network("erf", [1e7, 1e7]), targets],
+      [network("relu", [1e7]), two],
+      [{ ...image, layers: [{ ...image.layers[0]!, channels: 1e7 }] }, targets],
+    ] as const) {
       const { posterior } = await fit(effectiveAction, { network: net, inputs, targets: y, temperature: 0.1 }, { registry });
       const q = posterior.orderParameter!;
       const values = typeof q === "number" ? [q] : q.shape.length === 1 ? Array.from(q.data) : rowsOf(q as never).map((row, i) => row[i]!);
@@ -82,9 +133,15 @@ describe("results", () => {
   });
   it("a second minimum is reported with a warning", async () => {
     // 60 large directions without signal and 20 small ones with it
-    const rows = Array.from({ length: 80 }, (_, i) => Array.from({ length: 80 }, (__, j) => (i === j ? Math.sqrt(80 * (i < 60 ? 100 : 0.01)) : 0)));
+    const rows = Array.from({ length: 80 }, (_, i) =>
+      Array.from({ length: 80 }, (__, j) => (i === j ? Math.sqrt(80 * (i < 60 ? 100 : 0.01)) : 0)),
+    );
     const y = Array.from({ length: 80 }, (_, i) => (i < 60 ? 0.3 : 8));
-    const { posterior } = await fit(effectiveAction, { network: network("identity", [20]), inputs: rows, targets: y, temperature: 0.5 }, { registry });
+    const { posterior } = await fit(
+      effectiveAction,
+      { network: network("identity", [20]), inputs: rows, targets: y, temperature: 0.5 },
+      { registry },
+    );
     expectClose(posterior.orderParameter as number, 26.699, { relative: 1e-4 });
     expect((posterior.diagnostics["minima"] as unknown[]).length).toBe(2);
     expect(posterior.warnings.join()).toMatch(/2 minima/);
@@ -94,11 +151,35 @@ describe("results", () => {
 describe("fixtures through the theory", () => {
   it("sampled posteriors: theory values of the fixture", async () => {
     interface Case {
-      readonly inputs: { readonly X: number[][]; readonly y: number[]; readonly XTest: number[][]; readonly yTest: number[]; readonly activation: string; readonly widths: number[]; readonly temperature: number; readonly weightVariances: number[]; readonly biasVariances: number[] };
-      readonly expected: { readonly theory: Record<string, { readonly mean: number[]; readonly variance: number[]; readonly trainError: number; readonly Q: number | number[] }>; readonly monteCarlo: { readonly predictiveMean: { readonly estimate: number[]; readonly standardError: number[] }; readonly generalisationError: { readonly estimate: number } } };
+      readonly inputs: {
+        readonly X: number[][];
+        readonly y: number[];
+        readonly XTest: number[][];
+        readonly yTest: number[];
+        readonly activation: string;
+        readonly widths: number[];
+        readonly temperature: number;
+        readonly weightVariances: number[];
+        readonly biasVariances: number[];
+      };
+      readonly expected: {
+        readonly theory: Record<
+          string,
+          { readonly mean: number[]; readonly variance: number[]; readonly trainError: number; readonly Q: number | number[] }
+        >;
+        readonly monteCarlo: {
+          readonly predictiveMean: { readonly estimate: number[]; readonly standardError: number[] };
+          readonly generalisationError: { readonly estimate: number };
+        };
+      };
     }
     for (const { inputs: given, expected } of readFixture<{ cases: Case[] }>("effective-action/posterior-sampling").cases) {
-      const problem = { network: network(given.activation, given.widths, { weightVariance: given.weightVariances, biasVariance: given.biasVariances }), inputs: given.X, targets: given.y, temperature: given.temperature };
+      const problem = {
+        network: network(given.activation, given.widths, { weightVariance: given.weightVariances, biasVariance: given.biasVariances }),
+        inputs: given.X,
+        targets: given.y,
+        temperature: given.temperature,
+      };
       for (const [key, wanted] of Object.entries(expected.theory)) {
         if (key === "infinite") continue;
         const options = key === "nested" || key === "affine" ? { closure: key } : { mode: key };
@@ -108,10 +189,12 @@ describe("fixtures through the theory", () => {
         expectClose(mean, wanted.mean, within, key);
         expectClose(variance, wanted.variance, within, key);
         expectClose(posterior.diagnostics["trainError"] as number, wanted.trainError, within, key);
-        const q = key === "integral" ? (posterior.diagnostics["orderParameterPosterior"] as { mean: number }).mean : posterior.orderParameter!;
+        const q =
+          key === "integral" ? (posterior.diagnostics["orderParameterPosterior"] as { mean: number }).mean : posterior.orderParameter!;
         expectClose(typeof q === "number" ? [q] : q, flatten(wanted.Q), within, key);
         const { predictiveMean, generalisationError } = expected.monteCarlo;
-        if (given.activation === "identity" && key === "integral") expectWithinStandardErrors(mean, predictiveMean.estimate, predictiveMean.standardError, 4, "exact for the identity");
+        if (given.activation === "identity" && key === "integral")
+          expectWithinStandardErrors(mean, predictiveMean.estimate, predictiveMean.standardError, 4, "exact for the identity");
         // 20 % off with strong labels: docs/theories/effective-action.md, "When to trust it"
         const error = given.yTest.reduce((sum, y, t) => sum + ((mean.data[t]! - y) ** 2 + variance.data[t]!) / given.yTest.length, 0);
         expect(Math.abs(error / generalisationError.estimate - 1)).toBeLessThan(0.25);
@@ -123,14 +206,37 @@ describe("fixtures through the theory", () => {
 describe("more fixtures through the theory", () => {
   it("activations with a mean, both modes", async () => {
     interface Case {
-      readonly inputs: { readonly X: number[][]; readonly XTest: number[][]; readonly y: number[]; readonly activation: string; readonly width: number; readonly temperature: number };
-      readonly expected: { readonly Q: number; readonly zeta: number; readonly mean: number[]; readonly variance: number[]; readonly QPlainScalarTheory: number; readonly integral: { readonly logEvidence: number; readonly mean: number[]; readonly variance: number[] } };
+      readonly inputs: {
+        readonly X: number[][];
+        readonly XTest: number[][];
+        readonly y: number[];
+        readonly activation: string;
+        readonly width: number;
+        readonly temperature: number;
+      };
+      readonly expected: {
+        readonly Q: number;
+        readonly zeta: number;
+        readonly mean: number[];
+        readonly variance: number[];
+        readonly QPlainScalarTheory: number;
+        readonly integral: { readonly logEvidence: number; readonly mean: number[]; readonly variance: number[] };
+      };
     }
     for (const { inputs: given, expected } of readFixture<{ cases: Case[] }>("effective-action/non-odd").cases) {
-      const problem = { network: network(given.activation, [given.width]), inputs: given.X, targets: given.y, temperature: given.temperature };
+      const problem = {
+        network: network(given.activation, [given.width]),
+        inputs: given.X,
+        targets: given.y,
+        temperature: given.temperature,
+      };
       const saddle = await fit(effectiveAction, problem, { registry, options: { mode: "saddle" } });
       const exact = { relative: 1e-8, absolute: 1e-8 };
-      expectClose([saddle.posterior.orderParameter as number, saddle.posterior.diagnostics["zeta"] as number], [expected.Q, expected.zeta], exact);
+      expectClose(
+        [saddle.posterior.orderParameter as number, saddle.posterior.diagnostics["zeta"] as number],
+        [expected.Q, expected.zeta],
+        exact,
+      );
       expectClose((await saddle.predict(given.XTest)).mean, expected.mean, exact);
       expectClose((await saddle.predict(given.XTest)).variance, expected.variance, exact);
       const integral = await fit(effectiveAction, problem, { registry });
@@ -144,13 +250,35 @@ describe("more fixtures through the theory", () => {
   });
   it("convolutions", async () => {
     interface Case {
-      readonly inputs: { readonly images: number[][][][]; readonly testImages: number[][][][]; readonly mask: number; readonly stride: number; readonly channels: number; readonly temperature: number; readonly activation: string; readonly pooling: number[][] | null; readonly y: number[] };
+      readonly inputs: {
+        readonly images: number[][][][];
+        readonly testImages: number[][][][];
+        readonly mask: number;
+        readonly stride: number;
+        readonly channels: number;
+        readonly temperature: number;
+        readonly activation: string;
+        readonly pooling: number[][] | null;
+        readonly y: number[];
+      };
       readonly expected: { readonly Q: number[][]; readonly mean: number[]; readonly variance: number[] };
     }
     for (const { inputs: given, expected } of readFixture<{ cases: Case[] }>("effective-action/convolution").cases) {
       const first = given.images[0]!;
-      const net = { type: "convolutional", inputShape: [first.length, first[0]!.length, first[0]![0]!.length], layers: [{ channels: given.channels, kernelSize: [given.mask, given.mask], stride: [given.stride, given.stride], padding: "valid" }], readout: given.pooling ? "global-average" : "flatten", activation: given.activation };
-      const { posterior, predict } = await fit(effectiveAction, { network: net, inputs: given.images.map((x) => flatten(x)), targets: given.y, temperature: given.temperature }, { registry, options: { mean: "plain" } });
+      const net = {
+        type: "convolutional",
+        inputShape: [first.length, first[0]!.length, first[0]![0]!.length],
+        layers: [
+          { channels: given.channels, kernelSize: [given.mask, given.mask], stride: [given.stride, given.stride], padding: "valid" },
+        ],
+        readout: given.pooling ? "global-average" : "flatten",
+        activation: given.activation,
+      };
+      const { posterior, predict } = await fit(
+        effectiveAction,
+        { network: net, inputs: given.images.map((x) => flatten(x)), targets: given.y, temperature: given.temperature },
+        { registry, options: { mean: "plain" } },
+      );
       const { mean, variance } = await predict(given.testImages.map((x) => flatten(x)));
       const within = { relative: 1e-8, absolute: 1e-8 };
       expectClose(posterior.orderParameter as never, expected.Q, within);
@@ -162,38 +290,96 @@ describe("more fixtures through the theory", () => {
 
 describe("prior", () => {
   const run = inlineRun({ registry });
-  const problem = createProblem({ network: network("identity", [6]), inputs: [[0.3, -1.2, 0.8], [1.1, 0.4, -0.5]], targets: [0, 0], temperature: 1 }, registry);
+  const problem = createProblem(
+    {
+      network: network("identity", [6]),
+      inputs: [
+        [0.3, -1.2, 0.8],
+        [1.1, 0.4, -0.5],
+      ],
+      targets: [0, 0],
+      temperature: 1,
+    },
+    registry,
+  );
   it("is the variance-gamma law, with its moments", async () => {
     const value = matrixFromRows([[0.4], [-0.9]]);
-    const result = await effectiveAction.prior!({ network: problem.network, inputs: problem.inputs, outputs: 1, evaluateAt: [value], samples: 0 }, resolveEffectiveActionOptions(), run);
-    expectClose(result.logDensity![0]!, varianceGammaLogDensity({ kernel: result.secondMoment!, width: 6 }, value.data), { relative: 1e-9 });
+    const result = await effectiveAction.prior!(
+      { network: problem.network, inputs: problem.inputs, outputs: 1, evaluateAt: [value], samples: 0 },
+      resolveEffectiveActionOptions(),
+      run,
+    );
+    expectClose(result.logDensity![0]!, varianceGammaLogDensity({ kernel: result.secondMoment!, width: 6 }, value.data), {
+      relative: 1e-9,
+    });
     expectClose(result.excessKurtosis!, [1, 1], { relative: 1e-12 });
     expectClose(result.fourthCumulant!.data[0]!, result.secondMoment!.data[0]! ** 2, { relative: 1e-12 });
   });
   it("integrates to 1 for an activation with a mean, with a bias", async () => {
-    const relu = createProblem({ network: network("relu", [5], { biasVariance: [0, 0.2] }), inputs: [[0.3, -1.2, 0.8]], targets: [0], temperature: 1 }, registry);
+    const relu = createProblem(
+      { network: network("relu", [5], { biasVariance: [0, 0.2] }), inputs: [[0.3, -1.2, 0.8]], targets: [0], temperature: 1 },
+      registry,
+    );
     const h = 0.1;
     const grid = Array.from({ length: 240 }, (_, i) => matrixFromRows([[(i - 119.5) * h]]));
-    const result = await effectiveAction.prior!({ network: relu.network, inputs: relu.inputs, outputs: 1, evaluateAt: grid, samples: 0 }, resolveEffectiveActionOptions(), run);
+    const result = await effectiveAction.prior!(
+      { network: relu.network, inputs: relu.inputs, outputs: 1, evaluateAt: grid, samples: 0 },
+      resolveEffectiveActionOptions(),
+      run,
+    );
     const density = result.logDensity!.map(Math.exp);
     const moment = (power: number): number => density.reduce((sum, p, i) => sum + h * p * grid[i]!.data[0]! ** power, 0);
     expectClose([moment(0), moment(2)], [1, result.secondMoment!.data[0]!], { relative: 1e-6 });
     expectClose(moment(4) / moment(2) ** 2 - 3, result.excessKurtosis![0]!, { absolute: 1e-4 });
   });
   it("refuses what it has no density for", () => {
-    expect(effectiveAction.refusesPrior!({ network: problem.network, inputs: problem.inputs, outputs: 2, evaluateAt: [matrixFromRows([[1, 1], [1, 1]])], samples: 0 }, resolveEffectiveActionOptions(), registry)).toMatch(/one output only/);
+    expect(
+      effectiveAction.refusesPrior!(
+        {
+          network: problem.network,
+          inputs: problem.inputs,
+          outputs: 2,
+          evaluateAt: [
+            matrixFromRows([
+              [1, 1],
+              [1, 1],
+            ]),
+          ],
+          samples: 0,
+        },
+        resolveEffectiveActionOptions(),
+        registry,
+      ),
+    ).toMatch(/one output only/);
   });
 });
 
 describe("refusals name what to do", () => {
-  const reason = (net: Record<string, unknown> & { type: string }, y: number[] | number[][], temperature: number, options: Record<string, unknown> = {}) =>
-    effectiveAction.refuses(createProblem({ network: net, inputs, targets: y, temperature }, registry), resolveEffectiveActionOptions(options), registry);
+  const reason = (
+    net: Record<string, unknown> & { type: string },
+    y: number[] | number[][],
+    temperature: number,
+    options: Record<string, unknown> = {},
+  ) =>
+    effectiveAction.refuses(
+      createProblem({ network: net, inputs, targets: y, temperature }, registry),
+      resolveEffectiveActionOptions(options),
+      registry,
+    );
   it.each([
     ["several outputs, deep", () => reason(network("erf", [4, 4]), two, 0.1), /set "closure": "product"/],
     ["several outputs, T = 0", () => reason(network("erf", [4]), two, 0), /temperature > 0/],
     ["convolution, T = 0", () => reason(image, targets, 0), /temperature > 0/],
-    ["product with biases", () => reason(network("erf", [4, 4], { biasVariance: 0.1 }), targets, 0.1, { closure: "product" }), /closure "product"/],
-    ["deep convolution", () => reason({ ...image, layers: [image.layers[0]!, { channels: 3, kernelSize: [1] }] }, targets, 0.1), /deep networks must be fully connected/],
+    [
+      "product with biases",
+      () => reason(network("erf", [4, 4], { biasVariance: 0.1 }), targets, 0.1, { closure: "product" }),
+      /closure "product"/,
+    ],
+    [
+      "deep convolution",
+      () => reason({ ...image, layers: [image.layers[0]!, { channels: 3, kernelSize: [1] }] }, targets, 0.1),
+      /deep networks must be fully connected/,
+    ],
   ])("%s", (_, call, message) => {
     expect(call()).toMatch(message);
   });

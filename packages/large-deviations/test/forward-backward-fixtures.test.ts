@@ -58,13 +58,16 @@ function expectNear(actual: Parameters<typeof flatten>[0], expected: Parameters<
 }
 
 /**
- * The reference used 44 Gauss–Hermite nodes per axis at P = 3, which leave 7e-5 of the largest entry (first-order: 5e-5): our Gauss–Hermite rule with 44 nodes
- * reproduces its numbers to 4e-13, and lattices of three spacings agree on others to 1e-6 ("the lattice at P = 3 is converged").
+ * The reference used 44 Gauss–Hermite nodes per axis at P = 3, which leave 7e-5 of the largest entry (first-order: 5e-5): our Gauss–Hermite
+ * rule with 44 nodes reproduces its numbers to 4e-13, and lattices of three spacings agree on others to 1e-6 ("the lattice at P = 3 is
+ * converged").
  */
 const referenceError: Record<string, number> = { "erf-L2-P3-D1": 1e-4 };
 
 const files = ["saddle", "first-order", "gaussian-variational", "saddle-quasi-monte-carlo"] as const;
-describe.each(files.flatMap((file) => readFixture<{ cases: NetworkCase[] }>(`forward-backward/${file}`).cases.map((c) => [file, c.case, c] as const)))("fixture %s: %s", (_, name, { inputs, expected, tolerance }) => {
+describe.each(
+  files.flatMap((file) => readFixture<{ cases: NetworkCase[] }>(`forward-backward/${file}`).cases.map((c) => [file, c.case, c] as const)),
+)("fixture %s: %s", (_, name, { inputs, expected, tolerance }) => {
   it("kernels, evidence, predictions", async () => {
     const relative = Math.max(tolerance.relative, referenceError[name] ?? 0);
     const { posterior, predict } = await fit(
@@ -73,12 +76,21 @@ describe.each(files.flatMap((file) => readFixture<{ cases: NetworkCase[] }>(`for
       { registry, options: { ...(inputs.order ? { order: inputs.order } : {}), ...(inputs.closure ? { closure: inputs.closure } : {}) } },
     );
     unstack(posterior.arrays["kernels"]!).forEach((kernel, l) => expectNear(kernel, expected.kernels[l]!, relative, `C of layer ${l + 1}`));
-    if (expected.conjugateKernels) unstack(posterior.arrays["conjugates"]!).forEach((conjugate, l) => expectNear(conjugate, expected.conjugateKernels![l]!, relative, `A of layer ${l + 2}`));
+    if (expected.conjugateKernels)
+      unstack(posterior.arrays["conjugates"]!).forEach((conjugate, l) =>
+        expectNear(conjugate, expected.conjugateKernels![l]!, relative, `A of layer ${l + 2}`),
+      );
     posterior.hiddenKernels!.forEach((kernel, l) => expectNear(kernel, expected.hiddenKernels[l]!, relative, `hidden kernel ${l + 1}`));
     expectNear(posterior.arrays["weights"]!, expected.weights, relative, "V");
     expectNear(posterior.train!.mean, expected.trainMean, relative, "train mean");
     const D = inputs.Y[0]!.length;
-    if (expected.trainVariance) expectNear(rowsOf(posterior.train!.variance).map((row) => row[D - 1]!), expected.trainVariance, relative, "train variance");
+    if (expected.trainVariance)
+      expectNear(
+        rowsOf(posterior.train!.variance).map((row) => row[D - 1]!),
+        expected.trainVariance,
+        relative,
+        "train variance",
+      );
     const { diagnostics } = posterior;
     expectNear(diagnostics["discrepancySquared"] as number, expected.discrepancySquared, relative, "|y − f|²");
     if (expected.logDataTerm !== undefined) expectNear(diagnostics["logDataTerm"] as number, expected.logDataTerm, relative, "data term");
@@ -86,11 +98,17 @@ describe.each(files.flatMap((file) => readFixture<{ cases: NetworkCase[] }>(`for
     else expect(posterior.logEvidence).toBeUndefined();
     if (expected.rate !== undefined) expectNear(diagnostics["rate"] as number, expected.rate, relative, "rate");
     const alignment = diagnostics["alignment"] as { readonly [key: string]: readonly Json[] };
-    for (const [key, values] of Object.entries(expected.alignment ?? {})) expectNear(alignment[key] as number[], values, relative, `alignment ${key}`);
+    for (const [key, values] of Object.entries(expected.alignment ?? {}))
+      expectNear(alignment[key] as number[], values, relative, `alignment ${key}`);
     if (expected.testMean && inputs.XTest?.length) {
       const prediction = await predict(inputs.XTest);
       expectNear(prediction.mean, expected.testMean, relative, "test mean");
-      expectNear(rowsOf(prediction.variance).map((row) => row[0]!), expected.testVariance!, relative, "test variance");
+      expectNear(
+        rowsOf(prediction.variance).map((row) => row[0]!),
+        expected.testVariance!,
+        relative,
+        "test variance",
+      );
     }
     expect(posterior.solver.residual).toBeLessThan(1e-10);
   }, 30_000);
@@ -100,7 +118,11 @@ describe("fixture posterior-sampling", () => {
   interface SamplingCase {
     readonly case: string;
     readonly inputs: NetworkInputs;
-    readonly expected: { readonly hiddenKernels: { readonly estimate: Rows[]; readonly standardError: Rows[] }; readonly forwardBackward: { readonly hiddenKernels: Rows[]; readonly distance: number[] }; readonly infiniteWidth: { readonly distance: number[] } };
+    readonly expected: {
+      readonly hiddenKernels: { readonly estimate: Rows[]; readonly standardError: Rows[] };
+      readonly forwardBackward: { readonly hiddenKernels: Rows[]; readonly distance: number[] };
+      readonly infiniteWidth: { readonly distance: number[] };
+    };
     readonly tolerance: { readonly forwardBackwardKernels: number };
   }
   const distance = (m: Matrix, rows: Rows): number => {
@@ -108,13 +130,21 @@ describe("fixture posterior-sampling", () => {
     return Math.sqrt(e.reduce((sum, value, i) => sum + (value - m.data[i]!) ** 2, 0) / e.reduce((sum, value) => sum + value * value, 0));
   };
   const { cases } = readFixture<{ cases: SamplingCase[] }>("forward-backward/posterior-sampling");
-  it.each(cases.filter(({ case: name }) => !/prop/.test(name)).map((c) => [c.case, c] as const))("%s: nearer to sampled networks than infinite width is", async (_, { inputs, expected, tolerance }) => {
-    const { posterior } = await fit(forwardBackward, { network: network(inputs), inputs: inputs.X, targets: inputs.Y, temperature: inputs.temperature }, { registry });
-    posterior.hiddenKernels!.forEach((kernel, l) => {
-      expectNear(kernel, expected.forwardBackward.hiddenKernels[l]!, tolerance.forwardBackwardKernels, `hidden kernel ${l + 1}`);
-      const away = distance(kernel, expected.hiddenKernels.estimate[l]!);
-      expect(away).toBeLessThan(1.2 * expected.forwardBackward.distance[l]! + 1e-4);
-      expect(away).toBeLessThan(0.3 * expected.infiniteWidth.distance[l]!);
-    });
-  }, 30_000);
+  it.each(cases.filter(({ case: name }) => !/prop/.test(name)).map((c) => [c.case, c] as const))(
+    "%s: nearer to sampled networks than infinite width is",
+    async (_, { inputs, expected, tolerance }) => {
+      const { posterior } = await fit(
+        forwardBackward,
+        { network: network(inputs), inputs: inputs.X, targets: inputs.Y, temperature: inputs.temperature },
+        { registry },
+      );
+      posterior.hiddenKernels!.forEach((kernel, l) => {
+        expectNear(kernel, expected.forwardBackward.hiddenKernels[l]!, tolerance.forwardBackwardKernels, `hidden kernel ${l + 1}`);
+        const away = distance(kernel, expected.hiddenKernels.estimate[l]!);
+        expect(away).toBeLessThan(1.2 * expected.forwardBackward.distance[l]! + 1e-4);
+        expect(away).toBeLessThan(0.3 * expected.infiniteWidth.distance[l]!);
+      });
+    },
+    30_000,
+  );
 });

@@ -4,19 +4,40 @@ import { addDiagonal, affine, combine, frobenius, gram, innerProduct, multiply }
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { dataForce, dataTerm, forwardBackward, interpolationOrderParameter, isLinear, linearClosure, solveLinearSaddle, solveSaddle, sweepOnce, type SaddleProblem } from "../src/index.js";
+import {
+  dataForce,
+  dataTerm,
+  forwardBackward,
+  interpolationOrderParameter,
+  isLinear,
+  linearClosure,
+  solveLinearSaddle,
+  solveSaddle,
+  sweepOnce,
+  type SaddleProblem,
+} from "../src/index.js";
 import { unstack } from "../src/forward-backward/fit.js";
 import { settingOf } from "../src/forward-backward/solve-network.js";
 
 const registry = createRegistry([activations, fullyConnected]);
-const draw = (rows: number, columns: number, index: number): Matrix => matrix(rows, columns, stream(5, index).normals(new Float64Array(rows * columns)));
+const draw = (rows: number, columns: number, index: number): Matrix =>
+  matrix(rows, columns, stream(5, index).normals(new Float64Array(rows * columns)));
 const distance = (a: Matrix, b: Matrix): number => frobenius(combine(1, a, -1, b)) / frobenius(b);
 
 /** A linear network with σ_w² = 1.2 above the first layer. */
 function linearProblem(points: number, features: number, outputs: number, widths: readonly number[], temperature: number): SaddleProblem {
   const firstKernel = affine(1.3 / features, gram(draw(points, features, 1)));
   const infiniteWidth = widths.map((_, l) => affine(1.2 ** (l + 1), firstKernel));
-  return { firstKernel, infiniteWidth, targets: draw(points, outputs, 2), temperature, widths, weightVariance: widths.map(() => 1.2), biasVariance: widths.map(() => 0), closure: linearClosure(identity) };
+  return {
+    firstKernel,
+    infiniteWidth,
+    targets: draw(points, outputs, 2),
+    temperature,
+    widths,
+    weightVariance: widths.map(() => 1.2),
+    biasVariance: widths.map(() => 0),
+    closure: linearClosure(identity),
+  };
 }
 
 describe("linear networks without biases: one matrix equation", () => {
@@ -27,16 +48,21 @@ describe("linear networks without biases: one matrix equation", () => {
     ["a layer of one unit", 5, 4, 3, [1, 2], 0.3],
     ["T = 0", 5, 7, 3, [5, 4], 0],
   ] as const;
-  it.each(cases)("%s: C = Π_l(1 + M/N_l)K0, M = C(VVᵀ − DR) conserved along depth, stationary under a sweep", (_, points, features, outputs, widths, temperature) => {
-    const problem = linearProblem(points, features, outputs, widths, temperature);
-    const saddle = solveLinearSaddle(identity, problem);
-    const readout = saddle.kernels.at(-1)!;
-    const overlap = multiply(readout, affine(2, dataForce(saddle.data)));
-    const product = widths.reduce((c, width) => multiply(addDiagonal(affine(1.2 / width, overlap), 1.2), c), problem.firstKernel);
-    expect(distance(readout, product)).toBeLessThan(1e-8);
-    for (const [l, width] of widths.entries()) expect(distance(affine(2 * width, multiply(saddle.kernels[l + 1]!, saddle.conjugates[l]!)), overlap)).toBeLessThan(1e-8);
-    for (const [l, kernel] of sweepOnce(problem, saddle.kernels.slice(1)).entries()) expect(distance(kernel, saddle.kernels[l + 1]!)).toBeLessThan(1e-8);
-  });
+  it.each(cases)(
+    "%s: C = Π_l(1 + M/N_l)K0, M = C(VVᵀ − DR) conserved along depth, stationary under a sweep",
+    (_, points, features, outputs, widths, temperature) => {
+      const problem = linearProblem(points, features, outputs, widths, temperature);
+      const saddle = solveLinearSaddle(identity, problem);
+      const readout = saddle.kernels.at(-1)!;
+      const overlap = multiply(readout, affine(2, dataForce(saddle.data)));
+      const product = widths.reduce((c, width) => multiply(addDiagonal(affine(1.2 / width, overlap), 1.2), c), problem.firstKernel);
+      expect(distance(readout, product)).toBeLessThan(1e-8);
+      for (const [l, width] of widths.entries())
+        expect(distance(affine(2 * width, multiply(saddle.kernels[l + 1]!, saddle.conjugates[l]!)), overlap)).toBeLessThan(1e-8);
+      for (const [l, kernel] of sweepOnce(problem, saddle.kernels.slice(1)).entries())
+        expect(distance(kernel, saddle.kernels[l + 1]!)).toBeLessThan(1e-8);
+    },
+  );
 
   it("agrees with the general solver, action included", () => {
     const problem = linearProblem(5, 6, 2, [12, 9], 0.2);
@@ -49,21 +75,28 @@ describe("linear networks without biases: one matrix equation", () => {
   it("the solution is a maximum of the action written out for one hidden layer", () => {
     const problem = linearProblem(4, 6, 2, [6], 0.1);
     const { kernels, action } = solveLinearSaddle(identity, problem);
-    // N Γ(C) = ½N[tr(gK)⁻¹C − ln det (gK)⁻¹C − P]; ln det and the trace from densities of the columns of C^½ would hide the formula: use dataTerm of no noise
+    // N Γ(C) = ½N[tr(gK)⁻¹C − ln det (gK)⁻¹C − P]; ln det and the trace from densities of the columns of C^½ would hide the formula: use
+    // dataTerm of no noise
     const prior = affine(1.2, problem.firstKernel);
-    const logDeterminant = (m: Matrix): number => -2 * dataTerm(m, matrix(4, 1, new Float64Array(4)), 0).logDensity - 4 * Math.log(2 * Math.PI);
+    const logDeterminant = (m: Matrix): number =>
+      -2 * dataTerm(m, matrix(4, 1, new Float64Array(4)), 0).logDensity - 4 * Math.log(2 * Math.PI);
     const actionAt = (c: Matrix): number =>
-      dataTerm(c, problem.targets, 0.1).logDensity - 3 * (innerProduct(dataTerm(prior, c, 0).weights, addDiagonal(affine(0, c), 1)) - logDeterminant(c) + logDeterminant(prior) - 4);
+      dataTerm(c, problem.targets, 0.1).logDensity -
+      3 * (innerProduct(dataTerm(prior, c, 0).weights, addDiagonal(affine(0, c), 1)) - logDeterminant(c) + logDeterminant(prior) - 4);
     expect(actionAt(kernels[1]!)).toBeCloseTo(action!, 9);
     for (let i = 0; i < 6; i++) {
       const direction = gram(draw(4, 4, 10 + i));
-      for (const step of [-1e-2, 1e-2]) expect(actionAt(combine(1, kernels[1]!, step, multiply(kernels[1]!, multiply(direction, kernels[1]!))))).toBeLessThan(action!);
+      for (const step of [-1e-2, 1e-2])
+        expect(actionAt(combine(1, kernels[1]!, step, multiply(kernels[1]!, multiply(direction, kernels[1]!))))).toBeLessThan(action!);
     }
   });
 
   it("T = 0, D = 1: the scalar order parameter", () => {
     const problem = linearProblem(4, 6, 1, [5, 3], 0);
-    const q = interpolationOrderParameter(innerProduct(problem.targets, dataTerm(problem.infiniteWidth[1]!, problem.targets, 0).weights), [5, 3]);
+    const q = interpolationOrderParameter(
+      innerProduct(problem.targets, dataTerm(problem.infiniteWidth[1]!, problem.targets, 0).weights),
+      [5, 3],
+    );
     const { data } = solveLinearSaddle(identity, problem);
     expect(distance(data.weights, affine(1 / q, dataTerm(problem.infiniteWidth[1]!, problem.targets, 0).weights))).toBeLessThan(1e-10);
   });
@@ -72,7 +105,14 @@ describe("linear networks without biases: one matrix equation", () => {
     expect(() => solveLinearSaddle(identity, linearProblem(5, 7, 3, [5, 3], 0))).toThrow(/no solution.*temperature/);
   });
 
-  it("can be cancelled between steps", () => expect(() => solveLinearSaddle(identity, linearProblem(3, 4, 1, [4], 0.1), { beforeSweep: () => { throw new Error("cancelled"); } })).toThrow("cancelled"));
+  it("can be cancelled between steps", () =>
+    expect(() =>
+      solveLinearSaddle(identity, linearProblem(3, 4, 1, [4], 0.1), {
+        beforeSweep: () => {
+          throw new Error("cancelled");
+        },
+      }),
+    ).toThrow("cancelled"));
 });
 
 describe("linear networks with biases", () => {
@@ -84,20 +124,42 @@ describe("linear networks with biases", () => {
     const input = { network, inputs: draw(points, features, 3), targets: draw(points, 1, 4), temperature, scaling };
     const { posterior } = await fit(forwardBackward, input, { registry });
     const setting = settingOf(createProblem(input, registry), registry);
-    const problem = { ...setting, firstKernel: setting.infiniteWidth[0]!, infiniteWidth: setting.infiniteWidth.slice(1), widths, closure: linearClosure(identity) };
+    const problem = {
+      ...setting,
+      firstKernel: setting.infiniteWidth[0]!,
+      infiniteWidth: setting.infiniteWidth.slice(1),
+      widths,
+      closure: linearClosure(identity),
+    };
     const kernels = unstack(posterior.arrays["kernels"]!).slice(1);
     for (const [l, kernel] of sweepOnce(problem, kernels).entries()) expect(distance(kernel, kernels[l]!)).toBeLessThan(1e-6);
   });
 });
 
 describe("degenerate kernels", () => {
-  const zeros = { inputs: matrixFromRows([[0, 0], [0, 0]]), targets: matrixFromRows([[1], [-0.5]]), temperature: 1 };
+  const zeros = {
+    inputs: matrixFromRows([
+      [0, 0],
+      [0, 0],
+    ]),
+    targets: matrixFromRows([[1], [-0.5]]),
+    temperature: 1,
+  };
   const closures = [{}, { closure: "gaussian-variational" }, { order: "first" }, { order: "proportional" }];
   it.each(["erf", "identity", "relu"])("zero inputs without biases predict zero: %s", async (activation) => {
     for (const options of closures) {
-      const { posterior, predict } = await fit(forwardBackward, { network: { type: "fully-connected", widths: [3], activation }, ...zeros }, { registry, options });
+      const { posterior, predict } = await fit(
+        forwardBackward,
+        { network: { type: "fully-connected", widths: [3], activation }, ...zeros },
+        { registry, options },
+      );
       expect(Math.max(...posterior.hiddenKernels![0]!.data.map(Math.abs)), JSON.stringify(options)).toBe(0);
-      const { mean, variance } = await predict(matrixFromRows([[0, 0], [1, 2]]));
+      const { mean, variance } = await predict(
+        matrixFromRows([
+          [0, 0],
+          [1, 2],
+        ]),
+      );
       expect([...mean.data, variance.data[0]!].map(Math.abs)).toEqual([0, 0, 0]);
       expect(variance.data[1]!).toBeGreaterThan(0);
       if (posterior.logEvidence !== undefined) expect(posterior.logEvidence).toBeCloseTo(-0.5 * 1.25 - Math.log(2 * Math.PI), 12);
@@ -105,9 +167,29 @@ describe("degenerate kernels", () => {
   });
 
   it.each(["erf", "identity", "relu"])("a zero row, duplicates and multiples of a row: %s", async (activation) => {
-    const inputs = matrixFromRows([[0, 0], [1, 0.5], [1, 0.5], [2, 1], [-1, -0.5]]);
-    for (const options of [{ nodes: 8 }, { closure: "gaussian-variational" }, { order: "first", nodes: 8 }, { order: "proportional", nodes: 8 }]) {
-      const { posterior } = await fit(forwardBackward, { network: { type: "fully-connected", widths: [8], activation }, inputs, targets: matrixFromRows([[0.1], [1], [0.8], [1.5], [-1]]), temperature: 0.3 }, { registry, options });
+    const inputs = matrixFromRows([
+      [0, 0],
+      [1, 0.5],
+      [1, 0.5],
+      [2, 1],
+      [-1, -0.5],
+    ]);
+    for (const options of [
+      { nodes: 8 },
+      { closure: "gaussian-variational" },
+      { order: "first", nodes: 8 },
+      { order: "proportional", nodes: 8 },
+    ]) {
+      const { posterior } = await fit(
+        forwardBackward,
+        {
+          network: { type: "fully-connected", widths: [8], activation },
+          inputs,
+          targets: matrixFromRows([[0.1], [1], [0.8], [1.5], [-1]]),
+          temperature: 0.3,
+        },
+        { registry, options },
+      );
       const { data } = posterior.hiddenKernels![0]!;
       expect(data.every(Number.isFinite), JSON.stringify(options)).toBe(true);
       expect(data[6]!, JSON.stringify(options)).toBeCloseTo(data[7]!, 8);
@@ -115,10 +197,19 @@ describe("degenerate kernels", () => {
   });
 
   it("T = 0 with a singular kernel names the temperature", async () => {
-    const inputs = matrixFromRows([[1, 0.5], [1, 0.5]]);
+    const inputs = matrixFromRows([
+      [1, 0.5],
+      [1, 0.5],
+    ]);
     for (const activation of ["erf", "identity"]) {
       for (const options of closures) {
-        await expect(fit(forwardBackward, { network: { type: "fully-connected", widths: [5], activation }, inputs, targets: matrixFromRows([[1], [2]]), temperature: 0 }, { registry, options })).rejects.toThrow(/likelihood\.temperature.*singular/);
+        await expect(
+          fit(
+            forwardBackward,
+            { network: { type: "fully-connected", widths: [5], activation }, inputs, targets: matrixFromRows([[1], [2]]), temperature: 0 },
+            { registry, options },
+          ),
+        ).rejects.toThrow(/likelihood\.temperature.*singular/);
       }
     }
   });

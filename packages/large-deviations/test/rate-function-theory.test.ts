@@ -1,4 +1,15 @@
-import { createProblem, createRegistry, fit, inlineRun, matrixFromRows, type Activation, type Claim, type Matrix, type Scenario, type Tensor } from "@finitewidth/core";
+import {
+  createProblem,
+  createRegistry,
+  fit,
+  inlineRun,
+  matrixFromRows,
+  type Activation,
+  type Claim,
+  type Matrix,
+  type Scenario,
+  type Tensor,
+} from "@finitewidth/core";
 import { theoryChecks } from "@finitewidth/core/conformance";
 import { plugin as convolutions } from "@finitewidth/prior-conv";
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
@@ -17,15 +28,39 @@ const linear = (name: string): Activation => ({
   bounded: false,
   value: (h) => h,
   derivative: () => 1,
-  moments: { kernel: (_a, c) => c, diagonal: (k) => k, kernelSlope: unused, kernelCurvature: unused, diagonalSlope: unused, diagonalCurvature: unused, mean: unused, slope: unused, fourth: unused, fourthOrder: unused, fourPoint: unused },
+  moments: {
+    kernel: (_a, c) => c,
+    diagonal: (k) => k,
+    kernelSlope: unused,
+    kernelCurvature: unused,
+    diagonalSlope: unused,
+    diagonalCurvature: unused,
+    mean: unused,
+    slope: unused,
+    fourth: unused,
+    fourthOrder: unused,
+    fourPoint: unused,
+  },
 });
 const registry = createRegistry([{ name: "test", activations: [linear("identity"), linear("bent")] }, fullyConnected, convolutions]);
 
 interface Convergence {
   readonly inputs: { readonly K: number[][]; readonly y: number[]; readonly temperature: number; readonly widthRatios: number[] };
   readonly expected: {
-    readonly finite: { readonly N: number; readonly logEvidence: number; readonly meanQ: number; readonly meanLogQ: number; readonly hiddenKernels: number[][][] }[];
-    readonly limit: { readonly q: number; readonly action: number; readonly hiddenKernels: number[][][]; readonly meanLogQCorrection: number; readonly meanQCorrection: number };
+    readonly finite: {
+      readonly N: number;
+      readonly logEvidence: number;
+      readonly meanQ: number;
+      readonly meanLogQ: number;
+      readonly hiddenKernels: number[][][];
+    }[];
+    readonly limit: {
+      readonly q: number;
+      readonly action: number;
+      readonly hiddenKernels: number[][][];
+      readonly meanLogQCorrection: number;
+      readonly meanQCorrection: number;
+    };
   };
 }
 const convergence = readFixture<Convergence>("deep-linear/ldp-convergence");
@@ -56,19 +91,46 @@ describe("mean-field scaling", () => {
   const solve = (N: number) =>
     fit(
       largeDeviation,
-      { network: { type: "fully-connected", widths: widthRatios.map((ratio) => ratio * N), activation: "identity" }, inputs: inputsWithKernel(K.map((row) => row.map((value) => value * last))), targets: y, temperature: temperature * last, scaling: "mean-field" },
+      {
+        network: { type: "fully-connected", widths: widthRatios.map((ratio) => ratio * N), activation: "identity" },
+        inputs: inputsWithKernel(K.map((row) => row.map((value) => value * last))),
+        targets: y,
+        temperature: temperature * last,
+        scaling: "mean-field",
+      },
       { registry },
     );
 
   it("minimises φ + ½yᵀ(qK + T)⁻¹y with widths in units of the last one", async () => {
     // in these cases the last width is the fixture's reference width
-    const equal = readFixture<{ inputs: { cases: { K: number[][]; y: number[]; temperature: number; widths: number[]; scaling: string }[] }; expected: { cases: { q: number; action: number; logEvidenceLaplace: number; meanLogQCorrection: number; layerFactors: number[] }[] } }>("deep-linear/ldp-scalar");
+    const equal = readFixture<{
+      inputs: { cases: { K: number[][]; y: number[]; temperature: number; widths: number[]; scaling: string }[] };
+      expected: { cases: { q: number; action: number; logEvidenceLaplace: number; meanLogQCorrection: number; layerFactors: number[] }[] };
+    }>("deep-linear/ldp-scalar");
     for (const i of [0, 1, 2, 3]) {
       const entry = equal.inputs.cases[i]!;
       const expected = equal.expected.cases[i]!;
-      const { posterior } = await fit(largeDeviation, { network: { type: "fully-connected", widths: entry.widths, activation: "identity" }, inputs: inputsWithKernel(entry.K), targets: entry.y, temperature: entry.temperature, scaling: entry.scaling === "mean-field" ? "mean-field" : "standard" }, { registry });
-      const { action, meanLogQCorrection, layerFactors } = posterior.diagnostics as { action: number; meanLogQCorrection: number; layerFactors: number[] };
-      expectClose([posterior.orderParameter as number, posterior.logEvidence!, action, meanLogQCorrection, ...layerFactors], [expected.q, expected.logEvidenceLaplace, expected.action, expected.meanLogQCorrection, ...expected.layerFactors], { relative: 1e-9, absolute: 1e-10 });
+      const { posterior } = await fit(
+        largeDeviation,
+        {
+          network: { type: "fully-connected", widths: entry.widths, activation: "identity" },
+          inputs: inputsWithKernel(entry.K),
+          targets: entry.y,
+          temperature: entry.temperature,
+          scaling: entry.scaling === "mean-field" ? "mean-field" : "standard",
+        },
+        { registry },
+      );
+      const { action, meanLogQCorrection, layerFactors } = posterior.diagnostics as {
+        action: number;
+        meanLogQCorrection: number;
+        layerFactors: number[];
+      };
+      expectClose(
+        [posterior.orderParameter as number, posterior.logEvidence!, action, meanLogQCorrection, ...layerFactors],
+        [expected.q, expected.logEvidenceLaplace, expected.action, expected.meanLogQCorrection, ...expected.layerFactors],
+        { relative: 1e-9, absolute: 1e-10 },
+      );
     }
   });
 
@@ -79,30 +141,98 @@ describe("mean-field scaling", () => {
       logQ: N * (meanLogQ - Math.log(limit.q)),
       kernel: N * (hiddenKernels[1]![0]![0]! - limit.hiddenKernels[1]![0]![0]!),
     }));
-    for (const quantity of ["evidence", "logQ", "kernel"] as const) expect(scaled.at(-1)![quantity] / scaled.at(-2)![quantity], quantity).toBeCloseTo(1, 1);
+    for (const quantity of ["evidence", "logQ", "kernel"] as const)
+      expect(scaled.at(-1)![quantity] / scaled.at(-2)![quantity], quantity).toBeCloseTo(1, 1);
     expect(scaled.at(-1)!.logQ).toBeCloseTo(limit.meanLogQCorrection, 1);
   });
 
   it("has the hidden kernels and the corrections of the limit", async () => {
     const { posterior } = await solve(100);
     const { action, meanLogQCorrection } = posterior.diagnostics as { action: number; meanLogQCorrection: number };
-    expectClose([posterior.orderParameter as number, action * last, meanLogQCorrection / last], [limit.q, limit.action, limit.meanLogQCorrection], { relative: 1e-8 });
-    posterior.hiddenKernels!.forEach((kernel, l) => expectClose(kernel.data.map((value) => value / last), limit.hiddenKernels[l]!, { relative: 1e-8, absolute: 1e-9 }, `layer ${l + 1}`));
+    expectClose(
+      [posterior.orderParameter as number, action * last, meanLogQCorrection / last],
+      [limit.q, limit.action, limit.meanLogQCorrection],
+      { relative: 1e-8 },
+    );
+    posterior.hiddenKernels!.forEach((kernel, l) =>
+      expectClose(
+        kernel.data.map((value) => value / last),
+        limit.hiddenKernels[l]!,
+        { relative: 1e-8, absolute: 1e-9 },
+        `layer ${l + 1}`,
+      ),
+    );
   });
 });
 
 describe("large-deviation as a theory", () => {
-  const wave = (rows: number, columns: number, phase: number): Matrix => ({ data: Float64Array.from({ length: rows * columns }, (_, k) => Math.sin(1.3 * k * k + phase)), shape: [rows, columns] });
-  const convolution = { type: "convolutional", inputShape: [2, 4], layers: [{ channels: 12, kernelSize: 2, padding: "circular" }], activation: "identity" };
-  const pooled = { type: "convolutional", inputShape: [1, 3, 3], layers: [{ channels: 9, kernelSize: 2, padding: "circular" }, { channels: 14, kernelSize: 2 }], readout: "global-average", activation: "identity", weightVariance: [1.2, 0.9, 1] };
+  const wave = (rows: number, columns: number, phase: number): Matrix => ({
+    data: Float64Array.from({ length: rows * columns }, (_, k) => Math.sin(1.3 * k * k + phase)),
+    shape: [rows, columns],
+  });
+  const convolution = {
+    type: "convolutional",
+    inputShape: [2, 4],
+    layers: [{ channels: 12, kernelSize: 2, padding: "circular" }],
+    activation: "identity",
+  };
+  const pooled = {
+    type: "convolutional",
+    inputShape: [1, 3, 3],
+    layers: [
+      { channels: 9, kernelSize: 2, padding: "circular" },
+      { channels: 14, kernelSize: 2 },
+    ],
+    readout: "global-average",
+    activation: "identity",
+    weightVariance: [1.2, 0.9, 1],
+  };
   const cases = [
-    { problem: { network: { type: "fully-connected", widths: [20, 30], activation: "identity", weightVariance: [1, 0.8, 1.4] }, inputs: wave(6, 3, 1), targets: wave(6, 1, 2), temperature: 0.1 }, testInputs: wave(3, 3, 3) },
-    { problem: { network: { type: "fully-connected", widths: [25], activation: "identity" }, inputs: wave(4, 5, 1), targets: wave(4, 2, 2), temperature: 0, scaling: "mean-field" as const }, testInputs: wave(3, 5, 3) },
-    { problem: { network: { type: "fully-connected", widths: [25, 15], activation: "identity", biasVariance: [0.2, 0.3, 0.1] }, inputs: wave(4, 5, 1), targets: wave(4, 2, 2), temperature: 0.2, scaling: "mean-field" as const }, testInputs: wave(3, 5, 3) },
-    { problem: { network: convolution, inputs: wave(5, 8, 1), targets: wave(5, 1, 2), temperature: 0.2, scaling: "mean-field" as const }, testInputs: wave(3, 8, 3) },
+    {
+      problem: {
+        network: { type: "fully-connected", widths: [20, 30], activation: "identity", weightVariance: [1, 0.8, 1.4] },
+        inputs: wave(6, 3, 1),
+        targets: wave(6, 1, 2),
+        temperature: 0.1,
+      },
+      testInputs: wave(3, 3, 3),
+    },
+    {
+      problem: {
+        network: { type: "fully-connected", widths: [25], activation: "identity" },
+        inputs: wave(4, 5, 1),
+        targets: wave(4, 2, 2),
+        temperature: 0,
+        scaling: "mean-field" as const,
+      },
+      testInputs: wave(3, 5, 3),
+    },
+    {
+      problem: {
+        network: { type: "fully-connected", widths: [25, 15], activation: "identity", biasVariance: [0.2, 0.3, 0.1] },
+        inputs: wave(4, 5, 1),
+        targets: wave(4, 2, 2),
+        temperature: 0.2,
+        scaling: "mean-field" as const,
+      },
+      testInputs: wave(3, 5, 3),
+    },
+    {
+      problem: { network: convolution, inputs: wave(5, 8, 1), targets: wave(5, 1, 2), temperature: 0.2, scaling: "mean-field" as const },
+      testInputs: wave(3, 8, 3),
+    },
     { problem: { network: pooled, inputs: wave(4, 9, 1), targets: wave(4, 2, 2), temperature: 0.3 }, testInputs: wave(3, 9, 3) },
   ];
-  const suite = { registry, cases, refused: { network: { type: "fully-connected", widths: [5], activation: "bent" }, inputs: wave(3, 2, 0), targets: wave(3, 1, 0), temperature: 0.1 } };
+  const suite = {
+    registry,
+    cases,
+    refused: {
+      network: { type: "fully-connected", widths: [5], activation: "bent" },
+      inputs: wave(3, 2, 0),
+      targets: wave(3, 1, 0),
+      temperature: 0.1,
+    },
+  };
   for (const check of theoryChecks(largeDeviation, suite)) it(check.name, () => check.run());
 
   it("has train and test predictions that agree, and covariances with the variances on the diagonal", async () => {
@@ -112,7 +242,11 @@ describe("large-deviation as a theory", () => {
       expectClose(mean, posterior.train!.mean, { relative: 1e-9, absolute: 1e-11 });
       expectClose(variance, posterior.train!.variance, { relative: 1e-6, absolute: 1e-10 });
       const n = variance.data.length;
-      expectClose(variance.data.map((_, k) => covariance!.data[k * n + k]!), variance.data, { relative: 1e-8, absolute: 1e-10 });
+      expectClose(
+        variance.data.map((_, k) => covariance!.data[k * n + k]!),
+        variance.data,
+        { relative: 1e-8, absolute: 1e-10 },
+      );
     }
   });
 
@@ -126,9 +260,26 @@ describe("large-deviation as a theory", () => {
   });
 
   it("warns of two minima and gives both", async () => {
-    const { posterior } = await fit(largeDeviation, { network: { type: "fully-connected", widths: [400, 400], activation: "identity" }, inputs: [[1]], targets: [Math.sqrt(800 * Math.exp(10))], temperature: Math.exp(10), scaling: "mean-field" }, { registry });
+    const { posterior } = await fit(
+      largeDeviation,
+      {
+        network: { type: "fully-connected", widths: [400, 400], activation: "identity" },
+        inputs: [[1]],
+        targets: [Math.sqrt(800 * Math.exp(10))],
+        temperature: Math.exp(10),
+        scaling: "mean-field",
+      },
+      { registry },
+    );
     const minima = posterior.diagnostics["minima"] as { action: number; logQ: number }[];
-    expectClose(minima.map(({ logQ, action }) => [logQ, action]), [[10.488883928864698, 335.3281987004208], [0.07694274047919185, 399.98113815588044]], { relative: 1e-9 });
+    expectClose(
+      minima.map(({ logQ, action }) => [logQ, action]),
+      [
+        [10.488883928864698, 335.3281987004208],
+        [0.07694274047919185, 399.98113815588044],
+      ],
+      { relative: 1e-9 },
+    );
     expect(posterior.warnings[0]).toContain("2 minima");
   });
 

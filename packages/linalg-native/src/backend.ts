@@ -1,5 +1,13 @@
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
-import { backend, transpose, type Backend, type CholeskyOutcome, type SymmetricEigen, type SymmetricTridiagonal, type Tridiagonalisation } from "@finitewidth/linalg";
+import {
+  backend,
+  transpose,
+  type Backend,
+  type CholeskyOutcome,
+  type SymmetricEigen,
+  type SymmetricTridiagonal,
+  type Tridiagonalisation,
+} from "@finitewidth/linalg";
 import { loadOpenBlas, type OpenBlas } from "./library.js";
 
 /** Where OpenBLAS is and how many threads it may use. */
@@ -113,7 +121,21 @@ function nativeBackend(blas: OpenBlas, maps: Backend): Backend {
     const data = b.data.slice();
     const work = new Float64Array(64 * m);
     const status = int(0);
-    blas.dormtr(letter("R"), letter("L"), letter(back ? "N" : "T"), int(m), int(n), t.reflectors.data, int(n), t.scales, data, int(m), work, int(work.length), status);
+    blas.dormtr(
+      letter("R"),
+      letter("L"),
+      letter(back ? "N" : "T"),
+      int(m),
+      int(n),
+      t.reflectors.data,
+      int(n),
+      t.scales,
+      data,
+      int(m),
+      work,
+      int(work.length),
+      status,
+    );
     requireSuccess("dormtr", status);
     return { data, shape: b.shape };
   }
@@ -134,7 +156,19 @@ function nativeBackend(blas: OpenBlas, maps: Backend): Backend {
       const work = new Float64Array(1 + 4 * n + n * n);
       const integers = new Int32Array(3 + 5 * n);
       const status = int(0);
-      blas.dstedc(letter("I"), int(n), values, t.offDiagonal.slice(), vectors.data, int(n), work, int(work.length), integers, int(integers.length), status);
+      blas.dstedc(
+        letter("I"),
+        int(n),
+        values,
+        t.offDiagonal.slice(),
+        vectors.data,
+        int(n),
+        work,
+        int(work.length),
+        integers,
+        int(integers.length),
+        status,
+      );
       requireSuccess("dstedc", status);
     }
     return { values, vectors: transpose(vectors) };
@@ -148,7 +182,19 @@ function nativeBackend(blas: OpenBlas, maps: Backend): Backend {
       const work = new Float64Array(1 + 6 * n + 2 * n * n);
       const integers = new Int32Array(3 + 5 * n);
       const status = int(0);
-      blas.dsyevd(letter("V"), letter("U"), int(n), vectors.data, int(n), values, work, int(work.length), integers, int(integers.length), status);
+      blas.dsyevd(
+        letter("V"),
+        letter("U"),
+        int(n),
+        vectors.data,
+        int(n),
+        values,
+        work,
+        int(work.length),
+        integers,
+        int(integers.length),
+        status,
+      );
       requireSuccess("dsyevd", status);
     }
     return { values, vectors: transpose(vectors) };
@@ -156,7 +202,19 @@ function nativeBackend(blas: OpenBlas, maps: Backend): Backend {
 
   const { normalBlock, map, symmetricKernel, crossKernel } = maps;
   return {
-    name: "native-openblas", multiply, gram, cholesky, solveTriangular, tridiagonalise, applyReflectors, tridiagonalEigenvalues, tridiagonalEigen,
-    symmetricEigen, normalBlock, map, symmetricKernel, crossKernel,
+    name: "native-openblas",
+    multiply,
+    gram,
+    cholesky,
+    solveTriangular,
+    tridiagonalise,
+    applyReflectors,
+    tridiagonalEigenvalues,
+    tridiagonalEigen,
+    symmetricEigen,
+    normalBlock,
+    map,
+    symmetricKernel,
+    crossKernel,
   };
 }

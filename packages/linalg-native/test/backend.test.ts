@@ -1,7 +1,14 @@
 import { diagonalMatrix, identity, multiply, multiplyTransposedRight, referenceBackend, transpose } from "@finitewidth/linalg";
 import { zeros } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { maxDifference, orthogonalityError, eigenResidual, randomMatrix, randomPositive, randomSymmetric } from "../../linalg/test/matrices.js";
+import {
+  maxDifference,
+  orthogonalityError,
+  eigenResidual,
+  randomMatrix,
+  randomPositive,
+  randomSymmetric,
+} from "../../linalg/test/matrices.js";
 import { createNativeBackend } from "../src/index.js";
 
 const native = createNativeBackend();
@@ -31,7 +38,13 @@ describe.skipIf(native === undefined)("native backend (skipped where OpenBLAS is
     if ("pivot" in mine || "pivot" in theirs) throw new Error("not positive definite");
     expect(maxDifference(mine.factor.data, theirs.factor.data)).toBeLessThan(1e-14);
     const b = randomMatrix(n, 5, 4);
-    for (const transposed of [false, true]) expect(maxDifference(kernels.solveTriangular(mine.factor, b, transposed).data, referenceBackend.solveTriangular(mine.factor, b, transposed).data)).toBeLessThan(1e-12);
+    for (const transposed of [false, true])
+      expect(
+        maxDifference(
+          kernels.solveTriangular(mine.factor, b, transposed).data,
+          referenceBackend.solveTriangular(mine.factor, b, transposed).data,
+        ),
+      ).toBeLessThan(1e-12);
     const broken = diagonalMatrix(Float64Array.of(1, -2, 3));
     expect(kernels.cholesky(broken)).toEqual({ pivot: 1, value: -2 });
     broken.data[4] = Number.NaN;
@@ -47,7 +60,10 @@ describe.skipIf(native === undefined)("native backend (skipped where OpenBLAS is
     for (let i = 0; i + 1 < n; i++) dense.data[i * n + i + 1] = dense.data[(i + 1) * n + i] = t.offDiagonal[i]!;
     expect(maxDifference(multiplyTransposedRight(multiply(q, dense), q).data, a.data)).toBeLessThan(100 * epsilon);
     const b = randomMatrix(n, 7, 6);
-    for (const transposed of [false, true]) expect(maxDifference(kernels.applyReflectors(t, b, transposed).data, referenceBackend.applyReflectors(t, b, transposed).data)).toBeLessThan(1e-13);
+    for (const transposed of [false, true])
+      expect(
+        maxDifference(kernels.applyReflectors(t, b, transposed).data, referenceBackend.applyReflectors(t, b, transposed).data),
+      ).toBeLessThan(1e-13);
   });
 
   it("finds eigenvalues and eigenvectors", () => {

@@ -13,7 +13,7 @@ export function pivotValue(): f64 {
 // Rows × columns numbers at `from` written transposed at `to`.
 function transposeInto(rows: i32, columns: i32, from: usize, ldFrom: usize, to: usize, ldTo: usize): void {
   for (let i: i32 = 0; i < rows; i++) {
-    let source = from + (<usize>i) * ldFrom;
+    let source = from + <usize>i * ldFrom;
     let target = to + ((<usize>i) << 3);
     for (let j: i32 = 0; j < columns; j++) {
       store<f64>(target, load<f64>(source));
@@ -29,7 +29,7 @@ function solveRight(m: i32, n: i32, l: usize, a: usize, ld: usize): void {
     const panel = panelScratch();
     for (let i: i32 = 0; i < m; i += PANEL_COLUMNS) {
       const rows = min(PANEL_COLUMNS, m - i);
-      const from = a + (<usize>i) * ld;
+      const from = a + <usize>i * ld;
       transposeInto(rows, n, from, ld, panel, PANEL_COLUMNS << 3);
       substitute(n, rows, l, ld, panel, PANEL_COLUMNS << 3);
       transposeInto(n, rows, panel, PANEL_COLUMNS << 3, from, ld);
@@ -37,7 +37,7 @@ function solveRight(m: i32, n: i32, l: usize, a: usize, ld: usize): void {
     return;
   }
   const n1 = half(n);
-  const lower = l + (<usize>n1) * ld;
+  const lower = l + <usize>n1 * ld;
   const a2 = a + ((<usize>n1) << 3);
   solveRight(m, n1, l, a, ld);
   gemm(m, n - n1, n1, -1, a, ld, 8, lower, 8, ld, 1, a2, ld, WHOLE);
@@ -65,14 +65,14 @@ function solveRightShared(m: i32, n: i32, l: usize, a: usize, ld: usize): void {
 function solveRightPiece(p: usize, piece: i32): void {
   const ld = pointer(p, 4);
   const i = piece * SOLVED_ROWS;
-  solveRight(min(SOLVED_ROWS, count(p, 0) - i), count(p, 1), pointer(p, 2), pointer(p, 3) + (<usize>i) * ld, ld);
+  solveRight(min(SOLVED_ROWS, count(p, 0) - i), count(p, 1), pointer(p, 2), pointer(p, 3) + <usize>i * ld, ld);
 }
 
 function factorBase(n: i32, a: usize, ld: usize): i32 {
   for (let i: i32 = 0; i < n; i++) {
-    const row = a + (<usize>i) * ld;
+    const row = a + <usize>i * ld;
     for (let j: i32 = 0; j < i; j++) {
-      const other = a + (<usize>j) * ld;
+      const other = a + <usize>j * ld;
       put(row, j, (get(row, j) - dot(j, row, other)) / get(other, j));
     }
     const pivot = get(row, i) - dot(i, row, row);
@@ -90,7 +90,7 @@ export function cholesky(n: i32, a: usize, ld: usize): i32 {
   if (n <= BASE) return factorBase(n, a, ld);
   const n1 = half(n);
   const n2 = n - n1;
-  const a21 = a + (<usize>n1) * ld;
+  const a21 = a + <usize>n1 * ld;
   const a22 = a21 + ((<usize>n1) << 3);
   const first = cholesky(n1, a, ld);
   if (first >= 0) return first;

@@ -17,8 +17,8 @@ const SHARED_DEPTH: i32 = 3;
 const SHARED_LINES: i32 = 96;
 const LINES: i32 = 32;
 
-// The problem at hand, set by `attach`: rows of Z are eigenvectors, `order` lists rows by ascending d within a range. A merge of [lo, hi) uses
-// its own part of every line, so that the merges of different ranges can go on at the same time.
+// The problem at hand, set by `attach`: rows of Z are eigenvectors, `order` lists rows by ascending d within a range. A merge of [lo, hi)
+// uses its own part of every line, so that the merges of different ranges can go on at the same time.
 let problem: usize = 0;
 let size: i32 = 0;
 let d: usize = 0;
@@ -454,7 +454,15 @@ export function tridiagonalEigenWork(n: i32): f64 {
  * Gu and Eisenstat 1995). Ascending eigenvalues end in `values`, eigenvectors in the columns of the n × n `result`, `spare` is n × n.
  * Returns false when a leaf does not converge.
  */
-export function tridiagonalEigen(n: i32, diagonal: usize, offDiagonal: usize, values: usize, result: usize, spare: usize, work: usize): bool {
+export function tridiagonalEigen(
+  n: i32,
+  diagonal: usize,
+  offDiagonal: usize,
+  values: usize,
+  result: usize,
+  spare: usize,
+  work: usize,
+): bool {
   setCount(work, SIZE, n);
   setPointer(work, DIAGONAL, diagonal);
   setPointer(work, OFF_DIAGONAL, offDiagonal);
@@ -490,7 +498,7 @@ function columnsPiece(p: usize, piece: i32): void {
     const iEnd = min(size, ib + COLUMNS);
     for (let j = jb; j < jEnd; j++) {
       const from = entry(index(order, j), 0);
-      let to = result + (<usize>ib) * ld + ((<usize>j) << 3);
+      let to = result + <usize>ib * ld + ((<usize>j) << 3);
       for (let i = ib; i < iEnd; i++) {
         store<f64>(to, get(from, i));
         to += ld;

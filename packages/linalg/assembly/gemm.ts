@@ -1,7 +1,8 @@
 import { count, parameters, pointer, setCount, setPointer, setStack, share, sharing, stackBytes } from "./parallel";
 import { get, multiplyAdd, put, scale, zeroDoubles } from "./simd";
 
-// Register tile: 4 rows × 4 columns, 8 accumulators. Taller tiles and unrolled loops made the engines spill registers (measured on V8 11.3 and 13.6).
+// Register tile: 4 rows × 4 columns, 8 accumulators. Taller tiles and unrolled loops made the engines spill registers (measured on V8 11.3
+// and 13.6).
 export const TILE_ROWS: i32 = 4;
 export const TILE_COLUMNS: i32 = 4;
 // Cache blocks: a packed block of A (MC × KC) stays in the second-level cache, a panel of B (KC × 4) in the first.
@@ -52,7 +53,7 @@ export const UPPER: i32 = 2;
 function packLeft(m: i32, k: i32, a: usize, rs: usize, cs: usize): void {
   let to = packedA;
   for (let i: i32 = 0; i < m; i += TILE_ROWS) {
-    let from = a + (<usize>i) * rs;
+    let from = a + <usize>i * rs;
     const rows = m - i;
     if (rows >= TILE_ROWS) {
       for (let p: i32 = 0; p < k; p++) {
@@ -65,7 +66,8 @@ function packLeft(m: i32, k: i32, a: usize, rs: usize, cs: usize): void {
       }
     } else {
       for (let p: i32 = 0; p < k; p++) {
-        for (let r: i32 = 0; r < TILE_ROWS; r++) v128.store(to + ((<usize>r) << 4), r < rows ? v128.load64_splat(from + (<usize>r) * rs) : f64x2.splat(0));
+        for (let r: i32 = 0; r < TILE_ROWS; r++)
+          v128.store(to + ((<usize>r) << 4), r < rows ? v128.load64_splat(from + <usize>r * rs) : f64x2.splat(0));
         from += cs;
         to += 64;
       }
@@ -76,7 +78,7 @@ function packLeft(m: i32, k: i32, a: usize, rs: usize, cs: usize): void {
 // Columns of B in panels of 4. Element (p, j) at b + p·rs + j·cs.
 function packRight(k: i32, n: i32, b: usize, rs: usize, cs: usize, to: usize): void {
   for (let j: i32 = 0; j < n; j += TILE_COLUMNS) {
-    let from = b + (<usize>j) * cs;
+    let from = b + <usize>j * cs;
     const columns = n - j;
     if (columns >= TILE_COLUMNS) {
       if (cs == 8) {
@@ -98,7 +100,7 @@ function packRight(k: i32, n: i32, b: usize, rs: usize, cs: usize, to: usize): v
       }
     } else {
       for (let p: i32 = 0; p < k; p++) {
-        for (let c: i32 = 0; c < TILE_COLUMNS; c++) store<f64>(to + ((<usize>c) << 3), c < columns ? load<f64>(from + (<usize>c) * cs) : 0);
+        for (let c: i32 = 0; c < TILE_COLUMNS; c++) store<f64>(to + ((<usize>c) << 3), c < columns ? load<f64>(from + <usize>c * cs) : 0);
         from += rs;
         to += 32;
       }
@@ -173,7 +175,7 @@ function edge(k: i32, a: usize, b: usize, c: usize, ldc: usize, alpha: f64, beta
   tile(k, a, b, edgeTile, <usize>(TILE_COLUMNS << 3), alpha, 0);
   for (let i: i32 = 0; i < rows; i++) {
     for (let j: i32 = 0; j < columns; j++) {
-      const at = c + (<usize>i) * ldc + ((<usize>j) << 3);
+      const at = c + <usize>i * ldc + ((<usize>j) << 3);
       const value = load<f64>(edgeTile + ((<usize>(i * TILE_COLUMNS + j)) << 3));
       store<f64>(at, beta == 0 ? value : beta * load<f64>(at) + value);
     }
@@ -190,7 +192,7 @@ function block(m: i32, n: i32, k: i32, right: usize, c: usize, ldc: usize, alpha
       if (part == LOWER && j0 + j > i0 + i + rows - 1) continue;
       if (part == UPPER && j0 + j + columns - 1 < i0 + i) continue;
       const a = packedA + ((<usize>i * <usize>k) << 4);
-      const at = c + (<usize>i) * ldc + ((<usize>j) << 3);
+      const at = c + <usize>i * ldc + ((<usize>j) << 3);
       if (rows == TILE_ROWS && columns == TILE_COLUMNS) tile(k, a, b, at, ldc, alpha, beta);
       else edge(k, a, b, at, ldc, alpha, beta, rows, columns);
     }
@@ -209,11 +211,26 @@ const PIECES: i32 = 24;
  * (strides in bytes), so transposes cost nothing. `part` leaves tiles that lie wholly outside a triangle of C alone; tiles that the
  * diagonal crosses are written whole. Threads pack B together and share the pieces of C; the numbers do not depend on how many there are.
  */
-export function gemm(m: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, csa: usize, b: usize, rsb: usize, csb: usize, beta: f64, c: usize, ldc: usize, part: i32): void {
+export function gemm(
+  m: i32,
+  n: i32,
+  k: i32,
+  alpha: f64,
+  a: usize,
+  rsa: usize,
+  csa: usize,
+  b: usize,
+  rsb: usize,
+  csb: usize,
+  beta: f64,
+  c: usize,
+  ldc: usize,
+  part: i32,
+): void {
   if (k == 0) {
     for (let i: i32 = 0; i < m; i++) {
-      if (beta == 0) zeroDoubles(n, c + (<usize>i) * ldc);
-      else scale(n, beta, c + (<usize>i) * ldc);
+      if (beta == 0) zeroDoubles(n, c + <usize>i * ldc);
+      else scale(n, beta, c + <usize>i * ldc);
     }
     return;
   }
@@ -224,8 +241,8 @@ export function gemm(m: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, c
     for (let pc: i32 = 0; pc < k; pc += KC) {
       const kc = min(KC, k - pc);
       const keep = pc == 0 ? beta : 1;
-      const left = a + (<usize>pc) * csa;
-      const right = b + (<usize>pc) * rsb + (<usize>jc) * csb;
+      const left = a + <usize>pc * csa;
+      const right = b + <usize>pc * rsb + <usize>jc * csb;
       const to = c + ((<usize>jc) << 3);
       if (shared) sharedBlocks(m, nc, kc, alpha, left, rsa, csa, right, rsb, csb, keep, to, ldc, part, jc);
       else {
@@ -237,13 +254,28 @@ export function gemm(m: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, c
 }
 
 // Rows first ≤ i < last of C, n columns from column j0 on, with the packed columns at `right`.
-function rowBlocks(first: i32, last: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, csa: usize, right: usize, beta: f64, c: usize, ldc: usize, part: i32, j0: i32): void {
+function rowBlocks(
+  first: i32,
+  last: i32,
+  n: i32,
+  k: i32,
+  alpha: f64,
+  a: usize,
+  rsa: usize,
+  csa: usize,
+  right: usize,
+  beta: f64,
+  c: usize,
+  ldc: usize,
+  part: i32,
+  j0: i32,
+): void {
   for (let ic: i32 = first; ic < last; ic += MC) {
     const mc = min(MC, last - ic);
     if (part == LOWER && j0 > ic + mc - 1) continue;
     if (part == UPPER && j0 + n - 1 < ic) continue;
-    packLeft(mc, k, a + (<usize>ic) * rsa, rsa, csa);
-    block(mc, n, k, right, c + (<usize>ic) * ldc, ldc, alpha, beta, part, ic, j0);
+    packLeft(mc, k, a + <usize>ic * rsa, rsa, csa);
+    block(mc, n, k, right, c + <usize>ic * ldc, ldc, alpha, beta, part, ic, j0);
   }
 }
 
@@ -252,7 +284,23 @@ function roundUp(value: i32, step: i32): i32 {
 }
 
 // One packed block of B against all rows of A, in pieces for the threads.
-function sharedBlocks(m: i32, n: i32, k: i32, alpha: f64, a: usize, rsa: usize, csa: usize, b: usize, rsb: usize, csb: usize, beta: f64, c: usize, ldc: usize, part: i32, j0: i32): void {
+function sharedBlocks(
+  m: i32,
+  n: i32,
+  k: i32,
+  alpha: f64,
+  a: usize,
+  rsa: usize,
+  csa: usize,
+  b: usize,
+  rsb: usize,
+  csb: usize,
+  beta: f64,
+  c: usize,
+  ldc: usize,
+  part: i32,
+  j0: i32,
+): void {
   const columns = max(PIECE_COLUMNS, roundUp(n / 8, TILE_COLUMNS));
   let p = parameters();
   setCount(p, 0, n);
@@ -294,7 +342,14 @@ function packPiece(p: usize, piece: i32): void {
   const k = count(p, 1);
   const columns = count(p, 6);
   const j = piece * columns;
-  packRight(k, min(columns, n - j), pointer(p, 2) + (<usize>j) * pointer(p, 4), pointer(p, 3), pointer(p, 4), pointer(p, 5) + ((<usize>j * <usize>k) << 3));
+  packRight(
+    k,
+    min(columns, n - j),
+    pointer(p, 2) + <usize>j * pointer(p, 4),
+    pointer(p, 3),
+    pointer(p, 4),
+    pointer(p, 5) + ((<usize>j * <usize>k) << 3),
+  );
 }
 
 function blockPiece(p: usize, piece: i32): void {
@@ -309,7 +364,22 @@ function blockPiece(p: usize, piece: i32): void {
   const i = row * rows;
   const j = (piece % along) * width;
   const right = pointer(p, 7) + ((<usize>j * <usize>k) << 3);
-  rowBlocks(i, min(m, i + rows), min(width, count(p, 1) - j), k, get(p, 3), pointer(p, 4), pointer(p, 5), pointer(p, 6), right, get(p, 8), pointer(p, 9) + ((<usize>j) << 3), pointer(p, 10), part, count(p, 12) + j);
+  rowBlocks(
+    i,
+    min(m, i + rows),
+    min(width, count(p, 1) - j),
+    k,
+    get(p, 3),
+    pointer(p, 4),
+    pointer(p, 5),
+    pointer(p, 6),
+    right,
+    get(p, 8),
+    pointer(p, 9) + ((<usize>j) << 3),
+    pointer(p, 10),
+    part,
+    count(p, 12) + j,
+  );
 }
 
 const MIRROR: i32 = 32;
@@ -341,8 +411,8 @@ function mirrorBand(n: i32, c: usize, band: i32): void {
   for (let jb: i32 = 0; jb <= ib; jb += MIRROR) {
     for (let i: i32 = ib; i < iEnd; i++) {
       const jEnd = min(i, jb + MIRROR);
-      let from = c + (<usize>i) * ld + ((<usize>jb) << 3);
-      let to = c + (<usize>jb) * ld + ((<usize>i) << 3);
+      let from = c + <usize>i * ld + ((<usize>jb) << 3);
+      let to = c + <usize>jb * ld + ((<usize>i) << 3);
       for (let j: i32 = jb; j < jEnd; j++) {
         store<f64>(to, load<f64>(from));
         from += 8;

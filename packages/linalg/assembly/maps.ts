@@ -8,45 +8,84 @@ const STEP: i32 = 2;
 // Constants in memory, twice each: one load, where a literal vector is built anew at every use and a load that repeats a number takes two
 // instructions.
 const constants: usize = memory.data<f64>([
-  0.5, 0.5,
-  1.0, 1.0,
-  3.479331075960212e-05, 3.479331075960212e-05,
-  0.0007915349942898145, 0.0007915349942898145,
-  -0.04005553450067941, -0.04005553450067941,
-  0.20121253213486293, 0.20121253213486293,
-  -0.3255658186224009, -0.3255658186224009,
-  0.16666666666666666, 0.16666666666666666,
-  0.07703815055590194, 0.07703815055590194,
-  -0.6882839716054533, -0.6882839716054533,
-  2.0209457602335057, 2.0209457602335057,
-  -2.403394911734414, -2.403394911734414,
-  1.5707963267948966, 1.5707963267948966,
-  6.123233995736766e-17, 6.123233995736766e-17,
-  -0.0, -0.0,
-  710.0, 710.0,
-  -746.0, -746.0,
-  NativeMath.LOG2E, NativeMath.LOG2E,
-  0.6931471803691238, 0.6931471803691238,
-  1.9082149292705877e-10, 1.9082149292705877e-10,
-  0.16666666666666666, 0.16666666666666666,
-  0.008333333333333333, 0.008333333333333333,
-  0.041666666666666664, 0.041666666666666664,
-  0.0001984126984126984, 0.0001984126984126984,
-  0.001388888888888889, 0.001388888888888889,
-  2.7557319223985893e-06, 2.7557319223985893e-06,
-  2.48015873015873e-05, 2.48015873015873e-05,
-  2.505210838544172e-08, 2.505210838544172e-08,
-  2.755731922398589e-07, 2.755731922398589e-07,
-  2.08767569878681e-09, 2.08767569878681e-09,
-  6755399441055744.0, 6755399441055744.0,
-  6.0, 6.0,
-  128.0, 128.0,
-  0.0078125, 0.0078125,
-  0.6666666666666666, 0.6666666666666666,
-  -0.3333333333333333, -0.3333333333333333,
-  0.13333333333333333, 0.13333333333333333,
-  -0.4, -0.4,
-  0.1, 0.1,
+  0.5,
+  0.5,
+  1.0,
+  1.0,
+  3.479331075960212e-5,
+  3.479331075960212e-5,
+  0.0007915349942898145,
+  0.0007915349942898145,
+  -0.04005553450067941,
+  -0.04005553450067941,
+  0.20121253213486293,
+  0.20121253213486293,
+  -0.3255658186224009,
+  -0.3255658186224009,
+  0.16666666666666666,
+  0.16666666666666666,
+  0.07703815055590194,
+  0.07703815055590194,
+  -0.6882839716054533,
+  -0.6882839716054533,
+  2.0209457602335057,
+  2.0209457602335057,
+  -2.403394911734414,
+  -2.403394911734414,
+  1.5707963267948966,
+  1.5707963267948966,
+  6.123233995736766e-17,
+  6.123233995736766e-17,
+  -0.0,
+  -0.0,
+  710.0,
+  710.0,
+  -746.0,
+  -746.0,
+  NativeMath.LOG2E,
+  NativeMath.LOG2E,
+  0.6931471803691238,
+  0.6931471803691238,
+  1.9082149292705877e-10,
+  1.9082149292705877e-10,
+  0.16666666666666666,
+  0.16666666666666666,
+  0.008333333333333333,
+  0.008333333333333333,
+  0.041666666666666664,
+  0.041666666666666664,
+  0.0001984126984126984,
+  0.0001984126984126984,
+  0.001388888888888889,
+  0.001388888888888889,
+  2.7557319223985893e-6,
+  2.7557319223985893e-6,
+  2.48015873015873e-5,
+  2.48015873015873e-5,
+  2.505210838544172e-8,
+  2.505210838544172e-8,
+  2.755731922398589e-7,
+  2.755731922398589e-7,
+  2.08767569878681e-9,
+  2.08767569878681e-9,
+  6755399441055744.0,
+  6755399441055744.0,
+  6.0,
+  6.0,
+  128.0,
+  128.0,
+  0.0078125,
+  0.0078125,
+  0.6666666666666666,
+  0.6666666666666666,
+  -0.3333333333333333,
+  -0.3333333333333333,
+  0.13333333333333333,
+  0.13333333333333333,
+  -0.4,
+  -0.4,
+  0.1,
+  0.1,
 ]);
 const HALF: usize = 0;
 const ONE: usize = 16;
@@ -88,9 +127,9 @@ const FOUR_THIRTIETHS: usize = 576;
 const MINUS_TWO_FIFTHS: usize = 592;
 const TENTH: usize = 608;
 
-// y := arcsin x for n numbers in [−1, 1] (NaN outside), an odd n rounded up: x + x R(x²) below ½, π/2 − 2(s + s R(s²)) with s² = (1 − |x|)/2
-// above. R is the rational approximation of FreeBSD's e_asin.c (Sun Microsystems); error about 1 ulp. One loop, called for whole lines: a
-// function of a pair costs a call for each.
+// y := arcsin x for n numbers in [−1, 1] (NaN outside), an odd n rounded up: x + x R(x²) below ½, π/2 − 2(s + s R(s²)) with s² = (1 −
+// |x|)/2 above. R is the rational approximation of FreeBSD's e_asin.c (Sun Microsystems); error about 1 ulp. One loop, called for whole
+// lines: a function of a pair costs a call for each.
 function arcsinLine(n: i32, x: usize, y: usize): void {
   const t = table;
   const end = x + ((<usize>n) << 3);
@@ -148,7 +187,8 @@ function expPair(t: usize, x: v128): v128 {
 // erf from the nearest of 769 nodes c = i/128: erf c and 2/√π e^(−c²) are tabulated, the rest is a Taylor polynomial in x − c.
 const ERF_NODES: i32 = 769;
 let erfTable: usize = 0;
-// Address of the constants; a variable as far as the compiler knows, so that engines keep it in a register and fold the offsets into the loads.
+// Address of the constants; a variable as far as the compiler knows, so that engines keep it in a register and fold the offsets into the
+// loads.
 let table: usize = 0;
 
 /** Numbers that the table takes: pairs (erf c, 2/√π e^(−c²)). */
@@ -263,10 +303,21 @@ const INVERSE_TWO_PI: f64 = 0.15915494309189535;
 const LINE: i32 = 512;
 
 /**
- * Covariance C between m and n variables, rows `stride` bytes apart, := E φ(h_i)φ(h_j) in place, with r = c f_i f_j from the factors of rows and
- * columns and, for relu, the roots of their variances. False when an entry of C is not finite. On one thread: measured, two gain nothing.
+ * Covariance C between m and n variables, rows `stride` bytes apart, := E φ(h_i)φ(h_j) in place, with r = c f_i f_j from the factors of
+ * rows and columns and, for relu, the roots of their variances. False when an entry of C is not finite. On one thread: measured, two gain
+ * nothing.
  */
-export function kernelMap(kind: i32, m: i32, n: i32, c: usize, stride: usize, rowFactors: usize, rowRoots: usize, factors: usize, roots: usize): bool {
+export function kernelMap(
+  kind: i32,
+  m: i32,
+  n: i32,
+  c: usize,
+  stride: usize,
+  rowFactors: usize,
+  rowRoots: usize,
+  factors: usize,
+  roots: usize,
+): bool {
   const correlations = lineScratch();
   const angles = correlations + (LINE << 3);
   blemish = f64x2.splat(0);
@@ -274,7 +325,7 @@ export function kernelMap(kind: i32, m: i32, n: i32, c: usize, stride: usize, ro
     for (let j: i32 = 0; j < n; j += LINE) {
       const length = min(LINE, n - j);
       const offset = (<usize>j) << 3;
-      const row = c + (<usize>i) * stride + offset;
+      const row = c + <usize>i * stride + offset;
       correlationLine(length, row, get(rowFactors, i), factors + offset, correlations);
       arcsinLine(length, correlations, angles);
       if (kind == RELU) reluRow(length, row, get(rowRoots, i), roots + offset, correlations, angles);
@@ -292,8 +343,8 @@ export function transpose(m: i32, n: i32, from: usize, to: usize): void {
   for (let ib: i32 = 0; ib < m; ib += 32) {
     const iEnd = min(m, ib + 32);
     for (let j: i32 = 0; j + 2 <= n; j += 2) {
-      let source = from + (<usize>ib) * ld + ((<usize>j) << 3);
-      let target = to + (<usize>j) * ldt + ((<usize>ib) << 3);
+      let source = from + <usize>ib * ld + ((<usize>j) << 3);
+      let target = to + <usize>j * ldt + ((<usize>ib) << 3);
       let i = ib;
       for (; i + 2 <= iEnd; i += 2) {
         const a = v128.load(source);
@@ -309,7 +360,8 @@ export function transpose(m: i32, n: i32, from: usize, to: usize): void {
       }
     }
     if (n & 1) {
-      for (let i = ib; i < iEnd; i++) store<f64>(to + (<usize>(n - 1)) * ldt + ((<usize>i) << 3), load<f64>(from + (<usize>i) * ld + ((<usize>(n - 1)) << 3)));
+      for (let i = ib; i < iEnd; i++)
+        store<f64>(to + <usize>(n - 1) * ldt + ((<usize>i) << 3), load<f64>(from + <usize>i * ld + ((<usize>(n - 1)) << 3)));
     }
   }
 }

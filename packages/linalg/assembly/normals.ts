@@ -18,7 +18,7 @@ export function zigguratLength(): i32 {
 // e^(−x) for 0 ≤ x < 30: 2⁻ⁿ times a Taylor polynomial in |r| ≤ log(2)/2.
 function exponential(x: f64): f64 {
   const n = nearest(x * NativeMath.LOG2E);
-  const r = n * 6.93147180369123816490e-1 - x + n * 1.90821492927058770002e-10;
+  const r = n * 6.9314718036912381649e-1 - x + n * 1.90821492927058770002e-10;
   let sum: f64 = 1;
   for (let k: f64 = 14; k >= 1; k--) sum = 1 + (r / k) * sum;
   return sum * reinterpret<f64>((<i64>(1023 - <i32>n)) << 52);
@@ -37,7 +37,7 @@ function logarithm(x: f64): f64 {
   const z = s * s;
   let sum: f64 = 0;
   for (let k: f64 = 23; k >= 3; k -= 2) sum = z * (1 / k + sum);
-  return <f64>exponent * 6.93147180369123816490e-1 + (2 * s * (1 + sum) + <f64>exponent * 1.90821492927058770002e-10);
+  return <f64>exponent * 6.9314718036912381649e-1 + (2 * s * (1 + sum) + <f64>exponent * 1.90821492927058770002e-10);
 }
 
 /** Fills the tables at `at`: right ends of the layers and the density there. */
@@ -92,15 +92,15 @@ function philox(c0: u32, c1: u32, c2: u32, c3: u32, k0: u32, k1: u32): void {
   for (let round: i32 = 0; round < 10; round++) {
     const p0 = <u64>c0 * 0xd2511f53;
     const p1 = <u64>c2 * 0xcd9e8d57;
-    c0 = <u32>(p1 >> 32) ^ c1 ^ k0;
+    c0 = (<u32>(p1 >> 32)) ^ c1 ^ k0;
     c1 = <u32>p1;
-    c2 = <u32>(p0 >> 32) ^ c3 ^ k1;
+    c2 = (<u32>(p0 >> 32)) ^ c3 ^ k1;
     c3 = <u32>p0;
     k0 += 0x9e3779b9;
     k1 += 0xbb67ae85;
   }
-  low = <u64>c0 | ((<u64>c1) << 32);
-  high = <u64>c2 | ((<u64>c3) << 32);
+  low = (<u64>c0) | ((<u64>c1) << 32);
+  high = (<u64>c2) | ((<u64>c3) << 32);
 }
 
 // A number beyond the bottom layer (Marsaglia 1964).
@@ -154,7 +154,7 @@ export function normals(count: i32, a: u32, b: u32, c: u32, block: u32, at: usiz
     l0 ^= l3;
     l2 ^= t;
     l3 = rotl<u64>(l3, 45);
-    const i = <usize>(bits & 255) << 3;
+    const i = (<usize>(bits & 255)) << 3;
     const sign = (bits & 256) << 55;
     let x = <f64>(<i64>(bits >> 11)) * (1.0 / 9007199254740992) * load<f64>(edges + i);
     if (x >= load<f64>(edges + i, 8)) {

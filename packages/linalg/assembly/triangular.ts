@@ -11,7 +11,7 @@ export function half(n: i32): i32 {
 }
 
 function at(base: usize, i: i32, ld: usize): usize {
-  return base + (<usize>i) * ld;
+  return base + <usize>i * ld;
 }
 
 // Row i of X −= Σ_k c_k (row k of X), times `inverse`, for eight columns; c_k at `c` with `step` bytes between.
@@ -67,11 +67,13 @@ function substituteTransposed(n: i32, m: i32, l: usize, ldl: usize, b: usize, ld
   let j: i32 = 0;
   for (; j + 8 <= m; j += 8) {
     const x = b + ((<usize>j) << 3);
-    for (let i: i32 = n - 1; i >= 0; i--) eliminate8(x, ldb, at(x, i, ldb), i + 1, n - 1 - i, at(l, i + 1, ldl) + ((<usize>i) << 3), ldl, 1 / get(at(l, i, ldl), i));
+    for (let i: i32 = n - 1; i >= 0; i--)
+      eliminate8(x, ldb, at(x, i, ldb), i + 1, n - 1 - i, at(l, i + 1, ldl) + ((<usize>i) << 3), ldl, 1 / get(at(l, i, ldl), i));
   }
   for (; j < m; j++) {
     const x = b + ((<usize>j) << 3);
-    for (let i: i32 = n - 1; i >= 0; i--) eliminate1(x, ldb, at(x, i, ldb), i + 1, n - 1 - i, at(l, i + 1, ldl) + ((<usize>i) << 3), ldl, 1 / get(at(l, i, ldl), i));
+    for (let i: i32 = n - 1; i >= 0; i--)
+      eliminate1(x, ldb, at(x, i, ldb), i + 1, n - 1 - i, at(l, i + 1, ldl) + ((<usize>i) << 3), ldl, 1 / get(at(l, i, ldl), i));
   }
 }
 
@@ -105,12 +107,26 @@ function shareColumns(n: i32, m: i32, l: usize, ldl: usize, b: usize, ldb: usize
 
 function solvePiece(p: usize, piece: i32): void {
   const j = piece * SOLVED_COLUMNS;
-  solveHalves(count(p, 0), min(SOLVED_COLUMNS, count(p, 1) - j), pointer(p, 2), pointer(p, 3), pointer(p, 4) + ((<usize>j) << 3), pointer(p, 5));
+  solveHalves(
+    count(p, 0),
+    min(SOLVED_COLUMNS, count(p, 1) - j),
+    pointer(p, 2),
+    pointer(p, 3),
+    pointer(p, 4) + ((<usize>j) << 3),
+    pointer(p, 5),
+  );
 }
 
 function solveTransposedPiece(p: usize, piece: i32): void {
   const j = piece * SOLVED_COLUMNS;
-  solveTransposedHalves(count(p, 0), min(SOLVED_COLUMNS, count(p, 1) - j), pointer(p, 2), pointer(p, 3), pointer(p, 4) + ((<usize>j) << 3), pointer(p, 5));
+  solveTransposedHalves(
+    count(p, 0),
+    min(SOLVED_COLUMNS, count(p, 1) - j),
+    pointer(p, 2),
+    pointer(p, 3),
+    pointer(p, 4) + ((<usize>j) << 3),
+    pointer(p, 5),
+  );
 }
 
 function solveHalves(n: i32, m: i32, l: usize, ldl: usize, b: usize, ldb: usize): void {

@@ -62,7 +62,7 @@ function symmetricBand(n: i32, a: usize, ld: usize, x: usize, y: usize, first: i
   zeroDoubles(n - first, y + ((<usize>first) << 3));
   let i: i32 = first;
   for (; i + 4 <= last; i += 4) {
-    const r0 = a + (<usize>i) * ld + ((<usize>i) << 3);
+    const r0 = a + <usize>i * ld + ((<usize>i) << 3);
     const r1 = r0 + ld;
     const r2 = r1 + ld;
     const r3 = r2 + ld;
@@ -127,7 +127,7 @@ function symmetricBand(n: i32, a: usize, ld: usize, x: usize, y: usize, first: i
     store<f64>(yi, load<f64>(yi, 24) + t3 + c03 * x0 + c13 * x1 + c23 * x2 + load<f64>(r3, 24) * x3, 24);
   }
   for (; i < last; i++) {
-    const row = a + (<usize>i) * ld;
+    const row = a + <usize>i * ld;
     const xi = get(x, i);
     let sum = get(row, i) * xi;
     for (let j: i32 = i + 1; j < n; j++) {
@@ -173,7 +173,8 @@ function subtractPairs(n: i32, ld: usize, alpha0: f64, alpha1: f64, x: usize, be
     y += 16;
     z += 16;
   }
-  if (i < n) store<f64>(z, load<f64>(z) - alpha0 * load<f64>(x) - beta0 * load<f64>(y) - alpha1 * load<f64>(x + ld) - beta1 * load<f64>(y + ld));
+  if (i < n)
+    store<f64>(z, load<f64>(z) - alpha0 * load<f64>(x) - beta0 * load<f64>(y) - alpha1 * load<f64>(x + ld) - beta1 * load<f64>(y + ld));
 }
 
 // Products of v with two neighbouring rows of each of V and W, in one pass.
@@ -224,22 +225,22 @@ export function tridiagonalise(n: i32, a: usize, d: usize, e: usize, tau: usize,
   for (let p: i32 = 0; p + 2 < n; p += panel) {
     const size = min(panel, n - 2 - p);
     const vs = work;
-    const ws = vs + (<usize>size) * ld;
-    const copies = ws + (<usize>size) * ld;
-    const sums = work + (<usize>(3 * PANEL)) * ld;
+    const ws = vs + <usize>size * ld;
+    const copies = ws + <usize>size * ld;
+    const sums = work + <usize>(3 * PANEL) * ld;
     for (let j: i32 = 0; j < size; j++) {
       const k = p + j;
-      const row = a + (<usize>k) * ld;
+      const row = a + <usize>k * ld;
       const offset = (<usize>k) << 3;
       let i: i32 = 0;
       for (; i + 2 <= j; i += 2) {
-        const v = vs + (<usize>i) * ld;
-        const w = ws + (<usize>i) * ld;
+        const v = vs + <usize>i * ld;
+        const w = ws + <usize>i * ld;
         subtractPairs(n - k, ld, get(v, k), get(v + ld, k), w + offset, get(w, k), get(w + ld, k), v + offset, row + offset);
       }
       if (i < j) {
-        const v = vs + (<usize>i) * ld;
-        const w = ws + (<usize>i) * ld;
+        const v = vs + <usize>i * ld;
+        const w = ws + <usize>i * ld;
         subtractPair(n - k, get(v, k), w + offset, get(w, k), v + offset, row + offset);
       }
       put(d, k, get(row, k));
@@ -247,8 +248,8 @@ export function tridiagonalise(n: i32, a: usize, d: usize, e: usize, tau: usize,
       const x = row + offset + 8;
       const head = load<f64>(x);
       const tail = dot(length - 1, x + 8, x + 8);
-      const v = vs + (<usize>j) * ld + offset + 8;
-      const w = ws + (<usize>j) * ld + offset + 8;
+      const v = vs + <usize>j * ld + offset + 8;
+      const w = ws + <usize>j * ld + offset + 8;
       if (tail == 0) {
         put(e, k, head);
         zeroDoubles(n, row);
@@ -266,14 +267,14 @@ export function tridiagonalise(n: i32, a: usize, d: usize, e: usize, tau: usize,
       copyDoubles(length, x, v);
       multiplySymmetric(length, row + ld + offset + 8, ld, v, w, sums);
       for (i = 0; i + 2 <= j; i += 2) {
-        const vi = vs + (<usize>i) * ld + offset + 8;
-        const wi = ws + (<usize>i) * ld + offset + 8;
+        const vi = vs + <usize>i * ld + offset + 8;
+        const wi = ws + <usize>i * ld + offset + 8;
         dots(length, ld, vi, wi, v);
         subtractPairs(length, ld, wv0, wv1, vi, vv0, vv1, wi, w);
       }
       if (i < j) {
-        const vi = vs + (<usize>i) * ld + offset + 8;
-        const wi = ws + (<usize>i) * ld + offset + 8;
+        const vi = vs + <usize>i * ld + offset + 8;
+        const wi = ws + <usize>i * ld + offset + 8;
         subtractPair(length, dot(length, wi, v), vi, dot(length, vi, v), wi, w);
       }
       scale(length, factor, w);
@@ -282,11 +283,11 @@ export function tridiagonalise(n: i32, a: usize, d: usize, e: usize, tau: usize,
     const next = p + size;
     const rest = n - next;
     const at = (<usize>next) << 3;
-    for (let i: i32 = 0; i < size; i++) copyDoubles(rest, vs + (<usize>i) * ld + at, copies + (<usize>i) * ld + at);
-    gemm(rest, rest, 2 * size, -1, vs + at, 8, ld, ws + at, ld, 8, 1, a + (<usize>next) * ld + at, ld, UPPER);
+    for (let i: i32 = 0; i < size; i++) copyDoubles(rest, vs + <usize>i * ld + at, copies + <usize>i * ld + at);
+    gemm(rest, rest, 2 * size, -1, vs + at, 8, ld, ws + at, ld, 8, 1, a + <usize>next * ld + at, ld, UPPER);
   }
   for (let k: i32 = max(n - 2, 0); k < n; k++) {
-    const row = a + (<usize>k) * ld;
+    const row = a + <usize>k * ld;
     put(d, k, get(row, k));
     if (k + 1 < n) put(e, k, get(row, k + 1));
     zeroDoubles(n, row);
@@ -314,8 +315,8 @@ export function applyReflectors(n: i32, m: i32, u: usize, tau: usize, b: usize, 
     const k0 = (transposed ? step : blocks - 1 - step) * BLOCK;
     const size = min(BLOCK, count - k0);
     const length = n - k0 - 1;
-    const v = u + (<usize>k0) * ld + ((<usize>(k0 + 1)) << 3);
-    const bk = b + (<usize>(k0 + 1)) * ldb;
+    const v = u + <usize>k0 * ld + ((<usize>(k0 + 1)) << 3);
+    const bk = b + <usize>(k0 + 1) * ldb;
     gemm(size, size, length, 1, v, ld, 8, v, 8, ld, 0, products, ldt, UPPER);
     memory.fill(factor, 0, (<usize>(BLOCK * BLOCK)) << 3);
     for (let j: i32 = 0; j < size; j++) {

@@ -7,9 +7,7 @@ import { createWasmBackend } from "./wasm/create.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "./tridiagonal.js";
 
 /** Lower triangular Cholesky factor, or the index and value of the first pivot that is not positive. */
-export type CholeskyOutcome =
-  | { readonly factor: Matrix }
-  | { readonly pivot: number; readonly value: number };
+export type CholeskyOutcome = { readonly factor: Matrix } | { readonly pivot: number; readonly value: number };
 
 /**
  * The heavy kernels. Arguments have been validated (shapes agree, entries finite where that matters); inputs are never changed and

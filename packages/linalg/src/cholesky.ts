@@ -17,9 +17,10 @@ export function cholesky(a: Matrix): Cholesky {
   const outcome = backend().cholesky(a);
   if ("pivot" in outcome) {
     const { pivot, value } = outcome;
-    throw new FinitewidthError(`matrix is not positive definite: pivot ${pivot} of ${n} is ${value}; raise the temperature or remove duplicate inputs`, {
-      code: Number.isFinite(value) ? "not-positive-definite" : "input",
-    });
+    throw new FinitewidthError(
+      `matrix is not positive definite: pivot ${pivot} of ${n} is ${value}; raise the temperature or remove duplicate inputs`,
+      { code: Number.isFinite(value) ? "not-positive-definite" : "input" },
+    );
   }
   const { factor } = outcome;
   let logDeterminant = 0;

@@ -21,8 +21,8 @@ export function symmetricEigen(a: Matrix): SymmetricEigen {
 }
 
 /**
- * Eigenvalues and eigenvectors V = Q Z of A = Q T Qᵀ from its tridiagonal form T = Z diag(values) Zᵀ: completes a reduction made before, so that
- * both together cost what `symmetricEigen` does. Signs and bases like there.
+ * Eigenvalues and eigenvectors V = Q Z of A = Q T Qᵀ from its tridiagonal form T = Z diag(values) Zᵀ: completes a reduction made before, so
+ * that both together cost what `symmetricEigen` does. Signs and bases like there.
  * @throws FinitewidthError (code "not-converged"). Cost: O(n³), 32 n² bytes.
  */
 export function eigenFromTridiagonal(t: Tridiagonalisation): SymmetricEigen {
@@ -44,7 +44,10 @@ export function symmetricSquareRoot(a: Matrix): Matrix {
   const { values, vectors } = symmetricEigen(a);
   const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   if (n > 0 && values[0]! < -100 * n * Number.EPSILON * largest) {
-    throw new FinitewidthError(`matrix is not positive semi-definite: its smallest eigenvalue is ${values[0]}, its largest ${values[n - 1]}`, { code: "not-positive-definite" });
+    throw new FinitewidthError(
+      `matrix is not positive semi-definite: its smallest eigenvalue is ${values[0]}, its largest ${values[n - 1]}`,
+      { code: "not-positive-definite" },
+    );
   }
   const roots = values.map((value) => Math.sqrt(Math.max(value, 0)));
   // V diag(λ^½) Vᵀ as a Gram matrix of V diag(λ^¼), so that the result is exactly symmetric

@@ -98,7 +98,10 @@ export function stochasticLogDeterminant(
       let sum = 0;
       values.forEach((theta, i) => {
         const value = q * theta + t;
-        if (!(value > 0)) throw new FinitewidthError(`q A + t is not positive definite: it has the Ritz value ${value} at q = ${q}, t = ${t}`, { code: "not-positive-definite" });
+        if (!(value > 0))
+          throw new FinitewidthError(`q A + t is not positive definite: it has the Ritz value ${value} at q = ${q}, t = ${t}`, {
+            code: "not-positive-definite",
+          });
         sum += vectors.data[i]! ** 2 * Math.log(value);
       });
       samples[s]!.push(norm * norm * sum);

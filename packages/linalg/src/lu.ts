@@ -11,7 +11,10 @@ export interface Lu {
   readonly determinantSign: number;
 }
 
-/** LU factorisation of a general square matrix; a singular one is factorised too. @throws FinitewidthError (code "input") for NaN. 2n³/3 flops. */
+/**
+ * LU factorisation of a general square matrix; a singular one is factorised too. @throws FinitewidthError (code "input") for NaN. 2n³/3
+ * flops.
+ */
 export function lu(a: Matrix): Lu {
   const n = squareSize(a);
   requireFinite(a);
@@ -67,7 +70,10 @@ export function solveLu(factorisation: Lu, b: Matrix): Matrix {
   return { data: x, shape: b.shape };
 }
 
-/** A⁻¹ B for a general square A, by LU with partial pivoting. @throws FinitewidthError (code "input") when A is singular or not finite. O(n³). */
+/**
+ * A⁻¹ B for a general square A, by LU with partial pivoting. @throws FinitewidthError (code "input") when A is singular or not finite.
+ * O(n³).
+ */
 export function solve(a: Matrix, b: Matrix): Matrix {
   return solveLu(lu(a), b);
 }

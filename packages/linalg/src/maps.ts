@@ -36,7 +36,10 @@ function requireVariances(variances: Float64Array, path: string): void {
 
 /** Where `fusedKernelMap` takes its variances from and puts its result. */
 export interface FusedKernelMapOptions {
-  /** Variances of the preactivations of the rows and of the columns; without them the covariance is symmetric with the variances on its diagonal. */
+  /**
+   * Variances of the preactivations of the rows and of the columns; without them the covariance is symmetric with the variances on its
+   * diagonal.
+   */
   readonly variances?: { readonly rows: Float64Array; readonly columns: Float64Array };
   /** Array that receives the result instead of a fresh one; the data of the covariance is allowed (undefined after an error). */
   readonly out?: Float64Array;
@@ -58,11 +61,15 @@ export function fusedKernelMap(kind: KernelMap, covariance: Matrix, options: Fus
   let finite: boolean;
   if (variances === undefined) {
     squareSize(covariance, "covariance");
-    requireVariances(Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!), "diagonal of covariance");
+    requireVariances(
+      Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!),
+      "diagonal of covariance",
+    );
     finite = backend().symmetricKernel(kind, covariance, out);
   } else {
     const { rows, columns } = variances;
-    if (rows.length !== m || columns.length !== n) throw shapeError("variances", `${m} rows and ${n} columns`, `${rows.length} and ${columns.length}`);
+    if (rows.length !== m || columns.length !== n)
+      throw shapeError("variances", `${m} rows and ${n} columns`, `${rows.length} and ${columns.length}`);
     requireVariances(rows, "variances.rows");
     requireVariances(columns, "variances.columns");
     finite = backend().crossKernel(kind, covariance, rows, columns, out);

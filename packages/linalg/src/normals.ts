@@ -16,7 +16,8 @@ export type StreamKey = readonly [number, number, number];
 export function fillStreamNormals(out: Float64Array, key: StreamKey, firstBlock = 0): Float64Array {
   const blocks = Math.ceil(out.length / normalBlockLength);
   [...key, firstBlock, firstBlock + blocks].forEach((value, i) => {
-    if (!(Number.isInteger(value) && value >= 0 && value < 2 ** 32)) throw inputError(i < 3 ? `key[${i}]` : "firstBlock", "an integer from 0 to 2³² − 1", value);
+    if (!(Number.isInteger(value) && value >= 0 && value < 2 ** 32))
+      throw inputError(i < 3 ? `key[${i}]` : "firstBlock", "an integer from 0 to 2³² − 1", value);
   });
   for (let block = 0; block < blocks; block++) {
     const at = block * normalBlockLength;

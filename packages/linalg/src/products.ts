@@ -2,21 +2,30 @@ import { shapeError, type Matrix } from "@finitewidth/core";
 import { backend } from "./backend.js";
 import { requireRoom } from "./validate.js";
 
-/** A B: (m × k)(k × n). @throws FinitewidthError (code "shape") when the inner sizes differ, (code "memory") when the result has more than 2³² bytes. O(m k n). */
+/**
+ * A B: (m × k)(k × n). @throws FinitewidthError (code "shape") when the inner sizes differ, (code "memory") when the result has more than
+ * 2³² bytes. O(m k n).
+ */
 export function multiply(a: Matrix, b: Matrix): Matrix {
   if (b.shape[0] !== a.shape[1]) throw shapeError("b", `${a.shape[1]} rows`, `${b.shape[0]} × ${b.shape[1]}`);
   requireRoom(a.shape[0], b.shape[1]);
   return backend().multiply(a, b, "none");
 }
 
-/** Aᵀ B: (k × m)ᵀ(k × n). @throws FinitewidthError (code "shape") when the inner sizes differ, (code "memory") when the result has more than 2³² bytes. O(m k n). */
+/**
+ * Aᵀ B: (k × m)ᵀ(k × n). @throws FinitewidthError (code "shape") when the inner sizes differ, (code "memory") when the result has more than
+ * 2³² bytes. O(m k n).
+ */
 export function multiplyTransposedLeft(a: Matrix, b: Matrix): Matrix {
   if (b.shape[0] !== a.shape[0]) throw shapeError("b", `${a.shape[0]} rows`, `${b.shape[0]} × ${b.shape[1]}`);
   requireRoom(a.shape[1], b.shape[1]);
   return backend().multiply(a, b, "left");
 }
 
-/** A Bᵀ: (m × k)(n × k)ᵀ. @throws FinitewidthError (code "shape") when the inner sizes differ, (code "memory") when the result has more than 2³² bytes. O(m k n). */
+/**
+ * A Bᵀ: (m × k)(n × k)ᵀ. @throws FinitewidthError (code "shape") when the inner sizes differ, (code "memory") when the result has more than
+ * 2³² bytes. O(m k n).
+ */
 export function multiplyTransposedRight(a: Matrix, b: Matrix): Matrix {
   if (b.shape[1] !== a.shape[1]) throw shapeError("b", `${a.shape[1]} columns`, `${b.shape[0]} × ${b.shape[1]}`);
   requireRoom(a.shape[0], b.shape[0]);

@@ -16,13 +16,13 @@ export interface ProjectedSpectrum {
 const fewVectors = { fraction: 0.1, least: 16 };
 
 /**
- * Eigenvalues of A = Q T Qᵀ and the projections Vᵀ B of the columns of B (n × m) on its eigenvectors, without the eigenvectors: implicit QL with
- * Wilkinson's shift on T, whose rotations act on the rows of Qᵀ B. Sums Σ_i f(λ_i)(Vᵀb)_i(Vᵀc)_i = bᵀ f(A) c follow in O(n) each. The sign of a
- * row, and the basis within a repeated eigenvalue, are not unique: they agree among the columns of one call, not with `eigenFromTridiagonal`.
- * Backward stable like QL with vectors; eigenvalues are accurate relative to the largest.
- * @throws FinitewidthError (code "shape") when B has not n rows, (code "input") for NaN or infinity, (code "not-converged") after 60 sweeps for
- * one eigenvalue. Cost: about 1.5 n² rotations of m + 1 pairs of numbers, at most that of eigenvectors, which are made for more than n/10 columns.
- * Source: B. Parlett, The Symmetric Eigenvalue Problem (1998), chapter 8; G. Golub, J. Welsch, Math. Comp. 23, 221 (1969).
+ * Eigenvalues of A = Q T Qᵀ and the projections Vᵀ B of the columns of B (n × m) on its eigenvectors, without the eigenvectors: implicit QL
+ * with Wilkinson's shift on T, whose rotations act on the rows of Qᵀ B. Sums Σ_i f(λ_i)(Vᵀb)_i(Vᵀc)_i = bᵀ f(A) c follow in O(n) each. The
+ * sign of a row, and the basis within a repeated eigenvalue, are not unique: they agree among the columns of one call, not with
+ * `eigenFromTridiagonal`. Backward stable like QL with vectors; eigenvalues are accurate relative to the largest.
+ * @throws FinitewidthError (code "shape") when B has not n rows, (code "input") for NaN or infinity, (code "not-converged") after 60 sweeps
+ * for one eigenvalue. Cost: about 1.5 n² rotations of m + 1 pairs of numbers, at most that of eigenvectors, which are made for more than
+ * n/10 columns. Source: B. Parlett, The Symmetric Eigenvalue Problem (1998), chapter 8; G. Golub, J. Welsch, Math. Comp. 23, 221 (1969).
  */
 export function projectedSpectrum(t: Tridiagonalisation, b: Matrix): ProjectedSpectrum {
   requireFinite(b, "b");
@@ -36,7 +36,8 @@ export function projectedSpectrum(t: Tridiagonalisation, b: Matrix): ProjectedSp
 /** Eigenvalues of T and Zᵀ B for its eigenvectors Z. */
 function projectTridiagonal({ diagonal, offDiagonal }: Tridiagonalisation, b: Matrix): ProjectedSpectrum {
   const [n, m] = b.shape;
-  if (offDiagonal.length !== Math.max(n - 1, 0)) throw shapeError("t.offDiagonal", `${Math.max(n - 1, 0)} numbers`, `${offDiagonal.length}`);
+  if (offDiagonal.length !== Math.max(n - 1, 0))
+    throw shapeError("t.offDiagonal", `${Math.max(n - 1, 0)} numbers`, `${offDiagonal.length}`);
   const { d, e, scale, reversed } = scaledCopy({ diagonal, offDiagonal });
   const rows = b.data.slice();
   if (reversed) for (let i = 0; i < n; i++) rows.set(b.data.subarray((n - 1 - i) * m, (n - i) * m), i * m);

@@ -25,13 +25,17 @@ const warm = 1e-9;
 const leastWeight = 1e-18;
 
 /**
- * Means and variances of f at m further points with cross covariance A_x (n × m, times q) and prior variances (m, times q), averaged over q:
- * mean E[q ĉᵀα + β], variance E[q a − q² ĉᵀM⁻¹ĉ + S(1 − q ĉᵀM⁻¹o)²] + Var of the means, M = qT + t, ĉ = QᵀA_x, o = Qᵀ1, α = M⁻¹(Qᵀy − βo), and
- * β, S the mean and variance of the bias given y. No eigenvectors: a node costs O(n) for α, and the average of ĉᵀM⁻¹ĉ one recurrence for each of
- * the few nodes that `condensedNodes` leaves. Undefined where eigenvectors are faster (few points against many nodes and test points) or safer
- * (t below 1e-9 of q A). O(n² m + (nodes) n m). @throws FinitewidthError (code "shape").
+ * Means and variances of f at m further points with cross covariance A_x (n × m, times q) and prior variances (m, times q), averaged over
+ * q: mean E[q ĉᵀα + β], variance E[q a − q² ĉᵀM⁻¹ĉ + S(1 − q ĉᵀM⁻¹o)²] + Var of the means, M = qT + t, ĉ = QᵀA_x, o = Qᵀ1, α = M⁻¹(Qᵀy −
+ * βo), and β, S the mean and variance of the bias given y. No eigenvectors: a node costs O(n) for α, and the average of ĉᵀM⁻¹ĉ one
+ * recurrence for each of the few nodes that `condensedNodes` leaves. Undefined where eigenvectors are faster (few points against many nodes
+ * and test points) or safer (t below 1e-9 of q A). O(n² m + (nodes) n m). @throws FinitewidthError (code "shape").
  */
-export function predictScaleMixture({ form, targets, noise: t, biasVariance: biasPrior, nodes }: ScaleMixture, cross: Matrix, prior: Float64Array): { readonly mean: Float64Array; readonly variance: Float64Array } | undefined {
+export function predictScaleMixture(
+  { form, targets, noise: t, biasVariance: biasPrior, nodes }: ScaleMixture,
+  cross: Matrix,
+  prior: Float64Array,
+): { readonly mean: Float64Array; readonly variance: Float64Array } | undefined {
   const [points, count] = cross.shape;
   if (points !== form.diagonal.length) throw shapeError("cross", `${form.diagonal.length} rows`, `${points}`);
   if (prior.length !== count) throw shapeError("prior", `${count} numbers`, `${prior.length}`);
@@ -43,7 +47,8 @@ export function predictScaleMixture({ form, targets, noise: t, biasVariance: bia
   const condensed = condensedNodes({ q, weights: weights.map((weight, k) => weight * q[k]! ** 2) }, largest, t);
   if (condensed.q.length * count > fewSystems * points * points) return undefined;
   const rotated = applyReflectors(form, cross, { transposed: true });
-  const rotate = (vector: Float64Array): Float64Array => applyReflectors(form, { data: vector, shape: [points, 1] }, { transposed: true }).data;
+  const rotate = (vector: Float64Array): Float64Array =>
+    applyReflectors(form, { data: vector, shape: [points, 1] }, { transposed: true }).data;
   const y = rotate(targets);
   const biased = biasPrior > 0;
   const ones = biased ? rotate(new Float64Array(points).fill(1)) : new Float64Array(0);
@@ -91,13 +96,19 @@ export function predictScaleMixture({ form, targets, noise: t, biasVariance: bia
 
 /** Largest sum of absolute values in a row: above every eigenvalue. */
 function norm({ diagonal, offDiagonal }: SymmetricTridiagonal): number {
-  return diagonal.reduce((most, value, i) => Math.max(most, Math.abs(value) + Math.abs(offDiagonal[i - 1] ?? 0) + Math.abs(offDiagonal[i] ?? 0)), 0);
+  return diagonal.reduce(
+    (most, value, i) => Math.max(most, Math.abs(value) + Math.abs(offDiagonal[i - 1] ?? 0) + Math.abs(offDiagonal[i] ?? 0)),
+    0,
+  );
 }
 
 /** Points that go through a recurrence together. */
 const pointBlock = 64;
 
-/** Σ_k weight_k c_jᵀ(q_k T + t)⁻¹c_j for the columns c_j of `columns`: v = L⁻¹c and Σ v²/D along the rows, two nodes and a block of columns at a time. */
+/**
+ * Σ_k weight_k c_jᵀ(q_k T + t)⁻¹c_j for the columns c_j of `columns`: v = L⁻¹c and Σ v²/D along the rows, two nodes and a block of columns
+ * at a time.
+ */
 function summedQuadratics(form: SymmetricTridiagonal, t: number, { q, weights }: WeightedNodes, columns: Matrix): Float64Array {
   const factors = Array.from(q, (value) => factorShifted(form, value, t));
   const [points, count] = columns.shape;

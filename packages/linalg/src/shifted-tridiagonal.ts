@@ -23,9 +23,10 @@ export interface ShiftedValues {
 }
 
 function notPositive(index: number, n: number, pivot: number): FinitewidthError {
-  return new FinitewidthError(`matrix is not positive definite: pivot ${index} of ${n} is ${pivot}; raise the temperature or remove duplicate inputs`, {
-    code: Number.isNaN(pivot) ? "input" : "not-positive-definite",
-  });
+  return new FinitewidthError(
+    `matrix is not positive definite: pivot ${index} of ${n} is ${pivot}; raise the temperature or remove duplicate inputs`,
+    { code: Number.isNaN(pivot) ? "input" : "not-positive-definite" },
+  );
 }
 
 /** Factorises q T + t. @throws FinitewidthError (code "not-positive-definite") naming the pivot. O(n). */

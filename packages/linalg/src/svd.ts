@@ -39,7 +39,8 @@ function completeRows(rows: Float64Array, count: number, length: number, from: n
 
 /**
  * Thin singular value decomposition by one-sided Jacobi rotations (Hestenes), accurate for small singular values too; rank-deficient
- * and zero matrices keep orthonormal U and V. @throws FinitewidthError (code "input") for NaN, (code "not-converged"). About 5–10 sweeps of 6 m k² flops.
+ * and zero matrices keep orthonormal U and V. @throws FinitewidthError (code "input") for NaN, (code "not-converged"). About 5–10 sweeps of
+ * 6 m k² flops.
  */
 export function thinSvd(a: Matrix): ThinSvd {
   requireFinite(a);
@@ -61,8 +62,13 @@ export function thinSvd(a: Matrix): ThinSvd {
       for (let q = p + 1; q < n; q++) rotated = rotatePair(columns, m, rotation, n, p, q) || rotated;
     }
   }
-  if (rotated) throw new FinitewidthError(`singular values of a ${m} × ${n} matrix did not converge in ${sweepLimit} Jacobi sweeps`, { code: "not-converged" });
-  const norms = Float64Array.from({ length: n }, (_, i) => Math.sqrt(columns.subarray(i * m, (i + 1) * m).reduce((sum, value) => sum + value * value, 0)));
+  if (rotated)
+    throw new FinitewidthError(`singular values of a ${m} × ${n} matrix did not converge in ${sweepLimit} Jacobi sweeps`, {
+      code: "not-converged",
+    });
+  const norms = Float64Array.from({ length: n }, (_, i) =>
+    Math.sqrt(columns.subarray(i * m, (i + 1) * m).reduce((sum, value) => sum + value * value, 0)),
+  );
   const order = Array.from(norms.keys()).sort((i, j) => norms[j]! - norms[i]!);
   const leftRows = new Float64Array(n * m);
   const right = zeros(n, n);
@@ -96,7 +102,10 @@ function rotatePair(columns: Float64Array, m: number, rotation: Float64Array, n:
   const tangent = (zeta >= 0 ? 1 : -1) / (Math.abs(zeta) + Math.hypot(1, zeta));
   const cosine = 1 / Math.hypot(1, tangent);
   const sine = cosine * tangent;
-  for (const [data, length] of [[columns, m], [rotation, n]] as const) {
+  for (const [data, length] of [
+    [columns, m],
+    [rotation, n],
+  ] as const) {
     for (let j = 0; j < length; j++) {
       const x = data[p * length + j]!;
       const y = data[q * length + j]!;

@@ -17,7 +17,12 @@ export function requireFinite(a: Matrix, path = "a"): void {
   const at = data.findIndex((value) => !Number.isFinite(value));
   const columns = a.shape[1];
   const where = `${path}[${Math.floor(at / columns)}][${at % columns}]`;
-  throw new FinitewidthError(`${where}: expected a finite number, got ${data[at]}`, { code: "input", path: where, expected: "a finite number", received: String(data[at]) });
+  throw new FinitewidthError(`${where}: expected a finite number, got ${data[at]}`, {
+    code: "input",
+    path: where,
+    expected: "a finite number",
+    received: String(data[at]),
+  });
 }
 
 /** Bytes of the largest matrix that is made, 23170 × 23170: what the WebAssembly backend can address. */
@@ -27,5 +32,8 @@ const largestBytes = 2 ** 32;
 export function requireRoom(rows: number, columns: number): void {
   const bytes = 8 * rows * columns;
   if (bytes <= largestBytes) return;
-  throw new FinitewidthError(`a ${rows} × ${columns} matrix needs ${bytes} bytes (${(bytes / 2 ** 30).toFixed(1)} GiB); at most ${largestBytes} bytes are used for one`, { code: "memory" });
+  throw new FinitewidthError(
+    `a ${rows} × ${columns} matrix needs ${bytes} bytes (${(bytes / 2 ** 30).toFixed(1)} GiB); at most ${largestBytes} bytes are used for one`,
+    { code: "memory" },
+  );
 }

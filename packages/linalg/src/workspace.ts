@@ -17,8 +17,8 @@ export interface ProductOptions {
 /**
  * Matrices that stay where the kernels work, and operations on them in place: nothing is copied and nothing allocated, for loops that do
  * the same small algebra thousands of times. Operands are the matrices of `matrices` or views of them (`subarray`); an output must not
- * overlap another operand. Not for threads: one workspace belongs to one caller. Operations throw FinitewidthError (code "shape") for sizes that
- * disagree and (code "input") for arrays from elsewhere.
+ * overlap another operand. Not for threads: one workspace belongs to one caller. Operations throw FinitewidthError (code "shape") for sizes
+ * that disagree and (code "input") for arrays from elsewhere.
  */
 export interface Workspace {
   /** "reference", "wasm-simd" or "wasm-relaxed". */
@@ -31,7 +31,10 @@ export interface Workspace {
   gramLower(x: Matrix, out: Matrix, transposed?: boolean): void;
   /** x := f(x) for every entry. O(mn). */
   map(kind: ElementwiseMap, x: Matrix): void;
-  /** A := L with A = L Lᵀ, lower triangle read, zeros above the diagonal. Returns −1, or the first pivot that is not positive, and then A is undefined. O(n³/3). */
+  /**
+   * A := L with A = L Lᵀ, lower triangle read, zeros above the diagonal. Returns −1, or the first pivot that is not positive, and then A is
+   * undefined. O(n³/3).
+   */
   cholesky(a: Matrix): number;
   /** B := L⁻¹ B, or L⁻ᵀ B, L n × n and B n × m. O(n²m). */
   solveTriangular(l: Matrix, b: Matrix, transposed?: boolean): void;
@@ -73,12 +76,15 @@ function checked(kernels: Workspace): Workspace {
 
 /**
  * A workspace with one matrix per shape. It follows the backend in use when it is made: the same build of the WebAssembly kernels
- * (the best one beside other backends) on a private memory of fixed size, or TypeScript beside the reference. Numbers depend on the build alone, not on addresses or on other workspaces.
- * @throws FinitewidthError (code "input") for a size that is not a natural number, (code "memory") with the bytes needed when they cannot be had.
+ * (the best one beside other backends) on a private memory of fixed size, or TypeScript beside the reference. Numbers depend on the build
+ * alone, not on addresses or on other workspaces.
+ * @throws FinitewidthError (code "input") for a size that is not a natural number, (code "memory") with the bytes needed when they cannot
+ * be had.
  */
 export function createWorkspace(shapes: readonly (readonly [number, number])[]): Workspace {
   for (const [i, shape] of shapes.entries()) {
-    for (const [j, size] of shape.entries()) if (!(Number.isSafeInteger(size) && size >= 0)) throw inputError(`shapes[${i}][${j}]`, "an integer ≥ 0", size);
+    for (const [j, size] of shape.entries())
+      if (!(Number.isSafeInteger(size) && size >= 0)) throw inputError(`shapes[${i}][${j}]`, "an integer ≥ 0", size);
   }
   const { name } = backend();
   if (name === "reference") return checked(referenceWorkspace(shapes));

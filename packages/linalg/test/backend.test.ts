@@ -1,7 +1,20 @@
 import { assert, integer, property } from "fast-check";
 import { matrix, zeros, type Matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { backend, cholesky, createWasmBackend, diagonalMatrix, gram, identity, multiply, multiplyTransposedRight, referenceBackend, setBackend, symmetricEigen, transpose } from "../src/index.js";
+import {
+  backend,
+  cholesky,
+  createWasmBackend,
+  diagonalMatrix,
+  gram,
+  identity,
+  multiply,
+  multiplyTransposedRight,
+  referenceBackend,
+  setBackend,
+  symmetricEigen,
+  transpose,
+} from "../src/index.js";
 import { availableBackends } from "./backends.js";
 import { eigenResidual, maxDifference, orthogonalityError, randomMatrix, randomPositive, randomSymmetric } from "./matrices.js";
 
@@ -66,7 +79,9 @@ for (const kernels of compiled) {
 
     it("products beyond one cache block", () => {
       const [a, b] = [randomMatrix(401, 530, 1), randomMatrix(530, 1100, 2)];
-      expect(maxDifference(kernels.multiply(a, b, "none").data, referenceBackend.multiply(a, b, "none").data)).toBeLessThan(530 * epsilon * 20);
+      expect(maxDifference(kernels.multiply(a, b, "none").data, referenceBackend.multiply(a, b, "none").data)).toBeLessThan(
+        530 * epsilon * 20,
+      );
     });
 
     it("Cholesky factors and triangular solves", () => {
@@ -77,7 +92,8 @@ for (const kernels of compiled) {
           if ("pivot" in outcome) throw new Error(`pivot ${outcome.pivot}`);
           const { factor } = outcome;
           expect(maxDifference(multiplyTransposedRight(factor, factor).data, a.data)).toBeLessThan(20 * n * epsilon);
-          for (let i = 0; i < n; i++) for (let j = i + 1; j < n; j++) if (factor.data[i * n + j] !== 0) throw new Error(`entry (${i}, ${j}) above the diagonal`);
+          for (let i = 0; i < n; i++)
+            for (let j = i + 1; j < n; j++) if (factor.data[i * n + j] !== 0) throw new Error(`entry (${i}, ${j}) above the diagonal`);
           const b = randomMatrix(n, m, s + 1);
           for (const transposed of [false, true]) {
             const x = kernels.solveTriangular(factor, b, transposed);
@@ -120,7 +136,10 @@ for (const kernels of compiled) {
         expect(orthogonalityError(q)).toBeLessThan(100 * epsilon);
         expect(maxDifference(multiplyTransposedRight(multiply(q, t), q).data, a.data)).toBeLessThan(100 * epsilon);
         const b = randomMatrix(n, 9, 1);
-        for (const transposed of [false, true]) expect(maxDifference(kernels.applyReflectors(mine, b, transposed).data, referenceBackend.applyReflectors(mine, b, transposed).data)).toBeLessThan(1e-13);
+        for (const transposed of [false, true])
+          expect(
+            maxDifference(kernels.applyReflectors(mine, b, transposed).data, referenceBackend.applyReflectors(mine, b, transposed).data),
+          ).toBeLessThan(1e-13);
       }
     });
 

@@ -19,36 +19,55 @@ const hardCases = {
   identity: identity(50),
 };
 
-for (const kernels of availableBackends()) describe(`symmetricEigen, ${kernels.name}`, () => {
-  beforeEach(() => {
-    setBackend(kernels);
-  });
-  for (const [name, a] of Object.entries(hardCases)) {
-    it(`${name}: residual and orthogonality within 100 ε`, () => {
-      const { values, vectors } = symmetricEigen(a);
-      expect(orthogonalityError(vectors)).toBeLessThan(100 * Number.EPSILON);
-      expect(eigenResidual(a, values, vectors)).toBeLessThan(100 * Number.EPSILON);
-      expect(Array.from(values)).toEqual(Array.from(values).sort((x, y) => x - y));
-      const scale = Math.max(...Array.from(values, Math.abs), 1e-300);
-      expect(maxDifference(symmetricEigenvalues(a), values) / scale).toBeLessThan(100 * Number.EPSILON);
+for (const kernels of availableBackends())
+  describe(`symmetricEigen, ${kernels.name}`, () => {
+    beforeEach(() => {
+      setBackend(kernels);
     });
-  }
-  it("agrees with ml-matrix", () => {
-    const a = hardCases.random;
-    const theirs = new EigenvalueDecomposition(MlMatrix.from1DArray(a.shape[0], a.shape[1], a.data), { assumeSymmetric: true }).realEigenvalues;
-    expect(maxDifference(symmetricEigenvalues(a), theirs)).toBeLessThan(1e-13);
+    for (const [name, a] of Object.entries(hardCases)) {
+      it(`${name}: residual and orthogonality within 100 ε`, () => {
+        const { values, vectors } = symmetricEigen(a);
+        expect(orthogonalityError(vectors)).toBeLessThan(100 * Number.EPSILON);
+        expect(eigenResidual(a, values, vectors)).toBeLessThan(100 * Number.EPSILON);
+        expect(Array.from(values)).toEqual(Array.from(values).sort((x, y) => x - y));
+        const scale = Math.max(...Array.from(values, Math.abs), 1e-300);
+        expect(maxDifference(symmetricEigenvalues(a), values) / scale).toBeLessThan(100 * Number.EPSILON);
+      });
+    }
+    it("agrees with ml-matrix", () => {
+      const a = hardCases.random;
+      const theirs = new EigenvalueDecomposition(MlMatrix.from1DArray(a.shape[0], a.shape[1], a.data), { assumeSymmetric: true })
+        .realEigenvalues;
+      expect(maxDifference(symmetricEigenvalues(a), theirs)).toBeLessThan(1e-13);
+    });
+    it("handles n = 0, 1 and 2", () => {
+      expect(symmetricEigen(zeros(0, 0)).values.length).toBe(0);
+      expect(symmetricEigen(matrixFromRows([[-3]]))).toEqual({ values: Float64Array.of(-3), vectors: matrixFromRows([[1]]) });
+      expect(
+        maxDifference(
+          symmetricEigenvalues(
+            matrixFromRows([
+              [0, 1],
+              [1, 0],
+            ]),
+          ),
+          [-1, 1],
+        ),
+      ).toBeLessThan(1e-15);
+    });
+    it("names the entry that is not a number and refuses rectangles", () => {
+      expect(() =>
+        symmetricEigen(
+          matrixFromRows([
+            [1, 0],
+            [Number.NaN, 1],
+          ]),
+        ),
+      ).toThrow(/a\[1\]\[0\]: expected a finite number, got NaN/);
+      expect(() => symmetricEigenvalues(matrixFromRows([[Infinity]]))).toThrow(/a\[0\]\[0\]/);
+      expect(() => symmetricEigen(zeros(2, 3))).toThrow(/square/);
+    });
   });
-  it("handles n = 0, 1 and 2", () => {
-    expect(symmetricEigen(zeros(0, 0)).values.length).toBe(0);
-    expect(symmetricEigen(matrixFromRows([[-3]]))).toEqual({ values: Float64Array.of(-3), vectors: matrixFromRows([[1]]) });
-    expect(maxDifference(symmetricEigenvalues(matrixFromRows([[0, 1], [1, 0]])), [-1, 1])).toBeLessThan(1e-15);
-  });
-  it("names the entry that is not a number and refuses rectangles", () => {
-    expect(() => symmetricEigen(matrixFromRows([[1, 0], [Number.NaN, 1]]))).toThrow(/a\[1\]\[0\]: expected a finite number, got NaN/);
-    expect(() => symmetricEigenvalues(matrixFromRows([[Infinity]]))).toThrow(/a\[0\]\[0\]/);
-    expect(() => symmetricEigen(zeros(2, 3))).toThrow(/square/);
-  });
-});
 
 describe("symmetricSquareRoot", () => {
   it("squares to the matrix, also when it is singular", () => {
@@ -57,6 +76,13 @@ describe("symmetricSquareRoot", () => {
     expect(maxDifference(multiply(root, root).data, a.data)).toBeLessThan(1e-14);
   });
   it("refuses a negative eigenvalue and names it", () => {
-    expect(() => symmetricSquareRoot(matrixFromRows([[0, 1], [1, 0]]))).toThrow(/smallest eigenvalue is -(1|0\.9{14})/);
+    expect(() =>
+      symmetricSquareRoot(
+        matrixFromRows([
+          [0, 1],
+          [1, 0],
+        ]),
+      ),
+    ).toThrow(/smallest eigenvalue is -(1|0\.9{14})/);
   });
 });

@@ -1,6 +1,19 @@
 import { zeros } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { addDiagonal, affine, cholesky, evaluateShifted, identity, fusedKernelMap, gram, lanczos, multiply, multiplyVector, solveCholesky, stochasticLogDeterminant } from "../src/index.js";
+import {
+  addDiagonal,
+  affine,
+  cholesky,
+  evaluateShifted,
+  identity,
+  fusedKernelMap,
+  gram,
+  lanczos,
+  multiply,
+  multiplyVector,
+  solveCholesky,
+  stochasticLogDeterminant,
+} from "../src/index.js";
 import { randomMatrix, uniforms } from "./matrices.js";
 
 const n = 200;
@@ -13,7 +26,11 @@ describe("lanczos", () => {
     const { tridiagonal, norm } = lanczos(apply, y.data, 60);
     const start = new Float64Array(60);
     start[0] = norm;
-    for (const [q, t] of [[0.1, 0.1], [1, 0.1], [5, 0.2]] as const) {
+    for (const [q, t] of [
+      [0.1, 0.1],
+      [1, 0.1],
+      [5, 0.2],
+    ] as const) {
       const exact = multiply({ data: y.data, shape: [1, n] }, solveCholesky(cholesky(addDiagonal(affine(q, kernel), t)), y)).data[0]!;
       const estimate = evaluateShifted(tridiagonal, q, t, start).quadratic;
       expect(Math.abs(estimate / exact - 1)).toBeLessThan(1e-8);
@@ -24,10 +41,20 @@ describe("lanczos", () => {
     const one = lanczos((x) => multiplyVector(identity(n), x), y.data, 50);
     expect([one.tridiagonal.diagonal.length, one.residual]).toEqual([1, 0]);
     expect(lanczos((x) => multiplyVector(zeros(n, n), x), y.data, 50).tridiagonal.diagonal).toEqual(new Float64Array(1));
-    expect(lanczos(apply, new Float64Array(n), 50)).toEqual({ tridiagonal: { diagonal: new Float64Array(0), offDiagonal: new Float64Array(0) }, norm: 0, residual: 0 });
+    expect(lanczos(apply, new Float64Array(n), 50)).toEqual({
+      tridiagonal: { diagonal: new Float64Array(0), offDiagonal: new Float64Array(0) },
+      norm: 0,
+      residual: 0,
+    });
   });
   it("refuses NaN", () => {
-    expect(() => lanczos(apply, y.data.map(() => Number.NaN), 5)).toThrow(/b: expected finite/);
+    expect(() =>
+      lanczos(
+        apply,
+        y.data.map(() => Number.NaN),
+        5,
+      ),
+    ).toThrow(/b: expected finite/);
     expect(() => lanczos((x) => x.map(() => Number.NaN), y.data, 5)).toThrow(/apply/);
   });
 });
@@ -36,7 +63,10 @@ describe("stochasticLogDeterminant", () => {
   it("agrees with Cholesky within its standard error, for several shifts", () => {
     const next = uniforms(7);
     const probes = Array.from({ length: 40 }, () => Float64Array.from({ length: n }, () => Math.sign(next())));
-    const shifts = [{ q: 1, t: 0.1 }, { q: 3, t: 1 }];
+    const shifts = [
+      { q: 1, t: 0.1 },
+      { q: 3, t: 1 },
+    ];
     stochasticLogDeterminant(apply, probes, 60, shifts).forEach(({ value, standardError }, i) => {
       const { q, t } = shifts[i]!;
       const exact = cholesky(addDiagonal(affine(q, kernel), t)).logDeterminant;

@@ -6,7 +6,8 @@ import { expectClose } from "../../../tools/testing.ts";
 import { maxDifference, randomMatrix } from "./matrices.js";
 
 const kinds: readonly KernelMap[] = ["erf", "relu", "step", "sign"];
-const grid = (from: number, to: number, count: number) => Float64Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
+const grid = (from: number, to: number, count: number) =>
+  Float64Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
 
 // erf to 17 digits (Abramowitz and Stegun 7.1; DLMF 7.2.1, computed with 40 digits)
 const erfValues = [
@@ -30,12 +31,32 @@ for (const kernels of availableBackends()) {
     };
     it("exp, erf and arcsin to a few ulp", () => {
       const wide = grid(-740, 709, 20_001);
-      expectClose(within(() => mapExp(wide)), wide.map(Math.exp), { relative: 1e-15, absolute: 5e-324 }, "exp");
+      expectClose(
+        within(() => mapExp(wide)),
+        wide.map(Math.exp),
+        { relative: 1e-15, absolute: 5e-324 },
+        "exp",
+      );
       const unit = grid(-1, 1, 20_001);
-      expectClose(within(() => mapArcsin(unit)), unit.map(Math.asin), { relative: 1e-15 }, "arcsin");
+      expectClose(
+        within(() => mapArcsin(unit)),
+        unit.map(Math.asin),
+        { relative: 1e-15 },
+        "arcsin",
+      );
       const padded = Float64Array.from({ length: 20 }, (_, i) => erfValues[i % erfValues.length]![0]);
-      expectClose(within(() => mapErf(padded)), Float64Array.from({ length: 20 }, (_, i) => erfValues[i % erfValues.length]![1]), { relative: 2e-15 }, "erf");
-      expectClose(within(() => mapErf(padded.map((x) => -x))), within(() => mapErf(padded)).map((x) => -x), {}, "erf(−x)");
+      expectClose(
+        within(() => mapErf(padded)),
+        Float64Array.from({ length: 20 }, (_, i) => erfValues[i % erfValues.length]![1]),
+        { relative: 2e-15 },
+        "erf",
+      );
+      expectClose(
+        within(() => mapErf(padded.map((x) => -x))),
+        within(() => mapErf(padded)).map((x) => -x),
+        {},
+        "erf(−x)",
+      );
     });
     it("special values", () => {
       const x = Float64Array.from({ length: 21 }, (_, i) => [-Infinity, Infinity, Number.NaN, -0, 0, 800, -800][i % 7]!);
@@ -65,11 +86,27 @@ for (const kernels of availableBackends()) {
     });
     it("known values: equal, opposite and orthogonal inputs, zero variance", () => {
       const c = matrix(4, 4, Float64Array.of(2, 2, -2, 0, 2, 2, -2, 0, -2, -2, 2, 0, 0, 0, 0, 0));
-      expectClose(within(() => fusedKernelMap("relu", c)), [1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], { absolute: 1e-15 });
-      expectClose(within(() => fusedKernelMap("step", c)), [0.5, 0.5, 0, 0.25, 0.5, 0.5, 0, 0.25, 0, 0, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25], { absolute: 1e-8 });
-      expectClose(within(() => fusedKernelMap("sign", c)), [1, 1, -1, 0, 1, 1, -1, 0, -1, -1, 1, 0, 0, 0, 0, 0], { absolute: 3e-8 });
+      expectClose(
+        within(() => fusedKernelMap("relu", c)),
+        [1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0],
+        { absolute: 1e-15 },
+      );
+      expectClose(
+        within(() => fusedKernelMap("step", c)),
+        [0.5, 0.5, 0, 0.25, 0.5, 0.5, 0, 0.25, 0, 0, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25],
+        { absolute: 1e-8 },
+      );
+      expectClose(
+        within(() => fusedKernelMap("sign", c)),
+        [1, 1, -1, 0, 1, 1, -1, 0, -1, -1, 1, 0, 0, 0, 0, 0],
+        { absolute: 3e-8 },
+      );
       const v = (2 / Math.PI) * Math.asin(0.8);
-      expectClose(within(() => fusedKernelMap("erf", c)), [v, v, -v, 0, v, v, -v, 0, -v, -v, v, 0, 0, 0, 0, 0], { absolute: 1e-15 });
+      expectClose(
+        within(() => fusedKernelMap("erf", c)),
+        [v, v, -v, 0, v, v, -v, 0, -v, -v, v, 0, 0, 0, 0, 0],
+        { absolute: 1e-15 },
+      );
     });
     it("names what is wrong with a covariance", () => {
       const bad = gram(randomMatrix(30, 3, 1));

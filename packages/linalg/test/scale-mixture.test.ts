@@ -1,6 +1,15 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { addDiagonal, cholesky, condensedNodes, multiplyTransposedLeft, predictScaleMixture, solveCholesky, tridiagonalise, type WeightedNodes } from "../src/index.js";
+import {
+  addDiagonal,
+  cholesky,
+  condensedNodes,
+  multiplyTransposedLeft,
+  predictScaleMixture,
+  solveCholesky,
+  tridiagonalise,
+  type WeightedNodes,
+} from "../src/index.js";
 import { maxDifference, randomMatrix, randomPositive } from "./matrices.js";
 
 describe("condensedNodes", () => {
@@ -8,14 +17,16 @@ describe("condensedNodes", () => {
     const u = Float64Array.from({ length: 129 }, (_, k) => ((k - 64) / 64) * 9 * deviation);
     return { q: u.map(Math.exp), weights: u.map((value) => Math.exp(-0.5 * (value / deviation) ** 2)) };
   };
-  const sum = ({ q, weights }: WeightedNodes, kappa: number, temperature: number) => q.reduce((total, value, k) => total + weights[k]! / (value * kappa + temperature), 0);
+  const sum = ({ q, weights }: WeightedNodes, kappa: number, temperature: number) =>
+    q.reduce((total, value, k) => total + weights[k]! / (value * kappa + temperature), 0);
 
   it.each([0.02, 0.1, 0.3, 1])("sums of 1/(qκ + T) to rounding for every κ, width %f", (deviation) => {
     const nodes = measure(deviation);
     const few = condensedNodes(nodes, 50, 0.01);
     if (deviation <= 0.1) expect(few.q.length).toBeLessThan(24);
     expect(few.weights.every((weight) => weight > 0)).toBe(true);
-    for (const kappa of [0, 1e-6, 1e-3, 0.1, 1, 7, 50]) expect(Math.abs(sum(few, kappa, 0.01) / sum(nodes, kappa, 0.01) - 1)).toBeLessThan(3e-14);
+    for (const kappa of [0, 1e-6, 1e-3, 0.1, 1, 7, 50])
+      expect(Math.abs(sum(few, kappa, 0.01) / sum(nodes, kappa, 0.01) - 1)).toBeLessThan(3e-14);
   });
   it("leaves a handful of nodes as they are", () => {
     const nodes = { q: Float64Array.of(1, 2), weights: Float64Array.of(0.5, 0.5) };
@@ -60,7 +71,12 @@ describe("predictScaleMixture", () => {
     return { mean, variance: second.map((value, j) => value - mean[j]! ** 2) };
   }
 
-  it.each([[0.1, 0], [0.1, 0.7], [3, 2], [1e-4, 0.3]])("agrees with Cholesky for every q, t = %f, b = %f", (noise, biasVariance) => {
+  it.each([
+    [0.1, 0],
+    [0.1, 0.7],
+    [3, 2],
+    [1e-4, 0.3],
+  ])("agrees with Cholesky for every q, t = %f, b = %f", (noise, biasVariance) => {
     const found = predictScaleMixture({ form, targets, noise, biasVariance, nodes }, cross, prior)!;
     const expected = direct(noise, biasVariance);
     expect(maxDifference(found.mean, expected.mean)).toBeLessThan(1e-10);
@@ -69,14 +85,20 @@ describe("predictScaleMixture", () => {
     expect(maxDifference(found.variance, direct(1.01 * noise, biasVariance + 0.01).variance)).toBeGreaterThan(1e-7);
   });
   it("one node", () => {
-    const found = predictScaleMixture({ form, targets, noise: 0.1, biasVariance: 0, nodes: { q: Float64Array.of(1), weights: Float64Array.of(1) } }, cross, prior)!;
+    const found = predictScaleMixture(
+      { form, targets, noise: 0.1, biasVariance: 0, nodes: { q: Float64Array.of(1), weights: Float64Array.of(1) } },
+      cross,
+      prior,
+    )!;
     const solved = solveCholesky(cholesky(addDiagonal(a, 0.1)), cross);
     expect(maxDifference(found.mean, multiplyTransposedLeft(solved, { data: targets, shape: [n, 1] }).data)).toBeLessThan(1e-12);
   });
   it("leaves many points, and noise lost in rounding, to the eigenvectors", () => {
     expect(predictScaleMixture({ form, targets, noise: 1e-12, biasVariance: 0, nodes }, cross, prior)).toBeUndefined();
     expect(predictScaleMixture({ form, targets, noise: 0, biasVariance: 0, nodes }, cross, prior)).toBeUndefined();
-    expect(predictScaleMixture({ form, targets, noise: 0.1, biasVariance: 0, nodes }, randomMatrix(n, 5000), new Float64Array(5000).fill(1))).toBeUndefined();
+    expect(
+      predictScaleMixture({ form, targets, noise: 0.1, biasVariance: 0, nodes }, randomMatrix(n, 5000), new Float64Array(5000).fill(1)),
+    ).toBeUndefined();
   });
   it("names shapes that do not fit", () => {
     expect(() => predictScaleMixture({ form, targets, noise: 0.1, biasVariance: 0, nodes }, zeros(n - 1, m), prior)).toThrow(/cross/);

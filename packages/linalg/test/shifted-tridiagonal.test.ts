@@ -1,7 +1,19 @@
 import { columnVector, zeros } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import {
-  addDiagonal, affine, applyReflectors, cholesky, evaluateShifted, factorShifted, identity, multiply, multiplyTransposedRight, shiftedQuadratic, solveCholesky, solveShifted, tridiagonalise,
+  addDiagonal,
+  affine,
+  applyReflectors,
+  cholesky,
+  evaluateShifted,
+  factorShifted,
+  identity,
+  multiply,
+  multiplyTransposedRight,
+  shiftedQuadratic,
+  solveCholesky,
+  solveShifted,
+  tridiagonalise,
 } from "../src/index.js";
 import { maxDifference, orthogonalityError, randomMatrix, randomPositive, randomSymmetric } from "./matrices.js";
 
@@ -30,7 +42,11 @@ describe("evaluateShifted", () => {
   const rotated = applyReflectors(t, y, { transposed: true }).data;
   const dense = (q: number, shift: number) => cholesky(addDiagonal(affine(q, kernel), shift));
   it("agrees with dense Cholesky and with central differences", () => {
-    for (const [q, shift] of [[1, 0.1], [0.01, 2], [30, 1e-3]] as const) {
+    for (const [q, shift] of [
+      [1, 0.1],
+      [0.01, 2],
+      [30, 1e-3],
+    ] as const) {
       const values = evaluateShifted(t, q, shift, rotated);
       const factor = dense(q, shift);
       const solution = solveCholesky(factor, y);

@@ -24,13 +24,25 @@ describe("threaded backend", () => {
       const { values, vectors } = kernels.symmetricEigen(symmetric);
       const reduced = kernels.tridiagonalise(large);
       return [
-        kernels.multiply(a, b, "none").data, kernels.multiply(a, a, "left").data, kernels.multiply(a, a, "right").data, kernels.multiply(wide, flat, "none").data,
-        kernels.gram(a).data, factor.data, kernels.solveTriangular(factor, randomMatrix(451, 201, 8), false).data, kernels.solveTriangular(factor, randomMatrix(451, 201, 8), true).data,
-        values, vectors.data, reduced.diagonal, reduced.offDiagonal, reduced.reflectors.data, kernels.applyReflectors(reduced, randomMatrix(661, 150, 9), true).data,
+        kernels.multiply(a, b, "none").data,
+        kernels.multiply(a, a, "left").data,
+        kernels.multiply(a, a, "right").data,
+        kernels.multiply(wide, flat, "none").data,
+        kernels.gram(a).data,
+        factor.data,
+        kernels.solveTriangular(factor, randomMatrix(451, 201, 8), false).data,
+        kernels.solveTriangular(factor, randomMatrix(451, 201, 8), true).data,
+        values,
+        vectors.data,
+        reduced.diagonal,
+        reduced.offDiagonal,
+        reduced.reflectors.data,
+        kernels.applyReflectors(reduced, randomMatrix(661, 150, 9), true).data,
       ];
     };
     const expected = results(one);
-    for (const { backend } of threaded) results(backend).forEach((numbers, i) => expect(maxDifference(numbers, expected[i]!), `result ${i}`).toBe(0));
+    for (const { backend } of threaded)
+      results(backend).forEach((numbers, i) => expect(maxDifference(numbers, expected[i]!), `result ${i}`).toBe(0));
   });
   it("is done with small jobs many times over", () => {
     const a = randomMatrix(110, 100, 10);

@@ -1,6 +1,19 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
 import { afterEach, describe, expect, it } from "vitest";
-import { addDiagonal, backend, createWorkspace, gram, mapErf, mapExp, referenceBackend, setBackend, solveLower, solveLowerTransposed, transpose, type Workspace } from "../src/index.js";
+import {
+  addDiagonal,
+  backend,
+  createWorkspace,
+  gram,
+  mapErf,
+  mapExp,
+  referenceBackend,
+  setBackend,
+  solveLower,
+  solveLowerTransposed,
+  transpose,
+  type Workspace,
+} from "../src/index.js";
 import { availableBackends } from "./backends.js";
 import { randomMatrix, randomPositive } from "./matrices.js";
 import { expectClose } from "../../../tools/testing.ts";
@@ -29,7 +42,8 @@ function resident(...matrices: readonly Matrix[]): Workspace {
   return workspace;
 }
 
-const close = (actual: Matrix, expected: Matrix, what: string) => expectClose(actual.data, expected.data, { relative: 1e-11, absolute: 1e-11 }, what);
+const close = (actual: Matrix, expected: Matrix, what: string) =>
+  expectClose(actual.data, expected.data, { relative: 1e-11, absolute: 1e-11 }, what);
 
 describe.each(availableBackends().map((entry) => [entry.name, entry] as const))("workspace on %s", (name, chosen) => {
   const make = (...matrices: readonly Matrix[]): Workspace => {
@@ -38,7 +52,13 @@ describe.each(availableBackends().map((entry) => [entry.name, entry] as const))(
   };
 
   it("is of the build in use and starts with zeros", () => {
-    const workspace = make(...[[2, 3], [0, 4], [1, 1]].map(([m, n]) => ({ data: new Float64Array(m! * n!), shape: [m!, n!] as const })));
+    const workspace = make(
+      ...[
+        [2, 3],
+        [0, 4],
+        [1, 1],
+      ].map(([m, n]) => ({ data: new Float64Array(m! * n!), shape: [m!, n!] as const })),
+    );
     expect(workspace.name).toBe(name);
     for (const { data, shape } of workspace.matrices) expect([...data]).toEqual(Array.from({ length: shape[0] * shape[1] }, () => 0));
   });
@@ -50,11 +70,20 @@ describe.each(availableBackends().map((entry) => [entry.name, entry] as const))(
       const b = transposed === "right" ? transpose(plain[1]) : plain[1];
       const product = referenceBackend.multiply(plain[0], plain[1], "none").data;
       const c = randomMatrix(m, n, 3);
-      for (const [alpha, beta] of [[1, 0], [-0.5, 0], [1, 1], [2, -3]] as const) {
+      for (const [alpha, beta] of [
+        [1, 0],
+        [-0.5, 0],
+        [1, 1],
+        [2, -3],
+      ] as const) {
         const workspace = make(a, b, c);
         const [x, y, out] = workspace.matrices as [Matrix, Matrix, Matrix];
         workspace.multiply(x, y, out, { transposed, alpha, beta });
-        close(out, { data: c.data.map((value, i) => beta * value + alpha * product[i]!), shape: c.shape }, `${transposed} ${alpha} ${beta}`);
+        close(
+          out,
+          { data: c.data.map((value, i) => beta * value + alpha * product[i]!), shape: c.shape },
+          `${transposed} ${alpha} ${beta}`,
+        );
         expect(x.data).toEqual(a.data);
         expect(y.data).toEqual(b.data);
       }
@@ -63,7 +92,10 @@ describe.each(availableBackends().map((entry) => [entry.name, entry] as const))(
 
   it("with β = 0 what the output held does not matter", () => {
     for (const n of [1, 6, 40]) {
-      const workspace = make(randomMatrix(n, n, 1), randomMatrix(n, n, 2), { data: new Float64Array(n * n).fill(Number.NaN), shape: [n, n] });
+      const workspace = make(randomMatrix(n, n, 1), randomMatrix(n, n, 2), {
+        data: new Float64Array(n * n).fill(Number.NaN),
+        shape: [n, n],
+      });
       const [a, b, out] = workspace.matrices as [Matrix, Matrix, Matrix];
       workspace.multiply(a, b, out);
       close(out, referenceBackend.multiply(randomMatrix(n, n, 1), randomMatrix(n, n, 2), "none"), `n = ${n}`);
@@ -84,7 +116,10 @@ describe.each(availableBackends().map((entry) => [entry.name, entry] as const))(
   it("maps in place, views of odd length without touching their neighbours", () => {
     for (const n of [0, 1, 2, 7, 16, 1001]) {
       const x = randomMatrix(1, n + 2);
-      for (const [kind, map] of [["exp", mapExp], ["erf", mapErf]] as const) {
+      for (const [kind, map] of [
+        ["exp", mapExp],
+        ["erf", mapErf],
+      ] as const) {
         const workspace = make(x);
         const { data } = workspace.matrices[0]!;
         workspace.map(kind, { data: data.subarray(1, n + 1), shape: [1, n] });

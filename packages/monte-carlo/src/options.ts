@@ -4,8 +4,8 @@ import * as v from "valibot";
 /** Options of the method `monte-carlo`. */
 export interface MonteCarloOptions {
   /**
-   * "hmc": Hamiltonian Monte Carlo, any network. "mala": one adjusted Langevin step per draw. "langevin": the unadjusted dynamics of the papers, with
-   * its discretisation bias. "gibbs": layer by layer, exact conditionals, identity activation only.
+   * "hmc": Hamiltonian Monte Carlo, any network. "mala": one adjusted Langevin step per draw. "langevin": the unadjusted dynamics of the
+   * papers, with its discretisation bias. "gibbs": layer by layer, exact conditionals, identity activation only.
    */
   readonly sampler: "hmc" | "mala" | "langevin" | "gibbs";
   readonly chains: number;
@@ -25,7 +25,11 @@ export interface MonteCarloOptions {
   readonly storedDraws?: number;
 }
 
-const fraction = v.pipe(v.number("a number between 0 and 1"), v.gtValue(0, "a number between 0 and 1"), v.ltValue(1, "a number between 0 and 1"));
+const fraction = v.pipe(
+  v.number("a number between 0 and 1"),
+  v.gtValue(0, "a number between 0 and 1"),
+  v.ltValue(1, "a number between 0 and 1"),
+);
 
 /** Schema of the options, defaults filled in; unknown keys are rejected. */
 export const monteCarloOptions = strictObject({

@@ -16,7 +16,22 @@ describe("conformance", () => {
     registry,
     cases: [
       { problem, testInputs: randomMatrix(3, 3, 3), options: { ...quick, draws: 300 }, tolerance: 0.2 },
-      { problem: { network: { type: "convolutional", inputShape: [1, 3], layers: [{ channels: 3, kernelSize: 2, padding: "circular" }], activation: "relu", biasVariance: 0.1 }, ...data, targets: randomMatrix(5, 2, 4) }, testInputs: randomMatrix(3, 3, 3), options: quick, tolerance: 1 },
+      {
+        problem: {
+          network: {
+            type: "convolutional",
+            inputShape: [1, 3],
+            layers: [{ channels: 3, kernelSize: 2, padding: "circular" }],
+            activation: "relu",
+            biasVariance: 0.1,
+          },
+          ...data,
+          targets: randomMatrix(5, 2, 4),
+        },
+        testInputs: randomMatrix(3, 3, 3),
+        options: quick,
+        tolerance: 1,
+      },
     ],
     refused: { ...problem, temperature: 0 },
   });
@@ -25,7 +40,15 @@ describe("conformance", () => {
 
 describe("options", () => {
   it("have the documented defaults", () => {
-    expect(validate(monteCarlo.options, {}, "options")).toEqual({ sampler: "hmc", chains: 4, draws: 1000, warmup: 500, target: "posterior", readout: "integrated", metric: "unit" });
+    expect(validate(monteCarlo.options, {}, "options")).toEqual({
+      sampler: "hmc",
+      chains: 4,
+      draws: 1000,
+      warmup: 500,
+      target: "posterior",
+      readout: "integrated",
+      metric: "unit",
+    });
   });
   it.each([
     [{ sampler: "nuts" }, /options.sampler: expected one of "hmc", "mala", "langevin", "gibbs", got "nuts"/],
@@ -43,14 +66,22 @@ describe("options", () => {
     await expect(sample(network, { ...data, temperature: 0 })).rejects.toThrow(/T > 0.*use exact or effective-action/);
     await expect(sample(network, data, { sampler: "gibbs" })).rejects.toThrow(/only the identity activation/);
     await expect(sample({ ...network, activation: "sign" }, data, { sampler: "langevin" })).rejects.toThrow(/vanish; use "sampler": "hmc"/);
-    await expect(sample({ widths: [4], activation: "relu" }, data, { sampler: "langevin", warmup: 0, draws: 10 })).rejects.toThrow(/stepSize/);
+    await expect(sample({ widths: [4], activation: "relu" }, data, { sampler: "langevin", warmup: 0, draws: 10 })).rejects.toThrow(
+      /stepSize/,
+    );
   });
 });
 
 describe("a run that did not mix says so", () => {
   it("in warnings, in the diagnostics and in the solver's report", async () => {
     // steps far too small to move
-    const { posterior } = await sample({ widths: [4], activation: "erf" }, data, { sampler: "langevin", stepSize: 1e-6, draws: 100, warmup: 10, chains: 4 });
+    const { posterior } = await sample({ widths: [4], activation: "erf" }, data, {
+      sampler: "langevin",
+      stepSize: 1e-6,
+      draws: 100,
+      warmup: 10,
+      chains: 4,
+    });
     expect(posterior.solver.converged).toBe(false);
     expect(posterior.diagnostics["mixed"]).toBe(false);
     expect(posterior.diagnostics["rHat"]).toBeGreaterThan(1.05);
@@ -58,7 +89,9 @@ describe("a run that did not mix says so", () => {
   });
   it("and a good one has no warnings, but a single chain has", async () => {
     expect((await sample({ widths: [6], activation: "erf" }, data, { draws: 300, warmup: 200 })).posterior.warnings).toEqual([]);
-    expect((await sample({ widths: [6], activation: "erf" }, data, { draws: 300, warmup: 200, chains: 1 })).posterior.warnings.join()).toMatch(/a single chain/);
+    expect(
+      (await sample({ widths: [6], activation: "erf" }, data, { draws: 300, warmup: 200, chains: 1 })).posterior.warnings.join(),
+    ).toMatch(/a single chain/);
   });
 });
 
@@ -87,7 +120,25 @@ describe("numbers that are not", () => {
     expect(posterior.warnings.join()).toMatch(/trajectories diverged/);
   });
   it("defineActivation is what third parties use; its networks sample as well", async () => {
-    const own = createRegistry([activations, fullyConnected, plugin, { name: "third", activations: [defineActivation({ name: "sine", summary: "φ(h) = sin h", odd: true, smooth: true, bounded: true, value: Math.sin, derivative: Math.cos })] }]);
+    const own = createRegistry([
+      activations,
+      fullyConnected,
+      plugin,
+      {
+        name: "third",
+        activations: [
+          defineActivation({
+            name: "sine",
+            summary: "φ(h) = sin h",
+            odd: true,
+            smooth: true,
+            bounded: true,
+            value: Math.sin,
+            derivative: Math.cos,
+          }),
+        ],
+      },
+    ]);
     const problem = createProblem({ network: { type: "fully-connected", widths: [3], activation: "sine" }, ...data }, own);
     const posterior = await monteCarlo.fit(problem, validate(monteCarlo.options, quick, "options"), inlineRun({ registry: own }));
     expect(posterior.train!.mean.data.every(Number.isFinite)).toBe(true);

@@ -10,7 +10,10 @@ export const registry = createRegistry([activations, fullyConnected, convolution
 export const registryWith = (...extra: readonly Plugin[]) => createRegistry([activations, fullyConnected, convolutional, plugin, ...extra]);
 
 /** Standard normals, rows × columns. */
-export const randomMatrix = (rows: number, columns: number, seed: number): Matrix => ({ data: stream(seed).normals(new Float64Array(rows * columns)), shape: [rows, columns] });
+export const randomMatrix = (rows: number, columns: number, seed: number): Matrix => ({
+  data: stream(seed).normals(new Float64Array(rows * columns)),
+  shape: [rows, columns],
+});
 
 /** Inputs whose kernel X Xᵀ/N0 is the given one (the fixtures of linear networks give kernels). */
 export function inputsOfKernel(kernel: readonly (readonly number[])[]): Matrix {
@@ -32,12 +35,22 @@ export function sample(
   options: Record<string, unknown> = {},
   settings: { readonly seed?: number; readonly run?: Run } = {},
 ): Promise<Fitted> {
-  return fit(monteCarlo, { network: { type: "fully-connected", ...network }, ...data }, { registry, options, seed: settings.seed ?? 1, ...(settings.run ? { run: settings.run } : {}) });
+  return fit(
+    monteCarlo,
+    { network: { type: "fully-connected", ...network }, ...data },
+    { registry, options, seed: settings.seed ?? 1, ...(settings.run ? { run: settings.run } : {}) },
+  );
 }
 
 /** Largest |value − expected|/error over all entries. */
-export function worstScore(value: ArrayLike<number>, error: ArrayLike<number>, expected: ArrayLike<number>, expectedError?: ArrayLike<number>): number {
+export function worstScore(
+  value: ArrayLike<number>,
+  error: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  expectedError?: ArrayLike<number>,
+): number {
   let worst = 0;
-  for (let i = 0; i < value.length; i++) worst = Math.max(worst, Math.abs(value[i]! - expected[i]!) / Math.hypot(error[i]!, expectedError?.[i] ?? 0));
+  for (let i = 0; i < value.length; i++)
+    worst = Math.max(worst, Math.abs(value[i]! - expected[i]!) / Math.hypot(error[i]!, expectedError?.[i] ?? 0));
   return worst;
 }

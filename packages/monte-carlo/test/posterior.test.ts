@@ -1,5 +1,14 @@
 import { decodeNpz } from "@finitewidth/core/npz";
-import { columnVector, createProblem, inlineRun, resolveNetwork, resolveNetworkInput, rowRange, validate, type Matrix } from "@finitewidth/core";
+import {
+  columnVector,
+  createProblem,
+  inlineRun,
+  resolveNetwork,
+  resolveNetworkInput,
+  rowRange,
+  validate,
+  type Matrix,
+} from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { flatten, readFixture } from "../../../tools/testing.ts";
 import { stream } from "@finitewidth/random";
@@ -7,14 +16,42 @@ import { conditionReadout, drawsToNpz, monteCarlo } from "../src/index.js";
 import { inputsOfKernel, randomMatrix, registry, sample, worstScore } from "./helpers.js";
 
 interface ScalarFixture {
-  readonly inputs: { readonly K: number[][]; readonly y: number[]; readonly temperature: number; readonly widths: number[]; readonly variances: number[]; readonly Kx: number[][]; readonly Kxx: number[][] };
-  readonly expected: { readonly meanQ: number; readonly predictiveMean: number[]; readonly predictiveCovariance: number[][]; readonly hiddenKernels: number[][][] };
+  readonly inputs: {
+    readonly K: number[][];
+    readonly y: number[];
+    readonly temperature: number;
+    readonly widths: number[];
+    readonly variances: number[];
+    readonly Kx: number[][];
+    readonly Kxx: number[][];
+  };
+  readonly expected: {
+    readonly meanQ: number;
+    readonly predictiveMean: number[];
+    readonly predictiveCovariance: number[][];
+    readonly hiddenKernels: number[][][];
+  };
 }
 interface SamplingFixture {
   readonly cases: readonly {
     readonly case: string;
-    readonly inputs: { readonly X: number[][]; readonly y: number[]; readonly XTest: number[][]; readonly yTest: number[]; readonly activation: string; readonly widths: number[]; readonly temperature: number; readonly weightVariances: number[]; readonly biasVariances: number[] };
-    readonly expected: { readonly monteCarlo: Record<"predictiveMean" | "readoutNorm" | "trainError", { readonly estimate: number | number[]; readonly standardError: number | number[] }> };
+    readonly inputs: {
+      readonly X: number[][];
+      readonly y: number[];
+      readonly XTest: number[][];
+      readonly yTest: number[];
+      readonly activation: string;
+      readonly widths: number[];
+      readonly temperature: number;
+      readonly weightVariances: number[];
+      readonly biasVariances: number[];
+    };
+    readonly expected: {
+      readonly monteCarlo: Record<
+        "predictiveMean" | "readoutNorm" | "trainError",
+        { readonly estimate: number | number[]; readonly standardError: number | number[] }
+      >;
+    };
   }[];
 }
 
@@ -37,22 +74,43 @@ describe("exact posteriors of linear networks (one-dimensional quadrature)", () 
   ])("%s, %j", async (name, options) => {
     const { inputs, expected } = readFixture<ScalarFixture>(`deep-linear/posterior-scalar-${name}`);
     const { train, test } = inputsOf(inputs);
-    const { posterior, predict } = await sample({ widths: inputs.widths, activation: "identity", weightVariance: [1, ...inputs.variances] }, { inputs: train, targets: inputs.y, temperature: inputs.temperature }, options);
+    const { posterior, predict } = await sample(
+      { widths: inputs.widths, activation: "identity", weightVariance: [1, ...inputs.variances] },
+      { inputs: train, targets: inputs.y, temperature: inputs.temperature },
+      options,
+    );
     expect(posterior.warnings).toEqual([]);
     expect(posterior.solver.converged).toBe(true);
     const prediction = await predict(test, { covariance: true });
     expect(worstScore(prediction.mean.data, prediction.standardError!.mean.data, expected.predictiveMean)).toBeLessThan(bound);
-    expect(worstScore(prediction.variance.data, prediction.standardError!.variance.data, expected.predictiveCovariance.map((row, i) => row[i]!))).toBeLessThan(bound);
+    expect(
+      worstScore(
+        prediction.variance.data,
+        prediction.standardError!.variance.data,
+        expected.predictiveCovariance.map((row, i) => row[i]!),
+      ),
+    ).toBeLessThan(bound);
     // off-diagonal of the covariance: the error of a variance of the same size
-    expect(Math.abs(prediction.covariance!.data[1]! - expected.predictiveCovariance[0]![1]!)).toBeLessThan(bound * Math.max(...prediction.standardError!.variance.data));
+    expect(Math.abs(prediction.covariance!.data[1]! - expected.predictiveCovariance[0]![1]!)).toBeLessThan(
+      bound * Math.max(...prediction.standardError!.variance.data),
+    );
     expect(prediction.covariance!.data[0]).toBeCloseTo(prediction.variance.data[0]!, 10);
-    expected.hiddenKernels.forEach((kernel, l) => expect(worstScore(posterior.hiddenKernels![l]!.data, posterior.standardError!.hiddenKernels![l]!.data, flatten(kernel)), `hidden kernel ${l + 1}`).toBeLessThan(bound));
+    expected.hiddenKernels.forEach((kernel, l) =>
+      expect(
+        worstScore(posterior.hiddenKernels![l]!.data, posterior.standardError!.hiddenKernels![l]!.data, flatten(kernel)),
+        `hidden kernel ${l + 1}`,
+      ).toBeLessThan(bound),
+    );
   });
 
   it("the check catches a wrong temperature", async () => {
     const { inputs, expected } = readFixture<ScalarFixture>("deep-linear/posterior-scalar-two-layers");
     const { train, test } = inputsOf(inputs);
-    const { predict } = await sample({ widths: inputs.widths, activation: "identity", weightVariance: [1, ...inputs.variances] }, { inputs: train, targets: inputs.y, temperature: 1.6 * inputs.temperature }, { draws: 800 });
+    const { predict } = await sample(
+      { widths: inputs.widths, activation: "identity", weightVariance: [1, ...inputs.variances] },
+      { inputs: train, targets: inputs.y, temperature: 1.6 * inputs.temperature },
+      { draws: 800 },
+    );
     const { mean, standardError } = await predict(test);
     expect(worstScore(mean.data, standardError!.mean.data, expected.predictiveMean)).toBeGreaterThan(bound);
   });
@@ -61,13 +119,29 @@ describe("exact posteriors of linear networks (one-dimensional quadrature)", () 
 describe("long runs of an independent sampler", () => {
   it.each([0, 1, 2])("effective-action/posterior-sampling, case %d", async (index) => {
     const { inputs, expected } = readFixture<SamplingFixture>("effective-action/posterior-sampling").cases[index]!;
-    const { posterior, predict } = await sample({ widths: inputs.widths, activation: inputs.activation, weightVariance: inputs.weightVariances, biasVariance: inputs.biasVariances }, { inputs: inputs.X, targets: inputs.y, temperature: inputs.temperature }, { draws: 250, warmup: 250 }, { seed: 2 });
+    const { posterior, predict } = await sample(
+      { widths: inputs.widths, activation: inputs.activation, weightVariance: inputs.weightVariances, biasVariance: inputs.biasVariances },
+      { inputs: inputs.X, targets: inputs.y, temperature: inputs.temperature },
+      { draws: 250, warmup: 250 },
+      { seed: 2 },
+    );
     expect(posterior.warnings).toEqual([]);
     const { predictiveMean, readoutNorm } = expected.monteCarlo;
     const prediction = await predict(inputs.XTest);
-    expect(worstScore(prediction.mean.data, prediction.standardError!.mean.data, predictiveMean.estimate as number[], predictiveMean.standardError as number[])).toBeLessThan(bound);
-    const { mean, standardError } = (posterior.diagnostics["traces"] as Record<string, { mean: number; standardError: number }>)["readout norm"]!;
-    expect(Math.abs(mean - (readoutNorm.estimate as number)) / Math.hypot(standardError, readoutNorm.standardError as number)).toBeLessThan(bound);
+    expect(
+      worstScore(
+        prediction.mean.data,
+        prediction.standardError!.mean.data,
+        predictiveMean.estimate as number[],
+        predictiveMean.standardError as number[],
+      ),
+    ).toBeLessThan(bound);
+    const { mean, standardError } = (posterior.diagnostics["traces"] as Record<string, { mean: number; standardError: number }>)[
+      "readout norm"
+    ]!;
+    expect(Math.abs(mean - (readoutNorm.estimate as number)) / Math.hypot(standardError, readoutNorm.standardError as number)).toBeLessThan(
+      bound,
+    );
     // batches of 12 and 13 draws count alike in the one and draws in the other
     if (inputs.widths.length === 1) expect(Math.abs((posterior.orderParameter as number) - mean)).toBeLessThan(standardError);
   });
@@ -83,23 +157,53 @@ describe("every sampler has the same answer", () => {
     { sampler: "mala", draws: 2500, warmup: 400, storedDraws: 500 },
     { sampler: "langevin", stepSize: 0.015, draws: 4000, warmup: 400, storedDraws: 400 },
   ])("%j", async (options) => {
-    const [expected, found] = [await reference, await sample({ widths: [4], activation: "erf", biasVariance: 0.1 }, data, options, { seed: 5 })];
+    const [expected, found] = [
+      await reference,
+      await sample({ widths: [4], activation: "erf", biasVariance: 0.1 }, data, options, { seed: 5 }),
+    ];
     const [a, b] = [await expected.predict(test), await found.predict(test)];
     expect(found.posterior.diagnostics["mixed"]).toBe(true);
     expect(worstScore(b.mean.data, b.standardError!.mean.data, a.mean.data, a.standardError!.mean.data)).toBeLessThan(bound);
-    expect(worstScore(b.variance.data, b.standardError!.variance.data, a.variance.data, a.standardError!.variance.data)).toBeLessThan(bound);
-    expect(worstScore(found.posterior.hiddenKernels![0]!.data, found.posterior.standardError!.hiddenKernels![0]!.data, expected.posterior.hiddenKernels![0]!.data, expected.posterior.standardError!.hiddenKernels![0]!.data)).toBeLessThan(bound);
+    expect(worstScore(b.variance.data, b.standardError!.variance.data, a.variance.data, a.standardError!.variance.data)).toBeLessThan(
+      bound,
+    );
+    expect(
+      worstScore(
+        found.posterior.hiddenKernels![0]!.data,
+        found.posterior.standardError!.hiddenKernels![0]!.data,
+        expected.posterior.hiddenKernels![0]!.data,
+        expected.posterior.standardError!.hiddenKernels![0]!.data,
+      ),
+    ).toBeLessThan(bound);
   });
 
   it("large Langevin steps show their bias, and the result says so", async () => {
-    const [expected, found] = [await reference, await sample({ widths: [4], activation: "erf", biasVariance: 0.1 }, data, { sampler: "langevin", stepSize: 0.2, draws: 2000, warmup: 100, storedDraws: 300 })];
-    const score = worstScore(found.posterior.hiddenKernels![0]!.data, found.posterior.standardError!.hiddenKernels![0]!.data, expected.posterior.hiddenKernels![0]!.data, expected.posterior.standardError!.hiddenKernels![0]!.data);
+    const [expected, found] = [
+      await reference,
+      await sample({ widths: [4], activation: "erf", biasVariance: 0.1 }, data, {
+        sampler: "langevin",
+        stepSize: 0.2,
+        draws: 2000,
+        warmup: 100,
+        storedDraws: 300,
+      }),
+    ];
+    const score = worstScore(
+      found.posterior.hiddenKernels![0]!.data,
+      found.posterior.standardError!.hiddenKernels![0]!.data,
+      expected.posterior.hiddenKernels![0]!.data,
+      expected.posterior.standardError!.hiddenKernels![0]!.data,
+    );
     expect(score).toBeGreaterThan(bound);
     expect(found.posterior.warnings.join()).toMatch(/biased by its step size/);
   });
 
   it("several outputs: the readout norm is the matrix order parameter, symmetric", async () => {
-    const { posterior, predict } = await sample({ widths: [4], activation: "erf" }, { ...data, targets: randomMatrix(6, 2, 3) }, { draws: 400, warmup: 200 });
+    const { posterior, predict } = await sample(
+      { widths: [4], activation: "erf" },
+      { ...data, targets: randomMatrix(6, 2, 3) },
+      { draws: 400, warmup: 200 },
+    );
     const q = posterior.orderParameter as Matrix;
     expect(q.shape).toEqual([2, 2]);
     expect(q.data[1]).toBeCloseTo(q.data[2]!, 12);
@@ -123,11 +227,16 @@ describe("mean-field scaling", () => {
     const meanField = createProblem({ network, inputs, targets, temperature: 0.5, scaling: "mean-field" }, registry);
     const standard = createProblem({ network: { ...network, weightVariance: [1, 0.2] }, inputs, targets, temperature: 0.1 }, registry);
     const options = validate(monteCarlo.options, { draws: 20, warmup: 20, chains: 1 }, "options");
-    const [a, b] = [await monteCarlo.fit(meanField, options, inlineRun({ registry })), await monteCarlo.fit(standard, options, inlineRun({ registry }))];
+    const [a, b] = [
+      await monteCarlo.fit(meanField, options, inlineRun({ registry })),
+      await monteCarlo.fit(standard, options, inlineRun({ registry })),
+    ];
     expect(a.train!.mean).toEqual(b.train!.mean);
     const test = randomMatrix(2, 3, 9);
     const want = { covariance: false };
-    expect((await monteCarlo.predict(a, test, want, inlineRun({ registry }))).mean).toEqual((await monteCarlo.predict(b, test, want, inlineRun({ registry }))).mean);
+    expect((await monteCarlo.predict(a, test, want, inlineRun({ registry }))).mean).toEqual(
+      (await monteCarlo.predict(b, test, want, inlineRun({ registry }))).mean,
+    );
   });
 });
 

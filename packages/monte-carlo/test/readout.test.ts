@@ -41,12 +41,22 @@ describe.each([
     expectClose(found.logLikelihood, expected.logLikelihood, tolerance, "log likelihood");
     const prediction = found.predict(test);
     expectClose(prediction.mean, expected.mean, tolerance, "mean");
-    expectClose(prediction.variance, [0, 1, 2].map((i) => expected.covariance[i * 4]!), tolerance, "variance");
+    expectClose(
+      prediction.variance,
+      [0, 1, 2].map((i) => expected.covariance[i * 4]!),
+      tolerance,
+      "variance",
+    );
     expectClose(found.covariance(test), expected.covariance, tolerance, "covariance");
     const atTraining = dense(phi, bias, y, t, phi);
     const train = found.train();
     expectClose(train.mean, atTraining.mean, tolerance, "train mean");
-    expectClose(train.variance, Array.from({ length: P }, (_, i) => atTraining.covariance[i * (P + 1)]!), tolerance, "train variance");
+    expectClose(
+      train.variance,
+      Array.from({ length: P }, (_, i) => atTraining.covariance[i * (P + 1)]!),
+      tolerance,
+      "train variance",
+    );
   });
 
   it("readout norm is the posterior second moment of the weights", () => {
@@ -58,9 +68,14 @@ describe.each([
     const inverse = solveCholesky(cholesky(M), addDiagonal({ data: new Float64Array(M.data.length), shape: M.shape }, 1));
     const weights = multiply(inverse, multiply(transpose(full), y));
     const n = M.shape[0];
-    for (const [a, b] of [[0, 0], [0, 1], [1, 1]] as const) {
+    for (const [a, b] of [
+      [0, 0],
+      [0, 1],
+      [1, 1],
+    ] as const) {
       let sum = 0;
-      for (let j = 0; j < F; j++) sum += weights.data[j * 2 + a]! * weights.data[j * 2 + b]! + (a === b ? t * inverse.data[j * (n + 1)]! : 0);
+      for (let j = 0; j < F; j++)
+        sum += weights.data[j * 2 + a]! * weights.data[j * 2 + b]! + (a === b ? t * inverse.data[j * (n + 1)]! : 0);
       expectClose(data[a * 2 + b]!, sum / F, { relative: 1e-11 }, `${a}${b}`);
     }
   });
@@ -71,7 +86,8 @@ describe.each([
     const found = readout.cotangent().data.slice();
     const step = 1e-5;
     for (let i = 0; i < phi.data.length; i++) {
-      const at = (sign: number) => readout.logLikelihood({ data: phi.data.map((value, k) => (k === i ? value + sign * step : value)), shape: phi.shape });
+      const at = (sign: number) =>
+        readout.logLikelihood({ data: phi.data.map((value, k) => (k === i ? value + sign * step : value)), shape: phi.shape });
       expectClose(found[i]!, (at(1) - at(-1)) / (2 * step), { relative: 1e-6, absolute: 1e-6 });
     }
   });
@@ -92,7 +108,12 @@ describe.each([
 describe("log densities", () => {
   const network = resolveNetworkInput({ type: "fully-connected", widths: [4, 3], activation: "erf", biasVariance: 0.2 }, registry);
   const { priorModel, activation } = resolveNetwork(registry, network);
-  const problem: SamplingProblem = { network: priorModel.realise(network, activation, randomMatrix(5, 3, 4), 2), targets: randomMatrix(5, 2, 5), temperature: 0.1, readoutBias: Math.sqrt(0.2) };
+  const problem: SamplingProblem = {
+    network: priorModel.realise(network, activation, randomMatrix(5, 3, 4), 2),
+    targets: randomMatrix(5, 2, 5),
+    temperature: 0.1,
+    readoutBias: Math.sqrt(0.2),
+  };
   it.each([
     ["collapsed", collapsedDensity(problem)],
     ["full", fullDensity(problem)],
@@ -103,13 +124,20 @@ describe("log densities", () => {
     density.evaluate(theta, gradient);
     const step = 1e-5;
     for (let i = 0; i < density.dimension; i++) {
-      const at = (sign: number) => density.evaluate(theta.map((value, k) => (k === i ? value + sign * step : value)), scratch);
+      const at = (sign: number) =>
+        density.evaluate(
+          theta.map((value, k) => (k === i ? value + sign * step : value)),
+          scratch,
+        );
       expectClose(gradient[i]!, (at(1) - at(-1)) / (2 * step), { relative: 1e-6, absolute: 1e-6 }, `θ[${i}]`);
     }
   });
 
   it("weights that overflow give NaN, which samplers reject", () => {
-    const density = collapsedDensity({ ...problem, network: priorModel.realise({ ...network, activation: "quadratic" }, registry.activation("quadratic"), randomMatrix(5, 3, 4), 2) });
+    const density = collapsedDensity({
+      ...problem,
+      network: priorModel.realise({ ...network, activation: "quadratic" }, registry.activation("quadratic"), randomMatrix(5, 3, 4), 2),
+    });
     expect(density.evaluate(new Float64Array(density.dimension).fill(1e120), new Float64Array(density.dimension))).toBeNaN();
     expect(problem.network.parameters).toBeGreaterThan(0);
   });

@@ -10,14 +10,24 @@ interface DensityFixture {
 
 describe("gamma functions", () => {
   it("known values", () => {
-    expectClose([logGamma(0.5), logGamma(1), logGamma(10.5), logGamma(1e5)], [0.5 * Math.log(Math.PI), 0, 13.940625219403763, 1051287.7089736569], { relative: 4e-16, absolute: 4e-15 });
-    expectClose([digamma(1), digamma(0.25), digamma(30)], [-0.5772156649015329, -4.227453533376266, 3.384438132685524], { relative: 4e-15 });
+    expectClose(
+      [logGamma(0.5), logGamma(1), logGamma(10.5), logGamma(1e5)],
+      [0.5 * Math.log(Math.PI), 0, 13.940625219403763, 1051287.7089736569],
+      { relative: 4e-16, absolute: 4e-15 },
+    );
+    expectClose([digamma(1), digamma(0.25), digamma(30)], [-0.5772156649015329, -4.227453533376266, 3.384438132685524], {
+      relative: 4e-15,
+    });
     expectClose([trigamma(1), trigamma(0.5), trigamma(40)], [Math.PI ** 2 / 6, Math.PI ** 2 / 2, 0.02531510384129103], { relative: 1e-14 });
     expect(logGamma(0)).toBeNaN();
   });
 
   it("complex log gamma: reflection on the imaginary direction, |Γ(1/2 + iy)|² = π/cosh(πy)", () => {
-    for (const y of [0, 0.3, 2, 11, 40]) expectClose(2 * complexLogGamma(0.5, y)[0], Math.log(2 * Math.PI) - Math.PI * y - Math.log1p(Math.exp(-2 * Math.PI * y)), { relative: 1e-14, absolute: 1e-14 });
+    for (const y of [0, 0.3, 2, 11, 40])
+      expectClose(2 * complexLogGamma(0.5, y)[0], Math.log(2 * Math.PI) - Math.PI * y - Math.log1p(Math.exp(-2 * Math.PI * y)), {
+        relative: 1e-14,
+        absolute: 1e-14,
+      });
   });
 });
 
@@ -28,12 +38,22 @@ describe("density of the log of a product of Gamma variables", () => {
       const shapes = widths.map((n) => n / 2);
       const rates = widths.map((n, l) => n / (2 * variances[l]!));
       const values = u.map((at) => logDensityLogGammaProduct(at, shapes, rates));
-      expectClose(values, expected.logDensity[k]!, { relative: tolerance.absolutePlusRelative, absolute: tolerance.absolutePlusRelative }, `case ${k}`);
+      expectClose(
+        values,
+        expected.logDensity[k]!,
+        { relative: tolerance.absolutePlusRelative, absolute: tolerance.absolutePlusRelative },
+        `case ${k}`,
+      );
     }
   });
 
   it("integrates to 1 and is invariant under permutations of the factors", () => {
-    for (const widths of [[1, 1], [3, 8, 200], [1, 50, 2, 7], [1e5, 1e5]]) {
+    for (const widths of [
+      [1, 1],
+      [3, 8, 200],
+      [1, 50, 2, 7],
+      [1e5, 1e5],
+    ]) {
       const shapes = widths.map((n) => n / 2);
       const sd = Math.sqrt(shapes.reduce((sum, a) => sum + trigamma(a), 0));
       const mean = shapes.reduce((sum, a) => sum + digamma(a) - Math.log(a), 0);
@@ -42,7 +62,11 @@ describe("density of the log of a product of Gamma variables", () => {
       for (let k = -160; k <= 40; k++) mass += h * Math.exp(logDensityLogGammaProduct(mean + k * h, shapes, shapes));
       expectClose(mass, 1, { absolute: 1e-10 }, `widths ${widths}`);
       const at = mean - 3 * sd;
-      expectClose(logDensityLogGammaProduct(at, [...shapes].reverse(), [...shapes].reverse()), logDensityLogGammaProduct(at, shapes, shapes), { absolute: 1e-12 });
+      expectClose(
+        logDensityLogGammaProduct(at, [...shapes].reverse(), [...shapes].reverse()),
+        logDensityLogGammaProduct(at, shapes, shapes),
+        { absolute: 1e-12 },
+      );
     }
   });
 

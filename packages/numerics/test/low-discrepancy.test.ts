@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { directionNumbers, normalPoints, primitivePolynomials, sobolPoints } from "../src/low-discrepancy/index.js";
 
 /** Entries of column d. */
-const column = (m: { data: Float64Array; shape: readonly number[] }, d: number): number[] => Array.from({ length: m.shape[0]! }, (_, i) => m.data[i * m.shape[1]! + d]!);
+const column = (m: { data: Float64Array; shape: readonly number[] }, d: number): number[] =>
+  Array.from({ length: m.shape[0]! }, (_, i) => m.data[i * m.shape[1]! + d]!);
 
 describe("primitive polynomials over GF(2)", () => {
   it("counts φ(2ˢ − 1)/s of them at every degree", () => {
@@ -12,7 +13,21 @@ describe("primitive polynomials over GF(2)", () => {
   });
 
   it("lists Joe and Kuo's first ones", () => {
-    expect(primitivePolynomials(13).map(({ degree, inner }) => [degree, inner])).toEqual([[1, 0], [2, 1], [3, 1], [3, 2], [4, 1], [4, 4], [5, 2], [5, 4], [5, 7], [5, 11], [5, 13], [5, 14], [6, 1]]);
+    expect(primitivePolynomials(13).map(({ degree, inner }) => [degree, inner])).toEqual([
+      [1, 0],
+      [2, 1],
+      [3, 1],
+      [3, 2],
+      [4, 1],
+      [4, 4],
+      [5, 2],
+      [5, 4],
+      [5, 7],
+      [5, 11],
+      [5, 13],
+      [5, 14],
+      [6, 1],
+    ]);
   });
 });
 
@@ -30,14 +45,18 @@ describe("Sobol points", () => {
   it("keeps the first two dimensions a (0, m, 2)-net under scrambling", () => {
     const points = sobolPoints({ dimensions: 2, log2Count: 8, seed: 3 });
     const [x, y] = [column(points, 0), column(points, 1)];
-    for (let k = 0; k <= 8; k++) expect(new Set(x.map((value, i) => `${Math.floor(value * 2 ** k)},${Math.floor(y[i]! * 2 ** (8 - k))}`)).size).toBe(256);
+    for (let k = 0; k <= 8; k++)
+      expect(new Set(x.map((value, i) => `${Math.floor(value * 2 ** k)},${Math.floor(y[i]! * 2 ** (8 - k))}`)).size).toBe(256);
   });
 
   it("has bounded defects in the projections beyond the table: no pair of neighbours fills less than 1/16 of its boxes", () => {
     const points = sobolPoints({ dimensions: 120, log2Count: 10 });
     for (let d = 22; d < 119; d++) {
       const [x, y] = [column(points, d), column(points, d + 1)];
-      expect(new Set(x.map((value, i) => 32 * Math.floor(value * 32) + Math.floor(y[i]! * 32))).size, `dimensions ${d}, ${d + 1}`).toBeGreaterThanOrEqual(64);
+      expect(
+        new Set(x.map((value, i) => 32 * Math.floor(value * 32) + Math.floor(y[i]! * 32))).size,
+        `dimensions ${d}, ${d + 1}`,
+      ).toBeGreaterThanOrEqual(64);
     }
   });
 

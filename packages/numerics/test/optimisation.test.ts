@@ -14,7 +14,10 @@ const rosenbrock: Objective = (x) => {
   return { value, gradient };
 };
 /** Σ (e^x − x − c log e^x) with a domain: +∞ beyond x = 3. */
-const walled: Objective = (x) => ({ value: x.some((v) => v > 3) ? Infinity : x.reduce((sum, v) => sum + Math.exp(v) - 2 * v, 0), gradient: x.map((v) => Math.exp(v) - 2) });
+const walled: Objective = (x) => ({
+  value: x.some((v) => v > 3) ? Infinity : x.reduce((sum, v) => sum + Math.exp(v) - 2 * v, 0),
+  gradient: x.map((v) => Math.exp(v) - 2),
+});
 
 describe.each([
   ["minimiseLbfgs", minimiseLbfgs],

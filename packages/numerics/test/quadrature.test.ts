@@ -44,8 +44,18 @@ describe("Gauss rules", () => {
   it("Hermite polynomials are orthonormal", () => {
     const rule = gaussHermite(40);
     const rows = Array.from(rule.nodes, (x) => hermitePolynomials(20, x, new Float64Array(21)));
-    for (const [m, n] of [[0, 0], [3, 5], [7, 7], [20, 20], [12, 20]] as const) {
-      expectClose(rows.reduce((sum, row, i) => sum + rule.weights[i]! * row[m]! * row[n]!, 0), m === n ? 1 : 0, { absolute: 1e-12 });
+    for (const [m, n] of [
+      [0, 0],
+      [3, 5],
+      [7, 7],
+      [20, 20],
+      [12, 20],
+    ] as const) {
+      expectClose(
+        rows.reduce((sum, row, i) => sum + rule.weights[i]! * row[m]! * row[n]!, 0),
+        m === n ? 1 : 0,
+        { absolute: 1e-12 },
+      );
     }
   });
 });
@@ -53,10 +63,23 @@ describe("Gauss rules", () => {
 describe("tanhSinh", () => {
   it("integrates endpoint singularities with the separate complement", () => {
     const { nodes, complements, weights } = tanhSinh(81, 4);
-    const total = (f: (t: number, tau: number) => number): number => nodes.reduce((sum, t, i) => sum + weights[i]! * f(t, complements[i]!), 0);
-    expectClose(total((_, tau) => 1 / Math.sqrt(tau)), 2, { absolute: 1e-13 });
-    expectClose(total((t) => Math.log(t)), -1, { absolute: 1e-13 });
-    expectClose(total((t, tau) => t + tau), 1, { absolute: 1e-14 });
+    const total = (f: (t: number, tau: number) => number): number =>
+      nodes.reduce((sum, t, i) => sum + weights[i]! * f(t, complements[i]!), 0);
+    expectClose(
+      total((_, tau) => 1 / Math.sqrt(tau)),
+      2,
+      { absolute: 1e-13 },
+    );
+    expectClose(
+      total((t) => Math.log(t)),
+      -1,
+      { absolute: 1e-13 },
+    );
+    expectClose(
+      total((t, tau) => t + tau),
+      1,
+      { absolute: 1e-14 },
+    );
   });
 });
 
@@ -71,11 +94,16 @@ describe("trapezoid", () => {
   });
   it("says when it did not converge, and never evaluates twice", () => {
     const seen = new Set<number>();
-    const result = trapezoid((x) => {
-      expect(seen.has(x)).toBe(false);
-      seen.add(x);
-      return Math.sqrt(x);
-    }, 0, 1, { maximumHalvings: 4 });
+    const result = trapezoid(
+      (x) => {
+        expect(seen.has(x)).toBe(false);
+        seen.add(x);
+        return Math.sqrt(x);
+      },
+      0,
+      1,
+      { maximumHalvings: 4 },
+    );
     expect(result.converged).toBe(false);
     expect(result.evaluations).toBe(seen.size);
     expect(Math.abs(result.value - 2 / 3)).toBeLessThan(result.error);

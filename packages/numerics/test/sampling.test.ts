@@ -1,6 +1,21 @@
 import { describe, expect, test } from "vitest";
 import { stream } from "@finitewidth/random";
-import { coordinateOf, diagnoseChains, diagnoseDraws, ellipticalSliceChain, factorMetric, hamiltonianChain, langevinChain, logMeanExp, logSumExp, sampleChains, systematicResample, type HamiltonianOptions, type LogDensity, type Start } from "../src/index.js";
+import {
+  coordinateOf,
+  diagnoseChains,
+  diagnoseDraws,
+  ellipticalSliceChain,
+  factorMetric,
+  hamiltonianChain,
+  langevinChain,
+  logMeanExp,
+  logSumExp,
+  sampleChains,
+  systematicResample,
+  type HamiltonianOptions,
+  type LogDensity,
+  type Start,
+} from "../src/index.js";
 import { expectClose } from "../../../tools/testing.ts";
 
 /** N(mean, diag(sd) R diag(sd)) in two dimensions, correlation r. */
@@ -21,7 +36,14 @@ const streams = (seed: number, n = 4) => Array.from({ length: n }, (_, i) => str
 const base: HamiltonianOptions = { draws: 1000, warmup: 400 };
 
 /** z-scores of means and variances of both coordinates and of their product. */
-function scores(target: LogDensity, options: HamiltonianOptions, mean: readonly [number, number], sd: readonly [number, number], r: number, seed: number): number[] {
+function scores(
+  target: LogDensity,
+  options: HamiltonianOptions,
+  mean: readonly [number, number],
+  sd: readonly [number, number],
+  r: number,
+  seed: number,
+): number[] {
   const draws = sampleChains(target, options, fromNormal, streams(seed));
   const diagnostics = diagnoseDraws(draws, 2);
   const [a, b] = [coordinateOf(draws, 2, 0), coordinateOf(draws, 2, 1)];
@@ -87,7 +109,12 @@ describe("Hamiltonian chains", () => {
 
   test("a starting metric whitens a badly scaled target", () => {
     const target = binormal([0, 0], [100, 0.01], 0);
-    const draws = sampleChains(target, { draws: 500, warmup: 60, adapt: "none", metric: factorMetric(Float64Array.of(100, 0, 0, 0.01)) }, (random, out) => void out.set([100 * random.normal(), 0.01 * random.normal()]), streams(25));
+    const draws = sampleChains(
+      target,
+      { draws: 500, warmup: 60, adapt: "none", metric: factorMetric(Float64Array.of(100, 0, 0, 0.01)) },
+      (random, out) => void out.set([100 * random.normal(), 0.01 * random.normal()]),
+      streams(25),
+    );
     expect(Math.min(...diagnoseDraws(draws, 2).map((d) => d.bulkEss))).toBeGreaterThan(800);
   });
 
@@ -99,7 +126,12 @@ describe("Hamiltonian chains", () => {
         return Math.log(x[0]!) - 0.5 * x[0]! ** 2; // NaN for x < 0
       },
     };
-    const draws = sampleChains(target, { draws: 2000, warmup: 0, stepSize: 1.2, steps: 1 }, (_random, out) => void out.fill(1), streams(26));
+    const draws = sampleChains(
+      target,
+      { draws: 2000, warmup: 0, stepSize: 1.2, steps: 1 },
+      (_random, out) => void out.fill(1),
+      streams(26),
+    );
     expect(draws.reports.reduce((sum, report) => sum + report.divergences, 0)).toBeGreaterThan(0);
     expect(draws.positions.every((kept) => kept.every((value) => value > 0))).toBe(true);
     const square = diagnoseChains(coordinateOf(draws, 1, 0).map((chain) => chain.map((value) => value * value)));
@@ -128,7 +160,13 @@ describe("Hamiltonian chains", () => {
 
   test("warm-up and draws come in order", () => {
     const chain = hamiltonianChain(binormal([0, 0], [1, 1], 0), { draws: 3, warmup: 2 }, fromNormal, stream(1));
-    expect([...chain].map(({ iteration, warmup }) => [iteration, warmup])).toEqual([[0, true], [1, true], [2, false], [3, false], [4, false]]);
+    expect([...chain].map(({ iteration, warmup }) => [iteration, warmup])).toEqual([
+      [0, true],
+      [1, true],
+      [2, false],
+      [3, false],
+      [4, false],
+    ]);
   });
 });
 
@@ -144,7 +182,8 @@ describe("unadjusted Langevin", () => {
     for (const stepSize of [0.2, 0.6]) {
       const chains = streams(31).map((random) => {
         const kept: number[] = [];
-        for (const state of langevinChain(target, { draws: 20_000, warmup: 100, stepSize }, fromNormal, random)) if (!state.warmup) kept.push(state.position[0]!);
+        for (const state of langevinChain(target, { draws: 20_000, warmup: 100, stepSize }, fromNormal, random))
+          if (!state.warmup) kept.push(state.position[0]!);
         return Float64Array.from(kept);
       });
       const found = diagnoseChains(chains);
@@ -153,7 +192,14 @@ describe("unadjusted Langevin", () => {
     }
   });
   test("too large a step is an error, not a number", () => {
-    expect(() => [...langevinChain({ dimension: 1, evaluate: (x, g) => ((g[0] = -(x[0]! ** 3)), -0.25 * x[0]! ** 4) }, { draws: 1000, warmup: 0, stepSize: 5 }, fromNormal, stream(1))]).toThrow(/ran away/);
+    expect(() => [
+      ...langevinChain(
+        { dimension: 1, evaluate: (x, g) => ((g[0] = -(x[0]! ** 3)), -0.25 * x[0]! ** 4) },
+        { draws: 1000, warmup: 0, stepSize: 5 },
+        fromNormal,
+        stream(1),
+      ),
+    ]).toThrow(/ran away/);
     expect(() => [...langevinChain(target, { draws: 1, warmup: 0, stepSize: 0 }, fromNormal, stream(1))]).toThrow(/stepSize/);
   });
 });
@@ -164,7 +210,8 @@ describe("elliptical slice sampling", () => {
     const target = { dimension: 2, evaluate: (x: Float64Array) => -2 * (x[0]! - 1) ** 2 + (x[1]! > 0 ? Math.log(3) : 0) };
     const chains = streams(41).map((random) => {
       const kept: number[][] = [];
-      for (const state of ellipticalSliceChain(target, { draws: 1500, warmup: 50, blocks }, fromNormal, random)) if (!state.warmup) kept.push([...state.position]);
+      for (const state of ellipticalSliceChain(target, { draws: 1500, warmup: 50, blocks }, fromNormal, random))
+        if (!state.warmup) kept.push([...state.position]);
       return kept;
     });
     const [a, b] = [0, 1].map((i) => diagnoseChains(chains.map((kept) => Float64Array.from(kept, (x) => x[i]!))));
@@ -173,9 +220,12 @@ describe("elliptical slice sampling", () => {
     expect(Math.abs(b!.mean - 0.5 * Math.sqrt(2 / Math.PI)) / b!.standardError.mean).toBeLessThan(4.5);
   });
   test("a likelihood that is not a number at the start is refused, and elsewhere avoided", () => {
-    expect(() => [...ellipticalSliceChain({ dimension: 1, evaluate: () => Number.NaN }, { draws: 1, warmup: 0 }, fromNormal, stream(1))]).toThrow(/cannot start/);
+    expect(() => [
+      ...ellipticalSliceChain({ dimension: 1, evaluate: () => Number.NaN }, { draws: 1, warmup: 0 }, fromNormal, stream(1)),
+    ]).toThrow(/cannot start/);
     const half = { dimension: 1, evaluate: (x: Float64Array) => (x[0]! > 0 ? 0 : Number.NaN) };
-    for (const state of ellipticalSliceChain(half, { draws: 100, warmup: 0 }, (_random, out) => void out.fill(1), stream(2))) expect(state.position[0]).toBeGreaterThan(0);
+    for (const state of ellipticalSliceChain(half, { draws: 100, warmup: 0 }, (_random, out) => void out.fill(1), stream(2)))
+      expect(state.position[0]).toBeGreaterThan(0);
   });
 });
 

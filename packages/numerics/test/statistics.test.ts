@@ -1,17 +1,40 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { stream } from "@finitewidth/random";
-import { addToMoments, bulkEss, diagnoseChains, emptyMoments, fitPareto, meanEss, meanStandardError, mergeMoments, momentStandardError, momentVariance, paretoSmoothedWeights, rHat, tailEss, varianceStandardError } from "../src/index.js";
+import {
+  addToMoments,
+  bulkEss,
+  diagnoseChains,
+  emptyMoments,
+  fitPareto,
+  meanEss,
+  meanStandardError,
+  mergeMoments,
+  momentStandardError,
+  momentVariance,
+  paretoSmoothedWeights,
+  rHat,
+  tailEss,
+  varianceStandardError,
+} from "../src/index.js";
 import { expectClose } from "../../../tools/testing.ts";
 
-const golden = <T>(name: string): Record<string, T> => JSON.parse(readFileSync(new URL(`goldens/${name}.json`, import.meta.url), "utf8")) as Record<string, T>;
+const golden = <T>(name: string): Record<string, T> =>
+  JSON.parse(readFileSync(new URL(`goldens/${name}.json`, import.meta.url), "utf8")) as Record<string, T>;
 
 describe("chain diagnostics against the R package posterior", () => {
   const cases = golden<{ chains: number[][]; expected: Record<string, number> }>("chain-diagnostics");
   test.each(Object.keys(cases))("%s", (name) => {
     const { chains: rows, expected } = cases[name]!;
     const chains = rows.map((row) => Float64Array.from(row));
-    const actual = { rHat: rHat(chains), bulkEss: bulkEss(chains), tailEss: tailEss(chains), meanEss: meanEss(chains), meanStandardError: meanStandardError(chains), varianceStandardError: varianceStandardError(chains) };
+    const actual = {
+      rHat: rHat(chains),
+      bulkEss: bulkEss(chains),
+      tailEss: tailEss(chains),
+      meanEss: meanEss(chains),
+      meanStandardError: meanStandardError(chains),
+      varianceStandardError: varianceStandardError(chains),
+    };
     for (const [key, value] of Object.entries(actual)) expectClose(value, expected[key]!, { relative: 1e-10 }, key);
     const all = diagnoseChains(chains);
     expect(all.rHat).toBe(actual.rHat);

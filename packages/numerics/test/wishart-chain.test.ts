@@ -3,10 +3,29 @@ import { gram, innerProduct } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { biasCovariance, chainAdjoint, chainFactors, chainLayout, mixingMoments, outputDesign, outputDesignAdjoint, pullBackMixing, pushForwardMixing, sampleBartlett, sampleChainFactors, siteCovariance, siteCovarianceAdjoint, stackFeatures, stackSiteKernels } from "../src/index.js";
+import {
+  biasCovariance,
+  chainAdjoint,
+  chainFactors,
+  chainLayout,
+  mixingMoments,
+  outputDesign,
+  outputDesignAdjoint,
+  pullBackMixing,
+  pushForwardMixing,
+  sampleBartlett,
+  sampleChainFactors,
+  siteCovariance,
+  siteCovarianceAdjoint,
+  stackFeatures,
+  stackSiteKernels,
+} from "../src/index.js";
 
 const random = stream(11);
-const draw = (rows: number, columns: number): Matrix => ({ data: random.normals(new Float64Array(rows * columns)), shape: [rows, columns] });
+const draw = (rows: number, columns: number): Matrix => ({
+  data: random.normals(new Float64Array(rows * columns)),
+  shape: [rows, columns],
+});
 const symmetric = (n: number): Matrix => gram(draw(n, n + 1));
 
 /** Two layers over sites, the upper one read through two overlapping taps, with a bias in the upper layer and the readout. */
@@ -31,7 +50,9 @@ describe("Wishart chains over sites", () => {
     const expectedMean = Float64Array.of(...exact.mean.data, ...exact.biasMean.data);
     for (let k = 0; k < n; k++) {
       const mixing = sampleChainFactors(layout, random).map(({ f }) => gram(f));
-      const v = Float64Array.of(...mixing[0]!.data, ...biasCovariance(chain, outputs, mixing).data).map((value, i) => value - expectedMean[i]!);
+      const v = Float64Array.of(...mixing[0]!.data, ...biasCovariance(chain, outputs, mixing).data).map(
+        (value, i) => value - expectedMean[i]!,
+      );
       for (let i = 0; i < size; i++) {
         sum[i]! += v[i]! / n;
         for (let j = 0; j < size; j++) {
@@ -59,14 +80,27 @@ describe("Wishart chains over sites", () => {
       expect(layout.layers[0]!.reduced).toBe(true);
       const z = layout.layers.map(({ size, layer }) => sampleBartlett(size, layer.width, random));
       const weights = layout.layers.map(({ rows }) => symmetric(rows));
-      const loss = (at: readonly Matrix[]): number => chainFactors(layout, at).reduce((total, { f }, l) => total + innerProduct(gram(f), weights[l]!), 0);
+      const loss = (at: readonly Matrix[]): number =>
+        chainFactors(layout, at).reduce((total, { f }, l) => total + innerProduct(gram(f), weights[l]!), 0);
       const gradients = chainAdjoint(layout, chainFactors(layout, z), weights);
       z.forEach((matrix, l) => {
         const [rows, columns] = matrix.shape;
         for (let i = 0; i < rows; i++) {
           for (let j = 0; j <= Math.min(i, columns - 1); j++) {
-            const at = (step: number): number => loss(z.map((other, k) => (k === l ? { data: other.data.map((value, e) => (e === i * columns + j ? value + step : value)), shape: other.shape } : other)));
-            expectClose([gradients[l]!.data[i * columns + j]!], [(at(1e-5) - at(-1e-5)) / 2e-5], { relative: 1e-6, absolute: 1e-7 }, `layer ${l + 1}, (${i}, ${j})`);
+            const at = (step: number): number =>
+              loss(
+                z.map((other, k) =>
+                  k === l
+                    ? { data: other.data.map((value, e) => (e === i * columns + j ? value + step : value)), shape: other.shape }
+                    : other,
+                ),
+              );
+            expectClose(
+              [gradients[l]!.data[i * columns + j]!],
+              [(at(1e-5) - at(-1e-5)) / 2e-5],
+              { relative: 1e-6, absolute: 1e-7 },
+              `layer ${l + 1}, (${i}, ${j})`,
+            );
           }
         }
       });
@@ -77,7 +111,10 @@ describe("Wishart chains over sites", () => {
     const layer = chain.layers[0]!;
     for (const outputs of [1, 3]) {
       const [above, below] = [symmetric(2 * outputs), symmetric(3 * outputs)];
-      expect(innerProduct(pullBackMixing(layer, outputs, above), below)).toBeCloseTo(innerProduct(above, pushForwardMixing(layer, outputs, below)), 9);
+      expect(innerProduct(pullBackMixing(layer, outputs, above), below)).toBeCloseTo(
+        innerProduct(above, pushForwardMixing(layer, outputs, below)),
+        9,
+      );
     }
   });
 
@@ -86,11 +123,15 @@ describe("Wishart chains over sites", () => {
     const features = Array.from({ length: sites }, () => draw(points, 5));
     const stacked = stackFeatures(features);
     const kernels = stackSiteKernels(
-      features.flatMap((a) => features.map((b): Matrix => {
-        const out = zeros(points, points);
-        for (let mu = 0; mu < points; mu++) for (let nu = 0; nu < points; nu++) for (let f = 0; f < 5; f++) out.data[mu * points + nu]! += a.data[mu * 5 + f]! * b.data[nu * 5 + f]!;
-        return out;
-      })),
+      features.flatMap((a) =>
+        features.map((b): Matrix => {
+          const out = zeros(points, points);
+          for (let mu = 0; mu < points; mu++)
+            for (let nu = 0; nu < points; nu++)
+              for (let f = 0; f < 5; f++) out.data[mu * points + nu]! += a.data[mu * 5 + f]! * b.data[nu * 5 + f]!;
+          return out;
+        }),
+      ),
       sites,
     );
     const factor = draw(outputs * sites, 4);
@@ -103,6 +144,9 @@ describe("Wishart chains over sites", () => {
     expectClose(siteCovarianceAdjoint(stacked, outputs, h), gradient, { relative: 1e-10, absolute: 1e-11 });
     expect(innerProduct(gradient, mixing)).toBeCloseTo(innerProduct(h, covariance), 8);
     const design = draw(outputs * points, 20);
-    expect(innerProduct(outputDesignAdjoint(stacked, 4, design), factor)).toBeCloseTo(innerProduct(design, outputDesign(stacked, factor)), 9);
+    expect(innerProduct(outputDesignAdjoint(stacked, 4, design), factor)).toBeCloseTo(
+      innerProduct(design, outputDesign(stacked, factor)),
+      9,
+    );
   });
 });

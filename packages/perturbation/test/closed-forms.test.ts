@@ -29,25 +29,47 @@ const padded = (a: Matrix, n: number): Matrix => {
   for (let i = 0; i < P; i++) out.data.set(a.data.subarray(i * P, (i + 1) * P), i * n);
   return out;
 };
-const contraction = (chain: KernelChain) => (l: number, b: Matrix): Matrix => contractVertex(chain, l, b);
+const contraction =
+  (chain: KernelChain) =>
+  (l: number, b: Matrix): Matrix =>
+    contractVertex(chain, l, b);
 const sum = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value + b.data[i]!), shape: a.shape });
 
 describe("linear networks", () => {
   it("deep-linear", () => {
     interface DeepLinear {
-      readonly inputs: { trainInputs: number[][]; targets: number[][]; testInputs: number[][]; temperature: number; widths: number[]; weightVariances: number[] };
+      readonly inputs: {
+        trainInputs: number[][];
+        targets: number[][];
+        testInputs: number[][];
+        temperature: number;
+        widths: number[];
+        weightVariances: number[];
+      };
       readonly expected: { hiddenKernels: number[][][]; mean1: number[][]; covariance1: number[][][][]; logEvidenceCorrection: number };
       readonly tolerance: { relative: number; absolute: number };
     }
     const { inputs, expected, tolerance } = readFixture<DeepLinear>("perturbative/deep-linear");
     const P = inputs.trainInputs.length;
     const [w1, ...w] = inputs.weightVariances;
-    const chain = fullyConnectedChain({ activation: activation("linear"), widths: inputs.widths, weightVariance: w, biasVariance: w.map(() => 0) }, firstKernel([...inputs.trainInputs, ...inputs.testInputs], w1!, 0));
+    const chain = fullyConnectedChain(
+      { activation: activation("linear"), widths: inputs.widths, weightVariance: w, biasVariance: w.map(() => 0) },
+      firstKernel([...inputs.trainInputs, ...inputs.testInputs], w1!, 0),
+    );
     const n = chain.output.shape[0];
     const pieces = gaussianPieces(block(chain.output, 0, P, 0, P), matrixFromRows(inputs.targets), inputs.temperature);
     const shifts = forwardBackward(chain, padded(pieces.gradient, n), contraction(chain));
-    expected.hiddenKernels.forEach((kernel, l) => expectClose(block(sum(chain.layers[l]!.secondMoment, atWidths(shifts.hidden[l]!, inputs.widths)), 0, P, 0, P), kernel, tolerance, `kernel ${l}`));
-    const pairings = linearPairings(chain).flatMap((list, k) => list.map(({ weight, covariance }) => ({ weight: weight / inputs.widths[k]!, covariance })));
+    expected.hiddenKernels.forEach((kernel, l) =>
+      expectClose(
+        block(sum(chain.layers[l]!.secondMoment, atWidths(shifts.hidden[l]!, inputs.widths)), 0, P, 0, P),
+        kernel,
+        tolerance,
+        `kernel ${l}`,
+      ),
+    );
+    const pairings = linearPairings(chain).flatMap((list, k) =>
+      list.map(({ weight, covariance }) => ({ weight: weight / inputs.widths[k]!, covariance })),
+    );
     const fluctuation = pairingFluctuation(pairings, n, pieces);
     const rows = residualRows(multiply(block(chain.output, P, n, 0, P), pieces.inverse));
     const prediction = correctPrediction(rows, zeros(n, n), projectFluctuation(fluctuation, rows, pieces, true), pieces);
@@ -55,32 +77,79 @@ describe("linear networks", () => {
     expectClose(prediction.covariance!, expected.covariance1, tolerance, "covariance1");
     const diagonal = correctPrediction(rows, zeros(n, n), projectFluctuation(fluctuation, rows, pieces, false), pieces);
     expectClose(diagonal.variance, prediction.variance, { relative: 1e-12 }, "variance");
-    expectClose(evidenceCorrection(zeros(P, P), block(fluctuation.x, 0, P, 0, P), block(fluctuation.z, 0, P, 0, P), pieces), expected.logEvidenceCorrection, tolerance, "evidence");
+    expectClose(
+      evidenceCorrection(zeros(P, P), block(fluctuation.x, 0, P, 0, P), block(fluctuation.z, 0, P, 0, P), pieces),
+      expected.logEvidenceCorrection,
+      tolerance,
+      "evidence",
+    );
   });
 
   it("skip-linear", () => {
     interface Skip {
-      readonly inputs: { inputGram: number[][]; targets: number[][]; temperature: number; skipVariances: number[][]; widths: number[]; identityResidual: { layers: number; width: number; identityVariance: number; weightVariance: number; firstLayerVariance: number } };
-      readonly expected: { meanFactors: number[]; covarianceFactors: number[][]; posteriorHiddenKernels: number[][][]; identityResidual: { meanFactors: number[]; covarianceFactors: number[] } };
+      readonly inputs: {
+        inputGram: number[][];
+        targets: number[][];
+        temperature: number;
+        skipVariances: number[][];
+        widths: number[];
+        identityResidual: { layers: number; width: number; identityVariance: number; weightVariance: number; firstLayerVariance: number };
+      };
+      readonly expected: {
+        meanFactors: number[];
+        covarianceFactors: number[][];
+        posteriorHiddenKernels: number[][][];
+        identityResidual: { meanFactors: number[]; covarianceFactors: number[] };
+      };
       readonly tolerance: { relative: number; absolute: number };
     }
     const { inputs, expected, tolerance } = readFixture<Skip>("perturbative/skip-linear");
-    const posterior = skipPosterior(matrixFromRows(inputs.inputGram), matrixFromRows(inputs.targets), inputs.temperature, inputs.skipVariances, inputs.widths);
+    const posterior = skipPosterior(
+      matrixFromRows(inputs.inputGram),
+      matrixFromRows(inputs.targets),
+      inputs.temperature,
+      inputs.skipVariances,
+      inputs.widths,
+    );
     expectClose(posterior.mean, expected.meanFactors, tolerance);
     expectClose(posterior.covariance, expected.covarianceFactors, tolerance);
     posterior.hiddenKernels.forEach((kernel, l) => expectClose(kernel, expected.posteriorHiddenKernels[l]!, tolerance, `kernel ${l}`));
     const residual = identityResidualCoefficients(inputs.identityResidual);
     expectClose(residual.mean, expected.identityResidual.meanFactors, tolerance);
     expectClose(residual.covariance, expected.identityResidual.covarianceFactors, tolerance);
-    expect(() => skipPosterior(matrixFromRows(inputs.inputGram), matrixFromRows(inputs.targets), inputs.temperature, inputs.skipVariances, [50, 0, 40])).toThrow(/widths\[1\]/);
+    expect(() =>
+      skipPosterior(
+        matrixFromRows(inputs.inputGram),
+        matrixFromRows(inputs.targets),
+        inputs.temperature,
+        inputs.skipVariances,
+        [50, 0, 40],
+      ),
+    ).toThrow(/widths\[1\]/);
   });
 });
 
 describe("convolutions", () => {
   it.each(["conv-linear-gap", "conv-linear-vectorized", "conv-relu-one-layer"])("%s", (name) => {
     interface Conv {
-      readonly inputs: { inputs: number[][][]; targets: number[][]; temperature: number; activation: string; channels: number[]; grid: number[]; offsets: number[][]; offsetWeights: number[]; weightVariances: number[]; readout: string };
-      readonly expected: { leadingHiddenKernels: number[][][]; dataShifts: number[][][]; outputKernel: number[][]; outputKernelDataShift: number[][] };
+      readonly inputs: {
+        inputs: number[][][];
+        targets: number[][];
+        temperature: number;
+        activation: string;
+        channels: number[];
+        grid: number[];
+        offsets: number[][];
+        offsetWeights: number[];
+        weightVariances: number[];
+        readout: string;
+      };
+      readonly expected: {
+        leadingHiddenKernels: number[][][];
+        dataShifts: number[][][];
+        outputKernel: number[][];
+        outputKernelDataShift: number[][];
+      };
       readonly tolerance: { relative: number; absolute: number };
     }
     const { inputs, expected, tolerance } = readFixture<Conv>(`perturbative/${name}`);
@@ -108,8 +177,15 @@ describe("convolutions", () => {
     const x = atWidths(shifts.preactivation.at(-1)!, inputs.channels);
     expectClose(x, expected.outputKernelDataShift, tolerance, "output shift");
     if (phi.name === "identity") {
-      const pairings = linearPairings(chain).flatMap((list, k) => list.map(({ weight, covariance }) => ({ weight: weight / inputs.channels[k]!, covariance })));
-      expectClose(pairingFluctuation(pairings, chain.output.shape[0], pieces).x, x, { relative: 1e-9, absolute: 1e-14 }, "X of the pairings");
+      const pairings = linearPairings(chain).flatMap((list, k) =>
+        list.map(({ weight, covariance }) => ({ weight: weight / inputs.channels[k]!, covariance })),
+      );
+      expectClose(
+        pairingFluctuation(pairings, chain.output.shape[0], pieces).x,
+        x,
+        { relative: 1e-9, absolute: 1e-14 },
+        "X of the pairings",
+      );
     }
   });
 
@@ -124,9 +200,24 @@ describe("convolutions", () => {
       readout: readoutWeights("flatten", 2),
     };
     const gram = siteGram(matrixFromRows([[1, 2]]), 1);
-    expect(() => convolutionChain({ ...chain, filters: [{ offsets: [[0], [1]], weights: [0.5, 0.6] }] }, gram)).toThrow(/filters\[0\]\.weights: expected weights that sum to 1/);
-    expect(() => convolutionChain({ ...chain, filters: [{ offsets: [[0], [1]], weights: [1.5, -0.5] }] }, gram)).toThrow(/filters\[0\]\.weights/);
-    expect(() => convolutionChain({ ...chain, readout: matrixFromRows([[0.5, 0.2], [0.1, 0.5]]) }, gram)).toThrow(/readout/);
+    expect(() => convolutionChain({ ...chain, filters: [{ offsets: [[0], [1]], weights: [0.5, 0.6] }] }, gram)).toThrow(
+      /filters\[0\]\.weights: expected weights that sum to 1/,
+    );
+    expect(() => convolutionChain({ ...chain, filters: [{ offsets: [[0], [1]], weights: [1.5, -0.5] }] }, gram)).toThrow(
+      /filters\[0\]\.weights/,
+    );
+    expect(() =>
+      convolutionChain(
+        {
+          ...chain,
+          readout: matrixFromRows([
+            [0.5, 0.2],
+            [0.1, 0.5],
+          ]),
+        },
+        gram,
+      ),
+    ).toThrow(/readout/);
     expect(() => convolutionChain({ ...chain, channels: [0] }, gram)).toThrow(/channels\[0\]/);
   });
 });

@@ -7,11 +7,31 @@ import { conditionalFactor, sampleActivations } from "../src/sampled/joint-sampl
 import { contractVertex, fullyConnectedChain } from "../src/index.js";
 import { activation, firstKernel, registry } from "./networks.js";
 
-const inputs = [[1, 0.2, -0.5, 0.3], [-0.4, 1.1, 0.6, -0.2], [0.8, -0.3, 0.2, 0.9], [0.1, 0.7, -0.8, 0.5]];
-const targets = [[1, -0.3], [-0.7, 0.8], [0.4, 0.5], [0.2, -0.6]];
-const test = [[0.1, 0.9, -0.7, 0.4], [1.2, -0.6, 0.3, -0.5]];
-const network = { type: "fully-connected", widths: [40, 60], activation: "erf", weightVariance: [1.3, 1.7, 1.5], biasVariance: [0.1, 0.05, 0.05] };
-const fitWith = (options: Record<string, unknown>, changes: Record<string, unknown> = {}): Promise<Fitted> => fit(perturbative, { network: { ...network, ...changes }, inputs, targets, temperature: 0.1 }, { registry, options });
+const inputs = [
+  [1, 0.2, -0.5, 0.3],
+  [-0.4, 1.1, 0.6, -0.2],
+  [0.8, -0.3, 0.2, 0.9],
+  [0.1, 0.7, -0.8, 0.5],
+];
+const targets = [
+  [1, -0.3],
+  [-0.7, 0.8],
+  [0.4, 0.5],
+  [0.2, -0.6],
+];
+const test = [
+  [0.1, 0.9, -0.7, 0.4],
+  [1.2, -0.6, 0.3, -0.5],
+];
+const network = {
+  type: "fully-connected",
+  widths: [40, 60],
+  activation: "erf",
+  weightVariance: [1.3, 1.7, 1.5],
+  biasVariance: [0.1, 0.05, 0.05],
+};
+const fitWith = (options: Record<string, unknown>, changes: Record<string, unknown> = {}): Promise<Fitted> =>
+  fit(perturbative, { network: { ...network, ...changes }, inputs, targets, temperature: 0.1 }, { registry, options });
 
 /** Standard errors come from 16 batches: 6 of them are exceeded with probability 2e-5 (Student t with 15 degrees of freedom). */
 const z = 6;
@@ -20,7 +40,9 @@ const z = 6;
 async function expectAgreement(sampled: Fitted, exact: Fitted, covariance = false): Promise<void> {
   const [s, e] = [sampled.posterior, exact.posterior];
   expectWithinStandardErrors(s.logEvidence!, e.logEvidence!, s.standardError!.logEvidence!, z, "log evidence");
-  s.hiddenKernels!.forEach((kernel, l) => expectWithinStandardErrors(kernel, e.hiddenKernels![l]!, s.standardError!.hiddenKernels![l]!, z, `hidden kernel ${l + 1}`));
+  s.hiddenKernels!.forEach((kernel, l) =>
+    expectWithinStandardErrors(kernel, e.hiddenKernels![l]!, s.standardError!.hiddenKernels![l]!, z, `hidden kernel ${l + 1}`),
+  );
   expectWithinStandardErrors(s.train!.mean, e.train!.mean, s.train!.standardError!.mean, z, "train mean");
   expectWithinStandardErrors(s.train!.variance, e.train!.variance, s.train!.standardError!.variance, z, "train variance");
   const [p, q] = await Promise.all([sampled.predict(test, { covariance }), exact.predict(test, { covariance })]);
@@ -37,7 +59,9 @@ describe("engines agree", () => {
   });
 
   it("sampled and closed form for linear units", async () => {
-    const [sampled, closed, exact] = await Promise.all(["sampled", "auto", "exact"].map((engine) => fitWith({ engine }, { activation: "identity" })));
+    const [sampled, closed, exact] = await Promise.all(
+      ["sampled", "auto", "exact"].map((engine) => fitWith({ engine }, { activation: "identity" })),
+    );
     expect(closed!.posterior.diagnostics["engine"]).toBe("closed-form");
     await expectAgreement(sampled!, closed!);
     expectClose(exact!.posterior.logEvidence!, closed!.posterior.logEvidence!, { relative: 1e-12 });
@@ -56,7 +80,12 @@ describe("engines agree", () => {
   it("the sampled contraction converges to the vertex", () => {
     const kernel = firstKernel(inputs, 1.3, 0.1);
     const chain = fullyConnectedChain({ activation: activation("relu"), widths: [1], weightVariance: [1], biasVariance: [0] }, kernel);
-    const b = matrixFromRows([[0.3, 0.1, -0.2, 0], [0.1, -0.5, 0.4, 0.2], [-0.2, 0.4, 0.6, 0.1], [0, 0.2, 0.1, -0.4]]);
+    const b = matrixFromRows([
+      [0.3, 0.1, -0.2, 0],
+      [0.1, -0.5, 0.4, 0.2],
+      [-0.2, 0.4, 0.6, 0.1],
+      [0, 0.2, 0.1, -0.4],
+    ]);
     const phi = sampleActivations(chain.activation, conditionalFactor(kernel, 4, 1, false), 14, 1, 0);
     const [sampled, exact] = [sampledContraction(phi, b), contractVertex(chain, 0, b)];
     const scale = Math.max(...exact.data.map(Math.abs));
@@ -64,7 +93,11 @@ describe("engines agree", () => {
   });
 
   it("refuses what does not fit, with the bytes", () => {
-    const kernel = firstKernel(Array.from({ length: 220 }, (_, i) => [Math.sin(i), Math.cos(i)]), 1, 0);
+    const kernel = firstKernel(
+      Array.from({ length: 220 }, (_, i) => [Math.sin(i), Math.cos(i)]),
+      1,
+      0,
+    );
     expect(() => vertexOnPairs(activation("erf"), kernel, kernel)).toThrow(/needs 1 × \d+ bytes/);
   });
 });
@@ -90,13 +123,19 @@ describe("other architectures", () => {
     ["relu", "exact", 1],
   ])("convolution of %s units: %s against drawn networks", async (name, engine, layers) => {
     const problem = conv(name, layers);
-    const [analytic, drawn] = await Promise.all([fit(perturbative, problem, { registry }), fit(perturbative, problem, { registry, options: { engine: "networks", samples: 512 } })]);
+    const [analytic, drawn] = await Promise.all([
+      fit(perturbative, problem, { registry }),
+      fit(perturbative, problem, { registry, options: { engine: "networks", samples: 512 } }),
+    ]);
     expect(analytic.posterior.diagnostics["engine"]).toBe(engine);
     await expectAgreement(drawn, analytic);
   });
 
   it("convolution: exact and sampled engines agree on one nonlinear layer", async () => {
-    const [sampled, exact] = await Promise.all([fit(perturbative, conv("erf", 1), { registry, options: { engine: "sampled" } }), fit(perturbative, conv("erf", 1), { registry, options: { engine: "exact" } })]);
+    const [sampled, exact] = await Promise.all([
+      fit(perturbative, conv("erf", 1), { registry, options: { engine: "sampled" } }),
+      fit(perturbative, conv("erf", 1), { registry, options: { engine: "exact" } }),
+    ]);
     await expectAgreement(sampled, exact);
   });
 
@@ -104,7 +143,9 @@ describe("other architectures", () => {
     const deep = await fit(perturbative, conv("relu", 2), { registry, options: { samples: 128 } });
     expect(deep.posterior.diagnostics["engine"]).toBe("networks");
     await expect(fit(perturbative, conv("relu", 2), { registry, options: { engine: "exact" } })).rejects.toThrow(/four sites/);
-    await expect(fit(perturbative, conv("identity", 1, "zero"), { registry, options: { engine: "sampled" } })).rejects.toThrow(/circular padding/);
+    await expect(fit(perturbative, conv("identity", 1, "zero"), { registry, options: { engine: "sampled" } })).rejects.toThrow(
+      /circular padding/,
+    );
   });
 
   it("any observable of any prior model: hidden kernels again", async () => {

@@ -3,14 +3,48 @@ import { theoryChecks } from "@finitewidth/core/conformance";
 import { symmetricEigenvalues } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { atWidths, fullyConnectedChain, perturbative, pairFlow, pointFlow, vertexFlow, vertexOnPairs, type PerturbativeOptions } from "../src/index.js";
+import {
+  atWidths,
+  fullyConnectedChain,
+  perturbative,
+  pairFlow,
+  pointFlow,
+  vertexFlow,
+  vertexOnPairs,
+  type PerturbativeOptions,
+} from "../src/index.js";
 import { activation, firstKernel, registry } from "./networks.js";
 
-const inputs = [[1, 0.2, -0.5, 0.3], [-0.4, 1.1, 0.6, -0.2], [0.8, -0.3, 0.2, 0.9]];
-const targets = [[1, -0.3], [-0.7, 0.8], [0.4, 0.5]];
-const network = { type: "fully-connected", widths: [80, 60], activation: "erf", weightVariance: [1.3, 1.7, 1.5], biasVariance: [0.1, 0.05, 0.05] };
-const fitTo = (changes: { targets?: number[][]; inputs?: number[][]; temperature?: number; network?: Record<string, unknown> } = {}): Promise<Fitted> =>
-  fit(perturbative, { network: { ...network, ...changes.network }, inputs: changes.inputs ?? inputs, targets: changes.targets ?? targets, temperature: changes.temperature ?? 0.2 }, { registry });
+const inputs = [
+  [1, 0.2, -0.5, 0.3],
+  [-0.4, 1.1, 0.6, -0.2],
+  [0.8, -0.3, 0.2, 0.9],
+];
+const targets = [
+  [1, -0.3],
+  [-0.7, 0.8],
+  [0.4, 0.5],
+];
+const network = {
+  type: "fully-connected",
+  widths: [80, 60],
+  activation: "erf",
+  weightVariance: [1.3, 1.7, 1.5],
+  biasVariance: [0.1, 0.05, 0.05],
+};
+const fitTo = (
+  changes: { targets?: number[][]; inputs?: number[][]; temperature?: number; network?: Record<string, unknown> } = {},
+): Promise<Fitted> =>
+  fit(
+    perturbative,
+    {
+      network: { ...network, ...changes.network },
+      inputs: changes.inputs ?? inputs,
+      targets: changes.targets ?? targets,
+      temperature: changes.temperature ?? 0.2,
+    },
+    { registry },
+  );
 const evidence = (fitted: Fitted): number => (fitted.posterior.diagnostics["logEvidence"] as { correction: number }).correction;
 const infinitely = { widths: [80e9, 60e9] };
 
@@ -22,9 +56,18 @@ describe("exact consequences of the expansion", () => {
     const leading = await fitTo({ network: { ...net, ...infinitely } });
     const atTest = await base.predict(inputs, { covariance: true });
     const step = 1e-3;
-    const shifted = async (i: number, j: number, sign: number): Promise<number> => evidence(await fitTo({ network: net, targets: targets.map((row, r) => row.map((value, c) => (r === i && c === j ? value + sign * step : value))) }));
+    const shifted = async (i: number, j: number, sign: number): Promise<number> =>
+      evidence(
+        await fitTo({
+          network: net,
+          targets: targets.map((row, r) => row.map((value, c) => (r === i && c === j ? value + sign * step : value))),
+        }),
+      );
     const e0 = evidence(base);
-    for (const [i, j] of [[0, 0], [2, 1]] as const) {
+    for (const [i, j] of [
+      [0, 0],
+      [2, 1],
+    ] as const) {
       const [up, down] = [await shifted(i, j, 1), await shifted(i, j, -1)];
       const at = i * 2 + j;
       const mean1 = base.posterior.train!.mean.data[at]! - leading.posterior.train!.mean.data[at]!;
@@ -34,7 +77,12 @@ describe("exact consequences of the expansion", () => {
       expectClose(variance1, (temperature ** 2 * (up - 2 * e0 + down)) / step ** 2, { relative: 1e-4, absolute: 1e-7 }, "cov1");
     }
     expectClose(atTest.mean, base.posterior.train!.mean, { relative: 1e-8, absolute: 1e-10 }, "training points as test points");
-    expectClose(atTest.variance, base.posterior.train!.variance, { relative: 1e-8, absolute: 1e-10 }, "training variances as test variances");
+    expectClose(
+      atTest.variance,
+      base.posterior.train!.variance,
+      { relative: 1e-8, absolute: 1e-10 },
+      "training variances as test variances",
+    );
   });
 
   it("corrections are additive in 1/N_l", async () => {
@@ -47,14 +95,19 @@ describe("exact consequences of the expansion", () => {
     const rotate = ([a, b]: readonly number[]): number[] => [c * a! - s * b!, s * a! + c * b!];
     const [base, rotated] = await Promise.all([fitTo(), fitTo({ targets: targets.map(rotate) })]);
     expectClose(rotated.posterior.logEvidence!, base.posterior.logEvidence!, { relative: 1e-12 });
-    rotated.posterior.hiddenKernels!.forEach((kernel, l) => expectClose(kernel, base.posterior.hiddenKernels![l]!, { relative: 1e-11, absolute: 1e-13 }));
+    rotated.posterior.hiddenKernels!.forEach((kernel, l) =>
+      expectClose(kernel, base.posterior.hiddenKernels![l]!, { relative: 1e-11, absolute: 1e-13 }),
+    );
     const test = [[0.1, 0.9, -0.7, 0.4]];
     expectClose((await rotated.predict(test)).mean, rotate(Array.from((await base.predict(test)).mean.data)), { relative: 1e-10 });
   });
 
   it("permuting points permutes the answers, duplicates give equal rows", async () => {
     const order = [2, 0, 1];
-    const [base, permuted] = await Promise.all([fitTo(), fitTo({ inputs: order.map((i) => inputs[i]!), targets: order.map((i) => targets[i]!) })]);
+    const [base, permuted] = await Promise.all([
+      fitTo(),
+      fitTo({ inputs: order.map((i) => inputs[i]!), targets: order.map((i) => targets[i]!) }),
+    ]);
     expectClose(permuted.posterior.logEvidence!, base.posterior.logEvidence!, { relative: 1e-12 });
     const doubled = await fitTo({ inputs: [...inputs, inputs[0]!], targets: [...targets, [0.9, -0.1]], network: { activation: "relu" } });
     const kernel = doubled.posterior.hiddenKernels![1]!.data;
@@ -67,17 +120,34 @@ describe("exact consequences of the expansion", () => {
     const cold = await fitTo({ temperature: 0 });
     const atTraining = await cold.predict(inputs);
     expectClose(atTraining.mean, targets, { absolute: 1e-9 });
-    expectClose(atTraining.variance, targets.map((row) => row.map(() => 0)), { absolute: 1e-9 });
-    const shift = (fitted: Fitted): number => Math.abs(((fitted.posterior.diagnostics["preactivationKernels"] as { dataShift: number[][] }[])[2]!.dataShift[0]![0]!));
+    expectClose(
+      atTraining.variance,
+      targets.map((row) => row.map(() => 0)),
+      { absolute: 1e-9 },
+    );
+    const shift = (fitted: Fitted): number =>
+      Math.abs((fitted.posterior.diagnostics["preactivationKernels"] as { dataShift: number[][] }[])[2]!.dataShift[0]![0]!);
     const [hot, hotter] = await Promise.all([fitTo({ temperature: 1e4 }), fitTo({ temperature: 1e5 })]);
     expect(shift(hot) / shift(hotter)).toBeCloseTo(10, 2);
   });
 
   it("ReLU without biases is homogeneous: K → cK gives δ → cδ, Σ → c²Σ", () => {
-    const flow = (scale: number) => vertexFlow({ activation: activation("relu"), widths: [70, 50], weightVariance: [2, 1.8], biasVariance: [0, 0] }, firstKernel(inputs, scale, 0));
+    const flow = (scale: number) =>
+      vertexFlow(
+        { activation: activation("relu"), widths: [70, 50], weightVariance: [2, 1.8], biasVariance: [0, 0] },
+        firstKernel(inputs, scale, 0),
+      );
     const [one, three] = [flow(1), flow(3)];
-    expectClose(three.meanShifts[2]!, one.meanShifts[2]!.data.map((value) => 3 * value), { relative: 1e-9, absolute: 1e-13 });
-    expectClose(three.covariances[1]!, one.covariances[1]!.data.map((value) => 9 * value), { relative: 1e-9 });
+    expectClose(
+      three.meanShifts[2]!,
+      one.meanShifts[2]!.data.map((value) => 3 * value),
+      { relative: 1e-9, absolute: 1e-13 },
+    );
+    expectClose(
+      three.covariances[1]!,
+      one.covariances[1]!.data.map((value) => 9 * value),
+      { relative: 1e-9 },
+    );
   });
 
   it.each(["erf", "relu", "sign", "quadratic", "tanh"])("C is symmetric and positive semidefinite, and two inputs close, %s", (name) => {
@@ -106,26 +176,47 @@ describe("exact consequences of the expansion", () => {
     const first = firstKernel(inputs, 1.3, 0.1);
     const chain = { activation: activation("erf"), weightVariance: [1.7, 1.5], biasVariance: [0, 0.1] };
     const { coefficients } = vertexFlow({ ...chain, widths: [10, 20] }, first);
-    expectClose(atWidths(coefficients.covariances[1]!, [70, 30]), vertexFlow({ ...chain, widths: [70, 30] }, first).covariances[1]!, { relative: 1e-12 });
+    expectClose(atWidths(coefficients.covariances[1]!, [70, 30]), vertexFlow({ ...chain, widths: [70, 30] }, first).covariances[1]!, {
+      relative: 1e-12,
+    });
   });
 });
 
 describe("prior questions", () => {
   const ask = (changes: Record<string, unknown>, question: { inputs?: number[][]; evaluateAt?: number[][][]; outputs?: number } = {}) => {
-    const problem = createProblem({ network: { ...network, ...changes }, inputs: question.inputs ?? inputs, targets: (question.inputs ?? inputs).map(() => [0]), temperature: 1 }, registry);
+    const problem = createProblem(
+      {
+        network: { ...network, ...changes },
+        inputs: question.inputs ?? inputs,
+        targets: (question.inputs ?? inputs).map(() => [0]),
+        temperature: 1,
+      },
+      registry,
+    );
     return perturbative.prior!(
-      { network: problem.network, inputs: problem.inputs, outputs: question.outputs ?? 1, evaluateAt: (question.evaluateAt ?? []).map((f) => matrixFromRows(f)), samples: 1 },
+      {
+        network: problem.network,
+        inputs: problem.inputs,
+        outputs: question.outputs ?? 1,
+        evaluateAt: (question.evaluateAt ?? []).map((f) => matrixFromRows(f)),
+        samples: 1,
+      },
       validate(perturbative.options, {}) as PerturbativeOptions,
       inlineRun({ registry }),
     );
   };
 
   it("agrees with the flow, and the log density of one input with its closed form", async () => {
-    const flow = vertexFlow({ activation: activation("erf"), widths: [80, 60], weightVariance: [1.7, 1.5], biasVariance: [0.05, 0.05] }, firstKernel(inputs, 1.3, 0.1));
+    const flow = vertexFlow(
+      { activation: activation("erf"), widths: [80, 60], weightVariance: [1.7, 1.5], biasVariance: [0.05, 0.05] },
+      firstKernel(inputs, 1.3, 0.1),
+    );
     const result = await ask({});
     expectClose(result.kernelMeanShift!, flow.meanShifts[2]!, { relative: 1e-12 });
     expect(result.kernelCovariance!.data[0]).toBeCloseTo(flow.covariances[1]!.data[0]!, 12);
-    expectClose(result.excessKurtosis!.subarray(0, 1), [(3 * flow.covariances[1]!.data[0]!) / flow.kernels[2]!.data[0]! ** 2], { relative: 1e-10 });
+    expectClose(result.excessKurtosis!.subarray(0, 1), [(3 * flow.covariances[1]!.data[0]!) / flow.kernels[2]!.data[0]! ** 2], {
+      relative: 1e-10,
+    });
     expectClose(result.fourthCumulant!.data.subarray(0, 1), [3 * flow.covariances[1]!.data[0]!], { relative: 1e-10 });
     const [k, v, d] = [flow.kernels[2]!.data[0]!, flow.covariances[1]!.data[0]!, flow.meanShifts[2]!.data[0]!];
     const single = await ask({}, { inputs: inputs.slice(0, 1), evaluateAt: [[[0.4, -0.9]]], outputs: 2 });
@@ -144,7 +235,10 @@ describe("prior questions", () => {
   it("warns instead of a log of a negative density, and leaves out densities of singular kernels", async () => {
     const tail = await ask({ activation: "identity", widths: [2, 2] }, { inputs: inputs.slice(0, 1), evaluateAt: [[[2.2]], [[0.1]]] });
     expect(tail.logDensity!.every(Number.isFinite)).toBe(true);
-    const negative = await ask({ activation: "relu", widths: [1, 1], weightVariance: [1, 2, 2], biasVariance: 0 }, { inputs: inputs.slice(0, 1), evaluateAt: [[[1.2]]] });
+    const negative = await ask(
+      { activation: "relu", widths: [1, 1], weightVariance: [1, 2, 2], biasVariance: 0 },
+      { inputs: inputs.slice(0, 1), evaluateAt: [[[1.2]]] },
+    );
     expect(negative.logDensity!.every(Number.isFinite)).toBe(true);
     expect(negative.warnings.join()).toMatch(/negative/);
     const singular = await ask({}, { inputs: [inputs[0]!, inputs[0]!], evaluateAt: [[[1], [1]]] });
@@ -155,7 +249,11 @@ describe("prior questions", () => {
 
 describe("conformance", () => {
   const problem = { network, inputs, targets, temperature: 0.2 };
-  const testInputs = matrixFromRows([[0.1, 0.9, -0.7, 0.4], [1.2, -0.6, 0.3, -0.5], [0.3, 0.3, 0.3, 0.3]]);
+  const testInputs = matrixFromRows([
+    [0.1, 0.9, -0.7, 0.4],
+    [1.2, -0.6, 0.3, -0.5],
+    [0.3, 0.3, 0.3, 0.3],
+  ]);
   const checks = theoryChecks(perturbative as never, {
     registry,
     cases: [

@@ -20,14 +20,21 @@ const fitFixture = (inputs: Omit<Inputs, "testInputs">, options: Record<string, 
   fit(
     perturbative,
     {
-      network: { type: "fully-connected", widths: inputs.widths, activation: activationName(inputs.activation), weightVariance: inputs.weightVariances, biasVariance: inputs.biasVariances },
+      network: {
+        type: "fully-connected",
+        widths: inputs.widths,
+        activation: activationName(inputs.activation),
+        weightVariance: inputs.weightVariances,
+        biasVariance: inputs.biasVariances,
+      },
       inputs: inputs.trainInputs,
       targets: inputs.targets,
       temperature: inputs.temperature,
     },
     { registry, options },
   );
-const diagnostic = (fitted: Fitted, key: string) => fitted.posterior.diagnostics[key] as never as Record<string, never> & readonly Record<string, never>[];
+const diagnostic = (fitted: Fitted, key: string) =>
+  fitted.posterior.diagnostics[key] as never as Record<string, never> & readonly Record<string, never>[];
 /** Leading P × P block of nested rows. */
 const corner = (rows: readonly (readonly number[])[], P: number): number[][] => rows.slice(0, P).map((row) => row.slice(0, P));
 
@@ -54,14 +61,16 @@ describe("posterior fixtures", () => {
     const P = inputs.trainInputs.length;
     for (const key of ["hiddenKernels", "preactivationKernels"] as const) {
       expected[key].forEach((kernel, l) => {
-        for (const part of ["leading", "priorShift", "dataShift"] as const) expectClose(diagnostic(fitted, key)[l]![part]!, corner(kernel[part], P), tolerance, `${key} ${l} ${part}`);
+        for (const part of ["leading", "priorShift", "dataShift"] as const)
+          expectClose(diagnostic(fitted, key)[l]![part]!, corner(kernel[part], P), tolerance, `${key} ${l} ${part}`);
       });
     }
     const evidence = diagnostic(fitted, "logEvidence");
     expectClose(evidence["leading"]!, expected.logEvidence.leading, tolerance, "leading evidence");
     expectClose(evidence["correction"]!, expected.logEvidence.correction, tolerance, "evidence correction");
     expectClose(evidence["coefficientsOfInverseWidths"]!, expected.logEvidence.coefficientsOfInverseWidths, tolerance, "coefficients");
-    for (const [key, value] of Object.entries(expected.diagnostics)) expectClose(fitted.posterior.diagnostics[key] as number, value, tolerance, key);
+    for (const [key, value] of Object.entries(expected.diagnostics))
+      expectClose(fitted.posterior.diagnostics[key] as number, value, tolerance, key);
     const { mean0, mean1, covariance0, covariance1 } = expected.predictive;
     const joint = await fitted.predict(inputs.testInputs, { covariance: true });
     const sum = (a: number[], b: number[]): number[] => a.map((value, i) => value + b[i]!);
@@ -83,7 +92,10 @@ describe("posterior fixtures", () => {
     const widths = inputs.widthRatios.map((ratio) => ratio * 1000);
     const wide = widths.map((width) => width * 1e9);
     const [narrow, infinite] = await Promise.all([fitFixture({ ...inputs, widths }), fitFixture({ ...inputs, widths: wide })]);
-    const [a, b] = await Promise.all([narrow.predict(inputs.testInputs, { covariance: true }), infinite.predict(inputs.testInputs, { covariance: true })]);
+    const [a, b] = await Promise.all([
+      narrow.predict(inputs.testInputs, { covariance: true }),
+      infinite.predict(inputs.testInputs, { covariance: true }),
+    ]);
     const coefficient = (x: Matrix, y: Matrix): number[] => Array.from(x.data, (value, i) => 1000 * (value - y.data[i]!));
     const check = (value: number | number[], key: keyof Fixture["expected"]["coefficient"]): void => {
       const { estimate, standardError } = expected.coefficient[key];
@@ -104,7 +116,14 @@ describe("posterior fixtures", () => {
   it("deep-linear: kernels, evidence, predictions through the theory", async () => {
     interface Fixture {
       readonly inputs: Inputs;
-      readonly expected: { hiddenKernels: number[][][]; mean0: number[][]; mean1: number[][]; covariance0: number[][][][]; covariance1: number[][][][]; logEvidenceCorrection: number };
+      readonly expected: {
+        hiddenKernels: number[][][];
+        mean0: number[][];
+        mean1: number[][];
+        covariance0: number[][][][];
+        covariance1: number[][][][];
+        logEvidenceCorrection: number;
+      };
       readonly tolerance: Tolerance;
     }
     const { inputs, expected, tolerance } = readFixture<Fixture>("perturbative/deep-linear");
@@ -112,14 +131,34 @@ describe("posterior fixtures", () => {
     fitted.posterior.hiddenKernels!.forEach((kernel, l) => expectClose(kernel, expected.hiddenKernels[l]!, tolerance, `kernel ${l}`));
     expectClose(diagnostic(fitted, "logEvidence")["correction"]!, expected.logEvidenceCorrection, tolerance);
     const prediction = await fitted.predict(inputs.testInputs, { covariance: true });
-    expectClose(prediction.mean, flatten(expected.mean0).map((value, i) => value + flatten(expected.mean1)[i]!), tolerance, "mean");
-    expectClose(prediction.covariance!, flatten(expected.covariance0).map((value, i) => value + flatten(expected.covariance1)[i]!), tolerance, "covariance");
+    expectClose(
+      prediction.mean,
+      flatten(expected.mean0).map((value, i) => value + flatten(expected.mean1)[i]!),
+      tolerance,
+      "mean",
+    );
+    expectClose(
+      prediction.covariance!,
+      flatten(expected.covariance0).map((value, i) => value + flatten(expected.covariance1)[i]!),
+      tolerance,
+      "covariance",
+    );
   });
 
   it("deep-linear-exact-single-output: first order, and a residual that falls as 1/N²", async () => {
     interface Fixture {
       readonly inputs: Inputs & { hiddenLayers: number };
-      readonly expected: { perWidth: { width: number; logEvidence: number; mean: number[]; covariance: number[][]; firstOrderLogEvidence: number; firstOrderMean: number[]; firstOrderCovariance: number[][] }[] };
+      readonly expected: {
+        perWidth: {
+          width: number;
+          logEvidence: number;
+          mean: number[];
+          covariance: number[][];
+          firstOrderLogEvidence: number;
+          firstOrderMean: number[];
+          firstOrderCovariance: number[][];
+        }[];
+      };
       readonly tolerance: Tolerance;
     }
     const { inputs, expected, tolerance } = readFixture<Fixture>("perturbative/deep-linear-exact-single-output");
@@ -131,7 +170,10 @@ describe("posterior fixtures", () => {
       expectClose(fitted.posterior.logEvidence!, exact.firstOrderLogEvidence, tolerance, "evidence");
       expectClose(mean, exact.firstOrderMean, tolerance, "mean");
       expectClose(covariance!, exact.firstOrderCovariance, tolerance, "covariance");
-      const residual = Math.abs(fitted.posterior.logEvidence! - exact.logEvidence) + mean.data.reduce((sum, value, i) => sum + Math.abs(value - exact.mean[i]!), 0) + covariance!.data.reduce((sum, value, i) => sum + Math.abs(value - flatten(exact.covariance)[i]!), 0);
+      const residual =
+        Math.abs(fitted.posterior.logEvidence! - exact.logEvidence) +
+        mean.data.reduce((sum, value, i) => sum + Math.abs(value - exact.mean[i]!), 0) +
+        covariance!.data.reduce((sum, value, i) => sum + Math.abs(value - flatten(exact.covariance)[i]!), 0);
       scaled.push(width * width * residual);
     }
     expect(scaled.at(-1)! / scaled.at(-2)!).toBeGreaterThan(0.97);
@@ -143,7 +185,8 @@ describe("posterior fixtures", () => {
       readonly inputs: { base: Inputs; changes: { name: string; change: Partial<Inputs> }[] };
     }
     const { inputs } = readFixture<Fixture>("perturbative/rejected-inputs");
-    const numbers = (value: unknown): never => JSON.parse(JSON.stringify(value), (_, entry: unknown) => (entry === "NaN" ? Number.NaN : entry)) as never;
+    const numbers = (value: unknown): never =>
+      JSON.parse(JSON.stringify(value), (_, entry: unknown) => (entry === "NaN" ? Number.NaN : entry)) as never;
     for (const { name, change } of inputs.changes) {
       const changed: Inputs = { ...inputs.base, ...(numbers(change) as Partial<Inputs>) };
       const attempt = async (): Promise<void> => {

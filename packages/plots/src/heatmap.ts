@@ -28,8 +28,19 @@ export function heatmaps(panels: readonly HeatmapPanel[], document: Document): E
   const perRow = Math.min(panels.length, 3);
   const width = perRow * (side + gap);
   const height = Math.ceil(panels.length / perRow) * (side + top + 16);
-  const svg = element("svg", { xmlns: svgNamespace, viewBox: `0 0 ${width} ${height}`, width, height, "font-family": plotStyle.fontFamily, "font-size": 12, role: "img" });
-  const limits = { plain: commonLimits(panels.filter((panel) => !panel.diverging)), diverging: commonLimits(panels.filter((panel) => panel.diverging)) };
+  const svg = element("svg", {
+    xmlns: svgNamespace,
+    viewBox: `0 0 ${width} ${height}`,
+    width,
+    height,
+    "font-family": plotStyle.fontFamily,
+    "font-size": 12,
+    role: "img",
+  });
+  const limits = {
+    plain: commonLimits(panels.filter((panel) => !panel.diverging)),
+    diverging: commonLimits(panels.filter((panel) => panel.diverging)),
+  };
   panels.forEach((panel, index) => {
     const [low, high] = panel.diverging ? symmetric(limits.diverging) : limits.plain;
     const scale = panel.diverging ? diverging : sequential;
@@ -37,14 +48,26 @@ export function heatmaps(panels: readonly HeatmapPanel[], document: Document): E
     const y = Math.floor(index / perRow) * (side + top + 16) + top;
     const [rows, columns] = panel.values.shape;
     element("text", { x, y: y - 8, "font-weight": 600 }, svg, panel.label);
-    const picture = { x, y, width: side, height: side, preserveAspectRatio: "none", style: "image-rendering: pixelated", href: raster(reduced(panel.values), low, high, scale) };
+    const picture = {
+      x,
+      y,
+      width: side,
+      height: side,
+      preserveAspectRatio: "none",
+      style: "image-rendering: pixelated",
+      href: raster(reduced(panel.values), low, high, scale),
+    };
     const image = element("image", picture, svg);
     element("title", {}, image, `${panel.label}: ${rows} × ${columns}, from ${short(low)} to ${short(high)}`);
     element("rect", { x, y, width: side, height: side, fill: "none", stroke: "#999", "stroke-width": 0.5 }, svg);
     const bar = { x: x + side + 8, y, width: 10, height: side, preserveAspectRatio: "none", href: colourBar(scale) };
     element("image", bar, svg);
     element("rect", { x: x + side + 8, y, width: 10, height: side, fill: "none", stroke: "#999", "stroke-width": 0.5 }, svg);
-    const ticks: readonly [number, number][] = [[high, 10], [(low + high) / 2, side / 2 + 4], [low, side]];
+    const ticks: readonly [number, number][] = [
+      [high, 10],
+      [(low + high) / 2, side / 2 + 4],
+      [low, side],
+    ];
     for (const [value, at] of ticks) element("text", { x: x + side + 22, y: y + at, "font-size": 10, fill: "#444" }, svg, short(value));
   });
   return svg;

@@ -27,7 +27,10 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
   };
   const [xs, ys] = [edges(weightVariance), edges(biasVariance)];
   const cells = values.flatMap((row, i) => row.map((value, j) => ({ x1: xs[i]!, x2: xs[i + 1]!, y1: ys[j]!, y2: ys[j + 1]!, value })));
-  const [xDomain, yDomain] = [[xs[0]!, xs.at(-1)!], [ys[0]!, ys.at(-1)!]];
+  const [xDomain, yDomain] = [
+    [xs[0]!, xs.at(-1)!],
+    [ys[0]!, ys.at(-1)!],
+  ];
   const inside = criticalLine.filter(([x, y]) => x >= xDomain[0]! && x <= xDomain[1]! && y >= yDomain[0]! && y <= yDomain[1]!);
   const numbers = cells.map((cell) => cell.value).filter((value) => value !== null);
   const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
@@ -46,13 +49,36 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
     x: { label: "weight variance σ_w²", domain: xDomain },
     y: { label: "bias variance σ_b²", domain: yDomain },
     marks: [
-      Plot.rect(cells.filter((cell) => cell.value !== null), { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: (cell: { value: number }) => fill(cell.value), inset: -0.25 }),
+      Plot.rect(
+        cells.filter((cell) => cell.value !== null),
+        { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: (cell: { value: number }) => fill(cell.value), inset: -0.25 },
+      ),
       Plot.line(inside, { stroke: "black", strokeWidth: 2 }),
-      ...(inside.length > 0 ? [Plot.text([inside.at(-1)!], { text: ["χ⊥ = 1"], dx: 6, dy: -8, textAnchor: "start", stroke: "white", fill: "black", strokeWidth: 4 })] : []),
+      ...(inside.length > 0
+        ? [
+            Plot.text([inside.at(-1)!], {
+              text: ["χ⊥ = 1"],
+              dx: 6,
+              dy: -8,
+              textAnchor: "start",
+              stroke: "white",
+              fill: "black",
+              strokeWidth: 4,
+            }),
+          ]
+        : []),
       ...(maximum
         ? [
             Plot.dot([maximum], { x: "weightVariance", y: "biasVariance", symbol: "star", r: 8, fill: "white", stroke: "black" }),
-            Plot.text([maximum], { x: "weightVariance", y: "biasVariance", text: ["measured maximum"], dy: -14, stroke: "white", fill: "black", strokeWidth: 4 }),
+            Plot.text([maximum], {
+              x: "weightVariance",
+              y: "biasVariance",
+              text: ["measured maximum"],
+              dy: -14,
+              stroke: "white",
+              fill: "black",
+              strokeWidth: 4,
+            }),
           ]
         : []),
       Plot.frame({ stroke: "#999" }),
@@ -63,7 +89,11 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
 }
 
 /** Colour bar to the right of the frame. (Plot's own ramp legend needs a canvas, which a server has not.) */
-function appendColourBar(svg: Element, bar: { readonly label: string; readonly low: number; readonly high: number; readonly image: string }, document: Document): void {
+function appendColourBar(
+  svg: Element,
+  bar: { readonly label: string; readonly low: number; readonly high: number; readonly image: string },
+  document: Document,
+): void {
   const add = (name: string, attributes: Record<string, string | number>, text?: string): void => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", name);
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
@@ -73,5 +103,10 @@ function appendColourBar(svg: Element, bar: { readonly label: string; readonly l
   const [x, top, height] = [606, 34, 290];
   add("image", { x, y: top, width: 12, height, preserveAspectRatio: "none", href: bar.image });
   add("text", { x, y: top - 12, fill: "currentColor", "text-anchor": "start" }, bar.label);
-  for (const [value, at] of [[bar.high, 8], [(bar.low + bar.high) / 2, height / 2 + 4], [bar.low, height]] as const) add("text", { "text-anchor": "start", x: x + 18, y: top + at, fill: "#444" }, short(value));
+  for (const [value, at] of [
+    [bar.high, 8],
+    [(bar.low + bar.high) / 2, height / 2 + 4],
+    [bar.low, height],
+  ] as const)
+    add("text", { "text-anchor": "start", x: x + 18, y: top + at, fill: "#444" }, short(value));
 }

@@ -9,10 +9,16 @@ export interface PredictiveSeries {
 }
 
 /**
- * Calibration of predictive intervals: for every nominal central probability the fraction of targets inside. `noise`: T, added to the latent
- * variance. On the diagonal the stated uncertainty is right; below it is too small.
+ * Calibration of predictive intervals: for every nominal central probability the fraction of targets inside. `noise`: T, added to the
+ * latent variance. On the diagonal the stated uncertainty is right; below it is too small.
  */
-export function calibration(series: readonly PredictiveSeries[], targets: Float64Array, noise: number, quantile: (p: number) => number, document: Document): Element {
+export function calibration(
+  series: readonly PredictiveSeries[],
+  targets: Float64Array,
+  noise: number,
+  quantile: (p: number) => number,
+  document: Document,
+): Element {
   const levels = Array.from({ length: 39 }, (_, i) => (i + 1) / 40);
   const points = series.flatMap(({ method, mean, variance }) =>
     levels.map((level) => {
@@ -35,7 +41,13 @@ export function calibration(series: readonly PredictiveSeries[], targets: Float6
     y: { label: "fraction of test targets inside", domain: [0, 1], grid: true },
     marks: [
       Plot.frame({ stroke: "#ccc" }),
-      Plot.line([[0, 0], [1, 1]], { stroke: "#999", strokeDasharray: "4 3" }),
+      Plot.line(
+        [
+          [0, 0],
+          [1, 1],
+        ],
+        { stroke: "#999", strokeDasharray: "4 3" },
+      ),
       Plot.line(points, { x: "level", y: "coverage", stroke: "method", strokeWidth: 1.8 }),
     ],
   });
@@ -70,7 +82,13 @@ export function agreement(
     y: { label: `predictive ${quantity}`, grid: true },
     marks: [
       Plot.frame({ stroke: "#ccc" }),
-      Plot.line([[limits[0]!, limits[0]!], [limits[1]!, limits[1]!]], { stroke: "#999", strokeDasharray: "4 3" }),
+      Plot.line(
+        [
+          [limits[0]!, limits[0]!],
+          [limits[1]!, limits[1]!],
+        ],
+        { stroke: "#999", strokeDasharray: "4 3" },
+      ),
       Plot.ruleY(points, { y: "y", x1: "low", x2: "high", stroke: "method", strokeOpacity: 0.5 }),
       Plot.dot(points, { x: "x", y: "y", fill: "method", r: 2.2, fillOpacity: 0.75 }),
     ],

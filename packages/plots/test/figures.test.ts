@@ -4,7 +4,10 @@ import { describe, expect, it } from "vitest";
 import { agreement, calibration, drawFigure, encodePng, heatmaps, phasePlane, short } from "../src/index.js";
 
 const document = parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
-const matrix = (n: number, f: (i: number, j: number) => number) => ({ data: Float64Array.from({ length: n * n }, (_, k) => f(Math.floor(k / n), k % n)), shape: [n, n] as const });
+const matrix = (n: number, f: (i: number, j: number) => number) => ({
+  data: Float64Array.from({ length: n * n }, (_, k) => f(Math.floor(k / n), k % n)),
+  shape: [n, n] as const,
+});
 
 describe("PNG", () => {
   it("holds the pixels", () => {
@@ -19,7 +22,14 @@ describe("PNG", () => {
 
 describe("heat maps", () => {
   it("share limits between panels of one kind and centre differences at zero", () => {
-    const svg = heatmaps([{ label: "a", values: matrix(3, (i, j) => i + j) }, { label: "b", values: matrix(3, () => 10) }, { label: "difference", values: matrix(3, (i) => i - 0.5), diverging: true }], document);
+    const svg = heatmaps(
+      [
+        { label: "a", values: matrix(3, (i, j) => i + j) },
+        { label: "b", values: matrix(3, () => 10) },
+        { label: "difference", values: matrix(3, (i) => i - 0.5), diverging: true },
+      ],
+      document,
+    );
     const titles = [...svg.querySelectorAll("title")].map((title) => title.textContent);
     expect(titles).toEqual(["a: 3 × 3, from 0 to 10", "b: 3 × 3, from 0 to 10", "difference: 3 × 3, from −1.5 to 1.5"]);
   });
@@ -48,18 +58,50 @@ describe("figures", () => {
 
   it("calibration of a correct Gaussian follows the diagonal", () => {
     const targets = Float64Array.of(-1, 0, 1);
-    const element = calibration([{ method: "exact", mean: new Float64Array(3), variance: Float64Array.of(1, 1, 1) }], targets, 0, (p) => (p > 0.5 ? 2 * p : 0), document);
+    const element = calibration(
+      [{ method: "exact", mean: new Float64Array(3), variance: Float64Array.of(1, 1, 1) }],
+      targets,
+      0,
+      (p) => (p > 0.5 ? 2 * p : 0),
+      document,
+    );
     expect(element.outerHTML).toContain("stated probability");
-    expect(agreement({ method: "monte-carlo", mean: targets, variance: targets, standardError: targets }, [{ method: "exact", mean: targets, variance: targets }], "mean", document).outerHTML).toContain("monte-carlo");
+    expect(
+      agreement(
+        { method: "monte-carlo", mean: targets, variance: targets, standardError: targets },
+        [{ method: "exact", mean: targets, variance: targets }],
+        "mean",
+        document,
+      ).outerHTML,
+    ).toContain("monte-carlo");
   });
 
   it("phase planes show both marks", () => {
-    const element = phasePlane({ weightVariance: [1, 2], biasVariance: [0, 0.1], values: [[0.5, null], [1.5, 1]], label: "χ⊥", pivot: 1, criticalLine: [[1, 0], [1.5, 0.05]], maximum: { weightVariance: 1, biasVariance: 0 } }, document);
+    const element = phasePlane(
+      {
+        weightVariance: [1, 2],
+        biasVariance: [0, 0.1],
+        values: [
+          [0.5, null],
+          [1.5, 1],
+        ],
+        label: "χ⊥",
+        pivot: 1,
+        criticalLine: [
+          [1, 0],
+          [1.5, 0.05],
+        ],
+        maximum: { weightVariance: 1, biasVariance: 0 },
+      },
+      document,
+    );
     expect(element.outerHTML).toContain("χ⊥ = 1");
     expect(element.outerHTML).toContain("measured maximum");
   });
 
   it("numbers are short and use a true minus", () => {
-    expect([short(-0.000123), short(1.23456), short(123456)]).toEqual(["−1.23e−4", "1.235", "1.23e+5"].map((text) => text.replace("e−4", "e-4")));
+    expect([short(-0.000123), short(1.23456), short(123456)]).toEqual(
+      ["−1.23e−4", "1.235", "1.23e+5"].map((text) => text.replace("e−4", "e-4")),
+    );
   });
 });

@@ -5,8 +5,17 @@ import { exact, nngp } from "../src/index.js";
 import { testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
-const inputs = [[1, 0.2], [0.3, -1], [-0.7, 0.8], [1, 0.2]];
-const testInputs = matrixFromRows([[0.5, 0.5], [2, -1], [0, 1]]);
+const inputs = [
+  [1, 0.2],
+  [0.3, -1],
+  [-0.7, 0.8],
+  [1, 0.2],
+];
+const testInputs = matrixFromRows([
+  [0.5, 0.5],
+  [2, -1],
+  [0, 1],
+]);
 const linear = (widths: number[], extra: object = {}) => ({ type: "fully-connected", activation: "identity", widths, ...extra });
 const one = [1.3, -0.4, 0.2, 1.2];
 const two = one.map((value, i) => [value, Math.cos(i)]);
@@ -15,11 +24,19 @@ const refused = { network: { ...linear([3]), activation: "erf" }, inputs, target
 const exactCases: TheoryCase[] = [
   { problem: { network: linear([4, 3], { biasVariance: [0.1, 0, 0.4] }), inputs, targets: one, temperature: 0.1 }, testInputs },
   { problem: { network: linear([4]), inputs, targets: two, temperature: 0.1, scaling: "mean-field" }, testInputs },
-  { problem: { network: linear([1, 4], { biasVariance: 0.2 }), inputs, targets: two, temperature: 0.4 }, testInputs, options: { draws: 1000 }, tolerance: 0.1 },
+  {
+    problem: { network: linear([1, 4], { biasVariance: 0.2 }), inputs, targets: two, temperature: 0.4 },
+    testInputs,
+    options: { draws: 1000 },
+    tolerance: 0.1,
+  },
 ];
 const nngpCases: TheoryCase[] = [
   { problem: { network: { ...linear([4, 3]), activation: "relu" }, inputs, targets: two, temperature: 0.1 }, testInputs },
-  { problem: { network: linear([4]), inputs: inputs.slice(0, 3), targets: one.slice(0, 3), temperature: 0.01, scaling: "mean-field" }, testInputs },
+  {
+    problem: { network: linear([4]), inputs: inputs.slice(0, 3), targets: one.slice(0, 3), temperature: 0.01, scaling: "mean-field" },
+    testInputs,
+  },
 ];
 
 describe("conformance of exact", () => {

@@ -17,22 +17,49 @@ const linear = (widths: number[], extra: object = {}) => ({ type: "fully-connect
 
 describe("theory exact, one output", () => {
   it("fixture posterior-scalar-two-layers through the theory", async () => {
-    const { inputs, expected, tolerance } = readFixture<{ inputs: ScalarCase; expected: { logEvidence: number; meanQ: number; hiddenKernels: number[][][]; predictiveMean: number[]; predictiveCovariance: number[][] }; tolerance: { relative: number; absolute: number } }>("deep-linear/posterior-scalar-two-layers");
-    const full = [...inputs.K.map((row, i) => [...row, ...inputs.Kx![i]!]), ...inputs.Kxx!.map((row, i) => [...inputs.K.map((_, j) => inputs.Kx![j]![i]!), ...row])];
+    const { inputs, expected, tolerance } = readFixture<{
+      inputs: ScalarCase;
+      expected: {
+        logEvidence: number;
+        meanQ: number;
+        hiddenKernels: number[][][];
+        predictiveMean: number[];
+        predictiveCovariance: number[][];
+      };
+      tolerance: { relative: number; absolute: number };
+    }>("deep-linear/posterior-scalar-two-layers");
+    const full = [
+      ...inputs.K.map((row, i) => [...row, ...inputs.Kx![i]!]),
+      ...inputs.Kxx!.map((row, i) => [...inputs.K.map((_, j) => inputs.Kx![j]![i]!), ...row]),
+    ];
     const x = inputsOf(full);
     const network = linear(inputs.widths, { weightVariance: [1, ...inputs.variances!] });
-    const { posterior, predict } = await fit(exact, { network, inputs: x.slice(0, 5), targets: inputs.y, temperature: inputs.temperature }, { registry });
+    const { posterior, predict } = await fit(
+      exact,
+      { network, inputs: x.slice(0, 5), targets: inputs.y, temperature: inputs.temperature },
+      { registry },
+    );
     expectClose([posterior.logEvidence!, posterior.orderParameter as number], [expected.logEvidence, expected.meanQ], tolerance);
     posterior.hiddenKernels!.forEach((kernel, l) => expectClose(kernel, expected.hiddenKernels[l]!, tolerance, `hidden kernel ${l + 1}`));
     const prediction = await predict(x.slice(5), { covariance: true });
     expectClose(prediction.mean, expected.predictiveMean, tolerance);
     expectClose(prediction.covariance!, expected.predictiveCovariance, tolerance);
-    expectClose((await predict(x.slice(5))).variance, expected.predictiveCovariance.map((row, i) => row[i]!), tolerance);
+    expectClose(
+      (await predict(x.slice(5))).variance,
+      expected.predictiveCovariance.map((row, i) => row[i]!),
+      tolerance,
+    );
     expect(posterior.warnings).toEqual([]);
     expect(structuredClone(posterior).logEvidence).toBe(posterior.logEvidence);
   });
 
-  const inputs = [[1, 0.2, -0.5], [0.3, -1, 0.4], [-0.7, 0.8, 0.1], [1, 0.2, -0.5], [0.1, 0.9, 1.2]];
+  const inputs = [
+    [1, 0.2, -0.5],
+    [0.3, -1, 0.4],
+    [-0.7, 0.8, 0.1],
+    [1, 0.2, -0.5],
+    [0.1, 0.9, 1.2],
+  ];
   const targets = [1.3, -0.4, 0.2, 1.2, 0.9];
 
   it("more points than features and duplicates: same as the kernel of full rank it tends to", async () => {
@@ -40,7 +67,9 @@ describe("theory exact, one output", () => {
     const at = async (x: number[][]) => (await fit(exact, { network, inputs: x, targets, temperature: 0.1 }, { registry })).posterior;
     const low = await at(inputs);
     // scaled so that the added features change K by 1e-11 only
-    const high = await at(inputs.map((row, i) => [...row, ...inputs.map((_, j) => (i === j ? 1e-5 : 0))].map((value) => value * Math.sqrt(8 / 3))));
+    const high = await at(
+      inputs.map((row, i) => [...row, ...inputs.map((_, j) => (i === j ? 1e-5 : 0))].map((value) => value * Math.sqrt(8 / 3))),
+    );
     expectClose(low.logEvidence!, high.logEvidence!, { absolute: 1e-8 });
     expectClose(low.hiddenKernels![1]!, high.hiddenKernels![1]!, { absolute: 1e-8 });
   });
@@ -57,10 +86,23 @@ describe("theory exact, one output", () => {
   });
 
   it("no data: the hidden kernels are those of the prior; order of layers does not matter", async () => {
-    const quiet = await fit(exact, { network: linear([4, 3], { weightVariance: [1, 0.5, 2] }), inputs, targets, temperature: 1e12 }, { registry });
+    const quiet = await fit(
+      exact,
+      { network: linear([4, 3], { weightVariance: [1, 0.5, 2] }), inputs, targets, temperature: 1e12 },
+      { registry },
+    );
     const k = quiet.posterior.hiddenKernels!;
-    expectClose(k[1]!, k[0]!.data.map((value) => 0.5 * value), { relative: 1e-9 });
-    const [a, b] = await Promise.all([[2, 7, 3], [7, 3, 2]].map((widths) => fit(exact, { network: linear(widths), inputs, targets, temperature: 0.2 }, { registry })));
+    expectClose(
+      k[1]!,
+      k[0]!.data.map((value) => 0.5 * value),
+      { relative: 1e-9 },
+    );
+    const [a, b] = await Promise.all(
+      [
+        [2, 7, 3],
+        [7, 3, 2],
+      ].map((widths) => fit(exact, { network: linear(widths), inputs, targets, temperature: 0.2 }, { registry })),
+    );
     expectClose(a!.posterior.logEvidence!, b!.posterior.logEvidence!, { relative: 1e-12 });
   });
 
@@ -70,18 +112,34 @@ describe("theory exact, one output", () => {
     const [logQ, weights] = [posterior.arrays["logQ"]!.data, posterior.arrays["weights"]!.data];
     const inverse = logQ.reduce((sum, u, i) => sum + weights[i]! * Math.exp(-u), 0);
     const kernel = x.map((a) => x.map((b) => a.reduce((sum, value, i) => sum + (value * b[i]!) / 3, 0)));
-    expectClose(posterior.hiddenKernels![0]!, kernel.map((row, i) => row.map((value, j) => 0.8 * value + (inverse * targets[i]! * targets[j]!) / 5)), { relative: 1e-11, absolute: 1e-12 });
+    expectClose(
+      posterior.hiddenKernels![0]!,
+      kernel.map((row, i) => row.map((value, j) => 0.8 * value + (inverse * targets[i]! * targets[j]!) / 5)),
+      { relative: 1e-11, absolute: 1e-12 },
+    );
     expectClose(posterior.train!.mean, targets.slice(0, 3), { relative: 1e-10 });
     expect(Math.max(...posterior.train!.variance.data)).toBeLessThan(1e-12);
   });
 
   it("T → 0 with a readout bias outside the span of the inputs is the limit of small T", async () => {
-    const x = [[1, 0.3, 2, 0.5], [0.4, -1, 0.2, 1], [2, 0.1, -1, 0.4]];
+    const x = [
+      [1, 0.3, 2, 0.5],
+      [0.4, -1, 0.2, 1],
+      [2, 0.1, -1, 0.4],
+    ];
     const network = linear([4, 5], { biasVariance: [0, 0, 0.7] });
     const at = (temperature: number) => fit(exact, { network, inputs: x, targets: targets.slice(0, 3), temperature }, { registry });
     const [zero, small] = [await at(0), await at(1e-9)];
     expectClose(zero.posterior.logEvidence!, small.posterior.logEvidence!, { absolute: 1e-6 });
-    const low = { network, inputs: [[1, 0], [2, 0], [-1, 0]], targets: [1.5, 2.5, -0.5] };
+    const low = {
+      network,
+      inputs: [
+        [1, 0],
+        [2, 0],
+        [-1, 0],
+      ],
+      targets: [1.5, 2.5, -0.5],
+    };
     const pinned = await fit(exact, { ...low, temperature: 0 }, { registry });
     const hot = await fit(exact, { ...low, temperature: 1e-8 }, { registry });
     const [p, q] = [await pinned.predict([[3, 1]]), await hot.predict([[3, 1]])];
@@ -92,7 +150,10 @@ describe("theory exact, one output", () => {
 
   it.each([
     [{ network: linear([3]), targets: [0, 0, 0, 0, 0], temperature: 0 }, "targets: expected values that are not all zero"],
-    [{ network: linear([3]), targets: [1, 0, 0, 0.5, 0], temperature: 0 }, "targets: expected no component outside the range of the kernel"],
+    [
+      { network: linear([3]), targets: [1, 0, 0, 0.5, 0], temperature: 0 },
+      "targets: expected no component outside the range of the kernel",
+    ],
     [{ network: linear([3], { activation: "erf" }), targets, temperature: 0.1 }, '[exact] activation must be "identity", got "erf"'],
   ])("rejects %j", async (problem, message) => {
     await expect(fit(exact, { inputs, ...problem }, { registry })).rejects.toThrow(message);
@@ -101,22 +162,70 @@ describe("theory exact, one output", () => {
 
 describe("prior of deep linear networks", () => {
   const run = inlineRun({ registry });
-  const x = matrixFromRows([[1, 0.4, 0.2], [0.2, -1, 0.6]]);
-  const resolved = (widths: number[], weightVariance: number[], biasVariance: number[]) => ({ type: "fully-connected", activation: "identity", widths, weightVariance, biasVariance });
+  const x = matrixFromRows([
+    [1, 0.4, 0.2],
+    [0.2, -1, 0.6],
+  ]);
+  const resolved = (widths: number[], weightVariance: number[], biasVariance: number[]) => ({
+    type: "fully-connected",
+    activation: "identity",
+    widths,
+    weightVariance,
+    biasVariance,
+  });
 
   it("fixture prior-moments", async () => {
-    const { inputs, expected, tolerance } = readFixture<{ inputs: { cases: { widths: number[]; variances: number[]; K: number[][] }[] }; expected: { cases: { qMoments: number[]; qCumulants: number[]; excessKurtosis: number; matrixSecondMomentAlpha: number; matrixSecondMomentBeta: number }[] }; tolerance: { relative: number } }>("deep-linear/prior-moments");
+    const { inputs, expected, tolerance } = readFixture<{
+      inputs: { cases: { widths: number[]; variances: number[]; K: number[][] }[] };
+      expected: {
+        cases: {
+          qMoments: number[];
+          qCumulants: number[];
+          excessKurtosis: number;
+          matrixSecondMomentAlpha: number;
+          matrixSecondMomentBeta: number;
+        }[];
+      };
+      tolerance: { relative: number };
+    }>("deep-linear/prior-moments");
     for (const [i, c] of inputs.cases.entries()) {
       const e = expected.cases[i]!;
-      const answer = await exact.prior!({ network: resolved(c.widths, [1, ...c.variances], c.widths.map(() => 0).concat(0)), inputs: matrixFromRows(inputsOf(c.K)), outputs: 1, evaluateAt: [], samples: 1 }, {}, run);
+      const answer = await exact.prior!(
+        {
+          network: resolved(c.widths, [1, ...c.variances], c.widths.map(() => 0).concat(0)),
+          inputs: matrixFromRows(inputsOf(c.K)),
+          outputs: 1,
+          evaluateAt: [],
+          samples: 1,
+        },
+        {},
+        run,
+      );
       const k = matrixFromRows(c.K).data;
-      expectClose(answer.secondMoment!, k.map((value) => e.qMoments[1]! * value), { relative: 1e-10, absolute: 1e-12 });
-      expectClose(answer.excessKurtosis!, [0, 1, 2].map(() => e.excessKurtosis), tolerance);
+      expectClose(
+        answer.secondMoment!,
+        k.map((value) => e.qMoments[1]! * value),
+        { relative: 1e-10, absolute: 1e-12 },
+      );
+      expectClose(
+        answer.excessKurtosis!,
+        [0, 1, 2].map(() => e.excessKurtosis),
+        tolerance,
+      );
       const [alpha, beta, mean] = [e.matrixSecondMomentAlpha, e.matrixSecondMomentBeta, e.qMoments[1]!];
       const at = (a: number, b: number) => k[a * 3 + b]!;
-      const four = (f: (a: number, b: number, m: number, n: number) => number) => Array.from({ length: 81 }, (_, s) => f(Math.floor(s / 27), Math.floor(s / 9) % 3, Math.floor(s / 3) % 3, s % 3));
-      expectClose(answer.fourthCumulant!, four((a, b, m, n) => e.qCumulants[2]! * (at(a, b) * at(m, n) + at(a, m) * at(b, n) + at(a, n) * at(b, m))), { relative: 1e-9, absolute: 1e-11 });
-      expectClose(answer.kernelCovariance!, four((a, b, m, n) => (alpha - mean ** 2) * at(a, b) * at(m, n) + beta * (at(a, m) * at(b, n) + at(a, n) * at(b, m))), { relative: 1e-9, absolute: 1e-11 });
+      const four = (f: (a: number, b: number, m: number, n: number) => number) =>
+        Array.from({ length: 81 }, (_, s) => f(Math.floor(s / 27), Math.floor(s / 9) % 3, Math.floor(s / 3) % 3, s % 3));
+      expectClose(
+        answer.fourthCumulant!,
+        four((a, b, m, n) => e.qCumulants[2]! * (at(a, b) * at(m, n) + at(a, m) * at(b, n) + at(a, n) * at(b, m))),
+        { relative: 1e-9, absolute: 1e-11 },
+      );
+      expectClose(
+        answer.kernelCovariance!,
+        four((a, b, m, n) => (alpha - mean ** 2) * at(a, b) * at(m, n) + beta * (at(a, m) * at(b, n) + at(a, n) * at(b, m))),
+        { relative: 1e-9, absolute: 1e-11 },
+      );
     }
   });
 
@@ -127,12 +236,21 @@ describe("prior of deep linear networks", () => {
     const values = Array.from({ length: 100 }, (_, i) => matrixFromRows([[(i - 49.5) * step]]));
     const answer = await exact.prior!({ network, inputs: one, outputs: 1, evaluateAt: values, samples: 1 }, {}, run);
     const density = answer.logDensity!.map(Math.exp);
-    expectClose(density.reduce((sum, p) => sum + step * p, 0), 1, { absolute: 1e-5 });
-    expectClose(density.reduce((sum, p, i) => sum + step * p * values[i]!.data[0]! ** 2, 0), answer.secondMoment!.data[0]!, { relative: 1e-3 });
+    expectClose(
+      density.reduce((sum, p) => sum + step * p, 0),
+      1,
+      { absolute: 1e-5 },
+    );
+    expectClose(
+      density.reduce((sum, p, i) => sum + step * p * values[i]!.data[0]! ** 2, 0),
+      answer.secondMoment!.data[0]!,
+      { relative: 1e-3 },
+    );
   });
 
   it("density at 0: finite exactly when all widths exceed the rank, and then continuous", async () => {
-    const at = (network: ReturnType<typeof resolved>, scale: number) => exact.prior!({ network, inputs: x, outputs: 1, evaluateAt: [matrixFromRows([[scale], [scale]])], samples: 1 }, {}, run);
+    const at = (network: ReturnType<typeof resolved>, scale: number) =>
+      exact.prior!({ network, inputs: x, outputs: 1, evaluateAt: [matrixFromRows([[scale], [scale]])], samples: 1 }, {}, run);
     const wide = resolved([9, 11], [1, 1, 1], [0, 0, 0]);
     expectClose((await at(wide, 0)).logDensity!, (await at(wide, 1e-5)).logDensity!, { absolute: 1e-6 });
     await expect(at(resolved([2, 11], [1, 1, 1], [0, 0, 0]), 0)).rejects.toThrow("evaluateAt[0]: expected a value other than 0");

@@ -16,8 +16,18 @@ export interface ScalarCase {
 /** The posterior of a fixture with everything that predictions need. */
 export function solveScalar(c: ScalarCase) {
   const law = scalarLaw(c.widths, c.variances);
-  const problem = spectralProblem(matrixFromRows(c.K), matrixFromRows(c.y.map((value) => [value])), c.temperature, { readout: c.readoutBiasVariance ?? 0, hidden: false });
+  const problem = spectralProblem(matrixFromRows(c.K), matrixFromRows(c.y.map((value) => [value])), c.temperature, {
+    readout: c.readoutBiasVariance ?? 0,
+    hidden: false,
+  });
   const data = scalarData(problem);
   const posterior = integrateScalarPosterior(law, data);
-  return { law, problem, data, posterior, tables: nodeTables(posterior, data), logEvidence: posterior.logEvidence + (problem.pinned?.logDensity ?? 0) };
+  return {
+    law,
+    problem,
+    data,
+    posterior,
+    tables: nodeTables(posterior, data),
+    logEvidence: posterior.logEvidence + (problem.pinned?.logDensity ?? 0),
+  };
 }

@@ -38,15 +38,29 @@ describe("likelihood of a mixing matrix", () => {
     const value = target.evaluate(x, g);
     expectClose([value.logPrior, value.logLikelihood], [expected.logPrior, expected.logLikelihood], tolerance);
     expectClose(target.likelihood.gradientQ, expected.gradientQ, tolerance);
-    expectClose(g.prior.map((p, i) => p + g.likelihood[i]!), expected.logPosteriorGradient, tolerance);
+    expectClose(
+      g.prior.map((p, i) => p + g.likelihood[i]!),
+      expected.logPosteriorGradient,
+      tolerance,
+    );
   });
 
   it("fixture likelihood-matrix: biases in all layers", () => {
-    const target = matrixTarget(biased, spectralProblem(matrixFromRows(inputs.K), matrixFromRows(inputs.Y), inputs.temperature, { readout: biased.readoutBias, hidden: true }));
+    const target = matrixTarget(
+      biased,
+      spectralProblem(matrixFromRows(inputs.K), matrixFromRows(inputs.Y), inputs.temperature, {
+        readout: biased.readoutBias,
+        hidden: true,
+      }),
+    );
     const g = gradients();
     expectClose(target.evaluate(x, g).logLikelihood, expected.biasLogLikelihood, tolerance);
     expectClose(target.likelihood.gradientQ, expected.biasGradients[0]!, tolerance);
-    expectClose(target.likelihood.gradientB.map((value) => value * inputs.biasVariances[0]!), expected.biasGradients[1]!, tolerance);
+    expectClose(
+      target.likelihood.gradientB.map((value) => value * inputs.biasVariances[0]!),
+      expected.biasGradients[1]!,
+      tolerance,
+    );
     const numeric = Array.from(x, (_, i) => {
       const at = (h: number) => target.evaluate(x.map((entry, k) => (k === i ? entry + h : entry))).logLikelihood;
       return (at(1e-5) - at(-1e-5)) / 2e-5;

@@ -2,7 +2,21 @@ import { matrixFromRows, type Matrix } from "@finitewidth/core";
 import { identity } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { hiddenKernelSums, hiddenKernelsOn, importanceSample, laplaceFit, latticeSample, matrixTarget, meanMixing, mixingDraws, predictMatrix, projectCross, spectralProblem, type PlainChain, type PosteriorSample } from "../src/index.js";
+import {
+  hiddenKernelSums,
+  hiddenKernelsOn,
+  importanceSample,
+  laplaceFit,
+  latticeSample,
+  matrixTarget,
+  meanMixing,
+  mixingDraws,
+  predictMatrix,
+  projectCross,
+  spectralProblem,
+  type PlainChain,
+  type PosteriorSample,
+} from "../src/index.js";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
 
 interface MatrixCase {
@@ -37,7 +51,13 @@ describe("several outputs", () => {
   it.each(["a", "b"])("fixture posterior-matrix-quadrature-%s: lattice quadrature", (name) => {
     const { inputs, expected, tolerance } = readFixture<{
       inputs: MatrixCase;
-      expected: { logEvidence: number; meanQ: number[][]; predictiveMean: number[][]; predictiveCovariance: number[][][][]; hiddenKernelTest: number[][] };
+      expected: {
+        logEvidence: number;
+        meanQ: number[][];
+        predictiveMean: number[][];
+        predictiveCovariance: number[][][][];
+        hiddenKernelTest: number[][];
+      };
       tolerance: { relative: number; absolute: number };
     }>(`deep-linear/posterior-matrix-quadrature-${name}`);
     const { sample, order, prediction, kernels } = analyse(inputs, (target) => latticeSample(target, laplaceFit(target))!);
@@ -45,7 +65,12 @@ describe("several outputs", () => {
     expectClose(order.mean, expected.meanQ, tolerance, "meanQ");
     expectClose(prediction.mean, expected.predictiveMean, tolerance, "mean");
     expectClose(prediction.covariance!, expected.predictiveCovariance, tolerance, "covariance");
-    expectClose(prediction.variance, expected.predictiveCovariance.map((rows, m) => rows.map((block, a) => block[m]![a]!)), tolerance, "variance");
+    expectClose(
+      prediction.variance,
+      expected.predictiveCovariance.map((rows, m) => rows.map((block, a) => block[m]![a]!)),
+      tolerance,
+      "variance",
+    );
     expectClose(kernels.mean[0]!, expected.hiddenKernelTest, tolerance, "hidden kernel");
     expect(kernels.standardError).toBeUndefined();
   });
@@ -53,20 +78,37 @@ describe("several outputs", () => {
   it.each(["two-layers", "bottleneck"])("fixture posterior-matrix-monte-carlo-%s: importance sampling", (name) => {
     const { inputs, expected, tolerance } = readFixture<{
       inputs: MatrixCase;
-      expected: { logEvidence: Estimate; meanQ: Estimate; predictiveMean: Estimate; predictiveSecondMoment: Estimate; hiddenKernelsTest: Estimate[] };
+      expected: {
+        logEvidence: Estimate;
+        meanQ: Estimate;
+        predictiveMean: Estimate;
+        predictiveSecondMoment: Estimate;
+        hiddenKernelsTest: Estimate[];
+      };
       tolerance: { zScore: number };
     }>(`deep-linear/posterior-matrix-monte-carlo-${name}`);
-    const { sample, order, prediction, kernels } = analyse(inputs, (target) => importanceSample(target, laplaceFit(target), 20_000, stream(3, 1)));
+    const { sample, order, prediction, kernels } = analyse(inputs, (target) =>
+      importanceSample(target, laplaceFit(target), 20_000, stream(3, 1)),
+    );
     const compare = (what: string, value: number | Matrix, error: number | Matrix, { estimate, standardError }: Estimate): void => {
-      const list = (entry: number | Matrix | number[][]): number[] => (typeof entry === "number" ? [entry] : "data" in entry ? Array.from(entry.data) : entry.flat());
+      const list = (entry: number | Matrix | number[][]): number[] =>
+        typeof entry === "number" ? [entry] : "data" in entry ? Array.from(entry.data) : entry.flat();
       const combined = list(standardError).map((e, i) => Math.hypot(e, list(error)[i]!));
       expectWithinStandardErrors(list(value), list(estimate), combined, tolerance.zScore, what);
     };
     compare("logEvidence", sample.logEvidence, sample.logEvidenceStandardError, expected.logEvidence);
     compare("meanQ", order.mean, order.standardError, expected.meanQ);
     compare("mean", prediction.mean, prediction.standardError!.mean, expected.predictiveMean);
-    const second = { data: prediction.variance.data.map((value, i) => value + prediction.mean.data[i]! ** 2), shape: prediction.variance.shape };
-    const secondError = { data: prediction.standardError!.variance.data.map((value, i) => Math.hypot(value, 2 * prediction.mean.data[i]! * prediction.standardError!.mean.data[i]!)), shape: second.shape };
+    const second = {
+      data: prediction.variance.data.map((value, i) => value + prediction.mean.data[i]! ** 2),
+      shape: prediction.variance.shape,
+    };
+    const secondError = {
+      data: prediction.standardError!.variance.data.map((value, i) =>
+        Math.hypot(value, 2 * prediction.mean.data[i]! * prediction.standardError!.mean.data[i]!),
+      ),
+      shape: second.shape,
+    };
     compare("second moment", second, secondError, expected.predictiveSecondMoment);
     expected.hiddenKernelsTest.forEach((e, l) => compare(`hidden kernel ${l + 1}`, kernels.mean[l]!, kernels.standardError![l]!, e));
   });

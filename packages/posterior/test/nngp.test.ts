@@ -6,13 +6,37 @@ import { expectClose } from "../../../tools/testing.ts";
 import { testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
-const inputs = [[1, 2], [2, -1], [0.5, 0.3], [1, 2]];
-const targets = [[1, 0], [0.5, 1], [-1, 0.2], [0.9, 0]];
-const network = { type: "fully-connected", widths: [4, 5], activation: "identity", weightVariance: [1, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] };
+const inputs = [
+  [1, 2],
+  [2, -1],
+  [0.5, 0.3],
+  [1, 2],
+];
+const targets = [
+  [1, 0],
+  [0.5, 1],
+  [-1, 0.2],
+  [0.9, 0],
+];
+const network = {
+  type: "fully-connected",
+  widths: [4, 5],
+  activation: "identity",
+  weightVariance: [1, 2, 0.5],
+  biasVariance: [0.1, 0.2, 0.3],
+};
 
 describe("Gaussian process on a kernel", () => {
-  const kernel = matrixFromRows([[2, 0.3, 0.1], [0.3, 1, -0.2], [0.1, -0.2, 1.5]]);
-  const y = matrixFromRows([[1, 2], [0, -1], [0.4, 0.6]]);
+  const kernel = matrixFromRows([
+    [2, 0.3, 0.1],
+    [0.3, 1, -0.2],
+    [0.1, -0.2, 1.5],
+  ]);
+  const y = matrixFromRows([
+    [1, 2],
+    [0, -1],
+    [0.4, 0.6],
+  ]);
 
   it.each([0, 0.3, 40])("evidence, mean and variance at T = %d against the formulas", (temperature) => {
     const process = conditionGaussianProcess(kernel, y, temperature);
@@ -27,30 +51,60 @@ describe("Gaussian process on a kernel", () => {
   });
 
   it("T = 0 with duplicate points: density on the range, zero variance, warning; contradictory targets are rejected", () => {
-    const doubled = matrixFromRows([[2, 2, 0.1], [2, 2, 0.1], [0.1, 0.1, 1.5]]);
+    const doubled = matrixFromRows([
+      [2, 2, 0.1],
+      [2, 2, 0.1],
+      [0.1, 0.1, 1.5],
+    ]);
     const process = conditionGaussianProcess(doubled, matrixFromRows([[1], [1], [0.4]]), 0);
     expect(process.warnings[0]).toContain("rank 2 of 3");
     expectClose(predictGaussianProcess(process, doubled, Float64Array.of(2, 2, 1.5)).mean.data, [1, 1, 0.4], { absolute: 1e-12 });
-    expect(() => conditionGaussianProcess(doubled, matrixFromRows([[1], [1.1], [0.4]]), 0)).toThrow("targets: expected no component outside the range of the kernel");
+    expect(() => conditionGaussianProcess(doubled, matrixFromRows([[1], [1.1], [0.4]]), 0)).toThrow(
+      "targets: expected no component outside the range of the kernel",
+    );
   });
 
   it("an indefinite kernel is rejected", () => {
-    expect(() => conditionGaussianProcess(matrixFromRows([[1, 2], [2, 1]]), matrixFromRows([[1], [0]]), 0.1)).toThrow("not positive semi-definite");
+    expect(() =>
+      conditionGaussianProcess(
+        matrixFromRows([
+          [1, 2],
+          [2, 1],
+        ]),
+        matrixFromRows([[1], [0]]),
+        0.1,
+      ),
+    ).toThrow("not positive semi-definite");
   });
 });
 
 describe("theory nngp", () => {
   it("joint covariance has the variances on its diagonal, outputs independent", async () => {
     const { predict } = await fit(nngp, { network, inputs, targets, temperature: 0.1 }, { registry });
-    const { mean, variance, covariance } = await predict([[1, 1], [0, 3], [2, 2]], { covariance: true });
+    const { mean, variance, covariance } = await predict(
+      [
+        [1, 1],
+        [0, 3],
+        [2, 2],
+      ],
+      { covariance: true },
+    );
     expect(mean.shape).toEqual([3, 2]);
-    expectClose([0, 1, 2, 3, 4, 5].map((i) => covariance!.data[i * 6 + i]!), variance.data, { relative: 1e-12 });
+    expectClose(
+      [0, 1, 2, 3, 4, 5].map((i) => covariance!.data[i * 6 + i]!),
+      variance.data,
+      { relative: 1e-12 },
+    );
     expect(covariance!.data[1]).toBe(0);
   });
 
   it("mean-field scaling equals readout variances and temperature divided by the last width", async () => {
     const meanField = await fit(nngp, { network, inputs, targets, temperature: 0.1, scaling: "mean-field" }, { registry });
-    const standard = await fit(nngp, { network: { ...network, weightVariance: [1, 2, 0.1], biasVariance: [0.1, 0.2, 0.06] }, inputs, targets, temperature: 0.02 }, { registry });
+    const standard = await fit(
+      nngp,
+      { network: { ...network, weightVariance: [1, 2, 0.1], biasVariance: [0.1, 0.2, 0.06] }, inputs, targets, temperature: 0.02 },
+      { registry },
+    );
     expectClose(meanField.posterior.logEvidence!, standard.posterior.logEvidence!, { relative: 1e-13 });
   });
 
@@ -58,10 +112,22 @@ describe("theory nngp", () => {
     const { posterior } = await fit(nngp, { network, inputs, targets, temperature: 0.1 }, { registry });
     expect(posterior.hiddenKernels).toHaveLength(2);
     const run = inlineRun({ registry });
-    const answer = await nngp.prior!({ network: posterior.problem.network, inputs: matrixFromRows(inputs.slice(0, 2)), outputs: 1, evaluateAt: [matrixFromRows([[0.3], [1]])], samples: 1 }, {}, run);
+    const answer = await nngp.prior!(
+      {
+        network: posterior.problem.network,
+        inputs: matrixFromRows(inputs.slice(0, 2)),
+        outputs: 1,
+        evaluateAt: [matrixFromRows([[0.3], [1]])],
+        samples: 1,
+      },
+      {},
+      run,
+    );
     const k = answer.secondMoment!;
     const weights = solve(k, matrixFromRows([[0.3], [1]])).data;
-    expectClose(answer.logDensity!, [-0.5 * (0.3 * weights[0]! + weights[1]!) - 0.5 * cholesky(k).logDeterminant - Math.log(2 * Math.PI)], { relative: 1e-12 });
+    expectClose(answer.logDensity!, [-0.5 * (0.3 * weights[0]! + weights[1]!) - 0.5 * cholesky(k).logDeterminant - Math.log(2 * Math.PI)], {
+      relative: 1e-12,
+    });
     expect(Math.max(...answer.excessKurtosis!, ...answer.fourthCumulant!.data)).toBe(0);
     expectClose(posterior.hiddenKernels![0]!.data[0]!, 2.5 + 0.1, { relative: 1e-14 });
   });

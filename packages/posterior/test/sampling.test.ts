@@ -1,7 +1,25 @@
 import { createRegistry, inlineRun, type Run, type Task } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { acceptanceRatio, bridgeEvidence, bridgeTask, chainTask, gaussianOf, hamiltonianRun, importanceSample, importanceTask, joinChains, laplaceFit, latticeSample, ratiosTask, samplePosterior, temperedSample, type PosteriorSample, type PosteriorTarget, type SamplingSource } from "../src/index.js";
+import {
+  acceptanceRatio,
+  bridgeEvidence,
+  bridgeTask,
+  chainTask,
+  gaussianOf,
+  hamiltonianRun,
+  importanceSample,
+  importanceTask,
+  joinChains,
+  laplaceFit,
+  latticeSample,
+  ratiosTask,
+  samplePosterior,
+  temperedSample,
+  type PosteriorSample,
+  type PosteriorTarget,
+  type SamplingSource,
+} from "../src/index.js";
 
 /**
  * Prior N(0, 1), likelihood Π_i ½[N(m_i | x_i, v_i) + w N(−m_i | x_i, v_i)]: Gaussian for w = 0, 2^d modes for w = 1. Everything is known:
@@ -35,7 +53,10 @@ function toyTarget(means: readonly number[], variances: readonly number[], w: 0 
 }
 
 /** E x_i with its standard error from the batches. */
-function meanOf({ points, weights, batches, batchCount }: Pick<PosteriorSample, "points" | "weights" | "batches" | "batchCount">, i: number): { readonly mean: number; readonly error: number } {
+function meanOf(
+  { points, weights, batches, batchCount }: Pick<PosteriorSample, "points" | "weights" | "batches" | "batchCount">,
+  i: number,
+): { readonly mean: number; readonly error: number } {
   const sums = new Float64Array(batchCount);
   const totals = new Float64Array(batchCount);
   points.forEach((x, k) => {
@@ -48,7 +69,12 @@ function meanOf({ points, weights, batches, batchCount }: Pick<PosteriorSample, 
 
 type Toy = Parameters<typeof toyTarget>;
 const build = (toy: Toy): PosteriorTarget => toyTarget(...toy);
-const tasks = { chain: chainTask(import.meta.url, "", build), bridge: bridgeTask(import.meta.url, "", build), ratios: ratiosTask(import.meta.url, "", build), importance: importanceTask(import.meta.url, "", build) };
+const tasks = {
+  chain: chainTask(import.meta.url, "", build),
+  bridge: bridgeTask(import.meta.url, "", build),
+  ratios: ratiosTask(import.meta.url, "", build),
+  importance: importanceTask(import.meta.url, "", build),
+};
 const source = (...toy: Toy): SamplingSource<Toy> => ({ target: toyTarget(...toy), data: toy, tasks });
 
 const run = inlineRun({ registry: createRegistry([]), seed: 5 });
@@ -57,7 +83,8 @@ const scattered: Run = {
   ...run,
   async *map<A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
     const results: B[] = [];
-    for (let i = chunks.length - 1; i >= 0; i--) results[i] = structuredClone(await task.run(structuredClone(chunks[i]!), { registry: run.registry, tick: () => undefined }));
+    for (let i = chunks.length - 1; i >= 0; i--)
+      results[i] = structuredClone(await task.run(structuredClone(chunks[i]!), { registry: run.registry, tick: () => undefined }));
     yield* results;
   },
 };
@@ -106,7 +133,13 @@ describe("samplers on targets with known answers", () => {
 
   it("bridge from a poor Gaussian fit still gives the evidence", async () => {
     const laplace = laplaceFit(narrow);
-    const chains = joinChains([await hamiltonianRun(narrow, laplace, { draws: 200, warmup: 50 }, stream(2, 0)), await hamiltonianRun(narrow, laplace, { draws: 200, warmup: 50 }, stream(2, 1))], laplace);
+    const chains = joinChains(
+      [
+        await hamiltonianRun(narrow, laplace, { draws: 200, warmup: 50 }, stream(2, 0)),
+        await hamiltonianRun(narrow, laplace, { draws: 200, warmup: 50 }, stream(2, 1)),
+      ],
+      laplace,
+    );
     const fit = gaussianOf(chains.points, 3);
     const { value, variance } = await bridgeEvidence(narrow, fit, { chains: 8, draws: 60, warmup: 20 }, stream(3));
     expect(Math.abs(value - narrow.logEvidence) / Math.sqrt(3 * variance)).toBeLessThan(4.5);
@@ -125,13 +158,19 @@ describe("samplers on targets with known answers", () => {
   it("a cancelled run stops between steps", async () => {
     const controller = new AbortController();
     controller.abort(new Error("enough"));
-    await expect(samplePosterior(source([1.5, -0.8], [0.1, 0.5], 0), inlineRun({ registry: run.registry, signal: controller.signal }))).rejects.toThrow("enough");
+    await expect(
+      samplePosterior(source([1.5, -0.8], [0.1, 0.5], 0), inlineRun({ registry: run.registry, signal: controller.signal })),
+    ).rejects.toThrow("enough");
   });
 
   it("the same bit for bit in whatever order and place the chunks run: chains, ratios, importance draws", async () => {
     const options = { draws: 2000, chains: 3, chainDraws: 60, warmup: 30 };
     for (const d of [5, 14]) {
-      const toy = source(Array.from({ length: d }, (_, i) => Math.cos(i)), Array.from({ length: d }, () => 0.3), 0);
+      const toy = source(
+        Array.from({ length: d }, (_, i) => Math.cos(i)),
+        Array.from({ length: d }, () => 0.3),
+        0,
+      );
       const [here, there] = [await samplePosterior(toy, run, options), await samplePosterior(toy, scattered, options)];
       expect(there).toEqual(here);
     }
@@ -139,8 +178,19 @@ describe("samplers on targets with known answers", () => {
 
   it("chains notice a cancellation before they end", async () => {
     const controller = new AbortController();
-    const toy = source(Array.from({ length: 30 }, () => 1), Array.from({ length: 30 }, () => 0.3), 0);
+    const toy = source(
+      Array.from({ length: 30 }, () => 1),
+      Array.from({ length: 30 }, () => 0.3),
+      0,
+    );
     setTimeout(() => controller.abort(new Error("enough")), 50);
-    await expect(samplePosterior(toy, inlineRun({ registry: run.registry, signal: controller.signal }), { draws: 1000, chains: 2, chainDraws: 100_000, warmup: 20 })).rejects.toThrow("enough");
+    await expect(
+      samplePosterior(toy, inlineRun({ registry: run.registry, signal: controller.signal }), {
+        draws: 1000,
+        chains: 2,
+        chainDraws: 100_000,
+        warmup: 20,
+      }),
+    ).rejects.toThrow("enough");
   });
 });

@@ -1,6 +1,16 @@
 import { matrixFromRows } from "@finitewidth/core";
 import { describe, it } from "vitest";
-import { hiddenKernelTerms, hiddenKernelsAt, posteriorMean, predictScalar, predictiveDensity, projectCross, trainCross, trainDiagonal, trainHiddenKernels } from "../src/index.js";
+import {
+  hiddenKernelTerms,
+  hiddenKernelsAt,
+  posteriorMean,
+  predictScalar,
+  predictiveDensity,
+  projectCross,
+  trainCross,
+  trainDiagonal,
+  trainHiddenKernels,
+} from "../src/index.js";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import { solveScalar, type ScalarCase } from "./kernel-fixtures.ts";
 
@@ -23,33 +33,68 @@ interface Fixture<I, E> {
 
 describe("one output: quadrature over log q", () => {
   it.each(["one-layer", "two-layers", "three-layers", "large-load"])("fixture posterior-scalar-%s", (name) => {
-    const { inputs, expected, tolerance } = readFixture<Fixture<ScalarCase & { densityPoint: number; densityValues: number[] }, ScalarExpected>>(`deep-linear/posterior-scalar-${name}`);
+    const { inputs, expected, tolerance } = readFixture<
+      Fixture<ScalarCase & { densityPoint: number; densityValues: number[] }, ScalarExpected>
+    >(`deep-linear/posterior-scalar-${name}`);
     const { law, problem, data, posterior, tables, logEvidence } = solveScalar(inputs);
     expectClose(logEvidence, expected.logEvidence, tolerance, "logEvidence");
-    expectClose([posteriorMean(posterior, Math.exp), posteriorMean(posterior, (u) => Math.exp(2 * u)), posteriorMean(posterior, (u) => u)], [expected.meanQ, expected.meanQ2, expected.meanLogQ], tolerance, "moments");
+    expectClose(
+      [posteriorMean(posterior, Math.exp), posteriorMean(posterior, (u) => Math.exp(2 * u)), posteriorMean(posterior, (u) => u)],
+      [expected.meanQ, expected.meanQ2, expected.meanLogQ],
+      tolerance,
+      "moments",
+    );
     const { vectors, values } = problem.spectrum;
     const cross = projectCross(vectors, matrixFromRows(inputs.Kx!));
     const kxx = matrixFromRows(inputs.Kxx!);
     const prediction = predictScalar(posterior, data, tables, cross, kxx);
     expectClose(prediction.mean, expected.predictiveMean, tolerance, "mean");
     expectClose(prediction.covariance!, expected.predictiveCovariance, tolerance, "covariance");
-    expectClose(prediction.variance, expected.predictiveCovariance.map((row, i) => row[i]!), tolerance, "variance");
-    expectClose(inputs.densityValues.map((value) => predictiveDensity(posterior, prediction, inputs.densityPoint, value)), expected.predictiveDensity, tolerance, "density");
+    expectClose(
+      prediction.variance,
+      expected.predictiveCovariance.map((row, i) => row[i]!),
+      tolerance,
+      "variance",
+    );
+    expectClose(
+      inputs.densityValues.map((value) => predictiveDensity(posterior, prediction, inputs.densityPoint, value)),
+      expected.predictiveDensity,
+      tolerance,
+      "density",
+    );
     const terms = hiddenKernelTerms(law, posterior, data, tables);
-    trainHiddenKernels(terms, data, tables, vectors).forEach((kernel, l) => expectClose(kernel, expected.hiddenKernels[l]!, tolerance, `hidden kernel ${l + 1}`));
-    hiddenKernelsAt(terms, data, tables, cross, kxx).forEach((kernel, l) => expectClose(kernel, expected.hiddenKernelsTest[l]!, tolerance, `hidden test kernel ${l + 1}`));
+    trainHiddenKernels(terms, data, tables, vectors).forEach((kernel, l) =>
+      expectClose(kernel, expected.hiddenKernels[l]!, tolerance, `hidden kernel ${l + 1}`),
+    );
+    hiddenKernelsAt(terms, data, tables, cross, kxx).forEach((kernel, l) =>
+      expectClose(kernel, expected.hiddenKernelsTest[l]!, tolerance, `hidden test kernel ${l + 1}`),
+    );
     const train = predictScalar(posterior, data, tables, trainCross(vectors, values), trainDiagonal(vectors, values));
-    const direct = predictScalar(posterior, data, tables, projectCross(vectors, matrixFromRows(inputs.K)), Float64Array.from(inputs.K, (row, i) => row[i]!));
+    const direct = predictScalar(
+      posterior,
+      data,
+      tables,
+      projectCross(vectors, matrixFromRows(inputs.K)),
+      Float64Array.from(inputs.K, (row, i) => row[i]!),
+    );
     expectClose(train.mean, direct.mean, { relative: 1e-9, absolute: 1e-10 }, "train");
   });
 
   it("fixture posterior-zero-temperature", () => {
-    const { inputs, expected, tolerance } = readFixture<Fixture<{ cases: ScalarCase[] }, { cases: ScalarExpected[] }>>("deep-linear/posterior-zero-temperature");
+    const { inputs, expected, tolerance } = readFixture<Fixture<{ cases: ScalarCase[] }, { cases: ScalarExpected[] }>>(
+      "deep-linear/posterior-zero-temperature",
+    );
     for (const [i, c] of inputs.cases.entries()) {
       const { problem, data, posterior, tables, logEvidence } = solveScalar(c);
       const e = expected.cases[i]!;
       expectClose([logEvidence, posteriorMean(posterior, Math.exp)], [e.logEvidence, e.meanQ], tolerance, `case ${i}`);
-      const prediction = predictScalar(posterior, data, tables, projectCross(problem.spectrum.vectors, matrixFromRows(c.Kx!)), matrixFromRows(c.Kxx!));
+      const prediction = predictScalar(
+        posterior,
+        data,
+        tables,
+        projectCross(problem.spectrum.vectors, matrixFromRows(c.Kx!)),
+        matrixFromRows(c.Kxx!),
+      );
       expectClose(prediction.mean, e.predictiveMean, tolerance, `mean of case ${i}`);
       expectClose(prediction.covariance!, e.predictiveCovariance, tolerance, `covariance of case ${i}`);
     }
@@ -58,6 +103,10 @@ describe("one output: quadrature over log q", () => {
   it("fixture posterior-readout-bias", () => {
     const { inputs, expected, tolerance } = readFixture<Fixture<ScalarCase, ScalarExpected>>("deep-linear/posterior-readout-bias");
     const { posterior, logEvidence } = solveScalar(inputs);
-    expectClose([logEvidence, posteriorMean(posterior, Math.exp), posteriorMean(posterior, (u) => u)], [expected.logEvidence, expected.meanQ, expected.meanLogQ], tolerance);
+    expectClose(
+      [logEvidence, posteriorMean(posterior, Math.exp), posteriorMean(posterior, (u) => u)],
+      [expected.logEvidence, expected.meanQ, expected.meanLogQ],
+      tolerance,
+    );
   });
 });

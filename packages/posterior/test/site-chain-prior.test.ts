@@ -1,4 +1,11 @@
-import { createRegistry, inlineRun, matrixFromRows, type ConvolutionalNetwork, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
+import {
+  createRegistry,
+  inlineRun,
+  matrixFromRows,
+  type ConvolutionalNetwork,
+  type FullyConnectedNetwork,
+  type Matrix,
+} from "@finitewidth/core";
 import { identity } from "@finitewidth/linalg";
 import { convolutionalMixing } from "@finitewidth/prior-conv";
 import { fullyConnectedMixing } from "@finitewidth/prior-fc";
@@ -12,43 +19,76 @@ const run = inlineRun({ registry: createRegistry([]), seed: 1 });
 
 interface Case {
   readonly readout: "dense" | "gap";
-  readonly layers: { readonly size: number[]; readonly kernel: number[]; readonly stride: number[]; readonly padding: number[]; readonly dilation: number[]; readonly mode: "zero" | "circular" }[];
+  readonly layers: {
+    readonly size: number[];
+    readonly kernel: number[];
+    readonly stride: number[];
+    readonly padding: number[];
+    readonly dilation: number[];
+    readonly mode: "zero" | "circular";
+  }[];
   readonly channels: number[];
   readonly outputs: number;
   readonly variances: number[];
   readonly X: number[][][];
   readonly points: [number, number][][];
 }
-const fixture = readFixture<{ inputs: { cases: Case[] }; expected: { cases: { infiniteWidthKernel: number[][]; fourthMoments: number[] }[] } }>("deep-linear/conv-prior");
+const fixture = readFixture<{
+  inputs: { cases: Case[] };
+  expected: { cases: { infiniteWidthKernel: number[][]; fourthMoments: number[] }[] };
+}>("deep-linear/conv-prior");
 
 describe("prior over sites", () => {
-  it.each(fixture.inputs.cases.map((input, i) => [i, input, fixture.expected.cases[i]!] as const))("reproduces the moments of fixture case %i", async (_, input, expected) => {
-    const network: ConvolutionalNetwork = {
-      type: "convolutional",
-      inputShape: [input.X[0]!.length, ...input.layers[0]!.size],
-      layers: input.layers.map((layer, l) => ({ channels: input.channels[l]!, kernelSize: layer.kernel, stride: layer.stride, padding: layer.mode === "circular" ? "circular" : layer.padding, dilation: layer.dilation })),
-      readout: input.readout === "gap" ? "global-average" : "flatten",
-      activation: "identity",
-      weightVariance: input.variances,
-      biasVariance: input.variances.map(() => 0),
-    };
-    const inputs = matrixFromRows(input.X.map((image) => image.flat()));
-    const { secondMoment, fourthCumulant } = await siteChainPrior({ network, inputs, outputs: 1, evaluateAt: [], samples: 1 }, convolutionalMixing(network), {}, run);
-    expectClose(secondMoment!, expected.infiniteWidthKernel, { relative: 1e-10, absolute: 1e-12 });
-    const s = (i: number, j: number): number => secondMoment!.data[i * inputs.shape[0] + j]!;
-    input.points.forEach((points, p) => {
-      if (points.some(([output]) => output !== points[0]![0])) return;
-      const [i, j, k, l] = points.map(([, point]) => point) as [number, number, number, number];
-      const n = inputs.shape[0];
-      const moment = fourthCumulant!.data[((i * n + j) * n + k) * n + l]! + s(i, j) * s(k, l) + s(i, k) * s(j, l) + s(i, l) * s(j, k);
-      expect(moment).toBeCloseTo(expected.fourthMoments[p]!, 9);
-    });
-  });
+  it.each(fixture.inputs.cases.map((input, i) => [i, input, fixture.expected.cases[i]!] as const))(
+    "reproduces the moments of fixture case %i",
+    async (_, input, expected) => {
+      const network: ConvolutionalNetwork = {
+        type: "convolutional",
+        inputShape: [input.X[0]!.length, ...input.layers[0]!.size],
+        layers: input.layers.map((layer, l) => ({
+          channels: input.channels[l]!,
+          kernelSize: layer.kernel,
+          stride: layer.stride,
+          padding: layer.mode === "circular" ? "circular" : layer.padding,
+          dilation: layer.dilation,
+        })),
+        readout: input.readout === "gap" ? "global-average" : "flatten",
+        activation: "identity",
+        weightVariance: input.variances,
+        biasVariance: input.variances.map(() => 0),
+      };
+      const inputs = matrixFromRows(input.X.map((image) => image.flat()));
+      const { secondMoment, fourthCumulant } = await siteChainPrior(
+        { network, inputs, outputs: 1, evaluateAt: [], samples: 1 },
+        convolutionalMixing(network),
+        {},
+        run,
+      );
+      expectClose(secondMoment!, expected.infiniteWidthKernel, { relative: 1e-10, absolute: 1e-12 });
+      const s = (i: number, j: number): number => secondMoment!.data[i * inputs.shape[0] + j]!;
+      input.points.forEach((points, p) => {
+        if (points.some(([output]) => output !== points[0]![0])) return;
+        const [i, j, k, l] = points.map(([, point]) => point) as [number, number, number, number];
+        const n = inputs.shape[0];
+        const moment = fourthCumulant!.data[((i * n + j) * n + k) * n + l]! + s(i, j) * s(k, l) + s(i, k) * s(j, l) + s(i, l) * s(j, k);
+        expect(moment).toBeCloseTo(expected.fourthMoments[p]!, 9);
+      });
+    },
+  );
 
   it("is the prior of a fully connected network on one site, biases included", async () => {
-    const network: FullyConnectedNetwork = { type: "fully-connected", widths: [3, 5], activation: "identity", weightVariance: [1, 0.8, 1.2], biasVariance: [0.1, 0.3, 0.2] };
+    const network: FullyConnectedNetwork = {
+      type: "fully-connected",
+      widths: [3, 5],
+      activation: "identity",
+      weightVariance: [1, 0.8, 1.2],
+      biasVariance: [0.1, 0.3, 0.2],
+    };
     const law = fullyConnectedMixing(network);
-    const inputs = matrixFromRows([[1, 0.3, -1], [0.2, 2, 0.4]]);
+    const inputs = matrixFromRows([
+      [1, 0.3, -1],
+      [0.2, 2, 0.4],
+    ]);
     const sites = await siteChainPrior({ network, inputs, outputs: 2, evaluateAt: [], samples: 1 }, law, {}, run);
     const plain = priorMoments(law.chain, law.siteKernels(inputs)[0]!);
     for (const quantity of ["secondMoment", "fourthCumulant", "excessKurtosis", "kernelCovariance"] as const) {
@@ -58,10 +98,23 @@ describe("prior over sites", () => {
   });
 
   it("gives log densities: averages of Gaussian densities over the mixing matrix", async () => {
-    const network: ConvolutionalNetwork = { type: "convolutional", inputShape: [1, 4], layers: [{ channels: 3, kernelSize: [2], stride: [2], padding: "valid", dilation: [1] }], readout: "flatten", activation: "identity", weightVariance: [1, 1], biasVariance: [0, 0] };
+    const network: ConvolutionalNetwork = {
+      type: "convolutional",
+      inputShape: [1, 4],
+      layers: [{ channels: 3, kernelSize: [2], stride: [2], padding: "valid", dilation: [1] }],
+      readout: "flatten",
+      activation: "identity",
+      weightVariance: [1, 1],
+      biasVariance: [0, 0],
+    };
     const law = convolutionalMixing(network);
     const inputs = matrixFromRows([[1, 0.4, -0.7, 0.3]]);
-    const { logDensity } = await siteChainPrior({ network, inputs, outputs: 1, evaluateAt: [matrixFromRows([[1]])], samples: 1 }, law, { draws: 2000 }, run);
+    const { logDensity } = await siteChainPrior(
+      { network, inputs, outputs: 1, evaluateAt: [matrixFromRows([[1]])], samples: 1 },
+      law,
+      { draws: 2000 },
+      run,
+    );
     const density = Math.exp(logDensity![0]!);
     const random = stream(5);
     const draws = 40_000;
@@ -78,15 +131,45 @@ describe("prior over sites", () => {
   });
 
   it("says which moments do not fit, and refuses singular densities", async () => {
-    const network: ConvolutionalNetwork = { type: "convolutional", inputShape: [1, 12, 12], layers: [{ channels: 4, kernelSize: [3, 3], stride: [1, 1], padding: "circular", dilation: [1, 1] }], readout: "flatten", activation: "identity", weightVariance: [1, 1], biasVariance: [0, 0] };
+    const network: ConvolutionalNetwork = {
+      type: "convolutional",
+      inputShape: [1, 12, 12],
+      layers: [{ channels: 4, kernelSize: [3, 3], stride: [1, 1], padding: "circular", dilation: [1, 1] }],
+      readout: "flatten",
+      activation: "identity",
+      weightVariance: [1, 1],
+      biasVariance: [0, 0],
+    };
     const law = convolutionalMixing(network);
     const inputs: Matrix = { data: Float64Array.from({ length: 288 }, (_, k) => Math.sin(k * k)), shape: [2, 144] };
-    const { secondMoment, excessKurtosis, warnings } = await siteChainPrior({ network, inputs, outputs: 1, evaluateAt: [], samples: 1 }, law, {}, run);
+    const { secondMoment, excessKurtosis, warnings } = await siteChainPrior(
+      { network, inputs, outputs: 1, evaluateAt: [], samples: 1 },
+      law,
+      {},
+      run,
+    );
     expect(excessKurtosis).toBeUndefined();
     expect(warnings.join(" ")).toContain("bytes");
-    expectClose(secondMoment!, law.covariance(1, { data: identity(144).data.map((value) => value / 144), shape: [144, 144] }, inputs), { relative: 1e-10, absolute: 1e-12 });
-    const twice = matrixFromRows([[1, 0, 2, 1], [1, 0, 2, 1]]);
-    const tiny: ConvolutionalNetwork = { ...network, inputShape: [1, 4], layers: [{ channels: 3, kernelSize: [2], stride: [2], padding: "valid", dilation: [1] }] };
-    await expect(siteChainPrior({ network: tiny, inputs: twice, outputs: 1, evaluateAt: [matrixFromRows([[1], [2]])], samples: 1 }, convolutionalMixing(tiny), {}, run)).rejects.toThrow("evaluateAt[0]");
+    expectClose(secondMoment!, law.covariance(1, { data: identity(144).data.map((value) => value / 144), shape: [144, 144] }, inputs), {
+      relative: 1e-10,
+      absolute: 1e-12,
+    });
+    const twice = matrixFromRows([
+      [1, 0, 2, 1],
+      [1, 0, 2, 1],
+    ]);
+    const tiny: ConvolutionalNetwork = {
+      ...network,
+      inputShape: [1, 4],
+      layers: [{ channels: 3, kernelSize: [2], stride: [2], padding: "valid", dilation: [1] }],
+    };
+    await expect(
+      siteChainPrior(
+        { network: tiny, inputs: twice, outputs: 1, evaluateAt: [matrixFromRows([[1], [2]])], samples: 1 },
+        convolutionalMixing(tiny),
+        {},
+        run,
+      ),
+    ).rejects.toThrow("evaluateAt[0]");
   });
 });

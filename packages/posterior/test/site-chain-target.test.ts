@@ -7,7 +7,10 @@ import type { TargetGradients } from "../src/sampling/target.js";
 import { siteProblem } from "../src/site-chain/problem.js";
 import { siteTarget } from "../src/site-chain/target.js";
 
-const wave = (rows: number, columns: number, phase: number): Matrix => ({ data: Float64Array.from({ length: rows * columns }, (_, k) => Math.sin(1.3 * k * k + phase)), shape: [rows, columns] });
+const wave = (rows: number, columns: number, phase: number): Matrix => ({
+  data: Float64Array.from({ length: rows * columns }, (_, k) => Math.sin(1.3 * k * k + phase)),
+  shape: [rows, columns],
+});
 const networks: readonly (readonly [string, ConvolutionalNetwork, number])[] = [
   [
     "three layers, biases, channels fewer than sites",
@@ -55,15 +58,28 @@ describe.each(networks)("posterior of a chain over sites: %s", (_, network, outp
       const [a, b] = [target.evaluate(up), target.evaluate(down)];
       return [(a.logPrior - b.logPrior) / 2e-5, (a.logLikelihood - b.logLikelihood) / 2e-5];
     });
-    expectClose(gradients.prior, differences.map(([prior]) => prior!), { relative: 1e-6, absolute: 1e-7 }, "prior");
-    expectClose(gradients.likelihood, differences.map(([, likelihood]) => likelihood!), { relative: 1e-6, absolute: 1e-7 }, "likelihood");
+    expectClose(
+      gradients.prior,
+      differences.map(([prior]) => prior!),
+      { relative: 1e-6, absolute: 1e-7 },
+      "prior",
+    );
+    expectClose(
+      gradients.likelihood,
+      differences.map(([, likelihood]) => likelihood!),
+      { relative: 1e-6, absolute: 1e-7 },
+      "likelihood",
+    );
   });
 
   it("is the same from kernels between sites, for laws that know no features", () => {
     const { sites, chain, sample, siteKernels, covariance } = law;
     const bare = siteTarget(siteProblem(problem, { sites, chain, sample, siteKernels, covariance }));
     const x = stream(3, 2).normals(new Float64Array(target.dimension));
-    const [a, b] = [0, 1].map(() => ({ prior: new Float64Array(x.length), likelihood: new Float64Array(x.length) })) as [TargetGradients, TargetGradients];
+    const [a, b] = [0, 1].map(() => ({ prior: new Float64Array(x.length), likelihood: new Float64Array(x.length) })) as [
+      TargetGradients,
+      TargetGradients,
+    ];
     const [from, to] = [target.evaluate(x, a), bare.evaluate(x, b)];
     expectClose([to.logPrior, to.logLikelihood], [from.logPrior, from.logLikelihood], { relative: 1e-10 });
     expectClose(b.likelihood, a.likelihood, { relative: 1e-8, absolute: 1e-9 });

@@ -1,4 +1,11 @@
-import { zeros, type Activation, type ConvolutionalNetwork, type FiniteNetwork, type FiniteNetworkState, type Matrix } from "@finitewidth/core";
+import {
+  zeros,
+  type Activation,
+  type ConvolutionalNetwork,
+  type FiniteNetwork,
+  type FiniteNetworkState,
+  type Matrix,
+} from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
 import { convolutionGeometry, type ConvolutionGeometry } from "./geometry.js";
 import { requireImages } from "./images.js";
@@ -63,14 +70,18 @@ function scatterPatches(table: TapTable, patches: Matrix, rows: number): Matrix 
 function channelsLast(inputs: Matrix, channels: number, sites: number): Matrix {
   const out = zeros(inputs.shape[0] * sites, channels);
   for (let mu = 0; mu < inputs.shape[0]; mu++) {
-    for (let c = 0; c < channels; c++) for (let i = 0; i < sites; i++) out.data[(mu * sites + i) * channels + c] = inputs.data[mu * channels * sites + c * sites + i]!;
+    for (let c = 0; c < channels; c++)
+      for (let i = 0; i < sites; i++) out.data[(mu * sites + i) * channels + c] = inputs.data[mu * channels * sites + c * sites + i]!;
   }
   return out;
 }
 
 const scaled = (data: Float64Array, scale: number): Float64Array => data.map((value) => scale * value);
 
-function planLayers(network: ConvolutionalNetwork, geometry: ConvolutionGeometry): { readonly plans: readonly LayerPlan[]; readonly offsets: number[]; readonly hidden: number } {
+function planLayers(
+  network: ConvolutionalNetwork,
+  geometry: ConvolutionGeometry,
+): { readonly plans: readonly LayerPlan[]; readonly offsets: number[]; readonly hidden: number } {
   const offsets: number[] = [];
   let at = 0;
   let below = geometry.channels;
@@ -84,7 +95,15 @@ function planLayers(network: ConvolutionalNetwork, geometry: ConvolutionGeometry
     const biases = biased ? at : undefined;
     if (biased) at += channels;
     below = channels;
-    return { table, channels, inner, weights, biases, weightScale: Math.sqrt(network.weightVariance[l]! / inner), biasScale: Math.sqrt(network.biasVariance[l]!) };
+    return {
+      table,
+      channels,
+      inner,
+      weights,
+      biases,
+      weightScale: Math.sqrt(network.weightVariance[l]! / inner),
+      biasScale: Math.sqrt(network.biasVariance[l]!),
+    };
   });
   offsets.push(at);
   return { plans, offsets, hidden: at };
@@ -120,12 +139,16 @@ export function finiteConvolutional(network: ConvolutionalNetwork, activation: A
     data: scaled(theta.subarray(plan.weights, plan.weights + plan.channels * plan.inner), plan.weightScale),
     shape: [plan.channels, plan.inner],
   });
-  const readoutOf = (theta: Float64Array): Matrix => ({ data: theta.subarray(hidden, hidden + outputs * featureCount), shape: [outputs, featureCount] });
+  const readoutOf = (theta: Float64Array): Matrix => ({
+    data: theta.subarray(hidden, hidden + outputs * featureCount),
+    shape: [outputs, featureCount],
+  });
 
   const runLayer = (theta: Float64Array, plan: LayerPlan, patches: Matrix): LayerState => {
     const preactivation = multiplyTransposedRight(patches, weightsOf(theta, plan));
     if (plan.biases !== undefined) {
-      for (let i = 0; i < preactivation.data.length; i++) preactivation.data[i]! += plan.biasScale * theta[plan.biases + (i % plan.channels)]!;
+      for (let i = 0; i < preactivation.data.length; i++)
+        preactivation.data[i]! += plan.biasScale * theta[plan.biases + (i % plan.channels)]!;
     }
     return { patches, preactivation, activity: { data: preactivation.data.map((h) => activation.value(h)), shape: preactivation.shape } };
   };
@@ -133,7 +156,8 @@ export function finiteConvolutional(network: ConvolutionalNetwork, activation: A
     if (!pooled) return { data: scaled(activity.data, featureScale), shape: [rows, featureCount] };
     const out = zeros(rows, featureCount);
     for (let i = 0; i < activity.data.length; i++) {
-      out.data[Math.floor(i / (topSites * featureCount)) * featureCount + (i % featureCount)]! += (featureScale / topSites) * activity.data[i]!;
+      out.data[Math.floor(i / (topSites * featureCount)) * featureCount + (i % featureCount)]! +=
+        (featureScale / topSites) * activity.data[i]!;
     }
     return out;
   };
@@ -141,7 +165,8 @@ export function finiteConvolutional(network: ConvolutionalNetwork, activation: A
     if (!pooled) return { data: scaled(cotangent.data, featureScale), shape: [rows * topSites, top.channels] };
     const out = zeros(rows * topSites, top.channels);
     for (let i = 0; i < out.data.length; i++) {
-      out.data[i] = (featureScale / topSites) * cotangent.data[Math.floor(i / (topSites * featureCount)) * featureCount + (i % featureCount)]!;
+      out.data[i] =
+        (featureScale / topSites) * cotangent.data[Math.floor(i / (topSites * featureCount)) * featureCount + (i % featureCount)]!;
     }
     return out;
   };
@@ -150,7 +175,10 @@ export function finiteConvolutional(network: ConvolutionalNetwork, activation: A
     for (let l = plans.length - 1; l >= 0; l--) {
       const plan = plans[l]!;
       const { patches, preactivation } = layers[l]!;
-      const bar: Matrix = { data: activityBar.data.map((value, i) => value * activation.derivative(preactivation.data[i]!)), shape: preactivation.shape };
+      const bar: Matrix = {
+        data: activityBar.data.map((value, i) => value * activation.derivative(preactivation.data[i]!)),
+        shape: preactivation.shape,
+      };
       gradient.set(scaled(multiplyTransposedLeft(bar, patches).data, plan.weightScale), plan.weights);
       if (plan.biases !== undefined) {
         gradient.fill(0, plan.biases, plan.biases + plan.channels);
@@ -173,7 +201,8 @@ export function finiteConvolutional(network: ConvolutionalNetwork, activation: A
       const features = featuresOf(layers.at(-1)!.activity);
       const result = multiplyTransposedRight(features, readoutOf(theta));
       if (readoutBias > 0) {
-        for (let i = 0; i < result.data.length; i++) result.data[i]! += readoutBias * theta[hidden + outputs * featureCount + (i % outputs)]!;
+        for (let i = 0; i < result.data.length; i++)
+          result.data[i]! += readoutBias * theta[hidden + outputs * featureCount + (i % outputs)]!;
       }
       return {
         outputs: result,
@@ -196,6 +225,7 @@ export function finiteConvolutional(network: ConvolutionalNetwork, activation: A
       }
       backThroughHidden(theta, (state as ConvolutionalState).layers, multiply(cotangent, readoutOf(theta)), gradient);
     },
-    pullbackFeatures: (theta, state, cotangent, gradient) => backThroughHidden(theta, (state as ConvolutionalState).layers, cotangent, gradient),
+    pullbackFeatures: (theta, state, cotangent, gradient) =>
+      backThroughHidden(theta, (state as ConvolutionalState).layers, cotangent, gradient),
   };
 }

@@ -14,8 +14,14 @@ export function convolutionGeometry(network: Pick<ConvolutionalNetwork, "inputSh
   let size: readonly number[] = space;
   const layers = network.layers.map((layer, l) => {
     const table = tapTable(layer, size);
-    if (table.outputSites === 0) throw inputError(`network.layers[${l}].kernelSize`, `a filter that fits the ${size.join(" × ")} sites of its padded input`, [...layer.kernelSize].join(" × "));
-    if (table.taps.every((site) => site < 0)) throw inputError(`network.layers[${l}].padding`, "padding that leaves at least one site of the input in view", layer.padding);
+    if (table.outputSites === 0)
+      throw inputError(
+        `network.layers[${l}].kernelSize`,
+        `a filter that fits the ${size.join(" × ")} sites of its padded input`,
+        [...layer.kernelSize].join(" × "),
+      );
+    if (table.taps.every((site) => site < 0))
+      throw inputError(`network.layers[${l}].padding`, "padding that leaves at least one site of the input in view", layer.padding);
     size = table.outputSize;
     return table;
   });

@@ -7,20 +7,34 @@ import { sitePairs, type SitePairs } from "./site-pairs.js";
 
 /**
  * Infinite-width kernels of a convolutional network: K^l_ij = (σ_w²/|m|) Σ_m G^{l−1}_{τ(i,m), τ(j,m)} + σ_b² over sites i, j, with
- * G⁰_ij(μν) = Σ_c x_ci(μ) x_cj(ν)/C_0 and G^l_ij = E φφ at covariance K^l_ij; the readout averages G^L_ii over sites (`flatten`) or G^L_ij over
- * pairs of sites (`global-average`). Taps keep the offset of a pair of sites, so `flatten` needs only the pairs i = j: O(Σ S_l |m|) per pair of
- * inputs; `global-average` needs the pairs the pooled layer can reach, O(Σ S_l² |m|). A linear activation is contracted over sites first.
+ * G⁰_ij(μν) = Σ_c x_ci(μ) x_cj(ν)/C_0 and G^l_ij = E φφ at covariance K^l_ij; the readout averages G^L_ii over sites (`flatten`) or G^L_ij
+ * over pairs of sites (`global-average`). Taps keep the offset of a pair of sites, so `flatten` needs only the pairs i = j: O(Σ S_l |m|)
+ * per pair of inputs; `global-average` needs the pairs the pooled layer can reach, O(Σ S_l² |m|). A linear activation is contracted over
+ * sites first.
  * @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the site pairs do not fit.
  * Theory: docs/theories/convolution.md §3 (Novak et al. 2019, Garriga-Alonso et al. 2019).
  */
-export function infiniteWidthKernels(network: ConvolutionalNetwork, activation: Activation, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
+export function infiniteWidthKernels(
+  network: ConvolutionalNetwork,
+  activation: Activation,
+  inputs: Matrix,
+  others?: Matrix,
+): InfiniteWidthKernels {
   const geometry = convolutionGeometry(network);
   requireImages(inputs, geometry.channels, geometry.inputSites);
   if (others) requireImages(others, geometry.channels, geometry.inputSites, "others");
-  return activation.name === "identity" ? linearKernels(network, geometry, inputs, others) : siteRecursion(network, geometry, activation, inputs, others);
+  return activation.name === "identity"
+    ? linearKernels(network, geometry, inputs, others)
+    : siteRecursion(network, geometry, activation, inputs, others);
 }
 
-function siteRecursion(network: ConvolutionalNetwork, geometry: ConvolutionGeometry, activation: Activation, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
+function siteRecursion(
+  network: ConvolutionalNetwork,
+  geometry: ConvolutionGeometry,
+  activation: Activation,
+  inputs: Matrix,
+  others?: Matrix,
+): InfiniteWidthKernels {
   const depth = geometry.layers.length;
   const [rows, columns] = [inputs.shape[0], (others ?? inputs).shape[0]];
   const pairs = sitePairs(geometry, network.readout === "global-average");
@@ -62,7 +76,8 @@ function siteVariances(network: ConvolutionalNetwork, geometry: ConvolutionGeome
   const rows = inputs.shape[0];
   let second = zeros(rows, geometry.inputSites);
   for (let mu = 0; mu < rows; mu++) {
-    for (let k = 0; k < inputs.shape[1]; k++) second.data[mu * geometry.inputSites + (k % geometry.inputSites)]! += inputs.data[mu * inputs.shape[1] + k]! ** 2 / geometry.channels;
+    for (let k = 0; k < inputs.shape[1]; k++)
+      second.data[mu * geometry.inputSites + (k % geometry.inputSites)]! += inputs.data[mu * inputs.shape[1] + k]! ** 2 / geometry.channels;
   }
   return geometry.layers.map((table, l) => {
     const variance = zeros(rows, table.outputSites);
@@ -82,10 +97,25 @@ function siteVariances(network: ConvolutionalNetwork, geometry: ConvolutionGeome
   });
 }
 
-type PairEvaluator = (x: Matrix, mu: number, variances: readonly Matrix[], y: Matrix, nu: number, otherVariances: readonly Matrix[], averages: Float64Array) => void;
+type PairEvaluator = (
+  x: Matrix,
+  mu: number,
+  variances: readonly Matrix[],
+  y: Matrix,
+  nu: number,
+  otherVariances: readonly Matrix[],
+  averages: Float64Array,
+) => void;
 
-/** The recursion for one pair of inputs; writes mean_i K^l_ii, mean_i G^l_ii (l = 1 … L) and K^{L+1} into `averages`. Buffers are reused. */
-function pairEvaluator(network: ConvolutionalNetwork, geometry: ConvolutionGeometry, activation: Activation, pairs: readonly SitePairs[]): PairEvaluator {
+/**
+ * The recursion for one pair of inputs; writes mean_i K^l_ii, mean_i G^l_ii (l = 1 … L) and K^{L+1} into `averages`. Buffers are reused.
+ */
+function pairEvaluator(
+  network: ConvolutionalNetwork,
+  geometry: ConvolutionGeometry,
+  activation: Activation,
+  pairs: readonly SitePairs[],
+): PairEvaluator {
   const buffers = pairs.map((list) => new Float64Array(list.first.length));
   const { channels, inputSites, layers } = geometry;
   const depth = layers.length;
@@ -99,7 +129,8 @@ function pairEvaluator(network: ConvolutionalNetwork, geometry: ConvolutionGeome
     const size = channels * inputSites;
     for (let p = 0; p < start.first.length; p++) {
       let sum = 0;
-      for (let c = 0; c < channels; c++) sum += x.data[mu * size + c * inputSites + start.first[p]!]! * y.data[nu * size + c * inputSites + start.second[p]!]!;
+      for (let c = 0; c < channels; c++)
+        sum += x.data[mu * size + c * inputSites + start.first[p]!]! * y.data[nu * size + c * inputSites + start.second[p]!]!;
       buffers[0]![p] = sum / channels;
     }
     for (const [l, { tapCount, outputSites }] of layers.entries()) {
@@ -116,7 +147,8 @@ function pairEvaluator(network: ConvolutionalNetwork, geometry: ConvolutionGeome
       }
       averages[2 * l] = mean(here, diagonal);
       const [a, b] = [variances[l]!.data, otherVariances[l]!.data];
-      for (let p = 0; p < here.length; p++) here[p] = activation.moments.kernel(a[mu * outputSites + first[p]!]!, here[p]!, b[nu * outputSites + second[p]!]!);
+      for (let p = 0; p < here.length; p++)
+        here[p] = activation.moments.kernel(a[mu * outputSites + first[p]!]!, here[p]!, b[nu * outputSites + second[p]!]!);
       averages[2 * l + 1] = mean(here, diagonal);
     }
     const top = buffers[depth]!;

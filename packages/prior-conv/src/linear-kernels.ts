@@ -17,7 +17,8 @@ function pullForm(form: SiteForm, table: TapTable): SiteForm {
   return { kind: "diagonal", weights };
 }
 
-const total = (form: SiteForm): number => (form.kind === "diagonal" ? form.weights : form.weights.data).reduce((sum, value) => sum + value, 0);
+const total = (form: SiteForm): number =>
+  (form.kind === "diagonal" ? form.weights : form.weights.data).reduce((sum, value) => sum + value, 0);
 
 function constantForm(sites: number, kind: SiteForm["kind"]): SiteForm {
   if (kind === "diagonal") return { kind, weights: new Float64Array(sites).fill(1 / sites) };
@@ -26,7 +27,12 @@ function constantForm(sites: number, kind: SiteForm["kind"]): SiteForm {
 }
 
 /** A linear functional of K^l as one of K⁰ plus a constant: the form over input sites and the sum of the bias variances on the way. */
-function pullToInput(network: ConvolutionalNetwork, geometry: ConvolutionGeometry, layer: number, start: SiteForm): { readonly form: SiteForm; readonly scale: number; readonly bias: number } {
+function pullToInput(
+  network: ConvolutionalNetwork,
+  geometry: ConvolutionGeometry,
+  layer: number,
+  start: SiteForm,
+): { readonly form: SiteForm; readonly scale: number; readonly bias: number } {
   let [form, scale, bias] = [start, 1, 0];
   for (let l = layer; l >= 1; l--) {
     bias += scale * network.biasVariance[l - 1]! * total(form);
@@ -37,7 +43,12 @@ function pullToInput(network: ConvolutionalNetwork, geometry: ConvolutionGeometr
 }
 
 /** Kernels for φ = identity: site averages are contracted with the adjoint patch operator first, then one quadratic form per layer. */
-export function linearKernels(network: ConvolutionalNetwork, geometry: ConvolutionGeometry, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
+export function linearKernels(
+  network: ConvolutionalNetwork,
+  geometry: ConvolutionGeometry,
+  inputs: Matrix,
+  others?: Matrix,
+): InfiniteWidthKernels {
   const { channels, layers } = geometry;
   const depth = layers.length;
   const functional = (layer: number, start: SiteForm, weight: number, constant: number) => {
@@ -52,10 +63,11 @@ export function linearKernels(network: ConvolutionalNetwork, geometry: Convoluti
     };
   };
   const hidden = layers.map((table, l) => functional(l + 1, constantForm(table.outputSites, "diagonal"), 1, 0).kernel());
-  const readout = functional(depth, constantForm(layers.at(-1)!.outputSites, network.readout === "flatten" ? "diagonal" : "full"), network.weightVariance[depth]!, network.biasVariance[depth]!);
-  return {
-    preactivation: [...hidden, readout.kernel()],
-    hidden,
-    ...(others ? { othersDiagonal: readout.diagonal(others) } : {}),
-  };
+  const readout = functional(
+    depth,
+    constantForm(layers.at(-1)!.outputSites, network.readout === "flatten" ? "diagonal" : "full"),
+    network.weightVariance[depth]!,
+    network.biasVariance[depth]!,
+  );
+  return { preactivation: [...hidden, readout.kernel()], hidden, ...(others ? { othersDiagonal: readout.diagonal(others) } : {}) };
 }

@@ -7,5 +7,8 @@ export const memoryLimit = 2 ** 31;
 export function requireMemory(bytes: number, what: string, remedy: string): void {
   if (bytes <= memoryLimit) return;
   const size = bytes < 1e12 ? `${(bytes / 1e9).toFixed(1)} GB` : `${bytes.toPrecision(3)} bytes`;
-  throw new FinitewidthError(`${what} would take ${size} (${Math.ceil(bytes)} bytes), more than the limit of ${memoryLimit} bytes; ${remedy}`, { code: "memory" });
+  throw new FinitewidthError(
+    `${what} would take ${size} (${Math.ceil(bytes)} bytes), more than the limit of ${memoryLimit} bytes; ${remedy}`,
+    { code: "memory" },
+  );
 }

@@ -1,4 +1,12 @@
-import { shapeError, zeros, type ConvolutionalNetwork, type Matrix, type MixingLaw, type WishartChain, type WishartLayer } from "@finitewidth/core";
+import {
+  shapeError,
+  zeros,
+  type ConvolutionalNetwork,
+  type Matrix,
+  type MixingLaw,
+  type WishartChain,
+  type WishartLayer,
+} from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { chainLayout, reduceSites, sampleChainFactors, type SiteGeometry } from "@finitewidth/numerics";
 import { convolutionGeometry, type ConvolutionGeometry } from "./geometry.js";
@@ -14,7 +22,10 @@ export interface ConvolutionalMixingLaw extends MixingLaw, SiteGeometry {
   readonly tapTables: readonly TapTable[];
 }
 
-/** The chain of a deep linear convolutional network in its site subspaces. A step between single sites gets the tap [[1]], its factor moved into the variance. */
+/**
+ * The chain of a deep linear convolutional network in its site subspaces. A step between single sites gets the tap [[1]], its factor moved
+ * into the variance.
+ */
 export function convolutionalChain(network: ConvolutionalNetwork, geometry: ConvolutionGeometry, subspaces: SiteSubspaces): WishartChain {
   const depth = network.layers.length;
   const layers = network.layers.map(({ channels }, l): WishartLayer => {
@@ -38,8 +49,8 @@ export function convolutionalChain(network: ConvolutionalNetwork, geometry: Conv
 
 /**
  * Exact law of the mixing matrix over (output, site) of a deep linear convolutional network: M^L ~ W(C_L, σ_w²(L+1)/(C_L S_L)),
- * M^{l−1} | M^l ~ W(C_{l−1}, σ_w²(l) T*_l(M^l)/C_{l−1}), cov(f_a, f_b) = Σ_ij M¹_(ai)(bj) K¹_ij. Covariances are contracted with T*_1 first, so
- * they need S_0² numbers and never the S_1² kernels between sites.
+ * M^{l−1} | M^l ~ W(C_{l−1}, σ_w²(l) T*_l(M^l)/C_{l−1}), cov(f_a, f_b) = Σ_ij M¹_(ai)(bj) K¹_ij. Covariances are contracted with T*_1
+ * first, so they need S_0² numbers and never the S_1² kernels between sites.
  * @throws FinitewidthError (code "memory") when the site bases do not fit. Theory: docs/theories/convolution.md §4 (Bassetti et al. 2024).
  */
 export function convolutionalMixing(network: ConvolutionalNetwork): ConvolutionalMixingLaw {
@@ -60,7 +71,11 @@ export function convolutionalMixing(network: ConvolutionalNetwork): Convolutiona
       return gram(sampleChainFactors(chainLayout(chain, outputs), stream)[0]!.f);
     },
     siteKernels: (inputs, others) => {
-      requireMemory(8 * sites * sites * inputs.shape[0] * (others ?? inputs).shape[0], "the kernels between sites", "use fewer inputs, larger strides or a pooled readout");
+      requireMemory(
+        8 * sites * sites * inputs.shape[0] * (others ?? inputs).shape[0],
+        "the kernels between sites",
+        "use fewer inputs, larger strides or a pooled readout",
+      );
       const reduced = reduceSites(features(inputs), subspaces.bases[0]!);
       return kernelsBetween(reduced, others ? reduceSites(features(others), subspaces.bases[0]!) : reduced);
     },
@@ -87,7 +102,8 @@ function patchFeatures(geometry: ConvolutionGeometry, inputs: Matrix, weightVari
       for (let m = 0; m < tapCount; m++) {
         const at = taps[i * tapCount + m]!;
         if (at < 0) continue;
-        for (let c = 0; c < channels; c++) out.data[mu * columns + c * tapCount + m] = scale * inputs.data[mu * size + c * inputSites + at]!;
+        for (let c = 0; c < channels; c++)
+          out.data[mu * columns + c * tapCount + m] = scale * inputs.data[mu * size + c * inputSites + at]!;
       }
       if (biasVariance > 0) out.data[(mu + 1) * columns - 1] = Math.sqrt(biasVariance);
     }
@@ -109,23 +125,44 @@ function kernelsBetween(features: readonly Matrix[], others: readonly Matrix[]):
   return out;
 }
 
-function outputCovariance(geometry: ConvolutionGeometry, basis: Matrix, outputs: number, value: Matrix, inputs: Matrix, others: Matrix, weightVariance: number, biasVariance: number): Matrix {
+function outputCovariance(
+  geometry: ConvolutionGeometry,
+  basis: Matrix,
+  outputs: number,
+  value: Matrix,
+  inputs: Matrix,
+  others: Matrix,
+  weightVariance: number,
+  biasVariance: number,
+): Matrix {
   const [size, sites] = basis.shape;
   const dimension = outputs * sites;
-  if (value.shape[0] !== dimension || value.shape[1] !== dimension) throw shapeError("value", `${dimension} × ${dimension} (outputs × sites)`, value.shape.join(" × "));
+  if (value.shape[0] !== dimension || value.shape[1] !== dimension)
+    throw shapeError("value", `${dimension} × ${dimension} (outputs × sites)`, value.shape.join(" × "));
   const [rows, columns] = [inputs.shape[0], others.shape[0]];
-  requireMemory(8 * (outputs * outputs * rows * columns + size * size + 2 * geometry.inputSites ** 2), "the covariance of the outputs", "use fewer inputs or outputs");
+  requireMemory(
+    8 * (outputs * outputs * rows * columns + size * size + 2 * geometry.inputSites ** 2),
+    "the covariance of the outputs",
+    "use fewer inputs or outputs",
+  );
   const out = zeros(outputs * rows, outputs * columns);
   const spanned = size === sites;
   for (let a = 0; a < outputs; a++) {
     for (let b = 0; b < outputs; b++) {
       const reduced = zeros(sites, sites);
-      for (let r = 0; r < sites; r++) for (let s = 0; s < sites; s++) reduced.data[r * sites + s] = value.data[(a * sites + r) * dimension + b * sites + s]!;
+      for (let r = 0; r < sites; r++)
+        for (let s = 0; s < sites; s++) reduced.data[r * sites + s] = value.data[(a * sites + r) * dimension + b * sites + s]!;
       const full = spanned ? reduced : multiplyTransposedRight(multiply(basis, reduced), basis);
-      const kernel = formKernel({ kind: "full", weights: adjointPatchOperator(geometry.layers[0]!, full) }, inputs, others, geometry.channels);
+      const kernel = formKernel(
+        { kind: "full", weights: adjointPatchOperator(geometry.layers[0]!, full) },
+        inputs,
+        others,
+        geometry.channels,
+      );
       const constant = biasVariance * full.data.reduce((sum, entry) => sum + entry, 0);
       for (let mu = 0; mu < rows; mu++) {
-        for (let nu = 0; nu < columns; nu++) out.data[(a * rows + mu) * outputs * columns + b * columns + nu] = weightVariance * kernel.data[mu * columns + nu]! + constant;
+        for (let nu = 0; nu < columns; nu++)
+          out.data[(a * rows + mu) * outputs * columns + b * columns + nu] = weightVariance * kernel.data[mu * columns + nu]! + constant;
       }
     }
   }

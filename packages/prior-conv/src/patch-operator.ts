@@ -2,7 +2,8 @@ import { shapeError, zeros, type Matrix } from "@finitewidth/core";
 import type { TapTable } from "./taps.js";
 
 function requireSites(a: Matrix, sites: number): void {
-  if (a.shape[0] !== sites || a.shape[1] !== sites) throw shapeError("a", `a ${sites} × ${sites} matrix over sites`, `${a.shape[0]} × ${a.shape[1]}`);
+  if (a.shape[0] !== sites || a.shape[1] !== sites)
+    throw shapeError("a", `a ${sites} × ${sites} matrix over sites`, `${a.shape[0]} × ${a.shape[1]}`);
 }
 
 /**
@@ -28,7 +29,8 @@ export function patchOperator(table: TapTable, k: Matrix): Matrix {
 
 /**
  * Adjoint of the patch operator, T*(M)_kl = |m|⁻¹ Σ_m Σ_ij M_ij [τ(i,m) = k][τ(j,m) = l], so that ⟨T(K), M⟩ = ⟨K, T*(M)⟩: how a mixing
- * matrix moves one layer towards the input. M: S_out × S_out, result S_in × S_in. Cost: S_out² |m|. Theory: docs/theories/convolution.md §2.
+ * matrix moves one layer towards the input. M: S_out × S_out, result S_in × S_in. Cost: S_out² |m|. Theory: docs/theories/convolution.md
+ * §2.
  */
 export function adjointPatchOperator(table: TapTable, m: Matrix): Matrix {
   requireSites(m, table.outputSites);

@@ -1,4 +1,12 @@
-import { FinitewidthError, matrix, zeros, type Activation, type ConvolutionalNetwork, type Matrix, type SiteBlocks } from "@finitewidth/core";
+import {
+  FinitewidthError,
+  matrix,
+  zeros,
+  type Activation,
+  type ConvolutionalNetwork,
+  type Matrix,
+  type SiteBlocks,
+} from "@finitewidth/core";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import { convolutionGeometry, type ConvolutionGeometry } from "./geometry.js";
 import { requireImages } from "./images.js";
@@ -27,17 +35,22 @@ function patches(geometry: ConvolutionGeometry, inputs: Matrix): Matrix {
 /**
  * Postactivation covariances between the readout sites of a network with one hidden layer: K_ij = σ_w²(1) x_i x_jᵀ/(C|m|) + σ_b²(1),
  * B_ij = (σ_w²(2)/S) E φ(h_i)φ(h_j) ("flatten", S sites) or the average over pairs of sites ("global-average", one site). Cost O(S²P P′)
- * kernel evaluations and 8 S²P P′ bytes. @throws FinitewidthError (code "refused") for more than one hidden layer, "shape" for rows of the wrong
- * length, "memory" when the blocks do not fit. Theory: docs/theories/effective-action.md, "Convolutions".
+ * kernel evaluations and 8 S²P P′ bytes. @throws FinitewidthError (code "refused") for more than one hidden layer, "shape" for rows of the
+ * wrong length, "memory" when the blocks do not fit. Theory: docs/theories/effective-action.md, "Convolutions".
  */
 export function siteBlocks(network: ConvolutionalNetwork, activation: Activation, inputs: Matrix, others?: Matrix): SiteBlocks {
-  if (network.layers.length !== 1) throw new FinitewidthError(`site blocks exist for one hidden layer, this network has ${network.layers.length}`, { code: "refused" });
+  if (network.layers.length !== 1)
+    throw new FinitewidthError(`site blocks exist for one hidden layer, this network has ${network.layers.length}`, { code: "refused" });
   const geometry = convolutionGeometry(network);
   requireImages(inputs, geometry.channels, geometry.inputSites);
   if (others) requireImages(others, geometry.channels, geometry.inputSites, "others");
   const all = geometry.layers[0]!.outputSites;
   const [rows, columns] = [inputs.shape[0], (others ?? inputs).shape[0]];
-  requireMemory(16 * all * all * rows * columns, "covariances between sites", 'use readout "global-average", a larger stride, smaller inputs or fewer of them');
+  requireMemory(
+    16 * all * all * rows * columns,
+    "covariances between sites",
+    'use readout "global-average", a larger stride, smaller inputs or fewer of them',
+  );
   const pooled = network.readout === "global-average";
   const sites = pooled ? 1 : all;
   const left = patches(geometry, inputs);
@@ -46,7 +59,10 @@ export function siteBlocks(network: ConvolutionalNetwork, activation: Activation
   const bias = network.biasVariance[0]!;
   const variancesOf = (m: Matrix): Float64Array => {
     const width = m.shape[1];
-    return Float64Array.from({ length: m.shape[0] }, (_, row) => scale * m.data.subarray(row * width, (row + 1) * width).reduce((sum, x) => sum + x * x, 0) + bias);
+    return Float64Array.from(
+      { length: m.shape[0] },
+      (_, row) => scale * m.data.subarray(row * width, (row + 1) * width).reduce((sum, x) => sum + x * x, 0) + bias,
+    );
   };
   const leftVariance = variancesOf(left);
   const rightVariance = others ? variancesOf(right) : leftVariance;
@@ -61,7 +77,9 @@ export function siteBlocks(network: ConvolutionalNetwork, activation: Activation
         for (let j = 0; j < all; j++) {
           const to = nu * all + j;
           const same = !others && at === to;
-          const value = same ? moments.diagonal(leftVariance[at]!) : moments.kernel(leftVariance[at]!, scale * products.data[at * columns * all + to]! + bias, rightVariance[to]!);
+          const value = same
+            ? moments.diagonal(leftVariance[at]!)
+            : moments.kernel(leftVariance[at]!, scale * products.data[at * columns * all + to]! + bias, rightVariance[to]!);
           blocks[pooled ? 0 : i * all + j]!.data[mu * columns + nu]! += weight * value;
         }
       }
@@ -71,7 +89,9 @@ export function siteBlocks(network: ConvolutionalNetwork, activation: Activation
   const meansOf = (variances: Float64Array): Matrix => {
     const count = variances.length / all;
     const out = zeros(sites, count);
-    variances.forEach((value, at) => (out.data[(pooled ? 0 : (at % all) * count) + Math.floor(at / all)]! += meanScale * moments.mean(value)));
+    variances.forEach(
+      (value, at) => (out.data[(pooled ? 0 : (at % all) * count) + Math.floor(at / all)]! += meanScale * moments.mean(value)),
+    );
     return out;
   };
   if (!others) return { sites, blocks, means: meansOf(leftVariance) };

@@ -15,7 +15,8 @@ const scaleColumns = (x: Matrix, weights: Float64Array): Matrix => {
   return out;
 };
 
-const applyForm = (x: Matrix, form: SiteForm): Matrix => (form.kind === "diagonal" ? scaleColumns(x, form.weights) : multiply(x, form.weights));
+const applyForm = (x: Matrix, form: SiteForm): Matrix =>
+  form.kind === "diagonal" ? scaleColumns(x, form.weights) : multiply(x, form.weights);
 
 /** The form between all pairs of rows: P × P'. Cost: C_0 (P S_0² + P P' S_0), the first term absent for diagonal forms. */
 export function formKernel(form: SiteForm, inputs: Matrix, others: Matrix, channels: number): Matrix {

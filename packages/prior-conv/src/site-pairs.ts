@@ -21,7 +21,11 @@ const remedy = 'use readout "flatten", larger strides or smaller inputs';
 export function sitePairs(geometry: ConvolutionGeometry, pooled: boolean): readonly SitePairs[] {
   const { layers, inputSites } = geometry;
   if (!pooled) {
-    requireMemory(layers.reduce((all, { outputSites, tapCount }) => all + 4 * outputSites * (tapCount + 3), 0), "site pairs", remedy);
+    requireMemory(
+      layers.reduce((all, { outputSites, tapCount }) => all + 4 * outputSites * (tapCount + 3), 0),
+      "site pairs",
+      remedy,
+    );
     return [diagonalPairs(inputSites, new Int32Array()), ...layers.map((table) => diagonalPairs(table.outputSites, table.taps))];
   }
   const top = layers.at(-1)!.outputSites;

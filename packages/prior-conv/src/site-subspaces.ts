@@ -46,12 +46,17 @@ function project(basis: Matrix, block: Matrix): Matrix {
  */
 export function siteSubspaces(geometry: ConvolutionGeometry, readout: ConvolutionalNetwork["readout"]): SiteSubspaces {
   const top = geometry.layers.at(-1)!.outputSites;
-  if (readout === "flatten") requireMemory(8 * top * top, "the basis of the readout's sites", "use larger strides, fewer sites or a pooled readout");
+  if (readout === "flatten")
+    requireMemory(8 * top * top, "the basis of the readout's sites", "use larger strides, fewer sites or a pooled readout");
   let basis = readout === "flatten" ? identity(top) : columnVector(new Float64Array(top).fill(1 / Math.sqrt(top)));
   const bases = [basis];
   const taps: Matrix[][] = [];
   for (const table of geometry.layers.slice(1).toReversed()) {
-    requireMemory(16 * table.tapCount * table.inputSites * basis.shape[1], "the site subspaces", "use larger strides, fewer sites or fewer taps");
+    requireMemory(
+      16 * table.tapCount * table.inputSites * basis.shape[1],
+      "the site subspaces",
+      "use larger strides, fewer sites or fewer taps",
+    );
     const moved = Array.from({ length: table.tapCount }, (_, m) => applyTapMatrix(table, m, basis));
     basis = orthonormalBasis(moved);
     const below = basis;
@@ -64,7 +69,10 @@ export function siteSubspaces(geometry: ConvolutionGeometry, readout: Convolutio
 /** Directions whose part outside the span found so far is below this fraction of the largest column count as inside. */
 const cut = 1e-10;
 
-/** Orthonormal basis of the span of all columns; coordinate vectors where the columns are multiples of such, the identity where it is everything. */
+/**
+ * Orthonormal basis of the span of all columns; coordinate vectors where the columns are multiples of such, the identity where it is
+ * everything.
+ */
 export function orthonormalBasis(blocks: readonly Matrix[]): Matrix {
   const sites = blocks[0]!.shape[0];
   const columns = blocks.flatMap((block) =>
@@ -98,7 +106,9 @@ const dot = (a: Float64Array, b: Float64Array): number => {
   return sum;
 };
 
-/** Modified Gram–Schmidt, largest remainder first; every new direction is orthogonalised again, which keeps orthogonality at rounding level. */
+/**
+ * Modified Gram–Schmidt, largest remainder first; every new direction is orthogonalised again, which keeps orthogonality at rounding level.
+ */
 function pivotedGramSchmidt(columns: readonly Float64Array[]): Float64Array[] {
   const rest = columns.map((column) => column.slice());
   const found: Float64Array[] = [];

@@ -19,14 +19,29 @@ const product = (values: readonly number[]): number => values.reduce((all, value
  * Number of output sites along one axis: ⌈size/stride⌉ for circular and zero padding, ⌊(size + 2p − d(k−1) − 1)/stride⌋ + 1 for p explicit
  * zeros on both sides ("valid": p = 0). Not positive when the filter does not fit.
  */
-export function outputExtent(size: number, kernel: number, stride: number, dilation: number, padding: "circular" | "zero" | "valid" | number): number {
+export function outputExtent(
+  size: number,
+  kernel: number,
+  stride: number,
+  dilation: number,
+  padding: "circular" | "zero" | "valid" | number,
+): number {
   if (padding === "circular" || padding === "zero") return Math.ceil(size / stride);
   const zeros = padding === "valid" ? 0 : padding;
   return Math.floor((size + 2 * zeros - dilation * (kernel - 1) - 1) / stride) + 1;
 }
 
-/** Input coordinate of every (output coordinate, tap) along one axis, −1 for padding: offset d(m − ⌊(k−1)/2⌋) when centred, dm − p otherwise. */
-function axisTaps(size: number, kernel: number, stride: number, dilation: number, padding: "circular" | "zero" | "valid" | number): Int32Array[] {
+/**
+ * Input coordinate of every (output coordinate, tap) along one axis, −1 for padding: offset d(m − ⌊(k−1)/2⌋) when centred, dm − p
+ * otherwise.
+ */
+function axisTaps(
+  size: number,
+  kernel: number,
+  stride: number,
+  dilation: number,
+  padding: "circular" | "zero" | "valid" | number,
+): Int32Array[] {
   const centred = padding === "circular" || padding === "zero";
   const shift = centred ? dilation * Math.floor((kernel - 1) / 2) : padding === "valid" ? 0 : padding;
   return Array.from({ length: Math.max(0, outputExtent(size, kernel, stride, dilation, padding)) }, (_, i) =>
@@ -38,10 +53,14 @@ function axisTaps(size: number, kernel: number, stride: number, dilation: number
   );
 }
 
-/** Tap table of a layer on an input of the given extents (one per axis). Cost: output sites × taps. Theory: docs/theories/convolution.md §1. */
+/**
+ * Tap table of a layer on an input of the given extents (one per axis). Cost: output sites × taps. Theory: docs/theories/convolution.md §1.
+ */
 export function tapTable(layer: ConvolutionalLayer, inputSize: readonly number[]): TapTable {
   const { kernelSize, stride, dilation, padding } = layer;
-  const axes = inputSize.map((size, axis) => axisTaps(size, kernelSize[axis]!, stride[axis]!, dilation[axis]!, typeof padding === "string" ? padding : padding[axis]!));
+  const axes = inputSize.map((size, axis) =>
+    axisTaps(size, kernelSize[axis]!, stride[axis]!, dilation[axis]!, typeof padding === "string" ? padding : padding[axis]!),
+  );
   const outputSize = axes.map((axis) => axis.length);
   const outputSites = product(outputSize);
   const tapCount = product(kernelSize);
@@ -52,7 +71,14 @@ export function tapTable(layer: ConvolutionalLayer, inputSize: readonly number[]
   return { inputSize, outputSize, inputSites: product(inputSize), outputSites, tapCount, taps };
 }
 
-function inputSite(axes: readonly Int32Array[][], inputSize: readonly number[], outputSize: readonly number[], kernelSize: readonly number[], site: number, tap: number): number {
+function inputSite(
+  axes: readonly Int32Array[][],
+  inputSize: readonly number[],
+  outputSize: readonly number[],
+  kernelSize: readonly number[],
+  site: number,
+  tap: number,
+): number {
   let [position, filter, unit, at] = [site, tap, 1, 0];
   for (let axis = inputSize.length - 1; axis >= 0; axis--) {
     const coordinate = axes[axis]![position % outputSize[axis]!]![filter % kernelSize[axis]!]!;

@@ -44,7 +44,9 @@ export const inputsOf = (input: FixtureNetwork): Matrix => matrixFromRows(input.
 /** Positive definite n × n matrix without structure, the same every time. */
 export function spread(n: number, seed: number): Matrix {
   const entry = (i: number, j: number): number => Math.sin(12.9898 * (i + 1) + 78.233 * (j + 1) + 3.7 * seed);
-  const rows = Array.from({ length: n }, (_, i) => Array.from({ length: n }, (__, j) => Array.from({ length: n + 2 }, (___, k) => entry(i, k) * entry(j, k)).reduce((a, b) => a + b)));
+  const rows = Array.from({ length: n }, (_, i) =>
+    Array.from({ length: n }, (__, j) => Array.from({ length: n + 2 }, (___, k) => entry(i, k) * entry(j, k)).reduce((a, b) => a + b)),
+  );
   return matrixFromRows(rows);
 }
 
@@ -52,13 +54,31 @@ const notNeeded = (): never => {
   throw new Error("moments of the identity are not needed here");
 };
 /** φ(h) = h with the moments that the kernels use. */
-export const identityActivation: Activation = activationOf("identity", (h) => h, () => 1, (_a, c) => c, (k) => k);
+export const identityActivation: Activation = activationOf(
+  "identity",
+  (h) => h,
+  () => 1,
+  (_a, c) => c,
+  (k) => k,
+);
 /** The same function under a name that the linear short cut does not know, to test one against the other. */
 export const plainIdentity: Activation = { ...identityActivation, name: "plain" };
 /** φ(h) = h². */
-export const quadraticActivation: Activation = activationOf("quadratic", (h) => h * h, (h) => 2 * h, (a, c, b) => a * b + 2 * c * c, (k) => 3 * k * k);
+export const quadraticActivation: Activation = activationOf(
+  "quadratic",
+  (h) => h * h,
+  (h) => 2 * h,
+  (a, c, b) => a * b + 2 * c * c,
+  (k) => 3 * k * k,
+);
 
-function activationOf(name: string, value: (h: number) => number, derivative: (h: number) => number, kernel: (a: number, c: number, b: number) => number, diagonal: (k: number) => number): Activation {
+function activationOf(
+  name: string,
+  value: (h: number) => number,
+  derivative: (h: number) => number,
+  kernel: (a: number, c: number, b: number) => number,
+  diagonal: (k: number) => number,
+): Activation {
   return {
     name,
     summary: name,
@@ -84,4 +104,5 @@ function activationOf(name: string, value: (h: number) => number, derivative: (h
 }
 
 /** Numbers of order one without structure, the same every time. */
-export const values = (count: number, seed: number): Float64Array => Float64Array.from({ length: count }, (_, i) => 1.5 * Math.sin(91.7 * (i + 1) * seed + 0.37 * (i + 1) ** 2));
+export const values = (count: number, seed: number): Float64Array =>
+  Float64Array.from({ length: count }, (_, i) => 1.5 * Math.sin(91.7 * (i + 1) * seed + 0.37 * (i + 1) ** 2));

@@ -6,8 +6,17 @@ import { adjointPatchOperator, outputExtent, patchOperator, tapTable } from "../
 import { layerOf, spread, type FixtureGeometry } from "./helpers.js";
 
 interface Operators {
-  readonly inputs: { readonly cases: { readonly geometry: FixtureGeometry; readonly inputKernel: number[][]; readonly outputMatrix: number[][] }[] };
-  readonly expected: { readonly cases: { readonly outputSize: number[]; readonly taps: number[][]; readonly patchOperator: number[][]; readonly adjointPatchOperator: number[][] }[] };
+  readonly inputs: {
+    readonly cases: { readonly geometry: FixtureGeometry; readonly inputKernel: number[][]; readonly outputMatrix: number[][] }[];
+  };
+  readonly expected: {
+    readonly cases: {
+      readonly outputSize: number[];
+      readonly taps: number[][];
+      readonly patchOperator: number[][];
+      readonly adjointPatchOperator: number[][];
+    }[];
+  };
 }
 const fixture = readFixture<Operators>("deep-linear/conv-operators");
 
@@ -18,13 +27,21 @@ const geometries = [
 ];
 
 describe("patch operators", () => {
-  it.each(fixture.inputs.cases.map((input, i) => [i, input, fixture.expected.cases[i]!] as const))("reproduce fixture case %i", (_, input, expected) => {
-    const table = tapTable(layerOf(input.geometry), input.geometry.size);
-    expect(table.outputSize).toEqual(expected.outputSize);
-    expectClose(table.taps, expected.taps, {}, "taps");
-    expectClose(patchOperator(table, matrixFromRows(input.inputKernel)), expected.patchOperator, { absolute: 1e-13 }, "T(K)");
-    expectClose(adjointPatchOperator(table, matrixFromRows(input.outputMatrix)), expected.adjointPatchOperator, { absolute: 1e-13 }, "T*(M)");
-  });
+  it.each(fixture.inputs.cases.map((input, i) => [i, input, fixture.expected.cases[i]!] as const))(
+    "reproduce fixture case %i",
+    (_, input, expected) => {
+      const table = tapTable(layerOf(input.geometry), input.geometry.size);
+      expect(table.outputSize).toEqual(expected.outputSize);
+      expectClose(table.taps, expected.taps, {}, "taps");
+      expectClose(patchOperator(table, matrixFromRows(input.inputKernel)), expected.patchOperator, { absolute: 1e-13 }, "T(K)");
+      expectClose(
+        adjointPatchOperator(table, matrixFromRows(input.outputMatrix)),
+        expected.adjointPatchOperator,
+        { absolute: 1e-13 },
+        "T*(M)",
+      );
+    },
+  );
 
   it.each(geometries)("are adjoint and keep matrices positive (%#)", (layer) => {
     const size = layer.kernelSize.length === 2 ? [5, 4] : [7];

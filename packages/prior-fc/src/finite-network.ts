@@ -1,4 +1,11 @@
-import { shapeError, type Activation, type FiniteNetwork, type FiniteNetworkState, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
+import {
+  shapeError,
+  type Activation,
+  type FiniteNetwork,
+  type FiniteNetworkState,
+  type FullyConnectedNetwork,
+  type Matrix,
+} from "@finitewidth/core";
 import { createWorkspace, gram } from "@finitewidth/linalg";
 import { arrayActivation, scaledCopy } from "./finite-activation.js";
 
@@ -36,7 +43,14 @@ function planLayers(network: FullyConnectedNetwork, features: number, outputs: n
     const biased = network.biasVariance[l]! > 0;
     const biases = biased ? at : undefined;
     if (biased) at += width;
-    const plan = { width, inner, weights, biases, scale: Math.sqrt(network.weightVariance[l]! / inner), biasScale: Math.sqrt(network.biasVariance[l]!) };
+    const plan = {
+      width,
+      inner,
+      weights,
+      biases,
+      scale: Math.sqrt(network.weightVariance[l]! / inner),
+      biasScale: Math.sqrt(network.biasVariance[l]!),
+    };
     inner = width;
     return plan;
   });
@@ -48,12 +62,24 @@ const right = { transposed: "right" } as const;
 /** Everything that runs of a network need, laid out once: repeated runs copy θ in and the gradient out and allocate nothing. */
 function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Matrix) {
   const rows = inputs.shape[0];
-  const workspace = createWorkspace([inputs.shape, ...plans.flatMap(({ width, inner }) => [[width, inner], [width, inner], ...Array.from({ length: 4 }, () => [rows, width] as const)] as const)]);
+  const workspace = createWorkspace([
+    inputs.shape,
+    ...plans.flatMap(
+      ({ width, inner }) => [[width, inner], [width, inner], ...Array.from({ length: 4 }, () => [rows, width] as const)] as const,
+    ),
+  ]);
   const [first, ...rest] = workspace.matrices;
   scaledCopy(inputs, plans[0]!.scale, first!);
   let read = first!;
   const layers = plans.map((_, l): LayerState => {
-    const [weights, gradient, preactivation, activity, slopes, bar] = rest.slice(6 * l, 6 * l + 6) as [Matrix, Matrix, Matrix, Matrix, Matrix, Matrix];
+    const [weights, gradient, preactivation, activity, slopes, bar] = rest.slice(6 * l, 6 * l + 6) as [
+      Matrix,
+      Matrix,
+      Matrix,
+      Matrix,
+      Matrix,
+      Matrix,
+    ];
     const layer = { read, weights, preactivation, gradient, slopes, bar };
     read = activity;
     return layer;
@@ -65,10 +91,15 @@ function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Mat
  * A fully connected network of finite width as a function of whitened parameters θ, all inputs at once: W = σ_w θ_W, b = σ_b θ_b. θ holds,
  * layer by layer, N_l × N_{l−1} weights (row-major) and then N_l biases when σ_b²(l) > 0; the readout likewise with D rows.
  * Matrices of a state are views of memory that the next forward run of the same network overwrites.
- * Cost: 2 P Σ N_{l−1} N_l flops forward, twice that backward; 8 (2 Σ N_{l−1} N_l + P N_0 + 4 P Σ N_l) bytes from the first run on. @throws FinitewidthError (code "shape") when θ has the wrong length.
- * Source: docs/theories/monte-carlo.md.
+ * Cost: 2 P Σ N_{l−1} N_l flops forward, twice that backward; 8 (2 Σ N_{l−1} N_l + P N_0 + 4 P Σ N_l) bytes from the first run on. @throws
+ * FinitewidthError (code "shape") when θ has the wrong length. Source: docs/theories/monte-carlo.md.
  */
-export function finiteFullyConnected(network: FullyConnectedNetwork, activation: Activation, inputs: Matrix, outputs: number): FiniteNetwork {
+export function finiteFullyConnected(
+  network: FullyConnectedNetwork,
+  activation: Activation,
+  inputs: Matrix,
+  outputs: number,
+): FiniteNetwork {
   const [rows, features] = inputs.shape;
   const plans = planLayers(network, features, outputs);
   const hidden = plans.slice(0, -1);

@@ -27,14 +27,27 @@ export function firstLayerDiagonal(network: FullyConnectedNetwork, inputs: Matri
 }
 
 /**
- * Infinite-width recursion Gˡ = E φ(hˡ)φ(hˡ)ᵀ with hˡ ~ N(0, Kˡ), K^{l+1} = σ_w²(l+1) Gˡ + σ_b²(l+1): all K¹ … K^{L+1} and G¹ … G^L, between
+ * Infinite-width recursion Gˡ = E φ(hˡ)φ(hˡ)ᵀ with hˡ ~ N(0, Kˡ), K^{l+1} = σ_w²(l+1) Gˡ + σ_b²(l+1): all K¹ … K^{L+1} and G¹ … G^L,
+ * between
  * `inputs` and themselves (P × P) or `others` (P × P′, with the diagonal of `others`). O(L P P′) Gaussian moments.
  * Source: docs/theories/nngp.md; J. Lee et al., Deep neural networks as Gaussian processes (2018), eq. 4–5.
  */
-export function fullyConnectedKernels(network: FullyConnectedNetwork, activation: Activation, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
+export function fullyConnectedKernels(
+  network: FullyConnectedNetwork,
+  activation: Activation,
+  inputs: Matrix,
+  others?: Matrix,
+): InfiniteWidthKernels {
   const first = firstLayerKernel(network, inputs, others);
   const [weights, biases] = [network.weightVariance.slice(1), network.biasVariance.slice(1)];
   if (others === undefined) return infiniteWidthRecursion(activation, first, weights, biases);
-  const { preactivation, hidden, columnVariances } = crossInfiniteWidthRecursion(activation, firstLayerDiagonal(network, inputs), first, firstLayerDiagonal(network, others), weights, biases);
+  const { preactivation, hidden, columnVariances } = crossInfiniteWidthRecursion(
+    activation,
+    firstLayerDiagonal(network, inputs),
+    first,
+    firstLayerDiagonal(network, others),
+    weights,
+    biases,
+  );
   return { preactivation, hidden, othersDiagonal: columnVariances.at(-1)! };
 }

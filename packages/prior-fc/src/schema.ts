@@ -33,7 +33,10 @@ export const fullyConnectedSchema: StandardSchemaV1<unknown, FullyConnectedNetwo
     const resolve = (key: "weightVariance" | "biasVariance"): readonly number[] | undefined => {
       const values = perLayer(network[key], layers);
       if (values === undefined) {
-        addIssue({ message: perLayerExpectation(layers), path: [{ type: "object", origin: "value", input: network, key, value: network[key] }] });
+        addIssue({
+          message: perLayerExpectation(layers),
+          path: [{ type: "object", origin: "value", input: network, key, value: network[key] }],
+        });
       }
       return values;
     };

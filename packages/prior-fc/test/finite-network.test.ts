@@ -6,8 +6,15 @@ import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { finiteFullyConnected, fullyConnectedKernels, fullyConnectedSchema } from "../src/index.js";
 
-const parse = (fields: object): FullyConnectedNetwork => validate(fullyConnectedSchema, { type: "fully-connected", activation: "erf", ...fields }, "network");
-const inputs = matrixFromRows([[0.3, -1.2, 0.7], [1.5, 0.2, -0.4], [0.3, -1.2, 0.7], [0, 0, 0], [-0.6, 0.9, 2.1]]);
+const parse = (fields: object): FullyConnectedNetwork =>
+  validate(fullyConnectedSchema, { type: "fully-connected", activation: "erf", ...fields }, "network");
+const inputs = matrixFromRows([
+  [0.3, -1.2, 0.7],
+  [1.5, 0.2, -0.4],
+  [0.3, -1.2, 0.7],
+  [0, 0, 0],
+  [-0.6, 0.9, 2.1],
+]);
 const P = 5;
 const D = 2;
 const networks: readonly [string, object, Activation][] = [
@@ -28,7 +35,8 @@ function plainForward(network: FullyConnectedNetwork, activation: Activation, th
   layers.forEach((width, l) => {
     const sw = Math.sqrt(network.weightVariance[l]!);
     const weights = Array.from({ length: width }, () => read.map(() => sw * theta[at++]!));
-    const biases = network.biasVariance[l]! > 0 ? weights.map(() => Math.sqrt(network.biasVariance[l]!) * theta[at++]!) : weights.map(() => 0);
+    const biases =
+      network.biasVariance[l]! > 0 ? weights.map(() => Math.sqrt(network.biasVariance[l]!) * theta[at++]!) : weights.map(() => 0);
     const h = weights.map((row, i) => row.reduce((sum, w, j) => sum + w * read[j]!, 0) / Math.sqrt(read.length) + biases[i]!);
     read = l < network.widths.length ? h.map((value) => activation.value(value)) : h;
   });
@@ -78,9 +86,19 @@ describe.each(networks)("finite network: %s", (_name, fields, activation) => {
         return { outputs: { data: outputs.data.slice() }, features: { data: features.data.slice() } };
       };
       const [plus, minus] = [at(1), at(-1)];
-      expectClose(gradient[k]!, (dot(plus.outputs.data, weights.data) - dot(minus.outputs.data, weights.data)) / (2 * step), { relative: 1e-7, absolute: 1e-7 }, `θ[${k}]`);
+      expectClose(
+        gradient[k]!,
+        (dot(plus.outputs.data, weights.data) - dot(minus.outputs.data, weights.data)) / (2 * step),
+        { relative: 1e-7, absolute: 1e-7 },
+        `θ[${k}]`,
+      );
       if (k < featureGradient.length) {
-        expectClose(featureGradient[k]!, (dot(plus.features.data, featureWeights.data) - dot(minus.features.data, featureWeights.data)) / (2 * step), { relative: 1e-7, absolute: 1e-7 }, `hidden θ[${k}]`);
+        expectClose(
+          featureGradient[k]!,
+          (dot(plus.features.data, featureWeights.data) - dot(minus.features.data, featureWeights.data)) / (2 * step),
+          { relative: 1e-7, absolute: 1e-7 },
+          `hidden θ[${k}]`,
+        );
       }
     }
   });
@@ -88,7 +106,10 @@ describe.each(networks)("finite network: %s", (_name, fields, activation) => {
 
 describe("statistics of finite networks", () => {
   it("mean kernels are the infinite-width ones where they must be: layer 1, and every layer of a linear net", () => {
-    for (const [fields, activation] of [[{ widths: [3], weightVariance: [2, 0.5], biasVariance: [0.1, 0.3] }, relu], [{ widths: [3, 2], weightVariance: [2, 0.5, 3], biasVariance: [0.1, 0.3, 0] }, identity]] as const) {
+    for (const [fields, activation] of [
+      [{ widths: [3], weightVariance: [2, 0.5], biasVariance: [0.1, 0.3] }, relu],
+      [{ widths: [3, 2], weightVariance: [2, 0.5, 3], biasVariance: [0.1, 0.3, 0] }, identity],
+    ] as const) {
       const network = parse(fields);
       const realised = finiteFullyConnected(network, activation, inputs, 1);
       const { hidden } = fullyConnectedKernels(network, activation, inputs);
@@ -99,12 +120,15 @@ describe("statistics of finite networks", () => {
       const squares = hidden.map(() => new Float64Array(P * P));
       for (let s = 0; s < samples; s++) {
         random.normals(theta);
-        realised.forward(theta).hiddenKernels().forEach((kernel, l) =>
-          kernel.data.forEach((value, i) => {
-            sums[l]![i]! += value / samples;
-            squares[l]![i]! += (value * value) / samples;
-          }),
-        );
+        realised
+          .forward(theta)
+          .hiddenKernels()
+          .forEach((kernel, l) =>
+            kernel.data.forEach((value, i) => {
+              sums[l]![i]! += value / samples;
+              squares[l]![i]! += (value * value) / samples;
+            }),
+          );
       }
       hidden.forEach((kernel, l) =>
         kernel.data.forEach((value, i) => {

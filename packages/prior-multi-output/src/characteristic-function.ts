@@ -10,15 +10,22 @@ export interface CharacteristicValue {
 }
 
 /**
- * E exp(i Σ_aμ T_μa f_a(μ)) of the outputs at P points with kernel K (P × P): one output by quadrature of E exp(−q tᵀKt/2); one hidden layer
- * det(I + s TᵀKT/N)^{−N/2}; deeper nets average det(I + F₂ᵀ(TᵀKT)F₂ s_1/N_1)^{−N_1/2} over `draws` draws of F₂, with its standard error.
+ * E exp(i Σ_aμ T_μa f_a(μ)) of the outputs at P points with kernel K (P × P): one output by quadrature of E exp(−q tᵀKt/2); one hidden
+ * layer det(I + s TᵀKT/N)^{−N/2}; deeper nets average det(I + F₂ᵀ(TᵀKT)F₂ s_1/N_1)^{−N_1/2} over `draws` draws of F₂, with its standard
+ * error.
  * `frequencies`: T, P × D. Real, because the law is symmetric. Source: docs/theories/exact.md, "Prior".
  * @throws FinitewidthError (code "shape") when T has not P rows.
  */
-export function characteristicFunction(chain: LinearChain, kernel: Matrix, frequencies: Matrix, sampling: { readonly draws: number; readonly stream: RandomStream }): CharacteristicValue {
+export function characteristicFunction(
+  chain: LinearChain,
+  kernel: Matrix,
+  frequencies: Matrix,
+  sampling: { readonly draws: number; readonly stream: RandomStream },
+): CharacteristicValue {
   const { widths } = chain;
   const variances = chain.variances ?? widths.map(() => 1);
-  if (frequencies.shape[0] !== kernel.shape[0]) throw shapeError("frequencies", `${kernel.shape[0]} rows, one per point`, `${frequencies.shape[0]}`);
+  if (frequencies.shape[0] !== kernel.shape[0])
+    throw shapeError("frequencies", `${kernel.shape[0]} rows, one per point`, `${frequencies.shape[0]}`);
   const form = multiplyTransposedLeft(frequencies, multiply(kernel, frequencies));
   const outputs = form.shape[0];
   if (outputs === 1) return { value: scalarTransform(widths, variances, form.data[0]! / 2), standardError: 0 };
@@ -28,7 +35,16 @@ export function characteristicFunction(chain: LinearChain, kernel: Matrix, frequ
   };
   if (widths.length === 1) return { value: inner(undefined), standardError: 0 };
   const one = identity(1);
-  const upper = widths.slice(1).map((width, l, all) => ({ width, sites: 1, variance: variances[l + 1]!, taps: l + 1 < all.length ? [one] : [], biasVariance: 0, biasWeights: Float64Array.of(1) }));
+  const upper = widths
+    .slice(1)
+    .map((width, l, all) => ({
+      width,
+      sites: 1,
+      variance: variances[l + 1]!,
+      taps: l + 1 < all.length ? [one] : [],
+      biasVariance: 0,
+      biasWeights: Float64Array.of(1),
+    }));
   const layout = chainLayout({ layers: upper, readoutBiasVariance: 0 }, outputs);
   let [sum, squares] = [0, 0];
   for (let k = 0; k < sampling.draws; k++) {

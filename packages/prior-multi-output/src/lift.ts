@@ -1,6 +1,23 @@
-import { inputError, type Activation, type Matrix, type MixingLaw, type Network, type PriorModel, type RandomStream } from "@finitewidth/core";
+import {
+  inputError,
+  type Activation,
+  type Matrix,
+  type MixingLaw,
+  type Network,
+  type PriorModel,
+  type RandomStream,
+} from "@finitewidth/core";
 import { gram } from "@finitewidth/linalg";
-import { addConstantCovariance, biasCovariance, blockDiagonal, chainLayout, hasUpperBiases, mixingMoments, sampleChainFactors, type MixingMoments } from "@finitewidth/numerics";
+import {
+  addConstantCovariance,
+  biasCovariance,
+  blockDiagonal,
+  chainLayout,
+  hasUpperBiases,
+  mixingMoments,
+  sampleChainFactors,
+  type MixingMoments,
+} from "@finitewidth/numerics";
 
 /** A prior model for D outputs: outputs share the random kernel, so the mixing variable becomes a matrix over (output, site). */
 export interface MultiOutputPrior {
@@ -11,7 +28,10 @@ export interface MultiOutputPrior {
   sampleCovariance(inputs: Matrix, stream: RandomStream): Matrix;
   /** Covariance of the outputs given the mixing matrix; biases beyond layer 1 left out. */
   covariance(mixing: Matrix, inputs: Matrix, others?: Matrix): Matrix;
-  /** log density of the mixing matrix where it is known: one output, or one hidden layer at least D wide. @throws FinitewidthError (code "refused"). */
+  /**
+   * log density of the mixing matrix where it is known: one output, or one hidden layer at least D wide. @throws FinitewidthError (code
+   * "refused").
+   */
   logDensity(mixing: Matrix): number;
   /** Exact means and covariances of the entries of the mixing matrix and of the bias part. @throws FinitewidthError (code "memory"). */
   moments(): MixingMoments;
@@ -23,10 +43,20 @@ export interface MultiOutputPrior {
  * Lifts a prior model to D outputs. @throws FinitewidthError (code "input") for D < 1 or when the network has no exact mixing law (its
  * activation is not the identity).
  */
-export function multiOutputPrior<N extends Network>(model: PriorModel<N>, network: N, activation: Activation, outputs: number): MultiOutputPrior {
+export function multiOutputPrior<N extends Network>(
+  model: PriorModel<N>,
+  network: N,
+  activation: Activation,
+  outputs: number,
+): MultiOutputPrior {
   if (!(Number.isInteger(outputs) && outputs >= 1)) throw inputError("outputs", "a positive integer", outputs);
   const law = model.mixing?.(network, activation);
-  if (law === undefined) throw inputError("network.activation", '"identity" (outputs of a nonlinear network are not Gaussian given a mixing matrix)', activation.name);
+  if (law === undefined)
+    throw inputError(
+      "network.activation",
+      '"identity" (outputs of a nonlinear network are not Gaussian given a mixing matrix)',
+      activation.name,
+    );
   return liftLaw(law, outputs, (inputs) => model.infiniteWidth(network, activation, inputs).preactivation.at(-1)!);
 }
 

@@ -10,8 +10,10 @@ export interface LinearChain {
 
 function check({ widths, variances }: LinearChain): { readonly widths: readonly number[]; readonly scale: number } {
   for (const [l, n] of widths.entries()) if (!(Number.isInteger(n) && n >= 1)) throw inputError(`widths[${l}]`, "a positive integer", n);
-  if (variances !== undefined && variances.length !== widths.length) throw inputError("variances", `${widths.length} numbers, one per width`, variances);
-  for (const [l, s] of (variances ?? []).entries()) if (!(s > 0 && Number.isFinite(s))) throw inputError(`variances[${l}]`, "a positive number", s);
+  if (variances !== undefined && variances.length !== widths.length)
+    throw inputError("variances", `${widths.length} numbers, one per width`, variances);
+  for (const [l, s] of (variances ?? []).entries())
+    if (!(s > 0 && Number.isFinite(s))) throw inputError(`variances[${l}]`, "a positive number", s);
   return { widths, scale: (variances ?? []).reduce((product, s) => product * s, 1) };
 }
 
@@ -56,14 +58,22 @@ export function sumOverPairings(kernel: Matrix, points: readonly number[]): numb
  * E f_{μ1} … f_{μ2k} of one output at the listed points (0-based rows of K, P × P), or with `cumulant` their joint cumulant: E[q^k] (or the
  * k-th cumulant of q) times the sum over pairings of K; 0 for an odd number of points. Source: docs/theories/exact.md, "Prior".
  */
-export function outputMoment(chain: LinearChain, kernel: Matrix, points: readonly number[], options: { readonly cumulant?: boolean } = {}): number {
+export function outputMoment(
+  chain: LinearChain,
+  kernel: Matrix,
+  points: readonly number[],
+  options: { readonly cumulant?: boolean } = {},
+): number {
   if (points.length % 2 === 1) return 0;
   const k = points.length / 2;
   const moments = scalarMixingMoments(chain, k);
   return (options.cumulant ? cumulantsFromMoments(moments) : moments)[k]! * sumOverPairings(kernel, points);
 }
 
-/** E Q_ab Q_cd = alpha δ_ab δ_cd + beta (δ_ac δ_bd + δ_ad δ_bc): beta = (p − m)/3, alpha = (p + 2m)/3, p = Π(1 + 2/N), m = Π(1 − 1/N), times Π s². */
+/**
+ * E Q_ab Q_cd = alpha δ_ab δ_cd + beta (δ_ac δ_bd + δ_ad δ_bc): beta = (p − m)/3, alpha = (p + 2m)/3, p = Π(1 + 2/N), m = Π(1 − 1/N), times
+ * Π s².
+ */
 export function mixingSecondMoment(chain: LinearChain): { readonly alpha: number; readonly beta: number } {
   const { widths, scale } = check(chain);
   const p = product(widths, (n) => 1 + 2 / n);
@@ -83,7 +93,9 @@ export function outputFourthMoment(chain: LinearChain, kernel: Matrix, at: reado
   const n = kernel.shape[0];
   const same = (x: OutputAt, y: OutputAt): number => (x.output === y.output ? 1 : 0);
   const pair = (x: OutputAt, y: OutputAt, z: OutputAt, w: OutputAt): number =>
-    (alpha * same(x, y) * same(z, w) + beta * (same(x, z) * same(y, w) + same(x, w) * same(y, z))) * kernel.data[x.point * n + y.point]! * kernel.data[z.point * n + w.point]!;
+    (alpha * same(x, y) * same(z, w) + beta * (same(x, z) * same(y, w) + same(x, w) * same(y, z))) *
+    kernel.data[x.point * n + y.point]! *
+    kernel.data[z.point * n + w.point]!;
   const [a, b, c, d] = at;
   return pair(a, b, c, d) + pair(a, c, b, d) + pair(a, d, b, c);
 }
@@ -101,13 +113,17 @@ export function mixingThirdTraces(chain: LinearChain, outputs: number): readonly
     product(widths, (n) => (1 + 2 / n) * (1 - 1 / n)),
     product(widths, (n) => (1 - 1 / n) * (1 - 2 / n)),
   ];
-  const expected = Float64Array.from(factors, (factor, i) => factor * identityTraces.reduce((sum, trace, j) => sum + zonal.data[3 * i + j]! * trace, 0));
+  const expected = Float64Array.from(
+    factors,
+    (factor, i) => factor * identityTraces.reduce((sum, trace, j) => sum + zonal.data[3 * i + j]! * trace, 0),
+  );
   const [a, b, c] = solve(zonal, { data: expected, shape: [3, 1] }).data;
   return [scale ** 3 * a!, scale ** 3 * b!, scale ** 3 * c!];
 }
 
 /**
- * log E |Q|^power = Σ_l [D·power·log(2 s_l/N_l) + log Γ_D(N_l/2 + power) − log Γ_D(N_l/2)]; needs all N_l ≥ D and N_l/2 + power > (D − 1)/2.
+ * log E |Q|^power = Σ_l [D·power·log(2 s_l/N_l) + log Γ_D(N_l/2 + power) − log Γ_D(N_l/2)]; needs all N_l ≥ D and N_l/2 + power > (D −
+ * 1)/2.
  * @throws FinitewidthError (code "input") where the moment vanishes or diverges.
  */
 export function logDeterminantMoment(chain: LinearChain, outputs: number, power: number): number {

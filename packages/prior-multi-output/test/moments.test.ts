@@ -3,13 +3,36 @@ import { lu } from "@finitewidth/linalg";
 import { fullyConnected } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { characteristicFunction, cumulantsFromMoments, logDeterminantMoment, mixingSecondMoment, mixingThirdTraces, multiOutputPrior, outputFourthMoment, outputMoment, scalarMixingMoments } from "../src/index.js";
+import {
+  characteristicFunction,
+  cumulantsFromMoments,
+  logDeterminantMoment,
+  mixingSecondMoment,
+  mixingThirdTraces,
+  multiOutputPrior,
+  outputFourthMoment,
+  outputMoment,
+  scalarMixingMoments,
+} from "../src/index.js";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 
 interface Fixture {
   readonly inputs: {
-    readonly cases: readonly { readonly widths: number[]; readonly variances: number[]; readonly K: number[][]; readonly points: number[][]; readonly t: number[] }[];
-    readonly matrix: { readonly D: number; readonly widths: number[]; readonly logDetPowers: number[]; readonly cfWidth: number; readonly cfK: number[][]; readonly cfT: number[][] };
+    readonly cases: readonly {
+      readonly widths: number[];
+      readonly variances: number[];
+      readonly K: number[][];
+      readonly points: number[][];
+      readonly t: number[];
+    }[];
+    readonly matrix: {
+      readonly D: number;
+      readonly widths: number[];
+      readonly logDetPowers: number[];
+      readonly cfWidth: number;
+      readonly cfK: number[][];
+      readonly cfT: number[][];
+    };
   };
   readonly expected: {
     readonly cases: readonly {
@@ -38,8 +61,18 @@ describe("moments of the mixing matrix", () => {
       const moments = scalarMixingMoments(c, e.qMoments.length - 1);
       expectClose(moments, e.qMoments, close, "moments");
       expectClose(cumulantsFromMoments(moments), e.qCumulants, close, "cumulants");
-      expectClose(c.points.map((points) => outputMoment(c, kernel, points)), e.outputMoments, close, "output moments");
-      expectClose(c.points.map((points) => outputMoment(c, kernel, points, { cumulant: true })), e.outputCumulants, close, "output cumulants");
+      expectClose(
+        c.points.map((points) => outputMoment(c, kernel, points)),
+        e.outputMoments,
+        close,
+        "output moments",
+      );
+      expectClose(
+        c.points.map((points) => outputMoment(c, kernel, points, { cumulant: true })),
+        e.outputCumulants,
+        close,
+        "output cumulants",
+      );
       const { value, standardError } = characteristicFunction(c, kernel, matrixFromRows(c.t.map((t) => [t])), sampling());
       expectClose(value, e.characteristicFunctionScalar, { absolute: tolerance.characteristicFunctionScalar }, "characteristic function");
       expect(standardError).toBe(0);
@@ -52,8 +85,18 @@ describe("moments of the mixing matrix", () => {
     const { D, widths, logDetPowers, cfWidth, cfK, cfT } = inputs.matrix;
     const e = expected.matrix;
     expectClose(mixingThirdTraces({ widths }, D), e.traceMoments, close, "third order");
-    expectClose(logDetPowers.map((power) => logDeterminantMoment({ widths }, D, power)), e.logDetMoments, close, "determinant");
-    expectClose(characteristicFunction({ widths: [cfWidth] }, matrixFromRows(cfK), matrixFromRows(cfT), sampling()).value, e.characteristicFunctionMatrix, close, "characteristic function");
+    expectClose(
+      logDetPowers.map((power) => logDeterminantMoment({ widths }, D, power)),
+      e.logDetMoments,
+      close,
+      "determinant",
+    );
+    expectClose(
+      characteristicFunction({ widths: [cfWidth] }, matrixFromRows(cfK), matrixFromRows(cfT), sampling()).value,
+      e.characteristicFunctionMatrix,
+      close,
+      "characteristic function",
+    );
   });
 
   it("rejects a determinant that vanishes and widths that are not integers", () => {
@@ -63,10 +106,28 @@ describe("moments of the mixing matrix", () => {
 });
 
 describe("lift to several outputs, against sampled mixing matrices", () => {
-  const identity: Activation = { name: "identity", summary: "linear", odd: true, smooth: true, bounded: false, value: (h) => h, derivative: () => 1, moments: { kernel: (_a: number, c: number) => c, diagonal: (k: number) => k } as unknown as GaussianMoments };
-  const network: FullyConnectedNetwork = { type: "fully-connected", activation: "identity", widths: [4, 6], weightVariance: [1, 0.8, 1.5], biasVariance: [0.1, 0, 0] };
+  const identity: Activation = {
+    name: "identity",
+    summary: "linear",
+    odd: true,
+    smooth: true,
+    bounded: false,
+    value: (h) => h,
+    derivative: () => 1,
+    moments: { kernel: (_a: number, c: number) => c, diagonal: (k: number) => k } as unknown as GaussianMoments,
+  };
+  const network: FullyConnectedNetwork = {
+    type: "fully-connected",
+    activation: "identity",
+    widths: [4, 6],
+    weightVariance: [1, 0.8, 1.5],
+    biasVariance: [0.1, 0, 0],
+  };
   const chain = { widths: network.widths, variances: network.weightVariance.slice(1) };
-  const x = matrixFromRows([[1, 0.5], [-0.3, 1]]);
+  const x = matrixFromRows([
+    [1, 0.5],
+    [-0.3, 1],
+  ]);
   const outputs = 3;
   const prior = multiOutputPrior(fullyConnected, network, identity, outputs);
 
@@ -75,8 +136,20 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
     const random = stream(11);
     const draws = 20_000;
     const { alpha, beta } = mixingSecondMoment(chain);
-    const at = [{ output: 0, point: 0 }, { output: 1, point: 1 }, { output: 0, point: 1 }, { output: 1, point: 0 }] as const;
-    const expectations = [alpha, beta, alpha + 2 * beta, ...mixingThirdTraces(chain, outputs), Math.exp(logDeterminantMoment(chain, outputs, 1)), outputFourthMoment(chain, kernel, at)];
+    const at = [
+      { output: 0, point: 0 },
+      { output: 1, point: 1 },
+      { output: 0, point: 1 },
+      { output: 1, point: 0 },
+    ] as const;
+    const expectations = [
+      alpha,
+      beta,
+      alpha + 2 * beta,
+      ...mixingThirdTraces(chain, outputs),
+      Math.exp(logDeterminantMoment(chain, outputs, 1)),
+      outputFourthMoment(chain, kernel, at),
+    ];
     const sums = expectations.map(() => 0);
     const squares = expectations.map(() => 0);
     for (let k = 0; k < draws; k++) {
@@ -85,17 +158,24 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
       const [t1, t2, t3] = traces(m);
       const cov = (a: number, mu: number, b: number, nu: number): number => q(a, b) * kernel.data[mu * 2 + nu]!;
       const fourth = cov(0, 0, 1, 1) * cov(0, 1, 1, 0) + cov(0, 0, 0, 1) * cov(1, 1, 1, 0) + cov(0, 0, 1, 0) * cov(1, 1, 0, 1);
-      [q(0, 0) * q(1, 1), q(0, 2) ** 2, q(2, 2) ** 2, t1 ** 3, t1 * t2, t3, Math.exp(lu(m).logAbsoluteDeterminant), fourth].forEach((value, i) => {
-        sums[i]! += value / draws;
-        squares[i]! += (value * value) / draws;
-      });
+      [q(0, 0) * q(1, 1), q(0, 2) ** 2, q(2, 2) ** 2, t1 ** 3, t1 * t2, t3, Math.exp(lu(m).logAbsoluteDeterminant), fourth].forEach(
+        (value, i) => {
+          sums[i]! += value / draws;
+          squares[i]! += (value * value) / draws;
+        },
+      );
     }
-    expectations.forEach((value, i) => expect(Math.abs(sums[i]! - value) / Math.sqrt((squares[i]! - sums[i]! ** 2) / draws), `moment ${i}`).toBeLessThan(4.5));
+    expectations.forEach((value, i) =>
+      expect(Math.abs(sums[i]! - value) / Math.sqrt((squares[i]! - sums[i]! ** 2) / draws), `moment ${i}`).toBeLessThan(4.5),
+    );
   });
 
   it("characteristic function of a deep network is that of sampled Gaussian mixtures", () => {
     const kernel = fullyConnected.infiniteWidth(network, identity, x).preactivation[0]!;
-    const frequencies = matrixFromRows([[0.7, -0.2, 0.4], [0.3, 0.5, -0.6]]);
+    const frequencies = matrixFromRows([
+      [0.7, -0.2, 0.4],
+      [0.3, 0.5, -0.6],
+    ]);
     const { value, standardError } = characteristicFunction(chain, kernel, frequencies, sampling());
     const random = stream(12);
     const draws = 20_000;
@@ -103,7 +183,11 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
     for (let k = 0; k < draws; k++) {
       const q = prior.sampleMixing(random);
       let form = 0;
-      for (let a = 0; a < 3; a++) for (let b = 0; b < 3; b++) for (let i = 0; i < 2; i++) for (let j = 0; j < 2; j++) form += frequencies.data[i * 3 + a]! * frequencies.data[j * 3 + b]! * q.data[a * 3 + b]! * kernel.data[i * 2 + j]!;
+      for (let a = 0; a < 3; a++)
+        for (let b = 0; b < 3; b++)
+          for (let i = 0; i < 2; i++)
+            for (let j = 0; j < 2; j++)
+              form += frequencies.data[i * 3 + a]! * frequencies.data[j * 3 + b]! * q.data[a * 3 + b]! * kernel.data[i * 2 + j]!;
       sum += Math.exp(-form / 2) / draws;
       squares += Math.exp(-form) / draws;
     }
@@ -113,19 +197,29 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
   it("moments agree with the closed forms; infinite width is block diagonal; covariances carry every bias", () => {
     const { covariance, mean } = prior.moments();
     const { alpha, beta } = mixingSecondMoment(chain);
-    expectClose([mean.data[0]!, covariance.data[0]!, covariance.data[1 * 9 + 1]!], [1.2, alpha + 2 * beta - 1.44, beta], { relative: 1e-12 });
+    expectClose([mean.data[0]!, covariance.data[0]!, covariance.data[1 * 9 + 1]!], [1.2, alpha + 2 * beta - 1.44, beta], {
+      relative: 1e-12,
+    });
     const infinite = prior.infiniteWidth(x);
     expect(infinite.shape).toEqual([6, 6]);
     expect(infinite.data[3]).toBe(0);
     const biased = multiOutputPrior(fullyConnected, { ...network, biasVariance: [0, 0.3, 0.5] }, identity, 2);
-    const c = biased.sampleCovariance(matrixFromRows([[0, 0], [1, 0]]), stream(2));
+    const c = biased.sampleCovariance(
+      matrixFromRows([
+        [0, 0],
+        [1, 0],
+      ]),
+      stream(2),
+    );
     // at the zero input only the biases are left: σ_b²(3) + σ_b²(2) M_2
     expect(c.data[0]!).toBeGreaterThan(0.5);
     expectClose(c.data[1]!, c.data[0]!, { relative: 1e-12 });
   });
 
   it("refuses nonlinear networks and no outputs", () => {
-    expect(() => multiOutputPrior(fullyConnected, network, { ...identity, name: "erf" }, 2)).toThrow('network.activation: expected "identity"');
+    expect(() => multiOutputPrior(fullyConnected, network, { ...identity, name: "erf" }, 2)).toThrow(
+      'network.activation: expected "identity"',
+    );
     expect(() => multiOutputPrior(fullyConnected, network, identity, 0)).toThrow("outputs: expected a positive integer, got 0");
   });
 });

@@ -13,7 +13,10 @@ edges[1] = tailStart;
 for (let i = 2; i < layers; i++) edges[i] = Math.sqrt(-2 * Math.log(layerArea / edges[i - 1]! + Math.exp(-0.5 * edges[i - 1]! ** 2)));
 for (let i = 0; i <= layers; i++) heights[i] = Math.exp(-0.5 * edges[i]! ** 2);
 
-/** Sampler of N(0, 1) by the ziggurat method from a source of 32 random bits. Layer, sign and the 53 bits of the position are separate bits (Doornik 2005). */
+/**
+ * Sampler of N(0, 1) by the ziggurat method from a source of 32 random bits. Layer, sign and the 53 bits of the position are separate bits
+ * (Doornik 2005).
+ */
 export function ziggurat(bits: () => number, uniform: () => number): () => number {
   const tail = (): number => {
     for (;;) {

@@ -14,13 +14,17 @@ describe("generator", () => {
   test("xoshiro128++ gives the published sequence from the state 1, 2, 3, 4", () => {
     // vector of the Rust crate rand_xoshiro, made with the authors' C code
     const next = xoshiro128([1, 2, 3, 4]);
-    expect(Array.from({ length: 10 }, () => next() >>> 0)).toEqual([641, 1573767, 3222811527, 3517856514, 836907274, 4247214768, 3867114732, 1355841295, 495546011, 621204420]);
+    expect(Array.from({ length: 10 }, () => next() >>> 0)).toEqual([
+      641, 1573767, 3222811527, 3517856514, 836907274, 4247214768, 3867114732, 1355841295, 495546011, 621204420,
+    ]);
   });
 
   test("keys are MurmurHash3_x86_128", () => {
     // mmh3 5.x (Python): hash_bytes(…, seed 0, x64arch=False) of the words in little-endian order
     expect(Array.from(hashWords(Int32Array.of(1, 2, 3, 4)))).toEqual([936832535, 1028276893, 1035705367, 1533327389]);
-    expect(Array.from(hashWords(Int32Array.of(-1, 7, 123456789, -5, 9, 10, 11, 12)))).toEqual([661896921, -664435832, -252929765, -1940398392]);
+    expect(Array.from(hashWords(Int32Array.of(-1, 7, 123456789, -5, 9, 10, 11, 12)))).toEqual([
+      661896921, -664435832, -252929765, -1940398392,
+    ]);
   });
 
   test("every list of integers has its own state", () => {
@@ -40,7 +44,9 @@ describe("generator", () => {
 
   test("the numbers of a stream never change", () => {
     const random = stream(1, 2);
-    expect([random.uniform(), random.normal(), random.gamma(2.5), random.gamma(0.5)]).toEqual([0.7749523830253056, 0.21099939970681805, 0.6379058499361762, 0.8740633196046058]);
+    expect([random.uniform(), random.normal(), random.gamma(2.5), random.gamma(0.5)]).toEqual([
+      0.7749523830253056, 0.21099939970681805, 0.6379058499361762, 0.8740633196046058,
+    ]);
   });
 
   test.each([[1.5], [Number.NaN], [2 ** 53]])("seed %s is refused", (seed) => {
@@ -61,11 +67,17 @@ describe("moments", () => {
     const x = draw(2 * n, stream(12).normal);
     expect(worst(momentScores(x, normalMoments))).toBeLessThan(bound);
     // beyond the start of the ziggurat's tail, and well inside the tail
-    for (const [edge, probability] of [[3.6541528853610088, 2.580324876539013e-4], [4.2, 2.669149803181269e-5]] as const) {
+    for (const [edge, probability] of [
+      [3.6541528853610088, 2.580324876539013e-4],
+      [4.2, 2.669149803181269e-5],
+    ] as const) {
       const count = x.reduce((sum, value) => sum + (Math.abs(value) > edge ? 1 : 0), 0);
       expect(Math.abs(count - 2 * n * probability) / Math.sqrt(2 * n * probability)).toBeLessThan(bound);
     }
-    const sixteenths = [-1.5341205443525463, -1.1503493803760079, -0.887146559018876, -0.6744897501960817, -0.4887764111146696, -0.3186393639643753, -0.15731068461017073];
+    const sixteenths = [
+      -1.5341205443525463, -1.1503493803760079, -0.887146559018876, -0.6744897501960817, -0.4887764111146696, -0.3186393639643753,
+      -0.15731068461017073,
+    ];
     const edges = [...sixteenths, 0, ...sixteenths.map((e) => -e).toReversed()];
     const cells = new Float64Array(16);
     for (const value of x) cells[edges.filter((edge) => value > edge).length]!++;
@@ -82,7 +94,14 @@ describe("moments", () => {
       return sum / Math.SQRT2;
     });
     expect(Math.abs(momentScores(sum24, normalMoments)[3]!)).toBeGreaterThan(bound);
-    expect(worst(momentScores(draw(2 * n, () => 1.005 * normal()), normalMoments))).toBeGreaterThan(bound);
+    expect(
+      worst(
+        momentScores(
+          draw(2 * n, () => 1.005 * normal()),
+          normalMoments,
+        ),
+      ),
+    ).toBeGreaterThan(bound);
   });
 
   test.each([0.05, 0.5, 1, 2.5, 60])("gamma of shape %s", (shape) => {
@@ -94,7 +113,14 @@ describe("moments", () => {
 
   test("the check catches a gamma whose shape is off by one percent", () => {
     const random = stream(15);
-    expect(worst(momentScores(draw(n / 2, () => random.gamma(2.525)), gammaMoments(2.5)))).toBeGreaterThan(bound);
+    expect(
+      worst(
+        momentScores(
+          draw(n / 2, () => random.gamma(2.525)),
+          gammaMoments(2.5),
+        ),
+      ),
+    ).toBeGreaterThan(bound);
   });
 
   test("gamma refuses shapes that are not positive", () => {
@@ -105,8 +131,22 @@ describe("moments", () => {
 describe("streams of neighbouring addresses are independent", () => {
   test("moments across streams", () => {
     const n = 100_000;
-    expect(worst(momentScores(Float64Array.from({ length: n }, (_, i) => stream(3, i).normal()), normalMoments))).toBeLessThan(bound);
-    expect(worst(momentScores(Float64Array.from({ length: n }, (_, i) => stream(i).uniform()), uniformMoments))).toBeLessThan(bound);
+    expect(
+      worst(
+        momentScores(
+          Float64Array.from({ length: n }, (_, i) => stream(3, i).normal()),
+          normalMoments,
+        ),
+      ),
+    ).toBeLessThan(bound);
+    expect(
+      worst(
+        momentScores(
+          Float64Array.from({ length: n }, (_, i) => stream(i).uniform()),
+          uniformMoments,
+        ),
+      ),
+    ).toBeLessThan(bound);
   });
 
   test("correlations between streams, and along one", () => {

@@ -22,7 +22,8 @@ export interface PoolRun extends Run {
 
 /** Milliseconds that a busy worker has to notice a cancellation before it is ended. */
 const patience = 250;
-const shared = (): boolean => typeof SharedArrayBuffer === "function" && (typeof window === "undefined" || globalThis.crossOriginIsolated === true);
+const shared = (): boolean =>
+  typeof SharedArrayBuffer === "function" && (typeof window === "undefined" || globalThis.crossOriginIsolated === true);
 
 interface Member {
   readonly handle: WorkerHandle;
@@ -35,9 +36,9 @@ interface Member {
 }
 
 /**
- * A run that spreads the chunks of every map over worker threads. Results come in the order of the chunks and do not depend on the number of
- * workers. A worker that dies is replaced and its chunk run again; cancellation reaches into a busy task through shared memory, and ends the
- * worker when it does not answer. Plug-ins without `module` cannot be loaded in a worker: then everything runs in this thread.
+ * A run that spreads the chunks of every map over worker threads. Results come in the order of the chunks and do not depend on the number
+ * of workers. A worker that dies is replaced and its chunk run again; cancellation reaches into a busy task through shared memory, and ends
+ * the worker when it does not answer. Plug-ins without `module` cannot be loaded in a worker: then everything runs in this thread.
  */
 export function poolRun(options: PoolOptions): PoolRun {
   const { registry, seed = 1, signal, onProgress, workers = parallelism(), retries = 2 } = options;
@@ -53,7 +54,14 @@ export function poolRun(options: PoolOptions): PoolRun {
   const launch = (): Member => {
     const handle = start();
     const api = Comlink.wrap<WorkerApi>(handle.endpoint);
-    const member: Member = { handle, api, control: shared() ? new SharedArrayBuffer(controlBytes) : undefined, ready: api.configure(modules), dead: undefined, fail: undefined };
+    const member: Member = {
+      handle,
+      api,
+      control: shared() ? new SharedArrayBuffer(controlBytes) : undefined,
+      ready: api.configure(modules),
+      dead: undefined,
+      fail: undefined,
+    };
     members.add(member);
     handle.onDeath((reason) => {
       member.dead = reason;
@@ -159,7 +167,11 @@ export function poolRun(options: PoolOptions): PoolRun {
           if (!(error instanceof WorkerDeath)) throw error;
           if (abort.aborted) throw abort.reason;
           if (failures >= retries) {
-            throw new FinitewidthError(`a worker died ${failures + 1} times running the same part of "${task.name}" (${error.message})`, { code: "worker" }, { cause: error });
+            throw new FinitewidthError(
+              `a worker died ${failures + 1} times running the same part of "${task.name}" (${error.message})`,
+              { code: "worker" },
+              { cause: error },
+            );
           }
         } finally {
           running.delete(member);

@@ -28,8 +28,15 @@ export const controlWords = (buffer: SharedArrayBuffer): { readonly cancel: Int3
 
 /** Turns an error into plain data. */
 export function recordError(error: unknown): ErrorRecord {
-  if (error instanceof FinitewidthError) return { name: error.name, message: error.message, ...(error.stack === undefined ? {} : { stack: error.stack }), details: error.toJSON() };
-  if (error instanceof Error) return { name: error.name, message: error.message, ...(error.stack === undefined ? {} : { stack: error.stack }) };
+  if (error instanceof FinitewidthError)
+    return {
+      name: error.name,
+      message: error.message,
+      ...(error.stack === undefined ? {} : { stack: error.stack }),
+      details: error.toJSON(),
+    };
+  if (error instanceof Error)
+    return { name: error.name, message: error.message, ...(error.stack === undefined ? {} : { stack: error.stack }) };
   return { name: "Error", message: String(error) };
 }
 

@@ -35,7 +35,9 @@ export function spawn(): WorkerHandle {
 
 /** Options of this process that a thread can have too: those about a script given as text would make it fail. */
 function inheritable(options: readonly string[]): string[] {
-  return options.filter((option, i) => !/^(--input-type|-e$|--eval|-p$|--print)/.test(option) && !/^(-e|--eval|-p|--print)$/.test(options[i - 1] ?? ""));
+  return options.filter(
+    (option, i) => !/^(--input-type|-e$|--eval|-p$|--print)/.test(option) && !/^(-e|--eval|-p|--print)$/.test(options[i - 1] ?? ""),
+  );
 }
 
 /** Number of workers to start when nothing is said. */

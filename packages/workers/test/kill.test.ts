@@ -9,8 +9,14 @@ import { promisify } from "node:util";
 import { expect, it } from "vitest";
 
 const script = fileURLToPath(new URL("resume-script.ts", import.meta.url));
-const options = ["--conditions", "@finitewidth/source", "--import", fileURLToPath(new URL("../../../tools/ts-preload.mjs", import.meta.url))];
-const finish = async (folder: string): Promise<string> => (await promisify(execFile)(process.execPath, [...options, script, folder], { timeout: 60_000 })).stdout.trim();
+const options = [
+  "--conditions",
+  "@finitewidth/source",
+  "--import",
+  fileURLToPath(new URL("../../../tools/ts-preload.mjs", import.meta.url)),
+];
+const finish = async (folder: string): Promise<string> =>
+  (await promisify(execFile)(process.execPath, [...options, script, folder], { timeout: 60_000 })).stdout.trim();
 const finished = async (folder: string): Promise<number> => (await readdir(folder)).filter((name) => name.endsWith(".json")).length;
 
 it("a process killed with SIGKILL in mid-run continues where it was and ends with the same result", async () => {

@@ -48,7 +48,10 @@ describe("results", () => {
 
   it("report progress, up to the number of chunks", async () => {
     const seen: number[] = [];
-    await collect(pool({ workers: 2, onProgress: (done, total) => seen.push(done / total) }), politelyBusy, [{ milliseconds: 500 }, { milliseconds: 500 }]);
+    await collect(pool({ workers: 2, onProgress: (done, total) => seen.push(done / total) }), politelyBusy, [
+      { milliseconds: 500 },
+      { milliseconds: 500 },
+    ]);
     expect(seen.at(-1)).toBe(1);
     expect(seen.some((fraction) => fraction > 0 && fraction < 1)).toBe(true);
   });
@@ -75,7 +78,9 @@ describe("a worker that dies", () => {
   });
 
   it("every time ends the map with a clear error", async () => {
-    await expect(collect(pool({ workers: 1 }), alwaysDies, [null])).rejects.toThrow(/a worker died 3 times running the same part of "alwaysDies" \(exit code 9\)/);
+    await expect(collect(pool({ workers: 1 }), alwaysDies, [null])).rejects.toThrow(
+      /a worker died 3 times running the same part of "alwaysDies" \(exit code 9\)/,
+    );
   });
 });
 
@@ -88,7 +93,9 @@ describe("cancellation", () => {
     const run = pool({ workers: 2, signal: controller.signal });
     const started = Date.now();
     setTimeout(() => controller.abort(new Error("enough")), 300);
-    await expect(collect(run, task, [{ milliseconds: 20_000 }, { milliseconds: 20_000 }, { milliseconds: 20_000 }])).rejects.toThrow("enough");
+    await expect(collect(run, task, [{ milliseconds: 20_000 }, { milliseconds: 20_000 }, { milliseconds: 20_000 }])).rejects.toThrow(
+      "enough",
+    );
     expect(Date.now() - started).toBeLessThan(5000);
   });
 
@@ -121,7 +128,9 @@ describe("resuming", () => {
   it("takes finished chunks from the store and ends with the same result", async () => {
     const whole = await collect(pool({ workers: 0 }), numbers, chunks);
     const store = memory();
-    const interrupted = resumable(pool({ workers: 2 }), store).map(numbers, chunks)[Symbol.asyncIterator]();
+    const interrupted = resumable(pool({ workers: 2 }), store)
+      .map(numbers, chunks)
+      [Symbol.asyncIterator]();
     for (let i = 0; i < 4; i++) await interrupted.next();
     await interrupted.return?.();
     expect(store.saved.size).toBe(4);
@@ -139,7 +148,11 @@ describe("the process", () => {
     const script = `import { createRegistry } from "@finitewidth/core"; import { poolRun } from ${JSON.stringify(new URL("../src/index.ts", import.meta.url).href)}; import { numbers, plugin } from ${JSON.stringify(new URL("./tasks.ts", import.meta.url).href)};
       let n = 0; for await (const r of poolRun({ registry: createRegistry([plugin]), workers: 2 }).map(numbers, [{ index: 0, size: 3 }, { index: 1, size: 3 }])) n += r.values.length; console.log(String(n));`;
     const preload = fileURLToPath(new URL("../../../tools/ts-preload.mjs", import.meta.url));
-    const { stdout } = await promisify(execFile)(process.execPath, ["--conditions", "@finitewidth/source", "--import", preload, "--input-type=module", "-e", script], { cwd: fileURLToPath(new URL("..", import.meta.url)), timeout: 20_000 });
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ["--conditions", "@finitewidth/source", "--import", preload, "--input-type=module", "-e", script],
+      { cwd: fileURLToPath(new URL("..", import.meta.url)), timeout: 20_000 },
+    );
     expect(stdout.trim()).toBe("6");
   });
 });

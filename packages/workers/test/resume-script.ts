@@ -1,4 +1,5 @@
-// Runs a slow map with results kept in the folder given as argument, and prints a checksum: started, killed and started again by kill.test.ts.
+// Runs a slow map with results kept in the folder given as argument, and prints a checksum: started, killed and started again by
+// kill.test.ts.
 import { createHash } from "node:crypto";
 import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,5 +18,9 @@ const store: ChunkStore = {
 };
 const run = resumable(poolRun({ registry: createRegistry([plugin]), workers: 2 }), store);
 const hash = createHash("sha256");
-for await (const values of run.map(slowNumbers, Array.from({ length: 8 }, (_, index) => ({ index, milliseconds: 250 })))) hash.update(JSON.stringify(values));
+for await (const values of run.map(
+  slowNumbers,
+  Array.from({ length: 8 }, (_, index) => ({ index, milliseconds: 250 })),
+))
+  hash.update(JSON.stringify(values));
 console.log(hash.digest("hex"));

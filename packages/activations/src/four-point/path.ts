@@ -43,7 +43,10 @@ export function pairOf(i: number, j: number): number {
   return pairIndex[i]![j]!;
 }
 
-/** Correlations of a 4 × 4 covariance and what the straight path R(t) = (1 − t)·1 + tR from independence needs of them. Six-vectors, order 01 02 03 12 13 23. */
+/**
+ * Correlations of a 4 × 4 covariance and what the straight path R(t) = (1 − t)·1 + tR from independence needs of them. Six-vectors, order
+ * 01 02 03 12 13 23.
+ */
 export interface CorrelationPath {
   /** ρ_ij, those within 1e-14 of ±1 snapped. */
   readonly correlation: Float64Array;
@@ -60,14 +63,20 @@ export interface CorrelationPath {
   readonly rule: PathRule;
 }
 
-/** det R_3 from two correlations with a common input and the third: zero within its rounding noise, so that singular covariances stay exactly singular. */
+/**
+ * det R_3 from two correlations with a common input and the third: zero within its rounding noise, so that singular covariances stay
+ * exactly singular.
+ */
 function tripleDeterminant(x: number, y: number, z: number, restX: number, restY: number): number {
   const product = restX * restY;
   const determinant = product - (z - x * y) ** 2;
   return determinant > 1e-15 * Math.sqrt(product) ? determinant : 0;
 }
 
-/** det R by symmetric elimination with the largest pivot first: every pivot keeps an absolute error of 1e-16, so that det R keeps its digits when all inputs are close. */
+/**
+ * det R by symmetric elimination with the largest pivot first: every pivot keeps an absolute error of 1e-16, so that det R keeps its digits
+ * when all inputs are close.
+ */
 function correlationDeterminant(correlation: Float64Array): number {
   const m = new Float64Array(16);
   for (let i = 0; i < 4; i++) for (let j = 0; j < 4; j++) m[4 * i + j] = i === j ? 1 : correlation[pairOf(i, j)]!;
@@ -90,8 +99,8 @@ function correlationDeterminant(correlation: Float64Array): number {
 }
 
 /**
- * Geometry of the path for the covariance C + `added`·1 (row-major, 16 numbers, positive variances). All determinants are expanded in τ with
- * coefficients ≥ 0, so nothing cancels near t = 1. Source: docs/theories/perturbative.md, "Four-point functions".
+ * Geometry of the path for the covariance C + `added`·1 (row-major, 16 numbers, positive variances). All determinants are expanded in τ
+ * with coefficients ≥ 0, so nothing cancels near t = 1. Source: docs/theories/perturbative.md, "Four-point functions".
  */
 export function correlationPath(covariance: Float64Array, added: number): CorrelationPath {
   const correlation = new Float64Array(6);
@@ -126,7 +135,12 @@ export function correlationPath(covariance: Float64Array, added: number): Correl
   const square = new Float64Array(6);
   for (let p = 0; p < 6; p++) {
     const [i, j, k, l] = complements[p]!;
-    const [ik, il, jk, jl] = [correlation[pairOf(i, k)]!, correlation[pairOf(i, l)]!, correlation[pairOf(j, k)]!, correlation[pairOf(j, l)]!];
+    const [ik, il, jk, jl] = [
+      correlation[pairOf(i, k)]!,
+      correlation[pairOf(i, l)]!,
+      correlation[pairOf(j, k)]!,
+      correlation[pairOf(j, l)]!,
+    ];
     const rho = correlation[p]!;
     const kl = correlation[5 - p]!;
     const s2 = ik * il + jk * jl;

@@ -54,7 +54,10 @@ export function reluFourPoint(covariance: Float64Array): number {
       const fraction = 0.25 + Math.atan2(minor, rest * inverse * root) / (2 * Math.PI);
       const slope = (r[p]! * inverse) / (2 * Math.PI);
       const kernel = (root * inverse) / (2 * Math.PI) + minor * inverse * inverse * fraction;
-      sum += r[p]! * slope * kernel + tau * product * slope * fraction + fraction * inverse * (own[p]! * rest + t * (first[p]! + tau * second[p]!));
+      sum +=
+        r[p]! * slope * kernel +
+        tau * product * slope * fraction +
+        fraction * inverse * (own[p]! * rest + t * (first[p]! + tau * second[p]!));
     }
     total += rule.weights[q]! * tau * sum;
   }

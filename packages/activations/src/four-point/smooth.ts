@@ -89,11 +89,19 @@ function ballSum(f: ActivationFunction, { factor, rank }: Root, precision: numbe
     const half = Math.ceil(Math.sqrt(square) / spacing);
     spacings[d] = spacing;
     halves[d] = half;
-    weights.push(Float64Array.from({ length: 2 * half + 1 }, (_, i) => (spacing / Math.sqrt(2 * Math.PI)) * Math.exp(-0.5 * ((i - half) * spacing) ** 2)));
+    weights.push(
+      Float64Array.from(
+        { length: 2 * half + 1 },
+        (_, i) => (spacing / Math.sqrt(2 * Math.PI)) * Math.exp(-0.5 * ((i - half) * spacing) ** 2),
+      ),
+    );
     if (d < 3 || conditionalMean === undefined) evaluationsBound *= 2 * half + 1;
   }
   if (evaluationsBound > maximumEvaluations) {
-    throw new FinitewidthError(`the four-point function of this activation needs ${evaluationsBound.toExponential(1)} evaluations at variance ${(factor[0]! ** 2).toPrecision(3)}; use the sampled contraction, or closed forms`, { code: "refused" });
+    throw new FinitewidthError(
+      `the four-point function of this activation needs ${evaluationsBound.toExponential(1)} evaluations at variance ${(factor[0]! ** 2).toPrecision(3)}; use the sampled contraction, or closed forms`,
+      { code: "refused" },
+    );
   }
   let evaluations = 0;
   // depth-first over the coordinates; h_m is final once its own coordinate is chosen, those beyond the rank with the last one

@@ -32,20 +32,27 @@ export function completeMoments(f: ActivationFunction, closed: Partial<GaussianM
     for (let i = 0; i < nodes.length; i++) sum += weights[i]! * g(nodes[i]!);
     return sum;
   };
-  const two = (p: (h: number) => number, q: (h: number) => number, a: number, c: number, b: number): number => pairExpectation(f, p, q, a, c, b, f.odd);
+  const two = (p: (h: number) => number, q: (h: number) => number, a: number, c: number, b: number): number =>
+    pairExpectation(f, p, q, a, c, b, f.odd);
   const slope = (a: number, c: number, b: number): number => two(first, first, a, c, b);
   // at kinks φ″ is a distribution: a E φ″(h1)φ(h2) = E h1 φ′(h1)φ(h2) − c E φ′φ′ (Stein)
   const curvature = (a: number, c: number, b: number): number =>
     kinked ? (a > 0 ? (two((h) => h * first(h), phi, a, c, b) - c * slope(a, c, b)) / a : 0) : two(second, phi, a, c, b);
   const unavailable = (what: string) => (): never => {
-    throw new FinitewidthError(`${what} of an activation with kinks are not available by quadrature; give closed forms in \`moments\`, or sample`, { code: "refused" });
+    throw new FinitewidthError(
+      `${what} of an activation with kinks are not available by quadrature; give closed forms in \`moments\`, or sample`,
+      { code: "refused" },
+    );
   };
   const quadrature: GaussianMoments = {
     kernel: (a, c, b) => two(phi, phi, a, c, b),
     kernelSlope: slope,
     kernelCurvature: curvature,
     diagonal: (k) => one(k, (h) => phi(h) ** 2),
-    diagonalSlope: (k) => (kinked ? one(Math.max(k, 1e-200), (h) => (h * phi(h) * first(h)) / Math.max(k, 1e-200)) : one(k, (h) => first(h) ** 2 + phi(h) * second(h))),
+    diagonalSlope: (k) =>
+      kinked
+        ? one(Math.max(k, 1e-200), (h) => (h * phi(h) * first(h)) / Math.max(k, 1e-200))
+        : one(k, (h) => first(h) ** 2 + phi(h) * second(h)),
     diagonalCurvature: kinked
       ? (k) => kinkedCurvature(quadrature.diagonalSlope, k)
       : (k) => one(k, (h) => 0.5 * phi(h) * fourth(h) + 2 * first(h) * third(h) + 1.5 * second(h) ** 2),
@@ -54,7 +61,13 @@ export function completeMoments(f: ActivationFunction, closed: Partial<GaussianM
     fourth: (k) => one(k, (h) => phi(h) ** 4),
     fourthOrder: kinked
       ? unavailable("fourth-order pair functions")
-      : (a, c, b) => ({ d40: two(fourth, phi, a, c, b), d31: two(third, first, a, c, b), d22: two(second, second, a, c, b), d13: two(first, third, a, c, b), d04: two(phi, fourth, a, c, b) }),
+      : (a, c, b) => ({
+          d40: two(fourth, phi, a, c, b),
+          d31: two(third, first, a, c, b),
+          d22: two(second, second, a, c, b),
+          d13: two(first, third, a, c, b),
+          d04: two(phi, fourth, a, c, b),
+        }),
     fourPoint: kinked ? unavailable("four-point functions") : (covariance) => smoothFourPoint(f, covariance),
   };
   const moments: GaussianMoments = { ...quadrature, ...closed };

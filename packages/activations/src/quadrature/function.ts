@@ -8,9 +8,14 @@ export interface ActivationFunction {
   /** E φ(m + √v z), z ~ N(0, 1), where it has a closed form: saves one dimension of four-point integrals. */
   readonly conditionalMean?: (mean: number, variance: number) => number;
   readonly odd: boolean;
-  /** Distance of the nearest singularity of φ from the real axis (∞ for entire functions counts as 1.5 or so: the scale on which φ varies). */
+  /**
+   * Distance of the nearest singularity of φ from the real axis (∞ for entire functions counts as 1.5 or so: the scale on which φ varies).
+   */
   readonly analyticRadius: number;
-  /** φ equals a polynomial on either side of the origin, up to terms that are exponentially small in |h|/analyticRadius. Keeps the cost bounded at large variances. */
+  /**
+   * φ equals a polynomial on either side of the origin, up to terms that are exponentially small in |h|/analyticRadius. Keeps the cost
+   * bounded at large variances.
+   */
   readonly saturates: boolean;
   /** Points where φ is continuous and φ′ jumps. Elsewhere φ is analytic. */
   readonly kinks?: readonly number[];
@@ -23,7 +28,9 @@ export function differenceDerivative(f: (h: number) => number): (h: number) => n
 }
 
 /** φ, φ′ … φ⁗; missing derivatives by differences. */
-export function derivatives(f: ActivationFunction): readonly [(h: number) => number, (h: number) => number, (h: number) => number, (h: number) => number, (h: number) => number] {
+export function derivatives(
+  f: ActivationFunction,
+): readonly [(h: number) => number, (h: number) => number, (h: number) => number, (h: number) => number, (h: number) => number] {
   const second = f.secondDerivative ?? differenceDerivative(f.derivative);
   const third = f.thirdDerivative ?? differenceDerivative(second);
   return [f.value, f.derivative, second, third, f.fourthDerivative ?? secondDifference(second)];

@@ -16,11 +16,16 @@ const uniformMaximum = 4000;
 
 /**
  * Rule for E f(h), h ~ N(mean, variance): Σ weights f(nodes), f any product of derivatives of φ. Uniform trapezoid with the spacing that
- * poles at distance y = analyticRadius/σ (whitened) demand, 2πy/(ln 1/ε + y²/2); when σ is large and φ saturates, nodes graded around h = 0,
- * h = r sinh w, so that the cost grows only with log σ; panels between kinks. @throws FinitewidthError (code "refused") when more than
+ * poles at distance y = analyticRadius/σ (whitened) demand, 2πy/(ln 1/ε + y²/2); when σ is large and φ saturates, nodes graded around h =
+ * 0, h = r sinh w, so that the cost grows only with log σ; panels between kinks. @throws FinitewidthError (code "refused") when more than
  * 4000 nodes would be needed. Source: docs/theories/perturbative.md, "Two-point functions".
  */
-export function gaussianRule(f: ActivationFunction, mean: number, variance: number, breaks: readonly number[] = f.kinks ?? []): GaussianRule {
+export function gaussianRule(
+  f: ActivationFunction,
+  mean: number,
+  variance: number,
+  breaks: readonly number[] = f.kinks ?? [],
+): GaussianRule {
   const sigma = Math.sqrt(variance);
   if (!(sigma > 1e-150)) return { nodes: Float64Array.of(mean), weights: Float64Array.of(1), shiftable: true };
   if (f.kinks !== undefined && f.kinks.length > 0) return panelRule(mean, sigma, breaks);
@@ -28,9 +33,13 @@ export function gaussianRule(f: ActivationFunction, mean: number, variance: numb
   const spacing = (2 * Math.PI * y) / (logPrecision + 0.5 * y * y);
   const half = Math.ceil(reach / spacing);
   const offCentre = Math.abs(mean) / sigma;
-  if (2 * half + 1 > uniformLimit && f.saturates) return offCentre < 10 ? gradedRule(f.analyticRadius / (0.5 * Math.PI), mean, sigma) : uniformRule(mean, sigma, 30);
+  if (2 * half + 1 > uniformLimit && f.saturates)
+    return offCentre < 10 ? gradedRule(f.analyticRadius / (0.5 * Math.PI), mean, sigma) : uniformRule(mean, sigma, 30);
   if (half > uniformMaximum) {
-    throw new FinitewidthError(`the Gaussian moments of this activation at variance ${variance} need more than ${2 * uniformMaximum} nodes; give closed forms in \`moments\`, or \`saturates\``, { code: "refused" });
+    throw new FinitewidthError(
+      `the Gaussian moments of this activation at variance ${variance} need more than ${2 * uniformMaximum} nodes; give closed forms in \`moments\`, or \`saturates\``,
+      { code: "refused" },
+    );
   }
   return uniformRule(mean, sigma, half);
 }

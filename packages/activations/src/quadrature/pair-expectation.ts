@@ -7,7 +7,15 @@ import { gaussianRule } from "./gaussian-rule.js";
  * variance, inner rule over the other given it, so that correlation ±1 is an ordinary case. 10³–10⁵ evaluations, accurate to about 1e-15
  * of the root mean squares for analytic φ, 1e-10 at kinks. `even`: p(−x)q(−y) = p(x)q(y), which halves the work.
  */
-export function pairExpectation(f: ActivationFunction, p: (h: number) => number, q: (h: number) => number, a: number, c: number, b: number, even: boolean): number {
+export function pairExpectation(
+  f: ActivationFunction,
+  p: (h: number) => number,
+  q: (h: number) => number,
+  a: number,
+  c: number,
+  b: number,
+  even: boolean,
+): number {
   if (b > a) return pairExpectation(f, q, p, b, c, a, even);
   if (!(a > 0)) return p(0) * q(0);
   const ratio = c / a;
@@ -16,7 +24,8 @@ export function pairExpectation(f: ActivationFunction, p: (h: number) => number,
   const kinks = f.kinks ?? [];
   // the inner mean crosses a kink of q on a layer of width √rest/|ratio| around its image
   const layer = Math.sqrt(rest) / Math.abs(ratio);
-  const breaks = ratio === 0 ? kinks : [...kinks, ...kinks.flatMap((kink) => [-6, -2, 0, 2, 6].map((offset) => kink / ratio + offset * layer))];
+  const breaks =
+    ratio === 0 ? kinks : [...kinks, ...kinks.flatMap((kink) => [-6, -2, 0, 2, 6].map((offset) => kink / ratio + offset * layer))];
   const outer = gaussianRule(f, 0, a, breaks);
   const n = outer.nodes.length;
   const half = even && kinks.length === 0;

@@ -56,7 +56,9 @@ export async function runPhaseCommand(file: string, folder: string, options: Com
     progress.clear();
     if (!options.quiet) {
       for (const warning of result.warnings) process.stdout.write(`  ! ${warning}\n`);
-      process.stdout.write(`${grid.weightVariance.length} × ${grid.biasVariance.length} grid in ${seconds.toFixed(1)} s\n\nReport: ${join(options.out, "report.html")}\nNumbers: ${join(options.out, "phase.json")}\n`);
+      process.stdout.write(
+        `${grid.weightVariance.length} × ${grid.biasVariance.length} grid in ${seconds.toFixed(1)} s\n\nReport: ${join(options.out, "report.html")}\nNumbers: ${join(options.out, "phase.json")}\n`,
+      );
     }
     return 0;
   } finally {

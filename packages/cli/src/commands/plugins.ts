@@ -9,7 +9,10 @@ export async function runPluginsCommand(load: readonly string[]): Promise<number
     ["Methods", registry.theories],
     ["Activations", registry.activations],
   ];
-  const owner = (name: string): string => registry.plugins.find((plugin) => [...(plugin.priorModels ?? []), ...(plugin.theories ?? []), ...(plugin.activations ?? [])].some((item) => item.name === name))?.name ?? "";
+  const owner = (name: string): string =>
+    registry.plugins.find((plugin) =>
+      [...(plugin.priorModels ?? []), ...(plugin.theories ?? []), ...(plugin.activations ?? [])].some((item) => item.name === name),
+    )?.name ?? "";
   const left = (rows: readonly (readonly string[])[]): string[][] => {
     const width = Math.max(...rows.map((row) => row[1]!.length));
     return rows.map((row) => [row[0]!, row[1]!.padEnd(width), row[2]!]);

@@ -10,7 +10,11 @@ import { planPrior, priorOutcomeToJson, runPrior, type PriorOutcome } from "../r
 import { textTable } from "../table.js";
 
 /** `finitewidth prior`: prior.json and report.html in the output folder; exit status 1 when a method failed. */
-export async function runPriorCommand(file: string, folder: string, options: CommonOptions & { readonly resume: boolean }): Promise<number> {
+export async function runPriorCommand(
+  file: string,
+  folder: string,
+  options: CommonOptions & { readonly resume: boolean },
+): Promise<number> {
   const prior = parsePriorFile(await readJson(file));
   const registry = await loadRegistry(prior.plugins, folder);
   const plan = planPrior(prior, registry);
@@ -22,14 +26,24 @@ export async function runPriorCommand(file: string, folder: string, options: Com
   } finally {
     await close(outcomes !== undefined);
   }
-  const resolved = { ...prior, network: plan.problem.network, methods: plan.methods.map(({ name, options: own }) => ({ method: name, ...(own as object) })) };
-  const json = { schemaVersion: 1, prior: resolved, results: Object.fromEntries(outcomes.map((outcome) => [outcome.method, priorOutcomeToJson(outcome)])) };
+  const resolved = {
+    ...prior,
+    network: plan.problem.network,
+    methods: plan.methods.map(({ name, options: own }) => ({ method: name, ...(own as object) })),
+  };
+  const json = {
+    schemaVersion: 1,
+    prior: resolved,
+    results: Object.fromEntries(outcomes.map((outcome) => [outcome.method, priorOutcomeToJson(outcome)])),
+  };
   await writePiecesAtomically(join(options.out, "prior.json"), prettyJson(json));
   await writeAtomically(join(options.out, "report.html"), priorReport(plan, outcomes, basename(file).replace(/\.json$/i, "")));
   if (!options.quiet) {
     const { header, rows } = priorTable(outcomes);
     process.stdout.write(`${textTable(header, rows)}\n`);
-    for (const outcome of outcomes) if (outcome.status === "ok") for (const warning of outcome.result.warnings) process.stdout.write(`  ! ${outcome.method}: ${warning}\n`);
+    for (const outcome of outcomes)
+      if (outcome.status === "ok")
+        for (const warning of outcome.result.warnings) process.stdout.write(`  ! ${outcome.method}: ${warning}\n`);
     process.stdout.write(`\nReport: ${join(options.out, "report.html")}\nNumbers: ${join(options.out, "prior.json")}\n`);
   }
   const failures = outcomes.filter((outcome) => outcome.status === "failed");

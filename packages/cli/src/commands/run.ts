@@ -29,7 +29,10 @@ export async function runRunCommand(file: string, folder: string, options: Commo
   } finally {
     await close(results !== undefined);
   }
-  const kernels = Object.assign({}, ...results.flatMap(({ outcomes }, i) => outcomes.map((outcome) => largeKernels(outcome, plan.swept ? `step_${i}_` : "")))) as Record<string, Matrix>;
+  const kernels = Object.assign(
+    {},
+    ...results.flatMap(({ outcomes }, i) => outcomes.map((outcome) => largeKernels(outcome, plan.swept ? `step_${i}_` : ""))),
+  ) as Record<string, Matrix>;
   if (Object.keys(kernels).length > 0) await writeAtomically(join(options.out, "hidden-kernels.npz"), encodeNpz(kernels));
   await writePiecesAtomically(join(options.out, "result.json"), prettyJson(resultJson(plan, results)));
   await writeAtomically(join(options.out, "report.html"), experimentReport(plan, results, titleOf(file)));
@@ -54,7 +57,9 @@ function resultJson(plan: Plan, results: readonly StepOutcome[]): Record<string,
   return {
     schemaVersion: 1,
     experiment: resolved,
-    ...(plan.swept ? { sweep: results.map((result) => ({ values: result.step.values, results: outcomesOf(result) })) } : { results: outcomesOf(results[0]!) }),
+    ...(plan.swept
+      ? { sweep: results.map((result) => ({ values: result.step.values, results: outcomesOf(result) })) }
+      : { results: outcomesOf(results[0]!) }),
   };
 }
 
@@ -63,7 +68,8 @@ function printResults(plan: Plan, results: readonly StepOutcome[], out: string):
     const { header, rows } = summaryTable(outcomes);
     if (step.values) process.stdout.write(`\n${JSON.stringify(step.values)}\n`);
     process.stdout.write(`${textTable(header, rows)}\n`);
-    for (const outcome of outcomes) if (outcome.status === "ok") for (const warning of outcome.warnings) process.stdout.write(`  ! ${outcome.method}: ${warning}\n`);
+    for (const outcome of outcomes)
+      if (outcome.status === "ok") for (const warning of outcome.warnings) process.stdout.write(`  ! ${outcome.method}: ${warning}\n`);
   }
   process.stdout.write(`\nReport: ${join(out, "report.html")}\nNumbers: ${join(out, "result.json")}\n`);
 }

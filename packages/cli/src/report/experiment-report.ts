@@ -1,7 +1,22 @@
 import { hiddenLayers, widthsOf, type Figure, type Matrix, type Network } from "@finitewidth/core";
 import { symmetricEigenvalues } from "@finitewidth/linalg";
 import { normalQuantile } from "@finitewidth/numerics";
-import { agreement, calibration, colourOf, drawFigure, heatmaps, lines, type PredictiveSeries, escapeHtml, figureBlock, htmlTable, jsonDetails, notes, page, type Note } from "@finitewidth/plots";
+import {
+  agreement,
+  calibration,
+  colourOf,
+  drawFigure,
+  heatmaps,
+  lines,
+  type PredictiveSeries,
+  escapeHtml,
+  figureBlock,
+  htmlTable,
+  jsonDetails,
+  notes,
+  page,
+  type Note,
+} from "@finitewidth/plots";
 import type { MethodOutcome } from "../method-outcome.js";
 import type { Plan, StepOutcome } from "../run-experiment.js";
 import { formatNumber, withError } from "../table.js";
@@ -33,7 +48,9 @@ function orderParameterText({ posterior }: Solved): string {
   if (value === undefined) return "–";
   const error = posterior.standardError?.orderParameter;
   if (typeof value === "number") return withError(value, typeof error === "number" ? error : undefined);
-  return value.shape.length === 1 && value.data.length <= 4 ? Array.from(value.data, formatNumber).join(", ") : `${value.shape.join(" × ")} matrix`;
+  return value.shape.length === 1 && value.data.length <= 4
+    ? Array.from(value.data, formatNumber).join(", ")
+    : `${value.shape.join(" × ")} matrix`;
 }
 
 /** One sentence about the network. */
@@ -48,17 +65,29 @@ export function experimentReport(plan: Plan, results: readonly StepOutcome[], na
   const { problem } = plan.steps[0]!;
   const facts = `${describeNetwork(problem.network)}; ${problem.inputs.shape[0]} training points of ${problem.inputs.shape[1]} features, ${problem.targets.shape[1]} output${problem.targets.shape[1] === 1 ? "" : "s"}, temperature ${formatNumber(problem.temperature)}, ${problem.scaling} scaling, seed ${plan.experiment.seed}.`;
   const body = plan.swept ? sweepBody(plan, results, document) : stepBody(plan, results[0]!, document);
-  return page(`${name} – finitewidth`, `<h1>${escapeHtml(name)}</h1><p class="lead">${escapeHtml(facts)}</p>${body}${jsonDetails("Experiment as read", withoutBulk(plan.experiment))}`);
+  return page(
+    `${name} – finitewidth`,
+    `<h1>${escapeHtml(name)}</h1><p class="lead">${escapeHtml(facts)}</p>${body}${jsonDetails("Experiment as read", withoutBulk(plan.experiment))}`,
+  );
 }
 
 /** Inline data are in result.json already; the report shows their size only. */
 function withoutBulk(experiment: Plan["experiment"]): unknown {
-  return "train" in experiment.data && typeof experiment.data.train === "object" ? { ...experiment, data: "inline (see result.json)" } : experiment;
+  return "train" in experiment.data && typeof experiment.data.train === "object"
+    ? { ...experiment, data: "inline (see result.json)" }
+    : experiment;
 }
 
 function methodTable(outcomes: readonly MethodOutcome[]): string {
   const { header, rows } = summaryTable(outcomes);
-  return htmlTable(header, rows.map((row) => row.map((cell, j) => (j === 0 ? `<span class="dot" style="background:${colourOf(cell)}"></span>${escapeHtml(cell)}` : escapeHtml(cell)))));
+  return htmlTable(
+    header,
+    rows.map((row) =>
+      row.map((cell, j) =>
+        j === 0 ? `<span class="dot" style="background:${colourOf(cell)}"></span>${escapeHtml(cell)}` : escapeHtml(cell),
+      ),
+    ),
+  );
 }
 
 function remarks(outcomes: readonly MethodOutcome[], prefix = ""): string {
@@ -71,7 +100,11 @@ function remarks(outcomes: readonly MethodOutcome[], prefix = ""): string {
   );
 }
 
-const seriesOf = (outcome: Solved): PredictiveSeries => ({ method: outcome.method, mean: outcome.predictive!.mean.data, variance: outcome.predictive!.variance.data });
+const seriesOf = (outcome: Solved): PredictiveSeries => ({
+  method: outcome.method,
+  mean: outcome.predictive!.mean.data,
+  variance: outcome.predictive!.variance.data,
+});
 
 function stepBody(plan: Plan, { step, outcomes }: StepOutcome, document: Document): string {
   const solved = outcomes.filter((outcome): outcome is Solved => outcome.status === "ok");
@@ -81,7 +114,12 @@ function stepBody(plan: Plan, { step, outcomes }: StepOutcome, document: Documen
   const grid: string[] = [];
   if (predicted.length > 0 && targets && targets.data.length >= 8) {
     const element = calibration(predicted.map(seriesOf), targets.data, step.problem.temperature, normalQuantile, document);
-    grid.push(figureBlock(element, "Calibration on the test points: how often the target lies inside the stated central interval (noise included). On the dashed line the uncertainty is right; below it is too small."));
+    grid.push(
+      figureBlock(
+        element,
+        "Calibration on the test points: how often the target lies inside the stated central interval (noise included). On the dashed line the uncertainty is right; below it is too small.",
+      ),
+    );
   }
   const sampled = predicted.find((outcome) => outcome.predictive!.standardError !== undefined && outcome.method === "monte-carlo");
   const analytic = predicted.filter((outcome) => outcome !== sampled);
@@ -89,19 +127,29 @@ function stepBody(plan: Plan, { step, outcomes }: StepOutcome, document: Documen
     const prediction = sampled.predictive!;
     for (const quantity of ["mean", "variance"] as const) {
       const reference = { ...seriesOf(sampled), standardError: prediction.standardError![quantity].data };
-      grid.push(figureBlock(agreement(reference, analytic.map(seriesOf), quantity, document), `Predictive ${quantity} at every test point: theory against sampling of the real network (bars: one Monte Carlo standard error).`));
+      grid.push(
+        figureBlock(
+          agreement(reference, analytic.map(seriesOf), quantity, document),
+          `Predictive ${quantity} at every test point: theory against sampling of the real network (bars: one Monte Carlo standard error).`,
+        ),
+      );
     }
   }
   if (grid.length > 0) parts.push(`<h2>Predictions</h2><div class="grid">${grid.join("")}</div>`);
   for (const outcome of solved) {
-    for (const figure of markedFigures(outcome, solved)) parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
+    for (const figure of markedFigures(outcome, solved))
+      parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
   }
   parts.push(hiddenKernelSection(plan, step.problem.inputs, step.problem.network, solved, document));
-  for (const outcome of solved) parts.push(jsonDetails(`Diagnostics of ${outcome.method}`, { solver: outcome.posterior.solver, ...outcome.posterior.diagnostics }));
+  for (const outcome of solved)
+    parts.push(jsonDetails(`Diagnostics of ${outcome.method}`, { solver: outcome.posterior.solver, ...outcome.posterior.diagnostics }));
   return parts.join("");
 }
 
-/** The figures of a method; the density of `exact` over eigenvalues of the mixing matrix with the minimiser of the rate function beside it, where there is one. */
+/**
+ * The figures of a method; the density of `exact` over eigenvalues of the mixing matrix with the minimiser of the rate function beside it,
+ * where there is one.
+ */
 function markedFigures({ method, posterior }: Solved, solved: readonly Solved[]): readonly Figure[] {
   const figures = posterior.figures ?? [];
   const minimiser = solved.find((outcome) => outcome.method === "large-deviation")?.posterior.orderParameter;
@@ -114,15 +162,27 @@ function markedFigures({ method, posterior }: Solved, solved: readonly Solved[])
 function hiddenKernelSection(plan: Plan, inputs: Matrix, network: Network, solved: readonly Solved[], document: Document): string {
   const learners = solved.filter((outcome) => outcome.posterior.hiddenKernels !== undefined && outcome.method !== "nngp");
   if (learners.length === 0) return "";
-  const infinite = plan.registry.priorModel(network.type).infiniteWidth(network, plan.registry.activation(network.activation), inputs).hidden;
+  const infinite = plan.registry
+    .priorModel(network.type)
+    .infiniteWidth(network, plan.registry.activation(network.activation), inputs).hidden;
   const order = sortByTarget(plan, inputs.shape[0]);
   const blocks = learners.flatMap((outcome) =>
     outcome.posterior.hiddenKernels!.map((kernel, l) => {
       const before = permuted(infinite[l]!, order);
       const after = permuted(kernel, order);
       const difference: Matrix = { data: after.data.map((value, i) => value - before.data[i]!), shape: after.shape };
-      const element = heatmaps([{ label: "infinite width", values: before }, { label: `learned (${outcome.method})`, values: after }, { label: "difference", values: difference, diverging: true }], document);
-      return figureBlock(element, `Hidden layer ${l + 1}: posterior mean of φ(h)φ(h)ᵀ/N on the training inputs, ordered by target. The difference is what the layer has learned.`);
+      const element = heatmaps(
+        [
+          { label: "infinite width", values: before },
+          { label: `learned (${outcome.method})`, values: after },
+          { label: "difference", values: difference, diverging: true },
+        ],
+        document,
+      );
+      return figureBlock(
+        element,
+        `Hidden layer ${l + 1}: posterior mean of φ(h)φ(h)ᵀ/N on the training inputs, ordered by target. The difference is what the layer has learned.`,
+      );
     }),
   );
   return `<h2>Hidden kernels</h2>${blocks.join("")}`;
@@ -152,16 +212,24 @@ function sweepBody(plan: Plan, results: readonly StepOutcome[], document: Docume
   const names = plan.methods.map((method) => method.name);
   const loads = results.map(({ step }) => step.problem.inputs.shape[0] / (widthsOf(step.problem.network)?.at(-1) ?? Number.NaN));
   const widthSwept = plan.experiment.sweep?.widths !== undefined || plan.experiment.sweep?.train !== undefined;
-  const key = widthSwept ? "α = P/N" : Object.keys(results[0]?.step.values ?? {})[0] ?? "step";
+  const key = widthSwept ? "α = P/N" : (Object.keys(results[0]?.step.values ?? {})[0] ?? "step");
   const xOf = ({ step }: StepOutcome, i: number): number => {
     if (widthSwept) return loads[i]!;
     const value = step.values?.[key as keyof typeof step.values];
     return typeof value === "number" ? value : i;
   };
   const quantities = [
-    { label: "generalisation error", pick: (o: Solved) => o.generalizationError?.total, spread: (o: Solved) => o.generalizationStandardError?.total },
+    {
+      label: "generalisation error",
+      pick: (o: Solved) => o.generalizationError?.total,
+      spread: (o: Solved) => o.generalizationStandardError?.total,
+    },
     { label: "bias", pick: (o: Solved) => o.generalizationError?.bias, spread: (o: Solved) => o.generalizationStandardError?.bias },
-    { label: "variance", pick: (o: Solved) => o.generalizationError?.variance, spread: (o: Solved) => o.generalizationStandardError?.variance },
+    {
+      label: "variance",
+      pick: (o: Solved) => o.generalizationError?.variance,
+      spread: (o: Solved) => o.generalizationStandardError?.variance,
+    },
     { label: "log evidence", pick: (o: Solved) => o.posterior.logEvidence, spread: (o: Solved) => o.posterior.standardError?.logEvidence },
   ];
   const drawn = quantities.flatMap(({ label, pick, spread }) => {
@@ -180,7 +248,12 @@ function sweepBody(plan: Plan, results: readonly StepOutcome[], document: Docume
     });
     if (series.length === 0) return [];
     const positive = series.every((one) => one.x.every((x) => x > 0));
-    return [figureBlock(lines({ kind: "lines", title: label, xLabel: key, yLabel: label, logX: positive, series }, document), `${label} against ${key}: every method at every step of the sweep (bars: one Monte Carlo standard error).`)];
+    return [
+      figureBlock(
+        lines({ kind: "lines", title: label, xLabel: key, yLabel: label, logX: positive, series }, document),
+        `${label} against ${key}: every method at every step of the sweep (bars: one Monte Carlo standard error).`,
+      ),
+    ];
   });
   parts.push(...drawn);
   results.forEach((result) => {

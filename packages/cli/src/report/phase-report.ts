@@ -12,7 +12,13 @@ export interface PhaseResult {
   readonly correlation: Grid;
   readonly depthScaleCorrelation: Grid;
   readonly criticalLine: readonly (readonly [number, number])[];
-  readonly adaptation?: { readonly shift: Grid; readonly alignmentGain: Grid; readonly maximum: { readonly weightVariance: number; readonly biasVariance: number } | null } | undefined;
+  readonly adaptation?:
+    | {
+        readonly shift: Grid;
+        readonly alignmentGain: Grid;
+        readonly maximum: { readonly weightVariance: number; readonly biasVariance: number } | null;
+      }
+    | undefined;
   readonly warnings: readonly string[];
 }
 
@@ -24,7 +30,15 @@ export function phaseReport(activation: string, result: PhaseResult, name: strin
   const flat = weightVariance.length === 1 || biasVariance.length === 1;
   const draw = (values: Grid, label: string, pivot?: number, mark = false): Element => {
     if (flat) return profile(result, values, label, mark ? maximum : undefined, document);
-    const plane: PhasePlane = { weightVariance, biasVariance, values, label, criticalLine: result.criticalLine, ...(pivot === undefined ? {} : { pivot }), ...(mark && maximum ? { maximum } : {}) };
+    const plane: PhasePlane = {
+      weightVariance,
+      biasVariance,
+      values,
+      label,
+      criticalLine: result.criticalLine,
+      ...(pivot === undefined ? {} : { pivot }),
+      ...(mark && maximum ? { maximum } : {}),
+    };
     return phasePlane(plane, document);
   };
   const log10 = (values: Grid): Grid => values.map((row) => row.map((value) => (value === null || value <= 0 ? null : Math.log10(value))));
@@ -32,34 +46,57 @@ export function phaseReport(activation: string, result: PhaseResult, name: strin
     `<h1>${escapeHtml(name)}</h1><p class="lead">Criticality of ${escapeHtml(activation)} networks over ${weightVariance.length} × ${biasVariance.length} values of the weight and bias variances.</p>`,
     notes(result.warnings.map((text) => ({ kind: "warning" as const, title: "Note:", text }))),
     "<h2>Phases</h2>",
-    figureBlock(draw(result.chiPerp, "χ⊥", 1), "χ⊥, the factor by which the angle between two nearby inputs grows per layer: below 1 ordered (blue), above 1 chaotic (red). Black: the critical line χ⊥ = 1."),
-    figureBlock(draw(log10(result.depthScaleCorrelation), "log₁₀ depth scale"), "Depth scale of correlations, in layers (logarithm): how far a signal travels. It diverges on the critical line."),
+    figureBlock(
+      draw(result.chiPerp, "χ⊥", 1),
+      "χ⊥, the factor by which the angle between two nearby inputs grows per layer: below 1 ordered (blue), above 1 chaotic (red). Black: the critical line χ⊥ = 1.",
+    ),
+    figureBlock(
+      draw(log10(result.depthScaleCorrelation), "log₁₀ depth scale"),
+      "Depth scale of correlations, in layers (logarithm): how far a signal travels. It diverges on the critical line.",
+    ),
     figureBlock(draw(result.variance, "fixed-point variance"), "Variance of the preactivations at large depth."),
   ];
   if (result.adaptation) {
     parts.push(
       "<h2>Feature learning</h2>",
-      figureBlock(draw(result.adaptation.shift, "|C − K| / |K|", undefined, true), "Adaptation of the readout kernel by the data, with two marks: the critical line, and the measured maximum. They are not the same place."),
-      figureBlock(draw(result.adaptation.alignmentGain, "alignment gain", undefined, false), "Gain in kernel–target alignment over the infinite-width kernel."),
+      figureBlock(
+        draw(result.adaptation.shift, "|C − K| / |K|", undefined, true),
+        "Adaptation of the readout kernel by the data, with two marks: the critical line, and the measured maximum. They are not the same place.",
+      ),
+      figureBlock(
+        draw(result.adaptation.alignmentGain, "alignment gain", undefined, false),
+        "Gain in kernel–target alignment over the infinite-width kernel.",
+      ),
     );
   }
   return page(`${name} – finitewidth`, parts.join(""));
 }
 
 /** One-dimensional grids become curves with both marks. */
-function profile(result: PhaseResult, values: Grid, label: string, maximum: { readonly weightVariance: number; readonly biasVariance: number } | undefined, document: Document): Element {
+function profile(
+  result: PhaseResult,
+  values: Grid,
+  label: string,
+  maximum: { readonly weightVariance: number; readonly biasVariance: number } | undefined,
+  document: Document,
+): Element {
   const { weightVariance, biasVariance } = result.grid;
   const overWeights = biasVariance.length === 1;
   const axis = overWeights ? weightVariance : biasVariance;
   const other = overWeights ? biasVariance[0]! : weightVariance[0]!;
-  const points = axis.map((x, i) => [x, overWeights ? values[i]![0] : values[0]![i]] as const).filter((point): point is readonly [number, number] => typeof point[1] === "number");
+  const points = axis
+    .map((x, i) => [x, overWeights ? values[i]![0] : values[0]![i]] as const)
+    .filter((point): point is readonly [number, number] => typeof point[1] === "number");
   const crossing = crossingOf(result.criticalLine, other, overWeights);
   const marks = [
     ...(crossing === undefined || crossing < Math.min(...axis) || crossing > Math.max(...axis) ? [] : [{ label: "χ⊥ = 1", x: crossing }]),
     ...(maximum ? [{ label: "measured maximum", x: overWeights ? maximum.weightVariance : maximum.biasVariance }] : []),
   ];
   const series = [{ label, x: Float64Array.from(points, (point) => point[0]), y: Float64Array.from(points, (point) => point[1]) }];
-  return lines({ kind: "lines", title: label, xLabel: overWeights ? "weight variance σ_w²" : "bias variance σ_b²", yLabel: label, series, marks }, document);
+  return lines(
+    { kind: "lines", title: label, xLabel: overWeights ? "weight variance σ_w²" : "bias variance σ_b²", yLabel: label, series, marks },
+    document,
+  );
 }
 
 /** Where the critical line passes the fixed value of the other variance, by linear interpolation. */

@@ -1,4 +1,15 @@
-import { drawFigure, heatmaps, colourOf, escapeHtml, figureBlock, htmlTable, jsonDetails, notes, page, type Note } from "@finitewidth/plots";
+import {
+  drawFigure,
+  heatmaps,
+  colourOf,
+  escapeHtml,
+  figureBlock,
+  htmlTable,
+  jsonDetails,
+  notes,
+  page,
+  type Note,
+} from "@finitewidth/plots";
 import type { PriorOutcome, PriorPlan } from "../run-prior.js";
 import { formatNumber, withError } from "../table.js";
 import { describeNetwork } from "./experiment-report.js";
@@ -34,7 +45,14 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
   const facts = `${describeNetwork(problem.network)}; ${problem.inputs.shape[0]} inputs of ${problem.inputs.shape[1]} features, ${problem.outputs} output${problem.outputs === 1 ? "" : "s"}, seed ${plan.file.seed}.`;
   const parts = [
     `<h1>${escapeHtml(name)}</h1><p class="lead">Prior: ${escapeHtml(facts)}</p><h2>Summary</h2>`,
-    htmlTable(header, rows.map((row) => row.map((cell, j) => (j === 0 ? `<span class="dot" style="background:${colourOf(cell)}"></span>${escapeHtml(cell)}` : escapeHtml(cell))))),
+    htmlTable(
+      header,
+      rows.map((row) =>
+        row.map((cell, j) =>
+          j === 0 ? `<span class="dot" style="background:${colourOf(cell)}"></span>${escapeHtml(cell)}` : escapeHtml(cell),
+        ),
+      ),
+    ),
     notes(
       outcomes.flatMap((outcome): Note[] =>
         outcome.status === "failed"
@@ -43,22 +61,38 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
       ),
     ),
   ];
-  const moments = outcomes.flatMap((outcome) => (outcome.status === "ok" && outcome.result.secondMoment ? [{ label: outcome.method, values: outcome.result.secondMoment }] : []));
-  if (moments.length > 0 && problem.inputs.shape[0] > 1) parts.push(`<h2>Second moments</h2>${figureBlock(heatmaps(moments, document), "E f fᵀ of one output over the inputs.")}`);
-  const shifts = outcomes.flatMap((outcome) => (outcome.status === "ok" && outcome.result.kernelMeanShift ? [{ label: outcome.method, values: outcome.result.kernelMeanShift, diverging: true }] : []));
+  const moments = outcomes.flatMap((outcome) =>
+    outcome.status === "ok" && outcome.result.secondMoment ? [{ label: outcome.method, values: outcome.result.secondMoment }] : [],
+  );
+  if (moments.length > 0 && problem.inputs.shape[0] > 1)
+    parts.push(`<h2>Second moments</h2>${figureBlock(heatmaps(moments, document), "E f fᵀ of one output over the inputs.")}`);
+  const shifts = outcomes.flatMap((outcome) =>
+    outcome.status === "ok" && outcome.result.kernelMeanShift
+      ? [{ label: outcome.method, values: outcome.result.kernelMeanShift, diverging: true }]
+      : [],
+  );
   if (shifts.some((shift) => shift.values.data.some((value) => value !== 0)) && problem.inputs.shape[0] > 1) {
-    parts.push(`<h2>Shift of the mean kernel</h2>${figureBlock(heatmaps(shifts, document), "E K̂ − K of the readout kernel: what finite width does to the mean kernel.")}`);
+    parts.push(
+      `<h2>Shift of the mean kernel</h2>${figureBlock(heatmaps(shifts, document), "E K̂ − K of the readout kernel: what finite width does to the mean kernel.")}`,
+    );
   }
   if (problem.evaluateAt.length > 0) {
-    const solved = outcomes.filter((outcome) => outcome.status === "ok" && outcome.result.logDensity !== undefined) as Extract<PriorOutcome, { status: "ok" }>[];
+    const solved = outcomes.filter((outcome) => outcome.status === "ok" && outcome.result.logDensity !== undefined) as Extract<
+      PriorOutcome,
+      { status: "ok" }
+    >[];
     parts.push(
       "<h2>Log densities</h2>",
-      htmlTable(["point", ...solved.map((outcome) => outcome.method)], problem.evaluateAt.map((_, i) => [String(i), ...solved.map((outcome) => escapeHtml(formatNumber(outcome.result.logDensity![i]!)))])),
+      htmlTable(
+        ["point", ...solved.map((outcome) => outcome.method)],
+        problem.evaluateAt.map((_, i) => [String(i), ...solved.map((outcome) => escapeHtml(formatNumber(outcome.result.logDensity![i]!)))]),
+      ),
     );
   }
   for (const outcome of outcomes) {
     if (outcome.status !== "ok") continue;
-    for (const figure of outcome.result.figures ?? []) parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
+    for (const figure of outcome.result.figures ?? [])
+      parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
     if (outcome.result.diagnostics) parts.push(jsonDetails(`Diagnostics of ${outcome.method}`, outcome.result.diagnostics));
   }
   return page(`${name} – finitewidth`, parts.join(""));

@@ -34,7 +34,9 @@ function expectation(a: number, c: number, b: number, g: (x: number, y: number) 
   return (sum * step * step) / (2 * Math.PI);
 }
 
-/** What every activation must satisfy. `tolerance`: relative error allowed against quadrature (default 1e-6 for smooth ones, 5e-3 at kinks). */
+/**
+ * What every activation must satisfy. `tolerance`: relative error allowed against quadrature (default 1e-6 for smooth ones, 5e-3 at kinks).
+ */
 export function activationChecks(activation: Activation, settings: { readonly tolerance?: number } = {}): Check[] {
   const { moments } = activation;
   const tolerance = settings.tolerance ?? (activation.smooth ? 1e-6 : 5e-3);
@@ -42,11 +44,22 @@ export function activationChecks(activation: Activation, settings: { readonly to
     {
       name: "values and derivatives are finite and agree",
       run() {
-        demandFinite(grid.map((h) => activation.value(h)), "value");
-        demandFinite(grid.map((h) => activation.derivative(h)), "derivative");
+        demandFinite(
+          grid.map((h) => activation.value(h)),
+          "value",
+        );
+        demandFinite(
+          grid.map((h) => activation.derivative(h)),
+          "derivative",
+        );
         if (!activation.smooth) return;
         const step = 1e-5;
-        demandClose(grid.map((h) => activation.derivative(h)), grid.map((h) => (activation.value(h + step) - activation.value(h - step)) / (2 * step)), 1e-7, "derivative against differences of value");
+        demandClose(
+          grid.map((h) => activation.derivative(h)),
+          grid.map((h) => (activation.value(h + step) - activation.value(h - step)) / (2 * step)),
+          1e-7,
+          "derivative against differences of value",
+        );
       },
     },
     {
@@ -55,24 +68,54 @@ export function activationChecks(activation: Activation, settings: { readonly to
         const odd = grid.every((h) => Math.abs(activation.value(-h) + activation.value(h)) <= 1e-12 * (1 + Math.abs(activation.value(h))));
         demand(odd === activation.odd, `odd is ${activation.odd}, but φ(−h) ${odd ? "=" : "≠"} −φ(h); set odd: ${odd}`);
         if (activation.degree !== undefined) {
-          demandClose(grid.map((h) => activation.value(3 * h)), grid.map((h) => 3 ** activation.degree! * activation.value(h)), 1e-12, `value(3h) for degree ${activation.degree}`);
+          demandClose(
+            grid.map((h) => activation.value(3 * h)),
+            grid.map((h) => 3 ** activation.degree! * activation.value(h)),
+            1e-12,
+            `value(3h) for degree ${activation.degree}`,
+          );
         }
       },
     },
     {
       name: "the same argument gives the same number",
       run() {
-        for (const [a, c, b] of pairs) demand(moments.kernel(a, c, b) === moments.kernel(a, c, b), "kernel is not a pure function; remove hidden state and unseeded randomness");
+        for (const [a, c, b] of pairs)
+          demand(
+            moments.kernel(a, c, b) === moments.kernel(a, c, b),
+            "kernel is not a pure function; remove hidden state and unseeded randomness",
+          );
       },
     },
     {
       name: "kernel, mean and slope agree with quadrature",
       run() {
         const phi = activation.value;
-        demandClose(pairs.map(([a, c, b]) => moments.kernel(a, c, b)), pairs.map(([a, c, b]) => expectation(a, c, b, (x, y) => phi(x) * phi(y))), tolerance, "kernel E φ(h1)φ(h2)");
-        demandClose([0.3, 1, 2.5].map((k) => moments.mean(k)).map((m) => m + 1), [0.3, 1, 2.5].map((k) => 1 + expectation(k, 0, 1, (x) => phi(x))), tolerance, "mean E φ(h) (plus 1)");
-        demandClose([0.3, 1, 2.5].map((k) => moments.fourth(k)), [0.3, 1, 2.5].map((k) => expectation(k, 0, 1, (x) => phi(x) ** 4)), tolerance, "fourth E φ⁴");
-        if (activation.smooth) demandClose(pairs.map(([a, c, b]) => moments.kernelSlope(a, c, b)), pairs.map(([a, c, b]) => expectation(a, c, b, (x, y) => activation.derivative(x) * activation.derivative(y))), tolerance, "kernelSlope E φ′(h1)φ′(h2)");
+        demandClose(
+          pairs.map(([a, c, b]) => moments.kernel(a, c, b)),
+          pairs.map(([a, c, b]) => expectation(a, c, b, (x, y) => phi(x) * phi(y))),
+          tolerance,
+          "kernel E φ(h1)φ(h2)",
+        );
+        demandClose(
+          [0.3, 1, 2.5].map((k) => moments.mean(k)).map((m) => m + 1),
+          [0.3, 1, 2.5].map((k) => 1 + expectation(k, 0, 1, (x) => phi(x))),
+          tolerance,
+          "mean E φ(h) (plus 1)",
+        );
+        demandClose(
+          [0.3, 1, 2.5].map((k) => moments.fourth(k)),
+          [0.3, 1, 2.5].map((k) => expectation(k, 0, 1, (x) => phi(x) ** 4)),
+          tolerance,
+          "fourth E φ⁴",
+        );
+        if (activation.smooth)
+          demandClose(
+            pairs.map(([a, c, b]) => moments.kernelSlope(a, c, b)),
+            pairs.map(([a, c, b]) => expectation(a, c, b, (x, y) => activation.derivative(x) * activation.derivative(y))),
+            tolerance,
+            "kernelSlope E φ′(h1)φ′(h2)",
+          );
       },
     },
     {
@@ -80,18 +123,41 @@ export function activationChecks(activation: Activation, settings: { readonly to
       run() {
         const step = 1e-5;
         const inner = pairs.filter(([a, c, b]) => c * c < 0.9 * a * b);
-        demandClose(inner.map(([a, c, b]) => moments.kernelSlope(a, c, b)), inner.map(([a, c, b]) => (moments.kernel(a, c + step, b) - moments.kernel(a, c - step, b)) / (2 * step)), 1e-5, "kernelSlope ∂G/∂c");
-        demandClose(inner.map(([a, c, b]) => moments.kernelCurvature(a, c, b)), inner.map(([a, c, b]) => (moments.kernel(a + step, c, b) - moments.kernel(a - step, c, b)) / step), 1e-5, "kernelCurvature 2 ∂G/∂a");
+        demandClose(
+          inner.map(([a, c, b]) => moments.kernelSlope(a, c, b)),
+          inner.map(([a, c, b]) => (moments.kernel(a, c + step, b) - moments.kernel(a, c - step, b)) / (2 * step)),
+          1e-5,
+          "kernelSlope ∂G/∂c",
+        );
+        demandClose(
+          inner.map(([a, c, b]) => moments.kernelCurvature(a, c, b)),
+          inner.map(([a, c, b]) => (moments.kernel(a + step, c, b) - moments.kernel(a - step, c, b)) / step),
+          1e-5,
+          "kernelCurvature 2 ∂G/∂a",
+        );
         const ks = [0.3, 1, 2.5];
-        demandClose(ks.map((k) => moments.diagonalSlope(k)), ks.map((k) => (moments.diagonal(k + step) - moments.diagonal(k - step)) / (2 * step)), 1e-5, "diagonalSlope");
+        demandClose(
+          ks.map((k) => moments.diagonalSlope(k)),
+          ks.map((k) => (moments.diagonal(k + step) - moments.diagonal(k - step)) / (2 * step)),
+          1e-5,
+          "diagonalSlope",
+        );
       },
     },
     {
       name: "the diagonal is the kernel at equal arguments, without NaN at correlation ±1 or zero variance",
       run() {
         const ks = [1e-8, 0.3, 1, 2.5, 100];
-        demandClose(ks.map((k) => moments.diagonal(k)), ks.map((k) => moments.kernel(k, k, k)), Math.max(1e-9, tolerance), "diagonal");
-        demandFinite(degenerate.map(([a, c, b]) => moments.kernel(a, c, b)), "kernel at degenerate arguments");
+        demandClose(
+          ks.map((k) => moments.diagonal(k)),
+          ks.map((k) => moments.kernel(k, k, k)),
+          Math.max(1e-9, tolerance),
+          "diagonal",
+        );
+        demandFinite(
+          degenerate.map(([a, c, b]) => moments.kernel(a, c, b)),
+          "kernel at degenerate arguments",
+        );
       },
     },
     {

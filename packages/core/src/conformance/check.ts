@@ -13,7 +13,10 @@ export function demand(condition: boolean, message: string): asserts condition {
 /** Fails at the first entry that is not a finite number. */
 export function demandFinite(values: ArrayLike<number>, what: string): void {
   for (let i = 0; i < values.length; i++) {
-    demand(Number.isFinite(values[i]), `${what}[${i}] is ${values[i]}: never return NaN or infinity; throw a FinitewidthError that names the cause, or handle the degenerate case`);
+    demand(
+      Number.isFinite(values[i]),
+      `${what}[${i}] is ${values[i]}: never return NaN or infinity; throw a FinitewidthError that names the cause, or handle the degenerate case`,
+    );
   }
 }
 
@@ -24,12 +27,16 @@ export function demandClose(actual: ArrayLike<number>, expected: ArrayLike<numbe
   for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]!));
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(actual[i]! - expected[i]!);
-    demand(difference <= tolerance * scale, `${what}[${i}]: expected ${expected[i]}, got ${actual[i]} (difference ${difference.toExponential(2)}, allowed ${(tolerance * scale).toExponential(2)})`);
+    demand(
+      difference <= tolerance * scale,
+      `${what}[${i}]: expected ${expected[i]}, got ${actual[i]} (difference ${difference.toExponential(2)}, allowed ${(tolerance * scale).toExponential(2)})`,
+    );
   }
 }
 
 /** Fails when two arrays are not the same bit for bit. */
 export function demandSame(actual: ArrayLike<number>, expected: ArrayLike<number>, what: string, remedy: string): void {
   demand(actual.length === expected.length, `${what}: expected ${expected.length} numbers, got ${actual.length}; ${remedy}`);
-  for (let i = 0; i < expected.length; i++) demand(Object.is(actual[i], expected[i]), `${what}[${i}] was ${expected[i]} and then ${actual[i]}; ${remedy}`);
+  for (let i = 0; i < expected.length; i++)
+    demand(Object.is(actual[i], expected[i]), `${what}[${i}] was ${expected[i]} and then ${actual[i]}; ${remedy}`);
 }

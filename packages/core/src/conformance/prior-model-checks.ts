@@ -15,11 +15,23 @@ export interface PriorModelCase {
 }
 
 /** What every prior model must satisfy. `stream(seed)`: a source of randomness, such as `stream` of @finitewidth/random. */
-export function priorModelChecks(model: PriorModel, cases: readonly PriorModelCase[], registry: Registry, stream: (seed: number) => RandomStream): Check[] {
-  return cases.flatMap((entry, i) => checksOf(model, entry, registry, stream).map((check) => ({ ...check, name: `case ${i}: ${check.name}` })));
+export function priorModelChecks(
+  model: PriorModel,
+  cases: readonly PriorModelCase[],
+  registry: Registry,
+  stream: (seed: number) => RandomStream,
+): Check[] {
+  return cases.flatMap((entry, i) =>
+    checksOf(model, entry, registry, stream).map((check) => ({ ...check, name: `case ${i}: ${check.name}` })),
+  );
 }
 
-function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: PriorModelCase, registry: Registry, stream: (seed: number) => RandomStream): Check[] {
+function checksOf(
+  model: PriorModel,
+  { network: raw, inputs, outputs = 2 }: PriorModelCase,
+  registry: Registry,
+  stream: (seed: number) => RandomStream,
+): Check[] {
   const resolve = (): Network => validate(model.schema, raw, "network");
   const P = inputs.shape[0];
   const kernelsOf = (rows: Matrix, others?: Matrix) => {
@@ -36,7 +48,10 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
       run() {
         const network = resolve();
         demand(network.type === model.name, `type "${network.type}" of the resolved network must be the model's name "${model.name}"`);
-        demand(network.biasVariance.length === network.weightVariance.length, "weightVariance and biasVariance must both become lists with L + 1 entries");
+        demand(
+          network.biasVariance.length === network.weightVariance.length,
+          "weightVariance and biasVariance must both become lists with L + 1 entries",
+        );
         const unknown = model.schema["~standard"].validate({ ...raw, surelyUnknownKey: 1 });
         demand(!(unknown instanceof Promise) && unknown.issues !== undefined, "an unknown key must be rejected (use strictObject)");
       },
@@ -55,7 +70,12 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
             demandFinite(kernel.data, `${name}[${l}]`);
             for (let a = 0; a < P; a++) {
               for (let b = 0; b < a; b++) {
-                const [ab, ba, aa, bb] = [kernel.data[a * P + b]!, kernel.data[b * P + a]!, kernel.data[a * P + a]!, kernel.data[b * P + b]!];
+                const [ab, ba, aa, bb] = [
+                  kernel.data[a * P + b]!,
+                  kernel.data[b * P + a]!,
+                  kernel.data[a * P + a]!,
+                  kernel.data[b * P + b]!,
+                ];
                 demandClose([ab], [ba], 1e-12, `${name}[${l}] must be symmetric: entry (${a}, ${b})`);
                 demand(ab * ab <= aa * bb * (1 + 1e-9) + 1e-20, `${name}[${l}] is not positive semidefinite in the pair (${a}, ${b})`);
               }
@@ -76,7 +96,12 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
         });
         const last = joint.at(-1)!;
         demand(cross.othersDiagonal !== undefined, "othersDiagonal must be present when `others` is given");
-        demandClose(cross.othersDiagonal, Float64Array.from({ length: P - 2 }, (_, k) => last.data[(k + 2) * P + k + 2]!), 1e-12, "othersDiagonal");
+        demandClose(
+          cross.othersDiagonal,
+          Float64Array.from({ length: P - 2 }, (_, k) => last.data[(k + 2) * P + k + 2]!),
+          1e-12,
+          "othersDiagonal",
+        );
       },
     },
     {
@@ -100,7 +125,12 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
           for (let i = at; i < scaled.length; i++) scaled[i]! *= scale;
           return net.forward(scaled).outputs.data.slice();
         };
-        demandClose(run(3), run(1).map((value) => 3 * value), 1e-10, "outputs at three times the readout parameters");
+        demandClose(
+          run(3),
+          run(1).map((value) => 3 * value),
+          1e-10,
+          "outputs at three times the readout parameters",
+        );
       },
     },
     {
@@ -112,7 +142,9 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
         const at = net.parameters - net.readoutParameters;
         const state = net.forward(theta);
         const F = state.features.shape[1];
-        const expected = Float64Array.from({ length: P }, (_, a) => state.features.data.subarray(a * F, (a + 1) * F).reduce((sum, value) => sum + value * value, network.biasVariance.at(-1)!));
+        const expected = Float64Array.from({ length: P }, (_, a) =>
+          state.features.data.subarray(a * F, (a + 1) * F).reduce((sum, value) => sum + value * value, network.biasVariance.at(-1)!),
+        );
         // The outputs are linear in the readout parameters, so their variance is the sum of squared responses.
         const variance = new Float64Array(P);
         for (let i = at; i < net.parameters; i++) {
@@ -151,7 +183,12 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
           const featureMinus = inner(at(-1).features.data, featureCotangent.data);
           const hidden = featureGradient.slice();
           hidden.fill(0, net.parameters - net.readoutParameters);
-          demandClose([inner(hidden, direction)], [(featurePlus - featureMinus) / (2 * step)], 1e-5, "directional derivative by pullbackFeatures");
+          demandClose(
+            [inner(hidden, direction)],
+            [(featurePlus - featureMinus) / (2 * step)],
+            1e-5,
+            "directional derivative by pullbackFeatures",
+          );
         }
       },
     },
@@ -160,7 +197,12 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
       run() {
         const [one, other] = [realised(), realised()];
         const theta = stream(10).normals(new Float64Array(one.parameters));
-        demandSame(other.forward(theta).outputs.data, one.forward(theta).outputs.data, "outputs of a second network", "realise must be pure: no hidden state and no randomness but θ");
+        demandSame(
+          other.forward(theta).outputs.data,
+          one.forward(theta).outputs.data,
+          "outputs of a second network",
+          "realise must be pure: no hidden state and no randomness but θ",
+        );
       },
     },
     {
@@ -182,10 +224,14 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
           averages.forEach((average, l) => average.add(l < hidden.length ? kernels[l]!.data : readoutKernel(state.features, bias)));
         }
         averages.forEach((average, l) => {
-          const [what, expected] = l < hidden.length ? [`hidden[${l}]`, hidden[l]!.data] : [`preactivation[${l}]`, preactivation.at(-1)!.data];
+          const [what, expected] =
+            l < hidden.length ? [`hidden[${l}]`, hidden[l]!.data] : [`preactivation[${l}]`, preactivation.at(-1)!.data];
           for (let k = 0; k < expected.length; k++) {
             const { mean, error } = average.at(k);
-            demand(Math.abs(mean - expected[k]!) <= 5 * error + 1e-9 * Math.abs(mean), `${what}[${k}] is ${expected[k]}, but sampled networks give ${mean} ± ${error}: a variance or a fan-in is off in infiniteWidth or in realise`);
+            demand(
+              Math.abs(mean - expected[k]!) <= 5 * error + 1e-9 * Math.abs(mean),
+              `${what}[${k}] is ${expected[k]}, but sampled networks give ${mean} ± ${error}: a variance or a fan-in is off in infiniteWidth or in realise`,
+            );
           }
         });
       },
@@ -213,7 +259,10 @@ function checksOf(model: PriorModel, { network: raw, inputs, outputs = 2 }: Prio
         if (biases) return;
         for (let k = 0; k < mean.length; k++) {
           const error = Math.sqrt(Math.max(0, square[k]! - mean[k]! ** 2) / draws) + 1e-12 * Math.abs(K[k]!);
-          demand(Math.abs(mean[k]! - K[k]!) <= 5 * error, `mean covariance[${k}] = ${mean[k]} ± ${error} differs from the infinite-width kernel ${K[k]}: a variance is off by a factor`);
+          demand(
+            Math.abs(mean[k]! - K[k]!) <= 5 * error,
+            `mean covariance[${k}] = ${mean[k]} ± ${error} differs from the infinite-width kernel ${K[k]}: a variance is off by a factor`,
+          );
         }
       },
     },
@@ -243,6 +292,7 @@ function moments(length: number) {
 function readoutKernel(features: Matrix, bias: number): Float64Array {
   const [P, F] = features.shape;
   const out = new Float64Array(P * P).fill(bias);
-  for (let a = 0; a < P; a++) for (let b = 0; b < P; b++) for (let j = 0; j < F; j++) out[a * P + b]! += features.data[a * F + j]! * features.data[b * F + j]!;
+  for (let a = 0; a < P; a++)
+    for (let b = 0; b < P; b++) for (let j = 0; j < F; j++) out[a * P + b]! += features.data[a * F + j]! * features.data[b * F + j]!;
   return out;
 }

@@ -14,7 +14,10 @@ export interface TheoryCase {
   /** At least two rows. */
   readonly testInputs: Matrix;
   readonly options?: Readonly<Record<string, unknown>>;
-  /** Relative change allowed when the training points are permuted: rounding for closed forms, a few standard errors for samplers. @defaultValue 1e-6 */
+  /**
+   * Relative change allowed when the training points are permuted: rounding for closed forms, a few standard errors for samplers.
+   * @defaultValue 1e-6
+   */
   readonly tolerance?: number;
 }
 
@@ -29,12 +32,17 @@ export interface TheorySuite {
 /** What every theory must satisfy. */
 export function theoryChecks(theory: Theory, suite: TheorySuite): Check[] {
   const { registry, refused } = suite;
-  const checks = suite.cases.flatMap((entry, i) => checksOf(theory, entry, registry).map((check) => ({ ...check, name: `case ${i}: ${check.name}` })));
+  const checks = suite.cases.flatMap((entry, i) =>
+    checksOf(theory, entry, registry).map((check) => ({ ...check, name: `case ${i}: ${check.name}` })),
+  );
   checks.push({
     name: "options reject unknown keys",
     run() {
       const result = theory.options["~standard"].validate({ surelyUnknownOption: 1 });
-      demand(!(result instanceof Promise) && result.issues !== undefined, "an unknown option must be rejected (use strictObject): a misspelt option would be ignored in silence");
+      demand(
+        !(result instanceof Promise) && result.issues !== undefined,
+        "an unknown option must be rejected (use strictObject): a misspelt option would be ignored in silence",
+      );
     },
   });
   if (refused) {
@@ -49,12 +57,17 @@ export function theoryChecks(theory: Theory, suite: TheorySuite): Check[] {
   return checks;
 }
 
-function checksOf(theory: Theory, { problem: input, testInputs, options: rawOptions = {}, tolerance = 1e-6 }: TheoryCase, registry: Registry): Check[] {
+function checksOf(
+  theory: Theory,
+  { problem: input, testInputs, options: rawOptions = {}, tolerance = 1e-6 }: TheoryCase,
+  registry: Registry,
+): Check[] {
   const problem = () => createProblem(input, registry);
   const options = () => validate(theory.options, rawOptions, "options");
   const run = (seed = 1) => inlineRun({ registry, seed });
   const fit = (seed = 1): Promise<Posterior> => theory.fit(problem(), options(), run(seed));
-  const predict = (posterior: Posterior, inputs = testInputs): Promise<Prediction> => theory.predict(posterior, inputs, { covariance: false }, run());
+  const predict = (posterior: Posterior, inputs = testInputs): Promise<Prediction> =>
+    theory.predict(posterior, inputs, { covariance: false }, run());
   return [
     {
       name: "accepts the problem and gives finite answers of the right shapes",
@@ -67,20 +80,32 @@ function checksOf(theory: Theory, { problem: input, testInputs, options: rawOpti
         const check = (prediction: Prediction | undefined, rows: number, what: string): void => {
           if (prediction === undefined) return;
           for (const part of ["mean", "variance"] as const) {
-            demand(prediction[part].shape[0] === rows && prediction[part].shape[1] === D, `${what}.${part}: expected ${rows} × ${D}, got ${prediction[part].shape.join(" × ")}`);
+            demand(
+              prediction[part].shape[0] === rows && prediction[part].shape[1] === D,
+              `${what}.${part}: expected ${rows} × ${D}, got ${prediction[part].shape.join(" × ")}`,
+            );
             demandFinite(prediction[part].data, `${what}.${part}`);
           }
-          demand(prediction.variance.data.every((value) => value >= 0), `${what}.variance must not be negative; say so in a warning when the theory breaks down`);
+          demand(
+            prediction.variance.data.every((value) => value >= 0),
+            `${what}.variance must not be negative; say so in a warning when the theory breaks down`,
+          );
         };
         check(await predict(posterior), testInputs.shape[0], "predictive");
         check(posterior.train, inputs.shape[0], "train");
         demand(posterior.theory === theory.name, `posterior.theory must be "${theory.name}"`);
         if (posterior.logEvidence !== undefined) demandFinite([posterior.logEvidence], "logEvidence");
         posterior.hiddenKernels?.forEach((kernel, l) => {
-          demand(kernel.shape[0] === inputs.shape[0] && kernel.shape[1] === inputs.shape[0], `hiddenKernels[${l}]: expected ${inputs.shape[0]} × ${inputs.shape[0]}`);
+          demand(
+            kernel.shape[0] === inputs.shape[0] && kernel.shape[1] === inputs.shape[0],
+            `hiddenKernels[${l}]: expected ${inputs.shape[0]} × ${inputs.shape[0]}`,
+          );
           demandFinite(kernel.data, `hiddenKernels[${l}]`);
         });
-        demand(posterior.solver.converged || posterior.warnings.length > 0, "an answer that did not converge must carry a warning (or be thrown as an error)");
+        demand(
+          posterior.solver.converged || posterior.warnings.length > 0,
+          "an answer that did not converge must carry a warning (or be thrown as an error)",
+        );
       },
     },
     {
@@ -93,8 +118,18 @@ function checksOf(theory: Theory, { problem: input, testInputs, options: rawOpti
         demandSame(before.targets.data, copy.targets.data, "targets", "fit must not write into its arguments");
         const second = await fit();
         const [a, b] = [await predict(first), await predict(second)];
-        demandSame(b.mean.data, a.mean.data, "predictive.mean", "draw all randomness from streams of run.seed, and keep no state between calls");
-        demandSame(b.variance.data, a.variance.data, "predictive.variance", "draw all randomness from streams of run.seed, and keep no state between calls");
+        demandSame(
+          b.mean.data,
+          a.mean.data,
+          "predictive.mean",
+          "draw all randomness from streams of run.seed, and keep no state between calls",
+        );
+        demandSame(
+          b.variance.data,
+          a.variance.data,
+          "predictive.variance",
+          "draw all randomness from streams of run.seed, and keep no state between calls",
+        );
       },
     },
     {
@@ -108,8 +143,18 @@ function checksOf(theory: Theory, { problem: input, testInputs, options: rawOpti
         } catch (cause) {
           throw new Error("the posterior holds a function or a class instance; keep plain objects, numbers and tensors in it", { cause });
         }
-        demandSame((await predict(cloned)).mean.data, expected, "predictive.mean after structured clone", "keep everything that predict needs in posterior.arrays");
-        demandSame((await predict(posteriorFromNpz(posteriorToNpz(posterior)))).mean.data, expected, "predictive.mean after .npz", "keep everything that predict needs in tensors and plain values");
+        demandSame(
+          (await predict(cloned)).mean.data,
+          expected,
+          "predictive.mean after structured clone",
+          "keep everything that predict needs in posterior.arrays",
+        );
+        demandSame(
+          (await predict(posteriorFromNpz(posteriorToNpz(posterior)))).mean.data,
+          expected,
+          "predictive.mean after .npz",
+          "keep everything that predict needs in tensors and plain values",
+        );
       },
     },
     {
@@ -118,9 +163,17 @@ function checksOf(theory: Theory, { problem: input, testInputs, options: rawOpti
         const posterior = await fit();
         const whole = await predict(posterior);
         const D = whole.mean.shape[1];
-        const parts = [await predict(posterior, rowRange(testInputs, 0, 1)), await predict(posterior, rowRange(testInputs, 1, testInputs.shape[0]))];
+        const parts = [
+          await predict(posterior, rowRange(testInputs, 0, 1)),
+          await predict(posterior, rowRange(testInputs, 1, testInputs.shape[0])),
+        ];
         demandClose([...parts[0]!.mean.data, ...parts[1]!.mean.data], whole.mean.data, 1e-9, "predictive.mean in two blocks");
-        demandClose([...parts[0]!.variance.data, ...parts[1]!.variance.data], whole.variance.data, 1e-9, "predictive.variance in two blocks");
+        demandClose(
+          [...parts[0]!.variance.data, ...parts[1]!.variance.data],
+          whole.variance.data,
+          1e-9,
+          "predictive.variance in two blocks",
+        );
         demand(parts[0]!.mean.data.length === D, "one test point must give one row");
       },
     },
@@ -130,8 +183,14 @@ function checksOf(theory: Theory, { problem: input, testInputs, options: rawOpti
         const original = problem();
         const reversed = { ...original, inputs: reverseRows(original.inputs), targets: reverseRows(original.targets) };
         const [a, b] = [await theory.fit(original, options(), run()), await theory.fit(reversed, options(), run())];
-        demandClose((await predict(b)).mean.data, (await predict(a)).mean.data, tolerance, "predictive.mean with the training points reversed");
-        if (a.logEvidence !== undefined && b.logEvidence !== undefined) demandClose([b.logEvidence], [a.logEvidence], tolerance, "logEvidence with the training points reversed");
+        demandClose(
+          (await predict(b)).mean.data,
+          (await predict(a)).mean.data,
+          tolerance,
+          "predictive.mean with the training points reversed",
+        );
+        if (a.logEvidence !== undefined && b.logEvidence !== undefined)
+          demandClose([b.logEvidence], [a.logEvidence], tolerance, "logEvidence with the training points reversed");
       },
     },
     {
@@ -160,8 +219,16 @@ function checksOf(theory: Theory, { problem: input, testInputs, options: rawOpti
           ids.add(claim.id);
           demandFinite(claim.value.data, `claim ${claim.id}`);
           demand(claim.source.length > 0 && claim.statement.length > 0, `claim ${claim.id} needs a statement and a source`);
-          const shape = { "predictive.mean": [testInputs.shape[0], targets.shape[1]], "train.mean": [inputs.shape[0], targets.shape[1]], hiddenKernel: [inputs.shape[0], inputs.shape[0]] }[claim.estimand.quantity as string];
-          if (shape) demand(shape.join() === claim.value.shape.join(), `claim ${claim.id}: expected shape ${shape.join(" × ")}, got ${claim.value.shape.join(" × ")}`);
+          const shape = {
+            "predictive.mean": [testInputs.shape[0], targets.shape[1]],
+            "train.mean": [inputs.shape[0], targets.shape[1]],
+            hiddenKernel: [inputs.shape[0], inputs.shape[0]],
+          }[claim.estimand.quantity as string];
+          if (shape)
+            demand(
+              shape.join() === claim.value.shape.join(),
+              `claim ${claim.id}: expected shape ${shape.join(" × ")}, got ${claim.value.shape.join(" × ")}`,
+            );
         }
       },
     },

@@ -7,11 +7,12 @@ export const correlationMap = (activation: Activation, c: number, q: number, { w
   (weightVariance * activation.moments.kernel(q, c * q, q) + biasVariance) / q;
 
 /** Slope of the correlation map, g E φ′(h)φ′(h′). */
-export const correlationSlope = (activation: Activation, c: number, q: number, weightVariance: number): number => weightVariance * activation.moments.kernelSlope(q, c * q, q);
+export const correlationSlope = (activation: Activation, c: number, q: number, weightVariance: number): number =>
+  weightVariance * activation.moments.kernelSlope(q, c * q, q);
 
 /**
- * Stable fixed point c* of the correlation map at the variance q*: 1 in the ordered phase (χ⊥ ≤ 1), the fixed point below 1 in the chaotic one
- * (0 for an odd φ without biases). Where q* = 0 or every c is a fixed point (linear φ at criticality) it is taken as 1.
+ * Stable fixed point c* of the correlation map at the variance q*: 1 in the ordered phase (χ⊥ ≤ 1), the fixed point below 1 in the chaotic
+ * one (0 for an odd φ without biases). Where q* = 0 or every c is a fixed point (linear φ at criticality) it is taken as 1.
  */
 export function fixedPointCorrelation(activation: Activation, q: number, point: PhasePoint): number {
   if (q === 0) return 1;

@@ -7,14 +7,15 @@ const scan = { from: 1e-10, to: 1e8, ratio: 1.5 } as const;
 
 /** σ_w² at which χ⊥ = 1 without biases and with vanishing (or, for φ of degree 1, any) variance: the end of the critical line. */
 export function criticalWeightVariance(activation: Activation): number | undefined {
-  const slope = activation.degree === 1 ? activation.moments.kernelSlope(1, 1, 1) : activation.value(0) === 0 ? activation.derivative(0) ** 2 : 0;
+  const slope =
+    activation.degree === 1 ? activation.moments.kernelSlope(1, 1, 1) : activation.value(0) === 0 ? activation.derivative(0) ** 2 : 0;
   return slope > 0 && Number.isFinite(slope) ? 1 / slope : undefined;
 }
 
 /**
- * σ_b² on the edge of chaos χ⊥(q*) = 1 for a given σ_w²; undefined where the line does not pass. erf in closed form, q = ((4g/π)² − 1)/4 and
- * σ_b² = q − g E φ²; φ of degree 1 only at one σ_w², with σ_b² = 0; others by root finding over q, the smallest q that is a fixed point with σ_b² ≥ 0.
- * Source: docs/theories/criticality.md.
+ * σ_b² on the edge of chaos χ⊥(q*) = 1 for a given σ_w²; undefined where the line does not pass. erf in closed form, q = ((4g/π)² − 1)/4
+ * and σ_b² = q − g E φ²; φ of degree 1 only at one σ_w², with σ_b² = 0; others by root finding over q, the smallest q that is a fixed point
+ * with σ_b² ≥ 0. Source: docs/theories/criticality.md.
  */
 export function criticalBiasVariance(activation: Activation, weightVariance: number): number | undefined {
   const end = criticalWeightVariance(activation);
@@ -44,7 +45,12 @@ export function criticalBiasVariance(activation: Activation, weightVariance: num
 }
 
 /** Points [σ_w², σ_b²] of the critical line for σ_w² from `from` to `to`, its end included; a single point for φ of degree 1. */
-export function criticalLine(activation: Activation, from: number, to: number, points = 121): [weightVariance: number, biasVariance: number][] {
+export function criticalLine(
+  activation: Activation,
+  from: number,
+  to: number,
+  points = 121,
+): [weightVariance: number, biasVariance: number][] {
   const end = criticalWeightVariance(activation);
   const grid = points > 1 ? Array.from({ length: points }, (_, i) => from + ((to - from) * i) / (points - 1)) : [from];
   if (end !== undefined && end >= from && end <= to) grid.push(end);

@@ -85,17 +85,31 @@ const log2Nodes = 12;
 export function adaptationAt(activation: Activation, chunk: AdaptationChunk, beforeSweep: () => void): AdaptationOutcome {
   const { inputs, targets, widths, temperature, weightVariance, biasVariance } = chunk;
   const square = gram(inputs);
-  const firstKernel: Matrix = { data: square.data.map((value) => (weightVariance * value) / inputs.shape[1] + biasVariance), shape: square.shape };
+  const firstKernel: Matrix = {
+    data: square.data.map((value) => (weightVariance * value) / inputs.shape[1] + biasVariance),
+    shape: square.shape,
+  };
   const layers = (value: number): number[] => Array.from(widths, () => value);
   const chain = { activation, firstKernel, widths, weightVariance: layers(weightVariance), biasVariance: layers(biasVariance) };
   const kernels = chainKernels(chain);
   const points = firstKernel.shape[0];
-  const largestVariance = Math.max(...kernels.slice(0, -1).flatMap((kernel) => Array.from({ length: points }, (_, i) => kernel.data[i * points + i]!)));
+  const largestVariance = Math.max(
+    ...kernels.slice(0, -1).flatMap((kernel) => Array.from({ length: points }, (_, i) => kernel.data[i * points + i]!)),
+  );
   try {
     const variational = chunk.closure === "gaussian-variational" && chunk.order === "full" && !isLinear(activation);
     const problem = { ...chain, infiniteWidth: kernels.slice(1), targets, temperature };
     const options = { tolerance: 1e-8, beforeSweep };
-    const nodes = (): TiltClosure => createClosure(activation, { order: chunk.order, closure: chunk.closure, dimensions: points, largestVariance, log2Count: log2Nodes, seed: chunk.seed, coarse: true });
+    const nodes = (): TiltClosure =>
+      createClosure(activation, {
+        order: chunk.order,
+        closure: chunk.closure,
+        dimensions: points,
+        largestVariance,
+        log2Count: log2Nodes,
+        seed: chunk.seed,
+        coarse: true,
+      });
     const solve = (): Saddle => {
       if (variational) return solveVariationalSaddle(activation, problem, options);
       const matrixEquation = isLinear(activation) && chunk.order === "full" && biasVariance === 0;
@@ -104,7 +118,10 @@ export function adaptationAt(activation: Activation, chunk: AdaptationChunk, bef
     const { kernels: adapted } = solve();
     const [before, after] = [kernels.at(-1)!, adapted.at(-1)!];
     const [from, to] = [kernelAlignment(before, targets, true), kernelAlignment(after, targets, true)];
-    return { shift: finiteOrNull(relativeDistance(after, before)), alignmentGain: from === undefined || to === undefined ? null : to - from };
+    return {
+      shift: finiteOrNull(relativeDistance(after, before)),
+      alignmentGain: from === undefined || to === undefined ? null : to - from,
+    };
   } catch (error) {
     if (!(error instanceof FinitewidthError)) throw error;
     return { shift: null, alignmentGain: null, failure: error.message };
@@ -118,10 +135,21 @@ export const adaptationTask: Task<AdaptationChunk, AdaptationOutcome> = {
   run: (chunk, { registry, tick }) => adaptationAt(registry.activation(chunk.activation), chunk, () => tick(0)),
 };
 
-async function adaptationGrid(input: PhaseDiagramInput, adaptation: AdaptationInput, run: Run): Promise<{ readonly block: NonNullable<PhaseDiagram["adaptation"]>; readonly warnings: string[] }> {
+async function adaptationGrid(
+  input: PhaseDiagramInput,
+  adaptation: AdaptationInput,
+  run: Run,
+): Promise<{ readonly block: NonNullable<PhaseDiagram["adaptation"]>; readonly warnings: string[] }> {
   const { weightVariance, biasVariance } = input;
   const chunks = weightVariance.flatMap((weight) =>
-    biasVariance.map((bias): AdaptationChunk => ({ ...adaptation, activation: input.activation, closure: adaptation.closure ?? "quadrature", weightVariance: weight, biasVariance: bias, seed: run.seed })),
+    biasVariance.map((bias): AdaptationChunk => ({
+      ...adaptation,
+      activation: input.activation,
+      closure: adaptation.closure ?? "quadrature",
+      weightVariance: weight,
+      biasVariance: bias,
+      seed: run.seed,
+    })),
   );
   const outcomes: AdaptationOutcome[] = [];
   for await (const outcome of run.map(adaptationTask, chunks)) outcomes.push(outcome);
@@ -139,15 +167,21 @@ async function adaptationGrid(input: PhaseDiagramInput, adaptation: AdaptationIn
       maximum: best < 0 ? null : { weightVariance: chunks[best]!.weightVariance, biasVariance: chunks[best]!.biasVariance },
     },
     warnings: [
-      ...(failures.length > 0 ? [`adaptation could not be computed at ${failures.length} of ${outcomes.length} grid points; the first reason: ${failures[0]!.failure}`] : []),
-      ...(adaptation.closure === "gaussian-variational" ? ["adaptation by the Gaussian variational closure, which misses 10–35 % of the kernel shift (measured for erf)"] : []),
+      ...(failures.length > 0
+        ? [
+            `adaptation could not be computed at ${failures.length} of ${outcomes.length} grid points; the first reason: ${failures[0]!.failure}`,
+          ]
+        : []),
+      ...(adaptation.closure === "gaussian-variational"
+        ? ["adaptation by the Gaussian variational closure, which misses 10–35 % of the kernel shift (measured for erf)"]
+        : []),
     ],
   };
 }
 
 /**
- * Criticality over a grid of weight and bias variances, and optionally the strength of feature learning over the same grid (forward–backward
- * equations, one solution per grid point through `run.map`). The largest adaptation is not at χ⊥ = 1: both are reported.
+ * Criticality over a grid of weight and bias variances, and optionally the strength of feature learning over the same grid
+ * (forward–backward equations, one solution per grid point through `run.map`). The largest adaptation is not at χ⊥ = 1: both are reported.
  * @throws FinitewidthError (code "input" or "shape") naming the field. Source: docs/theories/criticality.md.
  */
 export async function phaseDiagram(input: PhaseDiagramInput, run: Run): Promise<PhaseDiagram> {
@@ -163,7 +197,9 @@ export async function phaseDiagram(input: PhaseDiagramInput, run: Run): Promise<
   });
   if (adaptation) checkAdaptation(adaptation);
   run.signal?.throwIfAborted();
-  const points = weightVariance.map((weight) => biasVariance.map((bias) => criticalityAt(activation, { weightVariance: weight, biasVariance: bias })));
+  const points = weightVariance.map((weight) =>
+    biasVariance.map((bias) => criticalityAt(activation, { weightVariance: weight, biasVariance: bias })),
+  );
   const gridOf = (pick: (point: Criticality) => number): PhaseGrid => points.map((row) => row.map((point) => finiteOrNull(pick(point))));
   const [lowest, highest] = [Math.min(...weightVariance), Math.max(...weightVariance)];
   const unbounded = points.flat().filter((point) => point.regime === "unbounded").length;
@@ -182,7 +218,9 @@ export async function phaseDiagram(input: PhaseDiagramInput, run: Run): Promise<
     criticalBiasVariance: weightVariance.map((weight) => finiteOrNull(criticalBiasVariance(activation, weight))),
     ...(learned ? { adaptation: learned.block } : {}),
     warnings: [
-      ...(unbounded > 0 ? [`the variance of ${input.activation} networks grows without limit at ${unbounded} of ${points.flat().length} grid points`] : []),
+      ...(unbounded > 0
+        ? [`the variance of ${input.activation} networks grows without limit at ${unbounded} of ${points.flat().length} grid points`]
+        : []),
       ...(learned?.warnings ?? []),
     ],
   };
@@ -190,11 +228,14 @@ export async function phaseDiagram(input: PhaseDiagramInput, run: Run): Promise<
 
 /** @throws FinitewidthError (code "input" or "shape") naming the field. */
 function checkAdaptation({ inputs, targets, widths, temperature }: AdaptationInput): void {
-  if (inputs.shape[0] === 0 || inputs.shape[1] === 0) throw inputError("adaptation.data.train.inputs", "at least one row and one feature", zeros(0, 0));
-  if (targets.shape[0] !== inputs.shape[0]) throw shapeError("adaptation.data.train.targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
+  if (inputs.shape[0] === 0 || inputs.shape[1] === 0)
+    throw inputError("adaptation.data.train.inputs", "at least one row and one feature", zeros(0, 0));
+  if (targets.shape[0] !== inputs.shape[0])
+    throw shapeError("adaptation.data.train.targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
   if (widths.length === 0) throw inputError("adaptation.widths", "at least one hidden layer", []);
   widths.forEach((width, l) => {
     if (!(Number.isInteger(width) && width > 0)) throw inputError(`adaptation.widths[${l}]`, "a positive integer", width);
   });
-  if (!(temperature >= 0 && Number.isFinite(temperature))) throw inputError("adaptation.likelihood.temperature", "a number ≥ 0", temperature);
+  if (!(temperature >= 0 && Number.isFinite(temperature)))
+    throw inputError("adaptation.likelihood.temperature", "a number ≥ 0", temperature);
 }

@@ -5,7 +5,9 @@ import { depthScale, fixedPointVariance, susceptibilities, type PhasePoint } fro
 /** "unbounded": the variance grows without limit. */
 export type Regime = "ordered" | "critical" | "chaotic" | "unbounded";
 
-/** Fixed points and depth scales of deep networks with given prior variances; Infinity and NaN where a number is infinite or does not exist. */
+/**
+ * Fixed points and depth scales of deep networks with given prior variances; Infinity and NaN where a number is infinite or does not exist.
+ */
 export interface Criticality {
   /** q*. */
   readonly variance: number;
@@ -26,15 +28,24 @@ export interface Criticality {
 const criticalWindow = 1e-9;
 
 /**
- * Variance fixed point, susceptibilities, correlation fixed point, depth scales and phase: ordered (χ⊥ < 1), critical, chaotic (> 1), or unbounded
- * (no finite variance). Source: docs/theories/criticality.md; Schoenholz et al. (2017).
+ * Variance fixed point, susceptibilities, correlation fixed point, depth scales and phase: ordered (χ⊥ < 1), critical, chaotic (> 1), or
+ * unbounded (no finite variance). Source: docs/theories/criticality.md; Schoenholz et al. (2017).
  */
 export function criticalityAt(activation: Activation, point: PhasePoint): Criticality {
   const variance = fixedPointVariance(activation, point);
   const { perpendicular, parallel } = susceptibilities(activation, variance, point.weightVariance);
   if (variance === Number.POSITIVE_INFINITY) {
     const none = Number.NaN;
-    return { variance, chiPerp: perpendicular, chiParallel: parallel, correlation: none, correlationSlope: none, depthScaleVariance: none, depthScaleCorrelation: none, regime: "unbounded" };
+    return {
+      variance,
+      chiPerp: perpendicular,
+      chiParallel: parallel,
+      correlation: none,
+      correlationSlope: none,
+      depthScaleVariance: none,
+      depthScaleCorrelation: none,
+      regime: "unbounded",
+    };
   }
   const correlation = fixedPointCorrelation(activation, variance, point);
   const slope = correlation === 1 ? perpendicular : correlationSlope(activation, correlation, variance, point.weightVariance);

@@ -10,14 +10,15 @@ export interface PhasePoint {
 }
 
 /** Preactivation variance of the next layer, q ↦ g E φ(√q z)² + g_b. Source: docs/theories/criticality.md; Poole et al. (2016). */
-export const varianceMap = (activation: Activation, q: number, { weightVariance, biasVariance }: PhasePoint): number => weightVariance * activation.moments.diagonal(q) + biasVariance;
+export const varianceMap = (activation: Activation, q: number, { weightVariance, biasVariance }: PhasePoint): number =>
+  weightVariance * activation.moments.diagonal(q) + biasVariance;
 
 /** Beyond this the variance counts as infinite; below the other as zero. */
 const limits = { largest: 1e12, smallest: 1e-12, ratio: 1.25 } as const;
 
 /**
- * Variance q* that the map reaches from `start`: the nearest fixed point in the direction in which the map moves it (the map increases with q).
- * Infinity when it escapes; `start` itself when every q is a fixed point (relu at σ_w² = 2, σ_b² = 0). Brent's method, to rounding.
+ * Variance q* that the map reaches from `start`: the nearest fixed point in the direction in which the map moves it (the map increases with
+ * q). Infinity when it escapes; `start` itself when every q is a fixed point (relu at σ_w² = 2, σ_b² = 0). Brent's method, to rounding.
  */
 export function fixedPointVariance(activation: Activation, point: PhasePoint, start = 1): number {
   const excess = (q: number): number => varianceMap(activation, q, point) - q;
@@ -56,4 +57,5 @@ export function susceptibilities({ moments, degree }: Activation, q: number, wei
 }
 
 /** Depth over which a perturbation with factor χ per layer falls by e: ξ = −1/ln χ; Infinity at χ = 1, negative when it grows. */
-export const depthScale = (susceptibility: number): number => (susceptibility === 1 ? Number.POSITIVE_INFINITY : -1 / Math.log(Math.abs(susceptibility)));
+export const depthScale = (susceptibility: number): number =>
+  susceptibility === 1 ? Number.POSITIVE_INFINITY : -1 / Math.log(Math.abs(susceptibility));

@@ -1,5 +1,19 @@
 import { FinitewidthError, inputError, matrix, shapeError, zeros, type Matrix, type SiteBlocks } from "@finitewidth/core";
-import { addDiagonal, cholesky, diagonalOf, gram, identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower, symmetricEigen, symmetrise, transpose, type Cholesky } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  diagonalOf,
+  gram,
+  identity,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  solveLower,
+  symmetricEigen,
+  symmetrise,
+  transpose,
+  type Cholesky,
+} from "@finitewidth/linalg";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
 import { blend, initialDamping, meanUpdate, nextDamping, stalled, type MeanSaddle } from "./mean-saddle.js";
 import type { MultiOutputPrediction } from "./multi-output.js";
@@ -7,8 +21,9 @@ import { checkParameters } from "./scalar-problem.js";
 import { largest, plus } from "./small-matrix.js";
 
 /**
- * One hidden layer with S sites that the readout sees, and D outputs: K_R[(μ,d),(ν,e)] = Σ_ij Q_{(id),(je)} B_ij[μν], Q of size SD with index
- * site·D + output (local kernel renormalisation). With `means` the blocks are centred, B_ij − m_i m_jᵀ, and K_R gains Σ ζ_{(id),(je)} m_i m_jᵀ.
+ * One hidden layer with S sites that the readout sees, and D outputs: K_R[(μ,d),(ν,e)] = Σ_ij Q_{(id),(je)} B_ij[μν], Q of size SD with
+ * index site·D + output (local kernel renormalisation). With `means` the blocks are centred, B_ij − m_i m_jᵀ, and K_R gains Σ ζ_{(id),(je)}
+ * m_i m_jᵀ.
  */
 export interface BlockProblem {
   readonly sites: number;
@@ -41,7 +56,10 @@ export function centreBlocks(blocks: readonly Matrix[], sites: number, left: Mat
   const rows = left.shape[1];
   return blocks.map((b, at) => {
     const [i, j] = [Math.floor(at / sites), at % sites];
-    return { data: b.data.map((value, k) => value - left.data[i * rows + Math.floor(k / columns)]! * right.data[j * columns + (k % columns)]!), shape: b.shape };
+    return {
+      data: b.data.map((value, k) => value - left.data[i * rows + Math.floor(k / columns)]! * right.data[j * columns + (k % columns)]!),
+      shape: b.shape,
+    };
   });
 }
 
@@ -69,7 +87,15 @@ export function createBlockProblem(input: BlockInput): BlockProblem {
   if (asymmetry > 1e-8 * top) throw inputError("blocks", "B_ij equal to the transpose of B_ji", `entries that differ by ${asymmetry}`);
   if (!targets.data.every(Number.isFinite)) throw inputError("targets", "finite numbers", "NaN or infinity");
   const useMeans = centred && means.data.some((value) => value !== 0);
-  return { sites, blocks: useMeans ? centreBlocks(blocks, sites, means, means) : blocks, ...(useMeans ? { means } : {}), targets, temperature, width, biasVariance };
+  return {
+    sites,
+    blocks: useMeans ? centreBlocks(blocks, sites, means, means) : blocks,
+    ...(useMeans ? { means } : {}),
+    targets,
+    temperature,
+    width,
+    biasVariance,
+  };
 }
 
 /** K_R between rows and columns of the blocks, index point·D + output, without the mean's and the bias's parts. O(S²D²P P′). */
@@ -100,7 +126,9 @@ export function renormalisedBlocks(blocks: readonly Matrix[], sites: number, out
 function meanDirections(means: Matrix, outputs: number): Matrix {
   const [sites, points] = means.shape;
   const out = zeros(points * outputs, sites * outputs);
-  for (let i = 0; i < sites; i++) for (let mu = 0; mu < points; mu++) for (let d = 0; d < outputs; d++) out.data[(mu * outputs + d) * sites * outputs + i * outputs + d] = means.data[i * points + mu]!;
+  for (let i = 0; i < sites; i++)
+    for (let mu = 0; mu < points; mu++)
+      for (let d = 0; d < outputs; d++) out.data[(mu * outputs + d) * sites * outputs + i * outputs + d] = means.data[i * points + mu]!;
   return out;
 }
 
@@ -200,7 +228,8 @@ export function blockMeanSaddle(problem: BlockProblem, onIteration?: (iteration:
     iterations++;
     const state = blockState(problem, q, zeta);
     const traces = blockTraces(problem, state);
-    xi = multiply(zeta, multiplyTransposedLeft(v, { data: state.residual, shape: [state.residual.length, 1] })).data as Float64Array<ArrayBuffer>;
+    xi = multiply(zeta, multiplyTransposedLeft(v, { data: state.residual, shape: [state.residual.length, 1] }))
+      .data as Float64Array<ArrayBuffer>;
     const vz = multiply(v, zeta);
     xiCovariance = symmetrise(plus(zeta, multiplyTransposedLeft(vz, multiply(state.inverse, vz)), -1));
     const next = meanUpdate(zeta, traces, xi, xiCovariance, problem.width);
@@ -228,8 +257,8 @@ export interface BlockFit {
 }
 
 /**
- * Latent outputs at new points. `cross`: blocks between training and new inputs (P × P′ each) with the new points' means and own blocks, as the
- * prior model gives them; `between`: blocks among the new points, for covariances. O(P³D³/… + P′P²D³).
+ * Latent outputs at new points. `cross`: blocks between training and new inputs (P × P′ each) with the new points' means and own blocks, as
+ * the prior model gives them; `between`: blocks among the new points, for covariances. O(P³D³/… + P′P²D³).
  */
 export function predictBlocks(fit: BlockFit, cross: SiteBlocks, between?: SiteBlocks): MultiOutputPrediction {
   const { sites, outputs, orderParameter, zeta, means, biasVariance } = fit;
@@ -243,11 +272,24 @@ export function predictBlocks(fit: BlockFit, cross: SiteBlocks, between?: SiteBl
   const mean = matrix(points, outputs, multiplyTransposedLeft(c, { data: fit.residual, shape: [fit.residual.length, 1] }).data);
   const white = transpose(solveLower(fit.factor, c));
   if (between) {
-    let own = renormalisedBlocks(useMean ? centreBlocks(between.blocks, sites, cross.means, cross.means) : between.blocks, sites, outputs, orderParameter);
+    let own = renormalisedBlocks(
+      useMean ? centreBlocks(between.blocks, sites, cross.means, cross.means) : between.blocks,
+      sites,
+      outputs,
+      orderParameter,
+    );
     if (useMean) own = plus(own, multiplyTransposedRight(multiply(here!, zeta), here!));
     addBias(own, outputs, biasVariance);
     const covariance = symmetrise(plus(own, gram(white), -1));
-    return { mean, variance: matrix(points, outputs, diagonalOf(covariance).map((value) => Math.max(value, 0))), covariance };
+    return {
+      mean,
+      variance: matrix(
+        points,
+        outputs,
+        diagonalOf(covariance).map((value) => Math.max(value, 0)),
+      ),
+      covariance,
+    };
   }
   const n = sites * outputs;
   const variance = zeros(points, outputs);
@@ -259,7 +301,8 @@ export function predictBlocks(fit: BlockFit, cross: SiteBlocks, between?: SiteBl
         for (let j = 0; j < sites; j++) {
           const at = (i * outputs + d) * n + j * outputs + d;
           const mm = useMean ? cross.means.data[i * points + t]! * cross.means.data[j * points + t]! : 0;
-          value += orderParameter.data[at]! * (cross.own!.data[t * sites * sites + i * sites + j]! - mm) + (useMean ? zeta.data[at]! * mm : 0);
+          value +=
+            orderParameter.data[at]! * (cross.own!.data[t * sites * sites + i * sites + j]! - mm) + (useMean ? zeta.data[at]! * mm : 0);
         }
       }
       const row = (t * outputs + d) * size;
@@ -274,22 +317,33 @@ export function predictBlocks(fit: BlockFit, cross: SiteBlocks, between?: SiteBl
 export function predictBlocksTrain(problem: BlockProblem, { inverse, residual }: BlockState): MultiOutputPrediction {
   const { temperature: T, targets } = problem;
   const mean = { data: targets.data.map((y, i) => y - T * residual[i]!), shape: targets.shape };
-  return { mean, variance: matrix(targets.shape[0], targets.shape[1], diagonalOf(inverse).map((value) => Math.max(T * (1 - T * value), 0))) };
+  return {
+    mean,
+    variance: matrix(
+      targets.shape[0],
+      targets.shape[1],
+      diagonalOf(inverse).map((value) => Math.max(T * (1 - T * value), 0)),
+    ),
+  };
 }
 
 /** Floating-point operations above which `blockLearnedKernel` is left out of a fit. */
-export const learnedKernelCost = ({ sites, targets }: BlockProblem): number => 4 * sites * sites * targets.shape[1] ** 3 * targets.shape[0] ** 3;
+export const learnedKernelCost = ({ sites, targets }: BlockProblem): number =>
+  4 * sites * sites * targets.shape[1] ** 3 * targets.shape[0] ** 3;
 
 /**
- * Posterior mean of Σ_i B̂_ii (σ_w² times the kernel averaged over sites) on the training inputs: Σ_i [B_ii + (1/N) Σ_kl Q_kl B_ik(r rᵀ − A⁻¹)B_li].
- * For φ without a mean and a flattened readout. Exact given Q for φ = identity. O(S²P³D³).
+ * Posterior mean of Σ_i B̂_ii (σ_w² times the kernel averaged over sites) on the training inputs: Σ_i [B_ii + (1/N) Σ_kl Q_kl B_ik(r rᵀ −
+ * A⁻¹)B_li]. For φ without a mean and a flattened readout. Exact given Q for φ = identity. O(S²P³D³).
  */
 export function blockLearnedKernel(problem: BlockProblem, { inverse, residual }: BlockState, orderParameter: Matrix): Matrix {
   const { blocks, sites, targets, width } = problem;
   const [size, outputs] = targets.shape;
   const n = sites * outputs;
   const { values, vectors } = symmetricEigen(orderParameter);
-  const middle = { data: inverse.data.map((value, at) => residual[Math.floor(at / residual.length)]! * residual[at % residual.length]! - value), shape: inverse.shape };
+  const middle = {
+    data: inverse.data.map((value, at) => residual[Math.floor(at / residual.length)]! * residual[at % residual.length]! - value),
+    shape: inverse.shape,
+  };
   let out = zeros(size, size);
   for (let i = 0; i < sites; i++) {
     out = plus(out, blocks[i * sites + i]!);
@@ -300,7 +354,8 @@ export function blockLearnedKernel(problem: BlockProblem, { inverse, residual }:
         const b = blocks[i * sites + k]!.data;
         for (let e = 0; e < outputs; e++) {
           const weight = root * vectors.data[(k * outputs + e) * n + m]!;
-          for (let mu = 0; mu < size; mu++) for (let nu = 0; nu < size; nu++) c.data[mu * size * outputs + nu * outputs + e]! += weight * b[mu * size + nu]!;
+          for (let mu = 0; mu < size; mu++)
+            for (let nu = 0; nu < size; nu++) c.data[mu * size * outputs + nu * outputs + e]! += weight * b[mu * size + nu]!;
         }
       }
       out = plus(out, multiplyTransposedRight(multiply(c, middle), c), 1 / width);

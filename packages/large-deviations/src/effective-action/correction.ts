@@ -3,7 +3,13 @@ import { cumulantCorrection, type CumulantCorrection } from "./cumulant-correcti
 import type { Setting } from "./setting.js";
 
 /** Runs the correction at the saddle, in 20 batches; undefined where there is none (not fully connected, or no draws). */
-export function correctionAt(setting: Setting, testInputs: Matrix, saddle: { readonly orderParameter: number; readonly zeta: number }, draws: number, run: Run): CumulantCorrection | undefined {
+export function correctionAt(
+  setting: Setting,
+  testInputs: Matrix,
+  saddle: { readonly orderParameter: number; readonly zeta: number },
+  draws: number,
+  run: Run,
+): CumulantCorrection | undefined {
   const { problem, activation } = setting;
   const { network } = problem;
   if (!isFullyConnected(network) || draws === 0) return undefined;
@@ -28,11 +34,16 @@ export function shiftRatio(shift: Float64Array, mean: Float64Array): number {
 }
 
 /** The correction as diagnostics, and what it warns about. */
-export function correctionReport(correction: CumulantCorrection, mean: Float64Array): { readonly diagnostics: { readonly [key: string]: Json }; readonly warnings: readonly string[] } {
+export function correctionReport(
+  correction: CumulantCorrection,
+  mean: Float64Array,
+): { readonly diagnostics: { readonly [key: string]: Json }; readonly warnings: readonly string[] } {
   const ratio = shiftRatio(correction.meanShift, mean);
   const warnings: string[] = [];
   if (Math.abs(correction.logEvidenceShift) - 3 * correction.logEvidenceShiftError > 1) {
-    warnings.push(`the first correction beyond the Gaussian equivalence shifts the log evidence by ${correction.logEvidenceShift.toFixed(2)}: hidden units are not Gaussian here, and neither this theory nor its correction is reliable; compare with "monte-carlo"`);
+    warnings.push(
+      `the first correction beyond the Gaussian equivalence shifts the log evidence by ${correction.logEvidenceShift.toFixed(2)}: hidden units are not Gaussian here, and neither this theory nor its correction is reliable; compare with "monte-carlo"`,
+    );
   }
   return {
     diagnostics: {

@@ -38,14 +38,17 @@ interface Contractions {
 }
 
 /**
- * First correction beyond the Gaussian equivalence, dressed by the saddle: with g = σ_w φ − m and W the fourth cumulant of g plus, over the four
- * legs, m times the third cumulant,
+ * First correction beyond the Gaussian equivalence, dressed by the saddle: with g = σ_w φ − m and W the fourth cumulant of g plus, over the
+ * four legs, m times the third cumulant,
  * δ log p(y) = (ζ²/8N)[W(r,r,r,r) − 6W(r,r,A⁻¹) + 3W(A⁻¹,A⁻¹)], δ mean = (ζ²/2N)[W(⊥,r,r,r) − 3W(⊥,r,A⁻¹)], ⊥ = φ* − K_R(x*,X)A⁻¹φ.
- * All contractions are moments of q = g·r, t = gᵀA⁻¹g, p = ⊥ over one unit: Monte Carlo in `batches` antithetic batches of `size` draws, with the
- * linear part c₁h of φ as control variate; exactly zero for φ = identity. O((P + P*)(P + N0)) a draw.
+ * All contractions are moments of q = g·r, t = gᵀA⁻¹g, p = ⊥ over one unit: Monte Carlo in `batches` antithetic batches of `size` draws,
+ * with the linear part c₁h of φ as control variate; exactly zero for φ = identity. O((P + P*)(P + N0)) a draw.
  * @throws FinitewidthError (code "input") for sizes that are not even or fewer than two batches.
  */
-export function cumulantCorrection(input: CumulantInput, settings: { readonly seed: number; readonly batches?: number; readonly size?: number; readonly onBatch?: () => void }): CumulantCorrection {
+export function cumulantCorrection(
+  input: CumulantInput,
+  settings: { readonly seed: number; readonly batches?: number; readonly size?: number; readonly onBatch?: () => void },
+): CumulantCorrection {
   const { network, activation, inputs, testInputs, targets, temperature, orderParameter: Q, zeta } = input;
   const { seed, batches = 20, size = 2000, onBatch } = settings;
   if (size % 2 !== 0 || size < 2) throw inputError("size", "an even number ≥ 2", size);
@@ -72,7 +75,9 @@ export function cumulantCorrection(input: CumulantInput, settings: { readonly se
     }
   }
   const renormalised = zeros(all, all);
-  for (let i = 0; i < all; i++) for (let j = 0; j < all; j++) renormalised.data[i * all + j] = Q * centred.data[i * all + j]! + zeta * m[i]! * m[j]! + network.biasVariance[1]!;
+  for (let i = 0; i < all; i++)
+    for (let j = 0; j < all; j++)
+      renormalised.data[i * all + j] = Q * centred.data[i * all + j]! + zeta * m[i]! * m[j]! + network.biasVariance[1]!;
   const a = block(renormalised, 0, points, 0, points);
   for (let i = 0; i < points; i++) a.data[i * points + i]! += temperature;
   const inverse = solveCholesky(cholesky(a), identity(points));
@@ -120,7 +125,12 @@ export function cumulantCorrection(input: CumulantInput, settings: { readonly se
   }
   const [logEvidenceShift, logEvidenceShiftError] = meanAndError(evidence);
   const perTest = Array.from({ length: tests }, (_, t) => meanAndError(shifts.map((shift) => shift[t]!)));
-  return { meanShift: Float64Array.from(perTest, ([value]) => value), meanShiftError: Float64Array.from(perTest, ([, error]) => error), logEvidenceShift, logEvidenceShiftError };
+  return {
+    meanShift: Float64Array.from(perTest, ([value]) => value),
+    meanShiftError: Float64Array.from(perTest, ([, error]) => error),
+    logEvidenceShift,
+    logEvidenceShiftError,
+  };
 
   /** Batch means of all products of q, t, p, a that enter. */
   function contractionMoments(feature: (draw: number, point: number) => number) {
@@ -132,7 +142,20 @@ export function cumulantCorrection(input: CumulantInput, settings: { readonly se
     }
     const solved = multiply(g, inverse);
     const projected = multiplyTransposedRight(g, propagated);
-    const sums = { q4: 0, q3: 0, q2t: 0, qt: 0, t2: 0, q2a: 0, ta: 0, pq3: new Float64Array(tests), pq2: new Float64Array(tests), pqt: new Float64Array(tests), pt: new Float64Array(tests), pqa: new Float64Array(tests) };
+    const sums = {
+      q4: 0,
+      q3: 0,
+      q2t: 0,
+      qt: 0,
+      t2: 0,
+      q2a: 0,
+      ta: 0,
+      pq3: new Float64Array(tests),
+      pq2: new Float64Array(tests),
+      pqt: new Float64Array(tests),
+      pt: new Float64Array(tests),
+      pqa: new Float64Array(tests),
+    };
     for (let s = 0; s < size; s++) {
       let [q, t, alpha] = [0, 0, 0];
       for (let i = s * points, k = 0; k < points; i++, k++) {

@@ -1,6 +1,15 @@
 import { applyAdjointJacobian, kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, identity, innerProduct, multiplyTransposedLeft, multiplyVector, solveLower, type Cholesky } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  identity,
+  innerProduct,
+  multiplyTransposedLeft,
+  multiplyVector,
+  solveLower,
+  type Cholesky,
+} from "@finitewidth/linalg";
 import type { ValueAndGradient } from "@finitewidth/numerics";
 import type { DeepProblem } from "./deep-problem.js";
 
@@ -96,7 +105,8 @@ export function deepAction(problem: DeepProblem, logOrderParameters: Float64Arra
     else {
       const c = problem.slopes[l]!;
       adjoint = zeros(size, size);
-      for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) adjoint.data[i * size + j] = weighted.data[i * size + j]! * c[i]! * c[j]!;
+      for (let i = 0; i < size; i++)
+        for (let j = 0; j < size; j++) adjoint.data[i * size + j] = weighted.data[i * size + j]! * c[i]! * c[j]!;
     }
   }
   return { value, gradient };

@@ -24,9 +24,10 @@ const newtonLimit = 250;
 
 /**
  * Minima of the deep action. One unknown where the recursion is homogeneous (see `homogeneousMinima`); otherwise damped Newton (Hessian by
- * differences of the adjoint gradient) for small P and L-BFGS for large P, in u = log Q, from the infinite-width point u = 0 and, where there can
- * be several minima, from u = −2 and 1.5. When u = 0 fails, the widths are continued from 16 N down to N.
- * @throws FinitewidthError (code "not-converged") when no start ends in a minimum, (code "not-positive-definite") for a singular kernel at T = 0.
+ * differences of the adjoint gradient) for small P and L-BFGS for large P, in u = log Q, from the infinite-width point u = 0 and, where
+ * there can be several minima, from u = −2 and 1.5. When u = 0 fails, the widths are continued from 16 N down to N.
+ * @throws FinitewidthError (code "not-converged") when no start ends in a minimum, (code "not-positive-definite") for a singular kernel at
+ * T = 0.
  */
 export function deepMinima(problem: DeepProblem, onIteration?: (iteration: number, residual: number) => void): DeepMinima {
   const { widths, weightVariance, biasVariance, closure, activation } = problem;
@@ -56,7 +57,9 @@ export function deepMinima(problem: DeepProblem, onIteration?: (iteration: numbe
   results.sort((a, b) => a.value - b.value);
   const best = results[0];
   if (best === undefined) {
-    throw new FinitewidthError("the order parameters did not converge from any start; raise the temperature, or the widths", { code: "not-converged" });
+    throw new FinitewidthError("the order parameters did not converge from any start; raise the temperature, or the widths", {
+      code: "not-converged",
+    });
   }
   const asMinimum = ({ point, value }: Minimum): DeepMinimum => ({ orderParameters: point.map(Math.exp), action: value });
   return {
@@ -78,13 +81,27 @@ export function deepMinima(problem: DeepProblem, onIteration?: (iteration: numbe
       biasVariance: biasVariance[depth]!,
     });
     const { minima, gradient, hessian, iterations } = homogeneousMinima({ spectrum, widths, exponents: powers });
-    const worst = gradient(minima[0]).reduce((most, value) => Math.max(most, Math.abs(value)), 0) / (widths.reduce((sum, n) => sum + n, 0) + of.targets.length);
-    return { minima, hessian: { data: hessian(minima[0]), shape: [depth, depth] }, converged: worst <= 1e-7, iterations, residual: worst, method: "homogeneous" };
+    const worst =
+      gradient(minima[0]).reduce((most, value) => Math.max(most, Math.abs(value)), 0) /
+      (widths.reduce((sum, n) => sum + n, 0) + of.targets.length);
+    return {
+      minima,
+      hessian: { data: hessian(minima[0]), shape: [depth, depth] },
+      converged: worst <= 1e-7,
+      iterations,
+      residual: worst,
+      method: "homogeneous",
+    };
   }
 }
 
 /** L-BFGS in v_l = √N_l u_l, where the prior's Hessian is the identity. */
-function descendScaled(objective: Objective, start: Float64Array, widths: readonly number[], options: { readonly gradientTolerance: number; readonly onIteration?: (iteration: number, residual: number) => void }): Minimum {
+function descendScaled(
+  objective: Objective,
+  start: Float64Array,
+  widths: readonly number[],
+  options: { readonly gradientTolerance: number; readonly onIteration?: (iteration: number, residual: number) => void },
+): Minimum {
   const root = widths.map(Math.sqrt);
   const unscale = (v: Float64Array): Float64Array => v.map((value, l) => value / root[l]!);
   const scaledObjective: Objective = (v) => {
@@ -92,9 +109,18 @@ function descendScaled(objective: Objective, start: Float64Array, widths: readon
     return { value, gradient: unscale(gradient) };
   };
   const smallest = Math.min(...root);
-  const found = minimiseLbfgs(scaledObjective, start.map((value, l) => value * root[l]!), { ...options, gradientTolerance: options.gradientTolerance / Math.max(...root), maxStep: 2 * smallest, maxIterations: 200 });
+  const found = minimiseLbfgs(
+    scaledObjective,
+    start.map((value, l) => value * root[l]!),
+    { ...options, gradientTolerance: options.gradientTolerance / Math.max(...root), maxStep: 2 * smallest, maxIterations: 200 },
+  );
   const gradient = found.gradient.map((value, l) => value * root[l]!);
-  return { ...found, point: unscale(found.point), gradient, residual: gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0) };
+  return {
+    ...found,
+    point: unscale(found.point),
+    gradient,
+    residual: gradient.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+  };
 }
 
 /** Follows the minimum from nearly infinite width: the widths are divided by two until they are the wanted ones. */
@@ -115,5 +141,10 @@ export function deepLogEvidence(problem: DeepProblem, { minima, hessian }: DeepM
   const { widths } = problem;
   const total = widths.reduce((sum, n) => sum + n, 0);
   const logWidths = widths.reduce((sum, n) => sum + Math.log(n), 0);
-  return -0.5 * problem.targets.length * Math.log(2 * Math.PI) - 0.5 * (minima[0].action - total) - 0.5 * lu(hessian).logAbsoluteDeterminant + 0.5 * logWidths;
+  return (
+    -0.5 * problem.targets.length * Math.log(2 * Math.PI) -
+    0.5 * (minima[0].action - total) -
+    0.5 * lu(hessian).logAbsoluteDeterminant +
+    0.5 * logWidths
+  );
 }

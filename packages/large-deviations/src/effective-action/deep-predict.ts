@@ -47,8 +47,17 @@ interface ReadoutKernels {
   readonly own?: Matrix;
 }
 
-/** Pushes the kernels of new inputs through the renormalised recursion; for "affine" and "product" the infinite-width one runs beside it. */
-function recursion(network: FullyConnectedNetwork, activation: Activation, fit: DeepFit, inputs: Matrix, train: Matrix, wantOwn: boolean): ReadoutKernels {
+/**
+ * Pushes the kernels of new inputs through the renormalised recursion; for "affine" and "product" the infinite-width one runs beside it.
+ */
+function recursion(
+  network: FullyConnectedNetwork,
+  activation: Activation,
+  fit: DeepFit,
+  inputs: Matrix,
+  train: Matrix,
+  wantOwn: boolean,
+): ReadoutKernels {
   const { moments } = activation;
   const { closure, orderParameters } = fit;
   const size = train.shape[0];
@@ -65,7 +74,10 @@ function recursion(network: FullyConnectedNetwork, activation: Activation, fit: 
     if (closure === "nested") {
       cross = shiftMatrix(crossKernelMap(activation, variances, cross, row(fit.renormalisedVariances, l)), weight * q);
       own = own && shiftMatrix(kernelMap(activation, own), weight * q);
-      variances = shift(variances.map((value) => moments.diagonal(value)), weight * q);
+      variances = shift(
+        variances.map((value) => moments.diagonal(value)),
+        weight * q,
+      );
       continue;
     }
     const g = crossKernelMap(activation, infiniteVariances, infiniteCross, row(fit.infiniteVariances, l));
@@ -82,7 +94,10 @@ function recursion(network: FullyConnectedNetwork, activation: Activation, fit: 
       cross = shiftMatrix(corrected(g, slopes, trainSlopes, cross, infiniteCross), weight * q);
       own = gOwn && own && infiniteOwn && shiftMatrix(corrected(gOwn, slopes, slopes, own, infiniteOwn), weight * q);
       const [old, infinite] = [variances, infiniteVariances];
-      variances = shift(gVariances.map((value, i) => value + slopes[i]! ** 2 * (old[i]! - infinite[i]!)), weight * q);
+      variances = shift(
+        gVariances.map((value, i) => value + slopes[i]! ** 2 * (old[i]! - infinite[i]!)),
+        weight * q,
+      );
     }
     infiniteCross = shiftMatrix(g, weight);
     infiniteOwn = gOwn && shiftMatrix(gOwn, weight);
@@ -95,11 +110,21 @@ function recursion(network: FullyConnectedNetwork, activation: Activation, fit: 
 /** G + c c′ᵀ∘(R − K). */
 function corrected(g: Matrix, rows: Float64Array, columns: Float64Array, renormalised: Matrix, infinite: Matrix): Matrix {
   const n = columns.length;
-  return { data: g.data.map((value, at) => value + rows[Math.floor(at / n)]! * columns[at % n]! * (renormalised.data[at]! - infinite.data[at]!)), shape: g.shape };
+  return {
+    data: g.data.map((value, at) => value + rows[Math.floor(at / n)]! * columns[at % n]! * (renormalised.data[at]! - infinite.data[at]!)),
+    shape: g.shape,
+  };
 }
 
 /** Latent outputs at test inputs: the Gaussian-process formulas with the renormalised kernels. O(P* P²). */
-export function predictDeep(network: FullyConnectedNetwork, activation: Activation, fit: DeepFit, train: Matrix, inputs: Matrix, wantCovariance = false): { readonly mean: Float64Array; readonly variance: Float64Array; readonly covariance?: Matrix } {
+export function predictDeep(
+  network: FullyConnectedNetwork,
+  activation: Activation,
+  fit: DeepFit,
+  train: Matrix,
+  inputs: Matrix,
+  wantCovariance = false,
+): { readonly mean: Float64Array; readonly variance: Float64Array; readonly covariance?: Matrix } {
   const { cross, variances, own } = recursion(network, activation, fit, inputs, train, wantCovariance);
   const mean = multiplyVector(cross, fit.residual);
   // L⁻¹ Kᵀ: its column norms are what the data explain
@@ -117,7 +142,10 @@ export function predictDeep(network: FullyConnectedNetwork, activation: Activati
 }
 
 /** Latent outputs at the training inputs, y − Tr and T(1 − T A⁻¹), and the training error [T²|r|² + T(P − T tr A⁻¹)]/P. */
-export function predictDeepTrain(problem: DeepProblem, fit: { readonly residual: Float64Array; readonly inverse: Matrix }): { readonly mean: Float64Array; readonly variance: Float64Array; readonly trainError: number } {
+export function predictDeepTrain(
+  problem: DeepProblem,
+  fit: { readonly residual: Float64Array; readonly inverse: Matrix },
+): { readonly mean: Float64Array; readonly variance: Float64Array; readonly trainError: number } {
   const { temperature: T, targets } = problem;
   const mean = targets.map((y, i) => y - T * fit.residual[i]!);
   const variance = diagonalOf(fit.inverse).map((value) => Math.max(T * (1 - T * value), 0));

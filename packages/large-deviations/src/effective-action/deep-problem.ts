@@ -70,12 +70,17 @@ export function createDeepProblem(input: DeepInput): DeepProblem {
   const { network, activation, inputs, targets, temperature, closure = "nested" } = input;
   const { widths, weightVariance, biasVariance } = network;
   const depth = widths.length;
-  for (const [name, values] of [["weightVariance", weightVariance], ["biasVariance", biasVariance]] as const) {
+  for (const [name, values] of [
+    ["weightVariance", weightVariance],
+    ["biasVariance", biasVariance],
+  ] as const) {
     if (values.length !== depth + 1) throw shapeError(`network.${name}`, `${depth + 1} numbers (one per weight layer)`, `${values.length}`);
   }
-  if (targets.length !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} numbers, like the rows of inputs`, `${targets.length}`);
+  if (targets.length !== inputs.shape[0])
+    throw shapeError("targets", `${inputs.shape[0]} numbers, like the rows of inputs`, `${targets.length}`);
   for (const width of widths) checkParameters(temperature, width, 0);
-  for (const value of [...weightVariance, ...biasVariance]) if (!(value >= 0 && Number.isFinite(value))) throw inputError("network", "variances ≥ 0", value);
+  for (const value of [...weightVariance, ...biasVariance])
+    if (!(value >= 0 && Number.isFinite(value))) throw inputError("network", "variances ≥ 0", value);
   if (closure === "product" && biasVariance.slice(1).some((value) => value > 0)) {
     throw inputError("closure", `"nested" or "affine" for a network with biases in layers 2 … L + 1`, "product");
   }
@@ -86,8 +91,18 @@ export function createDeepProblem(input: DeepInput): DeepProblem {
     hidden.push(g);
     kernels.push({ data: g.data.map((value) => weightVariance[l + 1]! * value + biasVariance[l + 1]!), shape: g.shape });
   }
-  if (closure === "nested" && !activation.smooth && activation.degree === 0 && depth > 1 && hasHiddenBias(biasVariance) && kernels.slice(1, -1).some(hasParallelPair)) {
-    throw new FinitewidthError(`inputs: expected no duplicate (or parallel) rows for the discontinuous activation "${activation.name}" in a deep network with hidden biases: the kernel's derivative diverges there; remove duplicates or use closure "affine"`, { code: "input", path: "inputs" });
+  if (
+    closure === "nested" &&
+    !activation.smooth &&
+    activation.degree === 0 &&
+    depth > 1 &&
+    hasHiddenBias(biasVariance) &&
+    kernels.slice(1, -1).some(hasParallelPair)
+  ) {
+    throw new FinitewidthError(
+      `inputs: expected no duplicate (or parallel) rows for the discontinuous activation "${activation.name}" in a deep network with hidden biases: the kernel's derivative diverges there; remove duplicates or use closure "affine"`,
+      { code: "input", path: "inputs" },
+    );
   }
   const slopes = kernels.slice(0, depth).map((kernel) => finiteSlopes(activation, diagonalOf(kernel)));
   return { activation, widths, weightVariance, biasVariance, closure, temperature, targets, kernels, hidden, slopes };

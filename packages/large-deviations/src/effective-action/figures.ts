@@ -28,7 +28,9 @@ export function densityFigure({ nodes, weights }: OrderParameterNodes, saddle: n
     kind: "density",
     title: "Posterior of the order parameter",
     label: "order parameter Q",
-    series: [{ label: "p(log Q | Y)", x: Float64Array.from(shown, (i) => nodes[i]!), y: Float64Array.from(shown, (i) => weights[i]! / step) }],
+    series: [
+      { label: "p(log Q | Y)", x: Float64Array.from(shown, (i) => nodes[i]!), y: Float64Array.from(shown, (i) => weights[i]! / step) },
+    ],
     marks: [
       { label: "saddle", x: saddle },
       { label: "infinite width", x: 1 },
@@ -40,7 +42,10 @@ export function densityFigure({ nodes, weights }: OrderParameterNodes, saddle: n
 /** Heat map of a matrix order parameter less the identity. */
 export function matrixFigure(orderParameter: Matrix, label: string): Figure {
   const n = orderParameter.shape[0];
-  const values: Matrix = { data: orderParameter.data.map((value, at) => value - (at % (n + 1) === 0 ? 1 : 0)), shape: orderParameter.shape };
+  const values: Matrix = {
+    data: orderParameter.data.map((value, at) => value - (at % (n + 1) === 0 ? 1 : 0)),
+    shape: orderParameter.shape,
+  };
   return { kind: "heatmaps", title: "Matrix order parameter Q − 1", panels: [{ label, values, diverging: true }] };
 }
 

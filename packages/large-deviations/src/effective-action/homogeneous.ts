@@ -23,7 +23,11 @@ export interface DeepMinimum {
  * Exponents e_l of the renormalised kernel, or undefined when the recursion is not homogeneous. "product": 1. "nested" with
  * φ(ch) = c^g φ(h) and no biases in layers 2 … L: e_l = g^{L−l}, since a factor Q on R^l becomes Q^g on G(R^l).
  */
-export function homogeneityExponents(closure: Closure, degree: number | undefined, biasVariance: readonly number[]): readonly number[] | undefined {
+export function homogeneityExponents(
+  closure: Closure,
+  degree: number | undefined,
+  biasVariance: readonly number[],
+): readonly number[] | undefined {
   const depth = biasVariance.length - 1;
   if (closure === "product") return Array.from({ length: depth }, () => 1);
   if (closure === "affine" || degree === undefined || hasHiddenBias(biasVariance)) return undefined;
@@ -31,12 +35,17 @@ export function homogeneityExponents(closure: Closure, degree: number | undefine
 }
 
 /**
- * All minima of 𝒜 = Σ N_l(Q_l − log Q_l) + E(π), π = Π Q_l^{e_l}, E = log det A + yᵀA⁻¹y. At a stationary point N_l(Q_l − 1) = e_l λ, so one
- * unknown remains: λ + dE/d log π = 0. Scanned in u = log Q_j of the narrowest layer, refined by bracketed Newton. O(P) an evaluation.
+ * All minima of 𝒜 = Σ N_l(Q_l − log Q_l) + E(π), π = Π Q_l^{e_l}, E = log det A + yᵀA⁻¹y. At a stationary point N_l(Q_l − 1) = e_l λ, so
+ * one unknown remains: λ + dE/d log π = 0. Scanned in u = log Q_j of the narrowest layer, refined by bracketed Newton. O(P) an evaluation.
  * `gradient` and `hessian` are those of 𝒜 in log Q_l.
  * @throws FinitewidthError (code "not-converged") when the order parameters are driven to 0 (T = 0, P ≥ N_l, targets that vanish).
  */
-export function homogeneousMinima({ spectrum, widths, exponents }: HomogeneousProblem): { readonly minima: readonly [DeepMinimum, ...DeepMinimum[]]; readonly gradient: (minimum: DeepMinimum) => Float64Array; readonly hessian: (minimum: DeepMinimum) => Float64Array; readonly iterations: number } {
+export function homogeneousMinima({ spectrum, widths, exponents }: HomogeneousProblem): {
+  readonly minima: readonly [DeepMinimum, ...DeepMinimum[]];
+  readonly gradient: (minimum: DeepMinimum) => Float64Array;
+  readonly hessian: (minimum: DeepMinimum) => Float64Array;
+  readonly iterations: number;
+} {
   const { width } = spectrum;
   let pivot = 0;
   widths.forEach((n, l) => {
@@ -94,7 +103,10 @@ export function homogeneousMinima({ spectrum, widths, exponents }: HomogeneousPr
   return { minima: [first, ...rest], gradient, hessian, iterations };
 }
 
-/** Interval of log Q_j of the pivot layer that contains every stationary point, N_j/e_j being `ratio`; the lower end is searched for at T = 0. */
+/**
+ * Interval of log Q_j of the pivot layer that contains every stationary point, N_j/e_j being `ratio`; the lower end is searched for at T =
+ * 0.
+ */
 function pivotBracket(spectrum: ScalarSpectrum, ratio: number, balance: (u: number) => number): readonly [lower: number, upper: number] {
   const { temperature, eigenvalues: k, targets: z, rank } = spectrum;
   let data = 0;
@@ -110,7 +122,10 @@ function pivotBracket(spectrum: ScalarSpectrum, ratio: number, balance: (u: numb
   while (balance(lower) > -1e-13 * ratio) {
     lower -= 2;
     if (lower < -280) {
-      throw new FinitewidthError("the action has no minimum: T = 0 and P ≥ N with targets that vanish drive the order parameters to 0; raise the temperature", { code: "not-converged" });
+      throw new FinitewidthError(
+        "the action has no minimum: T = 0 and P ≥ N with targets that vanish drive the order parameters to 0; raise the temperature",
+        { code: "not-converged" },
+      );
     }
   }
   return [lower, upper];

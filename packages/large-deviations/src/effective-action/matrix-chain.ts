@@ -4,8 +4,8 @@ import { multiOutputAction, type MultiOutputSpectrum } from "./multi-output.js";
 import { congruence, largest, plus, riccatiMinimiser, symmetricInverse } from "./small-matrix.js";
 
 /**
- * Deep networks with D outputs, all order parameters outside the recursion: f | M_1 ~ N(0, M_1 ⊗ K^{L+1}), M_l | M_{l+1} ~ Wishart_D(N_l, M_{l+1}/N_l),
- * M_{L+1} = 1. The law of linear networks; for others the matrix version of closure "product".
+ * Deep networks with D outputs, all order parameters outside the recursion: f | M_1 ~ N(0, M_1 ⊗ K^{L+1}), M_l | M_{l+1} ~ Wishart_D(N_l,
+ * M_{l+1}/N_l), M_{L+1} = 1. The law of linear networks; for others the matrix version of closure "product".
  */
 export interface MatrixChainSaddle {
   /** M_1 … M_L. */
@@ -36,11 +36,15 @@ export function matrixChainAction(problem: MultiOutputSpectrum, widths: readonly
 }
 
 /**
- * Minimum of the action by cyclic exact minimisation: M_1 by the majorise–minimise step of one hidden layer with prior scale M_2, M_l (l ≥ 2) between its
- * neighbours in closed form. The action never increases, matrices stay positive definite. `kernel` of the problem is K^{L+1} without the readout bias.
- * O(D²P + L D³) a sweep. @throws FinitewidthError (code "not-converged") when the matrices are driven to 0.
+ * Minimum of the action by cyclic exact minimisation: M_1 by the majorise–minimise step of one hidden layer with prior scale M_2, M_l (l ≥
+ * 2) between its neighbours in closed form. The action never increases, matrices stay positive definite. `kernel` of the problem is K^{L+1}
+ * without the readout bias. O(D²P + L D³) a sweep. @throws FinitewidthError (code "not-converged") when the matrices are driven to 0.
  */
-export function matrixChainSaddle(problem: MultiOutputSpectrum, widths: readonly number[], onIteration?: (iteration: number) => void): MatrixChainSaddle {
+export function matrixChainSaddle(
+  problem: MultiOutputSpectrum,
+  widths: readonly number[],
+  onIteration?: (iteration: number) => void,
+): MatrixChainSaddle {
   const n = problem.targets.shape[1];
   const { energy } = multiOutputAction(problem);
   const matrices = widths.map(() => identity(n));
@@ -66,6 +70,7 @@ export function matrixChainSaddle(problem: MultiOutputSpectrum, widths: readonly
     } else if (residual < 1e-11) stalled++;
   }
   const action = matrixChainAction(problem, widths, matrices);
-  if (!Number.isFinite(action)) throw new FinitewidthError("the matrix order parameters did not converge; raise the temperature", { code: "not-converged" });
+  if (!Number.isFinite(action))
+    throw new FinitewidthError("the matrix order parameters did not converge; raise the temperature", { code: "not-converged" });
   return { matrices, action, converged: residual < 1e-9, iterations, residual };
 }

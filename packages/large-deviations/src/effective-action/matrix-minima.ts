@@ -2,7 +2,9 @@ import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
 import { identity, lu, multiply, symmetricEigen, trace } from "@finitewidth/linalg";
 import { congruence, largest, plus, riccatiMinimiser, spectralFunction } from "./small-matrix.js";
 
-/** log det A + vec(Y)ᵀA⁻¹vec(Y) as a function of a symmetric positive definite Q, with the two positive semidefinite parts of its gradient. */
+/**
+ * log det A + vec(Y)ᵀA⁻¹vec(Y) as a function of a symmetric positive definite Q, with the two positive semidefinite parts of its gradient.
+ */
 export interface MatrixEnergy {
   readonly value: number;
   /** Γ₊ = [tr A⁻¹∂A]. */
@@ -51,8 +53,15 @@ export interface MatrixActionMinimum {
   readonly iterations: number;
 }
 
-/** Majorise–minimise from `start` (the identity by default) until max|ΔQ| ≤ 1e-13 max|Q|; damped Newton in the chart Q^½ exp(X) Q^½ when that stalls. */
-export function minimiseMatrixAction(action: MatrixAction, start: Matrix = identity(action.dimension), onIteration?: (iteration: number) => void): MatrixActionMinimum {
+/**
+ * Majorise–minimise from `start` (the identity by default) until max|ΔQ| ≤ 1e-13 max|Q|; damped Newton in the chart Q^½ exp(X) Q^½ when
+ * that stalls.
+ */
+export function minimiseMatrixAction(
+  action: MatrixAction,
+  start: Matrix = identity(action.dimension),
+  onIteration?: (iteration: number) => void,
+): MatrixActionMinimum {
   let q = start;
   let iterations = 0;
   let best = Infinity;
@@ -75,18 +84,25 @@ export function minimiseMatrixAction(action: MatrixAction, start: Matrix = ident
 }
 
 /** All minima found from the identity and, where the action need not be convex, from 0.01 and a large multiple of it; lowest first. */
-export function matrixMinima(action: MatrixAction, convex: boolean, large = 10, onIteration?: (iteration: number) => void): readonly [MatrixActionMinimum, ...MatrixActionMinimum[]] {
+export function matrixMinima(
+  action: MatrixAction,
+  convex: boolean,
+  large = 10,
+  onIteration?: (iteration: number) => void,
+): readonly [MatrixActionMinimum, ...MatrixActionMinimum[]] {
   const scales = convex ? [1] : [1, 0.01, large];
   const found: MatrixActionMinimum[] = [];
   for (const scale of scales) {
     const start = identity(action.dimension);
     const minimum = minimiseMatrixAction(action, { data: start.data.map((value) => value * scale), shape: start.shape }, onIteration);
     if (!Number.isFinite(minimum.action)) continue;
-    if (!found.some((other) => largest(plus(other.orderParameter, minimum.orderParameter, -1)) < 1e-5 * largest(other.orderParameter))) found.push(minimum);
+    if (!found.some((other) => largest(plus(other.orderParameter, minimum.orderParameter, -1)) < 1e-5 * largest(other.orderParameter)))
+      found.push(minimum);
   }
   found.sort((a, b) => a.action - b.action);
   const [first, ...rest] = found;
-  if (first === undefined) throw new FinitewidthError("the matrix order parameter did not converge; raise the temperature", { code: "not-converged" });
+  if (first === undefined)
+    throw new FinitewidthError("the matrix order parameter did not converge; raise the temperature", { code: "not-converged" });
   return [first, ...rest];
 }
 
@@ -100,7 +116,8 @@ const fromFree = (n: number, free: Float64Array): Matrix => {
   return out;
 };
 /** Gradient with respect to the free entries: off-diagonal ones occur twice. */
-const toFree = (n: number, gradient: Matrix): Float64Array => Float64Array.from(pairs(n), ([i, j]) => (i === j ? 1 : 2) * gradient.data[i * n + j]!);
+const toFree = (n: number, gradient: Matrix): Float64Array =>
+  Float64Array.from(pairs(n), ([i, j]) => (i === j ? 1 : 2) * gradient.data[i * n + j]!);
 
 const squareRoot = (q: Matrix): Matrix => spectralFunction(symmetricEigen(q), (value) => Math.sqrt(Math.max(value, 0)));
 const exponential = (x: Matrix): Matrix => spectralFunction(symmetricEigen(x), Math.exp);
@@ -130,7 +147,10 @@ export function matrixHessian(action: MatrixAction, orderParameter: Matrix): Mat
   return out;
 }
 
-function newtonPolish(action: MatrixAction, start: Matrix): { readonly orderParameter: Matrix; readonly action: number; readonly residual: number; readonly iterations: number } {
+function newtonPolish(
+  action: MatrixAction,
+  start: Matrix,
+): { readonly orderParameter: Matrix; readonly action: number; readonly residual: number; readonly iterations: number } {
   const n = action.dimension;
   const evaluate = (q: Matrix) => {
     const root = squareRoot(q);
@@ -150,8 +170,21 @@ function newtonPolish(action: MatrixAction, start: Matrix): { readonly orderPara
     const direction = multiply(inverse, { data: gradient.map((value) => -value), shape: [gradient.length, 1] }).data;
     let next: ReturnType<typeof evaluate> | undefined;
     for (let t = 1; t > 1e-8; t *= 0.5) {
-      const candidate = evaluate(congruence(here.root, exponential(fromFree(n, direction.map((value) => t * value)))));
-      if (candidate.value < here.value || (candidate.value <= here.value + 1e-13 * Math.abs(here.value) && candidate.residual < here.residual)) {
+      const candidate = evaluate(
+        congruence(
+          here.root,
+          exponential(
+            fromFree(
+              n,
+              direction.map((value) => t * value),
+            ),
+          ),
+        ),
+      );
+      if (
+        candidate.value < here.value ||
+        (candidate.value <= here.value + 1e-13 * Math.abs(here.value) && candidate.residual < here.residual)
+      ) {
         next = candidate;
         break;
       }
@@ -163,12 +196,15 @@ function newtonPolish(action: MatrixAction, start: Matrix): { readonly orderPara
 }
 
 /**
- * Laplace evidence −(PD/2) log 2π − (N/2)(S* − n) − ½[log det Hess − (n(n−1)/2) log 2] in the chart X, with the invariant measure and the prior
- * treated alike. `count` is P·D. The prior is singular for N < n: then there is none. O(n²) energies.
+ * Laplace evidence −(PD/2) log 2π − (N/2)(S* − n) − ½[log det Hess − (n(n−1)/2) log 2] in the chart X, with the invariant measure and the
+ * prior treated alike. `count` is P·D. The prior is singular for N < n: then there is none. O(n²) energies.
  */
 export function matrixLogEvidence(action: MatrixAction, minimum: MatrixActionMinimum, count: number): number {
   const n = action.dimension;
   const { logAbsoluteDeterminant } = lu(matrixHessian(action, minimum.orderParameter));
-  return -0.5 * count * Math.log(2 * Math.PI) - 0.5 * action.width * (minimum.action - n) - 0.5 * (logAbsoluteDeterminant - 0.5 * n * (n - 1) * Math.LN2);
+  return (
+    -0.5 * count * Math.log(2 * Math.PI) -
+    0.5 * action.width * (minimum.action - n) -
+    0.5 * (logAbsoluteDeterminant - 0.5 * n * (n - 1) * Math.LN2)
+  );
 }
-

@@ -31,7 +31,11 @@ interface Slice {
   readonly centre: number;
 }
 
-function biasProjection(problem: MultiOutputSpectrum, Q: number, values: Float64Array): { readonly factor: number; readonly coefficient: number } {
+function biasProjection(
+  problem: MultiOutputSpectrum,
+  Q: number,
+  values: Float64Array,
+): { readonly factor: number; readonly coefficient: number } {
   const { eigenvalues: k, ones: w, temperature, biasVariance: b } = problem;
   if (b === 0) return { factor: 1, coefficient: 0 };
   let [ww, wx] = [0, 0];
@@ -45,7 +49,13 @@ function biasProjection(problem: MultiOutputSpectrum, Q: number, values: Float64
 }
 
 function slice(problem: MultiOutputSpectrum, Q: number): Slice {
-  const { eigenvalues: k, targets: { data: z }, ones: w, temperature, biasVariance: b } = problem;
+  const {
+    eigenvalues: k,
+    targets: { data: z },
+    ones: w,
+    temperature,
+    biasVariance: b,
+  } = problem;
   const m = problem.mean!;
   const bias = biasProjection(problem, Q, m);
   let [logDeterminant, mm, mz] = [Math.log(bias.factor), 0, 0];
@@ -64,8 +74,14 @@ function slice(problem: MultiOutputSpectrum, Q: number): Slice {
   return { base: 0.5 * (logDeterminant + quadratic), stiffness: mm, centre };
 }
 
-/** log of E[exp(−½ stiffness (ξ − centre)²) | Q] and the moments of ξ under it; t = ξ/√(NQ) has density ∝ (1 − t²)^{(N−3)/2}, t = tanh s. */
-function innerIntegral({ stiffness, centre }: Slice, Q: number, width: number): { readonly log: number; readonly xi: number; readonly xiSquare: number } {
+/**
+ * log of E[exp(−½ stiffness (ξ − centre)²) | Q] and the moments of ξ under it; t = ξ/√(NQ) has density ∝ (1 − t²)^{(N−3)/2}, t = tanh s.
+ */
+function innerIntegral(
+  { stiffness, centre }: Slice,
+  Q: number,
+  width: number,
+): { readonly log: number; readonly xi: number; readonly xiSquare: number } {
   const radius = Math.sqrt(width * Q);
   const energy = (t: number): number => 0.5 * stiffness * (radius * t - centre) ** 2;
   if (width === 1) {
@@ -106,14 +122,16 @@ function innerIntegral({ stiffness, centre }: Slice, Q: number, width: number): 
 const logCosh = (s: number): number => Math.abs(s) + Math.log1p(Math.exp(-2 * Math.abs(s))) - Math.LN2;
 
 /**
- * Posterior of (ξ, Q) for one output and an activation with a mean, exact within the Gaussian equivalence: f | ξ, Q ~ N(ξm, Q K_c), NQ ~ χ²_N,
- * ξ/√(NQ) one coordinate of a point on the N-sphere. Trapezoid rules in log Q (O(P) a node) and, at each node, in s = artanh(ξ/√(NQ)), where the
- * likelihood is quadratic (O(1) a node); both converge exponentially. `starts` are values of Q near the maxima, e.g. the saddles'.
+ * Posterior of (ξ, Q) for one output and an activation with a mean, exact within the Gaussian equivalence: f | ξ, Q ~ N(ξm, Q K_c), NQ ~
+ * χ²_N, ξ/√(NQ) one coordinate of a point on the N-sphere. Trapezoid rules in log Q (O(P) a node) and, at each node, in s =
+ * artanh(ξ/√(NQ)), where the likelihood is quadratic (O(1) a node); both converge exponentially. `starts` are values of Q near the maxima,
+ * e.g. the saddles'.
  * @throws FinitewidthError (code "input") without a mean, for D > 1 or N < 1.
  */
 export function meanIntegral(problem: MultiOutputSpectrum, starts: readonly number[]): MeanIntegral {
   const { width } = problem;
-  if (!problem.mean || problem.targets.shape[1] !== 1) throw inputError("problem", "one output and an activation with a mean", "something else");
+  if (!problem.mean || problem.targets.shape[1] !== 1)
+    throw inputError("problem", "one output and an activation with a mean", "something else");
   if (width < 1 || (width > 1 && width < 1.5)) throw inputError("width", "1, or a number ≥ 1.5", width);
   const constant = 0.5 * width * Math.log(0.5 * width) - logGamma(0.5 * width) - 0.5 * problem.eigenvalues.length * Math.log(2 * Math.PI);
   const cache = new Map<number, { readonly log: number; readonly xi: number; readonly xiSquare: number }>();
@@ -142,7 +160,10 @@ export function meanIntegral(problem: MultiOutputSpectrum, starts: readonly numb
   const [left, right] = [Math.min(...origins), Math.max(...origins)];
   for (const u of origins) probe(u);
   for (let u = left + coarse; u < right; u += coarse) probe(u);
-  for (const [origin, direction] of [[left, -1], [right, 1]] as const) {
+  for (const [origin, direction] of [
+    [left, -1],
+    [right, 1],
+  ] as const) {
     let beyond = 0;
     for (let j = 1; j < 4000 && beyond < 3; j++) beyond = probe(origin + direction * j * coarse) < top - 45 ? beyond + 1 : 0;
   }
@@ -159,13 +180,26 @@ export function meanIntegral(problem: MultiOutputSpectrum, starts: readonly numb
     for (let i = 0; i <= intervals; i++) sum += Math.exp(at(low + i * h).log - top);
     const log = top + Math.log(sum * h);
     const error = Math.abs(log - previous);
-    if (error < 1e-11 || intervals >= 4096) return collect(Array.from({ length: intervals + 1 }, (_, i) => low + i * h), at, top, log, Number.isFinite(error) ? error : 0);
+    if (error < 1e-11 || intervals >= 4096)
+      return collect(
+        Array.from({ length: intervals + 1 }, (_, i) => low + i * h),
+        at,
+        top,
+        log,
+        Number.isFinite(error) ? error : 0,
+      );
     previous = log;
     intervals *= 2;
   }
 }
 
-function collect(grid: readonly number[], at: (u: number) => { readonly log: number; readonly xi: number; readonly xiSquare: number }, top: number, logEvidence: number, error: number): MeanIntegral {
+function collect(
+  grid: readonly number[],
+  at: (u: number) => { readonly log: number; readonly xi: number; readonly xiSquare: number },
+  top: number,
+  logEvidence: number,
+  error: number,
+): MeanIntegral {
   const values = grid.map(at);
   const raw = values.map(({ log }) => Math.exp(log - top));
   const total = raw.reduce((sum, value) => sum + value, 0);
@@ -174,7 +208,17 @@ function collect(grid: readonly number[], at: (u: number) => { readonly log: num
   const xi = Float64Array.from(values, (value) => value.xi);
   const xiSquare = Float64Array.from(values, (value) => value.xiSquare);
   const expectation = (x: Float64Array): number => x.reduce((sum, value, i) => sum + weights[i]! * value, 0);
-  return { nodes, weights, xi, xiSquare, logEvidence, mean: expectation(nodes), xiMean: expectation(xi), xiSquareMean: expectation(xiSquare), error };
+  return {
+    nodes,
+    weights,
+    xi,
+    xiSquare,
+    logEvidence,
+    mean: expectation(nodes),
+    xiMean: expectation(xi),
+    xiSquareMean: expectation(xiSquare),
+    error,
+  };
 }
 
 /** The pieces of the prediction that are linear in ξ at one Q: f = base + ξ slope in the mean, plus a variance. */
@@ -187,11 +231,19 @@ interface LinearInXi {
 }
 
 const significant = ({ nodes, weights, xi, xiSquare }: MeanNodes) =>
-  Array.from(nodes.keys()).filter((j) => weights[j]! > 1e-18).map((j) => ({ Q: nodes[j]!, weight: weights[j]!, xi: xi[j]!, spread: Math.max(xiSquare[j]! - xi[j]! ** 2, 0) }));
+  Array.from(nodes.keys())
+    .filter((j) => weights[j]! > 1e-18)
+    .map((j) => ({ Q: nodes[j]!, weight: weights[j]!, xi: xi[j]!, spread: Math.max(xiSquare[j]! - xi[j]! ** 2, 0) }));
 
 /** A⁻¹y and A⁻¹m at one Q in the eigenbasis, A = T + b11ᵀ + QK_c, with the bias coefficients of both. */
 function solveAt(problem: MultiOutputSpectrum, Q: number) {
-  const { eigenvalues: k, targets: { data: z }, ones: w, temperature, biasVariance: b } = problem;
+  const {
+    eigenvalues: k,
+    targets: { data: z },
+    ones: w,
+    temperature,
+    biasVariance: b,
+  } = problem;
   const m = problem.mean!;
   const inverse = k.map((value) => 1 / (temperature + Q * value));
   const y = biasProjection(problem, Q, z);
@@ -240,7 +292,8 @@ export function predictMeanIntegral(problem: MultiOutputProblem, posterior: Mean
         for (let s = 0; s < count; s++) {
           let explained = 0;
           for (let i = 0; i < size; i++) explained += scaled.data[t * size + i]! * v.data[s * size + i]!;
-          covariance.data[t * count + s]! += weight * (Q * points.own!.data[t * count + s]! - Q * Q * explained + at.biasScale * leverage[t]! * leverage[s]!);
+          covariance.data[t * count + s]! +=
+            weight * (Q * points.own!.data[t * count + s]! - Q * Q * explained + at.biasScale * leverage[t]! * leverage[s]!);
         }
       }
     }
@@ -251,7 +304,13 @@ export function predictMeanIntegral(problem: MultiOutputProblem, posterior: Mean
 
 /** Latent outputs at the training points, without cancellation. O(P²) a node. */
 export function predictMeanIntegralTrain(problem: MultiOutputProblem, posterior: MeanNodes): ScalarPrediction {
-  const { eigenvalues: k, targets: { data: z }, ones: w, temperature: T, vectors } = problem;
+  const {
+    eigenvalues: k,
+    targets: { data: z },
+    ones: w,
+    temperature: T,
+    vectors,
+  } = problem;
   const size = k.length;
   const variance = new Float64Array(size);
   const parts: LinearInXi[] = [];
@@ -286,7 +345,9 @@ function mixture(parts: readonly LinearInXi[], variance: Float64Array, covarianc
     const deviation = base.map((value, t) => value + xi * slope[t]! - mean[t]!);
     for (let t = 0; t < count; t++) {
       variance[t]! += weight * (deviation[t]! ** 2 + slope[t]! ** 2 * spread);
-      if (covariance) for (let s = 0; s < count; s++) covariance.data[t * count + s]! += weight * (deviation[t]! * deviation[s]! + slope[t]! * slope[s]! * spread);
+      if (covariance)
+        for (let s = 0; s < count; s++)
+          covariance.data[t * count + s]! += weight * (deviation[t]! * deviation[s]! + slope[t]! * slope[s]! * spread);
     }
   }
   for (let t = 0; t < count; t++) variance[t] = Math.max(variance[t]!, 0);
@@ -294,8 +355,8 @@ function mixture(parts: readonly LinearInXi[], variance: Float64Array, covarianc
 }
 
 /**
- * Posterior mean of σ_w²φφᵀ/N on the training inputs: m mᵀ + K_c + E[(Q/N) K_c(r rᵀ − A⁻¹)K_c + (ξ/N)(m (K_c r)ᵀ + (K_c r) mᵀ)], r = A⁻¹(y − ξm).
- * O(P³ + P² nodes).
+ * Posterior mean of σ_w²φφᵀ/N on the training inputs: m mᵀ + K_c + E[(Q/N) K_c(r rᵀ − A⁻¹)K_c + (ξ/N)(m (K_c r)ᵀ + (K_c r) mᵀ)], r = A⁻¹(y
+ * − ξm). O(P³ + P² nodes).
  */
 export function meanLearnedKernel(problem: MultiOutputProblem, posterior: MeanNodes): Matrix {
   const { eigenvalues: k, ones: w, width } = problem;
@@ -317,7 +378,11 @@ export function meanLearnedKernel(problem: MultiOutputProblem, posterior: MeanNo
   }
   const signs = columns.map(() => 1);
   // m pᵀ + p mᵀ = ½[(m + p)(m + p)ᵀ − (m − p)(m − p)ᵀ], and m mᵀ
-  columns.push(m, m.map((value, i) => Math.SQRT1_2 * (value + cross[i]!)), m.map((value, i) => Math.SQRT1_2 * (value - cross[i]!)));
+  columns.push(
+    m,
+    m.map((value, i) => Math.SQRT1_2 * (value + cross[i]!)),
+    m.map((value, i) => Math.SQRT1_2 * (value - cross[i]!)),
+  );
   signs.push(1, 1, -1);
   const stacked = zeros(size, columns.length);
   columns.forEach((column, j) => column.forEach((value, i) => (stacked.data[i * columns.length + j] = value)));

@@ -18,7 +18,8 @@ export interface MeanSaddle {
 }
 
 /**
- * Damping of a fixed-point iteration: ½, halved whenever 100 steps brought no progress (a cycle), and a stop when the last digits no longer move.
+ * Damping of a fixed-point iteration: ½, halved whenever 100 steps brought no progress (a cycle), and a stop when the last digits no longer
+ * move.
  */
 export interface Damping {
   readonly factor: number;
@@ -33,22 +34,33 @@ export function nextDamping({ factor, best, idle }: Damping, residual: number): 
 export const stalled = ({ idle }: Damping, residual: number): boolean => residual < 1e-11 && idle > 40;
 
 /** a + factor (b − a). */
-export const blend = (a: Matrix, b: Matrix, factor: number): Matrix => ({ data: a.data.map((value, i) => value + factor * (b.data[i]! - value)), shape: a.shape });
+export const blend = (a: Matrix, b: Matrix, factor: number): Matrix => ({
+  data: a.data.map((value, i) => value + factor * (b.data[i]! - value)),
+  shape: a.shape,
+});
 
 /** One undamped update of (Q, ζ) from the traces Γ₊, Γ₋ of the centred kernel and the posterior mean and covariance of ξ. */
-export function meanUpdate(zeta: Matrix, traces: { readonly plus: Matrix; readonly minus: Matrix }, xi: Float64Array, xiCovariance: Matrix, width: number): { readonly orderParameter: Matrix; readonly zeta: Matrix } {
+export function meanUpdate(
+  zeta: Matrix,
+  traces: { readonly plus: Matrix; readonly minus: Matrix },
+  xi: Float64Array,
+  xiCovariance: Matrix,
+  width: number,
+): { readonly orderParameter: Matrix; readonly zeta: Matrix } {
   const n = xi.length;
   const scale = (m: Matrix): Matrix => ({ data: m.data.map((value) => value / width), shape: m.shape });
   const nextZeta = riccatiMinimiser(plus(identity(n), traces.plus, 1 / width), scale(congruence(zeta, traces.minus)));
   const outer = zeros(n, n);
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) outer.data[i * n + j] = nextZeta.data[i * n + j]! + (xi[i]! * xi[j]! + xiCovariance.data[i * n + j]! - zeta.data[i * n + j]!) / width;
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++)
+      outer.data[i * n + j] = nextZeta.data[i * n + j]! + (xi[i]! * xi[j]! + xiCovariance.data[i * n + j]! - zeta.data[i * n + j]!) / width;
   const floored = spectralFunction(symmetricEigen(symmetrise(outer)), (value) => Math.max(value, 1e-12));
   return { orderParameter: floored, zeta: nextZeta };
 }
 
 /**
- * Saddle of one hidden layer whose activation has a mean: 1/ζ = 1 + [tr A⁻¹K_c − rᵀK_c r]/N, ξ̂ = ζ mᵀr, Q = ζ + (ξ̂ξ̂ᵀ + cov ξ − ζ)/N, and the
- * same with matrices for D outputs. Damped (½) fixed point, the ζ step in closed form. O(D²P + D³) a step.
+ * Saddle of one hidden layer whose activation has a mean: 1/ζ = 1 + [tr A⁻¹K_c − rᵀK_c r]/N, ξ̂ = ζ mᵀr, Q = ζ + (ξ̂ξ̂ᵀ + cov ξ − ζ)/N, and
+ * the same with matrices for D outputs. Damped (½) fixed point, the ζ step in closed form. O(D²P + D³) a step.
  * docs/theories/effective-action.md, "Activations with a mean".
  */
 export function meanSaddle(problem: MultiOutputSpectrum, start = 1, tolerance = 1e-14): MeanSaddle {
@@ -66,7 +78,8 @@ export function meanSaddle(problem: MultiOutputSpectrum, start = 1, tolerance = 
     const traces = kernelTraces(problem, state);
     const turn = (m: Matrix): Matrix => rotateBack(state.rotation, m);
     xi = new Float64Array(outputs);
-    for (let d = 0; d < outputs; d++) for (let a = 0; a < outputs; a++) xi[d]! += state.rotation.data[d * outputs + a]! * state.coefficients[a]!;
+    for (let d = 0; d < outputs; d++)
+      for (let a = 0; a < outputs; a++) xi[d]! += state.rotation.data[d * outputs + a]! * state.coefficients[a]!;
     xiCovariance = turn(block(state.covariance, 0, outputs, 0, outputs));
     const next = meanUpdate(zeta, { plus: turn(traces.plus), minus: turn(traces.minus) }, xi, xiCovariance, problem.width);
     residual = Math.max(largest(plus(next.zeta, zeta, -1)) / largest(zeta), largest(plus(next.orderParameter, q, -1)) / largest(q));

@@ -1,5 +1,15 @@
 import { inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
-import { lu, multiply, multiplyTransposedLeft, multiplyTransposedRight, projectedSpectrum, solveLu, symmetricEigen, symmetrise, tridiagonalise } from "@finitewidth/linalg";
+import {
+  lu,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  projectedSpectrum,
+  solveLu,
+  symmetricEigen,
+  symmetrise,
+  tridiagonalise,
+} from "@finitewidth/linalg";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
 import { checkKernel, checkParameters, clipEigenvalues, columnOf, rankOf, withColumns } from "./scalar-problem.js";
 import { sandwich } from "./scalar-posterior.js";
@@ -44,7 +54,10 @@ export interface MultiOutputProblem extends MultiOutputSpectrum {
   readonly vectors: Matrix;
 }
 
-/** Diagonalises the kernel: O(P³). @throws FinitewidthError (code "input", "shape" or "not-positive-definite") like `createScalarProblem`, and for T = 0 with D > 1. */
+/**
+ * Diagonalises the kernel: O(P³). @throws FinitewidthError (code "input", "shape" or "not-positive-definite") like `createScalarProblem`,
+ * and for T = 0 with D > 1.
+ */
 export function createMultiOutputProblem(input: MultiOutputInput): MultiOutputProblem {
   const { targets, temperature, width, biasVariance = 0, mean } = input;
   const { values, vectors } = symmetricEigen(checkInput(input));
@@ -65,16 +78,27 @@ export function createMultiOutputProblem(input: MultiOutputInput): MultiOutputPr
 }
 
 /**
- * Problems with one output and a mean, one for every column of `targets` (P × m), without eigenvectors: one tridiagonalisation for all. `meanSaddle`
- * and `meanIntegral` take them. O(P³ + m P²). @throws like `createMultiOutputProblem`.
+ * Problems with one output and a mean, one for every column of `targets` (P × m), without eigenvectors: one tridiagonalisation for all.
+ * `meanSaddle` and `meanIntegral` take them. O(P³ + m P²). @throws like `createMultiOutputProblem`.
  */
-export function reduceMeanProblems(input: Omit<MultiOutputInput, "targets" | "mean"> & { readonly mean: Float64Array }, targets: Matrix): MultiOutputSpectrum[] {
+export function reduceMeanProblems(
+  input: Omit<MultiOutputInput, "targets" | "mean"> & { readonly mean: Float64Array },
+  targets: Matrix,
+): MultiOutputSpectrum[] {
   const { temperature, width, biasVariance = 0, mean } = input;
   const [size, count] = targets.shape;
   const form = tridiagonalise(checkInput({ ...input, targets }));
   const { values, projections } = projectedSpectrum(form, withColumns(targets, mean, new Float64Array(size).fill(1)));
   const eigenvalues = clipEigenvalues(values);
-  const common = { eigenvalues, mean: columnOf(projections, count), ones: columnOf(projections, count + 1), temperature, width, biasVariance, rank: requireRank(eigenvalues, temperature, 1) };
+  const common = {
+    eigenvalues,
+    mean: columnOf(projections, count),
+    ones: columnOf(projections, count + 1),
+    temperature,
+    width,
+    biasVariance,
+    rank: requireRank(eigenvalues, temperature, 1),
+  };
   return Array.from({ length: count }, (_, j) => ({ ...common, targets: { data: columnOf(projections, j), shape: [size, 1] } }));
 }
 
@@ -91,7 +115,11 @@ function checkInput({ targets, temperature, width, biasVariance = 0, kernel: giv
 function requireRank(eigenvalues: Float64Array, temperature: number, outputs: number): number {
   const rank = rankOf(eigenvalues);
   if (temperature === 0 && (outputs > 1 || rank < eigenvalues.length)) {
-    throw inputError("temperature", outputs > 1 ? "a positive number for a matrix order parameter (several outputs)" : "a positive number, since the kernel is singular", 0);
+    throw inputError(
+      "temperature",
+      outputs > 1 ? "a positive number for a matrix order parameter (several outputs)" : "a positive number, since the kernel is singular",
+      0,
+    );
   }
   return rank;
 }
@@ -115,7 +143,10 @@ export interface MultiOutputState {
   readonly quadratic: number;
 }
 
-/** A = T + Q ⊗ K + ζ ⊗ m mᵀ + b I ⊗ 11ᵀ factorised by Woodbury's identity in the eigenbases: O(D²P + D³). `zeta` belongs to the problem's `mean`. */
+/**
+ * A = T + Q ⊗ K + ζ ⊗ m mᵀ + b I ⊗ 11ᵀ factorised by Woodbury's identity in the eigenbases: O(D²P + D³). `zeta` belongs to the problem's
+ * `mean`.
+ */
 export function multiOutputState(problem: MultiOutputSpectrum, orderParameter: Matrix, zeta?: Matrix): MultiOutputState {
   const { eigenvalues: k, targets, mean, ones, temperature, biasVariance: b } = problem;
   const [size, outputs] = targets.shape;
@@ -150,7 +181,17 @@ export function multiOutputState(problem: MultiOutputSpectrum, orderParameter: M
       residual.data[at] = z.data[at]! / denominators.data[at]!;
       quadratic += z.data[at]! * residual.data[at]!;
     }
-    return { values, rotation, denominators, residual, directions, coefficients: new Float64Array(0), covariance: zeros(0, 0), logDeterminant, quadratic };
+    return {
+      values,
+      rotation,
+      denominators,
+      residual,
+      directions,
+      coefficients: new Float64Array(0),
+      covariance: zeros(0, 0),
+      logDeterminant,
+      quadratic,
+    };
   }
   // C (prior covariance), S and t = Wᵀ D⁻¹ z; posterior covariance (C⁻¹ + S)⁻¹ = (1 + C S)⁻¹ C needs no inverse of C
   const c = zeros(count, count);
@@ -221,7 +262,11 @@ export function multiOutputAction(problem: MultiOutputSpectrum): MatrixAction {
     energy(orderParameter): MatrixEnergy {
       const state = multiOutputState(problem, orderParameter);
       const { plus: up, minus } = kernelTraces(problem, state);
-      return { value: state.logDeterminant + state.quadratic, plus: rotateBack(state.rotation, up), minus: rotateBack(state.rotation, minus) };
+      return {
+        value: state.logDeterminant + state.quadratic,
+        plus: rotateBack(state.rotation, up),
+        minus: rotateBack(state.rotation, minus),
+      };
     },
   };
 }
@@ -257,14 +302,16 @@ export function predictMultiOutput(problem: MultiOutputProblem, state: MultiOutp
   // l = x* − q v D⁻¹ x: how a direction is seen through the conditioned process
   const leverage = directions.map((x, alpha) => {
     const scaled = zeros(size, outputs);
-    for (let i = 0; i < size; i++) for (let a = 0; a < outputs; a++) scaled.data[i * outputs + a] = (q[a]! * x[i]!) / denominators.data[i * outputs + a]!;
+    for (let i = 0; i < size; i++)
+      for (let a = 0; a < outputs; a++) scaled.data[i * outputs + a] = (q[a]! * x[i]!) / denominators.data[i * outputs + a]!;
     const seen = multiply(v, scaled);
     return { data: seen.data.map((value, j) => at[alpha]![Math.floor(j / outputs)]! - value), shape: seen.shape } as Matrix;
   });
   addCoefficientMeans(mean, at, state);
   const own = (a: number): Matrix => {
     const scaled = zeros(count, size);
-    for (let t = 0; t < count; t++) for (let i = 0; i < size; i++) scaled.data[t * size + i] = (q[a]! * v.data[t * size + i]!) / denominators.data[i * outputs + a]!;
+    for (let t = 0; t < count; t++)
+      for (let i = 0; i < size; i++) scaled.data[t * size + i] = (q[a]! * v.data[t * size + i]!) / denominators.data[i * outputs + a]!;
     const explained = multiplyTransposedRight(scaled, v);
     return symmetrise({ data: explained.data.map((value, j) => q[a]! * (points.own!.data[j]! - value)), shape: [count, count] });
   };
@@ -290,12 +337,14 @@ export function predictMultiOutputTrain(problem: MultiOutputProblem, state: Mult
   for (let t = 0; t < size; t++) {
     for (let i = 0; i < size; i++) {
       const square = vectors.data[t * size + i]! ** 2;
-      for (let a = 0; a < outputs; a++) marginal.data[t * outputs + a]! += (square * T * q[a]! * k[i]!) / denominators.data[i * outputs + a]!;
+      for (let a = 0; a < outputs; a++)
+        marginal.data[t * outputs + a]! += (square * T * q[a]! * k[i]!) / denominators.data[i * outputs + a]!;
     }
   }
   const leverage = directions.map((x) => {
     const scaled = zeros(size, outputs);
-    for (let i = 0; i < size; i++) for (let a = 0; a < outputs; a++) scaled.data[i * outputs + a] = (T * x[i]!) / denominators.data[i * outputs + a]!;
+    for (let i = 0; i < size; i++)
+      for (let a = 0; a < outputs; a++) scaled.data[i * outputs + a] = (T * x[i]!) / denominators.data[i * outputs + a]!;
     return multiply(vectors, scaled);
   });
   return assemble(state, fitted, marginal, leverage);
@@ -304,12 +353,19 @@ export function predictMultiOutputTrain(problem: MultiOutputProblem, state: Mult
 function addCoefficientMeans(mean: Matrix, at: readonly Float64Array[], state: MultiOutputState): void {
   const outputs = mean.shape[1];
   at.forEach((x, alpha) => {
-    for (let t = 0; t < x.length; t++) for (let a = 0; a < outputs; a++) mean.data[t * outputs + a]! += x[t]! * state.coefficients[alpha * outputs + a]!;
+    for (let t = 0; t < x.length; t++)
+      for (let a = 0; a < outputs; a++) mean.data[t * outputs + a]! += x[t]! * state.coefficients[alpha * outputs + a]!;
   });
 }
 
 /** Adds the covariance of the integrated coefficients and rotates from the eigenbasis of Q to outputs. */
-function assemble(state: MultiOutputState, mean: Matrix, marginal: Matrix, leverage: readonly Matrix[], blocks?: readonly Matrix[]): MultiOutputPrediction {
+function assemble(
+  state: MultiOutputState,
+  mean: Matrix,
+  marginal: Matrix,
+  leverage: readonly Matrix[],
+  blocks?: readonly Matrix[],
+): MultiOutputPrediction {
   const { rotation, covariance: cov } = state;
   const [count, outputs] = mean.shape;
   const size = cov.shape[0];
@@ -322,7 +378,8 @@ function assemble(state: MultiOutputState, mean: Matrix, marginal: Matrix, lever
       for (let e = 0; e < outputs; e++) {
         leverage.forEach((l, alpha) => {
           leverage.forEach((m, beta) => {
-            out.data[a * outputs + e]! += l.data[t * outputs + a]! * m.data[s * outputs + e]! * cov.data[(alpha * outputs + a) * size + beta * outputs + e]!;
+            out.data[a * outputs + e]! +=
+              l.data[t * outputs + a]! * m.data[s * outputs + e]! * cov.data[(alpha * outputs + a) * size + beta * outputs + e]!;
           });
         });
       }
@@ -335,7 +392,9 @@ function assemble(state: MultiOutputState, mean: Matrix, marginal: Matrix, lever
     if (covariance) {
       for (let s = 0; s < count; s++) {
         const c = between(t, s);
-        for (let a = 0; a < outputs; a++) for (let e = 0; e < outputs; e++) covariance.data[(t * outputs + a) * count * outputs + s * outputs + e] = c.data[a * outputs + e]!;
+        for (let a = 0; a < outputs; a++)
+          for (let e = 0; e < outputs; e++)
+            covariance.data[(t * outputs + a) * count * outputs + s * outputs + e] = c.data[a * outputs + e]!;
       }
       for (let a = 0; a < outputs; a++) variance.data[t * outputs + a] = covariance.data[(t * outputs + a) * (count * outputs + 1)]!;
     } else {
@@ -347,8 +406,8 @@ function assemble(state: MultiOutputState, mean: Matrix, marginal: Matrix, lever
 }
 
 /**
- * Posterior mean of σ_w²φφᵀ/N on the training inputs at fixed order parameters: [m mᵀ +] K + (1/N) K Σ_ab Q_ab(r_a r_bᵀ − A⁻¹_ab) K, with a mean also
- * (1/N)(m pᵀ + p mᵀ), p = K E Σ_a ξ_a r_a. Exact given Q for φ = identity. O(P³ + P²D).
+ * Posterior mean of σ_w²φφᵀ/N on the training inputs at fixed order parameters: [m mᵀ +] K + (1/N) K Σ_ab Q_ab(r_a r_bᵀ − A⁻¹_ab) K, with a
+ * mean also (1/N)(m pᵀ + p mᵀ), p = K E Σ_a ξ_a r_a. Exact given Q for φ = identity. O(P³ + P²D).
  */
 export function multiOutputLearnedKernel(problem: MultiOutputProblem, state: MultiOutputState): Matrix {
   const { eigenvalues: k, mean, width, vectors } = problem;
@@ -367,29 +426,49 @@ export function multiOutputLearnedKernel(problem: MultiOutputProblem, state: Mul
     const scale = Math.sqrt(q[a]! / width);
     const column = (f: (i: number) => number): Float64Array => Float64Array.from({ length: size }, (_, i) => f(i));
     for (let i = 0; i < size; i++) diagonal[i]! -= (q[a]! * k[i]! * k[i]!) / (width * denominators.data[i * outputs + a]!);
-    add(1, column((i) => scale * k[i]! * residual.data[i * outputs + a]!));
+    add(
+      1,
+      column((i) => scale * k[i]! * residual.data[i * outputs + a]!),
+    );
     // A⁻¹ is smaller than D⁻¹ by the directions integrated out: a small positive form, factorised by its eigenvectors
     if (directions.length > 0) {
       const own = zeros(directions.length, directions.length);
-      for (let alpha = 0; alpha < directions.length; alpha++) for (let beta = 0; beta < directions.length; beta++) own.data[alpha * directions.length + beta] = covariance.data[(alpha * outputs + a) * count + beta * outputs + a]!;
+      for (let alpha = 0; alpha < directions.length; alpha++)
+        for (let beta = 0; beta < directions.length; beta++)
+          own.data[alpha * directions.length + beta] = covariance.data[(alpha * outputs + a) * count + beta * outputs + a]!;
       const eigen = symmetricEigen(own);
       eigen.values.forEach((value, j) => {
         const root = Math.sqrt(Math.max(value, 0));
-        add(1, column((i) => directions.reduce((sum, x, alpha) => sum + x[i]! * eigen.vectors.data[alpha * directions.length + j]!, 0) * ((scale * root * k[i]!) / denominators.data[i * outputs + a]!)));
+        add(
+          1,
+          column(
+            (i) =>
+              directions.reduce((sum, x, alpha) => sum + x[i]! * eigen.vectors.data[alpha * directions.length + j]!, 0) *
+              ((scale * root * k[i]!) / denominators.data[i * outputs + a]!),
+          ),
+        );
       });
     }
     if (mean && directions[0] === mean) {
       for (let i = 0; i < size; i++) {
         let joint = coefficients[a]! * residual.data[i * outputs + a]!;
-        directions.forEach((x, alpha) => (joint -= (x[i]! * covariance.data[a * count + alpha * outputs + a]!) / denominators.data[i * outputs + a]!));
+        directions.forEach(
+          (x, alpha) => (joint -= (x[i]! * covariance.data[a * count + alpha * outputs + a]!) / denominators.data[i * outputs + a]!),
+        );
         towardsMean[i]! += (k[i]! * joint) / width;
       }
     }
   }
   if (mean && directions[0] === mean) {
     add(1, mean);
-    add(1, mean.map((value, i) => Math.SQRT1_2 * (value + towardsMean[i]!)));
-    add(-1, mean.map((value, i) => Math.SQRT1_2 * (value - towardsMean[i]!)));
+    add(
+      1,
+      mean.map((value, i) => Math.SQRT1_2 * (value + towardsMean[i]!)),
+    );
+    add(
+      -1,
+      mean.map((value, i) => Math.SQRT1_2 * (value - towardsMean[i]!)),
+    );
   }
   const stacked = zeros(size, columns.length);
   columns.forEach((column, j) => column.forEach((value, i) => (stacked.data[i * columns.length + j] = value)));

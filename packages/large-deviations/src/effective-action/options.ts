@@ -4,13 +4,19 @@ import type { Closure } from "./deep-problem.js";
 
 /** Options of the method "effective-action". */
 export interface EffectiveActionOptions {
-  /** Average over the posterior of the order parameter, or take its saddle. One hidden layer and one output; others always take the saddle. @defaultValue "integral" */
+  /**
+   * Average over the posterior of the order parameter, or take its saddle. One hidden layer and one output; others always take the saddle.
+   * @defaultValue "integral"
+   */
   readonly mode: "integral" | "saddle";
   /** How order parameters enter the kernel recursion of deep networks. @defaultValue "nested" */
   readonly closure: Closure;
   /** Second order parameter for the mean of the activation (one hidden layer). @defaultValue "two-parameter" */
   readonly mean: "two-parameter" | "plain";
-  /** Add the first correction beyond the Gaussian equivalence to the evidence and the predictive mean (one hidden layer, one output). @defaultValue "none" */
+  /**
+   * Add the first correction beyond the Gaussian equivalence to the evidence and the predictive mean (one hidden layer, one output).
+   * @defaultValue "none"
+   */
   readonly correction: "none" | "cumulant";
   /** Draws of single units for the correction and its diagnostic; 0 turns the diagnostic off. @defaultValue 4000 */
   readonly draws: number;

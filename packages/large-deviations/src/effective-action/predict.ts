@@ -19,7 +19,13 @@ export function predictEffectiveAction(posterior: Posterior, inputs: Matrix, wan
   return options.correction === "cumulant" ? corrected(posterior, setting, options, inputs, prediction, run) : prediction;
 }
 
-function uncorrected(posterior: Posterior, setting: Setting, options: EffectiveActionOptions, inputs: Matrix, wantCovariance: boolean): Prediction {
+function uncorrected(
+  posterior: Posterior,
+  setting: Setting,
+  options: EffectiveActionOptions,
+  inputs: Matrix,
+  wantCovariance: boolean,
+): Prediction {
   const array = (name: string): Float64Array => posterior.arrays[name]!.data;
   const table = (name: string): Matrix => posterior.arrays[name] as Matrix;
   const { problem, activation, priorModel } = setting;
@@ -27,7 +33,15 @@ function uncorrected(posterior: Posterior, setting: Setting, options: EffectiveA
   switch (kindOf(setting, options)) {
     case "scalar": {
       const points = newPoints(setting, inputs, false, wantCovariance);
-      return columnPrediction(predictScalar(scalarProblem(setting, array, table), { nodes: array("nodes"), weights: array("weights") }, points.cross, points.variances, points.own));
+      return columnPrediction(
+        predictScalar(
+          scalarProblem(setting, array, table),
+          { nodes: array("nodes"), weights: array("weights") },
+          points.cross,
+          points.variances,
+          points.own,
+        ),
+      );
     }
     case "mean": {
       const points = newPoints(setting, inputs, true, wantCovariance);
@@ -77,10 +91,24 @@ function uncorrected(posterior: Posterior, setting: Setting, options: EffectiveA
 function scalarProblem(setting: Setting, array: (name: string) => Float64Array, table: (name: string) => Matrix): ScalarProblem {
   const { problem, width, biasVariance } = setting;
   const eigenvalues = array("eigenvalues");
-  return { eigenvalues, vectors: table("vectors"), targets: array("targets"), ones: array("ones"), temperature: problem.temperature, width, biasVariance, rank: rankOf(eigenvalues) };
+  return {
+    eigenvalues,
+    vectors: table("vectors"),
+    targets: array("targets"),
+    ones: array("ones"),
+    temperature: problem.temperature,
+    width,
+    biasVariance,
+    rank: rankOf(eigenvalues),
+  };
 }
 
-function multiOutputProblem(setting: Setting, array: (name: string) => Float64Array, table: (name: string) => Matrix, posterior: Posterior): MultiOutputProblem {
+function multiOutputProblem(
+  setting: Setting,
+  array: (name: string) => Float64Array,
+  table: (name: string) => Matrix,
+  posterior: Posterior,
+): MultiOutputProblem {
   const { problem, width, biasVariance } = setting;
   const eigenvalues = array("eigenvalues");
   return {
@@ -97,7 +125,14 @@ function multiOutputProblem(setting: Setting, array: (name: string) => Float64Ar
 }
 
 /** Adds the dressed cumulant correction to the mean, with its standard error, and warns where it is too large to be trusted. */
-function corrected(posterior: Posterior, setting: Setting, options: EffectiveActionOptions, inputs: Matrix, prediction: Prediction, run: Run): Prediction {
+function corrected(
+  posterior: Posterior,
+  setting: Setting,
+  options: EffectiveActionOptions,
+  inputs: Matrix,
+  prediction: Prediction,
+  run: Run,
+): Prediction {
   const kind = kindOf(setting, options);
   if ((kind !== "scalar" && kind !== "mean") || setting.activation.name === "identity") return prediction;
   const orderParameter = posterior.orderParameter as number;
@@ -105,7 +140,10 @@ function corrected(posterior: Posterior, setting: Setting, options: EffectiveAct
   const correction = correctionAt(setting, inputs, { orderParameter, zeta }, options.draws, run);
   if (!correction) return prediction;
   const ratio = shiftRatio(correction.meanShift, prediction.mean.data);
-  const warnings = ratio > 0.5 ? [`the correction beyond the Gaussian equivalence is ${(100 * ratio).toFixed(0)} % of the predictive mean: too large to be trusted`] : [];
+  const warnings =
+    ratio > 0.5
+      ? [`the correction beyond the Gaussian equivalence is ${(100 * ratio).toFixed(0)} % of the predictive mean: too large to be trusted`]
+      : [];
   return {
     ...prediction,
     mean: asColumn(prediction.mean.data.map((value, t) => value + correction.meanShift[t]!)),

@@ -44,7 +44,10 @@ export function stationaryBracket(problem: ScalarSpectrum): readonly [lower: num
     while (scalarAction(problem, lower).first > -1e-13) {
       lower *= 0.1;
       if (lower < 1e-120) {
-        throw new FinitewidthError("the action has no minimum: T = 0 and P ≥ N with targets that vanish (once the readout bias has taken what it can) drive the order parameter to 0; raise the temperature", { code: "not-converged" });
+        throw new FinitewidthError(
+          "the action has no minimum: T = 0 and P ≥ N with targets that vanish (once the readout bias has taken what it can) drive the order parameter to 0; raise the temperature",
+          { code: "not-converged" },
+        );
       }
     }
   }

@@ -103,7 +103,10 @@ export function scalarIntegral(problem: ScalarSpectrum, minima: ScalarMinima = s
 }
 
 /** A posterior of Q that is a point: the saddle, or Q = 1 for infinite width. */
-export const pointMass = (orderParameter: number): OrderParameterNodes => ({ nodes: Float64Array.of(orderParameter), weights: Float64Array.of(1) });
+export const pointMass = (orderParameter: number): OrderParameterNodes => ({
+  nodes: Float64Array.of(orderParameter),
+  weights: Float64Array.of(1),
+});
 
 /** Nodes whose weight matters for a relative accuracy of 1e-15. */
 export function* significantNodes({ nodes, weights }: OrderParameterNodes): Generator<readonly [orderParameter: number, weight: number]> {
@@ -123,7 +126,13 @@ export interface ScalarPrediction {
  * cross: P* × P and variances: P*, both without the readout bias; own: P* × P*, for covariances. The terms linear in 1/d are averaged over
  * the nodes first, so that a node costs one column of a matrix product: O(P* P²) + 2 P* P flops a node (4 with a bias).
  */
-export function predictScalar(problem: ScalarProblem, posterior: OrderParameterNodes, cross: Matrix, variances: Float64Array, own?: Matrix): ScalarPrediction {
+export function predictScalar(
+  problem: ScalarProblem,
+  posterior: OrderParameterNodes,
+  cross: Matrix,
+  variances: Float64Array,
+  own?: Matrix,
+): ScalarPrediction {
   const { eigenvalues: k, targets: z, ones: w, temperature } = problem;
   const size = k.length;
   const count = cross.shape[0];
@@ -145,7 +154,11 @@ export function predictScalar(problem: ScalarProblem, posterior: OrderParameterN
   const mean = mixMoments(table, means, leverage, variance);
   if (own === undefined) return { mean, variance };
   const explained = gram(scaledRows(v, table.averaged.map(Math.sqrt)));
-  const spread = crossProducts(means.data.map((value, at) => value - mean[at % count]!), table.weights, count);
+  const spread = crossProducts(
+    means.data.map((value, at) => value - mean[at % count]!),
+    table.weights,
+    count,
+  );
   const shared = crossProducts(leverage.data, table.biasWeights, count);
   const covariance = zeros(count, count);
   for (let at = 0; at < covariance.data.length; at++) {
@@ -155,26 +168,46 @@ export function predictScalar(problem: ScalarProblem, posterior: OrderParameterN
 }
 
 /**
- * Means and variances like `predictScalar`, from the tridiagonal form where that is possible and faster (`predictScaleMixture` of linalg); small
- * problems, many test points and T → 0 complete the eigenvectors. O(P* P²) besides the reduction.
+ * Means and variances like `predictScalar`, from the tridiagonal form where that is possible and faster (`predictScaleMixture` of linalg);
+ * small problems, many test points and T → 0 complete the eigenvectors. O(P* P²) besides the reduction.
  */
-export function predictReduced(problem: ReducedScalarProblem, posterior: OrderParameterNodes, cross: Matrix, variances: Float64Array): ScalarPrediction {
+export function predictReduced(
+  problem: ReducedScalarProblem,
+  posterior: OrderParameterNodes,
+  cross: Matrix,
+  variances: Float64Array,
+): ScalarPrediction {
   const { form, given, temperature, biasVariance } = problem;
   const nodes = { q: posterior.nodes, weights: posterior.weights };
-  return predictScaleMixture({ form, targets: given, noise: temperature, biasVariance, nodes }, transpose(cross), variances) ?? predictScalar(completeScalarProblem(problem), posterior, cross, variances);
+  return (
+    predictScaleMixture({ form, targets: given, noise: temperature, biasVariance, nodes }, transpose(cross), variances) ??
+    predictScalar(completeScalarProblem(problem), posterior, cross, variances)
+  );
 }
 
-/** Latent outputs at the training points, in the form without cancellation: y − f = T A⁻¹y, variance T(1 − T A⁻¹); both exact at T = 0. 2 P² flops a node (4 with a bias). */
+/**
+ * Latent outputs at the training points, in the form without cancellation: y − f = T A⁻¹y, variance T(1 − T A⁻¹); both exact at T = 0. 2 P²
+ * flops a node (4 with a bias).
+ */
 export function predictScalarTrain(problem: ScalarProblem, posterior: OrderParameterNodes): ScalarPrediction {
   const { eigenvalues: k, targets: z, ones: w, temperature, vectors } = problem;
   const size = k.length;
   const table = nodeTable(problem, posterior, (Q, c, i) => {
     const d = temperature + Q * k[i]!;
-    return { fitted: (Q * k[i]! * z[i]! + temperature * c * w[i]!) / d, explained: (temperature * Q * k[i]!) / d, leverage: (temperature * w[i]!) / d };
+    return {
+      fitted: (Q * k[i]! * z[i]! + temperature * c * w[i]!) / d,
+      explained: (temperature * Q * k[i]!) / d,
+      leverage: (temperature * w[i]!) / d,
+    };
   });
   const variance = new Float64Array(size);
   for (let t = 0; t < size; t++) for (let i = 0; i < size; i++) variance[t]! += table.averaged[i]! * vectors.data[t * size + i]! ** 2;
-  const mean = mixMoments(table, multiplyTransposedRight(table.fitted, vectors), multiplyTransposedRight(table.leverage, vectors), variance);
+  const mean = mixMoments(
+    table,
+    multiplyTransposedRight(table.fitted, vectors),
+    multiplyTransposedRight(table.leverage, vectors),
+    variance,
+  );
   return { mean, variance };
 }
 
@@ -196,7 +229,11 @@ interface NodeTable {
 function nodeTable(
   problem: ScalarSpectrum,
   posterior: OrderParameterNodes,
-  at: (orderParameter: number, bias: number, i: number) => { readonly fitted: number; readonly explained: number; readonly leverage: number },
+  at: (
+    orderParameter: number,
+    bias: number,
+    i: number,
+  ) => { readonly fitted: number; readonly explained: number; readonly leverage: number },
 ): NodeTable {
   const used = [...significantNodes(posterior)];
   const size = problem.eigenvalues.length;
@@ -222,13 +259,18 @@ function nodeTable(
   return { weights: Float64Array.from(used, ([, weight]) => weight), bias, biasWeights, meanOrderParameter, fitted, leverage, averaged };
 }
 
-/** Mean over the nodes of `means` (nodes × points); adds to `variance` what the means differ by and the share of the bias, and clips it at 0. */
+/**
+ * Mean over the nodes of `means` (nodes × points); adds to `variance` what the means differ by and the share of the bias, and clips it at
+ * 0.
+ */
 function mixMoments(table: NodeTable, means: Matrix, leverage: Matrix, variance: Float64Array): Float64Array {
   const count = means.shape[1];
   const mean = new Float64Array(count);
   for (let at = 0; at < means.data.length; at++) mean[at % count]! += table.weights[Math.floor(at / count)]! * means.data[at]!;
-  for (let at = 0; at < means.data.length; at++) variance[at % count]! += table.weights[Math.floor(at / count)]! * (means.data[at]! - mean[at % count]!) ** 2;
-  for (let at = 0; at < leverage.data.length; at++) variance[at % count]! += table.biasWeights[Math.floor(at / count)]! * leverage.data[at]! ** 2;
+  for (let at = 0; at < means.data.length; at++)
+    variance[at % count]! += table.weights[Math.floor(at / count)]! * (means.data[at]! - mean[at % count]!) ** 2;
+  for (let at = 0; at < leverage.data.length; at++)
+    variance[at % count]! += table.biasWeights[Math.floor(at / count)]! * leverage.data[at]! ** 2;
   for (let t = 0; t < count; t++) variance[t] = Math.max(variance[t]!, 0);
   return mean;
 }
@@ -237,7 +279,8 @@ function mixMoments(table: NodeTable, means: Matrix, leverage: Matrix, variance:
 function crossProducts(rows: Float64Array, weights: Float64Array, count: number): Matrix {
   const nodes = rows.length / count;
   const columns = zeros(count, nodes);
-  for (let n = 0; n < nodes; n++) for (let t = 0; t < count; t++) columns.data[t * nodes + n] = Math.sqrt(weights[n]!) * rows[n * count + t]!;
+  for (let n = 0; n < nodes; n++)
+    for (let t = 0; t < count; t++) columns.data[t * nodes + n] = Math.sqrt(weights[n]!) * rows[n * count + t]!;
   return gram(columns);
 }
 
@@ -246,7 +289,10 @@ function scaledRows(a: Matrix, d: Float64Array): Matrix {
   return { data: a.data.map((value, at) => value * d[at % d.length]!), shape: a.shape };
 }
 
-/** Training error E(f_μ − y_μ)², averaged over points: [T²|r|² + T(P − T tr A⁻¹)]/P, and its bias part (f at its mean for each Q). O(P) a node. */
+/**
+ * Training error E(f_μ − y_μ)², averaged over points: [T²|r|² + T(P − T tr A⁻¹)]/P, and its bias part (f at its mean for each Q). O(P) a
+ * node.
+ */
 export function trainError(problem: ScalarSpectrum, posterior: OrderParameterNodes): { readonly total: number; readonly bias: number } {
   const { eigenvalues: k, targets: z, ones: w, temperature: T, biasVariance: b } = problem;
   const size = k.length;

@@ -1,5 +1,14 @@
 import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
-import { eigenFromTridiagonal, multiplyTransposedLeft, projectedSpectrum, symmetricEigen, symmetrise, tridiagonalise, type SymmetricEigen, type Tridiagonalisation } from "@finitewidth/linalg";
+import {
+  eigenFromTridiagonal,
+  multiplyTransposedLeft,
+  projectedSpectrum,
+  symmetricEigen,
+  symmetrise,
+  tridiagonalise,
+  type SymmetricEigen,
+  type Tridiagonalisation,
+} from "@finitewidth/linalg";
 
 /** Data of the effective action of one hidden layer and one output. */
 export interface ScalarInput {
@@ -16,8 +25,8 @@ export interface ScalarInput {
 }
 
 /**
- * The same in the eigenbasis of K = U diag(k) Uᵀ, where every evaluation of the action is O(P): all that minima, evidence, posterior of Q and
- * training error need. Plain data.
+ * The same in the eigenbasis of K = U diag(k) Uᵀ, where every evaluation of the action is O(P): all that minima, evidence, posterior of Q
+ * and training error need. Plain data.
  */
 export interface ScalarSpectrum {
   /** k, ascending, clipped at 0. */
@@ -49,7 +58,10 @@ export interface ReducedScalarProblem extends ScalarSpectrum {
 
 const finite = (values: Float64Array): boolean => values.every(Number.isFinite);
 
-/** Checks that a kernel is square, finite and symmetric to 1e-8 of its largest entry; returns (K + Kᵀ)/2. @throws FinitewidthError (code "input" or "shape"). */
+/**
+ * Checks that a kernel is square, finite and symmetric to 1e-8 of its largest entry; returns (K + Kᵀ)/2. @throws FinitewidthError (code
+ * "input" or "shape").
+ */
 export function checkKernel(kernel: Matrix, path = "kernel"): Matrix {
   const [rows, columns] = kernel.shape;
   if (rows !== columns) throw shapeError(path, "a square matrix", `${rows} × ${columns}`);
@@ -67,12 +79,18 @@ export function checkKernel(kernel: Matrix, path = "kernel"): Matrix {
   return symmetrise(kernel);
 }
 
-/** Clips eigenvalues (ascending) that rounding made negative to 0. @throws FinitewidthError (code "not-positive-definite") below −1e-7 of the largest. */
+/**
+ * Clips eigenvalues (ascending) that rounding made negative to 0. @throws FinitewidthError (code "not-positive-definite") below −1e-7 of
+ * the largest.
+ */
 export function clipEigenvalues(values: Float64Array, path = "kernel"): Float64Array {
   const largest = Math.max(values.at(-1) ?? 0, 0);
   const smallest = values[0] ?? 0;
   if (smallest < -1e-7 * Math.max(largest, Number.MIN_VALUE)) {
-    throw new FinitewidthError(`${path}: expected a positive semidefinite matrix, got the eigenvalue ${smallest} (largest ${largest})`, { code: "not-positive-definite", path });
+    throw new FinitewidthError(`${path}: expected a positive semidefinite matrix, got the eigenvalue ${smallest} (largest ${largest})`, {
+      code: "not-positive-definite",
+      path,
+    });
   }
   return values.map((value) => Math.max(value, 0));
 }
@@ -101,8 +119,8 @@ export function createScalarProblem(input: ScalarInput): ScalarProblem {
 }
 
 /**
- * The same without eigenvectors: one tridiagonalisation, 40 % of the time. Saddle, integral and training error take it as it is, `predictReduced`
- * predicts from it. @throws like `createScalarProblem`.
+ * The same without eigenvectors: one tridiagonalisation, 40 % of the time. Saddle, integral and training error take it as it is,
+ * `predictReduced` predicts from it. @throws like `createScalarProblem`.
  */
 export function reduceScalarProblem(input: ScalarInput): ReducedScalarProblem {
   const { targets } = input;
@@ -118,7 +136,17 @@ export function reduceScalarProblems(input: Omit<ScalarInput, "targets">, target
   const eigenvalues = clipEigenvalues(values);
   const rank = requireRank(eigenvalues, temperature);
   const ones = columnOf(projections, count);
-  return Array.from({ length: count }, (_, j) => ({ eigenvalues, targets: columnOf(projections, j), ones, temperature, width, biasVariance, rank, form, given: columnOf(targets, j) }));
+  return Array.from({ length: count }, (_, j) => ({
+    eigenvalues,
+    targets: columnOf(projections, j),
+    ones,
+    temperature,
+    width,
+    biasVariance,
+    rank,
+    form,
+    given: columnOf(targets, j),
+  }));
 }
 
 /** Makes the eigenvectors of a reduced problem after all; both steps together cost what `createScalarProblem` does. O(P³). */
@@ -138,7 +166,8 @@ export function withColumns(a: Matrix, ...columns: Float64Array[]): Matrix {
 }
 
 /** Column j. */
-export const columnOf = (m: Matrix, j: number): Float64Array => Float64Array.from({ length: m.shape[0] }, (_, i) => m.data[i * m.shape[1] + j]!);
+export const columnOf = (m: Matrix, j: number): Float64Array =>
+  Float64Array.from({ length: m.shape[0] }, (_, i) => m.data[i * m.shape[1] + j]!);
 
 /** Checks everything but the rank and returns the symmetrised kernel. */
 function checkInput({ targets, temperature, width, biasVariance = 0, kernel: given }: ScalarInput, rows = targets.length): Matrix {
@@ -154,15 +183,31 @@ function requireRank(eigenvalues: Float64Array, temperature: number): number {
   const size = eigenvalues.length;
   const rank = rankOf(eigenvalues);
   if (temperature === 0 && rank < size) {
-    throw new FinitewidthError(`temperature: expected a positive number because the kernel is singular (rank ${rank} of ${size}: duplicate inputs, or fewer features than inputs), got 0`, { code: "not-positive-definite", path: "temperature" });
+    throw new FinitewidthError(
+      `temperature: expected a positive number because the kernel is singular (rank ${rank} of ${size}: duplicate inputs, or fewer features than inputs), got 0`,
+      { code: "not-positive-definite", path: "temperature" },
+    );
   }
   return rank;
 }
 
-function withVectors({ values, vectors }: SymmetricEigen, targets: Float64Array, { temperature, width, biasVariance = 0 }: Pick<ScalarInput, "temperature" | "width" | "biasVariance">): ScalarProblem {
+function withVectors(
+  { values, vectors }: SymmetricEigen,
+  targets: Float64Array,
+  { temperature, width, biasVariance = 0 }: Pick<ScalarInput, "temperature" | "width" | "biasVariance">,
+): ScalarProblem {
   const eigenvalues = clipEigenvalues(values);
   const rank = requireRank(eigenvalues, temperature);
   const size = targets.length;
   const project = (data: Float64Array): Float64Array => multiplyTransposedLeft(vectors, { data, shape: [size, 1] }).data;
-  return { eigenvalues, vectors, targets: project(targets), ones: project(new Float64Array(size).fill(1)), temperature, width, biasVariance, rank };
+  return {
+    eigenvalues,
+    vectors,
+    targets: project(targets),
+    ones: project(new Float64Array(size).fill(1)),
+    temperature,
+    width,
+    biasVariance,
+    rank,
+  };
 }

@@ -1,5 +1,17 @@
 import { crossKernelMap, kernelMap } from "@finitewidth/activations";
-import { hiddenLayers, isFullyConnected, resolveNetwork, toStandardScaling, widthsOf, type Activation, type FullyConnectedNetwork, type Matrix, type PriorModel, type Problem, type Registry } from "@finitewidth/core";
+import {
+  hiddenLayers,
+  isFullyConnected,
+  resolveNetwork,
+  toStandardScaling,
+  widthsOf,
+  type Activation,
+  type FullyConnectedNetwork,
+  type Matrix,
+  type PriorModel,
+  type Problem,
+  type Registry,
+} from "@finitewidth/core";
 import { affine, transpose } from "@finitewidth/linalg";
 import { firstLayerKernel, firstLayerVariances } from "./first-layer.js";
 import { homogeneityExponents } from "./homogeneous.js";
@@ -45,7 +57,8 @@ export function settingOf(given: Problem, registry: Registry): Setting {
 }
 
 /** Whether the mean of the activation is an order parameter of its own. */
-export const usesMean = ({ activation }: Setting, options: Pick<EffectiveActionOptions, "mean">): boolean => !activation.odd && options.mean === "two-parameter";
+export const usesMean = ({ activation }: Setting, options: Pick<EffectiveActionOptions, "mean">): boolean =>
+  !activation.odd && options.mean === "two-parameter";
 
 /** The kind of action; meaningful when `refusal` is undefined. */
 export function kindOf(setting: Setting, options: Pick<EffectiveActionOptions, "mean">): ActionKind {
@@ -55,7 +68,10 @@ export function kindOf(setting: Setting, options: Pick<EffectiveActionOptions, "
   return usesMean(setting, options) ? "mean" : "scalar";
 }
 
-/** Whether all order parameters of a deep network multiply the readout kernel: closure "product", or "nested" with degree 1 and no hidden biases. */
+/**
+ * Whether all order parameters of a deep network multiply the readout kernel: closure "product", or "nested" with degree 1 and no hidden
+ * biases.
+ */
 function hasMatrixChain({ activation, problem }: Setting, { closure }: EffectiveActionOptions): boolean {
   return homogeneityExponents(closure, activation.degree, problem.network.biasVariance)?.every((exponent) => exponent === 1) ?? false;
 }
@@ -65,15 +81,22 @@ export function refusalOf(setting: Setting, options: EffectiveActionOptions): st
   const { problem, outputs, widths, activation, biasVariance } = setting;
   const { network, temperature } = problem;
   const depth = hiddenLayers(network);
-  if (widths.length !== depth || widths.length === 0) return `networks of type "${network.type}" have no widths that an order parameter could be assigned to; use "nngp" or "monte-carlo".`;
+  if (widths.length !== depth || widths.length === 0)
+    return `networks of type "${network.type}" have no widths that an order parameter could be assigned to; use "nngp" or "monte-carlo".`;
   const kind = kindOf(setting, options);
   const deep = kind === "deep" || kind === "chain";
-  if (deep && !isFullyConnected(network)) return `deep networks must be fully connected, this one is of type "${network.type}" with ${depth} hidden layers; use one hidden layer, "nngp" or "monte-carlo".`;
-  if (kind === "chain" && !hasMatrixChain(setting, options)) return `deep networks with ${outputs} outputs need order parameters outside the recursion: set "closure": "product" (without biases in layers 2 … L + 1), or fit one output at a time.`;
-  if (deep && options.closure === "product" && network.biasVariance.slice(1).some((value) => value > 0)) return `closure "product" is not defined with biases in layers 2 … L + 1; use "nested" or "affine".`;
-  if (temperature === 0 && (kind === "multi-output" || kind === "chain" || kind === "blocks")) return "a matrix order parameter (several outputs, or sites of a convolution) needs a temperature > 0; raise it, or fit one output at a time.";
-  if (usesMean(setting, options) && !isFullyConnected(network) && kind !== "blocks" && !deep) return `the mean of "${activation.name}" is known for fully connected and convolutional networks only; set "mean": "plain" for type "${network.type}".`;
-  if (kind === "mean" && temperature === 0 && biasVariance > 0 && options.mode === "integral" && widths[0]! < 2) return `width 1 with T = 0 and a readout bias leaves nothing to integrate over; raise the temperature or use "mode": "saddle".`;
+  if (deep && !isFullyConnected(network))
+    return `deep networks must be fully connected, this one is of type "${network.type}" with ${depth} hidden layers; use one hidden layer, "nngp" or "monte-carlo".`;
+  if (kind === "chain" && !hasMatrixChain(setting, options))
+    return `deep networks with ${outputs} outputs need order parameters outside the recursion: set "closure": "product" (without biases in layers 2 … L + 1), or fit one output at a time.`;
+  if (deep && options.closure === "product" && network.biasVariance.slice(1).some((value) => value > 0))
+    return `closure "product" is not defined with biases in layers 2 … L + 1; use "nested" or "affine".`;
+  if (temperature === 0 && (kind === "multi-output" || kind === "chain" || kind === "blocks"))
+    return "a matrix order parameter (several outputs, or sites of a convolution) needs a temperature > 0; raise it, or fit one output at a time.";
+  if (usesMean(setting, options) && !isFullyConnected(network) && kind !== "blocks" && !deep)
+    return `the mean of "${activation.name}" is known for fully connected and convolutional networks only; set "mean": "plain" for type "${network.type}".`;
+  if (kind === "mean" && temperature === 0 && biasVariance > 0 && options.mode === "integral" && widths[0]! < 2)
+    return `width 1 with T = 0 and a readout bias leaves nothing to integrate over; raise the temperature or use "mode": "saddle".`;
   return undefined;
 }
 
@@ -86,7 +109,8 @@ export function trainKernel(setting: Setting, withMean: boolean): { readonly ker
     return { kernel: { data: hidden.data.map((value) => weightVariance * value), shape: hidden.shape } };
   }
   let g = kernelMap(activation, firstLayerKernel(network, inputs));
-  for (let l = 1; l < network.widths.length; l++) g = kernelMap(activation, affine(network.weightVariance[l]!, g, network.biasVariance[l]!));
+  for (let l = 1; l < network.widths.length; l++)
+    g = kernelMap(activation, affine(network.weightVariance[l]!, g, network.biasVariance[l]!));
   const mean = withMean ? means(setting, network, inputs) : undefined;
   return { kernel: centred(g, weightVariance, mean, mean), ...(mean ? { mean } : {}) };
 }
@@ -119,7 +143,12 @@ export function newPoints(setting: Setting, inputs: Matrix, withMean: boolean, w
 }
 
 /** Infinite-width kernels K^{L+1} of a deep network, without the readout bias. */
-function deepPoints({ problem, activation, weightVariance }: Setting, network: FullyConnectedNetwork, inputs: Matrix, wantOwn: boolean): NewPoints {
+function deepPoints(
+  { problem, activation, weightVariance }: Setting,
+  network: FullyConnectedNetwork,
+  inputs: Matrix,
+  wantOwn: boolean,
+): NewPoints {
   const { diagonal } = activation.moments;
   let cross = firstLayerKernel(network, inputs, problem.inputs);
   let rows = firstLayerVariances(network, inputs);
@@ -137,7 +166,8 @@ function deepPoints({ problem, activation, weightVariance }: Setting, network: F
 }
 
 /** m at the training inputs of a fully connected network, without the kernel. */
-export const trainMeans = (setting: Setting, network: FullyConnectedNetwork): Float64Array => means(setting, network, setting.problem.inputs);
+export const trainMeans = (setting: Setting, network: FullyConnectedNetwork): Float64Array =>
+  means(setting, network, setting.problem.inputs);
 
 /** m = σ_w E φ. */
 const means = ({ activation, weightVariance }: Setting, network: FullyConnectedNetwork, inputs: Matrix): Float64Array =>
@@ -145,5 +175,8 @@ const means = ({ activation, weightVariance }: Setting, network: FullyConnectedN
 
 function centred(g: Matrix, scale: number, rows?: Float64Array, columns?: Float64Array): Matrix {
   const n = g.shape[1];
-  return { data: g.data.map((value, at) => scale * value - (rows && columns ? rows[Math.floor(at / n)]! * columns[at % n]! : 0)), shape: g.shape };
+  return {
+    data: g.data.map((value, at) => scale * value - (rows && columns ? rows[Math.floor(at / n)]! * columns[at % n]! : 0)),
+    shape: g.shape,
+  };
 }

@@ -1,5 +1,12 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { multiply, multiplyTransposedLeft, multiplyTransposedRight, symmetricEigen, symmetrise, type SymmetricEigen } from "@finitewidth/linalg";
+import {
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  symmetricEigen,
+  symmetrise,
+  type SymmetricEigen,
+} from "@finitewidth/linalg";
 
 /** V f(λ) Vᵀ, symmetric. */
 export function spectralFunction({ values, vectors }: SymmetricEigen, f: (value: number) => number): Matrix {

@@ -1,4 +1,19 @@
-import { refusal, validate, type Claim, type Json, type Matrix, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Scenario, type Theory } from "@finitewidth/core";
+import {
+  refusal,
+  validate,
+  type Claim,
+  type Json,
+  type Matrix,
+  type Posterior,
+  type Prediction,
+  type PriorProblem,
+  type PriorResult,
+  type Problem,
+  type Registry,
+  type Run,
+  type Scenario,
+  type Theory,
+} from "@finitewidth/core";
 import { claimsOf } from "./claims.js";
 import { fitBlocks, fitDeepNetwork, fitMatrixChain, fitMean, fitMultiOutput, fitScalar } from "./fit.js";
 import { effectiveActionOptions, type EffectiveActionOptions } from "./options.js";
@@ -6,7 +21,14 @@ import { predictEffectiveAction } from "./predict.js";
 import { priorEffectiveAction, refusesPriorQuestion } from "./prior.js";
 import { kindOf, refusalOf, settingOf } from "./setting.js";
 
-const fits = { scalar: fitScalar, mean: fitMean, "multi-output": fitMultiOutput, deep: fitDeepNetwork, chain: fitMatrixChain, blocks: fitBlocks } as const;
+const fits = {
+  scalar: fitScalar,
+  mean: fitMean,
+  "multi-output": fitMultiOutput,
+  deep: fitDeepNetwork,
+  chain: fitMatrixChain,
+  blocks: fitBlocks,
+} as const;
 
 async function fit(problem: Problem, options: EffectiveActionOptions, run: Run): Promise<Posterior> {
   run.signal?.throwIfAborted();
@@ -38,10 +60,10 @@ async function* claims(scenario: Scenario, options: EffectiveActionOptions, run:
 }
 
 /**
- * Proportional limit: order parameters that renormalise the kernel, found as minima of an effective action. One hidden layer with any activation and
- * any number of outputs, deep fully connected networks, one convolutional hidden layer. Exact for the identity with one hidden
- * layer and one output (mode "integral"). Source: docs/theories/effective-action.md; Pacelli et al. (2023), A statistical mechanics framework for
- * Bayesian deep neural networks beyond the infinite-width limit.
+ * Proportional limit: order parameters that renormalise the kernel, found as minima of an effective action. One hidden layer with any
+ * activation and any number of outputs, deep fully connected networks, one convolutional hidden layer. Exact for the identity with one
+ * hidden layer and one output (mode "integral"). Source: docs/theories/effective-action.md; Pacelli et al. (2023), A statistical mechanics
+ * framework for Bayesian deep neural networks beyond the infinite-width limit.
  */
 export const effectiveAction: Theory<EffectiveActionOptions> = {
   name: "effective-action",
@@ -56,4 +78,5 @@ export const effectiveAction: Theory<EffectiveActionOptions> = {
 };
 
 /** Options with defaults filled in, for direct calls. @throws FinitewidthError (code "input") naming the option. */
-export const resolveEffectiveActionOptions = (options: Readonly<Record<string, unknown>> = {}): EffectiveActionOptions => validate(effectiveActionOptions, options, "options");
+export const resolveEffectiveActionOptions = (options: Readonly<Record<string, unknown>> = {}): EffectiveActionOptions =>
+  validate(effectiveActionOptions, options, "options");

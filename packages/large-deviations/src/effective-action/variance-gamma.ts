@@ -37,7 +37,10 @@ export function varianceGammaLogDensity(law: VarianceGamma, value: Float64Array)
   return base + Math.LN2 + 0.5 * order * Math.log(quadratic / width) + logBesselK(order, Math.sqrt(width * quadratic));
 }
 
-/** E[Q^r | f] at T = 0: Q | f is generalised inverse Gaussian, (δ/N)^{r/2} K_{λ+r}(√(Nδ))/K_λ(√(Nδ)). @throws FinitewidthError (code "input") for f = 0. */
+/**
+ * E[Q^r | f] at T = 0: Q | f is generalised inverse Gaussian, (δ/N)^{r/2} K_{λ+r}(√(Nδ))/K_λ(√(Nδ)). @throws FinitewidthError (code
+ * "input") for f = 0.
+ */
 export function orderParameterMoment(law: VarianceGamma, value: Float64Array, power: number): number {
   const { width } = law;
   const { quadratic } = whiten(law, value);

@@ -14,8 +14,9 @@ function centre(kernel: Matrix): Matrix {
 }
 
 /**
- * Alignment of a kernel with the targets, CKA(C, YYᵀ) = tr(HCH·HYYᵀH)/(|HCH| |HYYᵀH|), H = 1 − 11ᵀ/P when centred and 1 otherwise; undefined when
- * either side vanishes. kernel: P × P, targets: P × D. O(P²(1 + D)). Source: Kornblith et al. (2019); docs/theories/forward-backward.md.
+ * Alignment of a kernel with the targets, CKA(C, YYᵀ) = tr(HCH·HYYᵀH)/(|HCH| |HYYᵀH|), H = 1 − 11ᵀ/P when centred and 1 otherwise;
+ * undefined when either side vanishes. kernel: P × P, targets: P × D. O(P²(1 + D)). Source: Kornblith et al. (2019);
+ * docs/theories/forward-backward.md.
  */
 export function kernelAlignment(kernel: Matrix, targets: Matrix, centred: boolean): number | undefined {
   const square = gram(targets);

@@ -11,8 +11,8 @@ export interface ConditionalMoments {
 const rules = { hermite: 24, legendre: 16, reach: 8.5 } as const;
 
 /**
- * Moments of φ(h*) when h* ~ N(m, s²), for each m. Smooth φ: 24 Gauss–Hermite nodes. Others (relu, sign): 16 Gauss–Legendre nodes on either side
- * of the kink at m + s z = 0. s = 0: φ(m) itself. O(n) times the number of nodes.
+ * Moments of φ(h*) when h* ~ N(m, s²), for each m. Smooth φ: 24 Gauss–Hermite nodes. Others (relu, sign): 16 Gauss–Legendre nodes on either
+ * side of the kink at m + s z = 0. s = 0: φ(m) itself. O(n) times the number of nodes.
  */
 export function conditionalMoments(activation: Activation, means: Float64Array, deviation: number): ConditionalMoments {
   const mean = new Float64Array(means.length);
@@ -32,7 +32,10 @@ export function conditionalMoments(activation: Activation, means: Float64Array, 
     const density = 1 / Math.sqrt(2 * Math.PI);
     for (let i = 0; i < means.length; i++) {
       const kink = Math.min(Math.max(-means[i]! / deviation, -rules.reach), rules.reach);
-      for (const [from, length] of [[-rules.reach, kink + rules.reach], [kink, rules.reach - kink]] as const) {
+      for (const [from, length] of [
+        [-rules.reach, kink + rules.reach],
+        [kink, rules.reach - kink],
+      ] as const) {
         for (let k = 0; k < nodes.length; k++) {
           const z = from + length * nodes[k]!;
           add(i, length * weights[k]! * density * Math.exp(-0.5 * z * z), means[i]! + deviation * z);

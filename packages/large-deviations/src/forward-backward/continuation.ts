@@ -36,7 +36,16 @@ export interface FixedPoint<State> {
 }
 
 /** Line search, damping and Krylov settings (docs/theories/forward-backward.md, "Solver"). */
-const settings = { far: 0.3, damping: 0.25, dampedSweeps: 30, krylovVectors: 25, difference: 1e-6, smallestStep: 1e-3, looseTolerance: 1e-3, smallestStrengthStep: 1e-3 } as const;
+const settings = {
+  far: 0.3,
+  damping: 0.25,
+  dampedSweeps: 30,
+  krylovVectors: 25,
+  difference: 1e-6,
+  smallestStep: 1e-3,
+  looseTolerance: 1e-3,
+  smallestStrengthStep: 1e-3,
+} as const;
 
 const norm = (x: Float64Array): number => {
   let sum = 0;
@@ -52,13 +61,17 @@ const moved = (x: Float64Array, step: number, d: Float64Array): Float64Array => 
 const failed = (why: string): FinitewidthError => new FinitewidthError(why, { code: "not-converged" });
 
 /**
- * Fixed point of F: damped sweeps while far, then Newton–Krylov (GMRES on forward differences of F, line search), and continuation in the strength when
- * that fails: the step is halved on failure and doubled on success. @throws FinitewidthError (code "not-converged") with the strength reached.
+ * Fixed point of F: damped sweeps while far, then Newton–Krylov (GMRES on forward differences of F, line search), and continuation in the
+ * strength when that fails: the step is halved on failure and doubled on success. @throws FinitewidthError (code "not-converged") with the
+ * strength reached.
  */
 export function solveByContinuation<State>(problem: FixedPointProblem<State>, options: ContinuationOptions): FixedPoint<State> {
   const { tolerance, maximumSweeps, totalSweeps, strength: target, startsNear, beforeSweep } = options;
   let sweeps = 0;
-  const evaluate = (x: Float64Array, strength: number): { readonly change: Float64Array; readonly residual: number; readonly state: State } | undefined => {
+  const evaluate = (
+    x: Float64Array,
+    strength: number,
+  ): { readonly change: Float64Array; readonly residual: number; readonly state: State } | undefined => {
     beforeSweep?.(sweeps);
     if (sweeps >= totalSweeps) throw failed(`the budget of ${totalSweeps} sweeps is used up`);
     sweeps++;
@@ -71,7 +84,11 @@ export function solveByContinuation<State>(problem: FixedPointProblem<State>, op
   };
 
   /** Solves at one strength from x. */
-  const solveAt = (from: Float64Array, strength: number, goal: number): { readonly x: Float64Array; readonly residual: number; readonly state: State } => {
+  const solveAt = (
+    from: Float64Array,
+    strength: number,
+    goal: number,
+  ): { readonly x: Float64Array; readonly residual: number; readonly state: State } => {
     const begin = sweeps;
     let x = from;
     let at = evaluate(x, strength);

@@ -14,7 +14,10 @@ export interface ClosureOptions extends Omit<NodeOptions, "smooth" | "odd"> {
   readonly closure: "quadrature" | "gaussian-variational";
 }
 
-/** The closure for an activation: closed form for linear φ, exact angles for relu and sign at two points, else nodes or the variational Gaussian. */
+/**
+ * The closure for an activation: closed form for linear φ, exact angles for relu and sign at two points, else nodes or the variational
+ * Gaussian.
+ */
 export function createClosure(activation: Activation, options: ClosureOptions): TiltClosure {
   const nodes = () => gaussianNodes({ ...options, smooth: activation.smooth, odd: activation.odd });
   if (options.order === "first") return firstOrderClosure(activation, nodes());
@@ -25,7 +28,10 @@ export function createClosure(activation: Activation, options: ClosureOptions): 
 }
 
 /** Whether the closure's averages carry the error of random nodes, which other scrambles can estimate. */
-export const isSampled = (activation: Activation, { order, closure, dimensions }: Pick<ClosureOptions, "order" | "closure" | "dimensions">): boolean =>
+export const isSampled = (
+  activation: Activation,
+  { order, closure, dimensions }: Pick<ClosureOptions, "order" | "closure" | "dimensions">,
+): boolean =>
   !isLinear(activation) &&
   !usesLattice(dimensions, activation.smooth) &&
   !isHomogeneousPlane(activation, dimensions) &&

@@ -1,5 +1,16 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, gram, identity, innerProduct, multiply, multiplyTransposedRight, solveCholesky, solveLower, transpose } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  gram,
+  identity,
+  innerProduct,
+  multiply,
+  multiplyTransposedRight,
+  solveCholesky,
+  solveLower,
+  transpose,
+} from "@finitewidth/linalg";
 
 /** The likelihood at a readout kernel C. */
 export interface DataTerm {
@@ -42,7 +53,10 @@ export function dataForce({ weights, resolvent }: Pick<DataTerm, "weights" | "re
 }
 
 /** ⟨y − f⟩ = TV and ⟨|y − f|²⟩ = T²|V|² + DT(P − T tr R), summed over points and outputs. */
-export function trainingDiscrepancy({ weights, resolvent }: Pick<DataTerm, "weights" | "resolvent">, temperature: number): { readonly mean: Matrix; readonly square: number } {
+export function trainingDiscrepancy(
+  { weights, resolvent }: Pick<DataTerm, "weights" | "resolvent">,
+  temperature: number,
+): { readonly mean: Matrix; readonly square: number } {
   const [points, outputs] = weights.shape;
   let trace = 0;
   for (let i = 0; i < points; i++) trace += resolvent.data[i * points + i]!;
@@ -53,7 +67,11 @@ export function trainingDiscrepancy({ weights, resolvent }: Pick<DataTerm, "weig
 }
 
 /** Mean C*V (P* × D) and variance c** − c*ᵀRc* per output (P*), clipped at 0, from cross kernels (P* × P) and variances (P*). */
-export function predictFromKernels({ weights, resolvent }: Pick<DataTerm, "weights" | "resolvent">, cross: Matrix, variances: Float64Array): { readonly mean: Matrix; readonly variance: Float64Array } {
+export function predictFromKernels(
+  { weights, resolvent }: Pick<DataTerm, "weights" | "resolvent">,
+  cross: Matrix,
+  variances: Float64Array,
+): { readonly mean: Matrix; readonly variance: Float64Array } {
   const [points, size] = cross.shape;
   const product = multiply(cross, resolvent);
   const variance = variances.slice();

@@ -1,5 +1,15 @@
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
-import { combine, diagonalMatrix, frobenius, identity, multiply, multiplyTransposedLeft, symmetricEigen, symmetrise, transpose } from "@finitewidth/linalg";
+import {
+  combine,
+  diagonalMatrix,
+  frobenius,
+  identity,
+  multiply,
+  multiplyTransposedLeft,
+  symmetricEigen,
+  symmetrise,
+  transpose,
+} from "@finitewidth/linalg";
 import { brentRoot } from "@finitewidth/numerics";
 
 /** Saddle of a deep linear network in the proportional limit. */
@@ -19,9 +29,9 @@ export interface DeepLinearSaddle {
 const settings = { tolerance: 1e-14, maximumIterations: 20_000, damping: 0.5 } as const;
 
 /**
- * Saddle of a deep linear network without biases for P ~ N, D fixed: Q_l = 1 + (Ω − d)/N_l with Ω = VᵀQK0V-type overlaps and d the effective degrees of
- * freedom per output, all commuting; posterior mean kernels C^{l+1} = (1 − D/N_l)Cˡ + (1/N_l) Σ_k⟨f_kf_kᵀ⟩/Q_{≥l,k}. `kernel`: K0 = infinite-width readout
- * kernel, P × P; targets: P × D. O(P³ + iterations·P D²).
+ * Saddle of a deep linear network without biases for P ~ N, D fixed: Q_l = 1 + (Ω − d)/N_l with Ω = VᵀQK0V-type overlaps and d the
+ * effective degrees of freedom per output, all commuting; posterior mean kernels C^{l+1} = (1 − D/N_l)Cˡ + (1/N_l) Σ_k⟨f_kf_kᵀ⟩/Q_{≥l,k}.
+ * `kernel`: K0 = infinite-width readout kernel, P × P; targets: P × D. O(P³ + iterations·P D²).
  * @throws FinitewidthError (code "not-converged"). Source: docs/theories/forward-backward.md, "Proportional limit".
  */
 export function solveDeepLinear(kernel: Matrix, targets: Matrix, temperature: number, widths: readonly number[]): DeepLinearSaddle {
@@ -77,8 +87,8 @@ export function solveDeepLinear(kernel: Matrix, targets: Matrix, temperature: nu
 }
 
 /**
- * Forward–backward order parameter of a linear network without biases at T = 0, D = 1: Q = Π_l(1 + (yᵀK0⁻¹y/Q − 1)/N_l), V = K0⁻¹y/Q. `fit` is
- * yᵀK0⁻¹y. The root below the largest Q at which a factor vanishes does not exist: the one with all factors positive is returned.
+ * Forward–backward order parameter of a linear network without biases at T = 0, D = 1: Q = Π_l(1 + (yᵀK0⁻¹y/Q − 1)/N_l), V = K0⁻¹y/Q. `fit`
+ * is yᵀK0⁻¹y. The root below the largest Q at which a factor vanishes does not exist: the one with all factors positive is returned.
  */
 export function interpolationOrderParameter(fit: number, widths: readonly number[]): number {
   const excess = (q: number): number => Math.log(q) - widths.reduce((sum, width) => sum + Math.log(1 + (fit / q - 1) / width), 0);

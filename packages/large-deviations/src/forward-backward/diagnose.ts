@@ -17,12 +17,23 @@ export function forceNumber(kernel: Matrix, data: Pick<DataTerm, "weights" | "re
 }
 
 /** |Cˡ − Kˡ|_F/|Kˡ|_F of layers 1 … L+1. */
-export const adaptationByLayer = (kernels: readonly Matrix[], infiniteWidth: readonly Matrix[]): number[] => kernels.map((kernel, l) => relativeDistance(kernel, infiniteWidth[l]!));
+export const adaptationByLayer = (kernels: readonly Matrix[], infiniteWidth: readonly Matrix[]): number[] =>
+  kernels.map((kernel, l) => relativeDistance(kernel, infiniteWidth[l]!));
 
 /** Alignment with the targets per layer, centred and not, beside the infinite-width kernels'; null where it does not exist. */
-export function alignmentByLayer(kernels: readonly Matrix[], infiniteWidth: readonly Matrix[], targets: Matrix): { readonly [key: string]: Json } {
-  const of = (list: readonly Matrix[], centred: boolean): (number | null)[] => list.map((kernel) => kernelAlignment(kernel, targets, centred) ?? null);
-  return { centred: of(kernels, true), centredInfiniteWidth: of(infiniteWidth, true), uncentred: of(kernels, false), uncentredInfiniteWidth: of(infiniteWidth, false) };
+export function alignmentByLayer(
+  kernels: readonly Matrix[],
+  infiniteWidth: readonly Matrix[],
+  targets: Matrix,
+): { readonly [key: string]: Json } {
+  const of = (list: readonly Matrix[], centred: boolean): (number | null)[] =>
+    list.map((kernel) => kernelAlignment(kernel, targets, centred) ?? null);
+  return {
+    centred: of(kernels, true),
+    centredInfiniteWidth: of(infiniteWidth, true),
+    uncentred: of(kernels, false),
+    uncentredInfiniteWidth: of(infiniteWidth, false),
+  };
 }
 
 /** Heat maps are left out beyond this many points. */
@@ -45,10 +56,13 @@ export function forwardBackwardFigures(kernels: readonly Matrix[], infiniteWidth
     }
   }
   const curve = (label: string, list: readonly Matrix[]) => {
-    const points = list.map((kernel, l) => [l + 1, kernelAlignment(kernel, targets, targets.shape[0] > 2)] as const).filter((point): point is readonly [number, number] => point[1] !== undefined);
+    const points = list
+      .map((kernel, l) => [l + 1, kernelAlignment(kernel, targets, targets.shape[0] > 2)] as const)
+      .filter((point): point is readonly [number, number] => point[1] !== undefined);
     return { label, x: Float64Array.from(points, (point) => point[0]), y: Float64Array.from(points, (point) => point[1]) };
   };
   const series = [curve("adapted", kernels), curve("infinite width", infiniteWidth)];
-  if (series.every(({ x }) => x.length > 0)) figures.push({ kind: "lines", title: "Alignment of the kernels with the targets", xLabel: "layer", yLabel: "alignment (CKA)", series });
+  if (series.every(({ x }) => x.length > 0))
+    figures.push({ kind: "lines", title: "Alignment of the kernels with the targets", xLabel: "layer", yLabel: "alignment (CKA)", series });
   return figures;
 }

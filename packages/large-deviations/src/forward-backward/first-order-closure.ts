@@ -38,8 +38,8 @@ function remainderOf(activation: Activation, kernel: Matrix, conjugate: Matrix, 
 }
 
 /**
- * Whether four-point functions are cheaper than nodes would be inaccurate: P⁴/24 evaluations, microseconds each where they have closed forms (erf and
- * homogeneous φ), milliseconds by quadrature, for which a lattice does as well up to three points.
+ * Whether four-point functions are cheaper than nodes would be inaccurate: P⁴/24 evaluations, microseconds each where they have closed
+ * forms (erf and homogeneous φ), milliseconds by quadrature, for which a lattice does as well up to three points.
  */
 export function usesFourPointFunctions({ name, degree }: Activation, points: number): boolean {
   return name === "erf" || degree !== undefined ? points <= 16 : points === 4;
@@ -54,14 +54,22 @@ export interface FourPointContraction {
 }
 
 /**
- * Cov_{N(0,C)}[φφᵀ, φᵀAφ] without a P⁴ tensor. Few points: by four-point functions (relu and sign at two: by angles), exactly. Otherwise the second-chaos
- * part exactly and the rest from nodes with hᵀBh subtracted, O(n P²); linear φ has no rest. Source: docs/theories/forward-backward.md, "First order".
+ * Cov_{N(0,C)}[φφᵀ, φᵀAφ] without a P⁴ tensor. Few points: by four-point functions (relu and sign at two: by angles), exactly. Otherwise
+ * the second-chaos part exactly and the rest from nodes with hᵀBh subtracted, O(n P²); linear φ has no rest. Source:
+ * docs/theories/forward-backward.md, "First order".
  */
-export function fourPointContraction(activation: Activation, kernel: Matrix, conjugate: Matrix, nodes: GaussianNodes): FourPointContraction {
+export function fourPointContraction(
+  activation: Activation,
+  kernel: Matrix,
+  conjugate: Matrix,
+  nodes: GaussianNodes,
+): FourPointContraction {
   const second = secondChaos(activation, kernel, conjugate);
   if (isLinear(activation)) return { full: second, secondChaos: second };
-  if (isHomogeneousPlane(activation, kernel.shape[0])) return { full: symmetrise(homogeneousContraction(activation, kernel, conjugate)), secondChaos: second };
-  if (usesFourPointFunctions(activation, kernel.shape[0])) return { full: symmetrise(vertexContraction(activation, kernel, conjugate)), secondChaos: second };
+  if (isHomogeneousPlane(activation, kernel.shape[0]))
+    return { full: symmetrise(homogeneousContraction(activation, kernel, conjugate)), secondChaos: second };
+  if (usesFourPointFunctions(activation, kernel.shape[0]))
+    return { full: symmetrise(vertexContraction(activation, kernel, conjugate)), secondChaos: second };
   const { features, weights, total } = remainderOf(activation, kernel, conjugate, nodes);
   const rest = combine(1, weightedGram(features, weights), -total, kernelMap(activation, kernel));
   return { full: symmetrise(combine(1, second, 1, rest)), secondChaos: second };
@@ -80,8 +88,8 @@ function joined(kernel: Matrix, test: TestKernels, t: number): Matrix {
 }
 
 /**
- * First order in A: ⟨φφᵀ⟩ = G(C) + g Cov[φφᵀ, φᵀAφ], ∂W/∂C = g Jᵀ(C)[A]. Test points: the same for the joint kernel with A padded by zeros, O(P² + n P)
- * each. Exists for every activation with a fourth moment, heavy tails included.
+ * First order in A: ⟨φφᵀ⟩ = G(C) + g Cov[φφᵀ, φᵀAφ], ∂W/∂C = g Jᵀ(C)[A]. Test points: the same for the joint kernel with A padded by zeros,
+ * O(P² + n P) each. Exists for every activation with a fourth moment, heavy tails included.
  */
 export function firstOrderClosure(activation: Activation, nodes: GaussianNodes): TiltClosure {
   return {
@@ -91,7 +99,11 @@ export function firstOrderClosure(activation: Activation, nodes: GaussianNodes):
         const b = applyAdjointJacobian(activation, kernel, conjugate);
         return combine(weightVariance, b, 0, b);
       };
-      return { secondMoment: combine(1, kernelMap(activation, kernel), weightVariance, full), ...(want.gradient ? { gradient: gradient() } : {}), effectiveFraction: 1 };
+      return {
+        secondMoment: combine(1, kernelMap(activation, kernel), weightVariance, full),
+        ...(want.gradient ? { gradient: gradient() } : {}),
+        effectiveFraction: 1,
+      };
     },
     extend({ kernel, conjugate, weightVariance }, test) {
       const [points, size] = test.cross.shape;
@@ -124,7 +136,8 @@ export function firstOrderClosure(activation: Activation, nodes: GaussianNodes):
         for (let i = 0; i < column.length; i++) {
           const weight = weightVariance * remainder.weights[i]!;
           variances[t]! += weight * conditional.square[i]!;
-          for (let a = 0; a < size; a++) cross.data[t * size + a]! += weight * conditional.mean[i]! * remainder.features.data[i * size + a]!;
+          for (let a = 0; a < size; a++)
+            cross.data[t * size + a]! += weight * conditional.mean[i]! * remainder.features.data[i * size + a]!;
         }
       }
       return { cross, variances };

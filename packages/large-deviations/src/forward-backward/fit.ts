@@ -1,4 +1,17 @@
-import { FinitewidthError, refusal, zeros, type Activation, type Json, type Matrix, type Posterior, type Prediction, type Problem, type Registry, type Task, type Tensor } from "@finitewidth/core";
+import {
+  FinitewidthError,
+  refusal,
+  zeros,
+  type Activation,
+  type Json,
+  type Matrix,
+  type Posterior,
+  type Prediction,
+  type Problem,
+  type Registry,
+  type Task,
+  type Tensor,
+} from "@finitewidth/core";
 import { combine, symmetricEigenvalues, trace } from "@finitewidth/linalg";
 import { isNumericalFailure } from "./continuation.js";
 import { createClosure, isSampled } from "./create-closure.js";
@@ -21,11 +34,17 @@ const otherScrambles = 3;
 const warnedError = 0.01;
 /** Search for a second solution only below this many operations. */
 const cheapWork = 4e7;
-/** Limits on the sweeps with random nodes: sums over entries of nodes × points² that a solution may take, and sweeps that it may take anyway. */
+/**
+ * Limits on the sweeps with random nodes: sums over entries of nodes × points² that a solution may take, and sweeps that it may take
+ * anyway.
+ */
 const nodeBudget = { operations: 7e9, leastSweeps: 60, mostSweeps: 2000 } as const;
 /** Sweeps that a closed form or the variational closure may take. */
 const deterministicSweeps = 20_000;
-/** Random nodes beyond this many points start from the variational solution, where they must keep this effective sample fraction once a solution from scratch is dear. */
+/**
+ * Random nodes beyond this many points start from the variational solution, where they must keep this effective sample fraction once a
+ * solution from scratch is dear.
+ */
 const guided = { points: 3, leastFraction: 0.01, dearPoints: 16 } as const;
 
 /** What a fit may use besides its arguments. */
@@ -49,7 +68,8 @@ function spread(variance: Float64Array, outputs: number): Matrix {
 }
 
 /** Options as they go into the diagnostics, from where `predict` reads them. */
-const optionsJson = ({ order, closure, nodes }: ForwardBackwardOptions): Json => (nodes === undefined ? { order, closure } : { order, closure, nodes });
+const optionsJson = ({ order, closure, nodes }: ForwardBackwardOptions): Json =>
+  nodes === undefined ? { order, closure } : { order, closure, nodes };
 
 /** Stacks equal matrices into one tensor. */
 function stack(matrices: readonly Matrix[]): Tensor {
@@ -62,36 +82,63 @@ function stack(matrices: readonly Matrix[]): Tensor {
 /** Entries of a stack. */
 export const unstack = ({ data, shape }: Tensor): Matrix[] => {
   const [count, rows, columns] = shape as [number, number, number];
-  return Array.from({ length: count }, (_, i) => ({ data: data.subarray(i * rows * columns, (i + 1) * rows * columns), shape: [rows, columns] }));
+  return Array.from({ length: count }, (_, i) => ({
+    data: data.subarray(i * rows * columns, (i + 1) * rows * columns),
+    shape: [rows, columns],
+  }));
 };
 
-/** Mean Y − TV and variance T − T²R_aa at the training inputs, or C V and C_aa − c_aᵀRc_a where T exceeds the kernel: each where it does not cancel. */
+/**
+ * Mean Y − TV and variance T − T²R_aa at the training inputs, or C V and C_aa − c_aᵀRc_a where T exceeds the kernel: each where it does not
+ * cancel.
+ */
 function trainPrediction({ targets, temperature }: Setting, kernel: Matrix, data: Saddle["data"]): Prediction {
   const [points, outputs] = targets.shape;
   if (temperature > trace(kernel) / points) {
-    const { mean, variance } = predictFromKernels(data, kernel, Float64Array.from({ length: points }, (_, i) => kernel.data[i * points + i]!));
+    const { mean, variance } = predictFromKernels(
+      data,
+      kernel,
+      Float64Array.from({ length: points }, (_, i) => kernel.data[i * points + i]!),
+    );
     return { mean, variance: spread(variance, outputs) };
   }
-  const variance = Float64Array.from({ length: points }, (_, i) => Math.max(temperature - temperature ** 2 * data.resolvent.data[i * points + i]!, 0));
+  const variance = Float64Array.from({ length: points }, (_, i) =>
+    Math.max(temperature - temperature ** 2 * data.resolvent.data[i * points + i]!, 0),
+  );
   return { mean: combine(1, targets, -temperature, data.weights), variance: spread(variance, outputs) };
 }
 
 /** Warnings about the regime (docs/theories/forward-backward.md, "When to trust it"). */
-function regimeWarnings(problem: Problem, { network, activation, targets }: Setting, options: ForwardBackwardOptions, force: number, effectiveFraction: number): string[] {
+function regimeWarnings(
+  problem: Problem,
+  { network, activation, targets }: Setting,
+  options: ForwardBackwardOptions,
+  force: number,
+  effectiveFraction: number,
+): string[] {
   const [points, outputs] = targets.shape;
   const warnings: string[] = [];
-  if (effectiveFraction < fraction.warned) warnings.push(`the importance nodes keep only ${(100 * effectiveFraction).toFixed(0)} % of their effective sample: kernels are less accurate than usual; raise "nodes" or use the closure "gaussian-variational"`);
-  if (options.closure === "gaussian-variational" && options.order !== "first" && !isLinear(activation)) warnings.push("the Gaussian variational closure misses 10–35 % of the shift of the kernels (measured for erf)");
+  if (effectiveFraction < fraction.warned)
+    warnings.push(
+      `the importance nodes keep only ${(100 * effectiveFraction).toFixed(0)} % of their effective sample: kernels are less accurate than usual; raise "nodes" or use the closure "gaussian-variational"`,
+    );
+  if (options.closure === "gaussian-variational" && options.order !== "first" && !isLinear(activation))
+    warnings.push("the Gaussian variational closure misses 10–35 % of the shift of the kernels (measured for erf)");
   if (options.order !== "proportional") {
     if (force < trustedForce) {
       warnings.push(
         `force number ${force.toPrecision(2)} is below ${trustedForce}: the data pull too weakly for the kernels to stop fluctuating, and predictive and logEvidence are less accurate here than the infinite-width ones; for them use "perturbative", "effective-action"${network.widths.length === 1 && outputs === 1 ? ' or order "proportional"' : ""}. The hidden kernels are still better than at infinite width`,
       );
     } else if (problem.scaling === "standard") {
-      warnings.push("standard scaling: kernels, predictor and evidence are exact as N → ∞ only when the targets grow like √N or the outputs like N; at fixed targets the predictor misses kernel fluctuations of the same order as its correction");
+      warnings.push(
+        "standard scaling: kernels, predictor and evidence are exact as N → ∞ only when the targets grow like √N or the outputs like N; at fixed targets the predictor misses kernel fluctuations of the same order as its correction",
+      );
     }
     const narrow = network.widths.findIndex((width) => width < (points * outputs) / 2);
-    if (narrow >= 0) warnings.push(`layer ${narrow + 1} has width ${network.widths[narrow]}, less than P·D/2 = ${(points * outputs) / 2}: relative errors of order ${(Math.min((points * outputs) / network.widths[narrow]!, 9.9)).toPrecision(2)} are possible${network.widths.length === 1 && outputs === 1 ? '; order "proportional" is made for this' : ""}`);
+    if (narrow >= 0)
+      warnings.push(
+        `layer ${narrow + 1} has width ${network.widths[narrow]}, less than P·D/2 = ${(points * outputs) / 2}: relative errors of order ${Math.min((points * outputs) / network.widths[narrow]!, 9.9).toPrecision(2)} are possible${network.widths.length === 1 && outputs === 1 ? '; order "proportional" is made for this' : ""}`,
+      );
   }
   return warnings;
 }
@@ -107,7 +154,11 @@ function attempt<T>(solve: () => T): T | undefined {
 }
 
 /** Starts from stronger data (s = 2) to see whether another solution exists; the one with the larger action wins. */
-function secondSolution(saddle: Saddle, solve: (options: SaddleOptions) => Saddle, beforeSweep: (sweeps: number) => void): { readonly saddle: Saddle; readonly warning?: string } {
+function secondSolution(
+  saddle: Saddle,
+  solve: (options: SaddleOptions) => Saddle,
+  beforeSweep: (sweeps: number) => void,
+): { readonly saddle: Saddle; readonly warning?: string } {
   const other = attempt(() => {
     const strong = solve({ strength: 2, start: saddle.kernels.slice(1), tolerance: 1e-4, maximumSweeps: 60, beforeSweep });
     return solve({ start: strong.kernels.slice(1), maximumSweeps: 120, beforeSweep });
@@ -135,7 +186,9 @@ function quadratureError(setting: Setting, options: ForwardBackwardOptions, seed
   return Math.sqrt(sum / 2);
 }
 
-/** @throws FinitewidthError (code "refused") naming the temperature at T = 0 with a singular readout kernel: no posterior interpolates then. */
+/**
+ * @throws FinitewidthError (code "refused") naming the temperature at T = 0 with a singular readout kernel: no posterior interpolates then.
+ */
 function requireRegular({ infiniteWidth, temperature }: Setting): void {
   if (temperature > 0) return;
   const values = symmetricEigenvalues(infiniteWidth.at(-1)!);
@@ -147,8 +200,9 @@ function requireRegular({ infiniteWidth, temperature }: Setting): void {
 }
 
 /**
- * Start of a solution with random nodes at many points: the variational one, or undefined where there is none or the nodes collapse there. @throws FinitewidthError (code
- * "not-converged") when they collapse at more than 16 points: with P > N and strong data the measure is too far from every Gaussian for importance sampling.
+ * Start of a solution with random nodes at many points: the variational one, or undefined where there is none or the nodes collapse there.
+ * @throws FinitewidthError (code "not-converged") when they collapse at more than 16 points: with P > N and strong data the measure is too
+ * far from every Gaussian for importance sampling.
  */
 function guidedStart(activation: Activation, problem: SaddleProblem, beforeSweep: (sweeps: number) => void): readonly Matrix[] | undefined {
   let guide: Saddle;
@@ -158,7 +212,11 @@ function guidedStart(activation: Activation, problem: SaddleProblem, beforeSweep
     if (!(error instanceof FinitewidthError && isNumericalFailure(error))) throw error;
     return undefined;
   }
-  const fractions = guide.conjugates.map((conjugate, l) => problem.closure.averages({ kernel: guide.kernels[l]!, conjugate, weightVariance: problem.weightVariance[l]! }, { gradient: false }).effectiveFraction);
+  const fractions = guide.conjugates.map(
+    (conjugate, l) =>
+      problem.closure.averages({ kernel: guide.kernels[l]!, conjugate, weightVariance: problem.weightVariance[l]! }, { gradient: false })
+        .effectiveFraction,
+  );
   const worst = Math.min(...fractions);
   if (worst < guided.leastFraction) {
     if (problem.targets.shape[0] <= guided.dearPoints) return undefined;
@@ -189,7 +247,9 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
   const points = targets.shape[0];
   const sampled = isSampled(activation, closureOptions);
   const perSweep = 2 ** closureOptions.log2Count * points ** 2 * (2 * network.widths.length - 1);
-  const totalSweeps = sampled ? Math.min(Math.max(Math.floor(nodeBudget.operations / perSweep), nodeBudget.leastSweeps), nodeBudget.mostSweeps) : deterministicSweeps;
+  const totalSweeps = sampled
+    ? Math.min(Math.max(Math.floor(nodeBudget.operations / perSweep), nodeBudget.leastSweeps), nodeBudget.mostSweeps)
+    : deterministicSweeps;
   // tolerances: forward differences cannot do better than this on large kernels
   const matrixEquation = isLinear(activation) && options.order === "full" && isBiasFree(biasVariance);
   const solve = (solverOptions: SaddleOptions): Saddle => {
@@ -198,24 +258,44 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
     if (variational) return solveVariationalSaddle(activation, saddleProblem, limited);
     // for linear φ the variational Gaussian is exact, and its coordinates suit kernels of low rank
     const exactVariational = isLinear(activation) && options.order === "full" && !solverOptions.start;
-    return (exactVariational && attempt(() => solveVariationalSaddle(activation, saddleProblem, limited))) || solveSaddle(saddleProblem, limited);
+    return (
+      (exactVariational && attempt(() => solveVariationalSaddle(activation, saddleProblem, limited))) || solveSaddle(saddleProblem, limited)
+    );
   };
-  const start = sampled && options.order === "full" && points > guided.points && !jumps(activation) ? guidedStart(activation, saddleProblem, beforeSweep) : undefined;
+  const start =
+    sampled && options.order === "full" && points > guided.points && !jumps(activation)
+      ? guidedStart(activation, saddleProblem, beforeSweep)
+      : undefined;
   const looseTolerance = 1e-8;
   const tolerance = points > 64 ? looseTolerance : 1e-10;
   const accurate = (): Saddle => solve({ tolerance, beforeSweep });
   // where φ jumps, the rounding of equal inputs costs its square root
-  const first = (start && attempt(() => solve({ tolerance, beforeSweep, start }))) ?? (jumps(activation) ? attempt(accurate) ?? solve({ tolerance: looseTolerance, beforeSweep }) : accurate());
+  const first =
+    (start && attempt(() => solve({ tolerance, beforeSweep, start }))) ??
+    (jumps(activation) ? (attempt(accurate) ?? solve({ tolerance: looseTolerance, beforeSweep })) : accurate());
   const perAverage = isLinear(activation) || variational ? 20 * points ** 3 : 2 ** 15 * points ** 2;
-  const { saddle, warning } = first.sweeps * network.widths.length * 2 * perAverage < cheapWork ? secondSolution(first, solve, beforeSweep) : { saddle: first };
+  const { saddle, warning } =
+    first.sweeps * network.widths.length * 2 * perAverage < cheapWork ? secondSolution(first, solve, beforeSweep) : { saddle: first };
   if (saddle.effectiveFraction < fraction.refused) {
-    throw refusal(name, `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational", order "first", or raise "nodes".`);
+    throw refusal(
+      name,
+      `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational", order "first", or raise "nodes".`,
+    );
   }
   const force = forceNumber(saddle.kernels.at(-1)!, saddle.data);
-  const warnings = [...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction), ...(warning === undefined ? [] : [warning])];
-  if (saddle.residual > tolerance && jumps(activation)) warnings.push(`the equations are solved to a residual of ${saddle.residual.toExponential(1)} only; the activation "${activation.name}" jumps, and equal inputs round differently`);
+  const warnings = [
+    ...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction),
+    ...(warning === undefined ? [] : [warning]),
+  ];
+  if (saddle.residual > tolerance && jumps(activation))
+    warnings.push(
+      `the equations are solved to a residual of ${saddle.residual.toExponential(1)} only; the activation "${activation.name}" jumps, and equal inputs round differently`,
+    );
   const error = sampled ? quadratureError(setting, options, context.seed, saddleProblem, saddle) : undefined;
-  if (error !== undefined && error > warnedError) warnings.push(`the kernels carry an estimated quadrature error of ${(100 * error).toPrecision(2)} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`);
+  if (error !== undefined && error > warnedError)
+    warnings.push(
+      `the kernels carry an estimated quadrature error of ${(100 * error).toPrecision(2)} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`,
+    );
   const discrepancy = trainingDiscrepancy(saddle.data, temperature);
   const diagnostics: { [key: string]: Json } = {
     residual: saddle.residual,
@@ -234,7 +314,12 @@ function fitKernels(problem: Problem, setting: Setting, options: ForwardBackward
   return {
     theory: name,
     problem,
-    arrays: { kernels: stack(saddle.kernels), conjugates: stack(saddle.conjugates), weights: saddle.data.weights, resolvent: saddle.data.resolvent },
+    arrays: {
+      kernels: stack(saddle.kernels),
+      conjugates: stack(saddle.conjugates),
+      weights: saddle.data.weights,
+      resolvent: saddle.data.resolvent,
+    },
     solver: { converged: true, iterations: saddle.sweeps, residual: saddle.residual, jitter: 0 },
     ...(saddle.action === undefined ? {} : { logEvidence: saddle.action }),
     train: trainPrediction(setting, saddle.kernels.at(-1)!, saddle.data),
@@ -250,16 +335,33 @@ function fitProportional(problem: Problem, setting: Setting, options: ForwardBac
   const { network, activation, infiniteWidth, targets, temperature, weightVariance, biasVariance } = setting;
   const closure = createClosure(activation, closureOptionsOf(setting, options, context.seed));
   const saddle = solveProportional(
-    { activation, firstKernel: infiniteWidth[0]!, targets, temperature, width: network.widths[0]!, weightVariance: weightVariance[0]!, biasVariance: biasVariance[0]!, closure },
+    {
+      activation,
+      firstKernel: infiniteWidth[0]!,
+      targets,
+      temperature,
+      width: network.widths[0]!,
+      weightVariance: weightVariance[0]!,
+      biasVariance: biasVariance[0]!,
+      closure,
+    },
     (sweeps) => context.tick(roughFraction(sweeps)),
   );
-  if (saddle.effectiveFraction < fraction.refused) throw refusal(name, `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational".`);
+  if (saddle.effectiveFraction < fraction.refused)
+    throw refusal(
+      name,
+      `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational".`,
+    );
   const kernels = [infiniteWidth[0]!, saddle.kernel];
   const force = forceNumber(saddle.kernel, saddle);
   const renormalised = { weights: saddle.weights, resolvent: saddle.resolvent };
   const scaled = combine(saddle.orderParameter, saddle.infiniteWidth, 0, saddle.infiniteWidth);
   const points = targets.shape[0];
-  const { variance } = predictFromKernels(renormalised, scaled, Float64Array.from({ length: points }, (_, i) => scaled.data[i * points + i]!));
+  const { variance } = predictFromKernels(
+    renormalised,
+    scaled,
+    Float64Array.from({ length: points }, (_, i) => scaled.data[i * points + i]!),
+  );
   return {
     theory: name,
     problem,
@@ -273,7 +375,9 @@ function fitProportional(problem: Problem, setting: Setting, options: ForwardBac
     solver: { converged: true, iterations: saddle.sweeps, residual: saddle.residual, jitter: 0 },
     train: { mean: saddle.trainMean, variance: spread(variance, 1) },
     orderParameter: saddle.orderParameter,
-    hiddenKernels: [{ data: saddle.kernel.data.map((value) => (value - biasVariance[0]!) / weightVariance[0]!), shape: saddle.kernel.shape }],
+    hiddenKernels: [
+      { data: saddle.kernel.data.map((value) => (value - biasVariance[0]!) / weightVariance[0]!), shape: saddle.kernel.shape },
+    ],
     diagnostics: {
       residual: saddle.residual,
       sweeps: saddle.sweeps,
@@ -285,7 +389,10 @@ function fitProportional(problem: Problem, setting: Setting, options: ForwardBac
       seed: context.seed,
       options: optionsJson(options),
     },
-    warnings: [...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction), "order \"proportional\": variances are those of the renormalised infinite-width kernel Q K"],
+    warnings: [
+      ...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction),
+      'order "proportional": variances are those of the renormalised infinite-width kernel Q K',
+    ],
     figures: forwardBackwardFigures(kernels, infiniteWidth, targets),
   };
 }
@@ -294,7 +401,9 @@ function fitProportional(problem: Problem, setting: Setting, options: ForwardBac
 export function fitForwardBackward(problem: Problem, options: ForwardBackwardOptions, context: FitContext): Posterior {
   const setting = settingOf(problem, context.registry);
   requireRegular(setting);
-  return options.order === "proportional" ? fitProportional(problem, setting, options, context) : fitKernels(problem, setting, options, context);
+  return options.order === "proportional"
+    ? fitProportional(problem, setting, options, context)
+    : fitKernels(problem, setting, options, context);
 }
 
 /** A fit as plain data. */

@@ -1,6 +1,19 @@
 import { applyAdjointJacobian, crossKernelMap, kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, type Activation, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, combine, diagonalOf, frobenius, gram, identity, innerProduct, multiply, solveLower, symmetricEigen, symmetrise } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  combine,
+  diagonalOf,
+  frobenius,
+  gram,
+  identity,
+  innerProduct,
+  multiply,
+  solveLower,
+  symmetricEigen,
+  symmetrise,
+} from "@finitewidth/linalg";
 import type { TiltClosure, TiltedAverages, TiltedMeasure } from "./closure.js";
 import { choleskyRoot, type KernelRoot } from "./kernel-root.js";
 import { extendGaussian, gaussianGradient, tiltGaussian, whitenedTilt, type TiltedGaussian } from "./linear-closure.js";
@@ -13,7 +26,8 @@ function cappedCovariance(root: KernelRoot, tilt: Matrix): Matrix {
   const { values, vectors } = symmetricEigen(whitenedTilt(root, tilt));
   const scaled = multiply(root.root, vectors);
   const n = values.length;
-  for (let i = 0; i < n; i++) for (let k = 0; k < n; k++) scaled.data[i * n + k]! /= Math.sqrt(1 - Math.min(values[k]!, settings.largestTilt));
+  for (let i = 0; i < n; i++)
+    for (let k = 0; k < n; k++) scaled.data[i * n + k]! /= Math.sqrt(1 - Math.min(values[k]!, settings.largestTilt));
   return gram(scaled);
 }
 
@@ -52,7 +66,12 @@ function andersonStep(iterates: readonly Matrix[], residuals: readonly Matrix[])
  * Best zero-mean Gaussian N(0, S) for the tilted measure: S⁻¹ = C⁻¹ − 2g Jᵀ(S)[A], by fixed-point iteration with Anderson mixing.
  * @throws FinitewidthError (code "not-positive-definite") when the tilt is not integrable, (code "not-converged") after 500 iterations.
  */
-function solveVariational(activation: Activation, root: KernelRoot, { kernel, conjugate, weightVariance }: TiltedMeasure, start?: Matrix): VariationalGaussian {
+function solveVariational(
+  activation: Activation,
+  root: KernelRoot,
+  { kernel, conjugate, weightVariance }: TiltedMeasure,
+  start?: Matrix,
+): VariationalGaussian {
   const norm = frobenius(kernel) || 1;
   const tiltAt = (s: Matrix): Matrix => {
     const b = applyAdjointJacobian(activation, s, conjugate);
@@ -94,7 +113,10 @@ function solveVariational(activation: Activation, root: KernelRoot, { kernel, co
     const mixed = damping === 1 && gaussian && iterates.length > 1 ? andersonStep(iterates, residuals) : undefined;
     s = mixed && isPositiveDiagonal(mixed) ? symmetrise(mixed) : combine(1, s, damping, residual);
   }
-  throw new FinitewidthError(`the Gaussian variational closure did not settle in ${settings.maximumIterations} iterations: the tilt is too strong`, { code: "not-converged" });
+  throw new FinitewidthError(
+    `the Gaussian variational closure did not settle in ${settings.maximumIterations} iterations: the tilt is too strong`,
+    { code: "not-converged" },
+  );
 }
 
 /** A covariance needs positive variances and |correlations| ≤ 1 for its moments to exist. */
@@ -109,17 +131,27 @@ function isPositiveDiagonal(s: Matrix): boolean {
 }
 
 /** ⟨φφᵀ⟩ = G(S) and W = g tr A G(S) − KL(N(0,S) ‖ N(0,C)) of a variational Gaussian. */
-export function variationalAverages(activation: Activation, gaussian: TiltedGaussian, conjugate: Matrix, weightVariance: number): TiltedAverages {
+export function variationalAverages(
+  activation: Activation,
+  gaussian: TiltedGaussian,
+  conjugate: Matrix,
+  weightVariance: number,
+): TiltedAverages {
   const secondMoment = kernelMap(activation, gaussian.covariance);
   const n = secondMoment.shape[0];
   const inverse = solveLower(gaussian.factor.factor, identity(n));
   const divergence = 0.5 * (innerProduct(inverse, inverse) - n + gaussian.factor.logDeterminant);
-  return { secondMoment, cumulant: weightVariance * innerProduct(conjugate, secondMoment) - divergence, proposal: gaussian.covariance, effectiveFraction: 1 };
+  return {
+    secondMoment,
+    cumulant: weightVariance * innerProduct(conjugate, secondMoment) - divergence,
+    proposal: gaussian.covariance,
+    effectiveFraction: 1,
+  };
 }
 
 /**
- * Gaussian variational closure: ⟨φφᵀ⟩ = G(S), ∂W/∂C = B(1 − 2CB)⁻¹, W = g tr A G(S) − KL(N(0,S) ‖ N(0,C)), a lower bound. Deterministic, O(P³)
- * per iteration, exact for linear φ; misses 10–35 % of the kernel shift for erf. Source: docs/theories/forward-backward.md.
+ * Gaussian variational closure: ⟨φφᵀ⟩ = G(S), ∂W/∂C = B(1 − 2CB)⁻¹, W = g tr A G(S) − KL(N(0,S) ‖ N(0,C)), a lower bound. Deterministic,
+ * O(P³) per iteration, exact for linear φ; misses 10–35 % of the kernel shift for erf. Source: docs/theories/forward-backward.md.
  */
 export function gaussianVariationalClosure(activation: Activation): TiltClosure {
   return {

@@ -9,7 +9,8 @@ import { symmetricRoot, type KernelRoot } from "./kernel-root.js";
 const nodesPerArc = 80;
 
 /** Whether the radius can be integrated out: φ of degree 0 or 1 and at most two points. */
-export const isHomogeneousPlane = (activation: Activation, points: number): boolean => (activation.degree === 0 || activation.degree === 1) && points <= 2;
+export const isHomogeneousPlane = (activation: Activation, points: number): boolean =>
+  (activation.degree === 0 || activation.degree === 1) && points <= 2;
 
 /** Directions y of whitened space (rows) with their share of the angle. */
 interface Directions {
@@ -64,7 +65,8 @@ function homogeneousMoments(activation: Activation, { kernel, conjugate, weightV
   const decay = new Float64Array(shares.length).fill(1);
   const energyOf = (i: number, matrix: Matrix): number => {
     let sum = 0;
-    for (let a = 0; a < size; a++) for (let b = 0; b < size; b++) sum += features.data[i * size + a]! * matrix.data[a * size + b]! * features.data[i * size + b]!;
+    for (let a = 0; a < size; a++)
+      for (let b = 0; b < size; b++) sum += features.data[i * size + a]! * matrix.data[a * size + b]! * features.data[i * size + b]!;
     return sum;
   };
   let total = 0;
@@ -76,7 +78,10 @@ function homogeneousMoments(activation: Activation, { kernel, conjugate, weightV
     }
     const energy = weightVariance * energyOf(i, conjugate);
     if (degree === 1) decay[i] = 1 - 2 * energy;
-    if (!(decay[i]! > 0)) throw new FinitewidthError("the tilt grows faster than the Gaussian decays in some direction: W is infinite", { code: "not-positive-definite" });
+    if (!(decay[i]! > 0))
+      throw new FinitewidthError("the tilt grows faster than the Gaussian decays in some direction: W is infinite", {
+        code: "not-positive-definite",
+      });
     base[i] = shares[i]! * decay[i]! ** (-size / 2) * (degree === 0 ? Math.exp(energy) : 1);
     total += base[i]!;
   }
@@ -86,7 +91,8 @@ function homogeneousMoments(activation: Activation, { kernel, conjugate, weightV
     for (let i = 0; i < shares.length; i++) {
       const radial = order === 0 ? 1 : order === 1 ? size / decay[i]! : (size * (size + 2)) / decay[i]! ** 2;
       const weight = (base[i]! / total) * radial * factor(i);
-      for (let a = 0; a < size; a++) for (let b = 0; b < size; b++) out.data[a * size + b]! += weight * rows.data[i * size + a]! * rows.data[i * size + b]!;
+      for (let a = 0; a < size; a++)
+        for (let b = 0; b < size; b++) out.data[a * size + b]! += weight * rows.data[i * size + a]! * rows.data[i * size + b]!;
     }
     return out;
   };

@@ -20,7 +20,10 @@ function zeroRoot({ shape }: Matrix): KernelRoot {
   return { root, whiten: (b) => zeros(b.shape[0], b.shape[1]), unwhitenGradient: () => root };
 }
 
-/** Lower triangular root. Singular kernels get the smallest relative jitter that factorises, at most 1e-9. @throws FinitewidthError (code "not-positive-definite"). P³/3. */
+/**
+ * Lower triangular root. Singular kernels get the smallest relative jitter that factorises, at most 1e-9. @throws FinitewidthError (code
+ * "not-positive-definite"). P³/3.
+ */
 export function choleskyRoot(kernel: Matrix): KernelRoot {
   const scale = trace(kernel) / kernel.shape[0];
   if (scale === 0) return zeroRoot(kernel);
@@ -40,15 +43,18 @@ export function choleskyRoot(kernel: Matrix): KernelRoot {
 }
 
 /**
- * Symmetric root F = C^½, a continuous function of C up to the edge of the cone, eigenvalues below 8Pε of the largest counting as 0; directions with eigenvalues below 1e-12 of the largest are left
- * out of the inverse. @throws FinitewidthError (code "not-positive-definite") for an eigenvalue below −1e-9 of the largest. O(P³).
+ * Symmetric root F = C^½, a continuous function of C up to the edge of the cone, eigenvalues below 8Pε of the largest counting as 0;
+ * directions with eigenvalues below 1e-12 of the largest are left out of the inverse. @throws FinitewidthError (code
+ * "not-positive-definite") for an eigenvalue below −1e-9 of the largest. O(P³).
  */
 export function symmetricRoot(kernel: Matrix): KernelRoot {
   const n = kernel.shape[0];
   const { values, vectors } = symmetricEigen(kernel);
   const largest = Math.max(values[n - 1]!, 0);
-  if (values[0]! < -1e-9 * largest || largest === 0 && values[0]! < 0) {
-    throw new FinitewidthError(`kernel is not positive semi-definite: its smallest eigenvalue is ${values[0]}`, { code: "not-positive-definite" });
+  if (values[0]! < -1e-9 * largest || (largest === 0 && values[0]! < 0)) {
+    throw new FinitewidthError(`kernel is not positive semi-definite: its smallest eigenvalue is ${values[0]}`, {
+      code: "not-positive-definite",
+    });
   }
   const assemble = (of: (value: number) => number): Matrix => {
     const scaled = zeros(n, n);

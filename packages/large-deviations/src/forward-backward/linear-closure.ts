@@ -1,5 +1,18 @@
 import type { Activation, Matrix } from "@finitewidth/core";
-import { addDiagonal, affine, cholesky, combine, gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower, symmetrise, transpose, type Cholesky } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  affine,
+  cholesky,
+  combine,
+  gram,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  solveLower,
+  symmetrise,
+  transpose,
+  type Cholesky,
+} from "@finitewidth/linalg";
 import type { TiltClosure, TestKernels } from "./closure.js";
 import { choleskyRoot, type KernelRoot } from "./kernel-root.js";
 
@@ -19,7 +32,10 @@ export function whitenedTilt(root: KernelRoot, tilt: Matrix): Matrix {
   return symmetrise(combine(2, multiplyTransposedLeft(root.root, multiply(tilt, root.root)), 0, tilt));
 }
 
-/** The Gaussian N(0, C) tilted by exp(hᵀBh). @throws FinitewidthError (code "not-positive-definite") unless C⁻¹ − 2B is positive definite. O(P³). */
+/**
+ * The Gaussian N(0, C) tilted by exp(hᵀBh). @throws FinitewidthError (code "not-positive-definite") unless C⁻¹ − 2B is positive definite.
+ * O(P³).
+ */
 export function tiltGaussian(root: KernelRoot, tilt: Matrix): TiltedGaussian {
   const e = whitenedTilt(root, tilt);
   const factor = cholesky(addDiagonal(combine(-1, e, 0, e), 1));
@@ -33,8 +49,8 @@ export function gaussianGradient(tilt: Matrix, covariance: Matrix): Matrix {
 }
 
 /**
- * Kernels Sb between test and training points and variances s² + bᵀSb under a Gaussian tilt hᵀBh, h* = bᵀh + noise with b = C⁻¹c, s² = c** − cᵀC⁻¹c:
- * Sb = c + 2SBc and c** + 2cᵀB·Sb, which need no inverse and so hold for singular C.
+ * Kernels Sb between test and training points and variances s² + bᵀSb under a Gaussian tilt hᵀBh, h* = bᵀh + noise with b = C⁻¹c, s² = c**
+ * − cᵀC⁻¹c: Sb = c + 2SBc and c** + 2cᵀB·Sb, which need no inverse and so hold for singular C.
  */
 export function extendGaussian(covariance: Matrix, tilt: Matrix, test: TestKernels): TestKernels {
   const [points, size] = test.cross.shape;
@@ -67,7 +83,11 @@ export function linearClosure(activation: Activation): TiltClosure {
     extend({ kernel, conjugate, weightVariance }, test) {
       const tilt = tiltOf(conjugate, weightVariance);
       const { cross, variances, joint } = extendGaussian(tiltGaussian(choleskyRoot(kernel), tilt).covariance, tilt, test);
-      return { cross: combine(square, cross, 0, cross), variances: variances.map((value) => square * value), ...(joint ? { joint: affine(square, joint) } : {}) };
+      return {
+        cross: combine(square, cross, 0, cross),
+        variances: variances.map((value) => square * value),
+        ...(joint ? { joint: affine(square, joint) } : {}),
+      };
     },
   };
 }

@@ -1,5 +1,22 @@
 import { FinitewidthError, zeros, type Activation, type Matrix } from "@finitewidth/core";
-import { addDiagonal, affine, cholesky, combine, diagonalMatrix, gram, identity, innerProduct, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, solveLower, symmetricEigen, symmetrise, transpose } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  affine,
+  cholesky,
+  combine,
+  diagonalMatrix,
+  gram,
+  identity,
+  innerProduct,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  solveCholesky,
+  solveLower,
+  symmetricEigen,
+  symmetrise,
+  transpose,
+} from "@finitewidth/linalg";
 import { newtonRoot } from "@finitewidth/numerics";
 import { dataForce, dataTerm } from "./data-term.js";
 import { checkSaddleProblem, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle.js";
@@ -45,11 +62,25 @@ function overlapOf(logVariance: number, widths: readonly number[]): number {
   if (logVariance === 0) return 0;
   // every term is at most t in size, and the narrowest layer's is t
   const equal = logVariance / widths.length;
-  return least * Math.expm1(newtonRoot(f, Math.min(equal, logVariance) - 1e-9, Math.max(equal, logVariance) + 1e-9, { start: equal, tolerance: 1e-15 }).root);
+  return (
+    least *
+    Math.expm1(
+      newtonRoot(f, Math.min(equal, logVariance) - 1e-9, Math.max(equal, logVariance) + 1e-9, { start: equal, tolerance: 1e-15 }).root,
+    )
+  );
 }
 
 /** State at Σ = ZZᵀ, undefined where C + T is not positive definite in floating point. */
-function stateAt(problem: { readonly scales: Matrix; readonly targets: Matrix; readonly temperature: number; readonly widths: readonly number[]; readonly strength: number }, start: Matrix): LinearState | undefined {
+function stateAt(
+  problem: {
+    readonly scales: Matrix;
+    readonly targets: Matrix;
+    readonly temperature: number;
+    readonly widths: readonly number[];
+    readonly strength: number;
+  },
+  start: Matrix,
+): LinearState | undefined {
   const { scales, targets, temperature, widths, strength } = problem;
   const [r, D] = targets.shape;
   const { values, vectors } = symmetricEigen(gram(start));
@@ -81,7 +112,8 @@ function stateAt(problem: { readonly scales: Matrix; readonly targets: Matrix; r
       let slope = 0;
       for (const width of widths) slope += 1 / (width + overlaps[k]!);
       // ¼(μ_j − μ_k)(σ_j + σ_k)/(σ_j − σ_k), and its limit ½ dμ/d ln σ
-      curvature.data[j * r + k] = Math.abs(difference) < 1e-5 ? 0.5 / slope : (0.25 * (overlaps[j]! - overlaps[k]!)) / Math.tanh(0.5 * difference);
+      curvature.data[j * r + k] =
+        Math.abs(difference) < 1e-5 ? 0.5 / slope : (0.25 * (overlaps[j]! - overlaps[k]!)) / Math.tanh(0.5 * difference);
     }
   }
   const value = 0.5 * strength * (innerProduct(targets, weights) + D * factor.logDeterminant) + rate;
@@ -97,14 +129,26 @@ function applyHessian({ fields, freedom, gradient, overlaps, curvature }: Linear
   for (let k = 0; k < r; k++) force.data[k * r + k]! -= 0.5 * overlaps[k]!;
   const first = multiply(force, e);
   const pulled = multiply(e, freedom);
-  const second = combine(strength, multiply(fields, multiplyTransposedLeft(fields, pulled)), -0.5 * strength * D, multiply(freedom, pulled));
+  const second = combine(
+    strength,
+    multiply(fields, multiplyTransposedLeft(fields, pulled)),
+    -0.5 * strength * D,
+    multiply(freedom, pulled),
+  );
   const out = symmetrise(combine(1, first, 1, second));
   for (let i = 0; i < out.data.length; i++) out.data[i]! += curvature.data[i]! * e.data[i]!;
   return out;
 }
 
-/** Steihaug's conjugate gradients: the step within `radius` in the norm of `curvature`, and the decrease that the quadratic model promises. */
-function trustedStep(state: LinearState, strength: number, radius: number, tolerance: number): { readonly step: Matrix; readonly promised: number; readonly atBoundary: boolean } {
+/**
+ * Steihaug's conjugate gradients: the step within `radius` in the norm of `curvature`, and the decrease that the quadratic model promises.
+ */
+function trustedStep(
+  state: LinearState,
+  strength: number,
+  radius: number,
+  tolerance: number,
+): { readonly step: Matrix; readonly promised: number; readonly atBoundary: boolean } {
   const { gradient, curvature } = state;
   const norm2 = (m: Matrix): number => m.data.reduce((sum, value, i) => sum + curvature.data[i]! * value * value, 0);
   const precondition = (m: Matrix): Matrix => ({ data: m.data.map((value, i) => value / curvature.data[i]!), shape: m.shape });
@@ -147,15 +191,20 @@ function moveRoot(root: Matrix, step: Matrix): Matrix {
 }
 
 /**
- * Forward–backward equations of a linear network (φ(h) = αh) without biases above the first layer. All kernels lie in the range of K¹ = FFᵀ,
- * C^{l+1} = c_l F Σ_{l+1} Fᵀ with Σ_{l+1} = Π_{k≤l}(1 + M/N_k), so that one symmetric r × r matrix Σ = Σ_{L+1} (r the rank of K¹) is left: it minimises
- * −ln N(Y|0, C^{L+1} + T) + Σ_j i(σ_j), i(σ) = ½Σ_l [μ − N_l ln(1 + μ/N_l)], ln σ = Σ_l ln(1 + μ/N_l), whose stationary points are
- * M = Σ Fᵀ(VVᵀ − DR)F. Trust-region Newton steps Σ^½ exp(E) Σ^½ with the exact Hessian. At T > 0 the minimum always exists: the rate grows without limit at
- * σ → 0 and ∞ and the data term is bounded below. O(P³) per step of conjugate gradients.
- * @throws FinitewidthError: "input"/"shape" for bad arguments; "refused" at T = 0 where σ → 0 raises the action without limit (D ≥ the smallest width and
- * targets that leave directions of the inputs out); "not-converged". Source: docs/theories/forward-backward.md, "Solver".
+ * Forward–backward equations of a linear network (φ(h) = αh) without biases above the first layer. All kernels lie in the range of K¹ =
+ * FFᵀ, C^{l+1} = c_l F Σ_{l+1} Fᵀ with Σ_{l+1} = Π_{k≤l}(1 + M/N_k), so that one symmetric r × r matrix Σ = Σ_{L+1} (r the rank of K¹) is
+ * left: it minimises −ln N(Y|0, C^{L+1} + T) + Σ_j i(σ_j), i(σ) = ½Σ_l [μ − N_l ln(1 + μ/N_l)], ln σ = Σ_l ln(1 + μ/N_l), whose stationary
+ * points are M = Σ Fᵀ(VVᵀ − DR)F. Trust-region Newton steps Σ^½ exp(E) Σ^½ with the exact Hessian. At T > 0 the minimum always exists: the
+ * rate grows without limit at σ → 0 and ∞ and the data term is bounded below. O(P³) per step of conjugate gradients.
+ * @throws FinitewidthError: "input"/"shape" for bad arguments; "refused" at T = 0 where σ → 0 raises the action without limit (D ≥ the
+ * smallest width and targets that leave directions of the inputs out); "not-converged". Source: docs/theories/forward-backward.md,
+ * "Solver".
  */
-export function solveLinearSaddle(activation: Activation, problem: Omit<SaddleProblem, "closure" | "infiniteWidth">, options: SaddleOptions = {}): Saddle {
+export function solveLinearSaddle(
+  activation: Activation,
+  problem: Omit<SaddleProblem, "closure" | "infiniteWidth">,
+  options: SaddleOptions = {},
+): Saddle {
   checkSaddleProblem(problem);
   const { firstKernel, targets, temperature, widths, weightVariance } = problem;
   const { tolerance = 1e-10, strength = 1, start, beforeSweep } = options;
@@ -183,7 +232,10 @@ export function solveLinearSaddle(activation: Activation, problem: Omit<SaddlePr
     if (!start) return identity(r);
     // Σ = F⁻¹ C F⁻ᵀ
     const compressed = multiplyTransposedLeft(inside, multiply(start.at(-1)!, inside));
-    const whitened = { data: compressed.data.map((value, i) => value / (scales.data[Math.floor(i / r)]! * scales.data[i % r]!)), shape: compressed.shape };
+    const whitened = {
+      data: compressed.data.map((value, i) => value / (scales.data[Math.floor(i / r)]! * scales.data[i % r]!)),
+      shape: compressed.shape,
+    };
     const eigen = symmetricEigen(symmetrise(whitened));
     return multiply(eigen.vectors, diagonalMatrix(eigen.values.map((value) => Math.sqrt(Math.max(value, 1e-12)))));
   };
@@ -197,7 +249,10 @@ export function solveLinearSaddle(activation: Activation, problem: Omit<SaddlePr
     residual = size;
     if (residual < tolerance) break;
     if (sweeps >= settings.maximumSteps || !Number.isFinite(residual)) {
-      throw new FinitewidthError(`the forward–backward equations of the linear network were not solved: relative residual ${residual.toExponential(1)} after ${sweeps} trust-region steps`, { code: "not-converged" });
+      throw new FinitewidthError(
+        `the forward–backward equations of the linear network were not solved: relative residual ${residual.toExponential(1)} after ${sweeps} trust-region steps`,
+        { code: "not-converged" },
+      );
     }
     const { step, promised, atBoundary } = trustedStep(state, strength, radius, Math.min(settings.forcing, residual));
     sweeps++;
@@ -211,10 +266,19 @@ export function solveLinearSaddle(activation: Activation, problem: Omit<SaddlePr
     if (next && agreement > settings.accept) state = next;
     else if (blind && residual < 100 * tolerance) break;
   }
-  return assemble(activation, problem, gains, state && { state, inside, scales: scales.data.map((value) => value / Math.sqrt(total)) }, strength, residual, sweeps);
+  return assemble(
+    activation,
+    problem,
+    gains,
+    state && { state, inside, scales: scales.data.map((value) => value / Math.sqrt(total)) },
+    strength,
+    residual,
+    sweeps,
+  );
 }
 
-const gradientSize = ({ gradient, curvature }: LinearState): number => gradient.data.reduce((sum, value, i) => sum + value ** 2 / curvature.data[i]!, 0);
+const gradientSize = ({ gradient, curvature }: LinearState): number =>
+  gradient.data.reduce((sum, value, i) => sum + value ** 2 / curvature.data[i]!, 0);
 
 function rankOf(m: Matrix): number {
   const values = symmetricEigen(m.shape[0] < m.shape[1] ? multiplyTransposedRight(m, m) : multiplyTransposedLeft(m, m)).values;
@@ -241,7 +305,8 @@ function assemble(
     // eigenvectors of Σ are the columns of Z scaled to unit length
     const sigma = state.overlaps.map((mu) => widths.reduce((product, width) => product * (1 + mu / width), 1));
     const basis = zeros(r, r);
-    for (let i = 0; i < r; i++) for (let k = 0; k < r; k++) basis.data[i * r + k] = (scales[i]! * state.root.data[i * r + k]!) / Math.sqrt(sigma[k]!);
+    for (let i = 0; i < r; i++)
+      for (let k = 0; k < r; k++) basis.data[i * r + k] = (scales[i]! * state.root.data[i * r + k]!) / Math.sqrt(sigma[k]!);
     const spread = multiply(inside, basis);
     const variances = new Float64Array(r).fill(1);
     for (const [l, width] of widths.entries()) {

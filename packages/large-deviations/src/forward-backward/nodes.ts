@@ -19,9 +19,9 @@ const coarseLattice = { error: 1e-4, spacing: 0.6, reach: 5.4 } as const;
 const finestSpacing = 0.05;
 
 /**
- * Trapezoidal rule of the standard normal weight on the lattice `spacing`·ℤ^P inside a ball. Products of two factors erf at variance v are integrated
- * to about exp(−2π²/((1 + 4v)·spacing²)); Gauss–Hermite rules need several times as many nodes. `half`: one of every pair ±z, with both weights, for
- * even integrands. O((reach/spacing)^P) nodes.
+ * Trapezoidal rule of the standard normal weight on the lattice `spacing`·ℤ^P inside a ball. Products of two factors erf at variance v are
+ * integrated to about exp(−2π²/((1 + 4v)·spacing²)); Gauss–Hermite rules need several times as many nodes. `half`: one of every pair ±z,
+ * with both weights, for even integrands. O((reach/spacing)^P) nodes.
  */
 export function latticeNodes(dimensions: number, spacing: number, reach: number, half = false): GaussianNodes {
   const side = Math.floor(reach / spacing);
@@ -41,7 +41,10 @@ export function latticeNodes(dimensions: number, spacing: number, reach: number,
     if (axis < 0) break;
   }
   const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return { points: { data: Float64Array.from(points), shape: [weights.length, dimensions] }, weights: Float64Array.from(weights, (weight) => weight / total) };
+  return {
+    points: { data: Float64Array.from(points), shape: [weights.length, dimensions] },
+    weights: Float64Array.from(weights, (weight) => weight / total),
+  };
 }
 
 /** 2^log2Count whitened scrambled Sobol nodes of equal weight. */

@@ -19,7 +19,10 @@ export interface KernelStep {
   readonly biasVariance: number;
 }
 
-const affine = (m: Matrix, scale: number, shift: number): Matrix => ({ data: m.data.map((value) => scale * value + shift), shape: m.shape });
+const affine = (m: Matrix, scale: number, shift: number): Matrix => ({
+  data: m.data.map((value) => scale * value + shift),
+  shape: m.shape,
+});
 
 /** Draws Ĉ^{l+1} = g φφᵀ/N_l + g_b given Cˡ: the N_l units are independent N(0, Cˡ). O(P² N_l). */
 export function sampleKernelStep({ activation, kernel, width, weightVariance, biasVariance }: KernelStep, stream: RandomStream): Matrix {
@@ -31,10 +34,13 @@ export function sampleKernelStep({ activation, kernel, width, weightVariance, bi
 }
 
 /**
- * One draw of the kernels Ĉ², …, Ĉ^{L+1} of a random network: given Ĉˡ the units of layer l are independent N(0, Ĉˡ), so that the prior over functions is a
- * superposition of Gaussian processes. O(Σ P² N_l). Source: docs/theories/forward-backward.md; Fischer et al. (2024).
+ * One draw of the kernels Ĉ², …, Ĉ^{L+1} of a random network: given Ĉˡ the units of layer l are independent N(0, Ĉˡ), so that the prior
+ * over functions is a superposition of Gaussian processes. O(Σ P² N_l). Source: docs/theories/forward-backward.md; Fischer et al. (2024).
  */
-export function sampleKernelChain({ activation, firstKernel, widths, weightVariance, biasVariance }: KernelChain, stream: RandomStream): readonly Matrix[] {
+export function sampleKernelChain(
+  { activation, firstKernel, widths, weightVariance, biasVariance }: KernelChain,
+  stream: RandomStream,
+): readonly Matrix[] {
   const out: Matrix[] = [];
   let kernel = firstKernel;
   for (const [l, width] of widths.entries()) {
@@ -74,7 +80,8 @@ export function kernelCumulants({ activation, kernel, width, weightVariance, bia
  */
 export function kernelCumulantGenerator(step: KernelStep, conjugate: Matrix, closure: TiltClosure): number {
   const { cumulant } = closure.averages({ kernel: step.kernel, conjugate, weightVariance: step.weightVariance }, { gradient: false });
-  if (cumulant === undefined) throw new FinitewidthError("this closure has no cumulant generating function; use order \"full\"", { code: "input", path: "closure" });
+  if (cumulant === undefined)
+    throw new FinitewidthError('this closure has no cumulant generating function; use order "full"', { code: "input", path: "closure" });
   return step.width * (cumulant + step.biasVariance * conjugate.data.reduce((sum, value) => sum + value, 0));
 }
 
@@ -87,8 +94,9 @@ export interface KernelRate {
 }
 
 /**
- * Rate function Γ(C′|C) = sup_A [tr A(C′ − g_b) − W(A|C)], zero at the infinite-width value. The concave maximisation over symmetric A is by L-BFGS, its
- * gradient C′ − g_b − g⟨φφᵀ⟩. @throws FinitewidthError: "shape"; "not-converged" when the supremum is not attained (C′ out of reach of φ).
+ * Rate function Γ(C′|C) = sup_A [tr A(C′ − g_b) − W(A|C)], zero at the infinite-width value. The concave maximisation over symmetric A is
+ * by L-BFGS, its gradient C′ − g_b − g⟨φφᵀ⟩. @throws FinitewidthError: "shape"; "not-converged" when the supremum is not attained (C′ out
+ * of reach of φ).
  */
 export function kernelRate(step: KernelStep, next: Matrix, closure: TiltClosure): KernelRate {
   const n = step.kernel.shape[0];
@@ -114,7 +122,14 @@ export function kernelRate(step: KernelStep, next: Matrix, closure: TiltClosure)
       return { value: Number.POSITIVE_INFINITY, gradient: new Float64Array(x.length) };
     }
   };
-  const found = minimiseLbfgs(objective, new Float64Array(pairs.length), { gradientTolerance: 1e-9 * Math.max(1, innerProduct(target, target) ** 0.5), maxIterations: 200 });
-  if (!found.converged) throw new FinitewidthError(`the rate of this kernel was not found: gradient ${found.residual.toExponential(1)} after ${found.iterations} iterations; it may be out of reach of the activation`, { code: "not-converged" });
+  const found = minimiseLbfgs(objective, new Float64Array(pairs.length), {
+    gradientTolerance: 1e-9 * Math.max(1, innerProduct(target, target) ** 0.5),
+    maxIterations: 200,
+  });
+  if (!found.converged)
+    throw new FinitewidthError(
+      `the rate of this kernel was not found: gradient ${found.residual.toExponential(1)} after ${found.iterations} iterations; it may be out of reach of the activation`,
+      { code: "not-converged" },
+    );
   return { rate: Math.max(-found.value, 0), conjugate: toMatrix(found.point) };
 }

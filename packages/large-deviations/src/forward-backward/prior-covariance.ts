@@ -19,8 +19,8 @@ export const chainKernels = ({ activation, firstKernel, weightVariance, biasVari
   infiniteWidthRecursion(activation, firstKernel, weightVariance, biasVariance).preactivation;
 
 /**
- * Response ∂ tr(E K^{L+1})/∂Kˡ at the infinite-width kernels for l = 2 … L+1: E^{L+1} = E, Eˡ = g Jᵀ(Kˡ)[E^{l+1}]. At a fixed point the angle mode of
- * a pair decays as χ⊥^{L+1−l}. O(L P²).
+ * Response ∂ tr(E K^{L+1})/∂Kˡ at the infinite-width kernels for l = 2 … L+1: E^{L+1} = E, Eˡ = g Jᵀ(Kˡ)[E^{l+1}]. At a fixed point the
+ * angle mode of a pair decays as χ⊥^{L+1−l}. O(L P²).
  */
 export function conjugateChain(chain: KernelChain, contraction: Matrix, kernels = chainKernels(chain)): readonly Matrix[] {
   const L = chain.widths.length;
@@ -34,9 +34,9 @@ export function conjugateChain(chain: KernelChain, contraction: Matrix, kernels 
 }
 
 /**
- * Cov_prior(Kˡ, tr E K^{L+1}) at order 1/N for l = 2 … L+1, by δ^{l+1} = g J(Kˡ)[δˡ] + (g²/N_l) Cov_h[φφᵀ, φᵀE^{l+1}φ]. With E the force of the data
- * at the infinite-width kernel it is the first-order posterior shift of the kernels; tr(E δ^{L+1}) = Var_prior tr(E K^{L+1}), which grows like L/N at
- * criticality. O(L n P²) for n nodes. Source: docs/theories/forward-backward.md, "First order".
+ * Cov_prior(Kˡ, tr E K^{L+1}) at order 1/N for l = 2 … L+1, by δ^{l+1} = g J(Kˡ)[δˡ] + (g²/N_l) Cov_h[φφᵀ, φᵀE^{l+1}φ]. With E the force of
+ * the data at the infinite-width kernel it is the first-order posterior shift of the kernels; tr(E δ^{L+1}) = Var_prior tr(E K^{L+1}),
+ * which grows like L/N at criticality. O(L n P²) for n nodes. Source: docs/theories/forward-backward.md, "First order".
  */
 export function contractedPriorCovariance(chain: KernelChain, contraction: Matrix, nodes: GaussianNodes): readonly Matrix[] {
   const { activation, widths, weightVariance } = chain;

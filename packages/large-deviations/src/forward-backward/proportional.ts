@@ -1,6 +1,20 @@
 import { kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, type Activation, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, combine, frobenius, gram, identity, innerProduct, multiply, multiplyTransposedRight, solveCholesky, solveLower, trace, transpose } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  combine,
+  frobenius,
+  gram,
+  identity,
+  innerProduct,
+  multiply,
+  multiplyTransposedRight,
+  solveCholesky,
+  solveLower,
+  trace,
+  transpose,
+} from "@finitewidth/linalg";
 import type { TiltClosure } from "./closure.js";
 import { choleskyRoot } from "./kernel-root.js";
 import { checkSaddleProblem } from "./saddle.js";
@@ -47,7 +61,8 @@ const settings = { tolerance: 1e-10, maximumSweeps: 4000, damping: 0.5, orderDam
 
 /**
  * Forward–backward equations with the Onsager term that kernels alone miss when P ~ N, for one hidden layer and one output:
- * R = (QK + T)⁻¹, τ = tr(KR)/N, V = (C/(1+τ) + T)⁻¹y, A = [VVᵀ/(1+τ) − QR]/2N, C = g⟨φφᵀ⟩ + g_b, Q = [1 + VᵀCV/(N(1+τ))]/(1+τ). Damped iteration.
+ * R = (QK + T)⁻¹, τ = tr(KR)/N, V = (C/(1+τ) + T)⁻¹y, A = [VVᵀ/(1+τ) − QR]/2N, C = g⟨φφᵀ⟩ + g_b, Q = [1 + VᵀCV/(N(1+τ))]/(1+τ). Damped
+ * iteration.
  * @throws FinitewidthError: "input"/"shape" for bad arguments, "not-converged" with the residual. O(P³ + the closure's averages) per sweep.
  * Source: docs/theories/forward-backward.md, "Proportional limit".
  */
@@ -81,12 +96,27 @@ export function solveProportional(problem: ProportionalProblem, beforeSweep?: (s
     if (!Number.isFinite(residual)) break;
     if (residual < settings.tolerance) {
       const mean = multiply(C, weights);
-      return { kernel: C, conjugate, weights, resolvent, infiniteWidth: K, orderParameter: Q, tau, trainMean: combine(1 / (1 + tau), mean, 0, mean), residual, sweeps, effectiveFraction: averages.effectiveFraction };
+      return {
+        kernel: C,
+        conjugate,
+        weights,
+        resolvent,
+        infiniteWidth: K,
+        orderParameter: Q,
+        tau,
+        trainMean: combine(1 / (1 + tau), mean, 0, mean),
+        residual,
+        sweeps,
+        effectiveFraction: averages.effectiveFraction,
+      };
     }
     if (residual > 0.98 * last) damping = Math.max(settings.least, 0.8 * damping);
     last = residual;
     C = combine(1, C, damping, change);
     Q += Math.min(damping, settings.orderDamping) * (nextQ - Q);
   }
-  throw new FinitewidthError(`the proportional equations stopped at residual ${last.toExponential(1)}; raise the temperature or the width, or use "effective-action"`, { code: "not-converged" });
+  throw new FinitewidthError(
+    `the proportional equations stopped at residual ${last.toExponential(1)}; raise the temperature or the width, or use "effective-action"`,
+    { code: "not-converged" },
+  );
 }

@@ -1,6 +1,18 @@
 import { applyAdjointJacobian, crossKernelMap, kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, zeros, type Activation, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, combine, diagonalOf, gram, multiply, multiplyTransposedLeft, symmetricEigen, symmetrise, trace, transpose } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  combine,
+  diagonalOf,
+  gram,
+  multiply,
+  multiplyTransposedLeft,
+  symmetricEigen,
+  symmetrise,
+  trace,
+  transpose,
+} from "@finitewidth/linalg";
 import type { TiltClosure, TiltedMeasure } from "./closure.js";
 import { conditionalMoments } from "./conditional-moments.js";
 import { symmetricRoot, type KernelRoot } from "./kernel-root.js";
@@ -45,7 +57,8 @@ function scaleRows(m: Matrix, factors: Float64Array): Matrix {
 }
 
 /** Σ_i factors_i rows_iᵀ rows_i. */
-export const weightedGram = (rows: Matrix, factors: Float64Array): Matrix => symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
+export const weightedGram = (rows: Matrix, factors: Float64Array): Matrix =>
+  symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
 
 /** f of every entry. */
 function applied(f: (value: number) => number, m: Matrix): Matrix {
@@ -62,7 +75,10 @@ function spectralFunction(vectors: Matrix, values: Float64Array, f: (value: numb
   return symmetrise(multiply(scaled, transpose(vectors)));
 }
 
-/** Nodes and weights of the tilted measure. @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to diverge. */
+/**
+ * Nodes and weights of the tilted measure. @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to
+ * diverge.
+ */
 function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, conjugate, weightVariance }: TiltedMeasure): TiltedSample {
   const root = symmetricRoot(kernel);
   const [count, size] = nodes.points.shape;
@@ -91,7 +107,9 @@ function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, co
       radius += whitened.data[j]! ** 2;
     }
     if (activation.degree === 1 && radius - 2 * weightVariance * energy <= 0 && radius > 0) {
-      throw new FinitewidthError("the tilt grows faster than the Gaussian decays in some direction: W is infinite", { code: "not-positive-definite" });
+      throw new FinitewidthError("the tilt grows faster than the Gaussian decays in some direction: W is infinite", {
+        code: "not-positive-definite",
+      });
     }
     exponents[i] = weightVariance * energy - 0.5 * proposal - 0.5 * logDeterminant;
     if (exponents[i]! > largest) largest = exponents[i]!;
@@ -108,12 +126,25 @@ function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, co
     concentration += (weights[i]! * weights[i]!) / nodes.weights[i]!;
     differences[i] = weights[i]! - nodes.weights[i]!;
   }
-  return { root, covariance, stretch, excess, whitened, fields, features, force, weights, differences, cumulant: Math.log(total) + largest, effectiveFraction: 1 / concentration };
+  return {
+    root,
+    covariance,
+    stretch,
+    excess,
+    whitened,
+    fields,
+    features,
+    force,
+    weights,
+    differences,
+    cumulant: Math.log(total) + largest,
+    effectiveFraction: 1 / concentration,
+  };
 }
 
 /**
- * `controlled` with the entries of equal inputs taken from the plain sum: where φ jumps, rounding ε in a correlation of 1 costs √ε in the Gaussian moment,
- * layer after layer, but nothing in the sum over nodes.
+ * `controlled` with the entries of equal inputs taken from the plain sum: where φ jumps, rounding ε in a correlation of 1 costs √ε in the
+ * Gaussian moment, layer after layer, but nothing in the sum over nodes.
  */
 function withEqualInputs(controlled: Matrix, plain: Matrix, { data: k }: Matrix): Matrix {
   const n = controlled.shape[0];
@@ -154,7 +185,8 @@ function smoothGradient(activation: Activation, { conjugate, weightVariance }: T
   const outer = weightedGram(product, weights);
   const known = applyAdjointJacobian(activation, sample.covariance, conjugate);
   const out = zeros(size, size);
-  for (let i = 0; i < out.data.length; i++) out.data[i] = weightVariance * (known.data[i]! + conjugate.data[i]! * slopeMoment.data[i]!) + 2 * weightVariance ** 2 * outer.data[i]!;
+  for (let i = 0; i < out.data.length; i++)
+    out.data[i] = weightVariance * (known.data[i]! + conjugate.data[i]! * slopeMoment.data[i]!) + 2 * weightVariance ** 2 * outer.data[i]!;
   for (let a = 0; a < size; a++) out.data[a * size + a]! += weightVariance * curvature[a]!;
   return out;
 }
@@ -167,8 +199,9 @@ function whitenedGradient({ root, excess, whitened, differences }: TiltedSample)
 }
 
 /**
- * Importance nodes with control variates: proposal N(0, S) from B = gJᵀ(C)[A] with the eigenvalues of 2FᵀBF kept in [−4, 0.8], self-normalised
- * weights, and the proposal's Gaussian moments added exactly. O(n P²) for n nodes. Source: docs/theories/forward-backward.md.
+ * Importance nodes with control variates: proposal N(0, S) from B = gJᵀ(C)[A] with the eigenvalues of 2FᵀBF kept in [−4, 0.8],
+ * self-normalised weights, and the proposal's Gaussian moments added exactly. O(n P²) for n nodes. Source:
+ * docs/theories/forward-backward.md.
  */
 export function quadratureClosure(activation: Activation, nodes: GaussianNodes): TiltClosure {
   return {

@@ -15,15 +15,23 @@ export const jumps = ({ value }: Activation): boolean => Math.abs(value(1e-12) -
 /** Why the equations do not apply, or undefined. */
 export function forwardBackwardRefusal(problem: Problem, options: ForwardBackwardOptions, registry: Registry): string | undefined {
   const { network, targets } = problem;
-  if (!isFullyConnected(network)) return `the forward–backward equations are derived here for fully connected networks, not for type "${network.type}"; use "perturbative", "effective-action" or "monte-carlo".`;
+  if (!isFullyConnected(network))
+    return `the forward–backward equations are derived here for fully connected networks, not for type "${network.type}"; use "perturbative", "effective-action" or "monte-carlo".`;
   const activation = registry.activation(network.activation);
   if (options.order === "proportional") {
-    if (hiddenLayers(network) > 1) return `order "proportional" needs one hidden layer, got ${hiddenLayers(network)}: no Onsager-corrected equations are known for deeper nonlinear networks; use "effective-action".`;
+    if (hiddenLayers(network) > 1)
+      return `order "proportional" needs one hidden layer, got ${hiddenLayers(network)}: no Onsager-corrected equations are known for deeper nonlinear networks; use "effective-action".`;
     if (targets.shape[1] > 1) return `order "proportional" needs one output, got ${targets.shape[1]}; use "effective-action".`;
   }
-  if (options.order !== "first" && growsFasterThanLinear(activation)) return `the tilted measure of "${activation.name}" does not exist: φ grows faster than linearly, so its kernels have heavy tails; use order "first".`;
-  if (options.order !== "first" && options.closure === "gaussian-variational" && jumps(activation)) return `the closure "gaussian-variational" needs a continuous activation, and "${activation.name}" jumps; use the closure "quadrature".`;
-  if (targets.shape[0] > sobolMaximumDimensions && !isLinear(activation) && (options.order === "first" || options.closure === "quadrature")) {
+  if (options.order !== "first" && growsFasterThanLinear(activation))
+    return `the tilted measure of "${activation.name}" does not exist: φ grows faster than linearly, so its kernels have heavy tails; use order "first".`;
+  if (options.order !== "first" && options.closure === "gaussian-variational" && jumps(activation))
+    return `the closure "gaussian-variational" needs a continuous activation, and "${activation.name}" jumps; use the closure "quadrature".`;
+  if (
+    targets.shape[0] > sobolMaximumDimensions &&
+    !isLinear(activation) &&
+    (options.order === "first" || options.closure === "quadrature")
+  ) {
     return `the nodes reach ${sobolMaximumDimensions} training points, got ${targets.shape[0]}; use order "full" with the closure "gaussian-variational".`;
   }
   return undefined;

@@ -1,5 +1,18 @@
 import { inputError, shapeError, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, combine, frobenius, innerProduct, multiply, multiplyTransposedRight, solveLower, symmetricEigenvalues, symmetrise, trace, transpose } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  combine,
+  frobenius,
+  innerProduct,
+  multiply,
+  multiplyTransposedRight,
+  solveLower,
+  symmetricEigenvalues,
+  symmetrise,
+  trace,
+  transpose,
+} from "@finitewidth/linalg";
 import type { TiltClosure, TiltedAverages } from "./closure.js";
 import { isNumericalFailure, solveByContinuation, type ContinuationOptions } from "./continuation.js";
 import { dataForce, dataTerm, type DataTerm } from "./data-term.js";
@@ -57,7 +70,9 @@ export interface Saddle {
 }
 
 /** @throws FinitewidthError (code "input" or "shape") naming the field. */
-export function checkSaddleProblem(problem: Pick<SaddleProblem, "firstKernel" | "targets" | "temperature" | "widths" | "weightVariance" | "biasVariance">): void {
+export function checkSaddleProblem(
+  problem: Pick<SaddleProblem, "firstKernel" | "targets" | "temperature" | "widths" | "weightVariance" | "biasVariance">,
+): void {
   const { firstKernel, targets, temperature, widths, weightVariance, biasVariance } = problem;
   const [n, columns] = firstKernel.shape;
   if (!(Number.isFinite(temperature) && temperature >= 0)) throw inputError("temperature", "a number ≥ 0", temperature);
@@ -65,8 +80,10 @@ export function checkSaddleProblem(problem: Pick<SaddleProblem, "firstKernel" | 
   widths.forEach((width, l) => {
     if (!(width > 0 && Number.isFinite(width))) throw inputError(`widths[${l}]`, "a positive number", width);
   });
-  if (weightVariance.length !== widths.length) throw inputError("weightVariance", `${widths.length} numbers, one per layer above the first`, weightVariance);
-  if (biasVariance.length !== widths.length) throw inputError("biasVariance", `${widths.length} numbers, one per layer above the first`, biasVariance);
+  if (weightVariance.length !== widths.length)
+    throw inputError("weightVariance", `${widths.length} numbers, one per layer above the first`, weightVariance);
+  if (biasVariance.length !== widths.length)
+    throw inputError("biasVariance", `${widths.length} numbers, one per layer above the first`, biasVariance);
   weightVariance.forEach((value, l) => {
     if (!(value > 0 && Number.isFinite(value))) throw inputError(`weightVariance[${l}]`, "a positive number", value);
   });
@@ -79,11 +96,13 @@ export function checkSaddleProblem(problem: Pick<SaddleProblem, "firstKernel" | 
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < i; j++) {
       const gap = Math.abs(firstKernel.data[i * n + j]! - firstKernel.data[j * n + i]!);
-      if (!(gap <= 1e-10 * scale)) throw inputError("firstKernel", "a symmetric matrix", `a difference of ${gap} between [${i}][${j}] and [${j}][${i}]`);
+      if (!(gap <= 1e-10 * scale))
+        throw inputError("firstKernel", "a symmetric matrix", `a difference of ${gap} between [${i}][${j}] and [${j}][${i}]`);
     }
   }
   const values = symmetricEigenvalues(firstKernel);
-  if (values[0]! < -1e-10 * Math.abs(values[n - 1]!)) throw inputError("firstKernel", "a positive semi-definite matrix", `smallest eigenvalue ${values[0]}`);
+  if (values[0]! < -1e-10 * Math.abs(values[n - 1]!))
+    throw inputError("firstKernel", "a positive semi-definite matrix", `smallest eigenvalue ${values[0]}`);
 }
 
 /** One evaluation of the map: averages of both sweeps. */
@@ -94,10 +113,21 @@ export interface Sweep {
   readonly effectiveFraction: number;
 }
 
-const linear = (scale: number, m: Matrix, shift: number): Matrix => ({ data: m.data.map((value) => scale * value + shift), shape: m.shape });
+const linear = (scale: number, m: Matrix, shift: number): Matrix => ({
+  data: m.data.map((value) => scale * value + shift),
+  shape: m.shape,
+});
 
-/** Conjugate kernels A², …, A^{L+1} at kernels C², …, C^{L+1}: the data force at the top, then A^l = (N_l/N_{l−1}) ∂W(A^{l+1}|C^l)/∂C^l downwards. */
-function backwardSweep(problem: SaddleProblem, kernels: readonly Matrix[], strength: number, starts: (Matrix | undefined)[]): { readonly conjugates: readonly Matrix[]; readonly effectiveFraction: number } {
+/**
+ * Conjugate kernels A², …, A^{L+1} at kernels C², …, C^{L+1}: the data force at the top, then A^l = (N_l/N_{l−1}) ∂W(A^{l+1}|C^l)/∂C^l
+ * downwards.
+ */
+function backwardSweep(
+  problem: SaddleProblem,
+  kernels: readonly Matrix[],
+  strength: number,
+  starts: (Matrix | undefined)[],
+): { readonly conjugates: readonly Matrix[]; readonly effectiveFraction: number } {
   const { widths, targets, temperature, weightVariance, closure } = problem;
   const L = widths.length;
   const force = dataForce(dataTerm(kernels[L - 1]!, targets, temperature));
@@ -105,7 +135,11 @@ function backwardSweep(problem: SaddleProblem, kernels: readonly Matrix[], stren
   conjugates[L - 1] = linear(strength / widths[L - 1]!, force, 0);
   let effectiveFraction = 1;
   for (let l = L - 1; l >= 1; l--) {
-    const averages = closure.averages({ kernel: kernels[l - 1]!, conjugate: conjugates[l]!, weightVariance: weightVariance[l]! }, { gradient: true }, starts[l]);
+    const averages = closure.averages(
+      { kernel: kernels[l - 1]!, conjugate: conjugates[l]!, weightVariance: weightVariance[l]! },
+      { gradient: true },
+      starts[l],
+    );
     starts[l] = averages.proposal;
     effectiveFraction = Math.min(effectiveFraction, averages.effectiveFraction);
     conjugates[l - 1] = linear(widths[l]! / widths[l - 1]!, averages.gradient!, 0);
@@ -135,7 +169,12 @@ export interface LayerCoordinates {
   isPositive(x: Float64Array): boolean;
 }
 
-function coordinates(layers: number, size: number, encode: (m: Matrix, l: number) => Matrix, decode: (m: Matrix, l: number) => Matrix): LayerCoordinates {
+function coordinates(
+  layers: number,
+  size: number,
+  encode: (m: Matrix, l: number) => Matrix,
+  decode: (m: Matrix, l: number) => Matrix,
+): LayerCoordinates {
   const block = size * size;
   const part = (x: Float64Array, l: number): Matrix => ({ data: x.subarray(l * block, (l + 1) * block), shape: [size, size] });
   const indices = Array.from({ length: layers }, (_, l) => l);
@@ -159,7 +198,10 @@ function coordinates(layers: number, size: number, encode: (m: Matrix, l: number
   };
 }
 
-/** Coordinates F⁻¹MF⁻ᵀ with F the Cholesky factors of reference matrices, shifted by 1e-6 of their mean variance so that singular ones have one. */
+/**
+ * Coordinates F⁻¹MF⁻ᵀ with F the Cholesky factors of reference matrices, shifted by 1e-6 of their mean variance so that singular ones have
+ * one.
+ */
 function whitenedCoordinates(references: readonly Matrix[]): LayerCoordinates {
   const P = references[0]!.shape[0];
   const factors = references.map((kernel) => cholesky(addDiagonal(kernel, 1e-6 * (trace(kernel) / P) || 1)).factor);
@@ -172,14 +214,20 @@ function whitenedCoordinates(references: readonly Matrix[]): LayerCoordinates {
 export function scaledCoordinates(references: readonly Matrix[]): LayerCoordinates {
   const P = references[0]!.shape[0];
   const scales = references.map((kernel) => trace(kernel) / P || 1);
-  return coordinates(references.length, P, (m, l) => combine(1 / scales[l]!, m, 0, m), (m, l) => combine(scales[l]!, m, 0, m));
+  return coordinates(
+    references.length,
+    P,
+    (m, l) => combine(1 / scales[l]!, m, 0, m),
+    (m, l) => combine(scales[l]!, m, 0, m),
+  );
 }
 
 /**
- * Solves the forward–backward equations over the kernels C², …, C^{L+1}: damped sweeps while far, then Newton–Krylov (GMRES on forward differences of
- * the map, line search that keeps kernels positive and the tilts integrable), with continuation in the data strength when that fails.
- * @throws FinitewidthError: "input"/"shape" for bad arguments, "not-positive-definite" when C + T is singular at T = 0, "not-converged" with the data
- * strength reached. Typically 10–140 sweeps of 2L − 1 averages each. Source: docs/theories/forward-backward.md, "Solver".
+ * Solves the forward–backward equations over the kernels C², …, C^{L+1}: damped sweeps while far, then Newton–Krylov (GMRES on forward
+ * differences of the map, line search that keeps kernels positive and the tilts integrable), with continuation in the data strength when
+ * that fails.
+ * @throws FinitewidthError: "input"/"shape" for bad arguments, "not-positive-definite" when C + T is singular at T = 0, "not-converged"
+ * with the data strength reached. Typically 10–140 sweeps of 2L − 1 averages each. Source: docs/theories/forward-backward.md, "Solver".
  */
 export function solveSaddle(problem: SaddleProblem, options: SaddleOptions = {}): Saddle {
   checkSaddleProblem(problem);
@@ -201,12 +249,22 @@ export function solveSaddle(problem: SaddleProblem, options: SaddleOptions = {})
       throw error;
     }
   };
-  const found = solveByContinuation({ start: layers.toUnknowns(options.start ?? infiniteWidth), map, admissible: layers.isPositive }, continuationOptions(options));
+  const found = solveByContinuation(
+    { start: layers.toUnknowns(options.start ?? infiniteWidth), map, admissible: layers.isPositive },
+    continuationOptions(options),
+  );
   return assembleSaddle(problem, layers.toMatrices(found.x), found.state, found.residual, found.sweeps);
 }
 
 /** Defaults filled in. */
-export const continuationOptions = ({ tolerance = 1e-10, maximumSweeps = 400, totalSweeps = 4000, strength = 1, start, beforeSweep }: SaddleOptions): ContinuationOptions => ({
+export const continuationOptions = ({
+  tolerance = 1e-10,
+  maximumSweeps = 400,
+  totalSweeps = 4000,
+  strength = 1,
+  start,
+  beforeSweep,
+}: SaddleOptions): ContinuationOptions => ({
   tolerance,
   maximumSweeps,
   totalSweeps,
@@ -216,7 +274,13 @@ export const continuationOptions = ({ tolerance = 1e-10, maximumSweeps = 400, to
 });
 
 /** Assembles the result; rate and action where the closure has cumulants. */
-export function assembleSaddle(problem: Omit<SaddleProblem, "closure">, kernels: readonly Matrix[], sweep: Sweep, residual: number, sweeps: number): Saddle {
+export function assembleSaddle(
+  problem: Omit<SaddleProblem, "closure">,
+  kernels: readonly Matrix[],
+  sweep: Sweep,
+  residual: number,
+  sweeps: number,
+): Saddle {
   const { firstKernel, targets, temperature, widths, weightVariance, biasVariance } = problem;
   const data = dataTerm(kernels.at(-1)!, targets, temperature);
   let rate: number | undefined = 0;
@@ -241,10 +305,14 @@ export function assembleSaddle(problem: Omit<SaddleProblem, "closure">, kernels:
   };
 }
 
-/** Kernels of one backward and one forward sweep from given kernels C², …, C^{L+1} (a step of the map whose fixed point is the solution). */
+/**
+ * Kernels of one backward and one forward sweep from given kernels C², …, C^{L+1} (a step of the map whose fixed point is the solution).
+ */
 export function sweepOnce(problem: SaddleProblem, kernels: readonly Matrix[]): readonly Matrix[] {
   const { conjugates } = backwardSweep(problem, kernels, 1, []);
-  return forwardSweep(problem, conjugates, []).map((averages, l) => linear(problem.weightVariance[l]!, averages.secondMoment, problem.biasVariance[l]!));
+  return forwardSweep(problem, conjugates, []).map((averages, l) =>
+    linear(problem.weightVariance[l]!, averages.secondMoment, problem.biasVariance[l]!),
+  );
 }
 
 /** Relative Frobenius distance |A − B|/|B|; 0 for two zero matrices. */
@@ -252,4 +320,3 @@ export function relativeDistance(a: Matrix, b: Matrix): number {
   const scale = frobenius(b);
   return scale === 0 ? frobenius(a) : frobenius(combine(1, a, -1, b)) / scale;
 }
-

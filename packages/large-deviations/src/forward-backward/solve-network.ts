@@ -1,5 +1,15 @@
 import { infiniteWidthRecursion } from "@finitewidth/activations";
-import { isFullyConnected, refusal, resolveNetwork, toStandardScaling, type Activation, type FullyConnectedNetwork, type Matrix, type Problem, type Registry } from "@finitewidth/core";
+import {
+  isFullyConnected,
+  refusal,
+  resolveNetwork,
+  toStandardScaling,
+  type Activation,
+  type FullyConnectedNetwork,
+  type Matrix,
+  type Problem,
+  type Registry,
+} from "@finitewidth/core";
 import { firstLayerKernel } from "../effective-action/first-layer.js";
 import type { ClosureOptions } from "./create-closure.js";
 import type { ForwardBackwardOptions } from "./options.js";
@@ -32,7 +42,8 @@ export function settingOf(problem: Problem, registry: Registry): Setting {
 /** Largest variance of a hidden preactivation at infinite width. */
 export function largestVariance(kernels: readonly Matrix[]): number {
   let largest = 0;
-  for (const { data, shape } of kernels.slice(0, -1)) for (let i = 0; i < shape[0]; i++) largest = Math.max(largest, data[i * shape[0] + i]!);
+  for (const { data, shape } of kernels.slice(0, -1))
+    for (let i = 0; i < shape[0]; i++) largest = Math.max(largest, data[i * shape[0] + i]!);
   return largest;
 }
 

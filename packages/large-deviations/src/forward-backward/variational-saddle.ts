@@ -7,7 +7,15 @@ import { dataForce, dataTerm } from "./data-term.js";
 import { variationalAverages } from "./gaussian-variational.js";
 import { choleskyRoot } from "./kernel-root.js";
 import { gaussianGradient, tiltGaussian, type TiltedGaussian } from "./linear-closure.js";
-import { assembleSaddle, checkSaddleProblem, continuationOptions, scaledCoordinates, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle.js";
+import {
+  assembleSaddle,
+  checkSaddleProblem,
+  continuationOptions,
+  scaledCoordinates,
+  type Saddle,
+  type SaddleOptions,
+  type SaddleProblem,
+} from "./saddle.js";
 
 /** What one evaluation of the map leaves. */
 interface VariationalSweep {
@@ -19,11 +27,16 @@ interface VariationalSweep {
 const scaled = (factor: number, m: Matrix): Matrix => combine(factor, m, 0, m);
 
 /**
- * Forward–backward equations with the Gaussian variational closure, solved for the covariances S¹ … S^L of all layers at once, so that no closure is
- * iterated within a sweep: C^{l+1} = gG(Sˡ) + g_b upwards; from the data force downwards Bˡ = gJᵀ(Sˡ)[A^{l+1}], Aˡ = (N_l/N_{l−1})(Bˡ + 2BˡS′Bˡ);
- * new S′ = (C⁻¹ − 2B)⁻¹. O(L P³) per sweep. @throws like `solveSaddle`. Source: docs/theories/forward-backward.md.
+ * Forward–backward equations with the Gaussian variational closure, solved for the covariances S¹ … S^L of all layers at once, so that no
+ * closure is iterated within a sweep: C^{l+1} = gG(Sˡ) + g_b upwards; from the data force downwards Bˡ = gJᵀ(Sˡ)[A^{l+1}], Aˡ =
+ * (N_l/N_{l−1})(Bˡ + 2BˡS′Bˡ); new S′ = (C⁻¹ − 2B)⁻¹. O(L P³) per sweep. @throws like `solveSaddle`. Source:
+ * docs/theories/forward-backward.md.
  */
-export function solveVariationalSaddle(activation: Activation, problem: Omit<SaddleProblem, "closure">, options: SaddleOptions = {}): Saddle {
+export function solveVariationalSaddle(
+  activation: Activation,
+  problem: Omit<SaddleProblem, "closure">,
+  options: SaddleOptions = {},
+): Saddle {
   checkSaddleProblem(problem);
   const { firstKernel, infiniteWidth, targets, temperature, widths, weightVariance, biasVariance } = problem;
   const L = widths.length;
@@ -58,6 +71,8 @@ export function solveVariationalSaddle(activation: Activation, problem: Omit<Sad
   const start = layers.toUnknowns([firstKernel, ...(options.start ?? infiniteWidth).slice(0, -1)]);
   const found = solveByContinuation({ start, map, admissible: layers.isPositive }, continuationOptions(options));
   const { kernels, conjugates, gaussians } = found.state;
-  const forward = gaussians.map((gaussian, l): TiltedAverages => variationalAverages(activation, gaussian, conjugates[l]!, weightVariance[l]!));
+  const forward = gaussians.map((gaussian, l): TiltedAverages =>
+    variationalAverages(activation, gaussian, conjugates[l]!, weightVariance[l]!),
+  );
   return assembleSaddle(problem, kernels, { kernels, conjugates, forward, effectiveFraction: 1 }, found.residual, found.sweeps);
 }

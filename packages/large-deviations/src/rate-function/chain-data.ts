@@ -1,6 +1,16 @@
 import { FinitewidthError, zeros, type Matrix, type WishartChain } from "@finitewidth/core";
 import { addDiagonal, cholesky, identity, multiply, multiplyTransposedRight, solveCholesky, symmetricEigen } from "@finitewidth/linalg";
-import { addConstantCovariance, biasCovariance, biasCovarianceAdjoint, constantCovarianceAdjoint, hasUpperBiases, siteCovariance, siteCovarianceAdjoint, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
+import {
+  addConstantCovariance,
+  biasCovariance,
+  biasCovarianceAdjoint,
+  constantCovarianceAdjoint,
+  hasUpperBiases,
+  siteCovariance,
+  siteCovarianceAdjoint,
+  type SiteKernels,
+  type StackedFeatures,
+} from "@finitewidth/numerics";
 import type { DataWeight, SpectralData } from "./spectral-data.js";
 
 /** What the data say about a chain of mixing matrices M_1 … M_L. */
@@ -8,7 +18,10 @@ export interface ChainData {
   readonly outputs: number;
   /** Number of observed directions: P·D, or the rank of the kernel times D at T = 0. */
   readonly count: number;
-  /** log det and yᵀ(·)⁻¹y of the covariance of the data, with the gradients of ½c[ℓ·log det + yᵀ(·)⁻¹y] in every M_l; undefined where it is singular. */
+  /**
+   * log det and yᵀ(·)⁻¹y of the covariance of the data, with the gradients of ½c[ℓ·log det + yᵀ(·)⁻¹y] in every M_l; undefined where it is
+   * singular.
+   */
   evaluate(mixing: readonly Matrix[], weight: DataWeight): ChainDataValue | undefined;
 }
 export interface ChainDataValue {
@@ -39,7 +52,8 @@ export function kroneckerChainData({ eigenvalues, targets, temperature }: Spectr
           quadratic += alpha[a]! * rotated[i * outputs + a]!;
           inner.data[a * outputs + a]! += (0.5 * weight * counted * kappa) / v;
         }
-        for (let a = 0; a < outputs; a++) for (let b = 0; b < outputs; b++) inner.data[a * outputs + b]! -= 0.5 * weight * kappa * alpha[a]! * alpha[b]!;
+        for (let a = 0; a < outputs; a++)
+          for (let b = 0; b < outputs; b++) inner.data[a * outputs + b]! -= 0.5 * weight * kappa * alpha[a]! * alpha[b]!;
       }
       return { logDeterminant, quadratic, gradients: [multiplyTransposedRight(multiply(vectors, inner), vectors)] };
     },
@@ -47,7 +61,12 @@ export function kroneckerChainData({ eigenvalues, targets, temperature }: Spectr
 }
 
 /** Chains over sites, or with biases: covariance Σ_ij M_1 K_ij + B ⊗ 11ᵀ + T over (output, point). O((PD)³ + (PDS)²) a call. */
-export function siteChainData(chain: WishartChain, kernels: SiteKernels | StackedFeatures, targets: Matrix, temperature: number): ChainData {
+export function siteChainData(
+  chain: WishartChain,
+  kernels: SiteKernels | StackedFeatures,
+  targets: Matrix,
+  temperature: number,
+): ChainData {
   const [points, outputs] = targets.shape;
   const size = points * outputs;
   const y = zeros(size, 1);
@@ -62,9 +81,14 @@ export function siteChainData(chain: WishartChain, kernels: SiteKernels | Stacke
       if (factor === undefined) return undefined;
       const alpha = solveCholesky(factor, y).data;
       const quadratic = alpha.reduce((sum, value, k) => sum + value * y.data[k]!, 0);
-      const h: Matrix = counted === 0 ? zeros(size, size) : { data: solveCholesky(factor, unit).data.map((value) => 0.5 * weight * value), shape: [size, size] };
+      const h: Matrix =
+        counted === 0
+          ? zeros(size, size)
+          : { data: solveCholesky(factor, unit).data.map((value) => 0.5 * weight * value), shape: [size, size] };
       for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) h.data[i * size + j]! -= 0.5 * weight * alpha[i]! * alpha[j]!;
-      const gradients: (Matrix | undefined)[] = hasUpperBiases(chain) ? [...biasCovarianceAdjoint(chain, outputs, constantCovarianceAdjoint(h, outputs))] : [];
+      const gradients: (Matrix | undefined)[] = hasUpperBiases(chain)
+        ? [...biasCovarianceAdjoint(chain, outputs, constantCovarianceAdjoint(h, outputs))]
+        : [];
       gradients[0] = siteCovarianceAdjoint(kernels, outputs, h);
       return { logDeterminant: factor.logDeterminant, quadratic, gradients };
     },
@@ -72,7 +96,12 @@ export function siteChainData(chain: WishartChain, kernels: SiteKernels | Stacke
 }
 
 /** Covariance of the outputs at rows × columns given a chain, biases included, noise not. */
-export function dataCovariance(chain: WishartChain, kernels: SiteKernels | StackedFeatures, mixing: readonly Matrix[], outputs: number): Matrix {
+export function dataCovariance(
+  chain: WishartChain,
+  kernels: SiteKernels | StackedFeatures,
+  mixing: readonly Matrix[],
+  outputs: number,
+): Matrix {
   const covariance = siteCovariance(kernels, outputs, mixing[0]!);
   if (hasUpperBiases(chain)) addConstantCovariance(covariance, biasCovariance(chain, outputs, mixing));
   return covariance;

@@ -1,6 +1,26 @@
 import { FinitewidthError, zeros, type Matrix, type Scaling, type WishartChain } from "@finitewidth/core";
-import { affine, cholesky, gram, identity, innerProduct, multiply, solveCholesky, symmetricEigen, symmetricEigenvalues, transpose } from "@finitewidth/linalg";
-import { differenceHessian, logMultivariateGamma, minimiseLbfgs, minimiseNewton, pullBackMixing, pushForwardMixing, type Minimum, type Objective } from "@finitewidth/numerics";
+import {
+  affine,
+  cholesky,
+  gram,
+  identity,
+  innerProduct,
+  multiply,
+  solveCholesky,
+  symmetricEigen,
+  symmetricEigenvalues,
+  transpose,
+} from "@finitewidth/linalg";
+import {
+  differenceHessian,
+  logMultivariateGamma,
+  minimiseLbfgs,
+  minimiseNewton,
+  pullBackMixing,
+  pushForwardMixing,
+  type Minimum,
+  type Objective,
+} from "@finitewidth/numerics";
 import type { ChainData } from "./chain-data.js";
 import { dataWeight } from "./spectral-data.js";
 
@@ -54,19 +74,23 @@ function pack(mixing: readonly Matrix[]): Float64Array {
   for (const m of mixing) {
     const { factor } = cholesky(m);
     const d = m.shape[0];
-    for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) out.push(i === j ? Math.log(factor.data[i * d + i]!) : factor.data[i * d + j]!);
+    for (let i = 0; i < d; i++)
+      for (let j = 0; j <= i; j++) out.push(i === j ? Math.log(factor.data[i * d + i]!) : factor.data[i * d + j]!);
   }
   return Float64Array.from(out);
 }
 
 /** Scale S_l of layer l given the layer above. */
 const scaleOf = (problem: ChainRateProblem, mixing: readonly Matrix[], l: number): Matrix =>
-  l === mixing.length - 1 ? affine(problem.chain.layers[l]!.variance, identity(sizeOf(problem, l))) : pullBackMixing(problem.chain.layers[l]!, problem.data.outputs, mixing[l + 1]!);
+  l === mixing.length - 1
+    ? affine(problem.chain.layers[l]!.variance, identity(sizeOf(problem, l)))
+    : pullBackMixing(problem.chain.layers[l]!, problem.data.outputs, mixing[l + 1]!);
 
 /**
  * J = Σ_l (N_l/N) ½[tr S_l⁻¹M_l − log det S_l⁻¹M_l − d_l] + data, S_L = c·1 and S_l = s_l T*(M_{l+1}), as a function of the log-Cholesky
- * coordinates of all M_l. `finite`: −(1/N) log of prior density × likelihood in these coordinates, up to a constant: J plus (1/N) Σ_l Σ_i i log R_ii
- * (i from 0; what the Wishart densities and the Jacobian leave over) and, in mean-field scaling, the log det. Gradient of one term: ½(S⁻¹ − M⁻¹) in M_l and the image of ½(S⁻¹ − S⁻¹MS⁻¹) in M_{l+1}.
+ * coordinates of all M_l. `finite`: −(1/N) log of prior density × likelihood in these coordinates, up to a constant: J plus (1/N) Σ_l Σ_i i
+ * log R_ii (i from 0; what the Wishart densities and the Jacobian leave over) and, in mean-field scaling, the log det. Gradient of one
+ * term: ½(S⁻¹ − M⁻¹) in M_l and the image of ½(S⁻¹ − S⁻¹MS⁻¹) in M_{l+1}.
  */
 function objective(problem: ChainRateProblem, finite = false): Objective {
   const { chain, data, referenceWidth, scaling } = problem;
@@ -105,7 +129,9 @@ function objective(problem: ChainRateProblem, finite = false): Objective {
     const gradient = packGradient(factors, gradients);
     if (!finite) return { value, gradient };
     let k = 0;
-    for (const { shape: [d] } of factors) {
+    for (const {
+      shape: [d],
+    } of factors) {
       for (let i = 0; i < d; i++) {
         k += i;
         value += (i * x[k]!) / referenceWidth;
@@ -137,7 +163,12 @@ function priorChain(problem: ChainRateProblem, t: number): Matrix[] {
   for (let l = problem.chain.layers.length - 1; l >= 0; l--) {
     const layer = problem.chain.layers[l]!;
     const above = mixing[0];
-    mixing.unshift(affine(t, above === undefined ? affine(layer.variance, identity(sizeOf(problem, l))) : pullBackMixing(layer, problem.data.outputs, above)));
+    mixing.unshift(
+      affine(
+        t,
+        above === undefined ? affine(layer.variance, identity(sizeOf(problem, l))) : pullBackMixing(layer, problem.data.outputs, above),
+      ),
+    );
   }
   return mixing;
 }
@@ -148,24 +179,35 @@ function priorChain(problem: ChainRateProblem, t: number): Matrix[] {
  * @throws FinitewidthError (code "input") when the covariance of the data is singular at T = 0, (code "memory") above 10 000 coordinates.
  * Source: docs/theories/large-deviation.md §4 and docs/theories/convolution.md.
  */
-export function chainRateMinima(problem: ChainRateProblem, onStart?: (done: number, total: number) => void): readonly [ChainMinimum, ...ChainMinimum[]] {
+export function chainRateMinima(
+  problem: ChainRateProblem,
+  onStart?: (done: number, total: number) => void,
+): readonly [ChainMinimum, ...ChainMinimum[]] {
   const depth = problem.chain.layers.length;
   const coordinates = problem.chain.layers.reduce((sum, _, l) => sum + (sizeOf(problem, l) * (sizeOf(problem, l) + 1)) / 2, 0);
   if (coordinates > largestProblem) {
-    throw new FinitewidthError(`[large-deviation] mixing matrices with ${coordinates} entries to minimise over, more than ${largestProblem}; use larger strides, fewer outputs or a pooled readout`, { code: "memory" });
+    throw new FinitewidthError(
+      `[large-deviation] mixing matrices with ${coordinates} entries to minimise over, more than ${largestProblem}; use larger strides, fewer outputs or a pooled readout`,
+      { code: "memory" },
+    );
   }
   const f = objective(problem);
   const scales = [1, 1e-3 ** (1 / depth), 30 ** (1 / depth)];
   const rough = scales.map((t, k): Minimum => {
     const start = pack(priorChain(problem, t)).map((value, i) => value + 0.02 * Math.sin(1.7 * (i + 1)));
-    if (f(start).value === Infinity) throw new FinitewidthError("likelihood.temperature: expected T > 0, got 0, and the covariance of the targets is singular", { code: "input", path: "likelihood.temperature" });
+    if (f(start).value === Infinity)
+      throw new FinitewidthError("likelihood.temperature: expected T > 0, got 0, and the covariance of the targets is singular", {
+        code: "input",
+        path: "likelihood.temperature",
+      });
     const minimum = minimiseLbfgs(f, start, { gradientTolerance: 1e-6, maxIterations: 3000, memory: 40, maxStep: 2 });
     onStart?.(k + 1, scales.length);
     return minimum;
   });
   // Newton steps cost two gradients a coordinate: only one per distinct minimum
   const polished = distinctBy(rough, ({ value }) => value).map((minimum): ChainMinimum => {
-    const fine = minimum.point.length <= newtonLimit ? minimiseNewton(f, minimum.point, { gradientTolerance: 1e-10, maxIterations: 30 }) : minimum;
+    const fine =
+      minimum.point.length <= newtonLimit ? minimiseNewton(f, minimum.point, { gradientTolerance: 1e-10, maxIterations: 30 }) : minimum;
     return {
       mixing: unpack(problem, fine.point).map(gram),
       action: fine.value,
@@ -180,10 +222,15 @@ export function chainRateMinima(problem: ChainRateProblem, onStart?: (done: numb
 /** Lowest first, without those whose value another one has. */
 function distinctBy<M>(minima: readonly M[], value: (minimum: M) => number): M[] {
   const sorted = minima.toSorted((a, b) => value(a) - value(b));
-  return sorted.filter((minimum, k) => sorted.slice(0, k).every((other) => Math.abs(value(other) - value(minimum)) > 1e-6 * Math.max(1, Math.abs(value(other)))));
+  return sorted.filter((minimum, k) =>
+    sorted.slice(0, k).every((other) => Math.abs(value(other) - value(minimum)) > 1e-6 * Math.max(1, Math.abs(value(other)))),
+  );
 }
 
-/** Second derivatives at a minimum: fluctuations of M_1 and the Laplace evidence. Undefined above 250 coordinates. Cost: two gradients a coordinate. */
+/**
+ * Second derivatives at a minimum: fluctuations of M_1 and the Laplace evidence. Undefined above 250 coordinates. Cost: two gradients a
+ * coordinate.
+ */
 export function chainFluctuations(problem: ChainRateProblem, mixing: readonly Matrix[]): ChainFluctuations | undefined {
   const x = pack(mixing);
   const m = x.length;
@@ -196,7 +243,9 @@ export function chainFluctuations(problem: ChainRateProblem, mixing: readonly Ma
     return roots.map((r): Matrix => {
       const d = r.shape[0];
       const change = zeros(d, d);
-      for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) change.data[i * d + j] = ((i === j ? r.data[i * d + i]! : 1) * vectors.data[c++ * m + k]!) / Math.sqrt(value);
+      for (let i = 0; i < d; i++)
+        for (let j = 0; j <= i; j++)
+          change.data[i * d + j] = ((i === j ? r.data[i * d + i]! : 1) * vectors.data[c++ * m + k]!) / Math.sqrt(value);
       const half = multiply(change, transpose(r));
       return { data: half.data.map((entry, e) => entry + half.data[(e % d) * d + Math.floor(e / d)]!), shape: half.shape };
     });
@@ -206,8 +255,9 @@ export function chainFluctuations(problem: ChainRateProblem, mixing: readonly Ma
 }
 
 /**
- * Laplace approximation of the evidence around the mode of prior density × likelihood in log-Cholesky coordinates, started at the minimum of J:
- * constants − N F(x̂) + ½ m log(2π/N) − ½ log det F″. Keeping the terms of order one in the exponent matters when D S is not small beside the widths.
+ * Laplace approximation of the evidence around the mode of prior density × likelihood in log-Cholesky coordinates, started at the minimum
+ * of J: constants − N F(x̂) + ½ m log(2π/N) − ½ log det F″. Keeping the terms of order one in the exponent matters when D S is not small
+ * beside the widths.
  */
 function laplaceEvidence(problem: ChainRateProblem, minimum: Float64Array): number | undefined {
   const { chain, data, referenceWidth: N, scaling } = problem;

@@ -6,7 +6,13 @@ import type { Solution } from "./solution.js";
 import type { SpectralData } from "./spectral-data.js";
 
 /** J(u) − J(u*) of one output with its minima marked. */
-export function actionFigure(problem: Problem, chain: WishartChain, data: SpectralData, solution: Solution, referenceWidth: number): Figure {
+export function actionFigure(
+  problem: Problem,
+  chain: WishartChain,
+  data: SpectralData,
+  solution: Solution,
+  referenceWidth: number,
+): Figure {
   const variance = chain.layers.reduce((product, layer) => product * layer.variance, 1);
   const scalar = {
     eigenvalues: data.eigenvalues.map((value) => variance * value),
@@ -25,8 +31,17 @@ export function actionFigure(problem: Problem, chain: WishartChain, data: Spectr
     xLabel: "q",
     yLabel: "J(q) − J(q*)",
     logX: true,
-    series: [{ label: "J − J*", x: u.map((value) => variance * Math.exp(value)), y: u.map((value) => scalarRateAction(scalar, value).action - solution.action) }],
-    marks: [...solution.minima.map(({ mixing }, k) => ({ label: k === 0 ? "q*" : "local minimum", x: mixing.data[0]! })), { label: "infinite width", x: variance }],
+    series: [
+      {
+        label: "J − J*",
+        x: u.map((value) => variance * Math.exp(value)),
+        y: u.map((value) => scalarRateAction(scalar, value).action - solution.action),
+      },
+    ],
+    marks: [
+      ...solution.minima.map(({ mixing }, k) => ({ label: k === 0 ? "q*" : "local minimum", x: mixing.data[0]! })),
+      { label: "infinite width", x: variance },
+    ],
   };
 }
 
@@ -53,7 +68,11 @@ export function siteMapFigure(law: MixingLaw, solution: Solution, outputs: numbe
   if (basis.shape[0] > 200) return undefined;
   const { layers } = law.chain;
   let prior = zeros(0, 0);
-  for (let l = layers.length - 1; l >= 0; l--) prior = l === layers.length - 1 ? affine(layers[l]!.variance, identity(outputs * layers[l]!.sites)) : pullBackMixing(layers[l]!, outputs, prior);
+  for (let l = layers.length - 1; l >= 0; l--)
+    prior =
+      l === layers.length - 1
+        ? affine(layers[l]!.variance, identity(outputs * layers[l]!.sites))
+        : pullBackMixing(layers[l]!, outputs, prior);
   const [before, after] = [prior, solution.mixing[0]!].map((m) => siteMap(expandSites(basis, m), outputs)) as [typeof prior, typeof prior];
   const difference = { data: after.data.map((value, k) => value - before.data[k]!), shape: after.shape };
   return {

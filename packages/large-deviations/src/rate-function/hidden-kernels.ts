@@ -1,6 +1,13 @@
 import { zeros, type Matrix, type MixingLaw, type Problem, type Scaling, type WishartChain } from "@finitewidth/core";
 import { addDiagonal, cholesky, multiply, solveCholesky } from "@finitewidth/linalg";
-import { averageOverSites, learnedFeatureCovariance, reduceSites, siteGeometryOf, stackFeatures, stackSiteKernels } from "@finitewidth/numerics";
+import {
+  averageOverSites,
+  learnedFeatureCovariance,
+  reduceSites,
+  siteGeometryOf,
+  stackFeatures,
+  stackSiteKernels,
+} from "@finitewidth/numerics";
 import { dataCovariance } from "./chain-data.js";
 import { predictRotated } from "./kronecker-solution.js";
 import type { SpectralData } from "./spectral-data.js";
@@ -11,11 +18,18 @@ const diagonalQuadratic = (vector: Float64Array, into: Matrix, factor: number): 
 };
 
 /**
- * Ĝ¹ … Ĝ^L of a fully connected chain at the minimiser, E[Ĝ^l] = (1 − r_l/N_l) σ_w²(l) E[Ĝ^{l−1}] + E[f M_l⁺ fᵀ]/N_l with f | Y, Q Gaussian. In mean-field
- * scaling f is √N times smaller than f̄ and the terms of relative order 1/N are dropped: σ_w² Ĝ^{l−1} + f̄ M_l⁻¹ f̄ᵀ/n_l, a spike of rank D.
- * Source: docs/theories/large-deviation.md §5.
+ * Ĝ¹ … Ĝ^L of a fully connected chain at the minimiser, E[Ĝ^l] = (1 − r_l/N_l) σ_w²(l) E[Ĝ^{l−1}] + E[f M_l⁺ fᵀ]/N_l with f | Y, Q
+ * Gaussian. In mean-field scaling f is √N times smaller than f̄ and the terms of relative order 1/N are dropped: σ_w² Ĝ^{l−1} + f̄ M_l⁻¹
+ * f̄ᵀ/n_l, a spike of rank D. Source: docs/theories/large-deviation.md §5.
  */
-export function hiddenKernelsAtMinimum(chain: WishartChain, mixing: readonly Matrix[], kernel: Matrix, data: SpectralData, scaling: Scaling, referenceWidth: number): Matrix[] {
+export function hiddenKernelsAtMinimum(
+  chain: WishartChain,
+  mixing: readonly Matrix[],
+  kernel: Matrix,
+  data: SpectralData,
+  scaling: Scaling,
+  referenceWidth: number,
+): Matrix[] {
   const points = kernel.shape[0];
   const outputs = mixing[0]!.shape[0];
   const { mean, spread, vectors } = predictRotated(data, mixing[0]!, kernel, kernel.data);
@@ -31,8 +45,13 @@ export function hiddenKernelsAtMinimum(chain: WishartChain, mixing: readonly Mat
     for (let a = 0; a < outputs; a++) {
       let value = 0;
       for (let b = 0; b < outputs; b++) value += vectors.data[b * outputs + a]! * along.data[b * outputs + a]!;
-      diagonalQuadratic(Float64Array.from({ length: points }, (_, mu) => mean.data[mu * outputs + a]!), next, share / value);
-      if (!meanField) for (let k = 0; k < next.data.length; k++) next.data[k]! += (share / value) * (points > 1 ? spread[a]![k]! : spread[a]![0]!);
+      diagonalQuadratic(
+        Float64Array.from({ length: points }, (_, mu) => mean.data[mu * outputs + a]!),
+        next,
+        share / value,
+      );
+      if (!meanField)
+        for (let k = 0; k < next.data.length; k++) next.data[k]! += (share / value) * (points > 1 ? spread[a]![k]! : spread[a]![0]!);
     }
     out.push(next);
     previous = next;
@@ -41,10 +60,16 @@ export function hiddenKernelsAtMinimum(chain: WishartChain, mixing: readonly Mat
 }
 
 /**
- * Ĝ¹ averaged over sites for one hidden layer: mean_i [K_ii + (1/C) Σ_kl K_ik R_kl K_li], R = Σ_ab M_(ak)(bl) H_ab, H = αα^T − Σ⁻¹ over (output, point),
- * in mean-field scaling H = N αα^T. All sites i of the layer, k and l over its reduced sites. Undefined when the law does not know its sites.
+ * Ĝ¹ averaged over sites for one hidden layer: mean_i [K_ii + (1/C) Σ_kl K_ik R_kl K_li], R = Σ_ab M_(ak)(bl) H_ab, H = αα^T − Σ⁻¹ over
+ * (output, point), in mean-field scaling H = N αα^T. All sites i of the layer, k and l over its reduced sites. Undefined when the law does
+ * not know its sites.
  */
-export function firstHiddenKernelOverSites(problem: Problem, law: MixingLaw, mixing: readonly Matrix[], referenceWidth: number): Matrix | undefined {
+export function firstHiddenKernelOverSites(
+  problem: Problem,
+  law: MixingLaw,
+  mixing: readonly Matrix[],
+  referenceWidth: number,
+): Matrix | undefined {
   const geometry = siteGeometryOf(law);
   if (geometry === undefined) return undefined;
   const { inputs, targets, temperature, scaling } = problem;
@@ -56,6 +81,11 @@ export function firstHiddenKernelOverSites(problem: Problem, law: MixingLaw, mix
   const alpha = solveCholesky(factor, y).data;
   const features = geometry.siteFeatures(inputs);
   const evidence = scaling === "mean-field" ? { alpha, weight: referenceWidth } : { alpha, weight: 1, lower: factor.factor };
-  const core = learnedFeatureCovariance(stackFeatures(reduceSites(features, geometry.siteBases[0]!)), cholesky(mixing[0]!).factor, law.chain.layers[0]!.width, evidence);
+  const core = learnedFeatureCovariance(
+    stackFeatures(reduceSites(features, geometry.siteBases[0]!)),
+    cholesky(mixing[0]!).factor,
+    law.chain.layers[0]!.width,
+    evidence,
+  );
   return averageOverSites(features, core);
 }

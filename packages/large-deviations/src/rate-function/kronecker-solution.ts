@@ -8,7 +8,12 @@ import { spectralData, type SpectralData } from "./spectral-data.js";
 import type { Solution } from "./solution.js";
 
 /** One site, covariance Q ⊗ K: spectral reduction. `kernel` is K¹; the variances of the upper layers are taken into it while solving. */
-export function solveKronecker(problem: Problem, chain: WishartChain, kernel: Matrix, referenceWidth: number): { readonly solution: Solution; readonly data: SpectralData } {
+export function solveKronecker(
+  problem: Problem,
+  chain: WishartChain,
+  kernel: Matrix,
+  referenceWidth: number,
+): { readonly solution: Solution; readonly data: SpectralData } {
   const { targets, temperature, scaling } = problem;
   const widths = chain.layers.map((layer) => layer.width);
   const variance = chain.layers.reduce((product, layer) => product * layer.variance, 1);
@@ -16,9 +21,22 @@ export function solveKronecker(problem: Problem, chain: WishartChain, kernel: Ma
   const scaled = { ...data, eigenvalues: data.eigenvalues.map((value) => variance * value) };
   const ratios = widths.map((width) => width / referenceWidth);
   // M_l of the unit-variance chain times the variances of the layers from l up
-  const withVariances = (unit: readonly Matrix[]): Matrix[] => unit.map((m, l) => affine(chain.layers.slice(l).reduce((product, layer) => product * layer.variance, 1), m));
+  const withVariances = (unit: readonly Matrix[]): Matrix[] =>
+    unit.map((m, l) =>
+      affine(
+        chain.layers.slice(l).reduce((product, layer) => product * layer.variance, 1),
+        m,
+      ),
+    );
   if (targets.shape[1] === 1) {
-    const scalar = { eigenvalues: scaled.eigenvalues, squares: data.targets.data.map((value) => value * value), temperature, widths, referenceWidth, scaling };
+    const scalar = {
+      eigenvalues: scaled.eigenvalues,
+      squares: data.targets.data.map((value) => value * value),
+      temperature,
+      widths,
+      referenceWidth,
+      scaling,
+    };
     const minima = scalarRateMinima(scalar);
     const [best] = minima;
     const corrections = scalarRateCorrections(scalar, best);
@@ -70,8 +88,8 @@ export interface RotatedPrediction {
 }
 
 /**
- * f̃_a = q_a k̂ᵀ(q_aκ + T)⁻¹ŷ_a and q_a K_xx − q_a² k̂ᵀ(q_aκ + T)⁻¹k̂ in the eigenbasis of K, k̂ = VᵀK_x. `own` holds K_xx, or its diagonal.
- * O(D P P*), or O(D P P*²) for whole covariances. Source: docs/theories/exact.md.
+ * f̃_a = q_a k̂ᵀ(q_aκ + T)⁻¹ŷ_a and q_a K_xx − q_a² k̂ᵀ(q_aκ + T)⁻¹k̂ in the eigenbasis of K, k̂ = VᵀK_x. `own` holds K_xx, or its
+ * diagonal. O(D P P*), or O(D P P*²) for whole covariances. Source: docs/theories/exact.md.
  */
 export function predictRotated(data: SpectralData, q: Matrix, cross: Matrix, own: Float64Array): RotatedPrediction {
   const { eigenvalues, vectors: basis, targets, temperature } = data;
@@ -88,7 +106,8 @@ export function predictRotated(data: SpectralData, q: Matrix, cross: Matrix, own
   // A null direction of K has no cross kernel but rounding.
   for (let i = 0; i < rank; i++) if (eigenvalues[i] === 0) projected.data.fill(0, i * points, (i + 1) * points);
   const weights = zeros(rank, d);
-  for (let i = 0; i < rank; i++) for (let a = 0; a < d; a++) weights.data[i * d + a] = values[a]! * inverse(i, a) * rotated.data[i * d + a]!;
+  for (let i = 0; i < rank; i++)
+    for (let a = 0; a < d; a++) weights.data[i * d + a] = values[a]! * inverse(i, a) * rotated.data[i * d + a]!;
   const whole = own.length === points * points && points > 1;
   const spread = Array.from(values, (qa, a) => {
     if (!whole) {
@@ -99,7 +118,10 @@ export function predictRotated(data: SpectralData, q: Matrix, cross: Matrix, own
       }
       return out.map((value) => Math.max(value, 0));
     }
-    const half: Matrix = { data: projected.data.map((value, k) => value * qa * Math.sqrt(inverse(Math.floor(k / points), a))), shape: projected.shape };
+    const half: Matrix = {
+      data: projected.data.map((value, k) => value * qa * Math.sqrt(inverse(Math.floor(k / points), a))),
+      shape: projected.shape,
+    };
     const reduction = multiplyTransposedLeft(half, half);
     return own.map((value, k) => qa * value - reduction.data[k]!);
   });

@@ -1,5 +1,19 @@
 import { zeros, type Matrix, type Scaling } from "@finitewidth/core";
-import { addDiagonal, affine, cholesky, diagonalMatrix, gram, identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, symmetricEigen, symmetrise, trace, transpose } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  affine,
+  cholesky,
+  diagonalMatrix,
+  gram,
+  identity,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  symmetricEigen,
+  symmetrise,
+  trace,
+  transpose,
+} from "@finitewidth/linalg";
 import { outputRate, type OutputRate } from "./output-rate.js";
 import { dataWeight, type SpectralData } from "./spectral-data.js";
 
@@ -29,7 +43,10 @@ interface ActionGradient {
 }
 
 /** Rates of all eigenvalues of Q with Q's eigenvectors. */
-export function spectralRates(q: Matrix, ratios: readonly number[]): { readonly rates: readonly OutputRate[]; readonly values: Float64Array; readonly vectors: Matrix } {
+export function spectralRates(
+  q: Matrix,
+  ratios: readonly number[],
+): { readonly rates: readonly OutputRate[]; readonly values: Float64Array; readonly vectors: Matrix } {
   const { values, vectors } = symmetricEigen(q);
   return { rates: Array.from(values, (value) => outputRate(Math.log(value), ratios)), values, vectors };
 }
@@ -47,7 +64,10 @@ export function matrixRateAction({ data, widths, referenceWidth, scaling }: Matr
   const alpha = new Float64Array(d);
   let action = 0;
   for (let a = 0; a < d; a++) {
-    const rate = outputRate(Math.log(values[a]!), widths.map((width) => width / referenceWidth));
+    const rate = outputRate(
+      Math.log(values[a]!),
+      widths.map((width) => width / referenceWidth),
+    );
     action += rate.value;
     inner.data[a * d + a] = rate.slope / values[a]!;
   }
@@ -81,7 +101,8 @@ function coordinatesOf(m: Matrix): Float64Array {
   const d = m.shape[0];
   const out = new Float64Array((d * (d + 1)) / 2);
   let k = 0;
-  for (let i = 0; i < d; i++) for (let j = 0; j <= i; j++) out[k++] = i === j ? m.data[i * d + i]! : (m.data[i * d + j]! + m.data[j * d + i]!) * Math.SQRT1_2;
+  for (let i = 0; i < d; i++)
+    for (let j = 0; j <= i; j++) out[k++] = i === j ? m.data[i * d + i]! : (m.data[i * d + j]! + m.data[j * d + i]!) * Math.SQRT1_2;
   return out;
 }
 
@@ -102,7 +123,8 @@ function geodesicGradient(problem: MatrixRateProblem, r: Matrix, e: Matrix): Flo
   for (let a = 0; a < d; a++) {
     for (let b = 0; b < d; b++) {
       const gap = values[a]! - values[b]!;
-      inner.data[a * d + b]! *= Math.abs(gap) < 1e-9 ? Math.exp(0.5 * (values[a]! + values[b]!)) : (Math.exp(values[a]!) - Math.exp(values[b]!)) / gap;
+      inner.data[a * d + b]! *=
+        Math.abs(gap) < 1e-9 ? Math.exp(0.5 * (values[a]! + values[b]!)) : (Math.exp(values[a]!) - Math.exp(values[b]!)) / gap;
     }
   }
   return coordinatesOf(congruence(vectors, inner));
@@ -141,7 +163,10 @@ export function minimiseMatrixRate(problem: MatrixRateProblem, start: Matrix): M
     const { values, vectors } = symmetricEigen(geodesicHessian(problem, r));
     const floor = 1e-8 * values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
     const projected = multiplyTransposedLeft(vectors, { data: gradient, shape: [gradient.length, 1] });
-    let step = multiply(vectors, { data: projected.data.map((value, k) => -value / Math.max(Math.abs(values[k]!), floor)), shape: projected.shape }).data;
+    let step = multiply(vectors, {
+      data: projected.data.map((value, k) => -value / Math.max(Math.abs(values[k]!), floor)),
+      shape: projected.shape,
+    }).data;
     const length = Math.hypot(...step);
     if (length > longestStep) step = step.map((value) => (value * longestStep) / length);
     const slope = step.reduce((sum, value, k) => sum + value * gradient[k]!, 0);
@@ -160,7 +185,10 @@ export function minimiseMatrixRate(problem: MatrixRateProblem, start: Matrix): M
   const gradient = geodesicGradient(problem, r, zeros(d, d));
   const { values, vectors } = symmetricEigen(geodesicHessian(problem, r));
   const spread = Array.from(values, (value, k) => {
-    const direction = Float64Array.from({ length: values.length }, (_, i) => vectors.data[i * values.length + k]! / Math.sqrt(Math.max(value, 1e-12)));
+    const direction = Float64Array.from(
+      { length: values.length },
+      (_, i) => vectors.data[i * values.length + k]! / Math.sqrt(Math.max(value, 1e-12)),
+    );
     return congruence(r, symmetricFrom(direction, d));
   });
   const { action } = matrixRateAction(problem, q);
@@ -169,16 +197,24 @@ export function minimiseMatrixRate(problem: MatrixRateProblem, start: Matrix): M
 }
 
 /**
- * Minimum of J(Q) = Σ_a φ(log q_a) + data over positive definite Q from several starts (1, 10⁻³, 30 and a multiple of YᵀY), all distinct local
- * minima found, lowest first. Source: docs/theories/large-deviation.md §2.
+ * Minimum of J(Q) = Σ_a φ(log q_a) + data over positive definite Q from several starts (1, 10⁻³, 30 and a multiple of YᵀY), all distinct
+ * local minima found, lowest first. Source: docs/theories/large-deviation.md §2.
  */
 export function matrixRateMinima(problem: MatrixRateProblem): readonly [MatrixMinimum, ...MatrixMinimum[]] {
   const { targets, eigenvalues } = problem.data;
   const d = targets.shape[1];
-  const total = Math.max(eigenvalues.reduce((sum, value) => sum + value, 0), Number.MIN_VALUE);
+  const total = Math.max(
+    eigenvalues.reduce((sum, value) => sum + value, 0),
+    Number.MIN_VALUE,
+  );
   const size = affine(1 / total, multiplyTransposedLeft(targets, targets));
   const scale = trace(size) / d;
-  const starts = [identity(d), affine(1e-3, identity(d)), affine(30, identity(d)), ...(Number.isFinite(scale) && scale > 0 ? [addDiagonal(size, 0.1 * scale + 1e-6)] : [])];
+  const starts = [
+    identity(d),
+    affine(1e-3, identity(d)),
+    affine(30, identity(d)),
+    ...(Number.isFinite(scale) && scale > 0 ? [addDiagonal(size, 0.1 * scale + 1e-6)] : []),
+  ];
   const found = starts.map((start) => minimiseMatrixRate(problem, start)).sort((a, b) => a.action - b.action);
   const distinct = found.filter((minimum, k) => k === 0 || found.slice(0, k).every((other) => relativeDistance(other.q, minimum.q) > 1e-5));
   return distinct as [MatrixMinimum, ...MatrixMinimum[]];

@@ -29,7 +29,12 @@ export function outputRate(x: number, ratios: ArrayLike<number>): OutputRate {
   const equal = n.every((nl) => nl === least);
   const w = equal
     ? x / n.length
-    : newtonRoot((at) => ({ value: sum((nl) => logFactor(nl, at)) - x, slope: sum((nl) => (least * Math.exp(at)) / shifted(nl, at)) }), Math.min(x, 0), Math.max(x, 0), { tolerance: 1e-16 }).root;
+    : newtonRoot(
+        (at) => ({ value: sum((nl) => logFactor(nl, at)) - x, slope: sum((nl) => (least * Math.exp(at)) / shifted(nl, at)) }),
+        Math.min(x, 0),
+        Math.max(x, 0),
+        { tolerance: 1e-16 },
+      ).root;
   const multiplier = least * Math.expm1(w);
   return {
     value: 0.5 * sum((nl) => rateTerm(nl, multiplier, logFactor(nl, w))),

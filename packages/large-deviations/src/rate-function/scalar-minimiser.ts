@@ -35,7 +35,10 @@ export interface ActionValue {
 export function scalarRateAction(problem: ScalarRateProblem, u: number): ActionValue {
   const { eigenvalues, squares, temperature, widths, referenceWidth, scaling } = problem;
   const { weight, logDeterminant } = dataWeight(scaling, referenceWidth);
-  const rate = outputRate(u, widths.map((width) => width / referenceWidth));
+  const rate = outputRate(
+    u,
+    widths.map((width) => width / referenceWidth),
+  );
   const q = Math.exp(u);
   let [value, slope, curvature] = [0, 0, 0];
   for (let i = 0; i < eigenvalues.length; i++) {
@@ -47,7 +50,12 @@ export function scalarRateAction(problem: ScalarRateProblem, u: number): ActionV
     slope += share * (logDeterminant - fit);
     curvature += logDeterminant * bend - fit * (bend - share * share);
   }
-  return { action: rate.value + 0.5 * weight * value, slope: rate.slope + 0.5 * weight * slope, curvature: rate.curvature + 0.5 * weight * curvature, rate };
+  return {
+    action: rate.value + 0.5 * weight * value,
+    slope: rate.slope + 0.5 * weight * slope,
+    curvature: rate.curvature + 0.5 * weight * curvature,
+    rate,
+  };
 }
 
 const [scanStep, furthest] = [0.02, 690];
@@ -76,7 +84,10 @@ export function scalarRateMinima(problem: ScalarRateProblem): readonly [ScalarMi
     [previous, before] = [u, here];
   }
   const [first, ...rest] = minima.sort((a, b) => a.action - b.action);
-  if (first === undefined) throw new FinitewidthError("[large-deviation] the action has no minimum: q runs to 0 because the targets vanish and T = 0; use T > 0", { code: "not-converged" });
+  if (first === undefined)
+    throw new FinitewidthError("[large-deviation] the action has no minimum: q runs to 0 because the targets vanish and T = 0; use T > 0", {
+      code: "not-converged",
+    });
   return [first, ...rest];
 }
 
@@ -91,8 +102,9 @@ export interface ScalarCorrections {
 }
 
 /**
- * c_u = −J₁′/J″ − J‴/(2J″²), c_q = c_u + 1/(2J″), and log Z ≈ −N J + ½ log(φ″/J″) − ½ Σ log(1 + λ/n_l) − (r/2) log 2π, in mean-field scaling
- * + (r/2) log N − ½ Σ log v_i as well. J₁ = ½ Σ log(1 + λ/n_l) − ½ log φ″ [+ ½ Σ log v_i]. Source: docs/theories/large-deviation.md §3.
+ * c_u = −J₁′/J″ − J‴/(2J″²), c_q = c_u + 1/(2J″), and log Z ≈ −N J + ½ log(φ″/J″) − ½ Σ log(1 + λ/n_l) − (r/2) log 2π, in mean-field
+ * scaling + (r/2) log N − ½ Σ log v_i as well. J₁ = ½ Σ log(1 + λ/n_l) − ½ log φ″ [+ ½ Σ log v_i]. Source: docs/theories/large-deviation.md
+ * §3.
  */
 export function scalarRateCorrections(problem: ScalarRateProblem, minimum: ScalarMinimum): ScalarCorrections {
   const { eigenvalues, squares, temperature, widths, referenceWidth: N, scaling } = problem;
@@ -117,5 +129,9 @@ export function scalarRateCorrections(problem: ScalarRateProblem, minimum: Scala
   const spread = rate.layerFactors.reduce((sum, factor) => sum + Math.log(factor), 0);
   const rank = eigenvalues.length;
   const constant = scaling === "mean-field" ? 0.5 * rank * Math.log(N / (2 * Math.PI)) - 0.5 * logs : -0.5 * rank * Math.log(2 * Math.PI);
-  return { meanLogQ, meanQ: meanLogQ + 0.5 / curvature, logEvidence: -N * action + 0.5 * Math.log(rate.curvature / curvature) - 0.5 * spread + constant };
+  return {
+    meanLogQ,
+    meanQ: meanLogQ + 0.5 / curvature,
+    logEvidence: -N * action + 0.5 * Math.log(rate.curvature / curvature) - 0.5 * spread + constant,
+  };
 }

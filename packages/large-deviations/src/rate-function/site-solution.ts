@@ -6,7 +6,12 @@ import { chainFluctuations, chainRateMinima } from "./chain-minimiser.js";
 import type { Solution } from "./solution.js";
 
 /** Several sites, or biases above the first layer: minimises over the whole chain. */
-export function solveSites(problem: Problem, chain: WishartChain, kernels: SiteKernels | StackedFeatures, referenceWidth: number): Solution {
+export function solveSites(
+  problem: Problem,
+  chain: WishartChain,
+  kernels: SiteKernels | StackedFeatures,
+  referenceWidth: number,
+): Solution {
   const { targets, temperature, scaling } = problem;
   const rate = { chain, data: siteChainData(chain, kernels, targets, temperature), referenceWidth, scaling };
   const minima = chainRateMinima(rate);
@@ -33,7 +38,14 @@ export interface SitePrediction {
 }
 
 /** Gaussian conditioning at covariance Σ_ij M_1 K_ij + B ⊗ 11ᵀ. `cross`: training × test kernels, `own`: test × test. O((PD)³ + (PDS)²). */
-export function predictSites(problem: Problem, chain: WishartChain, mixing: readonly Matrix[], kernels: SiteKernels | StackedFeatures, cross: SiteKernels, own: SiteKernels): SitePrediction {
+export function predictSites(
+  problem: Problem,
+  chain: WishartChain,
+  mixing: readonly Matrix[],
+  kernels: SiteKernels | StackedFeatures,
+  cross: SiteKernels,
+  own: SiteKernels,
+): SitePrediction {
   const { targets, temperature } = problem;
   const [points, outputs] = targets.shape;
   const y = zeros(points * outputs, 1);

@@ -20,7 +20,8 @@ export function spectralData(kernel: Matrix, targets: Matrix, temperature: numbe
   const { values, vectors } = symmetricEigen(kernel);
   const points = values.length;
   const largest = values.at(-1) ?? 0;
-  if (values[0]! < -1e-8 * Math.max(largest, 0)) throw inputError("kernel", "a positive semidefinite kernel", `smallest eigenvalue ${values[0]}`);
+  if (values[0]! < -1e-8 * Math.max(largest, 0))
+    throw inputError("kernel", "a positive semidefinite kernel", `smallest eigenvalue ${values[0]}`);
   const threshold = points * Number.EPSILON * largest;
   const rotated = multiplyTransposedLeft(vectors, targets);
   const all = { eigenvalues: values.map((value) => (value > threshold ? value : 0)), vectors, targets: rotated, temperature };
@@ -36,12 +37,20 @@ function onRange(all: SpectralData, targets: Matrix): SpectralData {
   const size = Math.max(...targets.data.map(Math.abs));
   for (let k = 0; k < from * outputs; k++) {
     if (Math.abs(all.targets.data[k]!) > 1e-10 * size) {
-      throw new FinitewidthError("likelihood.temperature: expected T > 0, got 0, and the targets have a part that the network cannot produce (rank-deficient kernel)", { code: "input", path: "likelihood.temperature" });
+      throw new FinitewidthError(
+        "likelihood.temperature: expected T > 0, got 0, and the targets have a part that the network cannot produce (rank-deficient kernel)",
+        { code: "input", path: "likelihood.temperature" },
+      );
     }
   }
   const kept = zeros(points, points - from);
   for (let i = 0; i < points; i++) kept.data.set(vectors.data.subarray(i * points + from, (i + 1) * points), i * (points - from));
-  return { eigenvalues: eigenvalues.slice(from), vectors: kept, targets: { data: all.targets.data.slice(from * outputs), shape: [points - from, outputs] }, temperature };
+  return {
+    eigenvalues: eigenvalues.slice(from),
+    vectors: kept,
+    targets: { data: all.targets.data.slice(from * outputs), shape: [points - from, outputs] },
+    temperature,
+  };
 }
 
 /** How the data enter the action: weight c of ½ yᵀ(·)⁻¹y, and whether ½ log det comes with it. */
@@ -52,4 +61,5 @@ export interface DataWeight {
 }
 
 /** (a) standard scaling: (1/2N)[log det + yᵀ(·)⁻¹y]; (b) mean-field scaling: ½ yᵀ(·)⁻¹y. */
-export const dataWeight = (scaling: Scaling, referenceWidth: number): DataWeight => (scaling === "standard" ? { weight: 1 / referenceWidth, logDeterminant: 1 } : { weight: 1, logDeterminant: 0 });
+export const dataWeight = (scaling: Scaling, referenceWidth: number): DataWeight =>
+  scaling === "standard" ? { weight: 1 / referenceWidth, logDeterminant: 1 } : { weight: 1, logDeterminant: 0 };

@@ -20,7 +20,16 @@ import {
   type Theory,
 } from "@finitewidth/core";
 import { multiplyTransposedRight } from "@finitewidth/linalg";
-import { expandSites, hasUpperBiases, reduceSites, siteGeometryOf, stackFeatures, stackSiteKernels, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
+import {
+  expandSites,
+  hasUpperBiases,
+  reduceSites,
+  siteGeometryOf,
+  stackFeatures,
+  stackSiteKernels,
+  type SiteKernels,
+  type StackedFeatures,
+} from "@finitewidth/numerics";
 import { actionFigure, eigenvalueFigure, siteMapFigure } from "./figures.js";
 import { firstHiddenKernelOverSites, hiddenKernelsAtMinimum } from "./hidden-kernels.js";
 import { predictRotated, solveKronecker } from "./kronecker-solution.js";
@@ -83,7 +92,9 @@ async function fit(problem: Problem, _options: LargeDeviationOptions, run: Run):
 /** Features of the sites where the law knows them, else kernels between them. */
 function siteSource(law: MixingLaw, inputs: Matrix): SiteKernels | StackedFeatures {
   const geometry = siteGeometryOf(law);
-  return geometry === undefined ? stackSiteKernels(law.siteKernels(inputs), law.sites) : stackFeatures(reduceSites(geometry.siteFeatures(inputs), geometry.siteBases[0]!));
+  return geometry === undefined
+    ? stackSiteKernels(law.siteKernels(inputs), law.sites)
+    : stackFeatures(reduceSites(geometry.siteFeatures(inputs), geometry.siteBases[0]!));
 }
 
 function mixingArrays({ mixing, spread }: Solution): Record<string, Tensor> {
@@ -99,7 +110,11 @@ function mixingArrays({ mixing, spread }: Solution): Record<string, Tensor> {
   return arrays;
 }
 
-const spectralArrays = ({ eigenvalues, vectors, targets }: SpectralData): Record<string, Tensor> => ({ eigenvalues: { data: eigenvalues, shape: [eigenvalues.length] }, vectors, rotatedTargets: targets });
+const spectralArrays = ({ eigenvalues, vectors, targets }: SpectralData): Record<string, Tensor> => ({
+  eigenvalues: { data: eigenvalues, shape: [eigenvalues.length] },
+  vectors,
+  rotatedTargets: targets,
+});
 
 /** The mixing matrices and the directions of their fluctuations, back from plain arrays. */
 function storedSolution({ arrays }: Posterior): { readonly mixing: Matrix[]; readonly spread: Matrix[][] } {
@@ -110,12 +125,15 @@ function storedSolution({ arrays }: Posterior): { readonly mixing: Matrix[]; rea
     mixing.push(m);
     const directions = arrays[`spread${l}`];
     const size = m.data.length;
-    for (let k = 0; k < (directions?.shape[0] ?? 0); k++) (spread[k] ??= []).push({ data: directions!.data.subarray(k * size, (k + 1) * size), shape: m.shape });
+    for (let k = 0; k < (directions?.shape[0] ?? 0); k++)
+      (spread[k] ??= []).push({ data: directions!.data.subarray(k * size, (k + 1) * size), shape: m.shape });
   }
   return { mixing, spread };
 }
 
-/** A number for one output and one site, else the matrix over (output, site), brought from reduced sites to all sites of the first layer. */
+/**
+ * A number for one output and one site, else the matrix over (output, site), brought from reduced sites to all sites of the first layer.
+ */
 function orderParameter(law: MixingLaw, mixing: Matrix): number | Tensor {
   const basis = siteGeometryOf(law)?.siteBases[0];
   const full = basis === undefined || basis.shape[0] > 200 ? mixing : expandSites(basis, mixing);
@@ -134,15 +152,30 @@ function warningsOf(law: MixingLaw, { solver, minima }: Solution, outputs: numbe
   const warnings: string[] = [];
   if (!solver.converged) warnings.push(`the minimiser did not converge: largest gradient ${solver.residual.toPrecision(2)}`);
   const [first, second] = minima;
-  if (first && second) warnings.push(`${minima.length} minima: different starts disagree; the second lies ${(second.action - first.action).toPrecision(3)} higher in action, ${(N * (second.action - first.action)).toPrecision(3)} in log evidence`);
+  if (first && second)
+    warnings.push(
+      `${minima.length} minima: different starts disagree; the second lies ${(second.action - first.action).toPrecision(3)} higher in action, ${(N * (second.action - first.action)).toPrecision(3)} in log evidence`,
+    );
   const narrow = law.chain.layers.find((layer) => layer.width < outputs * layer.sites);
-  if (narrow) warnings.push(`a layer of ${narrow.width} units is narrower than its mixing matrix (${outputs * narrow.sites}): the limit of large widths is far away, prefer "exact"`);
+  if (narrow)
+    warnings.push(
+      `a layer of ${narrow.width} units is narrower than its mixing matrix (${outputs * narrow.sites}): the limit of large widths is far away, prefer "exact"`,
+    );
   return warnings;
 }
 
-function hiddenKernelsOf(problem: Problem, law: MixingLaw, kernel: Matrix | undefined, solution: Solution, data: SpectralData | undefined): readonly Matrix[] | undefined {
+function hiddenKernelsOf(
+  problem: Problem,
+  law: MixingLaw,
+  kernel: Matrix | undefined,
+  solution: Solution,
+  data: SpectralData | undefined,
+): readonly Matrix[] | undefined {
   const N = referenceWidthOf(law);
-  if (siteGeometryOf(law) === undefined) return data === undefined || kernel === undefined ? undefined : hiddenKernelsAtMinimum(law.chain, solution.mixing, kernel, data, problem.scaling, N);
+  if (siteGeometryOf(law) === undefined)
+    return data === undefined || kernel === undefined
+      ? undefined
+      : hiddenKernelsAtMinimum(law.chain, solution.mixing, kernel, data, problem.scaling, N);
   if (law.chain.layers.length > 1) return undefined;
   const first = firstHiddenKernelOverSites(problem, law, solution.mixing, N);
   return first === undefined ? undefined : [first];
@@ -157,7 +190,9 @@ function figuresOf(problem: Problem, law: MixingLaw, solution: Solution, data: S
 }
 
 function predictAt(posterior: Posterior, law: MixingLaw, inputs: Matrix, wantCovariance: boolean): Prediction {
-  return posterior.arrays["eigenvalues"] === undefined ? predictOverSites(posterior, law, inputs, wantCovariance) : predictKronecker(posterior, law, inputs, wantCovariance);
+  return posterior.arrays["eigenvalues"] === undefined
+    ? predictOverSites(posterior, law, inputs, wantCovariance)
+    : predictKronecker(posterior, law, inputs, wantCovariance);
 }
 
 /** Mean-field fluctuations of the mixing matrix move the mean by as much as the noise of the outputs: both are O(1/N). */
@@ -168,7 +203,12 @@ function predictKronecker(posterior: Posterior, law: MixingLaw, inputs: Matrix, 
   const outputs = problem.targets.shape[1];
   const points = inputs.shape[0];
   const { mixing, spread } = storedSolution(posterior);
-  const data: SpectralData = { eigenvalues: arrays["eigenvalues"]!.data, vectors: arrays["vectors"] as Matrix, targets: arrays["rotatedTargets"] as Matrix, temperature: problem.temperature };
+  const data: SpectralData = {
+    eigenvalues: arrays["eigenvalues"]!.data,
+    vectors: arrays["vectors"] as Matrix,
+    targets: arrays["rotatedTargets"] as Matrix,
+    temperature: problem.temperature,
+  };
   const own = wantCovariance ? law.siteKernels(inputs)[0]!.data : diagonalKernel(law, inputs);
   const rotated = predictRotated(data, mixing[0]!, law.siteKernels(problem.inputs, inputs)[0]!, own);
   const { vectors } = rotated;
@@ -177,7 +217,8 @@ function predictKronecker(posterior: Posterior, law: MixingLaw, inputs: Matrix, 
   const moves = withFluctuations(problem) ? spread.map((direction) => rotated.along(direction[0]!).data) : [];
   const entry = (a: number, b: number, mu: number, nu: number): number => {
     let sum = 0;
-    for (let c = 0; c < outputs; c++) sum += vectors.data[a * outputs + c]! * vectors.data[b * outputs + c]! * rotated.spread[c]![wantCovariance ? mu * points + nu : mu]!;
+    for (let c = 0; c < outputs; c++)
+      sum += vectors.data[a * outputs + c]! * vectors.data[b * outputs + c]! * rotated.spread[c]![wantCovariance ? mu * points + nu : mu]!;
     for (const move of moves) sum += move[mu * outputs + a]! * move[nu * outputs + b]!;
     return scale * sum;
   };
@@ -186,14 +227,23 @@ function predictKronecker(posterior: Posterior, law: MixingLaw, inputs: Matrix, 
   if (!wantCovariance) return { mean, variance };
   const n = points * outputs;
   const covariance = zeros(n, n);
-  for (let k = 0; k < n * n; k++) covariance.data[k] = entry(Math.floor(k / n) % outputs, (k % n) % outputs, Math.floor(Math.floor(k / n) / outputs), Math.floor((k % n) / outputs));
+  for (let k = 0; k < n * n; k++)
+    covariance.data[k] = entry(
+      Math.floor(k / n) % outputs,
+      (k % n) % outputs,
+      Math.floor(Math.floor(k / n) / outputs),
+      Math.floor((k % n) / outputs),
+    );
   return { mean, variance, covariance };
 }
 
 /** K¹ of every input with itself, without the whole matrix. */
 function diagonalKernel(law: MixingLaw, inputs: Matrix): Float64Array {
   const [points, size] = inputs.shape;
-  return Float64Array.from({ length: points }, (_, mu) => law.siteKernels({ data: inputs.data.subarray(mu * size, (mu + 1) * size), shape: [1, size] })[0]!.data[0]!);
+  return Float64Array.from(
+    { length: points },
+    (_, mu) => law.siteKernels({ data: inputs.data.subarray(mu * size, (mu + 1) * size), shape: [1, size] })[0]!.data[0]!,
+  );
 }
 
 /** Test points predicted together: the covariance among them is needed even for variances. */
@@ -213,17 +263,26 @@ function predictOverSites(posterior: Posterior, law: MixingLaw, inputs: Matrix, 
   for (let from = 0; from < points; from += step) {
     const count = Math.min(step, points - from);
     const rows: Matrix = { data: inputs.data.subarray(from * size, (from + count) * size), shape: [count, size] };
-    const prediction = predictSites(problem, law.chain, mixing, kernels, stackSiteKernels(law.siteKernels(problem.inputs, rows), law.sites), stackSiteKernels(law.siteKernels(rows), law.sites));
+    const prediction = predictSites(
+      problem,
+      law.chain,
+      mixing,
+      kernels,
+      stackSiteKernels(law.siteKernels(problem.inputs, rows), law.sites),
+      stackSiteKernels(law.siteKernels(rows), law.sites),
+    );
     const moves = withFluctuations(problem) ? spread.map((direction) => prediction.along(direction)) : [];
     const n = count * outputs;
     // (output, point) → (point, output)
     const at = (k: number): number => (k % outputs) * count + Math.floor(k / outputs);
-    const entry = (i: number, j: number): number => scale * moves.reduce((sum, move) => sum + move[at(i)]! * move[at(j)]!, prediction.covariance.data[at(i) * n + at(j)]!);
+    const entry = (i: number, j: number): number =>
+      scale * moves.reduce((sum, move) => sum + move[at(i)]! * move[at(j)]!, prediction.covariance.data[at(i) * n + at(j)]!);
     for (let k = 0; k < n; k++) {
       mean.data[from * outputs + k] = prediction.mean[at(k)]!;
       variance.data[from * outputs + k] = Math.max(0, entry(k, k));
     }
-    if (wantCovariance) covariance = { data: Float64Array.from({ length: n * n }, (_, k) => entry(Math.floor(k / n), k % n)), shape: [n, n] };
+    if (wantCovariance)
+      covariance = { data: Float64Array.from({ length: n * n }, (_, k) => entry(Math.floor(k / n), k % n)), shape: [n, n] };
   }
   return covariance === undefined ? { mean, variance } : { mean, variance, covariance };
 }
@@ -235,21 +294,44 @@ async function* claims(scenario: Scenario, options: LargeDeviationOptions, run: 
   const prediction = predictAt(posterior, requireLaw(problem, run.registry), testInputs, false);
   const source = "docs/theories/large-deviation.md";
   const meanField = problem.scaling === "mean-field";
-  yield { id: "predictive-mean", statement: "The posterior mean at test inputs is that of the kernel renormalised at the minimiser of the rate function.", source: `${source} §2`, estimand: { of: "posterior", quantity: "predictive.mean" }, value: prediction.mean, error: { order: 1 } };
+  yield {
+    id: "predictive-mean",
+    statement: "The posterior mean at test inputs is that of the kernel renormalised at the minimiser of the rate function.",
+    source: `${source} §2`,
+    estimand: { of: "posterior", quantity: "predictive.mean" },
+    value: prediction.mean,
+    error: { order: 1 },
+  };
   yield {
     id: "predictive-variance",
-    statement: meanField ? "Posterior variance at test inputs, of order 1/N: renormalised kernel plus fluctuations of the mixing matrix." : "The posterior variance at test inputs is that of the renormalised kernel.",
+    statement: meanField
+      ? "Posterior variance at test inputs, of order 1/N: renormalised kernel plus fluctuations of the mixing matrix."
+      : "The posterior variance at test inputs is that of the renormalised kernel.",
     source: `${source} §5`,
     estimand: { of: "posterior", quantity: "predictive.variance" },
     value: prediction.variance,
     error: { order: meanField ? 2 : 1 },
   };
   if (!meanField && posterior.logEvidence !== undefined) {
-    yield { id: "log-evidence", statement: "Laplace approximation of the log evidence around the minimiser.", source: `${source} §3`, estimand: { of: "posterior", quantity: "logEvidence" }, value: { data: Float64Array.of(posterior.logEvidence), shape: [1] }, error: { order: 1 } };
+    yield {
+      id: "log-evidence",
+      statement: "Laplace approximation of the log evidence around the minimiser.",
+      source: `${source} §3`,
+      estimand: { of: "posterior", quantity: "logEvidence" },
+      value: { data: Float64Array.of(posterior.logEvidence), shape: [1] },
+      error: { order: 1 },
+    };
   }
   if (meanField) {
     for (const [l, kernel] of (posterior.hiddenKernels ?? []).entries()) {
-      yield { id: `hidden-kernel-${l + 1}`, statement: `Hidden kernel of layer ${l + 1}: a spike of rank D on the infinite-width kernel, of order 1.`, source: `${source} §5`, estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 }, value: kernel, error: { order: 1 } };
+      yield {
+        id: `hidden-kernel-${l + 1}`,
+        statement: `Hidden kernel of layer ${l + 1}: a spike of rank D on the infinite-width kernel, of order 1.`,
+        source: `${source} §5`,
+        estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 },
+        value: kernel,
+        error: { order: 1 },
+      };
     }
   }
 }
@@ -265,6 +347,7 @@ export const largeDeviation: Theory<LargeDeviationOptions> = {
   options: strictObject({}) as StandardSchemaV1<unknown, LargeDeviationOptions>,
   refuses,
   fit,
-  predict: async (posterior, inputs, want, run) => predictAt(posterior, requireLaw(posterior.problem, run.registry), inputs, want.covariance),
+  predict: async (posterior, inputs, want, run) =>
+    predictAt(posterior, requireLaw(posterior.problem, run.registry), inputs, want.covariance),
   claims,
 };

@@ -18,10 +18,17 @@ export function implicitQl(d: Float64Array, e: Float64Array, rows: Float64Array,
       // An off-diagonal entry is dropped when small beside its neighbours or, once that has failed to happen, beside the whole matrix.
       const floor = sweep < sweepsPerEigenvalue / 2 ? 1e-300 : Number.EPSILON * norm;
       let end = l;
-      while (end < n - 1 && Math.abs(e[end]!) > Math.max(floor, Number.EPSILON * Math.sqrt(Math.abs(d[end]!)) * Math.sqrt(Math.abs(d[end + 1]!)))) end++;
+      while (
+        end < n - 1 &&
+        Math.abs(e[end]!) > Math.max(floor, Number.EPSILON * Math.sqrt(Math.abs(d[end]!)) * Math.sqrt(Math.abs(d[end + 1]!)))
+      )
+        end++;
       if (end < n - 1) e[end] = 0;
       if (end === l) break;
-      if (sweep === sweepsPerEigenvalue) throw new FinitewidthError(`eigenvalue ${l} of ${n} did not converge in ${sweepsPerEigenvalue} QL sweeps`, { code: "not-converged" });
+      if (sweep === sweepsPerEigenvalue)
+        throw new FinitewidthError(`eigenvalue ${l} of ${n} did not converge in ${sweepsPerEigenvalue} QL sweeps`, {
+          code: "not-converged",
+        });
       let g = (d[l + 1]! - d[l]!) / (2 * e[l]!);
       let r = Math.hypot(g, 1);
       g = d[end]! - d[l]! + e[l]! / (g + (g >= 0 ? r : -r));

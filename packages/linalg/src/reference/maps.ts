@@ -48,7 +48,13 @@ export function symmetricKernel(kind: KernelMap, c: Matrix, out: Float64Array): 
   return true;
 }
 
-export function crossKernel(kind: KernelMap, c: Matrix, rowVariances: Float64Array, columnVariances: Float64Array, out: Float64Array): boolean {
+export function crossKernel(
+  kind: KernelMap,
+  c: Matrix,
+  rowVariances: Float64Array,
+  columnVariances: Float64Array,
+  out: Float64Array,
+): boolean {
   const [m, n] = c.shape;
   if (!c.data.every(Number.isFinite)) return false;
   const rowFactors = factorsOf(kind, rowVariances);

@@ -3,7 +3,7 @@
 const layers = 256;
 const edge = 3.6541528853610088;
 const area = 0.00492867323399;
-const ln2High = 6.93147180369123816490e-1;
+const ln2High = 6.9314718036912381649e-1;
 const ln2Low = 1.90821492927058770002e-10;
 
 /** Half-way cases to even, like the WebAssembly instruction. */
@@ -53,7 +53,10 @@ function ziggurat(): { readonly edges: Float64Array; readonly heights: Float64Ar
 }
 
 /** Philox4x32-10 of a counter and a key. */
-export function philox(counter: readonly [number, number, number, number], key: readonly [number, number]): [number, number, number, number] {
+export function philox(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+): [number, number, number, number] {
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < 10; round++) {
@@ -92,7 +95,7 @@ export function normalBlock(count: number, stream: readonly [number, number, num
   const uniform = () => Number(next() >> 11n) * 2 ** -53;
   const { edges, heights } = ziggurat();
   const out = new Float64Array(count);
-  for (let at = 0; at < count; ) {
+  for (let at = 0; at < count;) {
     const bits = next();
     const i = Number(bits & 255n);
     let x = Number(bits >> 11n) * 2 ** -53 * edges[i]!;

@@ -19,7 +19,11 @@ export function createArena(memory: WebAssembly.Memory, base: number, limitBytes
   const align = (bytes: number) => Math.ceil(bytes / alignment) * alignment;
   const start = align(base);
   const refuse = (what: string, bytes: number, cause?: unknown) =>
-    new FinitewidthError(`${what} needs ${bytes} bytes (${(bytes / 2 ** 30).toFixed(1)} GiB) of WebAssembly memory; ${limitBytes} bytes can be had`, { code: "memory" }, { cause });
+    new FinitewidthError(
+      `${what} needs ${bytes} bytes (${(bytes / 2 ** 30).toFixed(1)} GiB) of WebAssembly memory; ${limitBytes} bytes can be had`,
+      { code: "memory" },
+      { cause },
+    );
   return {
     layout(what, lengths) {
       let end = start;

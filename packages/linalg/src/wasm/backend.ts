@@ -102,7 +102,12 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
     const [pa, pd, pe, ptau, work] = arena.layout(`a ${n} × ${n} tridiagonalisation`, [n * n, n, n, n, kernels.tridiagonaliseWork(n)]);
     putScaled(pa, a.data, scale);
     kernels.tridiagonalise(n, pa, pd, pe, ptau, work);
-    return { diagonal: takeScaled(pd, n, scale), offDiagonal: takeScaled(pe, n - 1, scale), reflectors: square(pa, n), scales: take(ptau, n) };
+    return {
+      diagonal: takeScaled(pd, n, scale),
+      offDiagonal: takeScaled(pe, n - 1, scale),
+      reflectors: square(pa, n),
+      scales: take(ptau, n),
+    };
   }
 
   function applyReflectors(t: Tridiagonalisation, b: Matrix, transposed: boolean): Matrix {
@@ -124,7 +129,14 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
     const n = t.diagonal.length;
     if (n < smallFactor) return referenceBackend.tridiagonalEigen(t);
     const scale = Math.min(safeScale(t.diagonal), safeScale(t.offDiagonal));
-    const [pd, pe, values, vectors, spare, work] = arena.layout(`eigenvectors of a ${n} × ${n} matrix`, [n, n, n, n * n, n * n, kernels.tridiagonalEigenWork(n)]);
+    const [pd, pe, values, vectors, spare, work] = arena.layout(`eigenvectors of a ${n} × ${n} matrix`, [
+      n,
+      n,
+      n,
+      n * n,
+      n * n,
+      kernels.tridiagonalEigenWork(n),
+    ]);
     putScaled(pd, t.diagonal, scale);
     putScaled(pe, t.offDiagonal, scale);
     requireConverged(kernels.tridiagonalEigen(n, pd, pe, values, vectors, spare, work), n);
@@ -136,7 +148,16 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
     if (n < smallFactor) return referenceBackend.symmetricEigen(a);
     const scale = safeScale(a.data);
     const workLength = Math.max(kernels.tridiagonaliseWork(n), kernels.tridiagonalEigenWork(n), kernels.applyReflectorsWork(n));
-    const [pa, pd, pe, ptau, values, vectors, spare, work] = arena.layout(`eigenvectors of a ${n} × ${n} matrix`, [n * n, n, n, n, n, n * n, n * n, workLength]);
+    const [pa, pd, pe, ptau, values, vectors, spare, work] = arena.layout(`eigenvectors of a ${n} × ${n} matrix`, [
+      n * n,
+      n,
+      n,
+      n,
+      n,
+      n * n,
+      n * n,
+      workLength,
+    ]);
     putScaled(pa, a.data, scale);
     kernels.tridiagonalise(n, pa, pd, pe, ptau, work);
     requireConverged(kernels.tridiagonalEigen(n, pd, pe, values, vectors, spare, work), n);
@@ -164,16 +185,32 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
     }
   }
 
-  function crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array, out: Float64Array): boolean {
+  function crossKernel(
+    kind: KernelMap,
+    covariance: Matrix,
+    rowVariances: Float64Array,
+    columnVariances: Float64Array,
+    out: Float64Array,
+  ): boolean {
     const [m, n] = covariance.shape;
     const step = Math.max(1, Math.floor(kernelBlock / Math.max(n, 1)));
-    const [at, rowFactors, rowRoots, factors, roots] = arena.layout(`${step} rows of a kernel with ${n} columns`, [step * n, m, m, n + 1, n + 1]);
+    const [at, rowFactors, rowRoots, factors, roots] = arena.layout(`${step} rows of a kernel with ${n} columns`, [
+      step * n,
+      m,
+      m,
+      n + 1,
+      n + 1,
+    ]);
     putFactors(kind, rowVariances, rowFactors, rowRoots);
     putFactors(kind, columnVariances, factors, roots);
     for (let i = 0; i < m; i += step) {
       const part = covariance.data.subarray(i * n, (i + step) * n);
       put(at, part);
-      if (kernels.kernelMap(kernelCodes[kind], Math.min(step, m - i), n, at, n * 8, rowFactors + i * 8, rowRoots + i * 8, factors, roots) === 0) return false;
+      if (
+        kernels.kernelMap(kernelCodes[kind], Math.min(step, m - i), n, at, n * 8, rowFactors + i * 8, rowRoots + i * 8, factors, roots) ===
+        0
+      )
+        return false;
       out.set(arena.view(at, part.length), i * n);
     }
     return true;
@@ -188,7 +225,12 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
   function symmetricKernel(kind: KernelMap, covariance: Matrix, out: Float64Array): boolean {
     const n = covariance.shape[0];
     const variances = Float64Array.from({ length: n }, (_, i) => covariance.data[i * n + i]!);
-    const [at, turnedAt, factors, roots] = arena.layout(`${bandRows} rows of a kernel with ${n} columns`, [bandRows * n, bandRows * n, n + 1, n + 1]);
+    const [at, turnedAt, factors, roots] = arena.layout(`${bandRows} rows of a kernel with ${n} columns`, [
+      bandRows * n,
+      bandRows * n,
+      n + 1,
+      n + 1,
+    ]);
     putFactors(kind, variances, factors, roots);
     const scales = arena.view(factors, n);
     const band = arena.view(at, bandRows * n);
@@ -201,9 +243,23 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
         const rows = Math.min(stripRows, count - s);
         for (let i = s; i < s + rows; i++) band.set(covariance.data.subarray((i0 + i) * n + i0 + s, (i0 + i + 1) * n), i * width + s);
         const [line, offset] = [at + (s * width + s) * 8, (i0 + s) * 8];
-        if (kernels.kernelMap(kernelCodes[kind], rows, width - s, line, width * 8, factors + offset, roots + offset, factors + offset, roots + offset) === 0) return false;
+        if (
+          kernels.kernelMap(
+            kernelCodes[kind],
+            rows,
+            width - s,
+            line,
+            width * 8,
+            factors + offset,
+            roots + offset,
+            factors + offset,
+            roots + offset,
+          ) === 0
+        )
+          return false;
       }
-      for (let i = 0; i < count; i++) band[i * width + i] = diagonalValue(kind, variances[i0 + i]!, variances[i0 + i]! * scales[i0 + i]! ** 2);
+      for (let i = 0; i < count; i++)
+        band[i * width + i] = diagonalValue(kind, variances[i0 + i]!, variances[i0 + i]! * scales[i0 + i]! ** 2);
       kernels.transpose(count, width, at, turnedAt);
       const mirrored = count === bandRows ? turned : rowViews(turnedAt, width, count);
       for (let i = 0; i < count; i++) out.set(band.subarray(i * width + i, (i + 1) * width), (i0 + i) * n + i0 + i);
@@ -218,7 +274,19 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
 
   const { tridiagonalEigenvalues } = referenceBackend;
   return {
-    name, multiply, gram, cholesky, solveTriangular, tridiagonalise, applyReflectors, tridiagonalEigenvalues, tridiagonalEigen, symmetricEigen,
-    normalBlock, map, symmetricKernel, crossKernel,
+    name,
+    multiply,
+    gram,
+    cholesky,
+    solveTriangular,
+    tridiagonalise,
+    applyReflectors,
+    tridiagonalEigenvalues,
+    tridiagonalEigen,
+    symmetricEigen,
+    normalBlock,
+    map,
+    symmetricKernel,
+    crossKernel,
   };
 }

@@ -24,7 +24,8 @@ export function createWasmBackend(options: WasmOptions = {}): Backend | undefine
 }
 
 // The engine may not compile, or has no memory to give.
-const isUnavailable = (error: unknown): boolean => error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError || error instanceof RangeError;
+const isUnavailable = (error: unknown): boolean =>
+  error instanceof WebAssembly.CompileError || error instanceof WebAssembly.LinkError || error instanceof RangeError;
 
 /** A backend whose large kernels are shared among threads, and the function that ends them. */
 export interface ThreadedBackend {
@@ -33,9 +34,10 @@ export interface ThreadedBackend {
 }
 
 /**
- * The WebAssembly backend with `threads` threads (the caller's included) that share its memory: products, Cholesky factors, triangular solves,
- * tridiagonal forms and eigenvectors from about n = 100 (docs/benchmarks.md). Pieces of work go to whoever is free, so a busy core costs
- * nothing but the gain; results are those of one thread, bit for bit. For one large problem; many chains are better served by one worker each.
+ * The WebAssembly backend with `threads` threads (the caller's included) that share its memory: products, Cholesky factors, triangular
+ * solves, tridiagonal forms and eigenvectors from about n = 100 (docs/benchmarks.md). Pieces of work go to whoever is free, so a busy core
+ * costs nothing but the gain; results are those of one thread, bit for bit. For one large problem; many chains are better served by one
+ * worker each.
  * @throws FinitewidthError (code "input") for a number of threads that is not 1 … 64.
  * Undefined where WebAssembly memory cannot be shared (a page without cross-origin isolation) or had, or workers do not start.
  */
@@ -51,7 +53,14 @@ export async function createThreadedWasmBackend(threads: number, options: WasmOp
       pool = await startThreadPool(module, memory, kernels, threads);
       if (pool === undefined) return undefined;
       if (threads > 1) kernels.setThreaded(1);
-      return { backend: wasmBackend(`wasm-${variant}-${threads}-threads`, kernels, createArena(memory, workspaceAddress(kernels, threads), memoryLimit(options))), close: pool.close };
+      return {
+        backend: wasmBackend(
+          `wasm-${variant}-${threads}-threads`,
+          kernels,
+          createArena(memory, workspaceAddress(kernels, threads), memoryLimit(options)),
+        ),
+        close: pool.close,
+      };
     } catch (error) {
       if (!isUnavailable(error)) throw error;
     }

@@ -4,10 +4,20 @@ export interface KernelExports {
   setWorkspace(at: number): void;
   /** C := β C + α A B: sizes, α, A with its strides, B with its strides, β, C with its row stride, and which tiles are wanted. */
   gemm(
-    m: number, n: number, k: number, alpha: number,
-    a: number, rowStrideA: number, columnStrideA: number,
-    b: number, rowStrideB: number, columnStrideB: number,
-    beta: number, c: number, rowStrideC: number, part: number,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: number,
+    rowStrideA: number,
+    columnStrideA: number,
+    b: number,
+    rowStrideB: number,
+    columnStrideB: number,
+    beta: number,
+    c: number,
+    rowStrideC: number,
+    part: number,
   ): void;
   jobBytes(): number;
   setJob(at: number): void;
@@ -32,7 +42,17 @@ export interface KernelExports {
   setErfTable(at: number): void;
   map(kind: number, n: number, x: number): void;
   transpose(m: number, n: number, from: number, to: number): void;
-  kernelMap(kind: number, m: number, n: number, c: number, stride: number, rowFactors: number, rowRoots: number, factors: number, roots: number): number;
+  kernelMap(
+    kind: number,
+    m: number,
+    n: number,
+    c: number,
+    stride: number,
+    rowFactors: number,
+    rowRoots: number,
+    factors: number,
+    roots: number,
+  ): number;
 }
 
 /** Which tiles of C `gemm` computes. */

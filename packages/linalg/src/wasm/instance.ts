@@ -25,7 +25,10 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 }
 
 /** Builds of the kernels that this engine accepts, best first; compiled for a shared memory when asked. */
-export function acceptedBuilds(options: WasmOptions, shared = false): { readonly variant: "simd" | "relaxed"; readonly bytes: Uint8Array<ArrayBuffer> }[] {
+export function acceptedBuilds(
+  options: WasmOptions,
+  shared = false,
+): { readonly variant: "simd" | "relaxed"; readonly bytes: Uint8Array<ArrayBuffer> }[] {
   const variants = options.variant === undefined ? (["relaxed", "simd"] as const) : [options.variant];
   return variants
     .map((variant) => {
@@ -51,7 +54,11 @@ const alignment = 64;
 const jobAt = (kernels: KernelExports): number => tableAt + (kernels.erfTableLength() + kernels.zigguratLength()) * 8;
 
 /** The kernels on `memory`, their tables filled, ready to be called. `fork` has the chunks of a shared job done by all threads. */
-export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory, fork: (chunks: number) => void = () => undefined): KernelExports {
+export function instantiate(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  fork: (chunks: number) => void = () => undefined,
+): KernelExports {
   const abort = () => {
     throw new FinitewidthError("a WebAssembly kernel stopped", { code: "not-converged" });
   };

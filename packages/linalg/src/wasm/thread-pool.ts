@@ -95,9 +95,15 @@ function startBrowserWorker(start: Start): StartedWorker {
 }
 
 /** Starts threads − 1 workers (the caller is the first thread); undefined where memory cannot be shared or a worker does not start. */
-export async function startThreadPool(module: WebAssembly.Module, memory: WebAssembly.Memory, kernels: KernelExports, threads: number): Promise<ThreadPool | undefined> {
+export async function startThreadPool(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  kernels: KernelExports,
+  threads: number,
+): Promise<ThreadPool | undefined> {
   const control = new Int32Array(new SharedArrayBuffer(24));
-  const nodeThreads = typeof process === "undefined" ? undefined : (process.getBuiltinModule?.("node:worker_threads") as NodeWorkerThreads | undefined);
+  const nodeThreads =
+    typeof process === "undefined" ? undefined : (process.getBuiltinModule?.("node:worker_threads") as NodeWorkerThreads | undefined);
   const workers = Array.from({ length: threads - 1 }, (_, i) => {
     const start = { module, memory, control, addresses: threadAddresses(kernels, i + 1) };
     return nodeThreads === undefined ? startBrowserWorker(start) : startNodeWorker(nodeThreads, start);

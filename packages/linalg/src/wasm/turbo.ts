@@ -14,7 +14,12 @@ type V8 = Pick<typeof import("node:v8"), "setFlagsFromString">;
 export function createTurboWasmBackend(options: Omit<WasmOptions, "variant"> = {}): Backend | undefined {
   const v8 = typeof process === "undefined" ? undefined : (process.getBuiltinModule?.("node:v8") as V8 | undefined);
   const version = v8 === undefined ? 0 : Number.parseInt(process.versions.v8, 10);
-  const choice = version >= 13 ? { flag: "--experimental-wasm-revectorize", variant: "simd" as const } : version === 11 ? { flag: "--experimental-wasm-relaxed-simd", variant: "relaxed" as const } : undefined;
+  const choice =
+    version >= 13
+      ? { flag: "--experimental-wasm-revectorize", variant: "simd" as const }
+      : version === 11
+        ? { flag: "--experimental-wasm-relaxed-simd", variant: "relaxed" as const }
+        : undefined;
   if (v8 === undefined || choice === undefined) return undefined;
   v8.setFlagsFromString(choice.flag);
   const backend = createWasmBackend({ ...options, variant: choice.variant });

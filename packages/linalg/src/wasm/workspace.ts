@@ -22,13 +22,19 @@ function compile(variant: Variant): Compiled | undefined {
     if (build === undefined) compiled.set(variant, undefined);
     else {
       const module = new WebAssembly.Module(build.bytes);
-      compiled.set(variant, { module, base: workspaceAddress(instantiate(module, new WebAssembly.Memory({ initial: 64, maximum: 65536 })), 1) });
+      compiled.set(variant, {
+        module,
+        base: workspaceAddress(instantiate(module, new WebAssembly.Memory({ initial: 64, maximum: 65536 })), 1),
+      });
     }
   }
   return compiled.get(variant);
 }
 
-/** The workspace on a private instance of the kernels whose memory never grows, so that views never detach; undefined where the build is not accepted. */
+/**
+ * The workspace on a private instance of the kernels whose memory never grows, so that views never detach; undefined where the build is not
+ * accepted.
+ */
 export function wasmWorkspace(variant: Variant, shapes: readonly (readonly [number, number])[]): Workspace | undefined {
   const build = compile(variant);
   if (build === undefined) return undefined;
@@ -40,14 +46,21 @@ export function wasmWorkspace(variant: Variant, shapes: readonly (readonly [numb
   });
   const memory = fixedMemory(end);
   const kernels = instantiate(build.module, memory);
-  const matrices = shapes.map((shape, i): Matrix => ({ data: new Float64Array(memory.buffer, offsets[i]!, shape[0] * shape[1]), shape: [shape[0], shape[1]] }));
+  const matrices = shapes.map((shape, i): Matrix => ({
+    data: new Float64Array(memory.buffer, offsets[i]!, shape[0] * shape[1]),
+    shape: [shape[0], shape[1]],
+  }));
   return { name: `wasm-${variant}`, matrices, ...operations(kernels, memory.buffer) };
 }
 
 function fixedMemory(bytes: number): WebAssembly.Memory {
   const limit = memoryLimit({});
   const refuse = (cause?: unknown) =>
-    new FinitewidthError(`a workspace needs ${bytes} bytes (${(bytes / 2 ** 30).toFixed(1)} GiB) of WebAssembly memory; ${limit} bytes can be had`, { code: "memory" }, { cause });
+    new FinitewidthError(
+      `a workspace needs ${bytes} bytes (${(bytes / 2 ** 30).toFixed(1)} GiB) of WebAssembly memory; ${limit} bytes can be had`,
+      { code: "memory" },
+      { cause },
+    );
   if (bytes > limit) throw refuse();
   try {
     // the modules import a memory of at most 65536 pages; it is never grown
@@ -71,7 +84,22 @@ function operations(kernels: KernelExports, buffer: ArrayBuffer): Omit<Workspace
       const k = a.shape[left ? 0 : 1];
       const rowA = a.shape[1] * 8;
       const rowB = b.shape[1] * 8;
-      kernels.gemm(m, n, k, alpha, address(a), left ? 8 : rowA, left ? rowA : 8, address(b), right ? 8 : rowB, right ? rowB : 8, beta, address(out), n * 8, parts.whole);
+      kernels.gemm(
+        m,
+        n,
+        k,
+        alpha,
+        address(a),
+        left ? 8 : rowA,
+        left ? rowA : 8,
+        address(b),
+        right ? 8 : rowB,
+        right ? rowB : 8,
+        beta,
+        address(out),
+        n * 8,
+        parts.whole,
+      );
     },
     gramLower: (x, out, transposed = false) => {
       const [rows, columns] = x.shape;

@@ -1,8 +1,9 @@
 import { zeros, type Matrix, type Prediction } from "@finitewidth/core";
 
 /**
- * Averages over batches of draws of two vectors, the conditional mean m and the conditional second moment s of f, with their scatter between
- * batches: enough for E f, Var f and the standard errors of both. Plain data; merging in a fixed order gives the same numbers everywhere.
+ * Averages over batches of draws of two vectors, the conditional mean m and the conditional second moment s of f, with their scatter
+ * between batches: enough for E f, Var f and the standard errors of both. Plain data; merging in a fixed order gives the same numbers
+ * everywhere.
  */
 export interface BatchMeans {
   readonly batches: number;
@@ -16,7 +17,14 @@ export interface BatchMeans {
 /** One batch: averages of m and s over its draws. */
 export function singleBatch(mean: Float64Array, second: Float64Array): BatchMeans {
   const n = mean.length;
-  return { batches: 1, mean, second, scatterMean: new Float64Array(n), scatterSecond: new Float64Array(n), scatterBoth: new Float64Array(n) };
+  return {
+    batches: 1,
+    mean,
+    second,
+    scatterMean: new Float64Array(n),
+    scatterSecond: new Float64Array(n),
+    scatterBoth: new Float64Array(n),
+  };
 }
 
 /** Both sets of batches together (pairwise update of means and scatters). */
@@ -25,7 +33,14 @@ export function mergeBatches(a: BatchMeans, b: BatchMeans): BatchMeans {
   const share = b.batches / batches;
   const weight = a.batches * share;
   const n = a.mean.length;
-  const out = { batches, mean: new Float64Array(n), second: new Float64Array(n), scatterMean: new Float64Array(n), scatterSecond: new Float64Array(n), scatterBoth: new Float64Array(n) };
+  const out = {
+    batches,
+    mean: new Float64Array(n),
+    second: new Float64Array(n),
+    scatterMean: new Float64Array(n),
+    scatterSecond: new Float64Array(n),
+    scatterBoth: new Float64Array(n),
+  };
   for (let i = 0; i < n; i++) {
     const dm = b.mean[i]! - a.mean[i]!;
     const ds = b.second[i]! - a.second[i]!;
@@ -47,7 +62,9 @@ export function predictionOf(sums: BatchMeans, outputs: number): Prediction {
     const m = sums.mean[i]!;
     variance.data[i] = Math.max(0, sums.second[i]! - m * m);
     meanError.data[i] = Math.sqrt(sums.scatterMean[i]! * perBatch);
-    varianceError.data[i] = Math.sqrt(Math.max(0, sums.scatterSecond[i]! - 4 * m * sums.scatterBoth[i]! + 4 * m * m * sums.scatterMean[i]!) * perBatch);
+    varianceError.data[i] = Math.sqrt(
+      Math.max(0, sums.scatterSecond[i]! - 4 * m * sums.scatterBoth[i]! + 4 * m * m * sums.scatterMean[i]!) * perBatch,
+    );
   }
   const mean: Matrix = { data: sums.mean, shape: [rows, outputs] };
   return { mean, variance, standardError: { mean: meanError, variance: varianceError } };

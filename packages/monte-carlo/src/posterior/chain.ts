@@ -1,5 +1,26 @@
-import { createPause, FinitewidthError, inputError, resolveNetwork, type FiniteNetwork, type Problem, type RandomStream, type Registry, type Task } from "@finitewidth/core";
-import { addToMoments, ellipticalSliceChain, emptyMoments, hamiltonianChain, langevinChain, type ChainReport, type ChainState, type LogDensity, type RunningMoments, type Start } from "@finitewidth/numerics";
+import {
+  createPause,
+  FinitewidthError,
+  inputError,
+  resolveNetwork,
+  type FiniteNetwork,
+  type Problem,
+  type RandomStream,
+  type Registry,
+  type Task,
+} from "@finitewidth/core";
+import {
+  addToMoments,
+  ellipticalSliceChain,
+  emptyMoments,
+  hamiltonianChain,
+  langevinChain,
+  type ChainReport,
+  type ChainState,
+  type LogDensity,
+  type RunningMoments,
+  type Start,
+} from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import type { MonteCarloOptions } from "../options.js";
 import { batchCount, batchOf, mergeBatches, singleBatch, type BatchMeans } from "./batch-means.js";
@@ -41,7 +62,12 @@ const chainStreams = 1;
 export function samplingProblem(problem: Problem, registry: Registry): SamplingProblem {
   const { network, inputs, targets, temperature } = problem;
   const { priorModel, activation } = resolveNetwork(registry, network);
-  return { network: priorModel.realise(network, activation, inputs, targets.shape[1]), targets, temperature, readoutBias: Math.sqrt(network.biasVariance.at(-1)!) };
+  return {
+    network: priorModel.realise(network, activation, inputs, targets.shape[1]),
+    targets,
+    temperature,
+    readoutBias: Math.sqrt(network.biasVariance.at(-1)!),
+  };
 }
 
 const fromPrior: Start = (random, out) => void random.normals(out);
@@ -68,9 +94,19 @@ export const sampleChain: Task<ChainChunk, ChainResult> = {
 };
 
 /** The chosen sampler as a generator. `stepwise`: the activation is piecewise constant, there are no gradients to follow. */
-function openChain(problem: SamplingProblem, options: MonteCarloOptions, random: RandomStream, tick: (fraction: number) => void, stepwise: boolean): Generator<ChainState, ChainReport, void> {
+function openChain(
+  problem: SamplingProblem,
+  options: MonteCarloOptions,
+  random: RandomStream,
+  tick: (fraction: number) => void,
+  stepwise: boolean,
+): Generator<ChainState, ChainReport, void> {
   const { sampler, draws, warmup } = options;
-  if (sampler === "gibbs") return withReport(gibbsChain(problem, draws, warmup, random, tick), (warmup + draws) * problem.network.offsets.length * problem.targets.data.length);
+  if (sampler === "gibbs")
+    return withReport(
+      gibbsChain(problem, draws, warmup, random, tick),
+      (warmup + draws) * problem.network.offsets.length * problem.targets.data.length,
+    );
   if (stepwise) return openSlice(problem, options, random, tick);
   const target = options.readout === "sampled" ? fullDensity(problem) : collapsedDensity(problem);
   if (sampler === "langevin") return openLangevin(target, options, random, tick);
@@ -82,7 +118,9 @@ function openChain(problem: SamplingProblem, options: MonteCarloOptions, random:
       adapt: options.metric === "unit" ? "none" : "diagonal",
       shrinkage: { variance: 1, weight: 50 },
       // trajectories a third shorter than a quarter turn gave the most effective draws per gradient (docs/theories/monte-carlo.md, "Costs")
-      ...(sampler === "mala" ? { steps: 1, targetAcceptance: options.targetAcceptance ?? 0.57 } : { pathLength: 1.1, targetAcceptance: options.targetAcceptance ?? 0.8 }),
+      ...(sampler === "mala"
+        ? { steps: 1, targetAcceptance: options.targetAcceptance ?? 0.57 }
+        : { pathLength: 1.1, targetAcceptance: options.targetAcceptance ?? 0.8 }),
     },
     fromPrior,
     random,
@@ -91,21 +129,43 @@ function openChain(problem: SamplingProblem, options: MonteCarloOptions, random:
 }
 
 /** Elliptical slice sampling of the hidden weights, block by block (about one hidden unit each, at most 20). */
-function* openSlice(problem: SamplingProblem, { draws, warmup }: MonteCarloOptions, random: RandomStream, tick: (fraction: number) => void): Generator<ChainState, ChainReport, void> {
+function* openSlice(
+  problem: SamplingProblem,
+  { draws, warmup }: MonteCarloOptions,
+  random: RandomStream,
+  tick: (fraction: number) => void,
+): Generator<ChainState, ChainReport, void> {
   const density = collapsedLikelihood(problem);
-  const { evaluations } = yield* ellipticalSliceChain(density, { draws, warmup, blocks: Math.min(20, density.dimension) }, fromPrior, random, tick);
+  const { evaluations } = yield* ellipticalSliceChain(
+    density,
+    { draws, warmup, blocks: Math.min(20, density.dimension) },
+    fromPrior,
+    random,
+    tick,
+  );
   return { stepSize: 0, acceptance: 1, divergences: 0, gradients: evaluations, energyFraction: 1 };
 }
 
 /** Unadjusted Langevin dynamics; without a step size, the warm-up is an adjusted chain that finds one. */
-function* openLangevin(target: LogDensity, options: MonteCarloOptions, random: RandomStream, tick: (fraction: number) => void): Generator<ChainState, ChainReport, void> {
+function* openLangevin(
+  target: LogDensity,
+  options: MonteCarloOptions,
+  random: RandomStream,
+  tick: (fraction: number) => void,
+): Generator<ChainState, ChainReport, void> {
   const { draws, warmup } = options;
   let start = fromPrior;
   let stepSize = options.stepSize;
   let evaluations = draws;
   if (stepSize === undefined) {
     if (warmup === 0) throw inputError("stepSize", "a positive number when there is no warm-up to find one", stepSize);
-    const adjusted = hamiltonianChain(target, { draws: 0, warmup, steps: 1, adapt: "none", targetAcceptance: 0.57 }, fromPrior, random, (fraction) => tick((fraction * warmup) / (warmup + draws)));
+    const adjusted = hamiltonianChain(
+      target,
+      { draws: 0, warmup, steps: 1, adapt: "none", targetAcceptance: 0.57 },
+      fromPrior,
+      random,
+      (fraction) => tick((fraction * warmup) / (warmup + draws)),
+    );
     let next = adjusted.next();
     let position = new Float64Array(target.dimension);
     for (; !next.done; next = adjusted.next()) {
@@ -119,7 +179,9 @@ function* openLangevin(target: LogDensity, options: MonteCarloOptions, random: R
   }
   const length = options.stepSize === undefined ? 0 : warmup;
   const offset = warmup - length;
-  for (const state of langevinChain(target, { draws, warmup: length, stepSize }, start, random, (fraction) => tick((offset + fraction * (length + draws)) / (warmup + draws)))) {
+  for (const state of langevinChain(target, { draws, warmup: length, stepSize }, start, random, (fraction) =>
+    tick((offset + fraction * (length + draws)) / (warmup + draws)),
+  )) {
     yield { ...state, iteration: state.iteration + offset };
   }
   return { stepSize, acceptance: 1, divergences: 0, gradients: evaluations + length, energyFraction: 1 };
@@ -137,7 +199,11 @@ function createRecorder(problem: SamplingProblem, options: MonteCarloOptions, st
   const batches = batchCount(draws);
   const scratch = new Float64Array(problem.network.parameters);
   const traced = Array.from({ length: Math.min(size, tracedOutputs) }, (_, k) => Math.floor((k * size) / Math.min(size, tracedOutputs)));
-  const traces: Record<string, Float64Array> = { "log density": new Float64Array(draws), "log likelihood": new Float64Array(draws), "readout norm": new Float64Array(draws) };
+  const traces: Record<string, Float64Array> = {
+    "log density": new Float64Array(draws),
+    "log likelihood": new Float64Array(draws),
+    "readout norm": new Float64Array(draws),
+  };
   for (const i of traced) traces[`f[${Math.floor(i / outputs)}, ${i % outputs}]`] = new Float64Array(draws);
   const theta = new Float64Array(stored * hidden);
   const readoutNorm = emptyMoments(outputs * outputs);
@@ -190,7 +256,9 @@ function createRecorder(problem: SamplingProblem, options: MonteCarloOptions, st
       traces["readout norm"]![draw] = trace;
       for (const i of traced) traces[`f[${Math.floor(i / outputs)}, ${i % outputs}]`]![draw] = mean.data[i]!;
       if (!Number.isFinite(readout.logLikelihood) || mean.data.some((value) => !Number.isFinite(value))) {
-        throw new FinitewidthError(`draw ${draw} of a chain is not a number; the network overflows at the sampled weights`, { code: "not-converged" });
+        throw new FinitewidthError(`draw ${draw} of a chain is not a number; the network overflows at the sampled weights`, {
+          code: "not-converged",
+        });
       }
       if (Math.floor(((draw + 1) * stored) / draws) > kept) theta.set(position, kept++ * hidden);
       count++;

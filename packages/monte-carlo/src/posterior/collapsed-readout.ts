@@ -5,20 +5,42 @@ import { createWorkspace, innerProduct, type Workspace } from "@finitewidth/lina
 export interface CollapsedReadout {
   /** log N(Y | 0, A), all outputs; NaN where A is not positive definite. */
   logLikelihood(features: Matrix): number;
-  /** ∂ log N(Y | 0, A)/∂Φ = (R Rᵀ − D A⁻¹)Φ, R = A⁻¹Y, at the features of the last `logLikelihood`, P × F; valid until the next one, and to be asked for once. */
+  /**
+   * ∂ log N(Y | 0, A)/∂Φ = (R Rᵀ − D A⁻¹)Φ, R = A⁻¹Y, at the features of the last `logLikelihood`, P × F; valid until the next one, and to
+   * be asked for once.
+   */
   cotangent(): Matrix;
 }
 
 const left = { transposed: "left" } as const;
 
-/** For P × `count` features. Cost O(min(P, F)² max(P, F)) a call, no allocation. Source: docs/theories/monte-carlo.md, "Collapsed posterior". */
+/**
+ * For P × `count` features. Cost O(min(P, F)² max(P, F)) a call, no allocation. Source: docs/theories/monte-carlo.md, "Collapsed
+ * posterior".
+ */
 export function collapsedReadout(count: number, bias: number, targets: Matrix, temperature: number): CollapsedReadout {
   const [points, outputs] = targets.shape;
   const size = count + (bias === 0 ? 0 : 1);
   const ofPoints = points <= size;
   const order = Math.min(points, size);
-  const workspace = createWorkspace([[points, size], [order, order], [points, outputs], [size, outputs], [ofPoints ? 0 : points, size], [ofPoints ? 0 : size, size], [points, count]]);
-  const [phi, factor, residual, weights, direct, inverse, stripped] = workspace.matrices as [Matrix, Matrix, Matrix, Matrix, Matrix, Matrix, Matrix];
+  const workspace = createWorkspace([
+    [points, size],
+    [order, order],
+    [points, outputs],
+    [size, outputs],
+    [ofPoints ? 0 : points, size],
+    [ofPoints ? 0 : size, size],
+    [points, count],
+  ]);
+  const [phi, factor, residual, weights, direct, inverse, stripped] = workspace.matrices as [
+    Matrix,
+    Matrix,
+    Matrix,
+    Matrix,
+    Matrix,
+    Matrix,
+    Matrix,
+  ];
   const constant = -0.5 * points * outputs * Math.log(2 * Math.PI);
   const fromOutputs = { transposed: "right", beta: -outputs } as const;
 

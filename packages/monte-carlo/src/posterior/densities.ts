@@ -13,7 +13,11 @@ export interface SamplingProblem {
 }
 
 /** Runs the hidden layers at θ (hidden parameters, or all of them) and conditions the readout on the data. */
-export function readoutAt(problem: SamplingProblem, theta: Float64Array, scratch: Float64Array): { readonly readout: ReadoutPosterior; readonly state: ReturnType<FiniteNetwork["forward"]> } {
+export function readoutAt(
+  problem: SamplingProblem,
+  theta: Float64Array,
+  scratch: Float64Array,
+): { readonly readout: ReadoutPosterior; readonly state: ReturnType<FiniteNetwork["forward"]> } {
   const { network, targets, temperature, readoutBias } = problem;
   scratch.set(theta);
   const state = network.forward(scratch);
@@ -32,7 +36,17 @@ function addPrior(theta: Float64Array, gradient: Float64Array): number {
 }
 
 /** The readout integrated out at the hidden parameters θ: calls `then` with the likelihood, or returns NaN where there is none. */
-function collapsedEvaluation(problem: SamplingProblem, then: (readout: CollapsedReadout, logLikelihood: number, state: ReturnType<FiniteNetwork["forward"]>, full: Float64Array, theta: Float64Array, gradient: Float64Array) => number) {
+function collapsedEvaluation(
+  problem: SamplingProblem,
+  then: (
+    readout: CollapsedReadout,
+    logLikelihood: number,
+    state: ReturnType<FiniteNetwork["forward"]>,
+    full: Float64Array,
+    theta: Float64Array,
+    gradient: Float64Array,
+  ) => number,
+) {
   const { network, targets, temperature, readoutBias } = problem;
   const full = new Float64Array(network.parameters);
   let readout: CollapsedReadout | undefined;
@@ -51,7 +65,10 @@ function collapsedEvaluation(problem: SamplingProblem, then: (readout: Collapsed
   };
 }
 
-/** −½|θ|² + log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters θ: the posterior with the readout integrated out. NaN where A is not positive definite. */
+/**
+ * −½|θ|² + log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters θ: the posterior with the readout integrated out. NaN where A is not
+ * positive definite.
+ */
 export function collapsedDensity(problem: SamplingProblem): LogDensity {
   const { network } = problem;
   return {
@@ -71,7 +88,8 @@ export function collapsedLikelihood(problem: SamplingProblem): LogLikelihood {
 }
 
 /** Trouble of the linear algebra at extreme weights, not of the caller. */
-const isNumerical = (error: unknown): boolean => error instanceof FinitewidthError && (error.code === "not-positive-definite" || error.code === "input");
+const isNumerical = (error: unknown): boolean =>
+  error instanceof FinitewidthError && (error.code === "not-positive-definite" || error.code === "input");
 
 /** −½|θ|² − |Y − f|²/2T − ½PD log 2πT in all parameters. */
 export function fullDensity(problem: SamplingProblem): LogDensity {

@@ -1,4 +1,13 @@
-import { resolveNetwork, toStandardScaling, type Figure, type Matrix, type Posterior, type Problem, type Run, type Tensor } from "@finitewidth/core";
+import {
+  resolveNetwork,
+  toStandardScaling,
+  type Figure,
+  type Matrix,
+  type Posterior,
+  type Problem,
+  type Run,
+  type Tensor,
+} from "@finitewidth/core";
 import { diagnoseChains, mergeMoments, momentStandardError, type ChainDiagnostics } from "@finitewidth/numerics";
 import type { MonteCarloOptions } from "../options.js";
 import { mergeBatches, predictionOf } from "./batch-means.js";
@@ -22,7 +31,9 @@ interface Mixing {
   readonly mixed: boolean;
 }
 
-/** R̂ above this, or fewer effective draws than this, and a run counts as not mixed. Source: docs/theories/monte-carlo.md, "Diagnostics". */
+/**
+ * R̂ above this, or fewer effective draws than this, and a run counts as not mixed. Source: docs/theories/monte-carlo.md, "Diagnostics".
+ */
 const rHatLimit = 1.05;
 const essLimit = 100;
 
@@ -45,7 +56,10 @@ function warningsOf(options: MonteCarloOptions, mixing: Mixing, results: readonl
   }
   if (options.chains === 1) warnings.push('a single chain cannot show whether it missed a part of the posterior; use "chains": 4');
   if (divergences > 0.005 * total) warnings.push(`${divergences} of ${total} trajectories diverged; raise "targetAcceptance" or "warmup"`);
-  if (options.sampler === "langevin") warnings.push("unadjusted Langevin dynamics is biased by its step size, and standard errors do not show it; use \"hmc\" for unbiased answers");
+  if (options.sampler === "langevin")
+    warnings.push(
+      'unadjusted Langevin dynamics is biased by its step size, and standard errors do not show it; use "hmc" for unbiased answers',
+    );
   return warnings;
 }
 
@@ -57,7 +71,11 @@ function traceFigure(traces: readonly Float64Array[]): Figure {
     title: "Log likelihood along the chains",
     xLabel: "draw",
     yLabel: "log p(Y | hidden weights)",
-    series: traces.map((trace, c) => ({ label: `chain ${c + 1}`, x: Float64Array.from({ length: points }, (_, k) => at(k)), y: Float64Array.from({ length: points }, (_, k) => trace[at(k)]!) })),
+    series: traces.map((trace, c) => ({
+      label: `chain ${c + 1}`,
+      x: Float64Array.from({ length: points }, (_, k) => at(k)),
+      y: Float64Array.from({ length: points }, (_, k) => trace[at(k)]!),
+    })),
   };
 }
 
@@ -69,7 +87,13 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
   const outputs = standard.targets.shape[1];
   const parameters = hiddenParameters(priorModel.realise(standard.network, activation, standard.inputs, outputs));
   const stored = storedDraws(options, parameters);
-  const chunks = Array.from({ length: options.chains }, (_, chain): ChainChunk => ({ problem: standard, options, seed: run.seed, chain, stored }));
+  const chunks = Array.from({ length: options.chains }, (_, chain): ChainChunk => ({
+    problem: standard,
+    options,
+    seed: run.seed,
+    chain,
+    stored,
+  }));
   const results: ChainResult[] = [];
   for await (const result of run.map(sampleChain, chunks)) results.push(result);
 
@@ -78,7 +102,9 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
   const mixing = assess(traces);
   const warnings = warningsOf(options, mixing, results);
   if (stored < Math.min(options.draws, 100) && options.storedDraws === undefined) {
-    warnings.push(`only ${stored} draws per chain fit into ${storageLimit / 2 ** 20} MiB for predictions; their errors are larger than those of the training outputs`);
+    warnings.push(
+      `only ${stored} draws per chain fit into ${storageLimit / 2 ** 20} MiB for predictions; their errors are larger than those of the training outputs`,
+    );
   }
 
   const points = standard.inputs.shape[0];
@@ -101,7 +127,12 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
       theta: { data: theta, shape: [options.chains, stored, parameters] },
       logLikelihood: { data: logLikelihood, shape: [options.chains, options.draws] },
     },
-    solver: { converged: mixing.mixed, iterations: options.chains * (options.warmup + options.draws), residual: mixing.rHat - 1, jitter: 0 },
+    solver: {
+      converged: mixing.mixed,
+      iterations: options.chains * (options.warmup + options.draws),
+      residual: mixing.rHat - 1,
+      jitter: 0,
+    },
     train: predictionOf(results.map((result) => result.train).reduce(mergeBatches), outputs),
     ...(shallow ? { orderParameter: value(norm.mean) } : {}),
     hiddenKernels: kernels.map((kernel) => square(kernel.mean, points)),
@@ -110,8 +141,14 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
       hiddenKernels: kernels.map((kernel) => square(momentStandardError(kernel), points)),
     },
     diagnostics: {
-      sampler: (options.sampler === "hmc" || options.sampler === "mala") && activation.degree === 0 ? "elliptical slice (no gradients to follow)" : options.sampler,
-      readout: options.sampler === "gibbs" || (options.readout === "sampled" && activation.degree !== 0) ? "sampled, conditioned on the hidden layers in every average" : "integrated out",
+      sampler:
+        (options.sampler === "hmc" || options.sampler === "mala") && activation.degree === 0
+          ? "elliptical slice (no gradients to follow)"
+          : options.sampler,
+      readout:
+        options.sampler === "gibbs" || (options.readout === "sampled" && activation.degree !== 0)
+          ? "sampled, conditioned on the hidden layers in every average"
+          : "integrated out",
       chains: options.chains,
       draws: options.draws,
       storedDraws: stored,
@@ -127,7 +164,17 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
       energyFraction: Math.min(...reports.map((report) => report.energyFraction)),
       gradients: reports.reduce((sum, report) => sum + report.gradients, 0),
       readoutNorm: Array.from(norm.mean),
-      traces: Object.fromEntries(names.map((name) => [name, { mean: traces[name]!.mean, standardError: traces[name]!.standardError.mean, rHat: finite(traces[name]!.rHat), bulkEss: traces[name]!.bulkEss }])),
+      traces: Object.fromEntries(
+        names.map((name) => [
+          name,
+          {
+            mean: traces[name]!.mean,
+            standardError: traces[name]!.standardError.mean,
+            rHat: finite(traces[name]!.rHat),
+            bulkEss: traces[name]!.bulkEss,
+          },
+        ]),
+      ),
     },
     warnings,
     figures: [traceFigure(results.map((result) => result.traces["log likelihood"]!))],

@@ -4,11 +4,17 @@ import type { ChainState } from "@finitewidth/numerics";
 import type { SamplingProblem } from "./densities.js";
 
 /**
- * Gibbs chain of a network with the identity activation, layer by layer: given the other layers the outputs are affine in the parameters θ_l
- * of one, f = J θ_l + rest, so its conditional is Gaussian and is drawn exactly: θ_l = θ₀ + Jᵀ(J Jᵀ + T)⁻¹(y − rest − Jθ₀ − ε), θ₀ ~ N(0, 1),
- * ε ~ N(0, T). Yields after every sweep over all layers. Cost of a sweep: L + 1 times PD gradients and O((PD)² parameters).
+ * Gibbs chain of a network with the identity activation, layer by layer: given the other layers the outputs are affine in the parameters
+ * θ_l of one, f = J θ_l + rest, so its conditional is Gaussian and is drawn exactly: θ_l = θ₀ + Jᵀ(J Jᵀ + T)⁻¹(y − rest − Jθ₀ − ε), θ₀ ~
+ * N(0, 1), ε ~ N(0, T). Yields after every sweep over all layers. Cost of a sweep: L + 1 times PD gradients and O((PD)² parameters).
  */
-export function* gibbsChain(problem: SamplingProblem, draws: number, warmup: number, random: RandomStream, tick: (fraction: number) => void): Generator<ChainState, void, void> {
+export function* gibbsChain(
+  problem: SamplingProblem,
+  draws: number,
+  warmup: number,
+  random: RandomStream,
+  tick: (fraction: number) => void,
+): Generator<ChainState, void, void> {
   const { network, targets, temperature } = problem;
   const [points, outputs] = targets.shape;
   const size = points * outputs;
@@ -36,7 +42,8 @@ export function* gibbsChain(problem: SamplingProblem, draws: number, warmup: num
       for (let k = 0; k < size; k++) misfit.data[k] = targets.data[k]! - state.outputs.data[k]! + fitted[k]! - noise * random.normal();
       const dual = solveCholesky(cholesky(addDiagonal(gram(jacobian), temperature)), misfit);
       block.set(fresh);
-      for (let k = 0; k < size; k++) for (let i = 0; i < block.length; i++) block[i]! += jacobian.data[k * block.length + i]! * dual.data[k]!;
+      for (let k = 0; k < size; k++)
+        for (let i = 0; i < block.length; i++) block[i]! += jacobian.data[k * block.length + i]! * dual.data[k]!;
     }
     yield { iteration, warmup: iteration < warmup, position: theta, logDensity: 0, acceptance: 1, divergent: false };
   }

@@ -1,4 +1,17 @@
-import { createPause, FinitewidthError, resolveNetwork, rowRange, toStandardScaling, zeros, type Matrix, type Posterior, type Prediction, type Problem, type Run, type Task } from "@finitewidth/core";
+import {
+  createPause,
+  FinitewidthError,
+  resolveNetwork,
+  rowRange,
+  toStandardScaling,
+  zeros,
+  type Matrix,
+  type Posterior,
+  type Prediction,
+  type Problem,
+  type Run,
+  type Task,
+} from "@finitewidth/core";
 import { batchCount, batchOf, mergeBatches, predictionOf, singleBatch, type BatchMeans } from "./batch-means.js";
 import { samplingProblem } from "./chain.js";
 import { readoutAt } from "./densities.js";
@@ -70,15 +83,25 @@ export const predictDraws: Task<PredictChunk, PredictResult> = {
 /** Most bytes that a covariance may take. */
 const covarianceLimit = 2 ** 31;
 
-/** Latent outputs at test inputs from the stored draws: mean and variance with Monte Carlo errors from batches. @throws FinitewidthError (code "memory"). */
-export async function predictFromDraws(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
+/**
+ * Latent outputs at test inputs from the stored draws: mean and variance with Monte Carlo errors from batches. @throws FinitewidthError
+ * (code "memory").
+ */
+export async function predictFromDraws(
+  posterior: Posterior,
+  inputs: Matrix,
+  want: { readonly covariance: boolean },
+  run: Run,
+): Promise<Prediction> {
   const problem = toStandardScaling(posterior.problem);
   const stored = posterior.arrays["theta"]!;
   const [chains, draws, parameters] = stored.shape as [number, number, number];
   const outputs = problem.targets.shape[1];
   const size = inputs.shape[0] * outputs;
   if (want.covariance && 8 * size * size > covarianceLimit) {
-    throw new FinitewidthError(`a covariance of ${size} outputs takes ${8 * size * size} bytes; ask for it at fewer inputs`, { code: "memory" });
+    throw new FinitewidthError(`a covariance of ${size} outputs takes ${8 * size * size} bytes; ask for it at fewer inputs`, {
+      code: "memory",
+    });
   }
   if (size === 0) return { mean: zeros(0, outputs), variance: zeros(0, outputs) };
   const batches = Math.min(batchCount(draws), draws);

@@ -1,5 +1,19 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, frobenius, gram, identity, innerProduct, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, solveLower, transpose, type Cholesky } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  frobenius,
+  gram,
+  identity,
+  innerProduct,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  solveCholesky,
+  solveLower,
+  transpose,
+  type Cholesky,
+} from "@finitewidth/linalg";
 
 /**
  * What the data say about the readout when the hidden layers are fixed: f = Φ′w with w ~ N(0, 1) per output, y = f + N(0, T), so everything
@@ -42,8 +56,8 @@ function columnNorms(m: Matrix): Float64Array {
 }
 
 /**
- * Conditions the readout on the data: `features` Φ (P × F) include σ_w(L+1)/√N_L, `bias` is σ_b(L+1), T > 0. Works in the space of points or
- * of features, whichever is smaller. @throws FinitewidthError when A is not finite. Cost O(min(P, F)² max(P, F)).
+ * Conditions the readout on the data: `features` Φ (P × F) include σ_w(L+1)/√N_L, `bias` is σ_b(L+1), T > 0. Works in the space of points
+ * or of features, whichever is smaller. @throws FinitewidthError when A is not finite. Cost O(min(P, F)² max(P, F)).
  * Source: docs/theories/monte-carlo.md, "Collapsed posterior".
  */
 export function conditionReadout(features: Matrix, bias: number, targets: Matrix, temperature: number): ReadoutPosterior {
@@ -57,7 +71,8 @@ export function conditionReadout(features: Matrix, bias: number, targets: Matrix
   const logLikelihood = constant - 0.5 * (outputs * solution.logDeterminant + solution.quadratic);
 
   // L⁻¹Φ′φ (variance κ minus its square) or L⁻¹φ (variance T times its square)
-  const whitened = (rows: Matrix): Matrix => (ofPoints ? solveLower(factor.factor, multiplyTransposedRight(phi, rows)) : solveLower(factor.factor, transpose(rows)));
+  const whitened = (rows: Matrix): Matrix =>
+    ofPoints ? solveLower(factor.factor, multiplyTransposedRight(phi, rows)) : solveLower(factor.factor, transpose(rows));
   const varianceOf = (rows: Matrix): Float64Array => {
     const explained = columnNorms(whitened(rows));
     if (!ofPoints) return explained.map((value) => temperature * value);
@@ -104,7 +119,13 @@ export function conditionReadout(features: Matrix, bias: number, targets: Matrix
     const factor = cholesky(addDiagonal(gram(x), t));
     const half = solveLower(factor.factor, y);
     const residual = solveCholesky(factor, y);
-    return { factor, residual, weights: multiplyTransposedLeft(x, residual), logDeterminant: factor.logDeterminant, quadratic: innerProduct(half, half) };
+    return {
+      factor,
+      residual,
+      weights: multiplyTransposedLeft(x, residual),
+      logDeterminant: factor.logDeterminant,
+      quadratic: innerProduct(half, half),
+    };
   }
   function byFeatures(x: Matrix, y: Matrix, t: number): Solution {
     const factor = cholesky(addDiagonal(gram(transpose(x)), t));
@@ -112,7 +133,13 @@ export function conditionReadout(features: Matrix, bias: number, targets: Matrix
     const fitted = multiply(x, weights);
     const residual: Matrix = { data: y.data.map((value, i) => (value - fitted.data[i]!) / t), shape: y.shape };
     // |y − f|²/T + |w|²: a sum of squares, no cancellation at small T
-    return { factor, residual, weights, logDeterminant: factor.logDeterminant + (points - size) * Math.log(t), quadratic: t * innerProduct(residual, residual) + innerProduct(weights, weights) };
+    return {
+      factor,
+      residual,
+      weights,
+      logDeterminant: factor.logDeterminant + (points - size) * Math.log(t),
+      quadratic: t * innerProduct(residual, residual) + innerProduct(weights, weights),
+    };
   }
 }
 

@@ -32,8 +32,8 @@ export interface PriorSums {
 const priorStreams = 2;
 
 /**
- * Draws networks and gathers the moments of the random kernel of their outputs. Given the hidden layers an output is N(0, K̂), so the kernels
- * hold all that sampling outputs would tell, with less noise (Rao–Blackwell).
+ * Draws networks and gathers the moments of the random kernel of their outputs. Given the hidden layers an output is N(0, K̂), so the
+ * kernels hold all that sampling outputs would tell, with less noise (Rao–Blackwell).
  */
 export const drawPrior: Task<PriorChunk, PriorSums> = {
   module: import.meta.url,
@@ -66,10 +66,15 @@ export const drawPrior: Task<PriorChunk, PriorSums> = {
       for (let a = 0; a < points; a++) for (let b = 0; b <= a; b++) row[at++] = sampled.data[a * points + b]!;
       for (let k = 0; k < entries; k++) before[k] = row[k]! - kernel.mean[k]!;
       addToMoments(kernel, row);
-      if (coScatter) for (let k = 0; k < entries; k++) for (let m = 0; m < entries; m++) coScatter[k * entries + m]! += before[k]! * (row[m]! - kernel.mean[m]!);
+      if (coScatter)
+        for (let k = 0; k < entries; k++)
+          for (let m = 0; m < entries; m++) coScatter[k * entries + m]! += before[k]! * (row[m]! - kernel.mean[m]!);
       if (densities.length > 0 && !addDensities(sampled, chunk.evaluateAt, densities)) singular++;
     }
-    if (kernel.mean.some((value) => !Number.isFinite(value))) throw new FinitewidthError("a network drawn from the prior overflowed; lower the weight variances or the depth", { code: "not-converged" });
+    if (kernel.mean.some((value) => !Number.isFinite(value)))
+      throw new FinitewidthError("a network drawn from the prior overflowed; lower the weight variances or the depth", {
+        code: "not-converged",
+      });
     return { kernel, ...(coScatter ? { coScatter } : {}), logDensity: densities, singular };
   },
 };

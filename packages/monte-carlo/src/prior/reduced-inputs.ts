@@ -2,8 +2,8 @@ import { isFullyConnected, zeros, type Matrix, type Network } from "@finitewidth
 import { gram, symmetricEigen } from "@finitewidth/linalg";
 
 /**
- * Fewer input features with the same law of the network: a fully connected net sees its inputs through X Xᵀ/N0 only, so with N0 > P features
- * X may be replaced by the P × P matrix √(P/N0) (X Xᵀ)^{1/2}. Other networks, and N0 ≤ P: X as it is. O(P² N0 + P³).
+ * Fewer input features with the same law of the network: a fully connected net sees its inputs through X Xᵀ/N0 only, so with N0 > P
+ * features X may be replaced by the P × P matrix √(P/N0) (X Xᵀ)^{1/2}. Other networks, and N0 ≤ P: X as it is. O(P² N0 + P³).
  */
 export function reducedInputs(network: Network, inputs: Matrix): Matrix {
   const [points, features] = inputs.shape;
@@ -11,7 +11,8 @@ export function reducedInputs(network: Network, inputs: Matrix): Matrix {
   const { values, vectors } = symmetricEigen(gram(inputs));
   const out = zeros(points, points);
   for (let i = 0; i < points; i++) {
-    for (let j = 0; j < points; j++) out.data[i * points + j] = vectors.data[i * points + j]! * Math.sqrt((points / features) * Math.max(0, values[j]!));
+    for (let j = 0; j < points; j++)
+      out.data[i * points + j] = vectors.data[i * points + j]! * Math.sqrt((points / features) * Math.max(0, values[j]!));
   }
   return out;
 }

@@ -16,8 +16,8 @@ function chunkSizes(samples: number): number[] {
 
 /**
  * The prior of the network's outputs by drawing networks: second moment E K̂, shift E K̂ − K∞, covariance of the entries of K̂, connected
- * fourth cumulant κ_abcd = Cov(K̂_ab, K̂_cd) + Cov(K̂_ac, K̂_bd) + Cov(K̂_ad, K̂_bc), excess kurtosis, and log densities log E N(f | 0, K̂), each with
- * its standard error. Cost: one forward run per network. Source: docs/theories/monte-carlo.md, "Prior".
+ * fourth cumulant κ_abcd = Cov(K̂_ab, K̂_cd) + Cov(K̂_ac, K̂_bd) + Cov(K̂_ad, K̂_bc), excess kurtosis, and log densities log E N(f | 0,
+ * K̂), each with its standard error. Cost: one forward run per network. Source: docs/theories/monte-carlo.md, "Prior".
  */
 export async function samplePrior(problem: PriorProblem, run: Run): Promise<PriorResult> {
   run.signal?.throwIfAborted();
@@ -29,9 +29,22 @@ export async function samplePrior(problem: PriorProblem, run: Run): Promise<Prio
   const products = points <= fourthOrderPoints;
   const warnings: string[] = [];
 
-  const dense = evaluateAt.length === 0 || hasDensity(priorModel.realise(network, activation, inputs, 1), network.biasVariance.at(-1)!, run.seed);
-  if (!dense) warnings.push("no density: the outputs at these inputs lie in a subspace (fewer units than points, or duplicate or dependent inputs); logDensity is left out");
-  const chunks = chunkSizes(samples).map((count, index): PriorChunk => ({ network, inputs, outputs, evaluateAt: dense ? evaluateAt : [], products, samples: count, seed: run.seed, index }));
+  const dense =
+    evaluateAt.length === 0 || hasDensity(priorModel.realise(network, activation, inputs, 1), network.biasVariance.at(-1)!, run.seed);
+  if (!dense)
+    warnings.push(
+      "no density: the outputs at these inputs lie in a subspace (fewer units than points, or duplicate or dependent inputs); logDensity is left out",
+    );
+  const chunks = chunkSizes(samples).map((count, index): PriorChunk => ({
+    network,
+    inputs,
+    outputs,
+    evaluateAt: dense ? evaluateAt : [],
+    products,
+    samples: count,
+    seed: run.seed,
+    index,
+  }));
   const parts: PriorSums[] = [];
   for await (const part of run.map(drawPrior, chunks)) parts.push(part);
 
@@ -41,18 +54,29 @@ export async function samplePrior(problem: PriorProblem, run: Run): Promise<Prio
   const secondMoment = symmetricFromRow(kernel.mean, points);
   const square = (row: Float64Array): Tensor => symmetricFromRow(row, points);
   const { excessKurtosis, kurtosisError } = kurtosisOf(parts, kernel.mean, momentVariance(kernel), points);
-  for (let a = 0; a < points; a++) if (secondMoment.data[a * (points + 1)] === 0) warnings.push(`inputs[${a}]: its output is always 0; its excess kurtosis is given as 0`);
+  for (let a = 0; a < points; a++)
+    if (secondMoment.data[a * (points + 1)] === 0) warnings.push(`inputs[${a}]: its output is always 0; its excess kurtosis is given as 0`);
 
-  const standardError: Record<string, number | Tensor | Float64Array> = { secondMoment: square(kernelError), kernelMeanShift: square(kernelError), excessKurtosis: kurtosisError };
+  const standardError: Record<string, number | Tensor | Float64Array> = {
+    secondMoment: square(kernelError),
+    kernelMeanShift: square(kernelError),
+    excessKurtosis: kurtosisError,
+  };
   const fourth = products ? fourthOrderOf(parts, kernel.mean, points) : undefined;
   if (fourth) Object.assign(standardError, { kernelCovariance: fourth.covarianceError, fourthCumulant: fourth.cumulantError });
   const densities = densitiesOf(parts, samples);
   if (densities.length > 0) {
     standardError["logDensity"] = Float64Array.from(densities, (density) => density.standardError);
     const singular = parts.reduce((sum, part) => sum + part.singular, 0);
-    if (singular > 0) warnings.push(`the kernels of ${singular} of ${samples} networks were singular in floating point (duplicate or dependent inputs?) and count as density 0`);
+    if (singular > 0)
+      warnings.push(
+        `the kernels of ${singular} of ${samples} networks were singular in floating point (duplicate or dependent inputs?) and count as density 0`,
+      );
     densities.forEach(({ effective }, e) => {
-      if (effective < 100) warnings.push(`evaluateAt[${e}]: only ${Math.floor(effective)} of ${samples} networks count for its density; the error is not to be trusted, draw more`);
+      if (effective < 100)
+        warnings.push(
+          `evaluateAt[${e}]: only ${Math.floor(effective)} of ${samples} networks count for its density; the error is not to be trusted, draw more`,
+        );
     });
   }
   return {
@@ -113,7 +137,10 @@ function fourthOrderOf(parts: readonly PriorSums[], mean: Float64Array, points: 
     }),
   );
   const unbias = total / (total - 1);
-  const pooled = Float64Array.from({ length: entries * entries }, (_, i) => unbias * tables.reduce((sum, table, c) => sum + (table[i]! * parts[c]!.kernel.count) / total, 0));
+  const pooled = Float64Array.from(
+    { length: entries * entries },
+    (_, i) => unbias * tables.reduce((sum, table, c) => sum + (table[i]! * parts[c]!.kernel.count) / total, 0),
+  );
   const pair = (a: number, b: number): number => (a >= b ? (a * (a + 1)) / 2 + b : (b * (b + 1)) / 2 + a);
   const shape = [points, points, points, points];
   const tensor = (): Tensor => ({ data: new Float64Array(points ** 4), shape });

@@ -21,8 +21,8 @@ const dot = (a: Float64Array, b: Float64Array): number => {
 };
 
 /**
- * Solves A x = b for a general A given by its product with a vector, by GMRES from x = 0: the x of the Krylov space with the smallest residual.
- * Modified Gram–Schmidt, Givens rotations. Stores up to `maximumVectors` + 1 vectors; one product per iteration.
+ * Solves A x = b for a general A given by its product with a vector, by GMRES from x = 0: the x of the Krylov space with the smallest
+ * residual. Modified Gram–Schmidt, Givens rotations. Stores up to `maximumVectors` + 1 vectors; one product per iteration.
  * Source: Y. Saad and M. H. Schultz (1986).
  */
 export function gmres(apply: (x: Float64Array) => Float64Array, b: Float64Array, { tolerance, maximumVectors }: GmresOptions): GmresResult {

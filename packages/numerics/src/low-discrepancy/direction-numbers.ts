@@ -6,7 +6,10 @@ export const sobolBits = 32;
 /** Largest number of dimensions. */
 export const sobolMaximumDimensions = 1024;
 
-/** Initial values m₁ … m_s of dimensions 2 … 22: S. Joe and F. Y. Kuo, Constructing Sobol sequences with better two-dimensional projections (2008). */
+/**
+ * Initial values m₁ … m_s of dimensions 2 … 22: S. Joe and F. Y. Kuo, Constructing Sobol sequences with better two-dimensional projections
+ * (2008).
+ */
 const joeKuo: readonly (readonly number[])[] = [
   [1],
   [1, 3],
@@ -70,7 +73,10 @@ function insert(basis: Uint32Array, row: number): boolean {
   return false;
 }
 
-/** Quality parameter t of the two-dimensional projection (0 is best): t = max_k (m − k − r_k), r_k rows of b independent of the first k of a. */
+/**
+ * Quality parameter t of the two-dimensional projection (0 is best): t = max_k (m − k − r_k), r_k rows of b independent of the first k of
+ * a.
+ */
 function projectionDefect(a: Uint32Array, b: Uint32Array): number {
   const m = search.digits;
   let t = 0;
@@ -88,7 +94,10 @@ function projectionDefect(a: Uint32Array, b: Uint32Array): number {
 const computed: Uint32Array[] = [];
 const computedRows: Uint32Array[] = [];
 
-/** Initial values for dimension `index` (0-based, beyond the table): the best of some seeded candidates by its projections on earlier dimensions. */
+/**
+ * Initial values for dimension `index` (0-based, beyond the table): the best of some seeded candidates by its projections on earlier
+ * dimensions.
+ */
 function searchInitial(index: number, degree: number, inner: number): Uint32Array {
   const source = stream(search.seed, index);
   let best: Uint32Array | undefined;
@@ -98,7 +107,8 @@ function searchInitial(index: number, degree: number, inner: number): Uint32Arra
     const v = extend(initial, inner);
     const rows = generatorRows(v);
     let score = 0;
-    for (let j = Math.max(0, index - search.neighbours); j < index && score < bestScore; j++) score += 2 ** projectionDefect(computedRows[j]!, rows);
+    for (let j = Math.max(0, index - search.neighbours); j < index && score < bestScore; j++)
+      score += 2 ** projectionDefect(computedRows[j]!, rows);
     if (score < bestScore) {
       bestScore = score;
       best = v;

@@ -4,8 +4,8 @@ import { normalQuantile } from "../special/normal.js";
 import { sobolPoints, type SobolOptions } from "./sobol.js";
 
 /**
- * Quasi-random standard normal points, 2ᵐ × d: scrambled Sobol points through the normal quantile, recentred and whitened so that their mean is 0
- * and their covariance the identity to rounding (left as they are when 2ᵐ ≤ d). Equal weights. O(2ᵐ d²).
+ * Quasi-random standard normal points, 2ᵐ × d: scrambled Sobol points through the normal quantile, recentred and whitened so that their
+ * mean is 0 and their covariance the identity to rounding (left as they are when 2ᵐ ≤ d). Equal weights. O(2ᵐ d²).
  */
 export function normalPoints(options: SobolOptions): Matrix {
   const { data, shape } = sobolPoints(options);

@@ -43,8 +43,8 @@ function powerOfX(exponent: number, polynomial: number, degree: number): number 
 }
 
 /**
- * The first `count` primitive polynomials over GF(2), by degree and then by their inner coefficients, degree 1 first. Primitive: x has order
- * 2ˢ − 1, tested at the prime factors of 2ˢ − 1. Degrees up to 13 hold 1,110 of them.
+ * The first `count` primitive polynomials over GF(2), by degree and then by their inner coefficients, degree 1 first. Primitive: x has
+ * order 2ˢ − 1, tested at the prime factors of 2ˢ − 1. Degrees up to 13 hold 1,110 of them.
  */
 export function primitivePolynomials(count: number): PrimitivePolynomial[] {
   const found: PrimitivePolynomial[] = [];
@@ -53,7 +53,8 @@ export function primitivePolynomials(count: number): PrimitivePolynomial[] {
     const factors = primeFactors(order);
     for (let inner = 0; inner < 2 ** (degree - 1) && found.length < count; inner++) {
       const polynomial = 2 ** degree + 2 * inner + 1;
-      const primitive = powerOfX(order, polynomial, degree) === 1 && factors.every((factor) => powerOfX(order / factor, polynomial, degree) !== 1);
+      const primitive =
+        powerOfX(order, polynomial, degree) === 1 && factors.every((factor) => powerOfX(order / factor, polynomial, degree) !== 1);
       if (primitive) found.push({ degree, inner });
     }
   }

@@ -38,15 +38,16 @@ export interface SobolOptions {
 }
 
 /**
- * The first 2ᵐ points of a Sobol sequence in the open unit cube: 2ᵐ × d, in Gray-code order. With a seed, Matoušek's linear matrix scrambling
- * plus digital shift: every point is uniform, the net's quality is kept, and different seeds give independent error estimates.
+ * The first 2ᵐ points of a Sobol sequence in the open unit cube: 2ᵐ × d, in Gray-code order. With a seed, Matoušek's linear matrix
+ * scrambling plus digital shift: every point is uniform, the net's quality is kept, and different seeds give independent error estimates.
  * @throws FinitewidthError (code "input") for more than 1,024 dimensions or 2³¹ points. O(2ᵐ d).
  */
 export function sobolPoints({ dimensions, log2Count, seed }: SobolOptions): Matrix {
   if (!(Number.isInteger(dimensions) && dimensions >= 1 && dimensions <= sobolMaximumDimensions)) {
     throw inputError("dimensions", `an integer from 1 to ${sobolMaximumDimensions}`, dimensions);
   }
-  if (!(Number.isInteger(log2Count) && log2Count >= 0 && log2Count < sobolBits)) throw inputError("log2Count", "an integer from 0 to 31", log2Count);
+  if (!(Number.isInteger(log2Count) && log2Count >= 0 && log2Count < sobolBits))
+    throw inputError("log2Count", "an integer from 0 to 31", log2Count);
   const count = 2 ** log2Count;
   const data = new Float64Array(count * dimensions);
   for (const [d, plain] of directionNumbers(dimensions).entries()) {

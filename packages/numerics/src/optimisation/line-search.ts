@@ -16,7 +16,14 @@ export interface LineSearchResult {
  * rounding, a step that makes the slope smaller counts as decrease (Hager and Zhang's approximate condition).
  * Source: J. Nocedal, S. Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6.
  */
-export function lineSearch(f: Objective, x: Float64Array, start: ValueAndGradient, direction: Float64Array, firstStep = 1, maxEvaluations = 40): LineSearchResult {
+export function lineSearch(
+  f: Objective,
+  x: Float64Array,
+  start: ValueAndGradient,
+  direction: Float64Array,
+  firstStep = 1,
+  maxEvaluations = 40,
+): LineSearchResult {
   const [c1, c2] = [1e-4, 0.9];
   const slope0 = dot(start.gradient, direction);
   const noise = 1e-13 * Math.max(1, Math.abs(start.value));
@@ -27,7 +34,8 @@ export function lineSearch(f: Objective, x: Float64Array, start: ValueAndGradien
     return { t, point, at, value: valid ? at.value : Infinity, slope: valid ? dot(at.gradient, direction) : Infinity };
   };
   type Sample = ReturnType<typeof sample>;
-  const decreases = (s: Sample): boolean => s.value <= start.value + c1 * s.t * slope0 || (s.value <= start.value + noise && Math.abs(s.slope) < Math.abs(slope0));
+  const decreases = (s: Sample): boolean =>
+    s.value <= start.value + c1 * s.t * slope0 || (s.value <= start.value + noise && Math.abs(s.slope) < Math.abs(slope0));
   const flat = (s: Sample): boolean => Math.abs(s.slope) <= -c2 * slope0;
   const origin: Sample = { t: 0, point: x, at: start, value: start.value, slope: slope0 };
   let low = origin;

@@ -37,7 +37,8 @@ export function differenceHessian(f: Objective, x: Float64Array, step = 1e-5): M
  * Local minimum of a function of a few variables by damped Newton steps: eigenvalues of the Hessian that are not clearly positive are
  * replaced by their absolute values, steps are clipped to `maxStep` and halved until the function decreases (Armijo); near the minimum,
  * where the decrease drowns in rounding, a smaller gradient counts. Ends with plain Newton steps while they shrink the gradient.
- * Cost: 2n + 1 gradients an iteration unless `hessian` is given. @throws FinitewidthError (code "input") when the start is outside the domain.
+ * Cost: 2n + 1 gradients an iteration unless `hessian` is given. @throws FinitewidthError (code "input") when the start is outside the
+ * domain.
  */
 export function minimiseNewton(f: Objective, start: Float64Array, options: NewtonOptions = {}): Minimum {
   const { gradientTolerance = 1e-9, maxIterations = 200, maxStep = 2, onIteration } = options;
@@ -84,7 +85,13 @@ function newtonDirection(eigen: SymmetricEigen, gradient: Float64Array): Float64
   return out;
 }
 
-function search(f: Objective, x: Float64Array, at: ValueAndGradient, direction: Float64Array, first: number): { readonly point: Float64Array; readonly at: ValueAndGradient } | undefined {
+function search(
+  f: Objective,
+  x: Float64Array,
+  at: ValueAndGradient,
+  direction: Float64Array,
+  first: number,
+): { readonly point: Float64Array; readonly at: ValueAndGradient } | undefined {
   const slope = dot(at.gradient, direction);
   const residual = largestEntry(at.gradient);
   for (let t = first; t > 1e-12; t *= 0.5) {

@@ -11,7 +11,8 @@ export function hermitePolynomials(order: number, x: number, out: Float64Array):
 
 /**
  * Gauss–Hermite rule of the standard normal weight: Σ w_i f(x_i) ≈ E f(z), z ~ N(0, 1), exact for polynomials of degree 2n − 1. Newton's
- * iteration on He_n with the roots already found divided out, largest first; nodes and weights to a few 1e-16. O(n²) per root. @throws FinitewidthError (code "input") unless n is a whole number in 1 … 200.
+ * iteration on He_n with the roots already found divided out, largest first; nodes and weights to a few 1e-16. O(n²) per root. @throws
+ * FinitewidthError (code "input") unless n is a whole number in 1 … 200.
  */
 export function gaussHermite(n: number): QuadratureRule {
   if (!(Number.isInteger(n) && n >= 1 && n <= 200)) throw inputError("n", "a whole number in 1 … 200", n);

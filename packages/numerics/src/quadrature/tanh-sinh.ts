@@ -6,8 +6,8 @@ export interface UnitIntervalRule extends QuadratureRule {
 }
 
 /**
- * Tanh–sinh rule on (0, 1): t = 1/(1 + exp(−π sinh x)), n equidistant x in [−reach, reach]. Exponentially convergent for integrands that are
- * analytic inside the interval, whatever their (integrable) singularities at the ends.
+ * Tanh–sinh rule on (0, 1): t = 1/(1 + exp(−π sinh x)), n equidistant x in [−reach, reach]. Exponentially convergent for integrands that
+ * are analytic inside the interval, whatever their (integrable) singularities at the ends.
  */
 export function tanhSinh(n: number, reach: number): UnitIntervalRule {
   const nodes = new Float64Array(n);

@@ -12,7 +12,8 @@ export function brentRoot(f: (x: number) => number, lower: number, upper: number
   let b = upper;
   let fa = f(a);
   let fb = f(b);
-  if (!(fa * fb <= 0) && Math.sign(fa) * Math.sign(fb) !== -1) throw inputError("lower, upper", "a bracket with a sign change", `f(${a}) = ${fa}, f(${b}) = ${fb}`);
+  if (!(fa * fb <= 0) && Math.sign(fa) * Math.sign(fb) !== -1)
+    throw inputError("lower, upper", "a bracket with a sign change", `f(${a}) = ${fa}, f(${b}) = ${fb}`);
   let c = a;
   let fc = fa;
   let step = b - a;
@@ -33,7 +34,13 @@ export function brentRoot(f: (x: number) => number, lower: number, upper: number
     if (converged || iterations >= maxIterations) return { root: b, residual: Math.abs(fb), converged, iterations };
     const interpolated = interpolate(a, b, c, fa, fb, fc);
     // An interpolated step must stay well inside the bracket and halve the step before last.
-    if (Math.abs(previous) >= width && Math.abs(fa) > Math.abs(fb) && interpolated !== undefined && 0 < interpolated / middle && Math.abs(interpolated) < Math.min(1.5 * Math.abs(middle) - 0.5 * width, 0.5 * Math.abs(previous))) {
+    if (
+      Math.abs(previous) >= width &&
+      Math.abs(fa) > Math.abs(fb) &&
+      interpolated !== undefined &&
+      0 < interpolated / middle &&
+      Math.abs(interpolated) < Math.min(1.5 * Math.abs(middle) - 0.5 * width, 0.5 * Math.abs(previous))
+    ) {
       previous = step;
       step = interpolated;
     } else {

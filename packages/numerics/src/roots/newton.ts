@@ -12,7 +12,12 @@ export interface ValueAndSlope {
  * Newton step leaves the bracket or the slope is not positive. So the root found is one where f crosses upwards: a minimum, when f is
  * the derivative of an action. The end points are not evaluated. @throws FinitewidthError (code "input") for an empty bracket or NaN.
  */
-export function newtonRoot(f: (x: number) => ValueAndSlope, lower: number, upper: number, options: RootOptions & { readonly start?: number } = {}): Root {
+export function newtonRoot(
+  f: (x: number) => ValueAndSlope,
+  lower: number,
+  upper: number,
+  options: RootOptions & { readonly start?: number } = {},
+): Root {
   const { tolerance = 1e-14, maxIterations = 200 } = options;
   if (!(lower <= upper)) throw inputError("lower, upper", "lower ≤ upper", `${lower}, ${upper}`);
   let a = lower;

@@ -12,8 +12,17 @@ export interface ChainDraws {
   readonly reports: readonly ChainReport[];
 }
 
-/** Runs one Hamiltonian chain per stream, one after the other, and keeps every draw: 8·draws·d bytes a chain. @throws like `hamiltonianChain`. */
-export function sampleChains(target: LogDensity, options: HamiltonianOptions, start: Start, streams: readonly RandomStream[], tick: (fraction: number) => void = () => undefined): ChainDraws {
+/**
+ * Runs one Hamiltonian chain per stream, one after the other, and keeps every draw: 8·draws·d bytes a chain. @throws like
+ * `hamiltonianChain`.
+ */
+export function sampleChains(
+  target: LogDensity,
+  options: HamiltonianOptions,
+  start: Start,
+  streams: readonly RandomStream[],
+  tick: (fraction: number) => void = () => undefined,
+): ChainDraws {
   const { dimension } = target;
   const positions: Float64Array[] = [];
   const logDensity: Float64Array[] = [];

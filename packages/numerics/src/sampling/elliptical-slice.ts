@@ -16,11 +16,19 @@ export interface EllipticalSliceOptions {
 }
 
 /**
- * Elliptical slice sampling of N(0, 1) prior × likelihood: x ← x cos t + ν sin t with ν from the prior, t from a shrinking bracket until the
- * likelihood passes a random level. No step size, never rejects, works for likelihoods with jumps. Yields after every sweep over the blocks.
- * @throws FinitewidthError (code "input") when the start has no likelihood. Source: I. Murray, R. Adams, D. MacKay, Elliptical slice sampling (2010).
+ * Elliptical slice sampling of N(0, 1) prior × likelihood: x ← x cos t + ν sin t with ν from the prior, t from a shrinking bracket until
+ * the likelihood passes a random level. No step size, never rejects, works for likelihoods with jumps. Yields after every sweep over the
+ * blocks.
+ * @throws FinitewidthError (code "input") when the start has no likelihood. Source: I. Murray, R. Adams, D. MacKay, Elliptical slice
+ * sampling (2010).
  */
-export function* ellipticalSliceChain(target: LogLikelihood, options: EllipticalSliceOptions, start: Start, random: RandomStream, tick: (fraction: number) => void = () => undefined): Generator<ChainState, { readonly evaluations: number }, void> {
+export function* ellipticalSliceChain(
+  target: LogLikelihood,
+  options: EllipticalSliceOptions,
+  start: Start,
+  random: RandomStream,
+  tick: (fraction: number) => void = () => undefined,
+): Generator<ChainState, { readonly evaluations: number }, void> {
   const { draws, warmup, blocks = 1 } = options;
   const d = target.dimension;
   const x = new Float64Array(d);
@@ -29,7 +37,11 @@ export function* ellipticalSliceChain(target: LogLikelihood, options: Elliptical
   start(random, x);
   let logLikelihood = target.evaluate(x);
   let evaluations = 1;
-  if (!Number.isFinite(logLikelihood)) throw new FinitewidthError(`the chain cannot start: log likelihood ${logLikelihood} at the starting point`, { code: "input", path: "start" });
+  if (!Number.isFinite(logLikelihood))
+    throw new FinitewidthError(`the chain cannot start: log likelihood ${logLikelihood} at the starting point`, {
+      code: "input",
+      path: "start",
+    });
   for (let iteration = 0; iteration < warmup + draws; iteration++) {
     for (let block = 0; block < blocks; block++) {
       const [from, to] = [Math.floor((block * d) / blocks), Math.floor(((block + 1) * d) / blocks)];

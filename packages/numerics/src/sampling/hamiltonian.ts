@@ -46,7 +46,16 @@ export function* hamiltonianChain(
   random: RandomStream,
   tick: (fraction: number) => void = () => undefined,
 ): Generator<ChainState, ChainReport, void> {
-  const { draws, warmup, targetAcceptance = 0.85, pathLength = Math.PI / 2, steps, maxSteps = 256, adapt = "diagonal", shrinkage = { variance: 1e-3, weight: 5 } } = options;
+  const {
+    draws,
+    warmup,
+    targetAcceptance = 0.85,
+    pathLength = Math.PI / 2,
+    steps,
+    maxSteps = 256,
+    adapt = "diagonal",
+    shrinkage = { variance: 1e-3, weight: 5 },
+  } = options;
   const d = target.dimension;
   let metric = options.metric ?? unitMetric;
   const iterations = warmup + draws;
@@ -65,7 +74,10 @@ export function* hamiltonianChain(
   start(random, x);
   let logDensity = evaluate(x, gradient);
   if (!Number.isFinite(logDensity) || gradient.some((value) => !Number.isFinite(value))) {
-    throw new FinitewidthError(`the chain cannot start: log density ${logDensity} or a gradient that is not finite at the starting point`, { code: "input", path: "start" });
+    throw new FinitewidthError(`the chain cannot start: log density ${logDensity} or a gradient that is not finite at the starting point`, {
+      code: "input",
+      path: "start",
+    });
   }
 
   const kinetic = (): number => {

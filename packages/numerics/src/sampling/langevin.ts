@@ -16,7 +16,13 @@ export interface LangevinOptions {
  * normal target of variance s² it is normal with variance s²/(1 − η/2s²). Yields after every iteration.
  * @throws FinitewidthError: "input" for a step size that is not positive, "not-converged" when the chain runs away.
  */
-export function* langevinChain(target: LogDensity, options: LangevinOptions, start: Start, random: RandomStream, tick: (fraction: number) => void = () => undefined): Generator<ChainState, void, void> {
+export function* langevinChain(
+  target: LogDensity,
+  options: LangevinOptions,
+  start: Start,
+  random: RandomStream,
+  tick: (fraction: number) => void = () => undefined,
+): Generator<ChainState, void, void> {
   const { draws, warmup, stepSize, steps = 1 } = options;
   if (!(stepSize > 0)) throw inputError("stepSize", "a positive number", stepSize);
   const x = new Float64Array(target.dimension);
@@ -30,7 +36,10 @@ export function* langevinChain(target: LogDensity, options: LangevinOptions, sta
       for (let i = 0; i < x.length; i++) x[i]! += stepSize * gradient[i]! + noise * random.normal();
       logDensity = target.evaluate(x, gradient);
       if (!Number.isFinite(logDensity)) {
-        throw new FinitewidthError(`the Langevin chain ran away after ${iteration} iterations; choose a step size below ${stepSize}`, { code: "not-converged", path: "stepSize" });
+        throw new FinitewidthError(`the Langevin chain ran away after ${iteration} iterations; choose a step size below ${stepSize}`, {
+          code: "not-converged",
+          path: "stepSize",
+        });
       }
     }
     yield { iteration, warmup: iteration < warmup, position: x, logDensity, acceptance: 1, divergent: false };

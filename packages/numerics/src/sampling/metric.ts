@@ -89,7 +89,8 @@ export function denseEstimator(dimension: number, prior: ShrinkageTarget): Metri
       for (const x of positions) for (let i = 0; i < dimension; i++) mean[i]! += x[i]! / count;
       const covariance = new Float64Array(dimension * dimension);
       for (const x of positions) {
-        for (let i = 0; i < dimension; i++) for (let j = 0; j <= i; j++) covariance[i * dimension + j]! += ((x[i]! - mean[i]!) * (x[j]! - mean[j]!) * share) / (count - 1);
+        for (let i = 0; i < dimension; i++)
+          for (let j = 0; j <= i; j++) covariance[i * dimension + j]! += ((x[i]! - mean[i]!) * (x[j]! - mean[j]!) * share) / (count - 1);
       }
       for (let i = 0; i < dimension; i++) {
         covariance[i * dimension + i]! += (1 - share) * prior.variance;

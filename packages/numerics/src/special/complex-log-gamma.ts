@@ -4,7 +4,10 @@ export type Complex = readonly [number, number];
 // B_{2k}/(2k(2k−1)), k = 1 … 8: coefficients of Stirling's series in 1/z^{2k−1}.
 const stirling = [1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188, -691 / 360360, 1 / 156, -3617 / 122400];
 
-/** Stirling's series Σ B_{2k}/(2k(2k−1)) z^{1−2k}, the part of log Γ(z) beyond (z − ½) log z − z + ½ log 2π. Relative error 1e-16 for |z| ≥ 10, Re z > 0. */
+/**
+ * Stirling's series Σ B_{2k}/(2k(2k−1)) z^{1−2k}, the part of log Γ(z) beyond (z − ½) log z − z + ½ log 2π. Relative error 1e-16 for |z| ≥
+ * 10, Re z > 0.
+ */
 export function stirlingTail(re: number, im: number): Complex {
   const norm = re * re + im * im;
   const ir = re / norm;

@@ -89,8 +89,10 @@ function saddle(shapes: readonly number[], v: number): number {
  */
 export function logDensityLogGammaProduct(u: number, shapes: readonly number[], rates: readonly number[]): number {
   if (!Number.isFinite(u)) throw inputError("u", "a finite number", u);
-  if (shapes.length === 0 || rates.length !== shapes.length) throw inputError("shapes, rates", "lists of the same length, at least 1", [shapes.length, rates.length]);
-  for (const value of [...shapes, ...rates]) if (!(value > 0 && Number.isFinite(value))) throw inputError("shapes, rates", "positive numbers", value);
+  if (shapes.length === 0 || rates.length !== shapes.length)
+    throw inputError("shapes, rates", "lists of the same length, at least 1", [shapes.length, rates.length]);
+  for (const value of [...shapes, ...rates])
+    if (!(value > 0 && Number.isFinite(value))) throw inputError("shapes, rates", "positive numbers", value);
   if (shapes.length === 1) {
     const [a, b] = [shapes[0]!, rates[0]!];
     if (a < 20) return a * (u + Math.log(b)) - b * Math.exp(u) - logGamma(a);

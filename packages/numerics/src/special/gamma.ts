@@ -1,6 +1,9 @@
 import { stirlingTail } from "./complex-log-gamma.js";
 
-/** log Γ(x), x > 0: recurrence to x ≥ 10, then Stirling's series. Absolute error 2e-15 for x < 10, relative a few 1e-16 above; NaN for x ≤ 0. */
+/**
+ * log Γ(x), x > 0: recurrence to x ≥ 10, then Stirling's series. Absolute error 2e-15 for x < 10, relative a few 1e-16 above; NaN for x ≤
+ * 0.
+ */
 export function logGamma(x: number): number {
   if (!(x > 0)) return Number.NaN;
   let product = 1;
@@ -17,7 +20,8 @@ export function digamma(x: number): number {
   for (; z < 10; z++) sum -= 1 / z;
   const w = 1 / (z * z);
   // Σ B_{2k}/(2k) z^{−2k}, k = 1 … 8
-  const series = w * (1 / 12 - w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w * (1 / 132 - w * (691 / 32760 - w * (1 / 12 - (w * 3617) / 8160)))))));
+  const series =
+    w * (1 / 12 - w * (1 / 120 - w * (1 / 252 - w * (1 / 240 - w * (1 / 132 - w * (691 / 32760 - w * (1 / 12 - (w * 3617) / 8160)))))));
   return sum + Math.log(z) - 0.5 / z - series;
 }
 

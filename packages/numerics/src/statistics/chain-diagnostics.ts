@@ -105,7 +105,10 @@ export function rHat(chains: readonly Float64Array[]): number {
   return Math.max(potentialScaleReduction(normalScores(split)), potentialScaleReduction(normalScores(folded)));
 }
 
-/** Effective sample size of the bulk: of the rank-normalised draws, split chains. All draws when they are constant. @throws like `rHat`. Source: `rHat`'s. */
+/**
+ * Effective sample size of the bulk: of the rank-normalised draws, split chains. All draws when they are constant. @throws like `rHat`.
+ * Source: `rHat`'s.
+ */
 export function bulkEss(chains: readonly Float64Array[]): number {
   check(chains);
   return effectiveSampleSize(normalScores(splitChains(chains)));

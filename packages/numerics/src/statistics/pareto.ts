@@ -16,7 +16,10 @@ export function fitPareto(sorted: Float64Array): ParetoFit {
   const n = sorted.length;
   const candidates = 30 + Math.floor(Math.sqrt(n));
   const quartile = sorted[Math.floor(n / 4 + 0.5) - 1]!;
-  const theta = Float64Array.from({ length: candidates }, (_, j) => 1 / sorted[n - 1]! + (1 - Math.sqrt(candidates / (j + 0.5))) / (3 * quartile));
+  const theta = Float64Array.from(
+    { length: candidates },
+    (_, j) => 1 / sorted[n - 1]! + (1 - Math.sqrt(candidates / (j + 0.5))) / (3 * quartile),
+  );
   const meanLog = (t: number): number => {
     let sum = 0;
     for (const x of sorted) sum += Math.log1p(-t * x);
@@ -51,8 +54,8 @@ export interface SmoothedWeights {
 
 /**
  * Pareto-smoothed importance weights: the largest min(S/5, 3√S) of them replaced by quantiles of the fitted generalised Pareto law. Equal
- * weights are left alone (k̂ = −Infinity: no tail). @throws FinitewidthError (code "input") for NaN or +∞, or when all weights vanish. O(S log S).
- * Source: A. Vehtari et al., Pareto smoothed importance sampling, JMLR 25 (2024); R package loo, `psis`.
+ * weights are left alone (k̂ = −Infinity: no tail). @throws FinitewidthError (code "input") for NaN or +∞, or when all weights vanish. O(S
+ * log S). Source: A. Vehtari et al., Pareto smoothed importance sampling, JMLR 25 (2024); R package loo, `psis`.
  */
 export function paretoSmoothedWeights(logWeights: Float64Array): SmoothedWeights {
   const size = logWeights.length;

@@ -20,7 +20,7 @@ export function normalScores(chains: readonly Float64Array[]): Float64Array[] {
   const size = values.length;
   const order = Uint32Array.from({ length: size }, (_, i) => i).sort((a, b) => values[a]! - values[b]!);
   const out = new Float64Array(size);
-  for (let start = 0; start < size; ) {
+  for (let start = 0; start < size;) {
     let end = start + 1;
     while (end < size && values[order[end]!] === values[order[start]!]) end++;
     const score = normalQuantile((0.5 * (start + 1 + end) - 0.375) / (size + 0.25));

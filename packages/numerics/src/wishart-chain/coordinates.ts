@@ -10,8 +10,8 @@ export interface SignedRoot {
 }
 
 /**
- * Inverts the signed-root deviance of log χ_ν at its mode: δ with ν(e^{2δ} − 1 − 2δ) = x², sign δ = sign x. Under the prior e^δ √ν ~ χ_ν the
- * coordinate x is nearly N(0, 1) with Gaussian tails on both sides. Newton's method in y = x/√(2ν), series for |y| < 1e-3.
+ * Inverts the signed-root deviance of log χ_ν at its mode: δ with ν(e^{2δ} − 1 − 2δ) = x², sign δ = sign x. Under the prior e^δ √ν ~ χ_ν
+ * the coordinate x is nearly N(0, 1) with Gaussian tails on both sides. Newton's method in y = x/√(2ν), series for |y| < 1e-3.
  * Source: docs/theories/exact.md, "Several outputs".
  */
 export function signedRoot(x: number, degrees: number): SignedRoot {
@@ -44,7 +44,12 @@ export interface CoordinateFactors {
 }
 
 /** Calls `diagonal(coordinate, i, ν)` and `below(coordinate, i, j)` for the coordinates of layer l in their order. */
-function eachCoordinate(layout: ChainLayout, l: number, diagonal: (at: number, i: number, degrees: number) => void, below: (at: number, i: number, j: number) => void): void {
+function eachCoordinate(
+  layout: ChainLayout,
+  l: number,
+  diagonal: (at: number, i: number, degrees: number) => void,
+  below: (at: number, i: number, j: number) => void,
+): void {
   const { offset, rank, size, layer } = layout.layers[l]!;
   for (let i = 0; i < rank; i++) diagonal(offset + i, i, layer.width - i);
   let at = offset + rank;
@@ -52,8 +57,8 @@ function eachCoordinate(layout: ChainLayout, l: number, diagonal: (at: number, i
 }
 
 /**
- * Coordinates to Bartlett factors: signed-root deviances of the diagonals, Z_ii = √(ν/N) e^δ with ν = N − i (i from 0), and standard normals
- * below the diagonal, Z_ij = x/√N. Layer L comes first; within a layer the diagonals, then below them column by column.
+ * Coordinates to Bartlett factors: signed-root deviances of the diagonals, Z_ii = √(ν/N) e^δ with ν = N − i (i from 0), and standard
+ * normals below the diagonal, Z_ij = x/√N. Layer L comes first; within a layer the diagonals, then below them column by column.
  */
 export function coordinatesToFactors(layout: ChainLayout, x: Float64Array): CoordinateFactors {
   const slopes = new Float64Array(layout.dimension);
@@ -77,7 +82,12 @@ export function coordinatesToFactors(layout: ChainLayout, x: Float64Array): Coor
 }
 
 /** Chain rule of `coordinatesToFactors`: adds to `gradient` what gradients with respect to Z_1 … Z_L mean for the coordinates. */
-export function addCoordinateGradient(layout: ChainLayout, factors: CoordinateFactors, zGradients: readonly Matrix[], gradient: Float64Array): void {
+export function addCoordinateGradient(
+  layout: ChainLayout,
+  factors: CoordinateFactors,
+  zGradients: readonly Matrix[],
+  gradient: Float64Array,
+): void {
   layout.layers.forEach(({ rank, layer }, l) => {
     const zBar = zGradients[l]!.data;
     const z = factors.z[l]!.data;

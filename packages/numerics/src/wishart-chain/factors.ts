@@ -1,5 +1,15 @@
 import { FinitewidthError, zeros, type Matrix, type RandomStream } from "@finitewidth/core";
-import { addDiagonal, cholesky, gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLowerTransposed, trace, transpose } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  gram,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  solveLowerTransposed,
+  trace,
+  transpose,
+} from "@finitewidth/linalg";
 import type { ChainLayerLayout, ChainLayout } from "./layout.js";
 
 /** One layer of a chain: M_l = F_l F_lᵀ with F_l = R_l Z_l; E_l is the covariance factor (R_l Rₗᵀ = E_l E_lᵀ), undefined at the top. */
@@ -36,7 +46,12 @@ export function pushFactor(layout: ChainLayerLayout, outputs: number, above: Mat
 }
 
 /** Adjoint of `pushFactor`: gradient with respect to F_{l+1} from the gradient with respect to E_l. */
-export function pullFactor(layout: ChainLayerLayout, outputs: number, above: { readonly rows: number; readonly rank: number }, gradient: Matrix): Matrix {
+export function pullFactor(
+  layout: ChainLayerLayout,
+  outputs: number,
+  above: { readonly rows: number; readonly rank: number },
+  gradient: Matrix,
+): Matrix {
   const { layer } = layout;
   const scale = Math.sqrt(layer.variance / layer.taps.length);
   const out = zeros(above.rows, above.rank);
@@ -78,11 +93,18 @@ export function chainFactors(layout: ChainLayout, z: readonly Matrix[]): readonl
 
 /**
  * Reverse mode through `chainFactors`: gradients with respect to every Z_l (entries above the diagonal are meaningless) from gradients
- * with respect to the M_l; entries may be left out. `direct`: gradient with respect to F_1, added to what M_1 contributes. Through R = chol(A): Ā = ½R⁻ᵀ(Φ + Φᵀ)R⁻¹, Φ = tril(RᵀR̄) with half its diagonal.
+ * with respect to the M_l; entries may be left out. `direct`: gradient with respect to F_1, added to what M_1 contributes. Through R =
+ * chol(A): Ā = ½R⁻ᵀ(Φ + Φᵀ)R⁻¹, Φ = tril(RᵀR̄) with half its diagonal.
  */
-export function chainAdjoint(layout: ChainLayout, factors: readonly ChainFactor[], gradients: readonly (Matrix | undefined)[], direct?: Matrix): readonly Matrix[] {
+export function chainAdjoint(
+  layout: ChainLayout,
+  factors: readonly ChainFactor[],
+  gradients: readonly (Matrix | undefined)[],
+  direct?: Matrix,
+): readonly Matrix[] {
   const out: Matrix[] = [];
-  let fBar = direct === undefined ? zeros(layout.layers[0]!.rows, layout.layers[0]!.rank) : { data: direct.data.slice(), shape: direct.shape };
+  let fBar =
+    direct === undefined ? zeros(layout.layers[0]!.rows, layout.layers[0]!.rank) : { data: direct.data.slice(), shape: direct.shape };
   for (const [l, here] of layout.layers.entries()) {
     const { z, r, f, e } = factors[l]!;
     const gradient = gradients[l];
@@ -115,7 +137,10 @@ function choleskyAdjoint(r: Matrix, rBar: Matrix, e: Matrix): Matrix {
   return multiply(solveLowerTransposed(r, transpose(half)), e);
 }
 
-/** Z (size × rank lower trapezoidal) with Z Zᵀ ~ W(N, I/N): Z_ii = √(χ²_{N−i}/N), i = 0 …, Z_ij ~ N(0, 1/N) below the diagonal. Singular laws included. */
+/**
+ * Z (size × rank lower trapezoidal) with Z Zᵀ ~ W(N, I/N): Z_ii = √(χ²_{N−i}/N), i = 0 …, Z_ij ~ N(0, 1/N) below the diagonal. Singular
+ * laws included.
+ */
 export function sampleBartlett(size: number, width: number, stream: RandomStream): Matrix {
   const rank = Math.min(size, width);
   const z = zeros(size, rank);

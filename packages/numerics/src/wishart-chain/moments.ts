@@ -1,7 +1,10 @@
 import { FinitewidthError, zeros, type Matrix, type WishartChain, type WishartLayer } from "@finitewidth/core";
 import { affine, combine, identity, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 
-/** First and second moments of what makes up the covariance of the outputs of a Wishart chain; matrices over pairs are row-major in each pair. */
+/**
+ * First and second moments of what makes up the covariance of the outputs of a Wishart chain; matrices over pairs are row-major in each
+ * pair.
+ */
 export interface MixingMoments {
   /** E M_1: d × d with d = outputs × sites. */
   readonly mean: Matrix;
@@ -44,7 +47,8 @@ export function blockDiagonal(t: Matrix, copies: number): Matrix {
   const [rows, columns] = t.shape;
   const out = zeros(copies * rows, copies * columns);
   for (let a = 0; a < copies; a++) {
-    for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[(a * rows + i) * copies * columns + a * columns + j] = t.data[i * columns + j]!;
+    for (let i = 0; i < rows; i++)
+      for (let j = 0; j < columns; j++) out.data[(a * rows + i) * copies * columns + a * columns + j] = t.data[i * columns + j]!;
   }
   return out;
 }
@@ -52,7 +56,10 @@ export function blockDiagonal(t: Matrix, copies: number): Matrix {
 const rowsMapped = (m: Matrix, map: (row: Matrix) => Matrix): Matrix => {
   const [rows, columns] = m.shape;
   const side = Math.round(Math.sqrt(columns));
-  const mapped = Array.from({ length: rows }, (_, r) => map({ data: m.data.subarray(r * columns, (r + 1) * columns), shape: [side, side] }).data);
+  const mapped = Array.from(
+    { length: rows },
+    (_, r) => map({ data: m.data.subarray(r * columns, (r + 1) * columns), shape: [side, side] }).data,
+  );
   const width = mapped[0]?.length ?? 0;
   const out = zeros(rows, width);
   mapped.forEach((row, r) => out.data.set(row, r * width));
@@ -63,10 +70,12 @@ const rowsMapped = (m: Matrix, map: (row: Matrix) => Matrix): Matrix => {
 function addWishartSpread(mean: Matrix, covariance: Matrix, width: number): Matrix {
   const d = mean.shape[0];
   const out = covariance.data.slice();
-  const second = (a: number, b: number, c: number, e: number): number => covariance.data[(a * d + b) * d * d + c * d + e]! + mean.data[a * d + b]! * mean.data[c * d + e]!;
+  const second = (a: number, b: number, c: number, e: number): number =>
+    covariance.data[(a * d + b) * d * d + c * d + e]! + mean.data[a * d + b]! * mean.data[c * d + e]!;
   for (let a = 0; a < d; a++) {
     for (let b = 0; b < d; b++) {
-      for (let c = 0; c < d; c++) for (let e = 0; e < d; e++) out[(a * d + b) * d * d + c * d + e]! += (second(a, c, b, e) + second(a, e, b, c)) / width;
+      for (let c = 0; c < d; c++)
+        for (let e = 0; e < d; e++) out[(a * d + b) * d * d + c * d + e]! += (second(a, c, b, e) + second(a, e, b, c)) / width;
     }
   }
   return { data: out, shape: covariance.shape };
@@ -80,7 +89,8 @@ function biasContraction(layer: WishartLayer, outputs: number): Matrix {
   for (let a = 0; a < outputs; a++) {
     for (let b = 0; b < outputs; b++) {
       for (let i = 0; i < sites; i++) {
-        for (let j = 0; j < sites; j++) out.data[(a * outputs + b) * d * d + (a * sites + i) * d + b * sites + j] = biasWeights[i]! * biasWeights[j]!;
+        for (let j = 0; j < sites; j++)
+          out.data[(a * outputs + b) * d * d + (a * sites + i) * d + b * sites + j] = biasWeights[i]! * biasWeights[j]!;
       }
     }
   }
@@ -96,7 +106,11 @@ function biasContraction(layer: WishartLayer, outputs: number): Matrix {
 export function mixingMoments(chain: WishartChain, outputs: number): MixingMoments {
   const largest = Math.max(...chain.layers.map((layer) => outputs * layer.sites));
   const bytes = 32 * largest ** 4;
-  if (bytes > largestTensor) throw new FinitewidthError(`second moments of a ${largest} × ${largest} mixing matrix would take ${bytes} bytes, more than ${largestTensor}; use fewer sites or sample the prior`, { code: "memory" });
+  if (bytes > largestTensor)
+    throw new FinitewidthError(
+      `second moments of a ${largest} × ${largest} mixing matrix would take ${bytes} bytes, more than ${largestTensor}; use fewer sites or sample the prior`,
+      { code: "memory" },
+    );
   const pairs = outputs * outputs;
   let biasMean = affine(chain.readoutBiasVariance, identity(outputs));
   let biasCovariance = zeros(pairs, pairs);
@@ -121,9 +135,17 @@ export function mixingMoments(chain: WishartChain, outputs: number): MixingMomen
       const b = layer.biasVariance;
       const mixed = multiplyTransposedRight(cross, contraction);
       const part = multiply(contraction, covariance);
-      biasCovariance = combine(1, combine(1, biasCovariance, b, combine(1, mixed, 1, transpose(mixed))), b * b, multiplyTransposedRight(part, contraction));
+      biasCovariance = combine(
+        1,
+        combine(1, biasCovariance, b, combine(1, mixed, 1, transpose(mixed))),
+        b * b,
+        multiplyTransposedRight(part, contraction),
+      );
       cross = combine(1, cross, b, part);
-      biasMean = combine(1, biasMean, b, { data: multiply(contraction, { data: mean.data, shape: [d * d, 1] }).data, shape: [outputs, outputs] });
+      biasMean = combine(1, biasMean, b, {
+        data: multiply(contraction, { data: mean.data, shape: [d * d, 1] }).data,
+        shape: [outputs, outputs],
+      });
     }
   }
   return { mean, covariance, biasMean, biasMixingCovariance: cross, biasCovariance };

@@ -24,13 +24,18 @@ function byPairs(m: Matrix, outputs: number, sites: number): Matrix {
   const out = zeros(outputs * outputs, sites * sites);
   for (let a = 0; a < outputs; a++) {
     for (let b = 0; b < outputs; b++) {
-      for (let i = 0; i < sites; i++) for (let j = 0; j < sites; j++) out.data[(a * outputs + b) * sites * sites + i * sites + j] = m.data[(a * sites + i) * d + b * sites + j]!;
+      for (let i = 0; i < sites; i++)
+        for (let j = 0; j < sites; j++)
+          out.data[(a * outputs + b) * sites * sites + i * sites + j] = m.data[(a * sites + i) * d + b * sites + j]!;
     }
   }
   return out;
 }
 
-/** cov(f_a(μ), f_b(ν)) = Σ_ij M_(ai)(bj) K_ij(μν): (D P) × (D P'), output index first. Cost: 2 D² S² P P' flops, from features D² (S² P F + S P² F). */
+/**
+ * cov(f_a(μ), f_b(ν)) = Σ_ij M_(ai)(bj) K_ij(μν): (D P) × (D P'), output index first. Cost: 2 D² S² P P' flops, from features D² (S² P F +
+ * S P² F).
+ */
 export function siteCovariance(source: SiteKernels | StackedFeatures, outputs: number, mixing: Matrix): Matrix {
   if ("width" in source) return featureCovariance(source, outputs, mixing);
   const { sites, rows, columns, stacked } = source;
@@ -83,7 +88,8 @@ function swapOuter(m: Matrix, outer: number, width: number): Matrix {
   const middle = m.shape[0];
   const out = zeros(outer, middle * width);
   for (let i = 0; i < middle; i++) {
-    for (let j = 0; j < outer; j++) out.data.set(m.data.subarray((i * outer + j) * width, (i * outer + j + 1) * width), (j * middle + i) * width);
+    for (let j = 0; j < outer; j++)
+      out.data.set(m.data.subarray((i * outer + j) * width, (i * outer + j + 1) * width), (j * middle + i) * width);
   }
   return out;
 }
@@ -92,7 +98,8 @@ function swapOuter(m: Matrix, outer: number, width: number): Matrix {
 function outputBlockOf(m: Matrix, a: number, b: number, inner: number): Matrix {
   const n = m.shape[1];
   const out = zeros(inner, inner);
-  for (let i = 0; i < inner; i++) out.data.set(m.data.subarray((a * inner + i) * n + b * inner, (a * inner + i) * n + (b + 1) * inner), i * inner);
+  for (let i = 0; i < inner; i++)
+    out.data.set(m.data.subarray((a * inner + i) * n + b * inner, (a * inner + i) * n + (b + 1) * inner), i * inner);
   return out;
 }
 

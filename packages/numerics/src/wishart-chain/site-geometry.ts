@@ -7,7 +7,12 @@ export interface SiteGeometry {
   /** U_l: S_l × ρ_l with orthonormal columns, layers 1 … L. */
   readonly siteBases: readonly Matrix[];
   /** Layers 1 … L: which site of the layer below each tap reads, at i·|m| + m; −1 for padding. */
-  readonly tapTables: readonly { readonly inputSites: number; readonly outputSites: number; readonly tapCount: number; readonly taps: Int32Array }[];
+  readonly tapTables: readonly {
+    readonly inputSites: number;
+    readonly outputSites: number;
+    readonly tapCount: number;
+    readonly taps: Int32Array;
+  }[];
   /** Φ_i with K¹_ij = Φ_i Φ_jᵀ, one per site of the first hidden layer: P × F. */
   siteFeatures(inputs: Matrix): readonly Matrix[];
 }
@@ -30,7 +35,8 @@ export function siteMap(mixing: Matrix, outputs: number): Matrix {
   const sites = d / outputs;
   const out = zeros(sites, sites);
   for (let a = 0; a < outputs; a++) {
-    for (let i = 0; i < sites; i++) for (let j = 0; j < sites; j++) out.data[i * sites + j]! += mixing.data[(a * sites + i) * d + a * sites + j]! / outputs;
+    for (let i = 0; i < sites; i++)
+      for (let j = 0; j < sites; j++) out.data[i * sites + j]! += mixing.data[(a * sites + i) * d + a * sites + j]! / outputs;
   }
   return out;
 }
@@ -64,11 +70,14 @@ export function stackFeatures(reduced: readonly Matrix[]): StackedFeatures {
 }
 
 /** Rows of one output of a factor: S × r. */
-const outputRows = (factor: Matrix, a: number, sites: number): Matrix => ({ data: factor.data.subarray(a * sites * factor.shape[1], (a + 1) * sites * factor.shape[1]), shape: [sites, factor.shape[1]] });
+const outputRows = (factor: Matrix, a: number, sites: number): Matrix => ({
+  data: factor.data.subarray(a * sites * factor.shape[1], (a + 1) * sites * factor.shape[1]),
+  shape: [sites, factor.shape[1]],
+});
 
 /**
- * Ψ with f = Ψ θ given the chain, θ ~ N(0, 1), so that cov f = Ψ Ψᵀ: row (a, μ), column (c, f) holds Σ_r F_(ar)c Φ̃_r(μ, f), one block of F columns
- * per column c of the factor of M_1. (D P) × (r F). Cost: 2 D P r F S.
+ * Ψ with f = Ψ θ given the chain, θ ~ N(0, 1), so that cov f = Ψ Ψᵀ: row (a, μ), column (c, f) holds Σ_r F_(ar)c Φ̃_r(μ, f), one block of F
+ * columns per column c of the factor of M_1. (D P) × (r F). Cost: 2 D P r F S.
  */
 export function outputDesign({ points, width, stacked }: StackedFeatures, factor: Matrix): Matrix {
   const sites = stacked.shape[0];
@@ -78,7 +87,8 @@ export function outputDesign({ points, width, stacked }: StackedFeatures, factor
   for (let a = 0; a < outputs; a++) {
     const { data } = multiplyTransposedLeft(outputRows(factor, a, sites), stacked);
     for (let c = 0; c < rank; c++) {
-      for (let mu = 0; mu < points; mu++) out.data.set(data.subarray((c * points + mu) * width, (c * points + mu + 1) * width), (a * points + mu) * rank * width + c * width);
+      for (let mu = 0; mu < points; mu++)
+        out.data.set(data.subarray((c * points + mu) * width, (c * points + mu + 1) * width), (a * points + mu) * rank * width + c * width);
     }
   }
   return out;
@@ -92,7 +102,11 @@ export function outputDesignAdjoint({ points, width, stacked }: StackedFeatures,
   const turned = zeros(rank, points * width);
   for (let a = 0; a < outputs; a++) {
     for (let c = 0; c < rank; c++) {
-      for (let mu = 0; mu < points; mu++) turned.data.set(gradient.data.subarray((a * points + mu) * rank * width + c * width, (a * points + mu) * rank * width + (c + 1) * width), (c * points + mu) * width);
+      for (let mu = 0; mu < points; mu++)
+        turned.data.set(
+          gradient.data.subarray((a * points + mu) * rank * width + c * width, (a * points + mu) * rank * width + (c + 1) * width),
+          (c * points + mu) * width,
+        );
     }
     out.data.set(multiplyTransposedRight(stacked, turned).data, a * sites * rank);
   }
@@ -107,18 +121,24 @@ export interface OutputEvidence {
 }
 
 /**
- * Covariance over features (F × F) of the first layer's filters given the data, whose image Φ_i A Φ_jᵀ is E[Ĝ¹_ij]: A = 1 + (1/C) Σ_c Ψ_cᵀ H Ψ_c,
- * H = αα^T − Σ⁻¹. The same as K¹ + K¹RK¹/C, R_(rμ)(sν) = Σ_ab M_(ar)(bs) H_(aμ)(bν), without kernels between all pairs of sites.
+ * Covariance over features (F × F) of the first layer's filters given the data, whose image Φ_i A Φ_jᵀ is E[Ĝ¹_ij]: A = 1 + (1/C) Σ_c Ψ_cᵀ
+ * H Ψ_c, H = αα^T − Σ⁻¹. The same as K¹ + K¹RK¹/C, R_(rμ)(sν) = Σ_ab M_(ar)(bs) H_(aμ)(bν), without kernels between all pairs of sites.
  * Cost: r F (D P)² with r the rank of M_1. Source: docs/theories/convolution.md §7.
  */
-export function learnedFeatureCovariance(features: StackedFeatures, factor: Matrix, channels: number, { alpha, weight, lower }: OutputEvidence): Matrix {
+export function learnedFeatureCovariance(
+  features: StackedFeatures,
+  factor: Matrix,
+  channels: number,
+  { alpha, weight, lower }: OutputEvidence,
+): Matrix {
   const { width } = features;
   const rank = factor.shape[1];
   const design = outputDesign(features, factor);
   const core = identity(width);
   const image = multiplyTransposedLeft(design, { data: alpha, shape: [alpha.length, 1] }).data;
   for (let c = 0; c < rank; c++) {
-    for (let f = 0; f < width; f++) for (let g = 0; g < width; g++) core.data[f * width + g]! += ((weight / channels) * image[c * width + f]!) * image[c * width + g]!;
+    for (let f = 0; f < width; f++)
+      for (let g = 0; g < width; g++) core.data[f * width + g]! += (weight / channels) * image[c * width + f]! * image[c * width + g]!;
   }
   if (lower === undefined) return core;
   const half = solveLower(lower, design);

@@ -69,7 +69,8 @@ function readOut(m: Matrix, u: Matrix): Matrix {
   const points = n / sites;
   const out = zeros(points, points);
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) out.data[Math.floor(i / sites) * points + Math.floor(j / sites)]! += u.data[(i % sites) * sites + (j % sites)]! * m.data[i * n + j]!;
+    for (let j = 0; j < n; j++)
+      out.data[Math.floor(i / sites) * points + Math.floor(j / sites)]! += u.data[(i % sites) * sites + (j % sites)]! * m.data[i * n + j]!;
   }
   return out;
 }
@@ -81,7 +82,8 @@ function spreadOverSites(a: Matrix, u: Matrix): Matrix {
   const n = points * sites;
   const out = zeros(n, n);
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) out.data[i * n + j] = a.data[Math.floor(i / sites) * points + Math.floor(j / sites)]! * u.data[(i % sites) * sites + (j % sites)]!;
+    for (let j = 0; j < n; j++)
+      out.data[i * n + j] = a.data[Math.floor(i / sites) * points + Math.floor(j / sites)]! * u.data[(i % sites) * sites + (j % sites)]!;
   }
   return out;
 }
@@ -97,13 +99,22 @@ export function convolutionChain(network: ConvolutionChain, inputGram: Matrix): 
   checkConvolution(network, inputGram);
   const { activation, channels, grid, filters, weightVariance, biasVariance, readout } = network;
   const L = channels.length;
-  const lift = (l: number, m: Matrix): Matrix => times(weightVariance[l]!, l === L ? readOut(m, readout) : averageOverFilter(m, grid, filters[l]!));
-  const liftAdjoint = (l: number, b: Matrix): Matrix => times(weightVariance[l]!, l === L ? spreadOverSites(b, readout) : averageOverFilter(b, grid, filters[l]!, true));
+  const lift = (l: number, m: Matrix): Matrix =>
+    times(weightVariance[l]!, l === L ? readOut(m, readout) : averageOverFilter(m, grid, filters[l]!));
+  const liftAdjoint = (l: number, b: Matrix): Matrix =>
+    times(weightVariance[l]!, l === L ? spreadOverSites(b, readout) : averageOverFilter(b, grid, filters[l]!, true));
   const withBias = (l: number, m: Matrix): Matrix => ({ data: m.data.map((value) => value + biasVariance[l]!), shape: m.shape });
   let kernel = withBias(0, lift(0, inputGram));
   const layers = channels.map((width, l): KernelLayer => {
     const secondMoment = kernelMap(activation, kernel);
-    const layer: KernelLayer = { width, kernel, secondMoment, slopes: kernelSlopes(activation, kernel), lift: (x) => lift(l + 1, x), liftAdjoint: (b) => liftAdjoint(l + 1, b) };
+    const layer: KernelLayer = {
+      width,
+      kernel,
+      secondMoment,
+      slopes: kernelSlopes(activation, kernel),
+      lift: (x) => lift(l + 1, x),
+      liftAdjoint: (b) => liftAdjoint(l + 1, b),
+    };
     kernel = withBias(l + 1, lift(l + 1, secondMoment));
     return layer;
   });
@@ -115,20 +126,31 @@ export function convolutionChain(network: ConvolutionChain, inputGram: Matrix): 
 function checkConvolution({ channels, grid, filters, weightVariance, biasVariance, readout }: ConvolutionChain, inputGram: Matrix): void {
   const sites = product(grid);
   if (channels.length === 0) throw inputError("channels", "at least one hidden layer", channels);
-  for (const [l, width] of channels.entries()) if (!(Number.isSafeInteger(width) && width >= 1)) throw inputError(`channels[${l}]`, "a positive integer", width);
+  for (const [l, width] of channels.entries())
+    if (!(Number.isSafeInteger(width) && width >= 1)) throw inputError(`channels[${l}]`, "a positive integer", width);
   if (filters.length !== channels.length) throw inputError("filters", `${channels.length} filters, one per hidden layer`, filters);
   for (const [l, { offsets, weights }] of filters.entries()) {
-    if (weights.length !== offsets.length || weights.some((v) => !(v >= 0))) throw inputError(`filters[${l}].weights`, "one weight ≥ 0 per offset", weights);
+    if (weights.length !== offsets.length || weights.some((v) => !(v >= 0)))
+      throw inputError(`filters[${l}].weights`, "one weight ≥ 0 per offset", weights);
     const sum = weights.reduce((all, v) => all + v, 0);
     if (!(Math.abs(sum - 1) <= 1e-9)) throw inputError(`filters[${l}].weights`, "weights that sum to 1", sum);
-    if (offsets.some((offset) => offset.length !== grid.length || !offset.every(Number.isSafeInteger))) throw inputError(`filters[${l}].offsets`, `offsets of ${grid.length} integers`, offsets);
+    if (offsets.some((offset) => offset.length !== grid.length || !offset.every(Number.isSafeInteger)))
+      throw inputError(`filters[${l}].offsets`, `offsets of ${grid.length} integers`, offsets);
   }
-  for (const [path, values] of Object.entries({ weightVariance, biasVariance })) if (values.length !== channels.length + 1) throw inputError(path, `${channels.length + 1} numbers`, values);
-  for (const [l, value] of weightVariance.entries()) if (!(value > 0 && Number.isFinite(value))) throw inputError(`weightVariance[${l}]`, "a positive number", value);
-  for (const [l, value] of biasVariance.entries()) if (!(value >= 0 && Number.isFinite(value))) throw inputError(`biasVariance[${l}]`, "a number ≥ 0", value);
-  if (readout.shape[0] !== sites || readout.shape[1] !== sites) throw inputError("readout", `a symmetric ${sites} × ${sites} matrix`, readout.shape.join(" × "));
-  for (let a = 0; a < sites; a++) for (let b = 0; b < a; b++) if (readout.data[a * sites + b] !== readout.data[b * sites + a]) throw inputError("readout", `a symmetric ${sites} × ${sites} matrix`, `entries ${a}, ${b} that differ`);
-  if (inputGram.shape[0] % sites !== 0 || inputGram.shape[0] !== inputGram.shape[1]) throw inputError("inputGram", `a square matrix over points × ${sites} sites`, inputGram.shape.join(" × "));
+  for (const [path, values] of Object.entries({ weightVariance, biasVariance }))
+    if (values.length !== channels.length + 1) throw inputError(path, `${channels.length + 1} numbers`, values);
+  for (const [l, value] of weightVariance.entries())
+    if (!(value > 0 && Number.isFinite(value))) throw inputError(`weightVariance[${l}]`, "a positive number", value);
+  for (const [l, value] of biasVariance.entries())
+    if (!(value >= 0 && Number.isFinite(value))) throw inputError(`biasVariance[${l}]`, "a number ≥ 0", value);
+  if (readout.shape[0] !== sites || readout.shape[1] !== sites)
+    throw inputError("readout", `a symmetric ${sites} × ${sites} matrix`, readout.shape.join(" × "));
+  for (let a = 0; a < sites; a++)
+    for (let b = 0; b < a; b++)
+      if (readout.data[a * sites + b] !== readout.data[b * sites + a])
+        throw inputError("readout", `a symmetric ${sites} × ${sites} matrix`, `entries ${a}, ${b} that differ`);
+  if (inputGram.shape[0] % sites !== 0 || inputGram.shape[0] !== inputGram.shape[1])
+    throw inputError("inputGram", `a square matrix over points × ${sites} sites`, inputGram.shape.join(" × "));
 }
 
 /** Gram matrix Σ_channels x x′ᵀ / channels between sites of inputs given as rows (channel, …space), last index fastest: (P·s) × (P·s). */
@@ -138,7 +160,8 @@ export function siteGram(inputs: Matrix, channels: number): Matrix {
   const rows = zeros(points * sites, channels);
   for (let i = 0; i < points; i++) {
     for (let c = 0; c < channels; c++) {
-      for (let a = 0; a < sites; a++) rows.data[(i * sites + a) * channels + c] = inputs.data[i * features + c * sites + a]! / Math.sqrt(channels);
+      for (let a = 0; a < sites; a++)
+        rows.data[(i * sites + a) * channels + c] = inputs.data[i * features + c * sites + a]! / Math.sqrt(channels);
     }
   }
   return gram(rows);

@@ -35,7 +35,8 @@ export function pairWeights(m: Matrix): Float64Array {
   const n = m.shape[0];
   const out = new Float64Array(pairCount(n));
   let at = 0;
-  for (let a = 0; a < n; a++) for (let b = a; b < n; b++) out[at++] = a === b ? m.data[a * n + a]! : m.data[a * n + b]! + m.data[b * n + a]!;
+  for (let a = 0; a < n; a++)
+    for (let b = a; b < n; b++) out[at++] = a === b ? m.data[a * n + a]! : m.data[a * n + b]! + m.data[b * n + a]!;
   return out;
 }
 
@@ -45,9 +46,14 @@ export const pairBytes = (n: number): number => 8 * pairCount(n) ** 2;
 /** Largest matrix over index pairs that is allocated: 1 GiB. */
 export const pairMemoryLimit = 2 ** 30;
 
-/** @throws FinitewidthError (code "memory") when `copies` matrices over the index pairs of n points exceed the limit; nothing was allocated. */
+/**
+ * @throws FinitewidthError (code "memory") when `copies` matrices over the index pairs of n points exceed the limit; nothing was allocated.
+ */
 export function requirePairMemory(n: number, copies: number, remedy: string): void {
   const bytes = copies * pairBytes(n);
   if (bytes <= pairMemoryLimit) return;
-  throw new FinitewidthError(`the covariance of the kernel of ${n} points needs ${copies} × ${pairBytes(n)} bytes (all index pairs squared), more than ${pairMemoryLimit}; ${remedy}`, { code: "memory" });
+  throw new FinitewidthError(
+    `the covariance of the kernel of ${n} points needs ${copies} × ${pairBytes(n)} bytes (all index pairs squared), more than ${pairMemoryLimit}; ${remedy}`,
+    { code: "memory" },
+  );
 }

@@ -2,8 +2,8 @@ import { applyAdjointSlopes, applySlopes, kernelMap, kernelSlopes, type KernelSl
 import { zeros, type Activation, type Matrix } from "@finitewidth/core";
 
 /**
- * One hidden layer of the random-kernel chain: given its preactivation kernel the units are independent, so Ĝˡ fluctuates around G(K̂ˡ) with
- * covariance C(K̂ˡ)/N_l, and the next kernel is `lift(Ĝˡ)` plus a constant.
+ * One hidden layer of the random-kernel chain: given its preactivation kernel the units are independent, so Ĝˡ fluctuates around G(K̂ˡ)
+ * with covariance C(K̂ˡ)/N_l, and the next kernel is `lift(Ĝˡ)` plus a constant.
  */
 export interface KernelLayer {
   /** N_l: units, or channels. */
@@ -25,7 +25,10 @@ export interface KernelChain {
   readonly activation: Activation;
   readonly layers: readonly KernelLayer[];
   readonly output: Matrix;
-  /** Without convolutions: the map from perturbations of Gᵏ to those of the output kernel, which acts on each pair of points by itself (two-input closure). */
+  /**
+   * Without convolutions: the map from perturbations of Gᵏ to those of the output kernel, which acts on each pair of points by itself
+   * (two-input closure).
+   */
   readonly outputSlopes?: readonly KernelSlopes[];
   /** Sites per point; 1 without convolutions. */
   readonly sites: number;
@@ -33,11 +36,13 @@ export interface KernelChain {
   readonly siteForms: readonly Matrix[];
 }
 
-const scale = (factor: number) => (x: Matrix): Matrix => {
-  const data = new Float64Array(x.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = factor * x.data[i]!;
-  return { data, shape: x.shape };
-};
+const scale =
+  (factor: number) =>
+  (x: Matrix): Matrix => {
+    const data = new Float64Array(x.data.length);
+    for (let i = 0; i < data.length; i++) data[i] = factor * x.data[i]!;
+    return { data, shape: x.shape };
+  };
 
 /** Entries of a fully connected network that the chain needs. */
 export interface FullyConnectedChain {
@@ -50,13 +55,25 @@ export interface FullyConnectedChain {
   readonly biasVariance: readonly number[];
 }
 
-/** Chain of a fully connected network above its first kernel K¹ (n × n). O(L n²) Gaussian moments. Source: docs/theories/perturbative.md §1. */
-export function fullyConnectedChain({ activation, widths, weightVariance, biasVariance }: FullyConnectedChain, firstKernel: Matrix): KernelChain {
+/**
+ * Chain of a fully connected network above its first kernel K¹ (n × n). O(L n²) Gaussian moments. Source: docs/theories/perturbative.md §1.
+ */
+export function fullyConnectedChain(
+  { activation, widths, weightVariance, biasVariance }: FullyConnectedChain,
+  firstKernel: Matrix,
+): KernelChain {
   let kernel = firstKernel;
   const layers = widths.map((width, l): KernelLayer => {
     const secondMoment = kernelMap(activation, kernel);
     const [w, b] = [weightVariance[l]!, biasVariance[l]!];
-    const layer: KernelLayer = { width, kernel, secondMoment, slopes: kernelSlopes(activation, kernel), lift: scale(w), liftAdjoint: scale(w) };
+    const layer: KernelLayer = {
+      width,
+      kernel,
+      secondMoment,
+      slopes: kernelSlopes(activation, kernel),
+      lift: scale(w),
+      liftAdjoint: scale(w),
+    };
     kernel = { data: secondMoment.data.map((value) => w * value + b), shape: kernel.shape };
     return layer;
   });
@@ -66,11 +83,21 @@ export function fullyConnectedChain({ activation, widths, weightVariance, biasVa
     outputSlopes.unshift(composeSlopes(slopes, constantSlopes(weightVariance[l]!, kernel.shape[0])));
     slopes = composeSlopes(outputSlopes[0]!, layers[l]!.slopes);
   }
-  return { activation, layers, output: kernel, outputSlopes, sites: 1, siteForms: widths.map((_, k) => ({ data: Float64Array.of(weightVariance.slice(k).reduce((all, w) => all * w, 1)), shape: [1, 1] })) };
+  return {
+    activation,
+    layers,
+    output: kernel,
+    outputSlopes,
+    sites: 1,
+    siteForms: widths.map((_, k) => ({ data: Float64Array.of(weightVariance.slice(k).reduce((all, w) => all * w, 1)), shape: [1, 1] })),
+  };
 }
 
 /** Multiplication by a number as a linear response. */
-const constantSlopes = (factor: number, n: number): KernelSlopes => ({ slope: { data: new Float64Array(n * n).fill(factor), shape: [n, n] }, curvature: zeros(n, n) });
+const constantSlopes = (factor: number, n: number): KernelSlopes => ({
+  slope: { data: new Float64Array(n * n).fill(factor), shape: [n, n] },
+  curvature: zeros(n, n),
+});
 
 /** `outer` after `inner`, again of the form Ġ_ab X_ab + ½ X̄_ab X_aa + ½ X̄_ba X_bb. */
 function composeSlopes(outer: KernelSlopes, inner: KernelSlopes): KernelSlopes {
@@ -107,8 +134,8 @@ export interface ForwardBackward {
 /**
  * Posterior shifts of the kernels of all layers without n⁴ objects: B backwards through the adjoint Jacobians, then C(Kˡ):B forwards.
  * `outputGradient`: A on training points, zero elsewhere. `contract(l, B)` returns Σ_cd C_{··cd}(Kˡ) B_cd.
- * O(L² n²) besides the contractions. Source: docs/theories/perturbative.md §4; J. Zavatone-Veth et al., Asymptotics of representation learning in
- * finite Bayesian neural networks (2021).
+ * O(L² n²) besides the contractions. Source: docs/theories/perturbative.md §4; J. Zavatone-Veth et al., Asymptotics of representation
+ * learning in finite Bayesian neural networks (2021).
  */
 export function forwardBackward(chain: KernelChain, outputGradient: Matrix, contract: (l: number, b: Matrix) => Matrix): ForwardBackward {
   const { layers } = chain;
@@ -128,7 +155,9 @@ export function forwardBackward(chain: KernelChain, outputGradient: Matrix, cont
         return k === l ? scale(0.5)(contract(l, lifted[l]!)) : zeros(...layer.kernel.shape);
       }),
     );
-    preactivation.push(hidden[l]!.map((x, k) => (k <= l ? layer.lift(x) : zeros(...(l + 1 < L ? layers[l + 1]!.kernel.shape : chain.output.shape)))));
+    preactivation.push(
+      hidden[l]!.map((x, k) => (k <= l ? layer.lift(x) : zeros(...(l + 1 < L ? layers[l + 1]!.kernel.shape : chain.output.shape)))),
+    );
   }
   return { backward, hidden, preactivation };
 }

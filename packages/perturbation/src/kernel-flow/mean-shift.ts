@@ -2,11 +2,12 @@ import { zeros, type Matrix } from "@finitewidth/core";
 import { pairFlow, pointFlow, type FlowParameters, type PointFlow } from "./point-flow.js";
 
 /** δ vanishes identically: linear units, or one hidden layer. */
-const shiftless = ({ activation, weightVariance }: FlowParameters): boolean => weightVariance.length === 1 || activation.name === "identity";
+const shiftless = ({ activation, weightVariance }: FlowParameters): boolean =>
+  weightVariance.length === 1 || activation.name === "identity";
 
 /**
- * Coefficients of δˡ = E K̂ˡ − Kˡ for layers 1 … L+1: entry [l][k] is the n × n coefficient of 1/N_k. Zero for linear units and for one hidden
- * layer. O(n²) two-point problems by the two-input closure.
+ * Coefficients of δˡ = E K̂ˡ − Kˡ for layers 1 … L+1: entry [l][k] is the n × n coefficient of 1/N_k. Zero for linear units and for one
+ * hidden layer. O(n²) two-point problems by the two-input closure.
  */
 export function meanShiftFlow(parameters: FlowParameters, firstKernel: Matrix, tick?: () => void): readonly (readonly Matrix[])[] {
   const n = firstKernel.shape[0];
@@ -18,19 +19,27 @@ export function meanShiftFlow(parameters: FlowParameters, firstKernel: Matrix, t
     tick?.();
     for (let j = 0; j <= i; j++) {
       const { meanShift } = i === j ? points[i]! : pairFlow(parameters, points[i]!, points[j]!, firstKernel.data[i * n + j]!);
-      for (let l = 0; l <= L; l++) for (let k = 0; k < L; k++) out[l]![k]!.data[i * n + j] = out[l]![k]!.data[j * n + i] = meanShift[l]![k]!;
+      for (let l = 0; l <= L; l++)
+        for (let k = 0; k < L; k++) out[l]![k]!.data[i * n + j] = out[l]![k]!.data[j * n + i] = meanShift[l]![k]!;
     }
   }
   return out;
 }
 
-const pointFlows = (parameters: FlowParameters, kernel: Matrix): PointFlow[] => Array.from({ length: kernel.shape[0] }, (_, i) => pointFlow(parameters, kernel.data[i * kernel.shape[0] + i]!));
+const pointFlows = (parameters: FlowParameters, kernel: Matrix): PointFlow[] =>
+  Array.from({ length: kernel.shape[0] }, (_, i) => pointFlow(parameters, kernel.data[i * kernel.shape[0] + i]!));
 
 /**
- * δ^{L+1} at given widths on joint points whose leading block `known` (P × P) has been computed: O(P) two-point problems per new point. Pairs of
- * two different new points are left at zero unless `joint`.
+ * δ^{L+1} at given widths on joint points whose leading block `known` (P × P) has been computed: O(P) two-point problems per new point.
+ * Pairs of two different new points are left at zero unless `joint`.
  */
-export function extendMeanShift(parameters: FlowParameters, widths: readonly number[], firstKernel: Matrix, known: Matrix, joint: boolean): Matrix {
+export function extendMeanShift(
+  parameters: FlowParameters,
+  widths: readonly number[],
+  firstKernel: Matrix,
+  known: Matrix,
+  joint: boolean,
+): Matrix {
   const n = firstKernel.shape[0];
   const P = known.shape[0];
   const out = zeros(n, n);

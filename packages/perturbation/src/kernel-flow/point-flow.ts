@@ -27,7 +27,11 @@ export interface PointFlow {
  * Source: docs/theories/perturbative.md §6; S. Yaida, Non-Gaussian processes and neural networks at finite widths (2019).
  */
 export function pointFlow(parameters: FlowParameters, firstKernel: number): PointFlow {
-  const { activation: { moments }, weightVariance, biasVariance } = parameters;
+  const {
+    activation: { moments },
+    weightVariance,
+    biasVariance,
+  } = parameters;
   const L = weightVariance.length;
   const kernel = [firstKernel];
   const variance = [new Float64Array(L)];
@@ -36,7 +40,12 @@ export function pointFlow(parameters: FlowParameters, firstKernel: number): Poin
   for (let l = 0; l < L; l++) {
     const k = kernel[l]!;
     const w = weightVariance[l]!;
-    const at = { g: moments.diagonal(k), slope: moments.diagonalSlope(k), curvature: moments.diagonalCurvature(k), fourth: moments.fourth(k) };
+    const at = {
+      g: moments.diagonal(k),
+      slope: moments.diagonalSlope(k),
+      curvature: moments.diagonalCurvature(k),
+      fourth: moments.fourth(k),
+    };
     const [v, d] = [variance[l]!, meanShift[l]!];
     local.push(at);
     kernel.push(w * at.g + biasVariance[l]!);
@@ -65,7 +74,12 @@ function pairKind(activation: Activation, a: number, c: number, b: number): Pair
 }
 
 /** Ġ_ab, G̈_ab and G̈_ba of one pair. */
-function pairDerivatives(activation: Activation, a: number, c: number, b: number): readonly [slope: number, curvature: number, reverse: number] {
+function pairDerivatives(
+  activation: Activation,
+  a: number,
+  c: number,
+  b: number,
+): readonly [slope: number, curvature: number, reverse: number] {
   const { moments } = activation;
   switch (pairKind(activation, a, c, b)) {
     case "general":
@@ -85,8 +99,8 @@ const finite = (x: number): number => (Number.isFinite(x) ? x : 0);
 const times = (derivative: number, fluctuation: number): number => (fluctuation === 0 ? 0 : derivative * fluctuation);
 
 /**
- * Mean shift of K̂_ab from the two-input closure: δ_ab and the covariances of K̂_aa, K̂_ab, K̂_bb feed on nothing else. `firstKernel`: K¹_ab.
- * O(L²) plus 3 four-point functions for each layer but the last. Source: docs/theories/perturbative.md §2.
+ * Mean shift of K̂_ab from the two-input closure: δ_ab and the covariances of K̂_aa, K̂_ab, K̂_bb feed on nothing else. `firstKernel`:
+ * K¹_ab. O(L²) plus 3 four-point functions for each layer but the last. Source: docs/theories/perturbative.md §2.
  */
 export function pairFlow(parameters: FlowParameters, a: PointFlow, b: PointFlow, firstKernel: number): PairFlow {
   const { activation, weightVariance, biasVariance } = parameters;
@@ -94,7 +108,12 @@ export function pairFlow(parameters: FlowParameters, a: PointFlow, b: PointFlow,
   const kernel = [firstKernel];
   const meanShift = [new Float64Array(L)];
   // Σ_{ab,ab}, Σ_{aa,ab}, Σ_{ab,bb}, Σ_{aa,bb} of the current layer.
-  let [s11, s21, s12, s22]: [Float64Array, Float64Array, Float64Array, Float64Array] = [new Float64Array(L), new Float64Array(L), new Float64Array(L), new Float64Array(L)];
+  let [s11, s21, s12, s22]: [Float64Array, Float64Array, Float64Array, Float64Array] = [
+    new Float64Array(L),
+    new Float64Array(L),
+    new Float64Array(L),
+    new Float64Array(L),
+  ];
   for (let l = 0; l < L; l++) {
     const [ka, kb, k, w] = [a.kernel[l]!, b.kernel[l]!, kernel[l]!, weightVariance[l]!];
     const g = activation.moments.kernel(ka, k, kb);
@@ -113,8 +132,18 @@ export function pairFlow(parameters: FlowParameters, a: PointFlow, b: PointFlow,
     const vertex = pairVertex(activation, ka, k, kb, a.local[l]!.g, g, b.local[l]!.g);
     const [sa, sb] = [a.local[l]!.slope, b.local[l]!.slope];
     const w2 = w * w;
-    const next = (c: number, linear: (j: number) => number): Float64Array => Float64Array.from({ length: L }, (_, j) => w2 * ((j === l ? c : 0) + (j < l ? linear(j) : 0)));
-    const n11 = next(vertex.c11, (j) => slope * slope * s11[j]! + 0.25 * forward * forward * va[j]! + 0.25 * reverse * reverse * vb[j]! + slope * forward * s21[j]! + slope * reverse * s12[j]! + 0.5 * forward * reverse * s22[j]!);
+    const next = (c: number, linear: (j: number) => number): Float64Array =>
+      Float64Array.from({ length: L }, (_, j) => w2 * ((j === l ? c : 0) + (j < l ? linear(j) : 0)));
+    const n11 = next(
+      vertex.c11,
+      (j) =>
+        slope * slope * s11[j]! +
+        0.25 * forward * forward * va[j]! +
+        0.25 * reverse * reverse * vb[j]! +
+        slope * forward * s21[j]! +
+        slope * reverse * s12[j]! +
+        0.5 * forward * reverse * s22[j]!,
+    );
     const n21 = next(vertex.c21, (j) => sa * (slope * s21[j]! + 0.5 * forward * va[j]! + 0.5 * reverse * s22[j]!));
     const n12 = next(vertex.c12, (j) => sb * (slope * s12[j]! + 0.5 * reverse * vb[j]! + 0.5 * forward * s22[j]!));
     const n22 = next(vertex.c22, (j) => sa * sb * s22[j]!);
@@ -124,11 +153,17 @@ export function pairFlow(parameters: FlowParameters, a: PointFlow, b: PointFlow,
 }
 
 /** ½ H:Σ for one pair as a function of Σ_{ab,ab}, Σ_{aa,ab}, Σ_{ab,bb}, Σ_{aa,bb}, Σ_{aa,aa}, Σ_{bb,bb}. */
-function secondOrder(activation: Activation, a: number, c: number, b: number): (s11: number, s21: number, s12: number, s22: number, va: number, vb: number) => number {
+function secondOrder(
+  activation: Activation,
+  a: number,
+  c: number,
+  b: number,
+): (s11: number, s21: number, s12: number, s22: number, va: number, vb: number) => number {
   const kind = pairKind(activation, a, c, b);
   if (kind === "general") {
     const { d40, d31, d22, d13, d04 } = activation.moments.fourthOrder(a, c, b);
-    return (s11, s21, s12, s22, va, vb) => 0.125 * times(d40, va) + 0.125 * times(d04, vb) + times(d22, 0.5 * s11 + 0.25 * s22) + 0.5 * times(d31, s21) + 0.5 * times(d13, s12);
+    return (s11, s21, s12, s22, va, vb) =>
+      0.125 * times(d40, va) + 0.125 * times(d04, vb) + times(d22, 0.5 * s11 + 0.25 * s22) + 0.5 * times(d31, s21) + 0.5 * times(d13, s12);
   }
   if (kind === "antiparallel" && !activation.odd) return () => 0;
   const sign = kind === "parallel" ? 1 : -1;
@@ -137,7 +172,15 @@ function secondOrder(activation: Activation, a: number, c: number, b: number): (
 }
 
 /** Cov(φ_aφ_b, φ_aφ_b), Cov(φ_a², φ_aφ_b), Cov(φ_aφ_b, φ_b²), Cov(φ_a², φ_b²). */
-function pairVertex(activation: Activation, a: number, c: number, b: number, ga: number, g: number, gb: number): { c11: number; c21: number; c12: number; c22: number } {
+function pairVertex(
+  activation: Activation,
+  a: number,
+  c: number,
+  b: number,
+  ga: number,
+  g: number,
+  gb: number,
+): { c11: number; c21: number; c12: number; c22: number } {
   const { fourPoint } = activation.moments;
   const square = fourPoint(Float64Array.of(a, a, c, c, a, a, c, c, c, c, b, b, c, c, b, b));
   const cubeA = fourPoint(Float64Array.of(a, a, a, c, a, a, a, c, a, a, a, c, c, c, c, b));

@@ -15,7 +15,13 @@ export interface KnownVertex {
  * evaluated once: n⁴/24 four-point functions, less those of the `known` leading points. 8 n_p² bytes.
  * @throws FinitewidthError (code "memory") before allocating more than the limit.
  */
-export function vertexOnPairs(activation: Activation, kernel: Matrix, secondMoment: Matrix, known?: KnownVertex, tick?: () => void): Matrix {
+export function vertexOnPairs(
+  activation: Activation,
+  kernel: Matrix,
+  secondMoment: Matrix,
+  known?: KnownVertex,
+  tick?: () => void,
+): Matrix {
   const n = kernel.shape[0];
   requirePairMemory(n, 1, 'use the sampled engine ("engine": "sampled")');
   const m = pairCount(n);
@@ -107,6 +113,12 @@ export function outputCovariance(chain: KernelChain, vertices: readonly Matrix[]
 }
 
 /** C(K¹) … C(K^L) of a chain. */
-export function chainVertices(chain: KernelChain, known?: { readonly points: number; readonly vertices: readonly Matrix[] }, tick?: () => void): Matrix[] {
-  return chain.layers.map((layer, l) => vertexOnPairs(chain.activation, layer.kernel, layer.secondMoment, known && { points: known.points, vertex: known.vertices[l]! }, tick));
+export function chainVertices(
+  chain: KernelChain,
+  known?: { readonly points: number; readonly vertices: readonly Matrix[] },
+  tick?: () => void,
+): Matrix[] {
+  return chain.layers.map((layer, l) =>
+    vertexOnPairs(chain.activation, layer.kernel, layer.secondMoment, known && { points: known.points, vertex: known.vertices[l]! }, tick),
+  );
 }

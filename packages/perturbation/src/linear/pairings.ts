@@ -4,8 +4,8 @@ import type { KernelChain } from "../kernel-flow/kernel-chain.js";
 import type { GaussianPairing } from "../posterior/fluctuation.js";
 
 /**
- * The fluctuation of the output kernel of a linear network by hidden layer (coefficients of 1/N_k): K̂^{L+1} is a quadratic form Σ_r w_r hʳhʳᵀ in
- * Gaussian units, r over the principal site combinations of its form. O(L rank² n² sites²).
+ * The fluctuation of the output kernel of a linear network by hidden layer (coefficients of 1/N_k): K̂^{L+1} is a quadratic form Σ_r w_r
+ * hʳhʳᵀ in Gaussian units, r over the principal site combinations of its form. O(L rank² n² sites²).
  * Source: docs/theories/perturbative.md §7 and §8.
  */
 export function linearPairings(chain: KernelChain): readonly (readonly GaussianPairing[])[] {
@@ -15,7 +15,9 @@ export function linearPairings(chain: KernelChain): readonly (readonly GaussianP
     const { values, vectors } = symmetricEigen(chain.siteForms[k]!);
     const largest = Math.max(...values.map(Math.abs));
     const kept = Array.from(values.keys()).filter((r) => Math.abs(values[r]!) > 1e-14 * largest);
-    return kept.flatMap((r) => kept.map((t): GaussianPairing => ({ weight: values[r]! * values[t]!, covariance: projectSites(kernel, vectors, r, t, n, sites) })));
+    return kept.flatMap((r) =>
+      kept.map((t): GaussianPairing => ({ weight: values[r]! * values[t]!, covariance: projectSites(kernel, vectors, r, t, n, sites) })),
+    );
   });
 }
 

@@ -43,10 +43,14 @@ function checkSkips(variances: readonly (readonly number[])[], widths: readonly 
   const d = variances.length - 1;
   if (d < 2) throw inputError("variances", "one row per layer 0 … d, at least one hidden layer", variances);
   if (widths.length !== d - 1) throw inputError("widths", `${d - 1} widths, one per hidden layer`, widths);
-  for (const [i, width] of widths.entries()) if (!(Number.isSafeInteger(width) && width >= 1)) throw inputError(`widths[${i}]`, "a positive integer", width);
+  for (const [i, width] of widths.entries())
+    if (!(Number.isSafeInteger(width) && width >= 1)) throw inputError(`widths[${i}]`, "a positive integer", width);
   for (let l = 1; l <= d; l++) {
-    for (let k = 0; k < l; k++) if (!(variances[l]![k]! >= 0 && Number.isFinite(variances[l]![k]))) throw inputError(`variances[${l}][${k}]`, "a number ≥ 0", variances[l]![k]);
-    if (!variances[l]!.slice(0, l).some((value) => value > 0)) throw inputError(`variances[${l}]`, "at least one incoming connection", variances[l]);
+    for (let k = 0; k < l; k++)
+      if (!(variances[l]![k]! >= 0 && Number.isFinite(variances[l]![k])))
+        throw inputError(`variances[${l}][${k}]`, "a number ≥ 0", variances[l]![k]);
+    if (!variances[l]!.slice(0, l).some((value) => value > 0))
+      throw inputError(`variances[${l}]`, "at least one incoming connection", variances[l]);
   }
 }
 
@@ -57,19 +61,33 @@ export interface SkipPosterior extends SkipCoefficients {
   readonly logEvidence: { readonly leading: number; readonly correction: number };
   /** Γ⁻¹, a and A of the infinite-width posterior with Γ = m_d Gx + T. */
   readonly pieces: GaussianPieces;
-  /** Fluctuation of the output kernel on a joint Gram matrix (training rows first): what `projectFluctuation` and `correctPrediction` need. */
+  /**
+   * Fluctuation of the output kernel on a joint Gram matrix (training rows first): what `projectFluctuation` and `correctPrediction` need.
+   */
   fluctuation(jointGram: Matrix): Fluctuation;
 }
 
 /** First-order posterior of `skipCoefficients` on an input Gram matrix (P × P) and targets (P × D) at noise variance T. O(P³). */
-export function skipPosterior(inputGram: Matrix, targets: Matrix, temperature: number, variances: readonly (readonly number[])[], widths: readonly number[]): SkipPosterior {
+export function skipPosterior(
+  inputGram: Matrix,
+  targets: Matrix,
+  temperature: number,
+  variances: readonly (readonly number[])[],
+  widths: readonly number[],
+): SkipPosterior {
   const coefficients = skipCoefficients(variances, widths);
   const d = coefficients.mean.length - 1;
   const output: Matrix = { data: inputGram.data.map((value) => coefficients.mean[d]! * value), shape: inputGram.shape };
   const pieces = gaussianPieces(output, targets, temperature);
-  const fluctuation = (joint: Matrix): Fluctuation => pairingFluctuation([{ weight: coefficients.covariance[d]![d]!, covariance: joint }], joint.shape[0], pieces);
+  const fluctuation = (joint: Matrix): Fluctuation =>
+    pairingFluctuation([{ weight: coefficients.covariance[d]![d]!, covariance: joint }], joint.shape[0], pieces);
   const own = pairingFluctuation([{ weight: 1, covariance: inputGram }], inputGram.shape[0], pieces);
-  const hiddenKernels = coefficients.mean.slice(1, d).map((m, i): Matrix => ({ data: inputGram.data.map((value, at) => m * value + coefficients.covariance[i + 1]![d]! * own.x.data[at]!), shape: inputGram.shape }));
+  const hiddenKernels = coefficients.mean
+    .slice(1, d)
+    .map((m, i): Matrix => ({
+      data: inputGram.data.map((value, at) => m * value + coefficients.covariance[i + 1]![d]! * own.x.data[at]!),
+      shape: inputGram.shape,
+    }));
   const correction = coefficients.covariance[d]![d]! * evidenceCorrection(zeros(...inputGram.shape), own.x, own.z, pieces);
   return { ...coefficients, hiddenKernels, logEvidence: { leading: pieces.logEvidence, correction }, pieces, fluctuation };
 }
@@ -87,14 +105,21 @@ export interface IdentityResidual {
 }
 
 /**
- * m′ = (a² + b²) m and c′ = (a² + b²)² c + (b⁴ + 2a²b²) m²/N for layers 1 … L: E Ĝˡ = m_l Gx, Cov(Ĝˡ_ab, Ĝˡ_cd) = c_l (Gx_ac Gx_bd + Gx_ad Gx_bc).
- * Linear units only: with a nonlinear φ the units of such a network are not exchangeable given the kernel and the chain does not exist.
- * Source: docs/theories/perturbative.md §7.
+ * m′ = (a² + b²) m and c′ = (a² + b²)² c + (b⁴ + 2a²b²) m²/N for layers 1 … L: E Ĝˡ = m_l Gx, Cov(Ĝˡ_ab, Ĝˡ_cd) = c_l (Gx_ac Gx_bd + Gx_ad
+ * Gx_bc). Linear units only: with a nonlinear φ the units of such a network are not exchangeable given the kernel and the chain does not
+ * exist. Source: docs/theories/perturbative.md §7.
  */
-export function identityResidualCoefficients({ layers, width, identityVariance: a2, weightVariance: b2, firstLayerVariance = 1 }: IdentityResidual): { readonly mean: readonly number[]; readonly covariance: readonly number[] } {
+export function identityResidualCoefficients({
+  layers,
+  width,
+  identityVariance: a2,
+  weightVariance: b2,
+  firstLayerVariance = 1,
+}: IdentityResidual): { readonly mean: readonly number[]; readonly covariance: readonly number[] } {
   if (!(Number.isSafeInteger(layers) && layers >= 1)) throw inputError("layers", "a positive integer", layers);
   if (!(Number.isSafeInteger(width) && width >= 1)) throw inputError("width", "a positive integer", width);
-  for (const [path, value] of Object.entries({ identityVariance: a2, weightVariance: b2, firstLayerVariance })) if (!(value >= 0 && Number.isFinite(value))) throw inputError(path, "a number ≥ 0", value);
+  for (const [path, value] of Object.entries({ identityVariance: a2, weightVariance: b2, firstLayerVariance }))
+    if (!(value >= 0 && Number.isFinite(value))) throw inputError(path, "a number ≥ 0", value);
   const mean = [firstLayerVariance];
   const covariance = [firstLayerVariance ** 2 / width];
   for (let l = 1; l < layers; l++) {

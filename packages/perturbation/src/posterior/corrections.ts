@@ -1,5 +1,16 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { block, diagonalOf, frobenius, innerProduct, multiply, multiplyTransposedRight, solveLower, symmetricEigenvalues, symmetrise, transpose } from "@finitewidth/linalg";
+import {
+  block,
+  diagonalOf,
+  frobenius,
+  innerProduct,
+  multiply,
+  multiplyTransposedRight,
+  solveLower,
+  symmetricEigenvalues,
+  symmetrise,
+  transpose,
+} from "@finitewidth/linalg";
 import type { Fluctuation } from "./fluctuation.js";
 import type { GaussianPieces } from "./gaussian-pieces.js";
 
@@ -26,7 +37,12 @@ export interface ProjectedFluctuation {
 }
 
 /** Projects Z and W of a fluctuation that is known as a whole. */
-export function projectFluctuation(fluctuation: Fluctuation, q: Matrix, { weights }: GaussianPieces, covariance: boolean): ProjectedFluctuation {
+export function projectFluctuation(
+  fluctuation: Fluctuation,
+  q: Matrix,
+  { weights }: GaussianPieces,
+  covariance: boolean,
+): ProjectedFluctuation {
   const image = multiply(q, fluctuation.z);
   return {
     x: fluctuation.x,
@@ -45,11 +61,16 @@ export function rowProducts(a: Matrix, b: Matrix): Float64Array {
 }
 
 /**
- * mean1 = [q(δ + X − Z)]_{·,train} a, cov1 = δ_jk q(δ + X − Z)qᵀ + W. With q = [−K_*R Γ⁻¹, 1] (m × n) this is the prediction at the test points
- * of the joint kernel, with q = T Γ⁻¹ (on the training points alone) the one at the training points. `meanShift`: δ, n × n.
+ * mean1 = [q(δ + X − Z)]_{·,train} a, cov1 = δ_jk q(δ + X − Z)qᵀ + W. With q = [−K_*R Γ⁻¹, 1] (m × n) this is the prediction at the test
+ * points of the joint kernel, with q = T Γ⁻¹ (on the training points alone) the one at the training points. `meanShift`: δ, n × n.
  * Source: docs/theories/perturbative.md §4; S. Yaida (2019) for the mean at T = 0.
  */
-export function correctPrediction(q: Matrix, meanShift: Matrix, projected: ProjectedFluctuation, { weights }: GaussianPieces): PredictionCorrection {
+export function correctPrediction(
+  q: Matrix,
+  meanShift: Matrix,
+  projected: ProjectedFluctuation,
+  { weights }: GaussianPieces,
+): PredictionCorrection {
   const [P, D] = weights.shape;
   const m = q.shape[0];
   const image = multiply(q, { data: meanShift.data.map((value, i) => value + projected.x.data[i]!), shape: meanShift.shape });
@@ -58,7 +79,10 @@ export function correctPrediction(q: Matrix, meanShift: Matrix, projected: Proje
   const { shared, outputs } = projected;
   if (shared instanceof Float64Array) {
     const own = rowProducts(image, q);
-    return { mean, variance: { data: outputs.data.map((value, i) => value + own[Math.floor(i / D)]! - shared[Math.floor(i / D)]!), shape: [m, D] } };
+    return {
+      mean,
+      variance: { data: outputs.data.map((value, i) => value + own[Math.floor(i / D)]! - shared[Math.floor(i / D)]!), shape: [m, D] },
+    };
   }
   const own = multiplyTransposedRight(image, q);
   const covariance = zeros(m * D, m * D);
@@ -91,7 +115,12 @@ export function residualRows(regression: Matrix): Matrix {
 /** ½tr(Aδ) − ½tr(AZ) − (D/4)tr(Γ⁻¹Z) + ¼tr(AX), all on training points: the first-order correction of log p(Y). */
 export function evidenceCorrection(meanShift: Matrix, x: Matrix, z: Matrix, { gradient, inverse, weights }: GaussianPieces): number {
   const D = weights.shape[1];
-  return 0.5 * innerProduct(gradient, meanShift) - 0.5 * innerProduct(gradient, z) - 0.25 * D * innerProduct(inverse, z) + 0.25 * innerProduct(gradient, x);
+  return (
+    0.5 * innerProduct(gradient, meanShift) -
+    0.5 * innerProduct(gradient, z) -
+    0.25 * D * innerProduct(inverse, z) +
+    0.25 * innerProduct(gradient, x)
+  );
 }
 
 /** How far a problem is from the regime of the expansion. */
@@ -105,7 +134,13 @@ export interface ExpansionDiagnostics {
 }
 
 /** Diagnostics on the training points. O(P³). Source: docs/theories/perturbative.md §9. */
-export function expansionDiagnostics(kernel: Matrix, meanShift: Matrix, x: Matrix, z: Matrix, { gradient, factor }: GaussianPieces): ExpansionDiagnostics {
+export function expansionDiagnostics(
+  kernel: Matrix,
+  meanShift: Matrix,
+  x: Matrix,
+  z: Matrix,
+  { gradient, factor }: GaussianPieces,
+): ExpansionDiagnostics {
   const whitened = solveLower(factor.factor, transpose(solveLower(factor.factor, z)));
   const shift = zeros(...x.shape);
   for (let i = 0; i < x.data.length; i++) shift.data[i] = x.data[i]! + meanShift.data[i]!;
@@ -123,8 +158,14 @@ export const perturbativeThresholds = { doubtful: 0.3, broken: 1 } as const;
 export function expansionWarnings({ logWeightStd, kernelFluctuation }: ExpansionDiagnostics): string[] {
   const mu = Math.max(logWeightStd, kernelFluctuation);
   const size = `max(logWeightStd, kernelFluctuation) = ${mu.toPrecision(3)}`;
-  if (mu > perturbativeThresholds.broken) return [`not perturbative: ${size} exceeds 1, the first-order correction may be worse than none; use wider layers, more noise, or another method`];
-  if (mu > perturbativeThresholds.doubtful) return [`first-order corrections are doubtful: ${size} exceeds 0.3 (errors up to 0.25 nats in the evidence and 25 % in variances were measured there)`];
+  if (mu > perturbativeThresholds.broken)
+    return [
+      `not perturbative: ${size} exceeds 1, the first-order correction may be worse than none; use wider layers, more noise, or another method`,
+    ];
+  if (mu > perturbativeThresholds.doubtful)
+    return [
+      `first-order corrections are doubtful: ${size} exceeds 0.3 (errors up to 0.25 nats in the evidence and 25 % in variances were measured there)`,
+    ];
   return [];
 }
 

@@ -99,13 +99,14 @@ const rowProduct = (a: Matrix, b: Matrix, row: number): number => {
 function projectRows(w: Matrix, q: Matrix, D: number): Matrix {
   const [rows, n] = q.shape;
   const spread = zeros(rows * D, n * D);
-  for (let r = 0; r < rows; r++) for (let a = 0; a < n; a++) for (let j = 0; j < D; j++) spread.data[(r * D + j) * n * D + a * D + j] = q.data[r * n + a]!;
+  for (let r = 0; r < rows; r++)
+    for (let a = 0; a < n; a++) for (let j = 0; j < D; j++) spread.data[(r * D + j) * n * D + a * D + j] = q.data[r * n + a]!;
   return multiplyTransposedRight(multiply(spread, w), spread);
 }
 
 /**
- * A fluctuation whose covariance is a sum of Gaussian pairings, Σ_{ab,cd} = Σ_t weight (C_ac C_bd + C_ad C_bc): linear units, where C is the
- * covariance of single units (of site combinations for convolutions; not symmetric then, both orders present in the sum).
+ * A fluctuation whose covariance is a sum of Gaussian pairings, Σ_{ab,cd} = Σ_t weight (C_ac C_bd + C_ad C_bc): linear units, where C is
+ * the covariance of single units (of site combinations for convolutions; not symmetric then, both orders present in the sum).
  */
 export interface GaussianPairing {
   readonly weight: number;
@@ -114,7 +115,11 @@ export interface GaussianPairing {
 }
 
 /** Functionals of a sum of Gaussian pairings, without n⁴ objects. O(terms · n² P). Source: docs/theories/perturbative.md §7. */
-export function pairingFluctuation(pairings: readonly GaussianPairing[], n: number, { inverse, weights, gradient }: GaussianPieces): Fluctuation {
+export function pairingFluctuation(
+  pairings: readonly GaussianPairing[],
+  n: number,
+  { inverse, weights, gradient }: GaussianPieces,
+): Fluctuation {
   const [P, D] = weights.shape;
   const [x, z] = [zeros(n, n), zeros(n, n)];
   for (const { weight, covariance } of pairings) {
@@ -125,7 +130,14 @@ export function pairingFluctuation(pairings: readonly GaussianPairing[], n: numb
     addScaled(z, weight, multiply(multiply(columns, inverse), rows));
     addScaled(z, weight * innerProduct(corner, inverse), covariance);
   }
-  const each = (q: Matrix, use: (weight: number, parts: { readonly kernel: Matrix; readonly quadratic: Matrix; readonly forward: Matrix; readonly backward: Matrix }) => void, diagonalOnly: boolean): void => {
+  const each = (
+    q: Matrix,
+    use: (
+      weight: number,
+      parts: { readonly kernel: Matrix; readonly quadratic: Matrix; readonly forward: Matrix; readonly backward: Matrix },
+    ) => void,
+    diagonalOnly: boolean,
+  ): void => {
     for (const { weight, covariance } of pairings) {
       const image = multiply(q, covariance);
       const corner = block(covariance, 0, P, 0, P);
@@ -143,28 +155,39 @@ export function pairingFluctuation(pairings: readonly GaussianPairing[], n: numb
     crossOutputs(q) {
       const rows = q.shape[0];
       const out = zeros(rows * D, rows * D);
-      each(q, (weight, { kernel, quadratic, forward, backward }) => {
-        for (let r = 0; r < rows; r++) {
-          for (let j = 0; j < D; j++) {
-            for (let t = 0; t < rows; t++) {
-              for (let k = 0; k < D; k++) {
-                out.data[(r * D + j) * rows * D + t * D + k]! += weight * (kernel.data[r * rows + t]! * quadratic.data[j * D + k]! + forward.data[r * D + k]! * backward.data[t * D + j]!);
+      each(
+        q,
+        (weight, { kernel, quadratic, forward, backward }) => {
+          for (let r = 0; r < rows; r++) {
+            for (let j = 0; j < D; j++) {
+              for (let t = 0; t < rows; t++) {
+                for (let k = 0; k < D; k++) {
+                  out.data[(r * D + j) * rows * D + t * D + k]! +=
+                    weight *
+                    (kernel.data[r * rows + t]! * quadratic.data[j * D + k]! + forward.data[r * D + k]! * backward.data[t * D + j]!);
+                }
               }
             }
           }
-        }
-      }, false);
+        },
+        false,
+      );
       return out;
     },
     crossOutputsDiagonal(q) {
       const rows = q.shape[0];
       const out = zeros(rows, D);
-      each(q, (weight, { kernel, quadratic, forward, backward }) => {
-        for (let r = 0; r < rows; r++) {
-          const own = rowProduct(kernel, q, r);
-          for (let j = 0; j < D; j++) out.data[r * D + j]! += weight * (own * quadratic.data[j * D + j]! + forward.data[r * D + j]! * backward.data[r * D + j]!);
-        }
-      }, true);
+      each(
+        q,
+        (weight, { kernel, quadratic, forward, backward }) => {
+          for (let r = 0; r < rows; r++) {
+            const own = rowProduct(kernel, q, r);
+            for (let j = 0; j < D; j++)
+              out.data[r * D + j]! += weight * (own * quadratic.data[j * D + j]! + forward.data[r * D + j]! * backward.data[r * D + j]!);
+          }
+        },
+        true,
+      );
       return out;
     },
   };

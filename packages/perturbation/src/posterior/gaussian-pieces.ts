@@ -1,5 +1,14 @@
 import { FinitewidthError, inputError, zeros, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, identity, multiplyTransposedRight, solveCholesky, symmetricEigenvalues, symmetrise, type Cholesky } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  identity,
+  multiplyTransposedRight,
+  solveCholesky,
+  symmetricEigenvalues,
+  symmetrise,
+  type Cholesky,
+} from "@finitewidth/linalg";
 
 /** The infinite-width posterior on the training points, in the notation of the theory page. */
 export interface GaussianPieces {
@@ -30,7 +39,11 @@ export function gaussianPieces(kernel: Matrix, targets: Matrix, temperature: num
     const values = symmetricEigenvalues(kernel);
     const [smallest, largest] = [values[0]!, values.at(-1)!];
     if (!(smallest * conditionLimit > largest)) {
-      throw inputError("likelihood.temperature", `a positive number, because the prior kernel of the training inputs is singular (eigenvalues from ${smallest.toExponential(2)} to ${largest.toExponential(2)})`, 0);
+      throw inputError(
+        "likelihood.temperature",
+        `a positive number, because the prior kernel of the training inputs is singular (eigenvalues from ${smallest.toExponential(2)} to ${largest.toExponential(2)})`,
+        0,
+      );
     }
   }
   const factor = factorise(addDiagonal(kernel, temperature));
@@ -49,7 +62,11 @@ function factorise(gamma: Matrix): Cholesky {
     return cholesky(gamma);
   } catch (cause) {
     if (cause instanceof FinitewidthError && cause.code === "not-positive-definite") {
-      throw new FinitewidthError("likelihood.temperature: the prior kernel of the training inputs plus T is not positive definite in double precision; raise T or remove duplicate inputs", { code: "not-positive-definite", path: "likelihood.temperature" }, { cause });
+      throw new FinitewidthError(
+        "likelihood.temperature: the prior kernel of the training inputs plus T is not positive definite in double precision; raise T or remove duplicate inputs",
+        { code: "not-positive-definite", path: "likelihood.temperature" },
+        { cause },
+      );
     }
     throw cause;
   }

@@ -31,11 +31,13 @@ export interface CorrectedLogDensity {
 }
 
 /**
- * log of leading·(1 + correction). Where 1 + correction ≤ 0 the expansion says nothing; then leading·exp(correction), which agrees with it to first
- * order and is a density, flagged by `positive: false`.
+ * log of leading·(1 + correction). Where 1 + correction ≤ 0 the expansion says nothing; then leading·exp(correction), which agrees with it
+ * to first order and is a density, flagged by `positive: false`.
  */
 export function correctedLogDensity(leading: number, correction: number): CorrectedLogDensity {
-  return correction > -1 ? { logDensity: leading + Math.log1p(correction), positive: true } : { logDensity: leading + correction, positive: false };
+  return correction > -1
+    ? { logDensity: leading + Math.log1p(correction), positive: true }
+    : { logDensity: leading + correction, positive: false };
 }
 
 /** log density of the outputs f at one input to first order, (2πK)^(−D/2) included. */
@@ -47,4 +49,5 @@ export function outputLogDensity(f: ArrayLike<number>, input: SingleInputKernel)
 }
 
 /** Excess kurtosis 3 V/K² of one output at one input; 0 where K = 0. */
-export const excessKurtosis = ({ kernel, variance }: Pick<SingleInputKernel, "kernel" | "variance">): number => (kernel === 0 ? 0 : (3 * variance) / (kernel * kernel));
+export const excessKurtosis = ({ kernel, variance }: Pick<SingleInputKernel, "kernel" | "variance">): number =>
+  kernel === 0 ? 0 : (3 * variance) / (kernel * kernel);

@@ -19,17 +19,27 @@ export interface SampledProjection {
 const probes = 2;
 
 /**
- * Accumulates Z = E[M_·R Γ⁻¹ M_R·] and W from draws M_·R (n × P: columns of the training points; the buffer may be reused). Products with a are
- * exact for every draw, traces of Γ⁻¹ use Gaussian probes. O(draws · n P D) with a small constant. Source: docs/theories/perturbative.md §5.
+ * Accumulates Z = E[M_·R Γ⁻¹ M_R·] and W from draws M_·R (n × P: columns of the training points; the buffer may be reused). Products with a
+ * are exact for every draw, traces of Γ⁻¹ use Gaussian probes. O(draws · n P D) with a small constant. Source:
+ * docs/theories/perturbative.md §5.
  */
-export function accumulateProjection(draws: Iterable<Matrix>, count: number, q: Matrix, pieces: GaussianPieces, random: RandomStream, covariance: boolean): SampledProjection {
+export function accumulateProjection(
+  draws: Iterable<Matrix>,
+  count: number,
+  q: Matrix,
+  pieces: GaussianPieces,
+  random: RandomStream,
+  covariance: boolean,
+): SampledProjection {
   const { weights, factor, inverse } = pieces;
   const [P, D] = weights.shape;
   const [m, n] = q.shape;
   const [ofWeights, ofProbes, ofSquare] = [zeros(n, D * count), zeros(n, probes * count), zeros(n, D * count)];
   const weightRows = transpose(weights);
   // One probe per row: ξᵀ L⁻¹, so that V Vᵀ has mean Γ⁻¹.
-  const probeRows = transpose(solveLowerTransposed(factor.factor, { data: random.normals(new Float64Array(P * probes * count)), shape: [P, probes * count] }));
+  const probeRows = transpose(
+    solveLowerTransposed(factor.factor, { data: random.normals(new Float64Array(P * probes * count)), shape: [P, probes * count] }),
+  );
   const [first, solved] = [new Float64Array(P), new Float64Array(P)];
   let s = 0;
   for (const draw of draws) {
@@ -47,8 +57,12 @@ export function accumulateProjection(draws: Iterable<Matrix>, count: number, q: 
   const trainProbes = block(ofProbes, 0, P, 0, probes * count);
   return {
     meanPart: averageDraws(multiply(q, ofSquare), D, count),
-    shared: covariance ? scaled(gram(qProbes), 1 / (probes * count)) : rowProducts(qProbes, qProbes).map((value) => value / (probes * count)),
-    outputs: covariance ? outputCovariance(qWeights, D, count) : averageDraws({ data: qWeights.data.map((value) => value * value), shape: [m, D * count] }, D, count),
+    shared: covariance
+      ? scaled(gram(qProbes), 1 / (probes * count))
+      : rowProducts(qProbes, qProbes).map((value) => value / (probes * count)),
+    outputs: covariance
+      ? outputCovariance(qWeights, D, count)
+      : averageDraws({ data: qWeights.data.map((value) => value * value), shape: [m, D * count] }, D, count),
     weightsTrace: sumOfSquares(solveLower(factor.factor, block(ofWeights, 0, P, 0, D * count))) / count,
     inverseTrace: sumOfSquares(solveLower(factor.factor, trainProbes)) / (probes * count),
     z: scaled(gram(trainProbes), 1 / (probes * count)),
@@ -81,7 +95,8 @@ const scaled = (m: Matrix, factor: number): Matrix => ({ data: m.data.map((value
 function averageDraws(m: Matrix, D: number, count: number): Matrix {
   const rows = m.shape[0];
   const out = zeros(rows, D);
-  for (let i = 0; i < rows; i++) for (let s = 0; s < count; s++) for (let j = 0; j < D; j++) out.data[i * D + j]! += m.data[(i * count + s) * D + j]! / count;
+  for (let i = 0; i < rows; i++)
+    for (let s = 0; s < count; s++) for (let j = 0; j < D; j++) out.data[i * D + j]! += m.data[(i * count + s) * D + j]! / count;
   return out;
 }
 
@@ -89,6 +104,7 @@ function averageDraws(m: Matrix, D: number, count: number): Matrix {
 function outputCovariance(m: Matrix, D: number, count: number): Matrix {
   const rows = m.shape[0];
   const vectors = zeros(rows * D, count);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < D; j++) for (let s = 0; s < count; s++) vectors.data[(i * D + j) * count + s] = m.data[(i * count + s) * D + j]!;
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < D; j++) for (let s = 0; s < count; s++) vectors.data[(i * D + j) * count + s] = m.data[(i * count + s) * D + j]!;
   return scaled(multiplyTransposedRight(vectors, vectors), 1 / count);
 }

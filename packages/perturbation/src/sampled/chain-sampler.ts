@@ -32,17 +32,45 @@ export interface ChainSampling {
 const log2ContractionFactor = 2;
 
 /**
- * Single-neuron noise of every layer pushed linearly to the output: h ~ N(0, Kᵏ), M = lift(φφᵀ − Gᵏ) and so on up to K^{L+1}; to first order
- * Σ = Σ_k E[M ⊗ M]/N_k. Scrambled Sobol points. O(draws · L · (L n² + n P)) time, O(n²) memory besides the draws.
+ * Single-neuron noise of every layer pushed linearly to the output: h ~ N(0, Kᵏ), M = lift(φφᵀ − Gᵏ) and so on up to K^{L+1}; to first
+ * order Σ = Σ_k E[M ⊗ M]/N_k. Scrambled Sobol points. O(draws · L · (L n² + n P)) time, O(n²) memory besides the draws.
  * Source: docs/theories/perturbative.md §5.
  */
-export function sampleChainBatch({ chain, trainPoints, rows, pieces, covariance, log2Draws, seed, batch, tick }: ChainSampling): SampledBatch {
+export function sampleChainBatch({
+  chain,
+  trainPoints,
+  rows,
+  pieces,
+  covariance,
+  log2Draws,
+  seed,
+  batch,
+  tick,
+}: ChainSampling): SampledBatch {
   const { layers, sites, activation } = chain;
   const L = layers.length;
   const count = 2 ** log2Draws;
-  const phi = layers.map((layer, k) => sampleActivations(activation, conditionalFactor(layer.kernel, trainPoints * sites, sites, covariance), log2Draws + log2ContractionFactor, seed, batch, k));
+  const phi = layers.map((layer, k) =>
+    sampleActivations(
+      activation,
+      conditionalFactor(layer.kernel, trainPoints * sites, sites, covariance),
+      log2Draws + log2ContractionFactor,
+      seed,
+      batch,
+      k,
+    ),
+  );
   const shifts = forwardBackward(chain, padGradient(pieces, chain.output.shape[0]), (l, b) => sampledContraction(phi[l]!, b));
-  const projections = layers.map((_, k) => accumulateProjection(pushedNoise(chain, k, rowRange(phi[k]!, 0, count), trainPoints, (fraction) => tick((k + fraction) / L)), count, rows, pieces, stream(seed, batch, k, 1), covariance));
+  const projections = layers.map((_, k) =>
+    accumulateProjection(
+      pushedNoise(chain, k, rowRange(phi[k]!, 0, count), trainPoints, (fraction) => tick((k + fraction) / L)),
+      count,
+      rows,
+      pieces,
+      stream(seed, batch, k, 1),
+      covariance,
+    ),
+  );
   return { shifts, projections };
 }
 
@@ -86,7 +114,8 @@ function* pushedNoise(chain: KernelChain, k: number, phi: Matrix, P: number, tic
     }
     for (let i = 0, at = 0; i < n; i++) {
       const [value, square] = [values[i]!, halfSquares[i]!];
-      for (let j = 0; j < P; j++, at++) out.data[at] = slope[at]! * value * values[j]! + own[at]! * square + other[at]! * halfSquares[j]! - mean.data[at]!;
+      for (let j = 0; j < P; j++, at++)
+        out.data[at] = slope[at]! * value * values[j]! + own[at]! * square + other[at]! * halfSquares[j]! - mean.data[at]!;
     }
     yield out;
   }

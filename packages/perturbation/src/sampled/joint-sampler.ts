@@ -61,13 +61,20 @@ export function gaussianPoints(dimensions: number, log2Count: number, seed: numb
   const points = sobolPoints({ dimensions: quasi, log2Count, seed: Math.floor(source.uniform() * 2 ** 31) });
   const out = zeros(count, dimensions);
   for (let s = 0; s < count; s++) {
-    for (let d = 0; d < dimensions; d++) out.data[s * dimensions + d] = d < quasi ? normalQuantile(points.data[s * quasi + d]!) : source.normal();
+    for (let d = 0; d < dimensions; d++)
+      out.data[s * dimensions + d] = d < quasi ? normalQuantile(points.data[s * quasi + d]!) : source.normal();
   }
   return out;
 }
 
 /** φ(h) for 2^log2Count draws of h = F ξ: draws × n. */
-export function sampleActivations(activation: Activation, factor: Matrix, log2Count: number, seed: number, ...indices: readonly number[]): Matrix {
+export function sampleActivations(
+  activation: Activation,
+  factor: Matrix,
+  log2Count: number,
+  seed: number,
+  ...indices: readonly number[]
+): Matrix {
   const h = multiplyTransposedRight(gaussianPoints(factor.shape[1], log2Count, seed, ...indices), factor);
   return { data: h.data.map(activation.value), shape: h.shape };
 }

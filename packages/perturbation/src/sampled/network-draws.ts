@@ -24,7 +24,13 @@ export function readoutKernel(network: Network, state: FiniteNetworkState): Matr
 }
 
 /** States of networks drawn from the prior, one after the other; the arrays of a state may be reused by the next. */
-export function* drawStates({ network, activation, priorModel }: DrawableNetwork, inputs: Matrix, count: number, seed: number, ...indices: readonly number[]): Generator<FiniteNetworkState> {
+export function* drawStates(
+  { network, activation, priorModel }: DrawableNetwork,
+  inputs: Matrix,
+  count: number,
+  seed: number,
+  ...indices: readonly number[]
+): Generator<FiniteNetworkState> {
   const realised = priorModel.realise(network, activation, inputs, 1);
   const source = stream(seed, ...indices);
   const theta = new Float64Array(realised.parameters);
@@ -32,11 +38,21 @@ export function* drawStates({ network, activation, priorModel }: DrawableNetwork
 }
 
 /** Kernels of `count` networks. O(count) forward runs; all kernels are kept. */
-export function drawKernels(setting: DrawableNetwork, inputs: Matrix, count: number, seed: number, batch: number, tick: (fraction: number) => void): DrawnKernels[] {
+export function drawKernels(
+  setting: DrawableNetwork,
+  inputs: Matrix,
+  count: number,
+  seed: number,
+  batch: number,
+  tick: (fraction: number) => void,
+): DrawnKernels[] {
   const out: DrawnKernels[] = [];
   for (const state of drawStates(setting, inputs, count, seed, batch)) {
     tick(out.length / count);
-    out.push({ output: readoutKernel(setting.network, state), hidden: state.hiddenKernels().map(({ data, shape }) => ({ data: data.slice(), shape })) });
+    out.push({
+      output: readoutKernel(setting.network, state),
+      hidden: state.hiddenKernels().map(({ data, shape }) => ({ data: data.slice(), shape })),
+    });
   }
   return out;
 }

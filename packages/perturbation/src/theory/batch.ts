@@ -5,8 +5,8 @@ import type { GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { residualRows, type ProjectedFluctuation } from "../posterior/corrections.js";
 
 /**
- * Everything that one evaluation of the fluctuation gives, at the widths of the network: the whole answer of a deterministic engine, one of 16
- * independent batches of a sampled one. Plain data.
+ * Everything that one evaluation of the fluctuation gives, at the widths of the network: the whole answer of a deterministic engine, one of
+ * 16 independent batches of a sampled one. Plain data.
  */
 export interface Batch {
   /** Data-driven shifts of Ĝˡ, l = 1 … L, on the training points, averaged over sites. */
@@ -15,7 +15,10 @@ export interface Batch {
   readonly preactivation: readonly Matrix[];
   /** What the rows see (see `ProjectedFluctuation`); X over the joint points. */
   readonly projected: ProjectedFluctuation;
-  /** Coefficients of 1/N_k that the evidence needs, one each per layer: tr(A X), Σ_j a_jᵀ Z a_j, tr(Γ⁻¹Z); widths already in for drawn networks. */
+  /**
+   * Coefficients of 1/N_k that the evidence needs, one each per layer: tr(A X), Σ_j a_jᵀ Z a_j, tr(Γ⁻¹Z); widths already in for drawn
+   * networks.
+   */
   readonly traces: readonly { readonly gradientX: number; readonly weightsZ: number; readonly inverseZ: number }[];
   /** Z on the training points at the widths of the network. */
   readonly z: Matrix;
@@ -24,7 +27,10 @@ export interface Batch {
 }
 
 /** Rows through which the training points are seen: T Γ⁻¹. */
-export const trainingRows = ({ inverse, temperature }: GaussianPieces): Matrix => ({ data: inverse.data.map((value) => temperature * value), shape: inverse.shape });
+export const trainingRows = ({ inverse, temperature }: GaussianPieces): Matrix => ({
+  data: inverse.data.map((value) => temperature * value),
+  shape: inverse.shape,
+});
 
 /** Rows for test points of a joint kernel (training points first): [−K_*R Γ⁻¹, 1]. */
 export function testRows(kernel: Matrix, { inverse }: GaussianPieces): Matrix {
@@ -56,7 +62,10 @@ export function averageBatches(batches: readonly Batch[]): Batch {
     projected: {
       x: mean((batch) => batch.projected.x),
       meanPart: mean((batch) => batch.projected.meanPart),
-      shared: shared instanceof Float64Array ? shared.map((_, i) => average(batches.map((batch) => (batch.projected.shared as Float64Array)[i]!))) : mean((batch) => batch.projected.shared as Matrix),
+      shared:
+        shared instanceof Float64Array
+          ? shared.map((_, i) => average(batches.map((batch) => (batch.projected.shared as Float64Array)[i]!)))
+          : mean((batch) => batch.projected.shared as Matrix),
       outputs: mean((batch) => batch.projected.outputs),
     },
     traces: first.traces.map((_, k) => ({
@@ -65,6 +74,13 @@ export function averageBatches(batches: readonly Batch[]): Batch {
       inverseZ: average(batches.map((batch) => batch.traces[k]!.inverseZ)),
     })),
     z: mean((batch) => batch.z),
-    ...(first.priorShift === undefined ? {} : { priorShift: { output: mean((batch) => batch.priorShift!.output), hidden: first.priorShift.hidden.map((_, l) => mean((batch) => batch.priorShift!.hidden[l]!)) } }),
+    ...(first.priorShift === undefined
+      ? {}
+      : {
+          priorShift: {
+            output: mean((batch) => batch.priorShift!.output),
+            hidden: first.priorShift.hidden.map((_, l) => mean((batch) => batch.priorShift!.hidden[l]!)),
+          },
+        }),
   };
 }

@@ -66,11 +66,17 @@ export function deterministicBatch(
   chain: KernelChain,
   pieces: GaussianPieces,
   rows: Matrix,
-  settings: { readonly covariance: boolean; readonly withKernels: boolean; readonly known?: readonly KnownVertex[]; readonly tick: () => void },
+  settings: {
+    readonly covariance: boolean;
+    readonly withKernels: boolean;
+    readonly known?: readonly KnownVertex[];
+    readonly tick: () => void;
+  },
 ): Batch {
   const P = pieces.inverse.shape[0];
   const n = chain.output.shape[0];
-  const { layers, contract } = setting.engine === "closed-form" ? closedForm(chain, pieces) : exact(chain, pieces, settings.known, settings.tick);
+  const { layers, contract } =
+    setting.engine === "closed-form" ? closedForm(chain, pieces) : exact(chain, pieces, settings.known, settings.tick);
   const factors = setting.widths.map((width) => 1 / width);
   const projections = layers.map((layer) => projectFluctuation(layer, rows, pieces, settings.covariance));
   const combine = (of: (p: (typeof projections)[number]) => Matrix): Matrix => combineMatrices(projections.map(of), factors);
@@ -78,18 +84,32 @@ export function deterministicBatch(
   const kernels = settings.withKernels ? forwardBackward(chain, padGradient(pieces, n), contract) : undefined;
   return {
     hidden: kernels?.hidden.map((list) => averageSites(combineMatrices(list, factors), setting.sites)) ?? [],
-    preactivation: kernels?.preactivation.map((list, l) => averageSites(combineMatrices(list, factors), l < layers.length ? setting.sites : 1)) ?? [],
+    preactivation:
+      kernels?.preactivation.map((list, l) => averageSites(combineMatrices(list, factors), l < layers.length ? setting.sites : 1)) ?? [],
     projected: {
       x: combine((p) => p.x),
       meanPart: combine((p) => p.meanPart),
-      shared: shared instanceof Float64Array ? shared.map((_, i) => projections.reduce((sum, p, k) => sum + factors[k]! * (p.shared as Float64Array)[i]!, 0)) : combine((p) => p.shared as Matrix),
+      shared:
+        shared instanceof Float64Array
+          ? shared.map((_, i) => projections.reduce((sum, p, k) => sum + factors[k]! * (p.shared as Float64Array)[i]!, 0))
+          : combine((p) => p.shared as Matrix),
       outputs: combine((p) => p.outputs),
     },
     traces: layers.map(({ x, z }) => {
       const trainZ = trainingBlock(z, P);
-      return { gradientX: innerProduct(pieces.gradient, trainingBlock(x, P)), weightsZ: innerProduct(pieces.weights, multiply(trainZ, pieces.weights)), inverseZ: innerProduct(pieces.inverse, trainZ) };
+      return {
+        gradientX: innerProduct(pieces.gradient, trainingBlock(x, P)),
+        weightsZ: innerProduct(pieces.weights, multiply(trainZ, pieces.weights)),
+        inverseZ: innerProduct(pieces.inverse, trainZ),
+      };
     }),
-    z: trainingBlock(combineMatrices(layers.map(({ z }) => z), factors), P),
+    z: trainingBlock(
+      combineMatrices(
+        layers.map(({ z }) => z),
+        factors,
+      ),
+      P,
+    ),
   };
 }
 

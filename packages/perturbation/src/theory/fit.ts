@@ -1,7 +1,24 @@
-import { matrix, zeros, toStandardScaling, type Json, type Matrix, type Posterior, type Prediction, type Problem, type Run } from "@finitewidth/core";
+import {
+  matrix,
+  zeros,
+  toStandardScaling,
+  type Json,
+  type Matrix,
+  type Posterior,
+  type Prediction,
+  type Problem,
+  type Run,
+} from "@finitewidth/core";
 import { diagonalOf, innerProduct, solveCholesky, transpose } from "@finitewidth/linalg";
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
-import { correctPrediction, expansionDiagnostics, expansionWarnings, isIndefinite, rowProducts, type ExpansionDiagnostics } from "../posterior/corrections.js";
+import {
+  correctPrediction,
+  expansionDiagnostics,
+  expansionWarnings,
+  isIndefinite,
+  rowProducts,
+  type ExpansionDiagnostics,
+} from "../posterior/corrections.js";
 import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { standardError } from "../sampled/standard-error.js";
 import { averageBatches, trainingRows, type Batch } from "./batch.js";
@@ -51,7 +68,13 @@ export async function fitPerturbative(problem: Problem, options: PerturbativeOpt
     batches = await runBatches({ problem: standard, engine: "networks", covariance: false }, options, run);
     const { priorShift } = averageBatches(batches);
     const none = infinite.preactivation.map((k) => zeros(...k.shape));
-    kernels = { hidden: infinite.hidden, preactivation: infinite.preactivation, outputShifts: [priorShift!.output], hiddenShifts: priorShift!.hidden, preactivationShifts: [...none.slice(1), priorShift!.output] };
+    kernels = {
+      hidden: infinite.hidden,
+      preactivation: infinite.preactivation,
+      outputShifts: [priorShift!.output],
+      hiddenShifts: priorShift!.hidden,
+      preactivationShifts: [...none.slice(1), priorShift!.output],
+    };
   } else {
     const chain = chainOf(setting, inputs, "inputs");
     pieces = gaussianPieces(chain.output, targets, temperature);
@@ -68,13 +91,26 @@ export async function fitPerturbative(problem: Problem, options: PerturbativeOpt
   const hiddenKernels = kernels.hidden.map((g, l) => add(add(g, kernels.hiddenShifts[l]!), total.hidden[l]!));
   const train: Prediction = { mean: add(leading.mean, quantities.train.mean), variance: add(leading.variance, quantities.train.variance) };
   const correction = quantities.evidence.reduce((sum, value) => sum + value, 0);
-  const errors = batches.length > 1 ? batchErrors(batches.map((batch) => ({ batch, derived: derive(setting, pieces, kernels, batch) })), kernels, setting) : undefined;
+  const errors =
+    batches.length > 1
+      ? batchErrors(
+          batches.map((batch) => ({ batch, derived: derive(setting, pieces, kernels, batch) })),
+          kernels,
+          setting,
+        )
+      : undefined;
   const negative = train.variance.data.filter((value) => value < 0).length;
   const indefinite = hiddenKernels.flatMap((kernel, l) => (isIndefinite(kernel) ? [l + 1] : []));
   const warnings = [
     ...expansionWarnings(quantities.diagnostics),
-    ...(negative > 0 ? [`${negative} of ${train.variance.data.length} training variances are negative: first order has broken down there; they are reported as they are`] : []),
-    ...(indefinite.length > 0 ? [`the corrected hidden kernel of layer ${indefinite.join(", ")} is not positive semidefinite: first order has broken down there`] : []),
+    ...(negative > 0
+      ? [
+          `${negative} of ${train.variance.data.length} training variances are negative: first order has broken down there; they are reported as they are`,
+        ]
+      : []),
+    ...(indefinite.length > 0
+      ? [`the corrected hidden kernel of layer ${indefinite.join(", ")} is not positive semidefinite: first order has broken down there`]
+      : []),
   ];
   return {
     theory: "perturbative",
@@ -93,9 +129,24 @@ export async function fitPerturbative(problem: Problem, options: PerturbativeOpt
       negativeVariances: negative,
       indefiniteKernels: indefinite,
       logEvidence: evidenceJson(setting, pieces.logEvidence, quantities.evidence),
-      train: { leadingMean: matrixJson(leading.mean), meanCorrection: matrixJson(quantities.train.mean), leadingVariance: matrixJson(leading.variance), varianceCorrection: matrixJson(quantities.train.variance) },
-      hiddenKernels: kernels.hidden.map((g, l) => ({ layer: l + 1, leading: matrixJson(g), priorShift: matrixJson(kernels.hiddenShifts[l]!), dataShift: matrixJson(total.hidden[l]!) })),
-      preactivationKernels: total.preactivation.map((x, l) => ({ layer: l + 1, leading: matrixJson(kernels.preactivation[l]!), priorShift: matrixJson(kernels.preactivationShifts[l]!), dataShift: matrixJson(x) })),
+      train: {
+        leadingMean: matrixJson(leading.mean),
+        meanCorrection: matrixJson(quantities.train.mean),
+        leadingVariance: matrixJson(leading.variance),
+        varianceCorrection: matrixJson(quantities.train.variance),
+      },
+      hiddenKernels: kernels.hidden.map((g, l) => ({
+        layer: l + 1,
+        leading: matrixJson(g),
+        priorShift: matrixJson(kernels.hiddenShifts[l]!),
+        dataShift: matrixJson(total.hidden[l]!),
+      })),
+      preactivationKernels: total.preactivation.map((x, l) => ({
+        layer: l + 1,
+        leading: matrixJson(kernels.preactivation[l]!),
+        priorShift: matrixJson(kernels.preactivationShifts[l]!),
+        dataShift: matrixJson(x),
+      })),
       layerShares: layerShares(quantities.evidence),
     },
     warnings,
@@ -120,18 +171,37 @@ function layerShares(evidence: readonly number[]): number[] {
 
 function evidenceJson(setting: Setting, leading: number, evidence: readonly number[]): Json {
   const correction = evidence.reduce((sum, value) => sum + value, 0);
-  return { leading, correction, ...(setting.engine === "networks" ? {} : { coefficientsOfInverseWidths: evidence.map((value, k) => value * setting.widths[k]!) }) };
+  return {
+    leading,
+    correction,
+    ...(setting.engine === "networks" ? {} : { coefficientsOfInverseWidths: evidence.map((value, k) => value * setting.widths[k]!) }),
+  };
 }
 
 /** Runs the batches of a sampled engine, inline or on workers. */
-export async function runBatches(chunk: Pick<SampledChunk, "problem" | "engine" | "covariance" | "test">, options: Pick<PerturbativeOptions, "samples">, run: Run): Promise<Batch[]> {
-  const chunks = Array.from({ length: batchCount }, (_, batch): SampledChunk => ({ ...chunk, log2Draws: log2Draws(options.samples), seed: run.seed, batch }));
+export async function runBatches(
+  chunk: Pick<SampledChunk, "problem" | "engine" | "covariance" | "test">,
+  options: Pick<PerturbativeOptions, "samples">,
+  run: Run,
+): Promise<Batch[]> {
+  const chunks = Array.from({ length: batchCount }, (_, batch): SampledChunk => ({
+    ...chunk,
+    log2Draws: log2Draws(options.samples),
+    seed: run.seed,
+    batch,
+  }));
   const out: Batch[] = [];
   for await (const batch of run.map(sampledBatch, chunks)) out.push(batch);
   return out;
 }
 
-function chainKernels(setting: Setting, layers: readonly { readonly kernel: Matrix; readonly secondMoment: Matrix }[], output: Matrix, inputs: Matrix, tick: () => void): Kernels {
+function chainKernels(
+  setting: Setting,
+  layers: readonly { readonly kernel: Matrix; readonly secondMoment: Matrix }[],
+  output: Matrix,
+  inputs: Matrix,
+  tick: () => void,
+): Kernels {
   const { sites, widths, flow } = setting;
   const preactivation = [...layers.map(({ kernel }) => averageSites(kernel, sites)), output];
   const hidden = layers.map(({ secondMoment }) => averageSites(secondMoment, sites));
@@ -142,7 +212,13 @@ function chainKernels(setting: Setting, layers: readonly { readonly kernel: Matr
     hidden,
     preactivation,
     outputShifts: shifts?.at(-1) ?? layers.map(() => none(output)),
-    hiddenShifts: shifts === undefined ? hidden.map(none) : hidden.map((_, l) => ({ data: preactivationShifts[l + 1]!.data.map((value) => value / flow!.weightVariance[l]!), shape: output.shape })),
+    hiddenShifts:
+      shifts === undefined
+        ? hidden.map(none)
+        : hidden.map((_, l) => ({
+            data: preactivationShifts[l + 1]!.data.map((value) => value / flow!.weightVariance[l]!),
+            shape: output.shape,
+          })),
     preactivationShifts,
   };
 }
@@ -151,8 +227,15 @@ function derive(setting: Setting, pieces: GaussianPieces, kernels: Kernels, batc
   const D = pieces.weights.shape[1];
   const factors = setting.engine === "networks" ? [1] : setting.widths.map((width) => 1 / width);
   const shifts = setting.engine === "networks" ? [batch.priorShift!.output] : kernels.outputShifts;
-  const meanShift = atWidths(shifts, factors.map((factor) => 1 / factor));
-  const evidence = batch.traces.map(({ gradientX, weightsZ, inverseZ }, k) => factors[k]! * (0.5 * innerProduct(pieces.gradient, shifts[k]!) - 0.5 * (weightsZ - D * inverseZ) - 0.25 * D * inverseZ + 0.25 * gradientX));
+  const meanShift = atWidths(
+    shifts,
+    factors.map((factor) => 1 / factor),
+  );
+  const evidence = batch.traces.map(
+    ({ gradientX, weightsZ, inverseZ }, k) =>
+      factors[k]! *
+      (0.5 * innerProduct(pieces.gradient, shifts[k]!) - 0.5 * (weightsZ - D * inverseZ) - 0.25 * D * inverseZ + 0.25 * gradientX),
+  );
   const { mean, variance } = correctPrediction(trainingRows(pieces), meanShift, batch.projected, pieces);
   const diagnostics = expansionDiagnostics(kernels.preactivation.at(-1)!, meanShift, batch.projected.x, batch.z, pieces);
   return { meanShift, evidence, train: { mean, variance }, diagnostics };
@@ -167,18 +250,29 @@ function batchErrors(batches: readonly { readonly batch: Batch; readonly derived
   return {
     logEvidence: standardError(batches.map(({ derived }) => Float64Array.of(derived.evidence.reduce((sum, value) => sum + value, 0))))[0]!,
     train: { mean: of(({ derived }) => derived.train.mean), variance: of(({ derived }) => derived.train.variance) },
-    hiddenKernels: kernels.hidden.map((_, l) => of(({ batch }) => (sampledShift ? { data: batch.hidden[l]!.data.map((value, i) => value + batch.priorShift!.hidden[l]!.data[i]!), shape: batch.hidden[l]!.shape } : batch.hidden[l]!))),
+    hiddenKernels: kernels.hidden.map((_, l) =>
+      of(({ batch }) =>
+        sampledShift
+          ? { data: batch.hidden[l]!.data.map((value, i) => value + batch.priorShift!.hidden[l]!.data[i]!), shape: batch.hidden[l]!.shape }
+          : batch.hidden[l]!,
+      ),
+    ),
   };
 }
 
 /** Infinite-width mean Y − T a and variance at the training points: T − T²Γ⁻¹, or K − KΓ⁻¹K where the noise exceeds the kernel. */
-function leadingTraining({ weights, inverse, temperature, factor }: GaussianPieces, kernel: Matrix, targets: Matrix): { readonly mean: Matrix; readonly variance: Matrix } {
+function leadingTraining(
+  { weights, inverse, temperature, factor }: GaussianPieces,
+  kernel: Matrix,
+  targets: Matrix,
+): { readonly mean: Matrix; readonly variance: Matrix } {
   const [P, D] = targets.shape;
   const mean: Matrix = { data: targets.data.map((value, i) => value - temperature * weights.data[i]!), shape: targets.shape };
   const own = diagonalOf(kernel);
   const noisy = temperature > own.reduce((sum, value) => sum + value / P, 0);
   const explained = noisy ? rowProducts(kernel, transpose(solveCholesky(factor, kernel))) : undefined;
   const variance = zeros(P, D);
-  for (let i = 0; i < P; i++) variance.data.fill(explained ? own[i]! - explained[i]! : temperature - temperature ** 2 * inverse.data[i * P + i]!, i * D, (i + 1) * D);
+  for (let i = 0; i < P; i++)
+    variance.data.fill(explained ? own[i]! - explained[i]! : temperature - temperature ** 2 * inverse.data[i * P + i]!, i * D, (i + 1) * D);
   return { mean, variance };
 }

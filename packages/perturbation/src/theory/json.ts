@@ -5,4 +5,5 @@ import { frobenius } from "@finitewidth/linalg";
 const entryLimit = 4096;
 
 /** A matrix for the result file. */
-export const matrixJson = (m: Matrix): Json => (m.data.length <= entryLimit ? rowsOf(m) : { frobeniusNorm: frobenius(m), shape: [...m.shape] });
+export const matrixJson = (m: Matrix): Json =>
+  m.data.length <= entryLimit ? rowsOf(m) : { frobeniusNorm: frobenius(m), shape: [...m.shape] };

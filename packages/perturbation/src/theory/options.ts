@@ -7,8 +7,9 @@ export type Engine = "auto" | "exact" | "sampled" | "networks";
 /** Options of the method `perturbative`. */
 export interface PerturbativeOptions {
   /**
-   * "exact": deterministic four-point functions, n⁴/24 of them per layer; "sampled": single-neuron noise, n² memory, standard errors from 16
-   * batches; "networks": kernels of drawn networks, for any architecture. "auto": closed forms for linear networks, then the first that is fast.
+   * "exact": deterministic four-point functions, n⁴/24 of them per layer; "sampled": single-neuron noise, n² memory, standard errors from
+   * 16 batches; "networks": kernels of drawn networks, for any architecture. "auto": closed forms for linear networks, then the first that
+   * is fast.
    */
   readonly engine: Engine;
   /** Draws per layer (networks drawn, for "networks"), in 16 batches; rounded up to 16 times a power of two. */

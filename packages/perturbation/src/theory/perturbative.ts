@@ -1,4 +1,13 @@
-import { resolveNetwork, toStandardScaling, type Claim, type Plugin, type PriorProblem, type Scenario, type Tensor, type Theory } from "@finitewidth/core";
+import {
+  resolveNetwork,
+  toStandardScaling,
+  type Claim,
+  type Plugin,
+  type PriorProblem,
+  type Scenario,
+  type Tensor,
+  type Theory,
+} from "@finitewidth/core";
 import type { PerturbativeOptions } from "./options.js";
 import { perturbativeOptions } from "./options.js";
 import { fitPerturbative } from "./fit.js";
@@ -9,9 +18,9 @@ import { createSetting, engineRefusal } from "./setting.js";
 const source = "docs/theories/perturbative.md §4; Zavatone-Veth et al. (2021)";
 
 /**
- * First order in the inverse widths around the infinite-width limit: kernels of all layers, predictions, evidence, prior cumulants; any activation
- * with Gaussian moments, any depth and widths, biases, several outputs, T ≥ 0; linear and one-layer nonlinear periodic convolutions; other
- * architectures through the kernels of drawn networks.
+ * First order in the inverse widths around the infinite-width limit: kernels of all layers, predictions, evidence, prior cumulants; any
+ * activation with Gaussian moments, any depth and widths, biases, several outputs, T ≥ 0; linear and one-layer nonlinear periodic
+ * convolutions; other architectures through the kernels of drawn networks.
  * Source: docs/theories/perturbative.md; S. Yaida (2019); J. Zavatone-Veth, A. Canatar, B. Ruben, C. Pehlevan (2021).
  */
 export const perturbative: Theory<PerturbativeOptions> = {
@@ -27,30 +36,74 @@ export const perturbative: Theory<PerturbativeOptions> = {
   prior: priorPerturbative,
   refusesPrior(problem, options, registry) {
     const { activation } = resolveNetwork(registry, problem.network);
-    return engineRefusal(problem.network, options.engine, problem.inputs.shape[0], activation) ?? refusesPriorPerturbative(problem, options, { registry });
+    return (
+      engineRefusal(problem.network, options.engine, problem.inputs.shape[0], activation) ??
+      refusesPriorPerturbative(problem, options, { registry })
+    );
   },
   claims,
 };
 
-/** Posterior claims hold up to second order; the kernel's prior mean and covariance are exact for one hidden layer, the mean also for linear units. */
+/**
+ * Posterior claims hold up to second order; the kernel's prior mean and covariance are exact for one hidden layer, the mean also for linear
+ * units.
+ */
 async function* claims(scenario: Scenario, options: PerturbativeOptions, run: Parameters<Theory["fit"]>[2]): AsyncIterable<Claim> {
   const { problem, testInputs } = scenario;
   const order = { order: 2 } as const;
   const posterior = await fitPerturbative(problem, options, run);
   const prediction = await predictPerturbative(posterior, testInputs, { covariance: false }, run);
-  const claim = (id: string, statement: string, quantity: Claim["estimand"]["quantity"], value: Tensor, layer?: number): Claim => ({ id, statement, source, estimand: { of: "posterior", quantity, ...(layer === undefined ? {} : { layer }) }, value, error: order });
-  yield claim("log-evidence", "Log evidence to first order in the inverse widths.", "logEvidence", { data: Float64Array.of(posterior.logEvidence!), shape: [1] });
+  const claim = (id: string, statement: string, quantity: Claim["estimand"]["quantity"], value: Tensor, layer?: number): Claim => ({
+    id,
+    statement,
+    source,
+    estimand: { of: "posterior", quantity, ...(layer === undefined ? {} : { layer }) },
+    value,
+    error: order,
+  });
+  yield claim("log-evidence", "Log evidence to first order in the inverse widths.", "logEvidence", {
+    data: Float64Array.of(posterior.logEvidence!),
+    shape: [1],
+  });
   yield claim("predictive-mean", "Posterior mean at the test points to first order.", "predictive.mean", prediction.mean);
   yield claim("predictive-variance", "Posterior variance at the test points to first order.", "predictive.variance", prediction.variance);
-  for (const [l, kernel] of (posterior.hiddenKernels ?? []).entries()) yield claim(`hidden-kernel-${l + 1}`, `Posterior mean of the kernel of hidden layer ${l + 1} to first order.`, "hiddenKernel", kernel, l + 1);
+  for (const [l, kernel] of (posterior.hiddenKernels ?? []).entries())
+    yield claim(
+      `hidden-kernel-${l + 1}`,
+      `Posterior mean of the kernel of hidden layer ${l + 1} to first order.`,
+      "hiddenKernel",
+      kernel,
+      l + 1,
+    );
   const standard = toStandardScaling(problem);
-  const question: PriorProblem = { network: standard.network, inputs: problem.inputs, outputs: problem.targets.shape[1], evaluateAt: [], samples: 1 };
+  const question: PriorProblem = {
+    network: standard.network,
+    inputs: problem.inputs,
+    outputs: problem.targets.shape[1],
+    evaluateAt: [],
+    samples: 1,
+  };
   if (createSetting(standard.network, options.engine, problem.inputs.shape[0], run.registry).engine === "networks") return;
   const prior = await priorPerturbative(question, options, run);
   const single = standard.network.weightVariance.length === 2;
   const linear = standard.network.activation === "identity";
-  yield { id: "kernel-mean", statement: "Prior mean of the output kernel, infinite width plus mean shift.", source: "docs/theories/perturbative.md §2; Yaida (2019)", estimand: { of: "prior", quantity: "kernelMean" }, value: prior.secondMoment!, error: single || linear ? "exact" : order };
-  if (prior.kernelCovariance !== undefined) yield { id: "kernel-covariance", statement: "Prior covariance of the output kernel (four-point vertex).", source: "docs/theories/perturbative.md §2; Yaida (2019)", estimand: { of: "prior", quantity: "kernelCovariance" }, value: prior.kernelCovariance, error: single ? "exact" : order };
+  yield {
+    id: "kernel-mean",
+    statement: "Prior mean of the output kernel, infinite width plus mean shift.",
+    source: "docs/theories/perturbative.md §2; Yaida (2019)",
+    estimand: { of: "prior", quantity: "kernelMean" },
+    value: prior.secondMoment!,
+    error: single || linear ? "exact" : order,
+  };
+  if (prior.kernelCovariance !== undefined)
+    yield {
+      id: "kernel-covariance",
+      statement: "Prior covariance of the output kernel (four-point vertex).",
+      source: "docs/theories/perturbative.md §2; Yaida (2019)",
+      estimand: { of: "prior", quantity: "kernelCovariance" },
+      value: prior.kernelCovariance,
+      error: single ? "exact" : order,
+    };
 }
 
 /** Registers the theory "perturbative". */

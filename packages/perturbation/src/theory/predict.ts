@@ -1,4 +1,17 @@
-import { resolveNetwork, rowRange, rowsOf, shapeError, stackRows, toStandardScaling, zeros, type Matrix, type Posterior, type Prediction, type Problem, type Run } from "@finitewidth/core";
+import {
+  resolveNetwork,
+  rowRange,
+  rowsOf,
+  shapeError,
+  stackRows,
+  toStandardScaling,
+  zeros,
+  type Matrix,
+  type Posterior,
+  type Prediction,
+  type Problem,
+  type Run,
+} from "@finitewidth/core";
 import { block, gram, multiply, solveLower, transpose } from "@finitewidth/linalg";
 import { extendMeanShift } from "../kernel-flow/mean-shift.js";
 import type { KnownVertex } from "../kernel-flow/vertex.js";
@@ -19,29 +32,66 @@ interface BlockPrediction extends PredictionCorrection {
 
 /** Test points per block of the closed forms; exact problems are solved point by point. */
 const closedFormBlock = 64;
-/** Sampled problems regenerate the noise of the training points for every block, so blocks outweigh the training set where memory allows. */
+/**
+ * Sampled problems regenerate the noise of the training points for every block, so blocks outweigh the training set where memory allows.
+ */
 const sampledBlock = (P: number): number => Math.max(64, Math.min(4 * P, 512));
 
-/** Predictions of a fitted `perturbative` posterior. Marginal means and variances come from problems of P + 1 points, joint covariances from P + P*. */
-export async function predictPerturbative(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
+/**
+ * Predictions of a fitted `perturbative` posterior. Marginal means and variances come from problems of P + 1 points, joint covariances from
+ * P + P*.
+ */
+export async function predictPerturbative(
+  posterior: Posterior,
+  inputs: Matrix,
+  want: { readonly covariance: boolean },
+  run: Run,
+): Promise<Prediction> {
   const problem = toStandardScaling(posterior.problem);
   const P = problem.inputs.shape[0];
   const m = inputs.shape[0];
-  if (inputs.shape[1] !== problem.inputs.shape[1]) throw shapeError("inputs", `${problem.inputs.shape[1]} features per row, like the training inputs`, `${inputs.shape[1]}`);
+  if (inputs.shape[1] !== problem.inputs.shape[1])
+    throw shapeError("inputs", `${problem.inputs.shape[1]} features per row, like the training inputs`, `${inputs.shape[1]}`);
   const engine = posterior.diagnostics["requestedEngine"] as Engine;
   const setting = createSetting(problem.network, engine, P, run.registry);
-  const size = want.covariance ? Math.max(m, 1) : { "closed-form": closedFormBlock, exact: 1, sampled: sampledBlock(P), networks: sampledBlock(P) }[setting.engine];
-  const context = { setting, problem, engine, samples: posterior.arrays["settings"]!.data[0]!, meanShift: posterior.arrays["meanShift"] as Matrix, covariance: want.covariance, run };
+  const size = want.covariance
+    ? Math.max(m, 1)
+    : { "closed-form": closedFormBlock, exact: 1, sampled: sampledBlock(P), networks: sampledBlock(P) }[setting.engine];
+  const context = {
+    setting,
+    problem,
+    engine,
+    samples: posterior.arrays["settings"]!.data[0]!,
+    meanShift: posterior.arrays["meanShift"] as Matrix,
+    covariance: want.covariance,
+    run,
+  };
   const training = setting.engine === "exact" || setting.engine === "closed-form" ? trainingContext(context) : undefined;
   const blocks: BlockPrediction[] = [];
   for (let start = 0; start < m; start += size) {
     run.signal?.throwIfAborted();
     blocks.push(await predictBlock(context, training, rowRange(inputs, start, Math.min(m, start + size))));
   }
-  const mean = stack(blocks.map((b) => b.mean), problem);
-  const variance = stack(blocks.map((b) => b.variance), problem);
-  const infinite = { mean: stack(blocks.map((b) => b.infiniteWidth.mean), problem), variance: stack(blocks.map((b) => b.infiniteWidth.variance), problem) };
-  const correction = (total: Matrix, leading: Matrix): number[][] => rowsOf({ data: total.data.map((value, i) => value - leading.data[i]!), shape: total.shape });
+  const mean = stack(
+    blocks.map((b) => b.mean),
+    problem,
+  );
+  const variance = stack(
+    blocks.map((b) => b.variance),
+    problem,
+  );
+  const infinite = {
+    mean: stack(
+      blocks.map((b) => b.infiniteWidth.mean),
+      problem,
+    ),
+    variance: stack(
+      blocks.map((b) => b.infiniteWidth.variance),
+      problem,
+    ),
+  };
+  const correction = (total: Matrix, leading: Matrix): number[][] =>
+    rowsOf({ data: total.data.map((value, i) => value - leading.data[i]!), shape: total.shape });
   const negative = variance.data.filter((value) => value < 0).length;
   const covariance = blocks[0]?.covariance;
   const sampled = blocks[0]?.standardError !== undefined;
@@ -49,12 +99,31 @@ export async function predictPerturbative(posterior: Posterior, inputs: Matrix, 
     mean,
     variance,
     ...(want.covariance ? { covariance: covariance ?? zeros(0, 0) } : {}),
-    ...(sampled ? { standardError: { mean: stack(blocks.map((b) => b.standardError!.mean), problem), variance: stack(blocks.map((b) => b.standardError!.variance), problem) } } : {}),
+    ...(sampled
+      ? {
+          standardError: {
+            mean: stack(
+              blocks.map((b) => b.standardError!.mean),
+              problem,
+            ),
+            variance: stack(
+              blocks.map((b) => b.standardError!.variance),
+              problem,
+            ),
+          },
+        }
+      : {}),
     diagnostics: {
       infiniteWidth: { mean: rowsOf(infinite.mean), variance: rowsOf(infinite.variance) },
       correction: { mean: correction(mean, infinite.mean), variance: correction(variance, infinite.variance) },
     },
-    ...(negative > 0 ? { warnings: [`${negative} of ${variance.data.length} predictive variances are negative: first order has broken down there; they are reported as they are`] } : {}),
+    ...(negative > 0
+      ? {
+          warnings: [
+            `${negative} of ${variance.data.length} predictive variances are negative: first order has broken down there; they are reported as they are`,
+          ],
+        }
+      : {}),
   };
 }
 
@@ -87,24 +156,41 @@ async function predictBlock(context: Context, training: TrainingContext | undefi
   if (training !== undefined) {
     const chain = chainOf(setting, joint, "inputs (training inputs first)");
     const rows = testRows(chain.output, training.pieces);
-    const batch = deterministicBatch(setting, chain, training.pieces, rows, { covariance, withKernels: false, ...(training.known ? { known: training.known } : {}), tick: () => run.signal?.throwIfAborted() });
+    const batch = deterministicBatch(setting, chain, training.pieces, rows, {
+      covariance,
+      withKernels: false,
+      ...(training.known ? { known: training.known } : {}),
+      tick: () => run.signal?.throwIfAborted(),
+    });
     return addLeading(chain.output, training.pieces, correctPrediction(rows, jointShift(context, joint), batch.projected, training.pieces));
   }
   const batches = await runBatches({ problem, engine: context.engine, covariance, test }, { samples: context.samples }, run);
   const { priorModel, activation, network } = { ...setting, ...resolveNetwork(run.registry, setting.network) };
-  const output = setting.engine === "networks" ? priorModel.infiniteWidth(network, activation, joint).preactivation.at(-1)! : chainOf(setting, joint, "inputs (training inputs first)").output;
+  const output =
+    setting.engine === "networks"
+      ? priorModel.infiniteWidth(network, activation, joint).preactivation.at(-1)!
+      : chainOf(setting, joint, "inputs (training inputs first)").output;
   const pieces = gaussianPieces(trainingBlock(output, meanShift.shape[0]), problem.targets, problem.temperature);
   const rows = testRows(output, pieces);
   const shift = setting.engine === "networks" ? undefined : jointShift(context, joint);
-  const correct = (batch: Batch): PredictionCorrection => correctPrediction(rows, shift ?? batch.priorShift!.output, batch.projected, pieces);
+  const correct = (batch: Batch): PredictionCorrection =>
+    correctPrediction(rows, shift ?? batch.priorShift!.output, batch.projected, pieces);
   const parts = batches.map(correct);
-  const error = (of: (part: PredictionCorrection) => Matrix): Matrix => ({ data: standardError(parts.map((part) => of(part).data)), shape: of(parts[0]!).shape });
-  return { ...addLeading(output, pieces, correct(averageBatches(batches))), standardError: { mean: error((part) => part.mean), variance: error((part) => part.variance) } };
+  const error = (of: (part: PredictionCorrection) => Matrix): Matrix => ({
+    data: standardError(parts.map((part) => of(part).data)),
+    shape: of(parts[0]!).shape,
+  });
+  return {
+    ...addLeading(output, pieces, correct(averageBatches(batches))),
+    standardError: { mean: error((part) => part.mean), variance: error((part) => part.variance) },
+  };
 }
 
 function jointShift({ setting, meanShift, covariance }: Context, joint: Matrix): Matrix {
   const n = joint.shape[0];
-  return setting.flow === undefined ? zeros(n, n) : extendMeanShift(setting.flow, setting.widths, firstKernelOf(setting, joint), meanShift, covariance);
+  return setting.flow === undefined
+    ? zeros(n, n)
+    : extendMeanShift(setting.flow, setting.widths, firstKernelOf(setting, joint), meanShift, covariance);
 }
 
 /** Adds the infinite-width prediction at the test points of a joint output kernel. */
@@ -117,12 +203,16 @@ function addLeading(kernel: Matrix, { weights, factor }: GaussianPieces, correct
   const explained = gram(transpose(solveLower(factor.factor, transpose(cross))));
   const residual = (i: number, k: number): number => kernel.data[(P + i) * n + P + k]! - explained.data[i * m + k]!;
   const mean: Matrix = { data: correction.mean.data.map((value, i) => value + leading.data[i]!), shape: [m, D] };
-  const leadingVariance: Matrix = { data: correction.variance.data.map((_, i) => residual(Math.floor(i / D), Math.floor(i / D))), shape: [m, D] };
+  const leadingVariance: Matrix = {
+    data: correction.variance.data.map((_, i) => residual(Math.floor(i / D), Math.floor(i / D))),
+    shape: [m, D],
+  };
   const variance: Matrix = { data: correction.variance.data.map((value, i) => value + leadingVariance.data[i]!), shape: [m, D] };
   const infiniteWidth = { mean: leading, variance: leadingVariance };
   if (correction.covariance === undefined) return { mean, variance, infiniteWidth };
   const covariance: Matrix = { data: correction.covariance.data.slice(), shape: correction.covariance.shape };
-  for (let i = 0; i < m; i++) for (let k = 0; k < m; k++) for (let j = 0; j < D; j++) covariance.data[(i * D + j) * m * D + k * D + j]! += residual(i, k);
+  for (let i = 0; i < m; i++)
+    for (let k = 0; k < m; k++) for (let j = 0; j < D; j++) covariance.data[(i * D + j) * m * D + k * D + j]! += residual(i, k);
   return { mean, variance, covariance, infiniteWidth };
 }
 

@@ -1,4 +1,13 @@
-import { isConvolutional, rowRange, shapeError, type Figure, type Matrix, type PriorProblem, type PriorResult, type Run } from "@finitewidth/core";
+import {
+  isConvolutional,
+  rowRange,
+  shapeError,
+  type Figure,
+  type Matrix,
+  type PriorProblem,
+  type PriorResult,
+  type Run,
+} from "@finitewidth/core";
 import { pairCount, toPairs } from "../kernel-flow/index-pairs.js";
 import type { KernelChain } from "../kernel-flow/kernel-chain.js";
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
@@ -42,7 +51,10 @@ export async function priorPerturbative(problem: PriorProblem, options: Perturba
   const covariance = sigma && P <= tensorLimit ? kernelCovarianceTensor(sigma, P) : undefined;
   const logDensity = densities(problem, kernel, meanShift, sigma, warnings);
   const largest = Math.max(...kurtosis) / 3;
-  if (largest > 0.3) warnings.push(`relative variance of the kernel is ${largest.toPrecision(3)}: first order in depth/width is ${largest > 1 ? "not to be trusted" : "doubtful"} for this prior`);
+  if (largest > 0.3)
+    warnings.push(
+      `relative variance of the kernel is ${largest.toPrecision(3)}: first order in depth/width is ${largest > 1 ? "not to be trusted" : "doubtful"} for this prior`,
+    );
   return {
     secondMoment: { data: kernel.data.map((value, i) => value + meanShift.data[i]!), shape: kernel.shape },
     kernelMeanShift: meanShift,
@@ -56,7 +68,11 @@ export async function priorPerturbative(problem: PriorProblem, options: Perturba
 }
 
 /** Why the prior question is not answered; undefined when it is. */
-export function refusesPriorPerturbative(problem: PriorProblem, options: PerturbativeOptions, run: Pick<Run, "registry">): string | undefined {
+export function refusesPriorPerturbative(
+  problem: PriorProblem,
+  options: PerturbativeOptions,
+  run: Pick<Run, "registry">,
+): string | undefined {
   const setting = createSetting(problem.network, options.engine, problem.inputs.shape[0], run.registry);
   return setting.engine === "networks" ? "the prior of this network has no kernel chain to flow through; use monte-carlo" : undefined;
 }
@@ -73,7 +89,8 @@ function pairingCovariance(layers: readonly (readonly GaussianPairing[])[], widt
   const data = new Float64Array(m * m);
   const row = (a: number, b: number, c: Matrix): Float64Array => {
     const image = { data: new Float64Array(n * n), shape: [n, n] } as const;
-    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) image.data[i * n + j] = c.data[a * n + i]! * c.data[b * n + j]! + c.data[a * n + j]! * c.data[b * n + i]!;
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++) image.data[i * n + j] = c.data[a * n + i]! * c.data[b * n + j]! + c.data[a * n + j]! * c.data[b * n + i]!;
     return toPairs(image);
   };
   for (const [k, pairings] of layers.entries()) {
@@ -96,13 +113,26 @@ function outputVariances(setting: Setting, inputs: Matrix, tick: () => void): Fl
   const { flow, widths } = setting;
   if (flow !== undefined) {
     const first = firstKernelOf(setting, inputs);
-    return Float64Array.from({ length: P }, (_, a) => pointFlow(flow, first.data[a * P + a]!).variance.at(-1)!.reduce((sum, value, k) => sum + value / widths[k]!, 0));
+    return Float64Array.from({ length: P }, (_, a) =>
+      pointFlow(flow, first.data[a * P + a]!)
+        .variance.at(-1)!
+        .reduce((sum, value, k) => sum + value / widths[k]!, 0),
+    );
   }
-  return Float64Array.from({ length: P }, (_, a) => covarianceAtWidths(setting, chainOf(setting, rowRange(inputs, a, a + 1), `inputs[${a}]`), tick).data[0]!);
+  return Float64Array.from(
+    { length: P },
+    (_, a) => covarianceAtWidths(setting, chainOf(setting, rowRange(inputs, a, a + 1), `inputs[${a}]`), tick).data[0]!,
+  );
 }
 
 /** First-order log densities at the wanted values, one output matrix each; undefined when none is wanted or possible. */
-function densities(problem: PriorProblem, kernel: Matrix, meanShift: Matrix, sigma: Matrix | undefined, warnings: string[]): Float64Array | undefined {
+function densities(
+  problem: PriorProblem,
+  kernel: Matrix,
+  meanShift: Matrix,
+  sigma: Matrix | undefined,
+  warnings: string[],
+): Float64Array | undefined {
   const P = kernel.shape[0];
   if (problem.evaluateAt.length === 0) return undefined;
   if (sigma === undefined) {
@@ -111,7 +141,8 @@ function densities(problem: PriorProblem, kernel: Matrix, meanShift: Matrix, sig
   }
   let negative = 0;
   const out = problem.evaluateAt.map((f, i) => {
-    if (f.shape[0] !== P || f.shape[1] !== problem.outputs) throw shapeError(`evaluateAt[${i}]`, `${P} × ${problem.outputs} numbers`, f.shape.join(" × "));
+    if (f.shape[0] !== P || f.shape[1] !== problem.outputs)
+      throw shapeError(`evaluateAt[${i}]`, `${P} × ${problem.outputs} numbers`, f.shape.join(" × "));
     let pieces;
     try {
       pieces = gaussianPieces(kernel, f, 0);
@@ -127,12 +158,19 @@ function densities(problem: PriorProblem, kernel: Matrix, meanShift: Matrix, sig
     warnings.push("log densities are left out: the kernel of the inputs is singular, so the outputs have no density");
     return undefined;
   }
-  if (negative > 0) warnings.push(`the first-order density is negative at ${negative} of ${out.length} values (too far in the tail); the exponentiated correction is given there`);
+  if (negative > 0)
+    warnings.push(
+      `the first-order density is negative at ${negative} of ${out.length} values (too far in the tail); the exponentiated correction is given there`,
+    );
   return Float64Array.from(out as number[]);
 }
 
 /** Corrected density of one output at the first input, and its excess kurtosis layer by layer. */
-function priorFigures(setting: Setting, inputs: Matrix, input: { readonly kernel: number; readonly variance: number; readonly meanShift: number }): Figure[] {
+function priorFigures(
+  setting: Setting,
+  inputs: Matrix,
+  input: { readonly kernel: number; readonly variance: number; readonly meanShift: number },
+): Figure[] {
   if (!(input.kernel > 0)) return [];
   const scale = Math.sqrt(input.kernel);
   const x = Float64Array.from({ length: 241 }, (_, i) => (-6 + 0.05 * i) * scale);
@@ -146,7 +184,11 @@ function priorFigures(setting: Setting, inputs: Matrix, input: { readonly kernel
       label: "f",
       series: [
         { label: "infinite width", x, y: gaussian },
-        { label: "first order in 1/N", x: Float64Array.from(shown, (i) => x[i]!), y: Float64Array.from(shown, (i) => gaussian[i]! * factors[i]!) },
+        {
+          label: "first order in 1/N",
+          x: Float64Array.from(shown, (i) => x[i]!),
+          y: Float64Array.from(shown, (i) => gaussian[i]! * factors[i]!),
+        },
       ],
     },
   ];
@@ -155,7 +197,15 @@ function priorFigures(setting: Setting, inputs: Matrix, input: { readonly kernel
   const first = firstKernelOf(setting, rowRange(inputs, 0, 1)).data[0]!;
   const point = pointFlow(flow, first);
   const layers = Float64Array.from({ length: widths.length }, (_, l) => l + 1);
-  const kurtosis = layers.map((l) => excessKurtosis({ kernel: point.kernel[l]!, variance: point.variance[l]!.reduce((sum, value, k) => sum + value / widths[k]!, 0) }));
-  figures.push({ kind: "lines", title: "Excess kurtosis with depth, first input", xLabel: "hidden layers", yLabel: "excess kurtosis", series: [{ label: "first order in 1/N", x: layers, y: kurtosis }] });
+  const kurtosis = layers.map((l) =>
+    excessKurtosis({ kernel: point.kernel[l]!, variance: point.variance[l]!.reduce((sum, value, k) => sum + value / widths[k]!, 0) }),
+  );
+  figures.push({
+    kind: "lines",
+    title: "Excess kurtosis with depth, first input",
+    xLabel: "hidden layers",
+    yLabel: "excess kurtosis",
+    series: [{ label: "first order in 1/N", x: layers, y: kurtosis }],
+  });
   return figures;
 }

@@ -32,7 +32,9 @@ export const sampledBatch: Task<SampledChunk, Batch> = {
     const setting = createSetting(problem.network, engine, problem.inputs.shape[0], registry);
     const inputs = test === undefined ? problem.inputs : stackRows(problem.inputs, test);
     const sampling = { log2Draws, seed, batch, covariance, test: test !== undefined, tick };
-    return setting.engine === "networks" ? networkBatch(setting, problem, inputs, sampling) : chainBatch(setting, problem, inputs, sampling);
+    return setting.engine === "networks"
+      ? networkBatch(setting, problem, inputs, sampling)
+      : chainBatch(setting, problem, inputs, sampling);
   },
 };
 
@@ -55,9 +57,15 @@ function chainBatch(setting: Setting, problem: Problem, inputs: Matrix, sampling
   const L = chain.layers.length;
   return {
     hidden: sampling.test ? [] : shifts.hidden.map((list) => averageSites(combineMatrices(list, factors), setting.sites)),
-    preactivation: sampling.test ? [] : shifts.preactivation.map((list, l) => averageSites(combineMatrices(list, factors), l < L ? setting.sites : 1)),
+    preactivation: sampling.test
+      ? []
+      : shifts.preactivation.map((list, l) => averageSites(combineMatrices(list, factors), l < L ? setting.sites : 1)),
     ...assemble(projections, factors, combineMatrices(shifts.preactivation[L]!, factors)),
-    traces: projections.map(({ weightsTrace, inverseTrace }, k) => ({ gradientX: innerProduct(pieces.gradient, trainingBlock(shifts.preactivation[L]![k]!, P)), weightsZ: weightsTrace, inverseZ: inverseTrace })),
+    traces: projections.map(({ weightsTrace, inverseTrace }, k) => ({
+      gradientX: innerProduct(pieces.gradient, trainingBlock(shifts.preactivation[L]![k]!, P)),
+      weightsZ: weightsTrace,
+      inverseZ: inverseTrace,
+    })),
   };
 }
 
@@ -68,7 +76,10 @@ function assemble(projections: readonly SampledProjection[], factors: readonly n
     projected: {
       x,
       meanPart: combine((p) => p.meanPart),
-      shared: shared instanceof Float64Array ? shared.map((_, i) => projections.reduce((sum, p, k) => sum + factors[k]! * (p.shared as Float64Array)[i]!, 0)) : combine((p) => p.shared as Matrix),
+      shared:
+        shared instanceof Float64Array
+          ? shared.map((_, i) => projections.reduce((sum, p, k) => sum + factors[k]! * (p.shared as Float64Array)[i]!, 0))
+          : combine((p) => p.shared as Matrix),
       outputs: combine((p) => p.outputs),
     },
     z: combine((p) => p.z),
@@ -85,26 +96,55 @@ function networkBatch(setting: Setting, problem: Problem, inputs: Matrix, sampli
   const rows = sampling.test ? testRows(output, pieces) : trainingRows(pieces);
   const count = 2 ** sampling.log2Draws;
   const draws = drawKernels(setting, inputs, count, sampling.seed, sampling.batch, sampling.tick);
-  const mean = combineMatrices(draws.map((draw) => draw.output), draws.map(() => 1 / count));
+  const mean = combineMatrices(
+    draws.map((draw) => draw.output),
+    draws.map(() => 1 / count),
+  );
   // Deviations from the batch mean carry a factor (S − 1)/S of the covariance.
   const bessel = Math.sqrt(count / (count - 1));
-  const centred = draws.map(({ output: k }): Matrix => ({ data: k.data.map((value, i) => bessel * (value - mean.data[i]!)), shape: k.shape }));
+  const centred = draws.map(({ output: k }): Matrix => ({
+    data: k.data.map((value, i) => bessel * (value - mean.data[i]!)),
+    shape: k.shape,
+  }));
   const scores = centred.map((m) => innerProduct(pieces.gradient, trainingBlock(m, P)));
   const x = zeros(n, n);
   for (const [s, m] of centred.entries()) for (let i = 0; i < x.data.length; i++) x.data[i]! += (0.5 * scores[s]! * m.data[i]!) / count;
-  const projection = accumulateProjection(centred.map((m) => (n === P ? m : block(m, 0, n, 0, P))), count, rows, pieces, stream(sampling.seed, sampling.batch, 0, 1), sampling.covariance);
+  const projection = accumulateProjection(
+    centred.map((m) => (n === P ? m : block(m, 0, n, 0, P))),
+    count,
+    rows,
+    pieces,
+    stream(sampling.seed, sampling.batch, 0, 1),
+    sampling.covariance,
+  );
   const layers = infinite.hidden.length;
-  const hiddenMean = (l: number): Matrix => combineMatrices(draws.map((draw) => draw.hidden[l]!), draws.map(() => 1 / count));
-  const hidden = sampling.test ? [] : Array.from({ length: layers }, (_, l) => combineMatrices(draws.map((draw) => draw.hidden[l]!), scores.map((score) => (0.5 * bessel * score) / count)));
+  const hiddenMean = (l: number): Matrix =>
+    combineMatrices(
+      draws.map((draw) => draw.hidden[l]!),
+      draws.map(() => 1 / count),
+    );
+  const hidden = sampling.test
+    ? []
+    : Array.from({ length: layers }, (_, l) =>
+        combineMatrices(
+          draws.map((draw) => draw.hidden[l]!),
+          scores.map((score) => (0.5 * bessel * score) / count),
+        ),
+      );
   return {
     hidden,
     preactivation: [],
     ...assemble([projection], [1], x),
-    traces: [{ gradientX: innerProduct(pieces.gradient, trainingBlock(x, P)), weightsZ: projection.weightsTrace, inverseZ: projection.inverseTrace }],
+    traces: [
+      {
+        gradientX: innerProduct(pieces.gradient, trainingBlock(x, P)),
+        weightsZ: projection.weightsTrace,
+        inverseZ: projection.inverseTrace,
+      },
+    ],
     priorShift: {
       output: combineMatrices([mean, output], [1, -1]),
       hidden: sampling.test ? [] : infinite.hidden.map((g, l) => combineMatrices([hiddenMean(l), trainingBlock(g, P)], [1, -1])),
     },
   };
 }
-

@@ -9,12 +9,16 @@ export interface PlainChain {
   readonly readoutBias: number;
 }
 
-/** The chain over outputs alone, or undefined when some layer has more than one site. Taps of one site are numbers: they scale variances. */
+/**
+ * The chain over outputs alone, or undefined when some layer has more than one site. Taps of one site are numbers: they scale variances.
+ */
 export function plainChain(chain: WishartChain): PlainChain | undefined {
   if (chain.layers.some(({ sites }) => sites !== 1)) return undefined;
   return {
     widths: chain.layers.map(({ width }) => width),
-    variances: chain.layers.map(({ variance, taps }) => (taps.length === 0 ? variance : (variance * taps.reduce((sum, tap) => sum + tap.data[0]! ** 2, 0)) / taps.length)),
+    variances: chain.layers.map(({ variance, taps }) =>
+      taps.length === 0 ? variance : (variance * taps.reduce((sum, tap) => sum + tap.data[0]! ** 2, 0)) / taps.length,
+    ),
     hiddenBias: chain.layers.map(({ biasVariance, biasWeights }) => biasVariance * biasWeights[0]! ** 2),
     readoutBias: chain.readoutBiasVariance,
   };
@@ -24,7 +28,10 @@ export function plainChain(chain: WishartChain): PlainChain | undefined {
 export const hasHiddenBias = (chain: PlainChain): boolean => chain.hiddenBias.some((variance) => variance > 0);
 
 /** Diagonal of K between the rows of `inputs`, in blocks so that a long list of inputs does not need a square matrix. */
-export function kernelDiagonal(law: MixingLaw, inputs: { readonly data: Float64Array; readonly shape: readonly [number, number] }): Float64Array {
+export function kernelDiagonal(
+  law: MixingLaw,
+  inputs: { readonly data: Float64Array; readonly shape: readonly [number, number] },
+): Float64Array {
   const [rows, columns] = inputs.shape;
   const size = 64;
   const out = new Float64Array(rows);

@@ -7,7 +7,11 @@ const scalar = (value: number): Tensor => ({ data: Float64Array.of(value), shape
 /** Claims about the prior: moments of the outputs and of the last kernel, no error but Monte Carlo's. */
 export function* priorClaims(prior: PriorResult): Iterable<Claim> {
   const { secondMoment, fourthCumulant, kernelCovariance, excessKurtosis } = prior;
-  const claim = (quantity: "secondMoment" | "fourthMoment" | "excessKurtosis" | "kernelCovariance", statement: string, value: Tensor): Claim => ({ id: `prior-${quantity}`, statement, source, estimand: { of: "prior", quantity }, value, error: "exact" });
+  const claim = (
+    quantity: "secondMoment" | "fourthMoment" | "excessKurtosis" | "kernelCovariance",
+    statement: string,
+    value: Tensor,
+  ): Claim => ({ id: `prior-${quantity}`, statement, source, estimand: { of: "prior", quantity }, value, error: "exact" });
   if (secondMoment !== undefined) yield claim("secondMoment", "The covariance of one output is E[q] K.", secondMoment);
   if (secondMoment !== undefined && fourthCumulant !== undefined) {
     const n = secondMoment.shape[0];
@@ -16,10 +20,18 @@ export function* priorClaims(prior: PriorResult): Iterable<Claim> {
       const [i, j, k, l] = [Math.floor(at / n ** 3), Math.floor(at / n ** 2) % n, Math.floor(at / n) % n, at % n];
       return cumulant + s(i, j) * s(k, l) + s(i, k) * s(j, l) + s(i, l) * s(j, k);
     });
-    yield claim("fourthMoment", "Fourth moments of one output are E[q²] times the sum over pairings of K.", { data: value, shape: fourthCumulant.shape });
+    yield claim("fourthMoment", "Fourth moments of one output are E[q²] times the sum over pairings of K.", {
+      data: value,
+      shape: fourthCumulant.shape,
+    });
   }
-  if (excessKurtosis !== undefined) yield claim("excessKurtosis", "The excess kurtosis of an output is 3(Π(1 + 2/N_l) − 1) without biases.", { data: excessKurtosis, shape: [excessKurtosis.length] });
-  if (kernelCovariance !== undefined) yield claim("kernelCovariance", "The entries of the last kernel covary as the mixing matrix of two outputs says.", kernelCovariance);
+  if (excessKurtosis !== undefined)
+    yield claim("excessKurtosis", "The excess kurtosis of an output is 3(Π(1 + 2/N_l) − 1) without biases.", {
+      data: excessKurtosis,
+      shape: [excessKurtosis.length],
+    });
+  if (kernelCovariance !== undefined)
+    yield claim("kernelCovariance", "The entries of the last kernel covary as the mixing matrix of two outputs says.", kernelCovariance);
 }
 
 /** Claims about the posterior: evidence, predictions, learned kernels. */
@@ -27,14 +39,57 @@ export function* posteriorClaims(posterior: Posterior, predictive: Prediction): 
   const common = { source, error: "exact" as const };
   const spread = (standardError: Tensor | undefined) => (standardError === undefined ? {} : { standardError });
   const { standardError } = posterior;
-  if (posterior.logEvidence !== undefined) yield { ...common, id: "log-evidence", statement: "The evidence is the prior average over the mixing variable of a Gaussian density.", estimand: { of: "posterior", quantity: "logEvidence" }, value: scalar(posterior.logEvidence), ...(standardError?.logEvidence === undefined ? {} : { standardError: scalar(standardError.logEvidence) }) };
-  yield { ...common, id: "predictive-mean", statement: "The predictive mean averages Gaussian-process means over the posterior of the mixing variable.", estimand: { of: "posterior", quantity: "predictive.mean" }, value: predictive.mean, ...spread(predictive.standardError?.mean) };
-  yield { ...common, id: "predictive-variance", statement: "The predictive variance adds the spread of those means.", estimand: { of: "posterior", quantity: "predictive.variance" }, value: predictive.variance, ...spread(predictive.standardError?.variance) };
+  if (posterior.logEvidence !== undefined)
+    yield {
+      ...common,
+      id: "log-evidence",
+      statement: "The evidence is the prior average over the mixing variable of a Gaussian density.",
+      estimand: { of: "posterior", quantity: "logEvidence" },
+      value: scalar(posterior.logEvidence),
+      ...(standardError?.logEvidence === undefined ? {} : { standardError: scalar(standardError.logEvidence) }),
+    };
+  yield {
+    ...common,
+    id: "predictive-mean",
+    statement: "The predictive mean averages Gaussian-process means over the posterior of the mixing variable.",
+    estimand: { of: "posterior", quantity: "predictive.mean" },
+    value: predictive.mean,
+    ...spread(predictive.standardError?.mean),
+  };
+  yield {
+    ...common,
+    id: "predictive-variance",
+    statement: "The predictive variance adds the spread of those means.",
+    estimand: { of: "posterior", quantity: "predictive.variance" },
+    value: predictive.variance,
+    ...spread(predictive.standardError?.variance),
+  };
   if (posterior.train !== undefined) {
-    yield { ...common, id: "train-mean", statement: "The same at the training inputs.", estimand: { of: "posterior", quantity: "train.mean" }, value: posterior.train.mean, ...spread(posterior.train.standardError?.mean) };
-    yield { ...common, id: "train-variance", statement: "The same at the training inputs.", estimand: { of: "posterior", quantity: "train.variance" }, value: posterior.train.variance, ...spread(posterior.train.standardError?.variance) };
+    yield {
+      ...common,
+      id: "train-mean",
+      statement: "The same at the training inputs.",
+      estimand: { of: "posterior", quantity: "train.mean" },
+      value: posterior.train.mean,
+      ...spread(posterior.train.standardError?.mean),
+    };
+    yield {
+      ...common,
+      id: "train-variance",
+      statement: "The same at the training inputs.",
+      estimand: { of: "posterior", quantity: "train.variance" },
+      value: posterior.train.variance,
+      ...spread(posterior.train.standardError?.variance),
+    };
   }
   for (const [l, value] of (posterior.hiddenKernels ?? []).entries()) {
-    yield { ...common, id: `hidden-kernel-${l + 1}`, statement: `The kernel of hidden layer ${l + 1} gains the outer product of the outputs, divided by its width.`, estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 }, value, ...spread(standardError?.hiddenKernels?.[l]) };
+    yield {
+      ...common,
+      id: `hidden-kernel-${l + 1}`,
+      statement: `The kernel of hidden layer ${l + 1} gains the outer product of the outputs, divided by its width.`,
+      estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 },
+      value,
+      ...spread(standardError?.hiddenKernels?.[l]),
+    };
   }
 }

@@ -7,10 +7,15 @@ const drawn = 500;
 const negligible = 1e-12;
 
 /**
- * Density of the logarithms of the eigenvalues of the mixing matrix, under the posterior (weighted draws, `posterior(k)` the k-th) and under the prior
- * (`prior()` a fresh draw). Null eigenvalues of singular laws are left out. O(n d³).
+ * Density of the logarithms of the eigenvalues of the mixing matrix, under the posterior (weighted draws, `posterior(k)` the k-th) and
+ * under the prior (`prior()` a fresh draw). Null eigenvalues of singular laws are left out. O(n d³).
  */
-export function eigenvalueFigure(weights: Float64Array, posterior: (k: number) => Matrix, prior: () => Matrix, marks: readonly Mark[]): Figure {
+export function eigenvalueFigure(
+  weights: Float64Array,
+  posterior: (k: number) => Matrix,
+  prior: () => Matrix,
+  marks: readonly Mark[],
+): Figure {
   const count = Math.min(weights.length, drawn);
   const stride = Math.max(1, Math.floor(weights.length / count));
   const after = Array.from({ length: count }, (_, k) => ({ logs: logEigenvalues(posterior(k * stride)), weight: weights[k * stride]! }));
@@ -28,7 +33,15 @@ export function eigenvalueFigure(weights: Float64Array, posterior: (k: number) =
     label: "eigenvalue of Q",
     logX: true,
     series: [
-      { label: "prior", x: grid.map(Math.exp), y: kernelDensity(grid, priorLogs, priorLogs.map(() => 1)) },
+      {
+        label: "prior",
+        x: grid.map(Math.exp),
+        y: kernelDensity(
+          grid,
+          priorLogs,
+          priorLogs.map(() => 1),
+        ),
+      },
       { label: "posterior", x: grid.map(Math.exp), y: kernelDensity(grid, posteriorLogs, posteriorWeights) },
     ],
     marks,
@@ -37,7 +50,10 @@ export function eigenvalueFigure(weights: Float64Array, posterior: (k: number) =
 
 function logEigenvalues(mixing: Matrix): number[] {
   const values = symmetricEigenvalues(mixing);
-  return Array.from(values.filter((value) => value > negligible * values.at(-1)!), Math.log);
+  return Array.from(
+    values.filter((value) => value > negligible * values.at(-1)!),
+    Math.log,
+  );
 }
 
 /** Weighted Gaussian kernel density with Silverman's bandwidth. */
@@ -46,5 +62,9 @@ function kernelDensity(grid: Float64Array, values: readonly number[], weights: r
   const mean = values.reduce((sum, value, i) => sum + weights[i]! * value, 0) / total;
   const deviation = Math.sqrt(values.reduce((sum, value, i) => sum + weights[i]! * (value - mean) ** 2, 0) / total);
   const width = Math.max(1.06 * deviation * values.length ** -0.2, 1e-3);
-  return grid.map((at) => values.reduce((sum, value, i) => sum + weights[i]! * Math.exp(-0.5 * ((at - value) / width) ** 2), 0) / (total * width * Math.sqrt(2 * Math.PI)));
+  return grid.map(
+    (at) =>
+      values.reduce((sum, value, i) => sum + weights[i]! * Math.exp(-0.5 * ((at - value) / width) ** 2), 0) /
+      (total * width * Math.sqrt(2 * Math.PI)),
+  );
 }

@@ -1,4 +1,15 @@
-import { inputError, type Figure, type Json, type Matrix, type MixingLaw, type Posterior, type Prediction, type Problem, type Run, type Tensor } from "@finitewidth/core";
+import {
+  inputError,
+  type Figure,
+  type Json,
+  type Matrix,
+  type MixingLaw,
+  type Posterior,
+  type Prediction,
+  type Problem,
+  type Run,
+  type Tensor,
+} from "@finitewidth/core";
 import { identity, multiply, multiplyTransposedLeft, symmetricEigenvalues } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { mixingDraws, meanMixing, thinSample, type MixingDraws } from "../matrix/draws.js";
@@ -22,31 +33,47 @@ const workLimit = 1e10;
 const tensor = (data: Float64Array, ...shape: number[]): Tensor => ({ data, shape });
 
 /**
- * @throws FinitewidthError (code "input") at T = 0 for a singular posterior: a layer narrower than the outputs, or targets of rank below D. A
- * density of the prior (`density`) is finite at such targets too when all widths exceed rank K + D − 1, where E|Q|^{−rank/2} exists.
+ * @throws FinitewidthError (code "input") at T = 0 for a singular posterior: a layer narrower than the outputs, or targets of rank below D.
+ * A density of the prior (`density`) is finite at such targets too when all widths exceed rank K + D − 1, where E|Q|^{−rank/2} exists.
  */
 function requireProper(problem: SpectralProblem, chain: PlainChain, path: string, density: boolean): void {
   if (problem.temperature > 0) return;
   const d = problem.targets.shape[1];
   const narrow = chain.widths.findIndex((width) => width < d);
-  if (narrow >= 0) throw inputError(`network.widths[${narrow}]`, `at least ${d}, the number of outputs, when the temperature is 0`, chain.widths[narrow]);
+  if (narrow >= 0)
+    throw inputError(`network.widths[${narrow}]`, `at least ${d}, the number of outputs, when the temperature is 0`, chain.widths[narrow]);
   const values = symmetricEigenvalues(multiplyTransposedLeft(problem.targets, problem.targets));
   const independent = values.filter((value) => value > 1e-13 * values[d - 1]!).length;
   const finite = density && Math.min(...chain.widths) > problem.spectrum.values.length + d - 1;
   if (independent < d && !finite) throw inputError(path, `${d} linearly independent columns when the temperature is 0`, independent);
 }
 
-/** A problem with several outputs (or biases in hidden layers) ready to sample: rotated targets and the posterior over chain coordinates. */
+/**
+ * A problem with several outputs (or biases in hidden layers) ready to sample: rotated targets and the posterior over chain coordinates.
+ */
 export interface MatrixProblem {
   readonly spectral: SpectralProblem;
   readonly rotation: Matrix;
   readonly target: MatrixTarget;
 }
 
-/** Diagonalises the kernel (unless its spectrum is given), rotates the outputs and sets up the target. `path` names the targets in errors; `density` see `requireProper`. */
-export function matrixProblem(kernel: Matrix | Spectrum, targets: Matrix, temperature: number, chain: PlainChain, path = "targets", density = false): MatrixProblem {
+/**
+ * Diagonalises the kernel (unless its spectrum is given), rotates the outputs and sets up the target. `path` names the targets in errors;
+ * `density` see `requireProper`.
+ */
+export function matrixProblem(
+  kernel: Matrix | Spectrum,
+  targets: Matrix,
+  temperature: number,
+  chain: PlainChain,
+  path = "targets",
+  density = false,
+): MatrixProblem {
   const biases = { readout: chain.readoutBias, hidden: hasHiddenBias(chain) };
-  const given = "vectors" in kernel ? projectOn(kernel, targets, temperature, biases, path) : spectralProblem(kernel, targets, temperature, biases, path);
+  const given =
+    "vectors" in kernel
+      ? projectOn(kernel, targets, temperature, biases, path)
+      : spectralProblem(kernel, targets, temperature, biases, path);
   // A readout bias that T = 0 pins is no longer random.
   const effective = given.pinned === undefined ? chain : { ...chain, readoutBias: 0 };
   requireProper(given, effective, path, density);
@@ -56,7 +83,14 @@ export function matrixProblem(kernel: Matrix | Spectrum, targets: Matrix, temper
 }
 
 /** Fits any number of outputs and biases in any layer by sampling the chain of mixing matrices. */
-export async function fitMatrix(problem: Problem, law: MixingLaw, chain: PlainChain, learnedKernels: boolean, options: SamplingOptions, run: Run): Promise<Posterior> {
+export async function fitMatrix(
+  problem: Problem,
+  law: MixingLaw,
+  chain: PlainChain,
+  learnedKernels: boolean,
+  options: SamplingOptions,
+  run: Run,
+): Promise<Posterior> {
   const { inputs, targets, temperature } = problem;
   const { spectral, rotation, target } = matrixProblem(law.siteKernels(inputs)[0]!, targets, temperature, chain);
   run.signal?.throwIfAborted();
@@ -69,7 +103,10 @@ export async function fitMatrix(problem: Problem, law: MixingLaw, chain: PlainCh
   const draws = mixingDraws(target, sample);
   const breathe = (): void => run.signal?.throwIfAborted();
   const offset = spectral.pinned?.bias ?? new Float64Array(outputs);
-  const train = shifted(predictMatrix(spectral, draws, rotation, trainCross(vectors, values), trainDiagonal(vectors, values), breathe), offset);
+  const train = shifted(
+    predictMatrix(spectral, draws, rotation, trainCross(vectors, values), trainDiagonal(vectors, values), breathe),
+    offset,
+  );
   run.onProgress?.(1, 2, "predictions");
   const order = meanMixing(draws, rotation);
   const kernels = learnedKernels ? learn(target, spectral, sample, breathe) : undefined;
@@ -105,7 +142,12 @@ export async function fitMatrix(problem: Problem, law: MixingLaw, chain: PlainCh
           },
         }
       : {}),
-    diagnostics: { ...(diagnostics as unknown as { readonly [key: string]: Json }), dimension: target.dimension, rank, kept: draws.weights.length },
+    diagnostics: {
+      ...(diagnostics as unknown as { readonly [key: string]: Json }),
+      dimension: target.dimension,
+      rank,
+      kept: draws.weights.length,
+    },
     warnings: [...spectral.warnings, ...full.warnings],
     figures: [mixingFigure(target, draws, run.seed)],
   };
@@ -121,11 +163,21 @@ function learn(target: MatrixTarget, spectral: SpectralProblem, sample: Posterio
 
 function shifted(prediction: Prediction, offset: Float64Array): Prediction {
   const outputs = offset.length;
-  return { ...prediction, mean: { data: prediction.mean.data.map((value, i) => value + offset[i % outputs]!), shape: prediction.mean.shape } };
+  return {
+    ...prediction,
+    mean: { data: prediction.mean.data.map((value, i) => value + offset[i % outputs]!), shape: prediction.mean.shape },
+  };
 }
 
 /** Predicts from what `fitMatrix` left in `arrays`. */
-export function predictFromMatrix(posterior: Posterior, problem: Problem, law: MixingLaw, inputs: Matrix, joint: boolean, run: Run): Prediction {
+export function predictFromMatrix(
+  posterior: Posterior,
+  problem: Problem,
+  law: MixingLaw,
+  inputs: Matrix,
+  joint: boolean,
+  run: Run,
+): Prediction {
   const { arrays } = posterior;
   const vectors = arrays["vectors"] as Matrix;
   const targets = arrays["targets"] as Matrix;
@@ -151,11 +203,24 @@ export function predictFromMatrix(posterior: Posterior, problem: Problem, law: M
   };
   const cross = projectCross(vectors, law.siteKernels(problem.inputs, inputs)[0]!);
   const prior = joint ? law.siteKernels(inputs)[0]! : kernelDiagonal(law, inputs);
-  return shifted(predictMatrix(spectral, draws, arrays["rotation"] as Matrix, cross, prior, () => run.signal?.throwIfAborted()), arrays["offset"]!.data);
+  return shifted(
+    predictMatrix(spectral, draws, arrays["rotation"] as Matrix, cross, prior, () => run.signal?.throwIfAborted()),
+    arrays["offset"]!.data,
+  );
 }
 
-/** log density of f(X) (P × D) under the prior with a diagonalised kernel, by sampling the chain at T = 0; on the range of K where K is singular. */
-export async function matrixLogDensity(chain: PlainChain, kernel: Spectrum, value: Matrix, path: string, options: SamplingOptions, run: Run): Promise<LogDensityAt> {
+/**
+ * log density of f(X) (P × D) under the prior with a diagonalised kernel, by sampling the chain at T = 0; on the range of K where K is
+ * singular.
+ */
+export async function matrixLogDensity(
+  chain: PlainChain,
+  kernel: Spectrum,
+  value: Matrix,
+  path: string,
+  options: SamplingOptions,
+  run: Run,
+): Promise<LogDensityAt> {
   const { spectral, target } = matrixProblem(kernel, value, 0, chain, path, true);
   const sample = await samplePosterior(matrixSource(target, spectral), run, options);
   return {
@@ -175,5 +240,7 @@ function mixingFigure(target: MatrixTarget, draws: MixingDraws, seed: number): F
     target.samplePrior(random, x);
     return matrixAt(mixingDraws(target, { points: [x], weights: Float64Array.of(1), batches: new Int32Array(1), batchCount: 1 }).mixing, 0);
   };
-  return eigenvalueFigure(draws.weights, (k) => matrixAt(draws.mixing, k), prior, [{ label: "infinite width", x: target.chain.variances.reduce((product, s) => product * s, 1) }]);
+  return eigenvalueFigure(draws.weights, (k) => matrixAt(draws.mixing, k), prior, [
+    { label: "infinite width", x: target.chain.variances.reduce((product, s) => product * s, 1) },
+  ]);
 }

@@ -1,7 +1,9 @@
 import { positiveInteger, strictObject, type StandardSchemaV1 } from "@finitewidth/core";
 import * as v from "valibot";
 
-/** Options of the theory "exact"; they matter for several outputs, biases in hidden layers and convolutions, whose mixing matrix is sampled. */
+/**
+ * Options of the theory "exact"; they matter for several outputs, biases in hidden layers and convolutions, whose mixing matrix is sampled.
+ */
 export interface ExactOptions {
   /** Importance draws, for up to 12 coordinates of the mixing chain. */
   readonly draws?: number;
@@ -15,4 +17,9 @@ export interface ExactOptions {
 const count = (least: number) => v.optional(v.pipe(positiveInteger, v.minValue(least, `an integer ≥ ${least}`)));
 
 /** `draws` ≥ 1000, `chains` ≥ 2, `chainDraws` ≥ 40, `warmup` ≥ 20; defaults in `defaultSampling`. */
-export const exactOptions: StandardSchemaV1<unknown, ExactOptions> = strictObject({ draws: count(1000), chains: count(2), chainDraws: count(40), warmup: count(20) }) as StandardSchemaV1<unknown, ExactOptions>;
+export const exactOptions: StandardSchemaV1<unknown, ExactOptions> = strictObject({
+  draws: count(1000),
+  chains: count(2),
+  chainDraws: count(40),
+  warmup: count(20),
+}) as StandardSchemaV1<unknown, ExactOptions>;

@@ -24,8 +24,10 @@ export function priorMoments(chain: WishartChain, kernel: Matrix): PriorResult {
   });
   const bilinear = ({ qq, qb, bq, bb }: ReturnType<typeof entry>, x: number, y: number): number => qq * x * y + qb * x + bq * y + bb;
   const [same, across, mixed] = [entry(0, 0), entry(0, 3), entry(1, 1)];
-  const cumulant = (i: number, j: number, m: number, n: number): number => bilinear(same, k(i, j), k(m, n)) + bilinear(same, k(i, m), k(j, n)) + bilinear(same, k(i, n), k(j, m));
-  const covariance = (i: number, j: number, m: number, n: number): number => bilinear(across, k(i, j), k(m, n)) + bilinear(mixed, k(i, m), k(j, n)) + bilinear(mixed, k(i, n), k(j, m));
+  const cumulant = (i: number, j: number, m: number, n: number): number =>
+    bilinear(same, k(i, j), k(m, n)) + bilinear(same, k(i, m), k(j, n)) + bilinear(same, k(i, n), k(j, m));
+  const covariance = (i: number, j: number, m: number, n: number): number =>
+    bilinear(across, k(i, j), k(m, n)) + bilinear(mixed, k(i, m), k(j, n)) + bilinear(mixed, k(i, n), k(j, m));
   const excessKurtosis = Float64Array.from({ length: points }, (_, i) => {
     const variance = meanQ * k(i, i) + meanB;
     // a zero input without biases: the limit of small inputs
@@ -44,6 +46,7 @@ export function priorMoments(chain: WishartChain, kernel: Matrix): PriorResult {
 function fourIndices(n: number, value: (i: number, j: number, k: number, l: number) => number): Tensor {
   const data = new Float64Array(n ** 4);
   let at = 0;
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) data[at++] = value(i, j, k, l);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++) for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) data[at++] = value(i, j, k, l);
   return { data, shape: [n, n, n, n] };
 }

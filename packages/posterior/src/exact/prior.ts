@@ -18,13 +18,22 @@ function logMoment(chain: PlainChain, power: number): number {
 }
 
 /**
- * log densities of one output f(X) (P × 1 each) under the prior, biases of the first layer and the readout included; on the range of K where K is
- * singular. The kernel is reduced once for all of them, without eigenvectors where it is not singular: 4P³/3 flops and O(P²) for every value.
+ * log densities of one output f(X) (P × 1 each) under the prior, biases of the first layer and the readout included; on the range of K
+ * where K is singular. The kernel is reduced once for all of them, without eigenvectors where it is not singular: 4P³/3 flops and O(P²) for
+ * every value.
  */
-export function scalarLogDensities(chain: PlainChain, kernel: Matrix, values: readonly Matrix[], path: (index: number) => string): LogDensityAt[] {
+export function scalarLogDensities(
+  chain: PlainChain,
+  kernel: Matrix,
+  values: readonly Matrix[],
+  path: (index: number) => string,
+): LogDensityAt[] {
   if (values.length === 0) return [];
   const law = scalarLaw(chain.widths, chain.variances);
-  return scalarProblems(reduceKernel(kernel), sideBySide(values), 0, chain.readoutBias, path).map((problem, i) => ({ logDensity: scalarLogDensity(chain, law, problem, path(i)), warnings: problem.warnings }));
+  return scalarProblems(reduceKernel(kernel), sideBySide(values), 0, chain.readoutBias, path).map((problem, i) => ({
+    logDensity: scalarLogDensity(chain, law, problem, path(i)),
+    warnings: problem.warnings,
+  }));
 }
 
 function scalarLogDensity(chain: PlainChain, law: ScalarLaw, { data, pinned }: ScalarProblem, path: string): number {
@@ -32,7 +41,12 @@ function scalarLogDensity(chain: PlainChain, law: ScalarLaw, { data, pinned }: S
   if (data.readoutBias === 0 && data.targets.every((target) => target === 0)) {
     const power = -data.values.length / 2;
     const moment = logMoment(chain, power);
-    if (moment === Infinity) throw inputError(path, `a value other than 0 (the density diverges there: a width is not above ${data.values.length}, the rank of the kernel)`, 0);
+    if (moment === Infinity)
+      throw inputError(
+        path,
+        `a value other than 0 (the density diverges there: a width is not above ${data.values.length}, the rank of the kernel)`,
+        0,
+      );
     return offset + moment + power * Math.log(2 * Math.PI) - 0.5 * data.values.reduce((sum, kappa) => sum + Math.log(kappa), 0);
   }
   return offset + integrateScalarPosterior(law, data).logEvidence;
@@ -57,8 +71,14 @@ export interface LogDensityAt {
 /** What `evaluateAt` adds to a prior result. */
 export type LogDensities = Pick<PriorResult, "logDensity" | "warnings" | "standardError">;
 
-/** Log densities of all values, one after the other. @throws FinitewidthError (code "input") naming `evaluateAt[i]` for a value that the prior cannot take. */
-export async function collectLogDensities(problem: PriorProblem, at: (value: Matrix, path: string) => LogDensityAt | Promise<LogDensityAt>): Promise<LogDensities> {
+/**
+ * Log densities of all values, one after the other. @throws FinitewidthError (code "input") naming `evaluateAt[i]` for a value that the
+ * prior cannot take.
+ */
+export async function collectLogDensities(
+  problem: PriorProblem,
+  at: (value: Matrix, path: string) => LogDensityAt | Promise<LogDensityAt>,
+): Promise<LogDensities> {
   checkValues(problem);
   const results: LogDensityAt[] = [];
   for (const [i, value] of problem.evaluateAt.entries()) results.push(await at(value, `evaluateAt[${i}]`));

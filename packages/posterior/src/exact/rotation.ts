@@ -3,8 +3,8 @@ import { symmetricEigen } from "@finitewidth/linalg";
 import type { SpectralProblem } from "../spectrum/problem.js";
 
 /**
- * Rotation R (D × D) that puts the strongest direction of the targets first: eigenvectors of Yᵀ(K + T)⁻¹Y, descending. The prior of Q does not
- * change under rotations of the outputs; samplers work on Y R, where Bartlett diagonals stay away from 0, and results are rotated back.
+ * Rotation R (D × D) that puts the strongest direction of the targets first: eigenvectors of Yᵀ(K + T)⁻¹Y, descending. The prior of Q does
+ * not change under rotations of the outputs; samplers work on Y R, where Bartlett diagonals stay away from 0, and results are rotated back.
  */
 export function outputRotation(problem: SpectralProblem): Matrix {
   const { spectrum, targets, temperature } = problem;
@@ -12,7 +12,8 @@ export function outputRotation(problem: SpectralProblem): Matrix {
   const floor = temperature > 0 ? temperature : 1e-12 * (spectrum.values.at(-1) ?? 1);
   const weighted = zeros(d, d);
   for (const [i, kappa] of spectrum.values.entries()) {
-    for (let a = 0; a < d; a++) for (let b = 0; b < d; b++) weighted.data[a * d + b]! += (targets.data[i * d + a]! * targets.data[i * d + b]!) / (kappa + floor);
+    for (let a = 0; a < d; a++)
+      for (let b = 0; b < d; b++) weighted.data[a * d + b]! += (targets.data[i * d + a]! * targets.data[i * d + b]!) / (kappa + floor);
   }
   const { vectors } = symmetricEigen(weighted);
   const out = zeros(d, d);

@@ -1,4 +1,15 @@
-import { columnVector, zeros, type Figure, type Matrix, type MixingLaw, type Posterior, type Prediction, type Problem, type Run, type Tensor } from "@finitewidth/core";
+import {
+  columnVector,
+  zeros,
+  type Figure,
+  type Matrix,
+  type MixingLaw,
+  type Posterior,
+  type Prediction,
+  type Problem,
+  type Run,
+  type Tensor,
+} from "@finitewidth/core";
 import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.js";
 import { logMoments, logPriorDensity, scalarLaw, type ScalarLaw } from "../scalar/law.js";
 import { scalarData, type ScalarData } from "../scalar/likelihood.js";
@@ -10,7 +21,10 @@ import { kernelDiagonal, type PlainChain } from "./chain.js";
 const vector = (data: Float64Array): Tensor => ({ data, shape: [data.length] });
 const levels = [0.025, 0.25, 0.5, 0.75, 0.975];
 
-/** Fits one output whose biases are in the first layer and the readout only: quadrature over log q. `learnedKernels` asks for the hidden kernels. */
+/**
+ * Fits one output whose biases are in the first layer and the readout only: quadrature over log q. `learnedKernels` asks for the hidden
+ * kernels.
+ */
 export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, learnedKernels: boolean, run: Run): Posterior {
   const { inputs, targets, temperature } = problem;
   const mixing = scalarLaw(chain.widths, chain.variances);
@@ -25,14 +39,25 @@ export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, l
   const { vectors, values } = spectral.spectrum;
   const offset = spectral.pinned?.bias[0] ?? 0;
   const train = shifted(predictScalarTrain(posterior, data, tables, vectors), offset);
-  const hiddenKernels = learnedKernels ? trainHiddenKernels(hiddenKernelTerms(mixing, posterior, data, tables), data, tables, vectors) : undefined;
+  const hiddenKernels = learnedKernels
+    ? trainHiddenKernels(hiddenKernelTerms(mixing, posterior, data, tables), data, tables, vectors)
+    : undefined;
   run.onProgress?.(3, 3, "hidden kernels");
   const meanQ = posteriorMean(posterior, Math.exp);
   const meanU = posteriorMean(posterior, (u) => u);
   return {
     theory: "exact",
     problem,
-    arrays: { vectors, values: vector(values), targets: vector(data.targets), ones: vector(data.ones), logQ: vector(posterior.logQ), weights: vector(posterior.weights), offset: vector(Float64Array.of(offset)), readoutBias: vector(Float64Array.of(data.readoutBias)) },
+    arrays: {
+      vectors,
+      values: vector(values),
+      targets: vector(data.targets),
+      ones: vector(data.ones),
+      logQ: vector(posterior.logQ),
+      weights: vector(posterior.weights),
+      offset: vector(Float64Array.of(offset)),
+      readoutBias: vector(Float64Array.of(data.readoutBias)),
+    },
     solver: { converged: posterior.converged, iterations: posterior.logQ.length, residual: posterior.residual, jitter: 0 },
     logEvidence: posterior.logEvidence + (spectral.pinned?.logDensity ?? 0),
     train,
@@ -46,7 +71,12 @@ export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, l
       deviationLogQ: Math.sqrt(posteriorMean(posterior, (u) => (u - meanU) ** 2)),
       quantiles: { levels, values: posteriorQuantiles(posterior, levels) },
     },
-    warnings: [...spectral.warnings, ...(posterior.converged ? [] : [`the quadrature over the mixing variable stopped at a change of ${posterior.residual.toExponential(1)} in the log evidence`])],
+    warnings: [
+      ...spectral.warnings,
+      ...(posterior.converged
+        ? []
+        : [`the quadrature over the mixing variable stopped at a change of ${posterior.residual.toExponential(1)} in the log evidence`]),
+    ],
     figures: [orderParameterFigure(mixing, posterior, meanQ)],
   };
 }
@@ -82,8 +112,18 @@ function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: 
   };
 }
 
-/** Predicts from what `fitScalar` left in `arrays`, in blocks of inputs unless the joint covariance is wanted. O(n r P*) besides the kernels. */
-export function predictFromScalar(posterior: Posterior, problem: Problem, law: MixingLaw, inputs: Matrix, joint: boolean, run: Run): Prediction {
+/**
+ * Predicts from what `fitScalar` left in `arrays`, in blocks of inputs unless the joint covariance is wanted. O(n r P*) besides the
+ * kernels.
+ */
+export function predictFromScalar(
+  posterior: Posterior,
+  problem: Problem,
+  law: MixingLaw,
+  inputs: Matrix,
+  joint: boolean,
+  run: Run,
+): Prediction {
   const { arrays } = posterior;
   const at = (name: string): Float64Array => arrays[name]!.data;
   const vectors = arrays["vectors"] as Matrix;
@@ -96,7 +136,15 @@ export function predictFromScalar(posterior: Posterior, problem: Problem, law: M
     readoutBias: at("readoutBias")[0]!,
     ones: at("ones"),
   };
-  const nodes: ScalarPosterior = { logQ: at("logQ"), weights: at("weights"), logPrior: new Float64Array(0), logIntegrand: new Float64Array(0), logEvidence: 0, residual: 0, converged: true };
+  const nodes: ScalarPosterior = {
+    logQ: at("logQ"),
+    weights: at("weights"),
+    logPrior: new Float64Array(0),
+    logIntegrand: new Float64Array(0),
+    logEvidence: 0,
+    residual: 0,
+    converged: true,
+  };
   const tables = nodeTables(nodes, data);
   const offset = at("offset")[0]!;
   const cross = (block: Matrix): Matrix => projectCross(vectors, law.siteKernels(problem.inputs, block)[0]!);

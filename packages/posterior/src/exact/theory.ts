@@ -1,4 +1,24 @@
-import { isFullyConnected, refusal, resolveNetwork, toStandardScaling, widthsOf, type Claim, type Figure, type Matrix, type MixingLaw, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Scenario, type Tensor, type Theory } from "@finitewidth/core";
+import {
+  isFullyConnected,
+  refusal,
+  resolveNetwork,
+  toStandardScaling,
+  widthsOf,
+  type Claim,
+  type Figure,
+  type Matrix,
+  type MixingLaw,
+  type Posterior,
+  type Prediction,
+  type PriorProblem,
+  type PriorResult,
+  type Problem,
+  type Registry,
+  type Run,
+  type Scenario,
+  type Tensor,
+  type Theory,
+} from "@finitewidth/core";
 import { defaultSampling } from "../sampling/sample.js";
 import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
@@ -18,7 +38,8 @@ function mixingLaw(network: Problem["network"], registry: Registry): MixingLaw |
 /** Why the theory does not apply, or undefined. */
 function reasonToRefuse(network: Problem["network"], registry: Registry): string | undefined {
   if (mixingLaw(network, registry) !== undefined) return undefined;
-  if (network.activation !== "identity") return `activation must be "identity", got "${network.activation}": the law of the random kernel is known exactly for linear networks only; use "effective-action", "perturbative" or "monte-carlo"`;
+  if (network.activation !== "identity")
+    return `activation must be "identity", got "${network.activation}": the law of the random kernel is known exactly for linear networks only; use "effective-action", "perturbative" or "monte-carlo"`;
   return `networks of type "${network.type}" have no exact mixing law; use "monte-carlo"`;
 }
 
@@ -34,27 +55,41 @@ async function fit(given: Problem, options: ExactOptions, run: Run): Promise<Pos
 }
 
 /**
- * With mean-field scaling the outputs carry a further 1/√N_L, which the standard form puts into the readout variance. The mixing variable is
- * reported without it (K/N and T/N in its place), so that it tends to the minimiser of the rate function.
+ * With mean-field scaling the outputs carry a further 1/√N_L, which the standard form puts into the readout variance. The mixing variable
+ * is reported without it (K/N and T/N in its place), so that it tends to the minimiser of the rate function.
  */
 function inMixingUnits(posterior: Posterior, { scaling, network }: Problem): Posterior {
   if (scaling === "standard") return posterior;
   const width = widthsOf(network)!.at(-1)!;
-  const scaled = (value: number | Tensor): number | Tensor => (typeof value === "number" ? width * value : { data: value.data.map((entry) => width * entry), shape: value.shape });
+  const scaled = (value: number | Tensor): number | Tensor =>
+    typeof value === "number" ? width * value : { data: value.data.map((entry) => width * entry), shape: value.shape };
   const { orderParameter, standardError, figures } = posterior;
   return {
     ...posterior,
     ...(figures === undefined ? {} : { figures: figures.map((figure) => rescaledFigure(figure, width)) }),
     ...(orderParameter === undefined ? {} : { orderParameter: scaled(orderParameter) }),
-    ...(standardError?.orderParameter === undefined ? {} : { standardError: { ...standardError, orderParameter: scaled(standardError.orderParameter) } }),
+    ...(standardError?.orderParameter === undefined
+      ? {}
+      : { standardError: { ...standardError, orderParameter: scaled(standardError.orderParameter) } }),
   };
 }
 
 /** A density over eigenvalues of the mixing matrix, or a map of its entries, in units `scale` times smaller. */
 function rescaledFigure(figure: Figure, scale: number): Figure {
-  if (figure.kind === "heatmaps") return { ...figure, panels: figure.panels.map((panel) => ({ ...panel, values: { data: panel.values.data.map((value) => scale * value), shape: panel.values.shape } })) };
+  if (figure.kind === "heatmaps")
+    return {
+      ...figure,
+      panels: figure.panels.map((panel) => ({
+        ...panel,
+        values: { data: panel.values.data.map((value) => scale * value), shape: panel.values.shape },
+      })),
+    };
   if (figure.kind !== "density") return figure;
-  return { ...figure, series: figure.series.map((series) => ({ ...series, x: series.x.map((x) => scale * x) })), ...(figure.marks === undefined ? {} : { marks: figure.marks.map((mark) => ({ ...mark, x: scale * mark.x })) }) };
+  return {
+    ...figure,
+    series: figure.series.map((series) => ({ ...series, x: series.x.map((x) => scale * x) })),
+    ...(figure.marks === undefined ? {} : { marks: figure.marks.map((mark) => ({ ...mark, x: scale * mark.x })) }),
+  };
 }
 
 async function fitStandard(problem: Problem, options: ExactOptions, run: Run): Promise<Posterior> {
@@ -71,17 +106,33 @@ async function fitStandard(problem: Problem, options: ExactOptions, run: Run): P
   return fitSiteChain(problem, law, options, run);
 }
 
-/** Points times outputs up to which the learned kernels of a network whose mixing matrix has one site, but whose layers have more, are found. */
+/**
+ * Points times outputs up to which the learned kernels of a network whose mixing matrix has one site, but whose layers have more, are
+ * found.
+ */
 const kernelLimit = 300;
 
 /** A convolution that reduces to one site: its hidden kernels over all sites are those of the chain over sites. */
-async function missingKernels(problem: Problem, law: MixingLaw, posterior: Posterior, options: ExactOptions, run: Run): Promise<Pick<Posterior, "hiddenKernels" | "standardError" | "warnings">> {
+async function missingKernels(
+  problem: Problem,
+  law: MixingLaw,
+  posterior: Posterior,
+  options: ExactOptions,
+  run: Run,
+): Promise<Pick<Posterior, "hiddenKernels" | "standardError" | "warnings">> {
   const { warnings } = posterior;
   if (posterior.hiddenKernels !== undefined) return { warnings };
-  if (problem.targets.data.length > kernelLimit) return { warnings: [...warnings, `hidden kernels of a convolution are left out for more than ${kernelLimit} targets`] };
+  if (problem.targets.data.length > kernelLimit)
+    return { warnings: [...warnings, `hidden kernels of a convolution are left out for more than ${kernelLimit} targets`] };
   const { hiddenKernels, standardError } = await fitSiteChain(problem, law, options, run);
   if (hiddenKernels === undefined) return { warnings };
-  return { warnings, hiddenKernels, ...(standardError?.hiddenKernels === undefined ? {} : { standardError: { ...posterior.standardError, hiddenKernels: standardError.hiddenKernels } }) };
+  return {
+    warnings,
+    hiddenKernels,
+    ...(standardError?.hiddenKernels === undefined
+      ? {}
+      : { standardError: { ...posterior.standardError, hiddenKernels: standardError.hiddenKernels } }),
+  };
 }
 
 async function predict(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
@@ -100,14 +151,20 @@ async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Pr
   const moments = priorMoments(law.chain, kernel);
   const narrowest = Math.min(...chain.widths);
   if (narrowest < problem.outputs && problem.evaluateAt.length > 0) {
-    return { ...moments, warnings: [`log densities are left out: a width of ${narrowest} confines the ${problem.outputs} outputs to a subspace, where they have no density`] };
+    return {
+      ...moments,
+      warnings: [
+        `log densities are left out: a width of ${narrowest} confines the ${problem.outputs} outputs to a subspace, where they have no density`,
+      ],
+    };
   }
   if (problem.outputs === 1 && !hasHiddenBias(chain)) {
     checkValues(problem);
     return { ...moments, ...reportLogDensities(scalarLogDensities(chain, kernel, problem.evaluateAt, (i) => `evaluateAt[${i}]`)) };
   }
   let spectrum: Spectrum | undefined;
-  const density = (value: Matrix, path: string) => matrixLogDensity(chain, (spectrum ??= spectrumOf(kernel)), value, path, { ...defaultSampling, ...options }, run);
+  const density = (value: Matrix, path: string) =>
+    matrixLogDensity(chain, (spectrum ??= spectrumOf(kernel)), value, path, { ...defaultSampling, ...options }, run);
   return { ...moments, ...(await collectLogDensities(problem, density)) };
 }
 

@@ -1,5 +1,17 @@
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, diagonalOf, gram, identity, multiply, multiplyTransposedLeft, solveCholesky, solveLower, trace, transpose } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  cholesky,
+  diagonalOf,
+  gram,
+  identity,
+  multiply,
+  multiplyTransposedLeft,
+  solveCholesky,
+  solveLower,
+  trace,
+  transpose,
+} from "@finitewidth/linalg";
 import { projectTargets, requireInRange, spectrumOf } from "../spectrum/spectrum.js";
 
 /**
@@ -19,7 +31,8 @@ export interface GaussianProcess {
 /**
  * Conditions on targets Y (P × D). Cholesky of K + T for T > 0; the eigenvectors of K where that fails and at T = 0, so that a singular K
  * (duplicate inputs, P > rank) is an ordinary input. O(P³).
- * @throws FinitewidthError (code "input") at T = 0 when Y is outside the range of K, "not-positive-definite" for a kernel with a negative eigenvalue.
+ * @throws FinitewidthError (code "input") at T = 0 when Y is outside the range of K, "not-positive-definite" for a kernel with a negative
+ * eigenvalue.
  */
 export function conditionGaussianProcess(kernel: Matrix, targets: Matrix, temperature: number): GaussianProcess {
   if (temperature > 0) {
@@ -44,7 +57,11 @@ function conditionBySpectrum(kernel: Matrix, targets: Matrix, temperature: numbe
   const [n, r] = vectors.shape;
   const outputs = targets.shape[1];
   const y = projectTargets(spectrum, targets);
-  if (temperature === 0) requireInRange(y, targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+  if (temperature === 0)
+    requireInRange(
+      y,
+      targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+    );
   let logEvidence = 0;
   const scaled = zeros(r, outputs);
   for (let i = 0; i < r; i++) {
@@ -69,7 +86,8 @@ function conditionBySpectrum(kernel: Matrix, targets: Matrix, temperature: numbe
 }
 
 /** R B. */
-const applyRoot = (process: GaussianProcess, b: Matrix): Matrix => (process.form === "cholesky" ? solveLower(process.root, b) : multiply(process.root, b));
+const applyRoot = (process: GaussianProcess, b: Matrix): Matrix =>
+  process.form === "cholesky" ? solveLower(process.root, b) : multiply(process.root, b);
 
 /** Mean (P* × D), and the variance (P*) or covariance (P* × P*) that all outputs share. */
 export interface GaussianPrediction {
@@ -79,8 +97,8 @@ export interface GaussianPrediction {
 }
 
 /**
- * Mean K_xᵀ(K + T)⁻¹Y and variance K_xx − K_xᵀ(K + T)⁻¹K_x at other points. `cross`: P × P*; `prior`: P* variances, or the P* × P* covariance
- * when the joint one is wanted. Variances below rounding are clipped at 0. O(P² P*).
+ * Mean K_xᵀ(K + T)⁻¹Y and variance K_xx − K_xᵀ(K + T)⁻¹K_x at other points. `cross`: P × P*; `prior`: P* variances, or the P* × P*
+ * covariance when the joint one is wanted. Variances below rounding are clipped at 0. O(P² P*).
  */
 export function predictGaussianProcess(process: GaussianProcess, cross: Matrix, prior: Float64Array | Matrix): GaussianPrediction {
   const mean = multiplyTransposedLeft(cross, process.weights);

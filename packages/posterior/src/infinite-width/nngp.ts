@@ -1,8 +1,36 @@
-import { inputError, resolveNetwork, shapeError, toStandardScaling, zeros, type Claim, type InfiniteWidthKernels, type Matrix, type Posterior, type Prediction, type PriorProblem, type PriorResult, type Problem, type Registry, type Run, type Theory } from "@finitewidth/core";
+import {
+  inputError,
+  resolveNetwork,
+  shapeError,
+  toStandardScaling,
+  zeros,
+  type Claim,
+  type InfiniteWidthKernels,
+  type Matrix,
+  type Posterior,
+  type Prediction,
+  type PriorProblem,
+  type PriorResult,
+  type Problem,
+  type Registry,
+  type Run,
+  type Theory,
+} from "@finitewidth/core";
 import { noOptions, type NoOptions } from "../options.js";
-import { conditionGaussianProcess, predictGaussianProcess, trainGaussianProcess, type GaussianPrediction, type GaussianProcess } from "./gaussian-process.js";
+import {
+  conditionGaussianProcess,
+  predictGaussianProcess,
+  trainGaussianProcess,
+  type GaussianPrediction,
+  type GaussianProcess,
+} from "./gaussian-process.js";
 
-function kernels(registry: Registry, problem: { readonly network: Problem["network"] }, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
+function kernels(
+  registry: Registry,
+  problem: { readonly network: Problem["network"] },
+  inputs: Matrix,
+  others?: Matrix,
+): InfiniteWidthKernels {
   const { priorModel, activation } = resolveNetwork(registry, problem.network);
   return priorModel.infiniteWidth(problem.network, activation, inputs, others);
 }
@@ -51,7 +79,13 @@ async function fit(problem: Problem, _options: NoOptions, run: Run): Promise<Pos
 async function predict(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
   const problem = toStandardScaling(posterior.problem);
   const form = posterior.diagnostics["form"] as GaussianProcess["form"];
-  const process: GaussianProcess = { root: posterior.arrays["root"] as Matrix, form, weights: posterior.arrays["weights"] as Matrix, logEvidence: posterior.logEvidence ?? 0, warnings: [] };
+  const process: GaussianProcess = {
+    root: posterior.arrays["root"] as Matrix,
+    form,
+    weights: posterior.arrays["weights"] as Matrix,
+    logEvidence: posterior.logEvidence ?? 0,
+    warnings: [],
+  };
   const cross = kernels(run.registry, problem, problem.inputs, inputs);
   const prior = want.covariance ? outputKernel(kernels(run.registry, problem, inputs)) : cross.othersDiagonal!;
   return spreadOutputs(predictGaussianProcess(process, outputKernel(cross), prior), problem.targets.shape[1]);
@@ -62,7 +96,8 @@ async function prior(problem: PriorProblem, _options: NoOptions, run: Run): Prom
   const points = kernel.shape[0];
   const warnings: string[] = [];
   const logDensity = problem.evaluateAt.map((value, i) => {
-    if (value.shape[0] !== points || value.shape[1] !== problem.outputs) throw shapeError(`evaluateAt[${i}]`, `${points} × ${problem.outputs} numbers`, value.shape.join(" × "));
+    if (value.shape[0] !== points || value.shape[1] !== problem.outputs)
+      throw shapeError(`evaluateAt[${i}]`, `${points} × ${problem.outputs} numbers`, value.shape.join(" × "));
     try {
       const process = conditionGaussianProcess(kernel, value, 0);
       warnings.push(...process.warnings.filter((warning) => !warnings.includes(warning)));
@@ -73,7 +108,12 @@ async function prior(problem: PriorProblem, _options: NoOptions, run: Run): Prom
   });
   return {
     secondMoment: kernel,
-    ...(points <= 8 ? { fourthCumulant: { data: new Float64Array(points ** 4), shape: [points, points, points, points] }, kernelCovariance: { data: new Float64Array(points ** 4), shape: [points, points, points, points] } } : {}),
+    ...(points <= 8
+      ? {
+          fourthCumulant: { data: new Float64Array(points ** 4), shape: [points, points, points, points] },
+          kernelCovariance: { data: new Float64Array(points ** 4), shape: [points, points, points, points] },
+        }
+      : {}),
     excessKurtosis: new Float64Array(points),
     kernelMeanShift: zeros(points, points),
     ...(logDensity.length > 0 ? { logDensity: Float64Array.from(logDensity) } : {}),

@@ -3,7 +3,10 @@ import { addCoordinateGradient, chainLayout, coordinatesToFactors, type ChainLay
 import type { PlainChain } from "../exact/chain.js";
 import { smallMultiply, smallMultiplyLeft, smallMultiplyRight } from "./small.js";
 
-/** Bartlett factors of a chain over outputs: F_L = √s_L Z_L, F_l = √s_l F_{l+1} Z_l, M_l = F_l F_lᵀ; arrays indexed 0 … L − 1 for layers 1 … L. */
+/**
+ * Bartlett factors of a chain over outputs: F_L = √s_L Z_L, F_l = √s_l F_{l+1} Z_l, M_l = F_l F_lᵀ; arrays indexed 0 … L − 1 for layers 1 …
+ * L.
+ */
 export interface ChainFactors {
   readonly coordinates: CoordinateFactors;
   /** F_l: D × r_l. */
@@ -67,7 +70,14 @@ export function biasAt(chain: PlainChain, factors: ChainFactors, outputs: number
  * Adds to `gradient` (coordinates) what symmetric gradients with respect to M_1 and B mean: F̄_1 = 2 G_Q F_1, going up Z̄_l = R_lᵀF̄_l,
  * F̄_{l+1} = √s_l F̄_l Z_lᵀ + 2 b_{l+1} G_B F_{l+1}, with R_l the left factor of Z_l.
  */
-export function addChainGradient(layout: ChainLayout, chain: PlainChain, factors: ChainFactors, gradientQ: Float64Array, gradientB: Float64Array | undefined, gradient: Float64Array): void {
+export function addChainGradient(
+  layout: ChainLayout,
+  chain: PlainChain,
+  factors: ChainFactors,
+  gradientQ: Float64Array,
+  gradientB: Float64Array | undefined,
+  gradient: Float64Array,
+): void {
   const d = layout.outputs;
   let fBar = new Float64Array(d * factors.ranks[0]!);
   smallMultiply(gradientQ, factors.f[0]!, d, d, factors.ranks[0]!, fBar);

@@ -16,7 +16,10 @@ export interface MixingDraws {
 }
 
 /** Turns points of coordinate space into mixing matrices. O(n L D³). */
-export function mixingDraws(target: MatrixTarget, sample: Pick<PosteriorSample, "points" | "weights" | "batches" | "batchCount">): MixingDraws {
+export function mixingDraws(
+  target: MatrixTarget,
+  sample: Pick<PosteriorSample, "points" | "weights" | "batches" | "batchCount">,
+): MixingDraws {
   const { chain, layout } = target;
   const d = layout.outputs;
   const n = sample.points.length;
@@ -59,7 +62,9 @@ export function thinSample(sample: PosteriorSample, limit: number): PosteriorSam
   return pick(chosen, () => 1 / chosen.length);
 }
 
-/** Mean of per-batch averages and its standard error: Σ_b W_b (m_b − m)² over batches of weight W_b, the delta method for a ratio of sums. */
+/**
+ * Mean of per-batch averages and its standard error: Σ_b W_b (m_b − m)² over batches of weight W_b, the delta method for a ratio of sums.
+ */
 export interface BatchSums {
   /** Σ of weights in each batch. */
   readonly weights: Float64Array;
@@ -69,7 +74,11 @@ export interface BatchSums {
 }
 
 /** Empty sums. */
-export const batchSums = (batchCount: number, size: number): BatchSums => ({ weights: new Float64Array(batchCount), sums: new Float64Array(batchCount * size), size });
+export const batchSums = (batchCount: number, size: number): BatchSums => ({
+  weights: new Float64Array(batchCount),
+  sums: new Float64Array(batchCount * size),
+  size,
+});
 
 /** Mean over all batches. */
 export function batchMean({ weights, sums, size }: BatchSums): Float64Array {

@@ -8,8 +8,8 @@ import { smallMultiply, smallMultiplyLeft } from "./small.js";
 import type { MatrixTarget } from "./target.js";
 
 /**
- * E[Ĝˡ] = `kernel` K_xx + Φᵀ `form` Φ on any points, with Φ = [k̂; 1ᵀ] ((r + 1) × M; without the row of ones when there are no biases beyond
- * layer 1), for one layer and one group of draws, weighted by the group's total weight.
+ * E[Ĝˡ] = `kernel` K_xx + Φᵀ `form` Φ on any points, with Φ = [k̂; 1ᵀ] ((r + 1) × M; without the row of ones when there are no biases
+ * beyond layer 1), for one layer and one group of draws, weighted by the group's total weight.
  */
 interface LayerSums {
   kernel: number;
@@ -28,7 +28,13 @@ export interface HiddenKernelSums {
  * E[Ĝˡ] = (1 − r_l/N_l)(σ_w²(l) E[Ĝ^{l−1}] + σ_b²(l) 11ᵀ) + E[z zᵀ summed over components]/N_l; no inverse of M_l anywhere.
  * Groups are sets of batches. O(n L r (D r + D³)). Source: docs/theories/exact.md, "Hidden kernels".
  */
-export function hiddenKernelSums(target: MatrixTarget, problem: SpectralProblem, sample: Pick<PosteriorSample, "points" | "weights" | "batches">, groups: number, onDraw?: () => void): HiddenKernelSums {
+export function hiddenKernelSums(
+  target: MatrixTarget,
+  problem: SpectralProblem,
+  sample: Pick<PosteriorSample, "points" | "weights" | "batches">,
+  groups: number,
+  onDraw?: () => void,
+): HiddenKernelSums {
   const { chain, layout, likelihood } = target;
   const d = layout.outputs;
   const r = likelihood.rank;
@@ -36,7 +42,9 @@ export function hiddenKernelSums(target: MatrixTarget, problem: SpectralProblem,
   const biased = chain.readoutBias > 0 || chain.hiddenBias.some((b) => b > 0);
   const width = r + (biased ? 1 : 0);
   const weights = new Float64Array(groups);
-  const layers = Array.from({ length: depth }, () => Array.from({ length: groups }, (): LayerSums => ({ kernel: 0, form: zeros(width, width) })));
+  const layers = Array.from({ length: depth }, () =>
+    Array.from({ length: groups }, (): LayerSums => ({ kernel: 0, form: zeros(width, width) })),
+  );
   const members: number[][] = Array.from({ length: groups }, () => []);
   sample.batches.forEach((batch, k) => members[batch % groups]!.push(k));
   const mixing = new Float64Array(d * d);
@@ -82,9 +90,19 @@ function flush(rows: Float64Array[], form: Matrix): void {
   rows.length = 0;
 }
 
-type Sink = (layer: number, kernel: number, diagonal: Float64Array, ones: Float64Array, corner: number, rows: readonly Float64Array[]) => void;
+type Sink = (
+  layer: number,
+  kernel: number,
+  diagonal: Float64Array,
+  ones: Float64Array,
+  corner: number,
+  rows: readonly Float64Array[],
+) => void;
 
-/** Contributions of one draw to E[z zᵀ] of every layer: coefficient of K_xx, diag to subtract, k̂ᵀ(·)1ᵀ to subtract, 11ᵀ to add, and outer products. */
+/**
+ * Contributions of one draw to E[z zᵀ] of every layer: coefficient of K_xx, diag to subtract, k̂ᵀ(·)1ᵀ to subtract, 11ᵀ to add, and outer
+ * products.
+ */
 function addDraw(target: MatrixTarget, problem: SpectralProblem, factors: ChainFactors, weight: number, biased: boolean, sink: Sink): void {
   const { chain, layout, likelihood } = target;
   const { outputs: d } = layout;
@@ -219,7 +237,12 @@ function finish(target: MatrixTarget, sums: HiddenKernelSums, onPoints: (layer: 
   const errors = mean.map((m) => zeros(m.shape[0], m.shape[1]));
   for (const g of used) {
     const share = sums.weights[g]! / total;
-    recursion(target, sums.layers.map((groups) => groups[g]!), sums.weights[g]!, sums.biased).forEach((layer, l) => {
+    recursion(
+      target,
+      sums.layers.map((groups) => groups[g]!),
+      sums.weights[g]!,
+      sums.biased,
+    ).forEach((layer, l) => {
       const value = onPoints(layer).data;
       for (let i = 0; i < value.length; i++) errors[l]!.data[i]! += (share * (value[i]! - mean[l]!.data[i]!)) ** 2;
     });
@@ -238,7 +261,11 @@ export function hiddenKernelsOnTraining(target: MatrixTarget, problem: SpectralP
     for (let i = 0; i < r; i++) {
       for (let j = 0; j < r; j++) {
         let value = values[i]! * form.data[i * width + j]! * values[j]!;
-        if (sums.biased) value += values[i]! * form.data[i * width + r]! * problem.ones[j]! + problem.ones[i]! * form.data[r * width + j]! * values[j]! + problem.ones[i]! * form.data[r * width + r]! * problem.ones[j]!;
+        if (sums.biased)
+          value +=
+            values[i]! * form.data[i * width + r]! * problem.ones[j]! +
+            problem.ones[i]! * form.data[r * width + j]! * values[j]! +
+            problem.ones[i]! * form.data[r * width + r]! * problem.ones[j]!;
         inner.data[i * r + j] = value;
       }
       inner.data[i * r + i]! += kernel * values[i]!;

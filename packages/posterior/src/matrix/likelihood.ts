@@ -2,8 +2,9 @@ import type { SpectralProblem } from "../spectrum/problem.js";
 import { smallEigen, smallMultiply, smallMultiplyLeft, smallMultiplyRight, smallSolve } from "./small.js";
 
 /**
- * log N(vec Y | 0, Q ⊗ K + B ⊗ 11ᵀ + T) with its gradients in Q and B, for one Q and B after the other: eigenbasis of K, then of Q, Woodbury
- * on the D columns of the bias. All arrays are work space, valid until the next call. Source: docs/theories/exact.md, "Several outputs".
+ * log N(vec Y | 0, Q ⊗ K + B ⊗ 11ᵀ + T) with its gradients in Q and B, for one Q and B after the other: eigenbasis of K, then of Q,
+ * Woodbury on the D columns of the bias. All arrays are work space, valid until the next call. Source: docs/theories/exact.md, "Several
+ * outputs".
  */
 export interface MatrixLikelihood {
   readonly outputs: number;
@@ -46,7 +47,10 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
   const [work, work2, rotatedBias] = [new Float64Array(d * d), new Float64Array(d * d), new Float64Array(d * d)];
   const biasMean = new Float64Array(d);
   const [u, sums, ky, kv] = [new Float64Array(d), new Float64Array(d), new Float64Array(d * d), new Float64Array(d)];
-  const constant = -0.5 * (r * d * Math.log(2 * Math.PI) + (nullity > 0 && temperature > 0 ? d * nullity * Math.log(2 * Math.PI * temperature) + residualSquare / temperature : 0));
+  const constant =
+    -0.5 *
+    (r * d * Math.log(2 * Math.PI) +
+      (nullity > 0 && temperature > 0 ? d * nullity * Math.log(2 * Math.PI * temperature) + residualSquare / temperature : 0));
 
   /** G ← O G Oᵀ, symmetrised. */
   const rotateBack = (g: Float64Array): void => {

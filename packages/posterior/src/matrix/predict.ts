@@ -14,7 +14,14 @@ const blockSize = 4e6;
  * δ_ab[q_a K_xx − q_a² k̂ᵀdiag(1/v_a)k̂] + (1 − s_a)S_ab(1 − s_b)ᵀ, s_a = q_a k̂ᵀ(o/v_a). `rotation` R brings the outputs back: f = f_R Rᵀ.
  * Standard errors from the batches of the draws. O(n D r (D + P*)).
  */
-export function predictMatrix(problem: SpectralProblem, draws: MixingDraws, rotation: Matrix, cross: Matrix, prior: Float64Array | Matrix, onBlock?: () => void): Prediction {
+export function predictMatrix(
+  problem: SpectralProblem,
+  draws: MixingDraws,
+  rotation: Matrix,
+  cross: Matrix,
+  prior: Float64Array | Matrix,
+  onBlock?: () => void,
+): Prediction {
   const likelihood = matrixLikelihood(problem);
   const { outputs: d } = draws;
   const { rank: r } = likelihood;
@@ -73,14 +80,23 @@ export function predictMatrix(problem: SpectralProblem, draws: MixingDraws, rota
             mean += coefficient * (m[row]! + biasMeans[k * d + a]!);
             variance += coefficient * coefficient * Math.max(qs[k * d + a]! * diagonal[j]! - e[row]!, 0);
             if (!biased) continue;
-            for (let c = 0; c < d; c++) variance += coefficient * (1 - s[row]!) * spreads[(k * d + a) * d + c]! * (1 - s[(k * d + c) * points + j]!) * o[b * d + c]!;
+            for (let c = 0; c < d; c++)
+              variance += coefficient * (1 - s[row]!) * spreads[(k * d + a) * d + c]! * (1 - s[(k * d + c) * points + j]!) * o[b * d + c]!;
           }
           first.sums[batch * size + j * d + b]! += weight * mean;
           second.sums[batch * size + j * d + b]! += weight * (mean * mean + Math.max(variance, 0));
           if (joint) joint.means.data[(from + k) * size + j * d + b] = mean;
         }
       }
-      joint?.add(from + k, weight, o, qs.subarray(k * d, (k + 1) * d), explained.data.subarray(k * d * r, (k + 1) * d * r), spreads.subarray(k * d * d, (k + 1) * d * d), s.subarray(k * d * points, (k + 1) * d * points));
+      joint?.add(
+        from + k,
+        weight,
+        o,
+        qs.subarray(k * d, (k + 1) * d),
+        explained.data.subarray(k * d * r, (k + 1) * d * r),
+        spreads.subarray(k * d * d, (k + 1) * d * d),
+        s.subarray(k * d * points, (k + 1) * d * points),
+      );
     }
     onBlock?.();
   }
@@ -94,7 +110,12 @@ export function predictMatrix(problem: SpectralProblem, draws: MixingDraws, rota
     variance: { data: square.map((value, i) => Math.max(value - mean[i]! ** 2, 0)), shape },
     ...(joint === undefined || prior instanceof Float64Array ? {} : { covariance: joint.finish(draws.weights, mean, cross, prior) }),
     ...(draws.batchCount > 1
-      ? { standardError: { mean: { data: batchError(first, mean), shape }, variance: { data: batchError(variations, batchMean(variations)), shape } } }
+      ? {
+          standardError: {
+            mean: { data: batchError(first, mean), shape },
+            variance: { data: batchError(variations, batchMean(variations)), shape },
+          },
+        }
       : {}),
   };
 }
@@ -105,7 +126,15 @@ function jointSums(d: number, r: number, n: number, points: number, biased: bool
   const explained = new Float64Array(d * d * r);
   const means = zeros(n, points * d);
   const shared = zeros(biased ? n * d : 0, points * d);
-  const add = (draw: number, weight: number, o: Float64Array, q: Float64Array, e: Float64Array, spread: Float64Array, s: Float64Array): void => {
+  const add = (
+    draw: number,
+    weight: number,
+    o: Float64Array,
+    q: Float64Array,
+    e: Float64Array,
+    spread: Float64Array,
+    s: Float64Array,
+  ): void => {
     for (let b = 0; b < d; b++) {
       for (let c = 0; c < d; c++) {
         for (let a = 0; a < d; a++) {
@@ -130,7 +159,8 @@ function jointSums(d: number, r: number, n: number, points: number, biased: bool
   };
   const finish = (weights: Float64Array, mean: Float64Array, cross: Matrix, prior: Matrix): Matrix => {
     const size = points * d;
-    for (let k = 0; k < n; k++) for (let i = 0; i < size; i++) means.data[k * size + i] = Math.sqrt(weights[k]!) * (means.data[k * size + i]! - mean[i]!);
+    for (let k = 0; k < n; k++)
+      for (let i = 0; i < size; i++) means.data[k * size + i] = Math.sqrt(weights[k]!) * (means.data[k * size + i]! - mean[i]!);
     const out = gram(transpose(means));
     if (biased) {
       const part = gram(transpose(shared));
@@ -139,10 +169,14 @@ function jointSums(d: number, r: number, n: number, points: number, biased: bool
     const columns = transpose(cross);
     for (let b = 0; b < d; b++) {
       for (let c = 0; c < d; c++) {
-        const weighted: Matrix = { data: columns.data.map((value, i) => value * explained[(b * d + c) * r + (i % r)]!), shape: columns.shape };
+        const weighted: Matrix = {
+          data: columns.data.map((value, i) => value * explained[(b * d + c) * r + (i % r)]!),
+          shape: columns.shape,
+        };
         const taken = multiply(weighted, cross);
         for (let i = 0; i < points; i++) {
-          for (let j = 0; j < points; j++) out.data[(i * d + b) * size + j * d + c]! += scale[b * d + c]! * prior.data[i * points + j]! - taken.data[i * points + j]!;
+          for (let j = 0; j < points; j++)
+            out.data[(i * d + b) * size + j * d + c]! += scale[b * d + c]! * prior.data[i * points + j]! - taken.data[i * points + j]!;
         }
       }
     }

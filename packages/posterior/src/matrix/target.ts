@@ -28,8 +28,17 @@ export function matrixTarget(chain: PlainChain, problem: SpectralProblem): Matri
     mixingAt(factors, 0, outputs, mixing);
     const bias = biasAt(chain, factors, outputs);
     const logLikelihood = likelihood.evaluate(mixing, bias, gradients !== undefined);
-    if (gradients !== undefined && logLikelihood > -Infinity) addChainGradient(layout, chain, factors, likelihood.gradientQ, bias && likelihood.gradientB, gradients.likelihood);
+    if (gradients !== undefined && logLikelihood > -Infinity)
+      addChainGradient(layout, chain, factors, likelihood.gradientQ, bias && likelihood.gradientB, gradients.likelihood);
     return { logPrior, logLikelihood };
   };
-  return { chain, layout, likelihood, dimension: layout.dimension, bound, evaluate, samplePrior: (stream, out) => sampleCoordinates(layout, stream, out) };
+  return {
+    chain,
+    layout,
+    likelihood,
+    dimension: layout.dimension,
+    bound,
+    evaluate,
+    samplePrior: (stream, out) => sampleCoordinates(layout, stream, out),
+  };
 }

@@ -17,11 +17,17 @@ export interface BridgeOptions {
 }
 
 /**
- * log evidence by Bennett's acceptance ratio along the geometric path from a Gaussian fit of the posterior to the posterior, Hamiltonian Monte
- * Carlo at every exponent. For more than about 12 dimensions, where importance weights degenerate.
+ * log evidence by Bennett's acceptance ratio along the geometric path from a Gaussian fit of the posterior to the posterior, Hamiltonian
+ * Monte Carlo at every exponent. For more than about 12 dimensions, where importance weights degenerate.
  * Source: docs/theories/exact.md, "Several outputs"; C. Bennett, J. Comput. Phys. 22 (1976) 245.
  */
-export async function bridgeEvidence(target: PosteriorTarget, fit: LaplaceFit, options: BridgeOptions, random: RandomStream, tick?: (fraction: number) => void): Promise<LogRatio> {
+export async function bridgeEvidence(
+  target: PosteriorTarget,
+  fit: LaplaceFit,
+  options: BridgeOptions,
+  random: RandomStream,
+  tick?: (fraction: number) => void,
+): Promise<LogRatio> {
   const d = target.dimension;
   const stepSize = firstStep(d);
   const constant = 0.5 * d * Math.log(2 * Math.PI);
@@ -56,7 +62,10 @@ export async function bridgeEvidence(target: PosteriorTarget, fit: LaplaceFit, o
   let variance = 0;
   for (let k = 0; k + 1 < bridgePath.length; k++) {
     const width = bridgePath[k + 1]! - bridgePath[k]!;
-    const step = acceptanceRatio(ratios[k]!.map((entry) => width * entry), ratios[k + 1]!.map((entry) => width * entry));
+    const step = acceptanceRatio(
+      ratios[k]!.map((entry) => width * entry),
+      ratios[k + 1]!.map((entry) => width * entry),
+    );
     value += step.value;
     variance += step.variance;
   }
@@ -74,10 +83,17 @@ function ratioTo(target: PosteriorTarget, fit: LaplaceFit): (z: Float64Array) =>
 }
 
 /** −log N(z | 0, 1). */
-const gaussianTerm = (z: Float64Array): number => z.reduce((sum, value) => sum + value * value, 0) / 2 + 0.5 * z.length * Math.log(2 * Math.PI);
+const gaussianTerm = (z: Float64Array): number =>
+  z.reduce((sum, value) => sum + value * value, 0) / 2 + 0.5 * z.length * Math.log(2 * Math.PI);
 
 /** Log ratios of the unnormalised posterior to the Gaussian fit at draws from the fit: n evaluations. */
-export async function gaussianRatios(target: PosteriorTarget, fit: LaplaceFit, draws: number, random: RandomStream, tick?: (fraction: number) => void): Promise<Float64Array> {
+export async function gaussianRatios(
+  target: PosteriorTarget,
+  fit: LaplaceFit,
+  draws: number,
+  random: RandomStream,
+  tick?: (fraction: number) => void,
+): Promise<Float64Array> {
   const ratio = ratioTo(target, fit);
   const pause = createPause();
   const out = new Float64Array(draws);
@@ -107,20 +123,32 @@ export interface LogRatio {
 }
 
 /**
- * log(Z_1/Z_0) from log weights log(p_1/p_0) at equal numbers of draws from p_0 and p_1. `independent`: how many independent draws the latter
- * count for in the variance.
+ * log(Z_1/Z_0) from log weights log(p_1/p_0) at equal numbers of draws from p_0 and p_1. `independent`: how many independent draws the
+ * latter count for in the variance.
  */
-export function acceptanceRatio(lower: ArrayLike<number>, upper: ArrayLike<number>, independent?: (values: Float64Array) => number): LogRatio {
+export function acceptanceRatio(
+  lower: ArrayLike<number>,
+  upper: ArrayLike<number>,
+  independent?: (values: Float64Array) => number,
+): LogRatio {
   const from = Array.from(lower).filter((value) => value > -Infinity);
   const to = Array.from(upper);
   const logistic = (t: number): number => (t >= 0 ? 1 / (1 + Math.exp(-t)) : Math.exp(t) / (1 + Math.exp(t)));
-  const balance = (c: number): number => from.reduce((sum, a) => sum + logistic(a - c), 0) - to.reduce((sum, a) => sum + logistic(c - a), 0);
+  const balance = (c: number): number =>
+    from.reduce((sum, a) => sum + logistic(a - c), 0) - to.reduce((sum, a) => sum + logistic(c - a), 0);
   const all = [...from, ...to];
   const least = all.reduce((a, b) => Math.min(a, b), Infinity) - 60;
   const most = all.reduce((a, b) => Math.max(a, b), -Infinity) + 60;
   const value = brentRoot(balance, least, most, { tolerance: 1e-12 }).root;
   const accepted = Float64Array.from(to, (a) => logistic(value - a));
-  return { value, variance: relativeVariance(Float64Array.from(lower, (a) => logistic(a - value)), lower.length) + relativeVariance(accepted, independent?.(accepted) ?? accepted.length) };
+  return {
+    value,
+    variance:
+      relativeVariance(
+        Float64Array.from(lower, (a) => logistic(a - value)),
+        lower.length,
+      ) + relativeVariance(accepted, independent?.(accepted) ?? accepted.length),
+  };
 }
 
 /** Variance of a sample mean over its square, for so many independent values. */

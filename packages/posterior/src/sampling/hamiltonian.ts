@@ -15,8 +15,8 @@ export function chainState(density: LogDensity, z: Float64Array): ChainState {
 }
 
 /**
- * One Hamiltonian Monte Carlo move with unit masses: `steps` leapfrog steps of size `step`, accepted or not in place. Returns the acceptance
- * probability (0 for a diverged trajectory). Cost: `steps` gradients.
+ * One Hamiltonian Monte Carlo move with unit masses: `steps` leapfrog steps of size `step`, accepted or not in place. Returns the
+ * acceptance probability (0 for a diverged trajectory). Cost: `steps` gradients.
  */
 export function hamiltonianMove(density: LogDensity, state: ChainState, random: RandomStream, step: number, steps: number): number {
   const d = state.z.length;

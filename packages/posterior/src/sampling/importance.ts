@@ -34,15 +34,27 @@ export function drawPlans(draws: number, parts: number): DrawPlan[] {
 }
 
 /**
- * Draws 80 % from a multivariate t₈ around the mode (covariance × 1.3, antithetic pairs), 20 % from the prior, weighted by the mixture of both, so
- * that no weight exceeds 5 sup(likelihood). One evaluation a draw. Source: docs/theories/exact.md, "Several outputs".
+ * Draws 80 % from a multivariate t₈ around the mode (covariance × 1.3, antithetic pairs), 20 % from the prior, weighted by the mixture of
+ * both, so that no weight exceeds 5 sup(likelihood). One evaluation a draw. Source: docs/theories/exact.md, "Several outputs".
  */
-export function weightedDraws(target: PosteriorTarget, fit: LaplaceFit, plan: DrawPlan, random: RandomStream, tick?: (fraction: number) => void): WeightedDraws {
+export function weightedDraws(
+  target: PosteriorTarget,
+  fit: LaplaceFit,
+  plan: DrawPlan,
+  random: RandomStream,
+  tick?: (fraction: number) => void,
+): WeightedDraws {
   const d = target.dimension;
   const scale = Math.sqrt(inflation);
   const wide = { mode: fit.mode, factor: fit.factor.map((value) => value * scale) };
   const perBatch = 2 * plan.pairs + plan.fromPrior;
-  const logT = logGamma((degrees + d) / 2) - logGamma(degrees / 2) - 0.5 * d * Math.log(degrees * Math.PI) - fit.logDeterminant - d * Math.log(scale) + Math.log((2 * plan.pairs) / perBatch);
+  const logT =
+    logGamma((degrees + d) / 2) -
+    logGamma(degrees / 2) -
+    0.5 * d * Math.log(degrees * Math.PI) -
+    fit.logDeterminant -
+    d * Math.log(scale) +
+    Math.log((2 * plan.pairs) / perBatch);
   const logPriorShare = Math.log(plan.fromPrior / perBatch);
   const inverse = inverseFactor(wide.factor, d);
   const total = perBatch * (plan.to - plan.from);
@@ -71,7 +83,11 @@ export function weightedDraws(target: PosteriorTarget, fit: LaplaceFit, plan: Dr
       const radius = Math.sqrt((2 * random.gamma(degrees / 2)) / degrees);
       for (const sign of [1, -1]) {
         const x = row();
-        unwhiten(wide, z.map((value) => (sign * value) / radius), x);
+        unwhiten(
+          wide,
+          z.map((value) => (sign * value) / radius),
+          x,
+        );
         add(x, batch);
       }
     }
@@ -86,7 +102,10 @@ export function weightedDraws(target: PosteriorTarget, fit: LaplaceFit, plan: Dr
 
 /** Self-normalised importance sampling of a posterior in few dimensions in this thread, see `weightedDraws`. */
 export function importanceSample(target: PosteriorTarget, fit: LaplaceFit, draws: number, random: RandomStream): PosteriorSample {
-  return importanceSummary(target.dimension, drawPlans(draws, 1).map((plan) => weightedDraws(target, fit, plan, random)));
+  return importanceSummary(
+    target.dimension,
+    drawPlans(draws, 1).map((plan) => weightedDraws(target, fit, plan, random)),
+  );
 }
 
 /** Evidence, weights and diagnostics of importance draws. Two halves of the batches give two independent estimates of the evidence. */

@@ -12,13 +12,15 @@ export function negativeLogDensity(target: PosteriorTarget): Objective {
     const gradients = { prior: new Float64Array(x.length), likelihood: new Float64Array(x.length) };
     const { logPrior, logLikelihood } = target.evaluate(x, gradients);
     const value = -(logPrior + logLikelihood);
-    return Number.isFinite(value) ? { value, gradient: gradients.prior.map((p, i) => -(p + gradients.likelihood[i]!)) } : { value: Infinity, gradient: new Float64Array(x.length) };
+    return Number.isFinite(value)
+      ? { value, gradient: gradients.prior.map((p, i) => -(p + gradients.likelihood[i]!)) }
+      : { value: Infinity, gradient: new Float64Array(x.length) };
   };
 }
 
 /**
- * Mode and curvature of a posterior: BFGS from the given starts (the prior's centre by default), the best end polished by Newton steps in up
- * to 60 dimensions; Hessian by central differences of the gradient (2d gradients), eigenvalues floored at 0.1.
+ * Mode and curvature of a posterior: BFGS from the given starts (the prior's centre by default), the best end polished by Newton steps in
+ * up to 60 dimensions; Hessian by central differences of the gradient (2d gradients), eigenvalues floored at 0.1.
  * @throws FinitewidthError (code "not-converged") when the density is zero at every start.
  */
 export function laplaceFit(target: PosteriorTarget, starts: readonly Float64Array[] = [new Float64Array(target.dimension)]): LaplaceFit {
@@ -29,16 +31,27 @@ export function laplaceFit(target: PosteriorTarget, starts: readonly Float64Arra
     const end = minimiseLbfgs(f, start, { maxIterations: 2000, memory: 50, gradientTolerance: 1e-7, maxStep: 2 });
     if (best === undefined || end.value < best.value) best = end;
   }
-  if (best === undefined) throw new FinitewidthError("the posterior density vanishes at every starting point of the mode search", { code: "not-converged" });
+  if (best === undefined)
+    throw new FinitewidthError("the posterior density vanishes at every starting point of the mode search", { code: "not-converged" });
   if (target.dimension <= 60) {
     const polished = minimiseNewton(f, best.point, { maxIterations: 30, gradientTolerance: 1e-8 });
     if (polished.value <= best.value + 1e-9 * (1 + Math.abs(best.value))) best = polished;
   }
-  return gaussianFit(best.point, symmetricEigen(differenceHessian(f, best.point, 1e-4)), -best.value, best.residual < 1e-3 * (1 + Math.abs(best.value)));
+  return gaussianFit(
+    best.point,
+    symmetricEigen(differenceHessian(f, best.point, 1e-4)),
+    -best.value,
+    best.residual < 1e-3 * (1 + Math.abs(best.value)),
+  );
 }
 
 /** S = U diag(λ)^(−½) from the eigenvalues and eigenvectors of the Hessian. */
-function gaussianFit(mode: Float64Array, { values, vectors }: { readonly values: Float64Array; readonly vectors: { readonly data: Float64Array } }, logDensity: number, converged: boolean): LaplaceFit {
+function gaussianFit(
+  mode: Float64Array,
+  { values, vectors }: { readonly values: Float64Array; readonly vectors: { readonly data: Float64Array } },
+  logDensity: number,
+  converged: boolean,
+): LaplaceFit {
   const d = mode.length;
   const factor = new Float64Array(d * d);
   let logDeterminant = 0;

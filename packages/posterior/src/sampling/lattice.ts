@@ -8,9 +8,10 @@ const tolerance = 1e-7;
 const largestLattice = 400_000;
 
 /**
- * Deterministic quadrature in few dimensions (up to 3): trapezoidal rule on a lattice in whitened coordinates around the mode, grown outwards
- * from the mode to wherever the integrand is above e^−30 of its largest value, step divided by √2 until the evidence changes by less than 1e-7,
- * which leaves an error of about 1e-10. Undefined when that takes too many points. A far second mode that no lattice path reaches is missed: compare with an estimate that cannot miss it.
+ * Deterministic quadrature in few dimensions (up to 3): trapezoidal rule on a lattice in whitened coordinates around the mode, grown
+ * outwards from the mode to wherever the integrand is above e^−30 of its largest value, step divided by √2 until the evidence changes by
+ * less than 1e-7, which leaves an error of about 1e-10. Undefined when that takes too many points. A far second mode that no lattice path
+ * reaches is missed: compare with an estimate that cannot miss it.
  */
 export function latticeSample(target: PosteriorTarget, fit: LaplaceFit): PosteriorSample | undefined {
   let previous: number | undefined;
@@ -30,7 +31,12 @@ export function latticeSample(target: PosteriorTarget, fit: LaplaceFit): Posteri
         batchCount: 1,
         logEvidence,
         logEvidenceStandardError: 0,
-        diagnostics: { method: "quadrature", draws: points.length, effectiveSampleSize: points.length, logEvidenceSpread: Math.abs(logEvidence - previous) },
+        diagnostics: {
+          method: "quadrature",
+          draws: points.length,
+          effectiveSampleSize: points.length,
+          logEvidenceSpread: Math.abs(logEvidence - previous),
+        },
         warnings: [],
       };
     }
@@ -39,7 +45,11 @@ export function latticeSample(target: PosteriorTarget, fit: LaplaceFit): Posteri
   return undefined;
 }
 
-function growLattice(target: PosteriorTarget, fit: LaplaceFit, step: number): { readonly points: Float64Array[]; readonly logDensities: Float64Array } | undefined {
+function growLattice(
+  target: PosteriorTarget,
+  fit: LaplaceFit,
+  step: number,
+): { readonly points: Float64Array[]; readonly logDensities: Float64Array } | undefined {
   const d = target.dimension;
   const span = 2048;
   const key = (site: readonly number[]): number => site.reduce((sum, value) => sum * span + value + span / 2, 0);

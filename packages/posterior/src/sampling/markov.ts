@@ -45,7 +45,13 @@ export const trajectory = 1.6;
  * One chain from a point scattered 1.5 standard deviations around the fit. Source: docs/theories/exact.md, "Several outputs".
  * Cost: about 2 d^¼ gradients a draw.
  */
-export async function hamiltonianRun(target: PosteriorTarget, fit: Pick<LaplaceFit, "mode" | "factor">, { draws, warmup }: Omit<MarkovOptions, "chains">, random: RandomStream, tick?: (fraction: number) => void): Promise<ChainRun> {
+export async function hamiltonianRun(
+  target: PosteriorTarget,
+  fit: Pick<LaplaceFit, "mode" | "factor">,
+  { draws, warmup }: Omit<MarkovOptions, "chains">,
+  random: RandomStream,
+  tick?: (fraction: number) => void,
+): Promise<ChainRun> {
   const d = target.dimension;
   const density = whitenedPosterior(target, fit);
   const scratch = new Float64Array(d);
@@ -58,7 +64,13 @@ export async function hamiltonianRun(target: PosteriorTarget, fit: Pick<LaplaceF
     }
     out.fill(0);
   };
-  const chain = hamiltonianChain({ dimension: d, evaluate: density }, { draws, warmup, pathLength: trajectory, adapt: "none", stepSize: firstStep(d) }, start, random, tick);
+  const chain = hamiltonianChain(
+    { dimension: d, evaluate: density },
+    { draws, warmup, pathLength: trajectory, adapt: "none", stepSize: firstStep(d) },
+    start,
+    random,
+    tick,
+  );
   const positions = new Float64Array(draws * d);
   const logDensity = new Float64Array(draws);
   const pause = createPause();
@@ -114,11 +126,15 @@ export function gaussianOf(points: readonly Float64Array[], inflation: number): 
 }
 
 /**
- * The same with a covariance shrunk towards its diagonal in the coordinates that `frame` whitens, by the intensity that minimises the expected
- * squared error when the draws count for `independent` ones (O. Ledoit, M. Wolf; J. Schäfer, K. Strimmer 2005). Without it d²/4n nats of the overlap
- * with the posterior are lost to the noise of the estimate. O(n d² + d³).
+ * The same with a covariance shrunk towards its diagonal in the coordinates that `frame` whitens, by the intensity that minimises the
+ * expected squared error when the draws count for `independent` ones (O. Ledoit, M. Wolf; J. Schäfer, K. Strimmer 2005). Without it d²/4n
+ * nats of the overlap with the posterior are lost to the noise of the estimate. O(n d² + d³).
  */
-export function shrunkGaussian(points: readonly Float64Array[], frame: Pick<LaplaceFit, "mode" | "factor">, independent: number): LaplaceFit {
+export function shrunkGaussian(
+  points: readonly Float64Array[],
+  frame: Pick<LaplaceFit, "mode" | "factor">,
+  independent: number,
+): LaplaceFit {
   const d = frame.mode.length;
   const inverse = inverseFactor(frame.factor, d);
   const whitened = points.map((x) => {
@@ -132,7 +148,7 @@ export function shrunkGaussian(points: readonly Float64Array[], frame: Pick<Lapl
   for (const z of whitened) {
     for (let i = 0; i < d; i++) {
       const zi = z[i]! - mean[i]!;
-      for (let j = 0; j < i; j++) fourth[i * d + j]! += ((zi * (z[j]! - mean[j]!)) ** 2) / whitened.length;
+      for (let j = 0; j < i; j++) fourth[i * d + j]! += (zi * (z[j]! - mean[j]!)) ** 2 / whitened.length;
     }
   }
   let [noise, total] = [0, 0];

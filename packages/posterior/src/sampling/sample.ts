@@ -37,7 +37,11 @@ const importanceParts = 8;
  * there is no mode to start from or the others report failure. Chains, bridges and importance draws are chunks of `run.map`.
  * Source: docs/theories/exact.md, "Several outputs".
  */
-export async function samplePosterior<Data>(source: SamplingSource<Data>, run: Run, options: SamplingOptions = defaultSampling): Promise<PosteriorSample> {
+export async function samplePosterior<Data>(
+  source: SamplingSource<Data>,
+  run: Run,
+  options: SamplingOptions = defaultSampling,
+): Promise<PosteriorSample> {
   const { target, data, tasks } = source;
   const random = (...indices: number[]): RandomStream => stream(run.seed, samplingStreams, ...indices);
   const breathe = async (done: number, total: number, note: string): Promise<void> => {
@@ -57,7 +61,13 @@ export async function samplePosterior<Data>(source: SamplingSource<Data>, run: R
   }
   let reference: PosteriorSample | undefined;
   if (target.dimension <= importanceLimit) {
-    const plans = drawPlans(options.draws, importanceParts).map((plan, part) => ({ data, fit, options: plan, seed: run.seed, indices: [1, part] }));
+    const plans = drawPlans(options.draws, importanceParts).map((plan, part) => ({
+      data,
+      fit,
+      options: plan,
+      seed: run.seed,
+      indices: [1, part],
+    }));
     const weighted = importanceSummary(target.dimension, await collect(run, tasks.importance, plans));
     const { paretoShape = 0, effectiveSampleSize, draws } = weighted.diagnostics;
     if (paretoShape <= paretoLimit && effectiveSampleSize >= leastEffectiveFraction * draws) return weighted;
@@ -69,7 +79,10 @@ export async function samplePosterior<Data>(source: SamplingSource<Data>, run: R
   return reference !== undefined && missesMode(bridged, reference) ? tempered(target, options, random, breathe) : bridged;
 }
 
-/** Poor importance weights miss evidence, they do not invent it: more of it than the chains found means a mode that the chains did not visit. */
+/**
+ * Poor importance weights miss evidence, they do not invent it: more of it than the chains found means a mode that the chains did not
+ * visit.
+ */
 function missesMode(chains: PosteriorSample, reference: PosteriorSample): boolean {
   const excess = reference.logEvidence - chains.logEvidence;
   return excess > 0.2 && excess > 3 * Math.hypot(chains.logEvidenceStandardError, reference.logEvidenceStandardError);
@@ -95,12 +108,23 @@ function findMode(target: PosteriorTarget, random: RandomStream): LaplaceFit | u
 }
 
 /** Chains whitened by the Laplace fit; where they mix badly, up to two longer runs whitened by the covariance of the draws before. */
-async function runChains<Data>({ data, tasks }: SamplingSource<Data>, fit: LaplaceFit, options: SamplingOptions, run: Run): Promise<MarkovSample> {
+async function runChains<Data>(
+  { data, tasks }: SamplingSource<Data>,
+  fit: LaplaceFit,
+  options: SamplingOptions,
+  run: Run,
+): Promise<MarkovSample> {
   let shape = fit;
   for (let attempt = 0; ; attempt++) {
     const length = 3 ** attempt;
     const settings = { draws: length * options.chainDraws, warmup: length * options.warmup };
-    const chunks = Array.from({ length: options.chains }, (_, c) => ({ data, fit: shape, options: settings, seed: run.seed, indices: [2, attempt, c] }));
+    const chunks = Array.from({ length: options.chains }, (_, c) => ({
+      data,
+      fit: shape,
+      options: settings,
+      seed: run.seed,
+      indices: [2, attempt, c],
+    }));
     const markov = joinChains(await collect(run, tasks.chain, chunks), shape);
     if (attempt === 2 || (markov.rHat < 1.015 && markov.effectiveSampleSize > 400)) return markov;
     shape = gaussianOf(markov.points, 1);
@@ -118,7 +142,12 @@ interface Evidence {
   readonly path: readonly number[];
 }
 
-async function withEvidence<Data>(source: SamplingSource<Data>, markov: MarkovSample, frame: LaplaceFit, run: Run): Promise<PosteriorSample> {
+async function withEvidence<Data>(
+  source: SamplingSource<Data>,
+  markov: MarkovSample,
+  frame: LaplaceFit,
+  run: Run,
+): Promise<PosteriorSample> {
   const evidence = (await directEvidence(source, markov, frame, run)) ?? (await bridgedEvidence(source, markov, run));
   const n = markov.points.length;
   return {
@@ -142,10 +171,15 @@ async function withEvidence<Data>(source: SamplingSource<Data>, markov: MarkovSa
 }
 
 /**
- * Bennett's ratio between the posterior and a Gaussian fitted to it, from the draws that the chains have made already: the Gaussian from one half of
- * the chains, the ratio from the other, and the other way round. Undefined when they overlap too little.
+ * Bennett's ratio between the posterior and a Gaussian fitted to it, from the draws that the chains have made already: the Gaussian from
+ * one half of the chains, the ratio from the other, and the other way round. Undefined when they overlap too little.
  */
-async function directEvidence<Data>({ data, tasks, target }: SamplingSource<Data>, markov: MarkovSample, frame: LaplaceFit, run: Run): Promise<Evidence | undefined> {
+async function directEvidence<Data>(
+  { data, tasks, target }: SamplingSource<Data>,
+  markov: MarkovSample,
+  frame: LaplaceFit,
+  run: Run,
+): Promise<Evidence | undefined> {
   const perChain = markov.points.length / markov.chains;
   const cut = Math.ceil(markov.chains / 2) * perChain;
   const halves = [
@@ -153,16 +187,25 @@ async function directEvidence<Data>({ data, tasks, target }: SamplingSource<Data
     { fitted: [cut, markov.points.length], used: [0, cut] },
   ] as const;
   const share = markov.effectiveSampleSize / markov.points.length;
-  const fits = halves.map(({ fitted: [from, to] }) => shrunkGaussian(markov.points.slice(from, to), frame, Math.max(2, share * (to - from))));
+  const fits = halves.map(({ fitted: [from, to] }) =>
+    shrunkGaussian(markov.points.slice(from, to), frame, Math.max(2, share * (to - from))),
+  );
   if (markov.points.length < target.dimension) return undefined;
   const gaussian = await collect(
     run,
     tasks.ratios,
-    halves.map(({ used: [from, to] }, half) => ({ data, fit: fits[half]!, options: { draws: to - from }, seed: run.seed, indices: [8, half] })),
+    halves.map(({ used: [from, to] }, half) => ({
+      data,
+      fit: fits[half]!,
+      options: { draws: to - from },
+      seed: run.seed,
+      indices: [8, half],
+    })),
   );
   const [first, second] = halves.map(({ used: [from, to] }, half) => {
     const ratios = ratiosAt(fits[half]!, markov.points.slice(from, to), markov.logDensity.subarray(from, to));
-    const byChain = (values: Float64Array): Float64Array[] => Array.from({ length: (to - from) / perChain }, (_, c) => values.subarray(c * perChain, (c + 1) * perChain));
+    const byChain = (values: Float64Array): Float64Array[] =>
+      Array.from({ length: (to - from) / perChain }, (_, c) => values.subarray(c * perChain, (c + 1) * perChain));
     return acceptanceRatio(gaussian[half]!, ratios, (values) => Math.min(to - from, Math.max(2, meanEss(byChain(values)))));
   }) as [LogRatio, LogRatio];
   const spread = Math.abs(first.value - second.value);
@@ -185,13 +228,25 @@ async function bridgedEvidence<Data>({ data, tasks }: SamplingSource<Data>, mark
   const scatter = values.reduce((sum, value) => sum + (value - logEvidence) ** 2, 0) / (repeats - 1);
   const inner = estimates.reduce((sum, { variance }) => sum + variance / repeats, 0);
   // four values say little about their own scatter: not below what correlated draws (correlation time 3) would give
-  return { logEvidence, standardError: Math.sqrt(Math.max(scatter, 3 * inner) / repeats), spread: Math.max(...values) - Math.min(...values), path: bridgePath };
+  return {
+    logEvidence,
+    standardError: Math.sqrt(Math.max(scatter, 3 * inner) / repeats),
+    spread: Math.max(...values) - Math.min(...values),
+    path: bridgePath,
+  };
 }
 
-async function tempered(target: PosteriorTarget, options: SamplingOptions, random: (...indices: number[]) => RandomStream, breathe: Breathe): Promise<PosteriorSample> {
+async function tempered(
+  target: PosteriorTarget,
+  options: SamplingOptions,
+  random: (...indices: number[]) => RandomStream,
+  breathe: Breathe,
+): Promise<PosteriorSample> {
   const particles = Math.max(1000, 50 * target.dimension, Math.ceil(options.draws / 10));
   const first = await temperedSample(target, particles, random(4), (temperature) => breathe(temperature, 3, "tempered Monte Carlo"));
-  const second = await temperedSample(target, 2 * particles, random(5), (temperature) => breathe(1 + 2 * temperature, 3, "tempered Monte Carlo"));
+  const second = await temperedSample(target, 2 * particles, random(5), (temperature) =>
+    breathe(1 + 2 * temperature, 3, "tempered Monte Carlo"),
+  );
   const spread = Math.abs(first.logEvidence - second.logEvidence);
   const points = [...first.points, ...second.points];
   const n = points.length;
@@ -204,6 +259,9 @@ async function tempered(target: PosteriorTarget, options: SamplingOptions, rando
     logEvidence: second.logEvidence,
     logEvidenceStandardError: Math.max(spread, 0.05),
     diagnostics: { method: "smc", draws: n, effectiveSampleSize: n, logEvidenceSpread: spread, path: second.temperatures },
-    warnings: spread > 0.5 ? [`two tempered runs disagree by ${spread.toFixed(2)} in the log evidence; the posterior may have modes that are hard to reach`] : [],
+    warnings:
+      spread > 0.5
+        ? [`two tempered runs disagree by ${spread.toFixed(2)} in the log evidence; the posterior may have modes that are hard to reach`]
+        : [],
   };
 }

@@ -18,10 +18,15 @@ const stepsPerMove = 6;
 
 /**
  * Likelihood-tempered sequential Monte Carlo from the prior: exponent raised so that the effective fraction stays at 0.6, systematic
- * resampling, three Hamiltonian moves whitened by the particles. Finds several modes and needs no start; noisy in many dimensions, so repeat
- * with twice the particles. Source: docs/theories/exact.md, "Several outputs".
+ * resampling, three Hamiltonian moves whitened by the particles. Finds several modes and needs no start; noisy in many dimensions, so
+ * repeat with twice the particles. Source: docs/theories/exact.md, "Several outputs".
  */
-export async function temperedSample(target: PosteriorTarget, particles: number, random: RandomStream, pause?: (temperature: number) => Promise<void>): Promise<TemperedSample> {
+export async function temperedSample(
+  target: PosteriorTarget,
+  particles: number,
+  random: RandomStream,
+  pause?: (temperature: number) => Promise<void>,
+): Promise<TemperedSample> {
   let points = Array.from({ length: particles }, () => {
     const x = new Float64Array(target.dimension);
     target.samplePrior(random, x);
@@ -39,7 +44,13 @@ export async function temperedSample(target: PosteriorTarget, particles: number,
     const sum = weights.reduce((total, value) => total + value, 0);
     logEvidence += (to - from) * top + Math.log(sum / particles);
     temperatures.push(to);
-    const chosen = Array.from(systematicResample(Float64Array.from(weights, (weight) => weight / sum), particles, random));
+    const chosen = Array.from(
+      systematicResample(
+        Float64Array.from(weights, (weight) => weight / sum),
+        particles,
+        random,
+      ),
+    );
     points = chosen.map((k) => points[k]!.slice());
     likelihoods = chosen.map((k) => likelihoods[k]!);
     const fit = gaussianOf(points, 1);
@@ -58,7 +69,8 @@ export async function temperedSample(target: PosteriorTarget, particles: number,
       whiten(fit.mode, inverse, points[k]!, start);
       const state = chainState(density, start);
       for (let move = 0; move < movesPerTemperature; move++) {
-        acceptance += hamiltonianMove(density, state, random, step * (0.7 + 0.6 * random.uniform()), stepsPerMove) / (particles * movesPerTemperature);
+        acceptance +=
+          hamiltonianMove(density, state, random, step * (0.7 + 0.6 * random.uniform()), stepsPerMove) / (particles * movesPerTemperature);
       }
       density(state.z, new Float64Array(target.dimension));
       likelihoods[k] = likelihood;

@@ -34,18 +34,40 @@ export interface SamplingSource<Data> {
 }
 
 /** A task that rebuilds the target from the data of its chunk. `name`: under which `module` exports the task. */
-function samplingTask<Data, Options, Result>(module: string, name: string, build: (data: Data) => PosteriorTarget, work: (target: PosteriorTarget, chunk: SamplingChunk<Data, Options>, random: RandomStream, tick: TaskContext["tick"]) => Result | Promise<Result>): Task<SamplingChunk<Data, Options>, Result> {
-  return { module, name, run: (chunk, { tick }) => work(build(chunk.data), chunk, stream(chunk.seed, samplingStreams, ...chunk.indices), tick) };
+function samplingTask<Data, Options, Result>(
+  module: string,
+  name: string,
+  build: (data: Data) => PosteriorTarget,
+  work: (
+    target: PosteriorTarget,
+    chunk: SamplingChunk<Data, Options>,
+    random: RandomStream,
+    tick: TaskContext["tick"],
+  ) => Result | Promise<Result>,
+): Task<SamplingChunk<Data, Options>, Result> {
+  return {
+    module,
+    name,
+    run: (chunk, { tick }) => work(build(chunk.data), chunk, stream(chunk.seed, samplingStreams, ...chunk.indices), tick),
+  };
 }
 
 /** First index of all streams of samplers. */
 export const samplingStreams = 7331;
 
 /** Tasks for a kind of target; a module exports each of them under the name given. */
-export const chainTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["chain"] => samplingTask(module, name, build, (target, { fit, options }, random, tick) => hamiltonianRun(target, fit, options, random, tick));
-export const bridgeTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["bridge"] => samplingTask(module, name, build, (target, { fit, options }, random, tick) => bridgeEvidence(target, fit, options, random, tick));
-export const ratiosTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["ratios"] => samplingTask(module, name, build, (target, { fit, options }, random, tick) => gaussianRatios(target, fit, options.draws, random, tick));
-export const importanceTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["importance"] => samplingTask(module, name, build, (target, { fit, options }, random, tick) => weightedDraws(target, fit, options, random, tick));
+export const chainTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["chain"] =>
+  samplingTask(module, name, build, (target, { fit, options }, random, tick) => hamiltonianRun(target, fit, options, random, tick));
+export const bridgeTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["bridge"] =>
+  samplingTask(module, name, build, (target, { fit, options }, random, tick) => bridgeEvidence(target, fit, options, random, tick));
+export const ratiosTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["ratios"] =>
+  samplingTask(module, name, build, (target, { fit, options }, random, tick) => gaussianRatios(target, fit, options.draws, random, tick));
+export const importanceTask = <Data>(
+  module: string,
+  name: string,
+  build: (data: Data) => PosteriorTarget,
+): SamplingTasks<Data>["importance"] =>
+  samplingTask(module, name, build, (target, { fit, options }, random, tick) => weightedDraws(target, fit, options, random, tick));
 
 /** Results of a map in the order of the chunks. */
 export async function collect<A, B>(run: Run, task: Task<A, B>, chunks: readonly A[]): Promise<B[]> {

@@ -27,7 +27,13 @@ export function hiddenKernelTerms(law: ScalarLaw, posterior: ScalarPosterior, da
   const n = posterior.logQ.length;
   const r = data.values.length;
   const out: HiddenKernelTerms[] = [];
-  let previous: HiddenKernelTerms = { kernel: 1, outer: new Float64Array(n), explained: new Float64Array(r), left: data.values, bias: new Float64Array(n) };
+  let previous: HiddenKernelTerms = {
+    kernel: 1,
+    outer: new Float64Array(n),
+    explained: new Float64Array(r),
+    left: data.values,
+    bias: new Float64Array(n),
+  };
   for (const [l, width] of law.widths.entries()) {
     const keep = (1 - 1 / width) * (l === 0 ? 1 : law.variances[l - 1]!);
     const weight = posterior.weights.map((w, k) => (w * meanPartialProduct(law, l, posterior.logQ[k]!, posterior.logPrior[k]!)) / width);
@@ -64,9 +70,24 @@ export function trainHiddenKernels(terms: readonly HiddenKernelTerms[], data: Sc
 }
 
 /** E[Ĝˡ | Y] on other points: `cross` = VᵀK_x (r × M), `prior` = K_xx (M × M). */
-export function hiddenKernelsAt(terms: readonly HiddenKernelTerms[], data: ScalarData, tables: NodeTables, cross: Matrix, prior: Matrix): Matrix[] {
+export function hiddenKernelsAt(
+  terms: readonly HiddenKernelTerms[],
+  data: ScalarData,
+  tables: NodeTables,
+  cross: Matrix,
+  prior: Matrix,
+): Matrix[] {
   // rows of the node tables act on k̂ instead of on κVᵀ
-  const onPoints = (rows: Matrix): Matrix => transpose(multiply(scaleColumns(rows, data.values.map((value) => (value > 0 ? 1 / value : 0))), cross));
+  const onPoints = (rows: Matrix): Matrix =>
+    transpose(
+      multiply(
+        scaleColumns(
+          rows,
+          data.values.map((value) => (value > 0 ? 1 / value : 0)),
+        ),
+        cross,
+      ),
+    );
   const outer = onPoints(outerVectors(data, tables));
   const bias = onPoints(biasVectors(data, tables));
   return terms.map((term) => {

@@ -12,7 +12,10 @@ export interface ScalarLaw {
   readonly rates: readonly number[];
 }
 
-/** @throws FinitewidthError (code "input") without a hidden layer, for widths that are not integers ≥ 1, or variances that are not positive or not one per layer. */
+/**
+ * @throws FinitewidthError (code "input") without a hidden layer, for widths that are not integers ≥ 1, or variances that are not positive
+ * or not one per layer.
+ */
 export function scalarLaw(widths: readonly number[], variances: readonly number[] = widths.map(() => 1)): ScalarLaw {
   requireChain(widths, variances);
   return { widths, variances, shapes: widths.map((n) => n / 2), rates: widths.map((n, l) => n / (2 * variances[l]!)) };

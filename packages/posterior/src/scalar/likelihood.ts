@@ -20,7 +20,10 @@ export interface ScalarData {
   readonly ones: Float64Array;
 }
 
-/** Σ = qK + b 11ᵀ + T at one q: log det Σ (2π included), yᵀΣ⁻¹y, and for the bias oᵀC⁻¹o = w, its posterior variance S = b/(1 + wb) and mean given y. */
+/**
+ * Σ = qK + b 11ᵀ + T at one q: log det Σ (2π included), yᵀΣ⁻¹y, and for the bias oᵀC⁻¹o = w, its posterior variance S = b/(1 + wb) and mean
+ * given y.
+ */
 export interface ConditionalValues {
   readonly logDeterminant: number;
   readonly quadratic: number;
@@ -51,7 +54,12 @@ export function conditionalValues(data: ScalarData, q: number): ConditionalValue
   } else if (nullity > 0) logDeterminant -= nullity * Math.log(2 * Math.PI);
   if (readoutBias === 0) return { logDeterminant, quadratic, biasVariance: 0, biasMean: 0 };
   const biasVariance = readoutBias / (1 + w * readoutBias);
-  return { logDeterminant: logDeterminant + Math.log1p(w * readoutBias), quadratic: Math.max(quadratic - biasVariance * u * u, 0), biasVariance, biasMean: biasVariance * u };
+  return {
+    logDeterminant: logDeterminant + Math.log1p(w * readoutBias),
+    quadratic: Math.max(quadratic - biasVariance * u * u, 0),
+    biasVariance,
+    biasMean: biasVariance * u,
+  };
 }
 
 /** log det(2πΣ) at q = 0, the least there is for T > 0: P log 2πT + log(1 + bP/T). */

@@ -29,7 +29,11 @@ const largestGrid = 2 ** 14;
  */
 export function integrateScalarPosterior(law: ScalarLaw, data: ScalarData): ScalarPosterior {
   if (data.temperature === 0 && data.targets.every((value) => value === 0)) {
-    throw inputError("targets", "values that are not all zero when the temperature is 0 (the posterior of the mixing variable would not be normalisable)", 0);
+    throw inputError(
+      "targets",
+      "values that are not all zero when the temperature is 0 (the posterior of the mixing variable would not be normalisable)",
+      0,
+    );
   }
   const evaluate = (u: number): Sample => {
     const prior = logPriorDensity(law, u);
@@ -41,7 +45,8 @@ export function integrateScalarPosterior(law: ScalarLaw, data: ScalarData): Scal
   let previous: readonly [number, number] | undefined;
   for (;;) {
     const summary = summarise(grid);
-    const residual = previous === undefined ? Infinity : Math.max(...summary.map((value, i) => Math.abs(value - previous![i]!) / (1 + Math.abs(value))));
+    const residual =
+      previous === undefined ? Infinity : Math.max(...summary.map((value, i) => Math.abs(value - previous![i]!) / (1 + Math.abs(value))));
     if (residual < tolerance || grid.length > largestGrid) return finish(grid, summary[0], residual);
     previous = summary;
     const finer: Sample[] = [];
@@ -92,7 +97,9 @@ function activeRange(law: ScalarLaw, data: ScalarData, evaluate: (u: number) => 
       if (data.temperature > 0) bound = sample.prior - 0.5 * (side > 0 ? sample.logDeterminant : least + sample.quadratic);
       if (bound < best - cut && (data.temperature === 0 || (u - mean) * side > 3 * deviation)) return u;
     }
-    throw new FinitewidthError("[exact] the posterior of the mixing variable does not decay; check the targets and the temperature", { code: "not-converged" });
+    throw new FinitewidthError("[exact] the posterior of the mixing variable does not decay; check the targets and the temperature", {
+      code: "not-converged",
+    });
   };
   let lower = march(-1);
   let upper = march(1);

@@ -50,10 +50,16 @@ export interface ScalarPrediction {
 
 /**
  * Predictive law of f at points with projected cross kernel k̂ = VᵀK_x (r × P*) and prior K_xx (P* variances, or P* × P* for the joint
- * covariance): mean E[q k̂ᵀα + β], covariance E[q K_xx − q² k̂ᵀC⁻¹k̂ + S(1 − s)(1 − s)ᵀ] + Cov of the means, s = q k̂ᵀC⁻¹o, β and S the mean
- * and variance of the readout bias. Variances are clipped at 0. O(n r P*).
+ * covariance): mean E[q k̂ᵀα + β], covariance E[q K_xx − q² k̂ᵀC⁻¹k̂ + S(1 − s)(1 − s)ᵀ] + Cov of the means, s = q k̂ᵀC⁻¹o, β and S the
+ * mean and variance of the readout bias. Variances are clipped at 0. O(n r P*).
  */
-export function predictScalar(posterior: ScalarPosterior, data: ScalarData, tables: NodeTables, cross: Matrix, prior: Float64Array | Matrix): ScalarPrediction {
+export function predictScalar(
+  posterior: ScalarPosterior,
+  data: ScalarData,
+  tables: NodeTables,
+  cross: Matrix,
+  prior: Float64Array | Matrix,
+): ScalarPrediction {
   const { weights } = posterior;
   const { q, inverse, alpha, biasMean, biasVariance } = tables;
   const n = q.length;
@@ -82,7 +88,8 @@ export function predictScalar(posterior: ScalarPosterior, data: ScalarData, tabl
   }
   const variance = new Float64Array(points);
   for (let k = 0; k < n; k++) {
-    for (let j = 0; j < points; j++) variance[j]! += weights[k]! * (nodeVariances.data[k * points + j]! + (nodeMeans.data[k * points + j]! - mean[j]!) ** 2);
+    for (let j = 0; j < points; j++)
+      variance[j]! += weights[k]! * (nodeVariances.data[k * points + j]! + (nodeMeans.data[k * points + j]! - mean[j]!) ** 2);
   }
   if (prior instanceof Float64Array) return { mean, variance, nodeMeans, nodeVariances };
   let scale = 0;
@@ -97,17 +104,29 @@ export function predictScalar(posterior: ScalarPosterior, data: ScalarData, tabl
   const within = gram(transpose(scaleRows(cross, explained.map(Math.sqrt))));
   const covariance = { data: prior.data.map((value, i) => scale * value - within.data[i]! + between.data[i]!), shape: prior.shape };
   if (biased) {
-    const shared = gram(transpose(scaleRows(free, biasVariance.map((s, k) => Math.sqrt(weights[k]! * s)))));
+    const shared = gram(
+      transpose(
+        scaleRows(
+          free,
+          biasVariance.map((s, k) => Math.sqrt(weights[k]! * s)),
+        ),
+      ),
+    );
     for (let i = 0; i < covariance.data.length; i++) covariance.data[i]! += shared.data[i]!;
   }
   return { mean, variance, covariance, nodeMeans, nodeVariances };
 }
 
 /**
- * The same at the training points, in the form without cancellation: means E[qκα + β] and variances E[qκT/(qκ + T)] along the eigenvectors, and
- * 1 − s = V o T/(qκ + T), so that all are exact at T = 0. O(n P r).
+ * The same at the training points, in the form without cancellation: means E[qκα + β] and variances E[qκT/(qκ + T)] along the eigenvectors,
+ * and 1 − s = V o T/(qκ + T), so that all are exact at T = 0. O(n P r).
  */
-export function predictScalarTrain(posterior: ScalarPosterior, data: ScalarData, tables: NodeTables, vectors: Matrix): Pick<ScalarPrediction, "mean" | "variance"> {
+export function predictScalarTrain(
+  posterior: ScalarPosterior,
+  data: ScalarData,
+  tables: NodeTables,
+  vectors: Matrix,
+): Pick<ScalarPrediction, "mean" | "variance"> {
   const { weights } = posterior;
   const { values, temperature, ones } = data;
   const { q, inverse, alpha, biasMean, biasVariance } = tables;

@@ -15,18 +15,33 @@ export interface ScalarProblem {
 
 /**
  * A problem for every column of `targets` (P × m) at a common temperature and variance of the readout bias, the same as `scalarData` of
- * `spectralProblem` up to signs and bases within clusters. Projections by `projectedSpectrum`, O(m P²); eigenvectors are made, once, only where a
- * singular kernel needs them (T = 0, or a readout bias). `path` names a column in errors.
+ * `spectralProblem` up to signs and bases within clusters. Projections by `projectedSpectrum`, O(m P²); eigenvectors are made, once, only
+ * where a singular kernel needs them (T = 0, or a readout bias). `path` names a column in errors.
  * @throws FinitewidthError (code "input"/"shape") naming the field; "not-positive-definite" for an indefinite kernel.
  */
-export function scalarProblems(kernel: ReducedKernel, targets: Matrix, temperature: number, readoutBias = 0, path: (column: number) => string = (j) => (targets.shape[1] === 1 ? "targets" : `targets[${j}]`)): ScalarProblem[] {
+export function scalarProblems(
+  kernel: ReducedKernel,
+  targets: Matrix,
+  temperature: number,
+  readoutBias = 0,
+  path: (column: number) => string = (j) => (targets.shape[1] === 1 ? "targets" : `targets[${j}]`),
+): ScalarProblem[] {
   requireParameters(temperature, readoutBias);
   if (targets.shape[1] === 0) return [];
-  return ("form" in kernel ? projected(kernel.form, targets, temperature, readoutBias, path) : undefined) ?? completed(kernel, targets, temperature, readoutBias, path);
+  return (
+    ("form" in kernel ? projected(kernel.form, targets, temperature, readoutBias, path) : undefined) ??
+    completed(kernel, targets, temperature, readoutBias, path)
+  );
 }
 
 /** Undefined where eigenvectors are needed. */
-function projected(form: Extract<ReducedKernel, { form: unknown }>["form"], targets: Matrix, temperature: number, readoutBias: number, path: (column: number) => string): ScalarProblem[] | undefined {
+function projected(
+  form: Extract<ReducedKernel, { form: unknown }>["form"],
+  targets: Matrix,
+  temperature: number,
+  readoutBias: number,
+  path: (column: number) => string,
+): ScalarProblem[] | undefined {
   const [points, count] = targets.shape;
   if (form.diagonal.length !== points) throw shapeError(path(0), `${form.diagonal.length} rows, like inputs`, `${points}`);
   const bad = targets.data.findIndex((value) => !Number.isFinite(value));
@@ -44,11 +59,20 @@ function projected(form: Extract<ReducedKernel, { form: unknown }>["form"], targ
   const warnings = temperature === 0 ? rankWarnings(points - first, points) : [];
   return Array.from({ length: count }, (_, j) => {
     const y = column(j);
-    return { data: { ...common, targets: y.slice(first), residualSquare: y.subarray(0, first).reduce((sum, value) => sum + value * value, 0) }, warnings };
+    return {
+      data: { ...common, targets: y.slice(first), residualSquare: y.subarray(0, first).reduce((sum, value) => sum + value * value, 0) },
+      warnings,
+    };
   });
 }
 
-function completed(kernel: ReducedKernel, targets: Matrix, temperature: number, readoutBias: number, path: (column: number) => string): ScalarProblem[] {
+function completed(
+  kernel: ReducedKernel,
+  targets: Matrix,
+  temperature: number,
+  readoutBias: number,
+  path: (column: number) => string,
+): ScalarProblem[] {
   const spectrum = completeSpectrum(kernel);
   const [points, count] = targets.shape;
   return Array.from({ length: count }, (_, j) => {

@@ -1,6 +1,14 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
 import { addDiagonal, cholesky, gram, solveCholesky, type Cholesky } from "@finitewidth/linalg";
-import { addConstantCovariance, biasCovariance, chainFactors, coordinatesToFactors, hasUpperBiases, type ChainFactor, type CoordinateFactors } from "@finitewidth/numerics";
+import {
+  addConstantCovariance,
+  biasCovariance,
+  chainFactors,
+  coordinatesToFactors,
+  hasUpperBiases,
+  type ChainFactor,
+  type CoordinateFactors,
+} from "@finitewidth/numerics";
 import { covarianceAt, type SiteModel } from "./problem.js";
 
 /** The Gaussian posterior of the outputs given one value of the chain. */
@@ -24,7 +32,10 @@ export function addBiases({ law, outputs }: SiteModel, covariance: Matrix, mixin
   if (hasUpperBiases(law.chain)) addConstantCovariance(covariance, biasCovariance(law.chain, outputs, mixing as readonly Matrix[]));
 }
 
-/** Everything at one point of coordinate space; undefined where the covariance is singular. O((PD)³ + (PD)² r F), r the rank of M_1 and F the features. */
+/**
+ * Everything at one point of coordinate space; undefined where the covariance is singular. O((PD)³ + (PD)² r F), r the rank of M_1 and F
+ * the features.
+ */
 export function conditionOnChain(problem: SiteModel, x: Float64Array): SiteConditional | undefined {
   const { law, layout, covariance: sites, outputs, targets, temperature } = problem;
   const coordinates = coordinatesToFactors(layout, x);
@@ -36,7 +47,15 @@ export function conditionOnChain(problem: SiteModel, x: Float64Array): SiteCondi
     const root = cholesky(addDiagonal(covariance, temperature));
     const alpha = solveCholesky(root, { data: targets, shape: [targets.length, 1] }).data;
     const quadratic = alpha.reduce((sum, value, k) => sum + value * targets[k]!, 0);
-    return { coordinates, factors, ...(design === undefined ? {} : { design }), mixing, root, alpha, logLikelihood: -0.5 * (quadratic + root.logDeterminant + targets.length * Math.log(2 * Math.PI)) };
+    return {
+      coordinates,
+      factors,
+      ...(design === undefined ? {} : { design }),
+      mixing,
+      root,
+      alpha,
+      logLikelihood: -0.5 * (quadratic + root.logDeterminant + targets.length * Math.log(2 * Math.PI)),
+    };
   } catch (error) {
     if (error instanceof FinitewidthError && (error.code === "not-positive-definite" || error.code === "input")) return undefined;
     throw error;

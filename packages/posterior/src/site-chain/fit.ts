@@ -1,13 +1,45 @@
-import { inputError, zeros, type Figure, type Matrix, type MixingLaw, type Posterior, type Prediction, type Problem, type RandomStream, type Run } from "@finitewidth/core";
+import {
+  inputError,
+  zeros,
+  type Figure,
+  type Matrix,
+  type MixingLaw,
+  type Posterior,
+  type Prediction,
+  type Problem,
+  type RandomStream,
+  type Run,
+} from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedRight, symmetricEigenvalues } from "@finitewidth/linalg";
-import { averageOverSites, blockDiagonal, chainFactors, coordinatesToFactors, expandSites, learnedFeatureCovariance, sampleChainFactors, siteGeometryOf, siteMap, type SiteGeometry } from "@finitewidth/numerics";
+import {
+  averageOverSites,
+  blockDiagonal,
+  chainFactors,
+  coordinatesToFactors,
+  expandSites,
+  learnedFeatureCovariance,
+  sampleChainFactors,
+  siteGeometryOf,
+  siteMap,
+  type SiteGeometry,
+} from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { eigenvalueFigure } from "../exact/eigenvalue-figure.js";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
 import type { SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import { drawHiddenKernels, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
-import { addPrediction, eachConditional, finishPrediction, predictGiven, predictJointly, testKernels, trainGiven, type PredictionSums, type SiteDraws } from "./predict.js";
+import {
+  addPrediction,
+  eachConditional,
+  finishPrediction,
+  predictGiven,
+  predictJointly,
+  testKernels,
+  trainGiven,
+  type PredictionSums,
+  type SiteDraws,
+} from "./predict.js";
 import { meanMixing, siteProblem, type SiteProblem } from "./problem.js";
 import { drawsForAverages, drawsForNetworks, sampleSiteChain } from "./sample.js";
 
@@ -29,7 +61,10 @@ export async function fitSiteChain(problem: Problem, law: MixingLaw, options: Pa
   const { diagnostics, warnings } = sample;
   const error = sample.logEvidenceStandardError;
   const sampled = draws.batchCount > 1;
-  const kernelErrors = averages.kernels !== undefined && (sampled || averages.kernels.length > 1) ? { hiddenKernels: averages.kernels.map(({ standardError }) => standardError) } : {};
+  const kernelErrors =
+    averages.kernels !== undefined && (sampled || averages.kernels.length > 1)
+      ? { hiddenKernels: averages.kernels.map(({ standardError }) => standardError) }
+      : {};
   return {
     theory: "exact",
     problem,
@@ -40,13 +75,29 @@ export async function fitSiteChain(problem: Problem, law: MixingLaw, options: Pa
       rotation: sites.rotation,
       ...(averages.featureCovariance === undefined ? {} : { featureCovariance: averages.featureCovariance }),
     },
-    solver: { converged: warnings.length === 0, iterations: diagnostics.draws, residual: diagnostics.logEvidenceSpread ?? error, jitter: 0 },
+    solver: {
+      converged: warnings.length === 0,
+      iterations: diagnostics.draws,
+      residual: diagnostics.logEvidenceSpread ?? error,
+      jitter: 0,
+    },
     logEvidence: sample.logEvidence,
     train: averages.train,
     orderParameter: averages.mixing.mean,
     ...(averages.kernels === undefined ? {} : { hiddenKernels: averages.kernels.map(({ mean }) => mean) }),
-    ...(sampled ? { standardError: { logEvidence: error, orderParameter: averages.mixing.standardError, ...kernelErrors } } : "hiddenKernels" in kernelErrors ? { standardError: kernelErrors } : {}),
-    diagnostics: { ...diagnostics, ...(diagnostics.path === undefined ? {} : { path: [...diagnostics.path] }), batchCount: draws.batchCount, kept: draws.points.length, dimension: sites.layout.dimension, sites: law.sites },
+    ...(sampled
+      ? { standardError: { logEvidence: error, orderParameter: averages.mixing.standardError, ...kernelErrors } }
+      : "hiddenKernels" in kernelErrors
+        ? { standardError: kernelErrors }
+        : {}),
+    diagnostics: {
+      ...diagnostics,
+      ...(diagnostics.path === undefined ? {} : { path: [...diagnostics.path] }),
+      batchCount: draws.batchCount,
+      kept: draws.points.length,
+      dimension: sites.layout.dimension,
+      sites: law.sites,
+    },
     warnings,
     figures: [...mapFigure(law, averages.mixing.mean, geometry, sites.outputs), ...mixingFigures(sites, draws, run.seed)],
   };
@@ -82,7 +133,13 @@ function finish(sums: BatchSums, shape: readonly [number, number]): MatrixAverag
   return { mean: { data: mean, shape }, standardError: { data: batchError(sums, mean), shape } };
 }
 
-function averageDraws(sites: SiteProblem, problem: Problem, draws: PosteriorSample, geometry: SiteGeometry | undefined, run: Run): Averages {
+function averageDraws(
+  sites: SiteProblem,
+  problem: Problem,
+  draws: PosteriorSample,
+  geometry: SiteGeometry | undefined,
+  run: Run,
+): Averages {
   const { outputs, law, rotation } = sites;
   const points = problem.targets.shape[0];
   const depth = law.chain.layers.length;
@@ -104,11 +161,20 @@ function averageDraws(sites: SiteProblem, problem: Problem, draws: PosteriorSamp
       }
       const { factors, alpha, root } = conditional;
       addValues(mixing, draws, k, gram(factors[0]!.f).data);
-      if (reduced) addValues(core, draws, k, learnedFeatureCovariance(reduced, factors[0]!.f, law.chain.layers[0]!.width, { alpha, weight: 1, lower: root.factor }).data);
+      if (reduced)
+        addValues(
+          core,
+          draws,
+          k,
+          learnedFeatureCovariance(reduced, factors[0]!.f, law.chain.layers[0]!.width, { alpha, weight: 1, lower: root.factor }).data,
+        );
     },
     (done) => run.onProgress?.(done, draws.points.length, "averages over draws"),
   );
-  const deeper = features && reduced && geometry && depth > 1 ? deeperKernels({ problem: sites, network: problem.network, geometry, features, reduced, taps: reducedTaps(geometry) }, draws, run) : [];
+  const deeper =
+    features && reduced && geometry && depth > 1
+      ? deeperKernels({ problem: sites, network: problem.network, geometry, features, reduced, taps: reducedTaps(geometry) }, draws, run)
+      : [];
   const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases[0], law.sites);
   return {
     // without noise the outputs at the training inputs are the targets
@@ -144,21 +210,30 @@ function firstKernel(core: BatchSums, features: readonly Matrix[], width: number
   core.weights.forEach((weight, b) => {
     if (weight === 0) return;
     kernels.weights[b] = weight;
-    kernels.sums.set(averageOverSites(features, { data: core.sums.slice(b * width * width, (b + 1) * width * width), shape: [width, width] }).data, b * points * points);
+    kernels.sums.set(
+      averageOverSites(features, { data: core.sums.slice(b * width * width, (b + 1) * width * width), shape: [width, width] }).data,
+      b * points * points,
+    );
   });
   return finish(kernels, [points, points]);
 }
 
-/** (O⊗1) M (O⊗1)ᵀ, then from reduced sites to all sites where these are few enough. Errors are those of the entries, rotated as if independent. */
+/**
+ * (O⊗1) M (O⊗1)ᵀ, then from reduced sites to all sites where these are few enough. Errors are those of the entries, rotated as if
+ * independent.
+ */
 function rotateMixing({ mean, standardError }: MatrixAverage, rotation: Matrix, basis: Matrix | undefined, sites: number): MatrixAverage {
   const outputs = rotation.shape[0];
   const turn = zeros(outputs * sites, outputs * sites);
-  for (let a = 0; a < outputs; a++) for (let b = 0; b < outputs; b++) for (let i = 0; i < sites; i++) turn.data[(a * sites + i) * outputs * sites + b * sites + i] = rotation.data[a * outputs + b]!;
+  for (let a = 0; a < outputs; a++)
+    for (let b = 0; b < outputs; b++)
+      for (let i = 0; i < sites; i++) turn.data[(a * sites + i) * outputs * sites + b * sites + i] = rotation.data[a * outputs + b]!;
   const full = basis !== undefined && basis.shape[0] <= siteLimit ? blockDiagonal(basis, outputs) : undefined;
   const apply = (m: Matrix, left: Matrix): Matrix => expandSites(left, m);
   const squared = (m: Matrix): Matrix => ({ data: m.data.map((value) => value * value), shape: m.shape });
   const mapped = full === undefined ? apply(mean, turn) : apply(apply(mean, turn), full);
-  const variance = full === undefined ? apply(squared(standardError), squared(turn)) : apply(apply(squared(standardError), squared(turn)), squared(full));
+  const variance =
+    full === undefined ? apply(squared(standardError), squared(turn)) : apply(apply(squared(standardError), squared(turn)), squared(full));
   return { mean: mapped, standardError: { data: variance.data.map((value) => Math.sqrt(Math.max(0, value))), shape: variance.shape } };
 }
 
@@ -175,7 +250,11 @@ function mapFigure(law: MixingLaw, mean: Matrix, geometry: SiteGeometry | undefi
       panels: [
         { label: "prior", values: before },
         { label: "posterior", values: after },
-        { label: "difference", values: { data: after.data.map((value, k) => value - before.data[k]!), shape: after.shape }, diverging: true },
+        {
+          label: "difference",
+          values: { data: after.data.map((value, k) => value - before.data[k]!), shape: after.shape },
+          diverging: true,
+        },
       ],
     },
   ];
@@ -207,12 +286,20 @@ export function firstHiddenKernelBetweenSites(posterior: Posterior, law: MixingL
   const features = siteGeometryOf(law)?.siteFeatures(posterior.problem.inputs);
   const covariance = posterior.arrays["featureCovariance"];
   const [left, right] = [features?.[i], features?.[j]];
-  if (left === undefined || right === undefined || covariance === undefined) throw inputError("i, j", `sites of a convolutional network, less than ${features?.length ?? 0}`, [i, j]);
+  if (left === undefined || right === undefined || covariance === undefined)
+    throw inputError("i, j", `sites of a convolutional network, less than ${features?.length ?? 0}`, [i, j]);
   return multiplyTransposedRight(multiply(left, covariance as Matrix), right);
 }
 
 /** Predictions from what `fitSiteChain` left in `arrays`; `problem` in standard scaling. Cost: (PD)³ + (PD)² P* D a draw. */
-export function predictSiteChain(posterior: Posterior, problem: Problem, law: MixingLaw, inputs: Matrix, wantCovariance: boolean, run: Run): Prediction {
+export function predictSiteChain(
+  posterior: Posterior,
+  problem: Problem,
+  law: MixingLaw,
+  inputs: Matrix,
+  wantCovariance: boolean,
+  run: Run,
+): Prediction {
   const { arrays } = posterior;
   const sites = siteProblem(problem, law, arrays["rotation"] as Matrix);
   const draws = storedDraws(posterior);
@@ -241,7 +328,16 @@ function storedDraws({ arrays, diagnostics }: Posterior): SiteDraws {
 }
 
 /** Mean, variances and the whole covariance, index point·D + output. */
-function predictWithCovariance(sites: SiteProblem, draws: SiteDraws, points: number, outputs: number, inputs: Matrix, problem: Problem, law: MixingLaw, run: Run): Prediction {
+function predictWithCovariance(
+  sites: SiteProblem,
+  draws: SiteDraws,
+  points: number,
+  outputs: number,
+  inputs: Matrix,
+  problem: Problem,
+  law: MixingLaw,
+  run: Run,
+): Prediction {
   const kernels = testKernels(law, problem.inputs, inputs, true);
   const marginal = testKernels(law, problem.inputs, inputs, false);
   const size = points * outputs;
@@ -259,7 +355,8 @@ function predictWithCovariance(sites: SiteProblem, draws: SiteDraws, points: num
     for (let i = 0; i < size; i++) {
       const m = joint.mean[i]! - origin[i]!;
       first[i]! += weight * m;
-      for (let j = 0; j < size; j++) second[i * size + j]! += weight * (joint.covariance.data[i * size + j]! + m * (joint.mean[j]! - origin[j]!));
+      for (let j = 0; j < size; j++)
+        second[i * size + j]! += weight * (joint.covariance.data[i * size + j]! + m * (joint.mean[j]! - origin[j]!));
     }
   });
   const total = draws.weights.reduce((sum, value) => sum + value, 0);
@@ -273,7 +370,10 @@ function predictWithCovariance(sites: SiteProblem, draws: SiteDraws, points: num
           for (let a = 0; a < outputs; a++) {
             for (let e = 0; e < outputs; e++) {
               const [i, j] = [a * points + mu, e * points + nu];
-              value += rotation.data[b * outputs + a]! * rotation.data[c * outputs + e]! * (second[i * size + j]! / total - (first[i]! * first[j]!) / (total * total));
+              value +=
+                rotation.data[b * outputs + a]! *
+                rotation.data[c * outputs + e]! *
+                (second[i * size + j]! / total - (first[i]! * first[j]!) / (total * total));
             }
           }
           covariance.data[(mu * outputs + b) * size + nu * outputs + c] = value;

@@ -20,7 +20,15 @@ export function networkCost({ problem, geometry, features }: NetworkDrawing): nu
   const [points, width] = features[0]!.shape;
   const { layers } = problem.law.chain;
   const first = features.length * width * layers[0]!.width;
-  const rest = layers.slice(1).reduce((sum, { width: channels }, l) => sum + geometry.tapTables[l + 1]!.taps.length * layers[l]!.width * channels + (geometry.tapTables[l + 1]!.outputSites * channels * points) / 2, 0);
+  const rest = layers
+    .slice(1)
+    .reduce(
+      (sum, { width: channels }, l) =>
+        sum +
+        geometry.tapTables[l + 1]!.taps.length * layers[l]!.width * channels +
+        (geometry.tapTables[l + 1]!.outputSites * channels * points) / 2,
+      0,
+    );
   return 2 * points * (first + rest);
 }
 
@@ -40,10 +48,10 @@ export function reducedTaps({ siteBases, tapTables }: SiteGeometry): Matrix[][] 
 }
 
 /**
- * Ĝ² … Ĝ^L, averaged over sites, of a network drawn from the posterior given its mixing matrices: an unbiased estimate of E[Ĝ^l | Y, chain],
- * which the mixing matrices alone do not determine. Filters of layers 2 … L are drawn given the chain (their part in the row space of the
- * layer above is fixed by the M_l, the rest is prior noise); first-layer filters and biases are Gaussian given those and Y. Their mean and
- * their fluctuation are run through the network separately: cross terms average to 0. Source: docs/theories/convolution.md §7.
+ * Ĝ² … Ĝ^L, averaged over sites, of a network drawn from the posterior given its mixing matrices: an unbiased estimate of E[Ĝ^l | Y,
+ * chain], which the mixing matrices alone do not determine. Filters of layers 2 … L are drawn given the chain (their part in the row space
+ * of the layer above is fixed by the M_l, the rest is prior noise); first-layer filters and biases are Gaussian given those and Y. Their
+ * mean and their fluctuation are run through the network separately: cross terms average to 0. Source: docs/theories/convolution.md §7.
  */
 export function drawHiddenKernels(drawing: NetworkDrawing, conditional: SiteConditional, random: RandomStream): Matrix[] {
   const { problem, network, features } = drawing;
@@ -57,7 +65,9 @@ export function drawHiddenKernels(drawing: NetworkDrawing, conditional: SiteCond
   const prior = random.normals(new Float64Array(layers[0]!.width * width));
   const priorBias = constants.map(({ channels }) => random.normals(new Float64Array(channels)));
   // Matheron: prior draw plus gain × (0 − its outputs − noise) has the posterior's fluctuations
-  const residual = multiply(design, { data: prior.slice(0, rank), shape: [rank, 1] }).data.map((value) => -value - Math.sqrt(temperature) * random.normal());
+  const residual = multiply(design, { data: prior.slice(0, rank), shape: [rank, 1] }).data.map(
+    (value) => -value - Math.sqrt(temperature) * random.normal(),
+  );
   constants.forEach(({ columns }, l) => {
     const count = columns.shape[1];
     for (let a = 0; a < outputs; a++) {
@@ -74,12 +84,18 @@ export function drawHiddenKernels(drawing: NetworkDrawing, conditional: SiteCond
     const biases = constants.map(({ columns }, l) => {
       const out = startBias[l]!.slice();
       const count = columns.shape[1];
-      for (let c = 0; c < count; c++) for (let a = 0; a < outputs; a++) for (let mu = 0; mu < points; mu++) out[c]! += columns.data[a * count + c]! * weights[a * points + mu]!;
+      for (let c = 0; c < count; c++)
+        for (let a = 0; a < outputs; a++)
+          for (let mu = 0; mu < points; mu++) out[c]! += columns.data[a * count + c]! * weights[a * points + mu]!;
       return out;
     });
     return runNetwork(drawing, theta, filters, biases);
   };
-  const mean = kernelsOf(conditional.alpha, new Float64Array(prior.length), priorBias.map((bias) => new Float64Array(bias.length)));
+  const mean = kernelsOf(
+    conditional.alpha,
+    new Float64Array(prior.length),
+    priorBias.map((bias) => new Float64Array(bias.length)),
+  );
   const fluctuation = kernelsOf(correction, prior, priorBias);
   return mean.map((kernel, l) => ({ data: kernel.data.map((value, k) => value + fluctuation[l]!.data[k]!), shape: kernel.shape }));
 }
@@ -97,7 +113,9 @@ function biasDesign({ law, outputs }: SiteProblem, network: Network, { factors }
     const rank = f.shape[1];
     const columns = zeros(outputs, rank);
     for (let a = 0; a < outputs; a++) {
-      for (let i = 0; i < sites; i++) for (let c = 0; c < rank; c++) columns.data[a * rank + c]! += Math.sqrt(biasVariance) * biasWeights[i]! * f.data[(a * sites + i) * rank + c]!;
+      for (let i = 0; i < sites; i++)
+        for (let c = 0; c < rank; c++)
+          columns.data[a * rank + c]! += Math.sqrt(biasVariance) * biasWeights[i]! * f.data[(a * sites + i) * rank + c]!;
     }
     return { columns, channels: width };
   });
@@ -108,7 +126,8 @@ function biasDesign({ law, outputs }: SiteProblem, network: Network, { factors }
 
 /**
  * Filters of layer l + 2 (counting layers from 1; `l` is the index of the layer below): C_{l+2} × (|m| C_{l+1}), entry (c, (m, c')). With
- * E = √(s/|m|) [(I⊗t_m)F]_m the weights that read channel c' are σ[g + E⁺(√C b_c' − E g)], σ² = s/(C|m|), b_c' a column of the factor below.
+ * E = √(s/|m|) [(I⊗t_m)F]_m the weights that read channel c' are σ[g + E⁺(√C b_c' − E g)], σ² = s/(C|m|), b_c' a column of the factor
+ * below.
  */
 function drawFilters({ problem, network, taps }: NetworkDrawing, { factors }: SiteConditional, l: number, random: RandomStream): Matrix {
   const { layers } = problem.law.chain;
@@ -122,16 +141,21 @@ function drawFilters({ problem, network, taps }: NetworkDrawing, { factors }: Si
   const rows = lower.shape[0];
   const e = zeros(rows, count * rank);
   blocks.forEach((block, m) => {
-    for (let i = 0; i < rows; i++) for (let c = 0; c < rank; c++) e.data[i * count * rank + m * rank + c] = Math.sqrt(s / count) * block.data[i * rank + c]!;
+    for (let i = 0; i < rows; i++)
+      for (let c = 0; c < rank; c++) e.data[i * count * rank + m * rank + c] = Math.sqrt(s / count) * block.data[i * rank + c]!;
   });
   const noise = random.normals(new Float64Array(count * rank * below));
   const g: Matrix = { data: noise, shape: [count * rank, below] };
   const gap = multiply(e, g);
-  for (let i = 0; i < rows; i++) for (let c = 0; c < below; c++) gap.data[i * below + c] = (c < lower.shape[1] ? Math.sqrt(below) * lower.data[i * lower.shape[1] + c]! : 0) - gap.data[i * below + c]!;
+  for (let i = 0; i < rows; i++)
+    for (let c = 0; c < below; c++)
+      gap.data[i * below + c] =
+        (c < lower.shape[1] ? Math.sqrt(below) * lower.data[i * lower.shape[1] + c]! : 0) - gap.data[i * below + c]!;
   const { left, values, right } = thinSvd(e);
   const projected = multiplyTransposedLeft(left, gap);
   const cut = 1e-11 * (values[0] ?? 0);
-  for (let k = 0; k < values.length; k++) for (let c = 0; c < below; c++) projected.data[k * below + c] = values[k]! > cut ? projected.data[k * below + c]! / values[k]! : 0;
+  for (let k = 0; k < values.length; k++)
+    for (let c = 0; c < below; c++) projected.data[k * below + c] = values[k]! > cut ? projected.data[k * below + c]! / values[k]! : 0;
   const fixed = multiply(right, projected);
   const sigma = Math.sqrt(s / (below * count));
   const out = zeros(above, count * below);
@@ -147,14 +171,20 @@ function drawFilters({ problem, network, taps }: NetworkDrawing, { factors }: Si
 }
 
 /** Kernels of layers 2 … L of one network: rows (input, site), channels last. */
-function runNetwork({ problem, network, geometry, features }: NetworkDrawing, theta: Float64Array, filters: readonly Matrix[], biases: readonly Float64Array[]): Matrix[] {
+function runNetwork(
+  { problem, network, geometry, features }: NetworkDrawing,
+  theta: Float64Array,
+  filters: readonly Matrix[],
+  biases: readonly Float64Array[],
+): Matrix[] {
   const [points, width] = features[0]!.shape;
   const channels = problem.law.chain.layers[0]!.width;
   const first: Matrix = { data: theta, shape: [channels, width] };
   let activity = zeros(points * features.length, channels);
   features.forEach((feature, i) => {
     const h = multiplyTransposedRight(feature, first);
-    for (let mu = 0; mu < points; mu++) activity.data.set(h.data.subarray(mu * channels, (mu + 1) * channels), (mu * features.length + i) * channels);
+    for (let mu = 0; mu < points; mu++)
+      activity.data.set(h.data.subarray(mu * channels, (mu + 1) * channels), (mu * features.length + i) * channels);
   });
   return filters.map((filter, l) => {
     const { taps, tapCount, inputSites, outputSites } = geometry.tapTables[l + 1]!;
@@ -163,7 +193,11 @@ function runNetwork({ problem, network, geometry, features }: NetworkDrawing, th
     for (let mu = 0; mu < points; mu++) {
       for (let p = 0; p < outputSites * tapCount; p++) {
         const at = taps[p]!;
-        if (at >= 0) patches.data.set(activity.data.subarray((mu * inputSites + at) * below, (mu * inputSites + at + 1) * below), (mu * outputSites * tapCount + p) * below);
+        if (at >= 0)
+          patches.data.set(
+            activity.data.subarray((mu * inputSites + at) * below, (mu * inputSites + at + 1) * below),
+            (mu * outputSites * tapCount + p) * below,
+          );
       }
     }
     activity = multiplyTransposedRight(patches, filter);

@@ -10,7 +10,12 @@ import { siteCovarianceOf, type SiteProblem } from "./problem.js";
 export type SiteDraws = Pick<PosteriorSample, "points" | "weights" | "batches" | "batchCount">;
 
 /** Calls `visit` with the Gaussian posterior given each draw's chain. */
-export function eachConditional(problem: SiteProblem, draws: SiteDraws, visit: (conditional: SiteConditional, k: number) => void, onDraw?: (done: number) => void): void {
+export function eachConditional(
+  problem: SiteProblem,
+  draws: SiteDraws,
+  visit: (conditional: SiteConditional, k: number) => void,
+  onDraw?: (done: number) => void,
+): void {
   draws.points.forEach((x, k) => {
     const conditional = conditionOnChain(problem, x);
     if (conditional !== undefined) visit(conditional, k);
@@ -25,7 +30,13 @@ export interface PredictionSums {
   readonly second: BatchSums;
 }
 
-export function addPrediction(sums: PredictionSums | undefined, draws: SiteDraws, k: number, mean: Float64Array, variance: Float64Array): PredictionSums {
+export function addPrediction(
+  sums: PredictionSums | undefined,
+  draws: SiteDraws,
+  k: number,
+  mean: Float64Array,
+  variance: Float64Array,
+): PredictionSums {
   const size = mean.length;
   // second moments about the first draw's mean: nothing cancels
   const into = sums ?? { origin: mean.slice(), first: batchSums(draws.batchCount, size), second: batchSums(draws.batchCount, size) };
@@ -52,11 +63,23 @@ export function finishPrediction({ origin, first, second }: PredictionSums, poin
   if (used < 2) return { mean, variance };
   // a batch moves the variance by its excess of c + m² less 2 E m times its excess of m
   const influence = { ...second, sums: second.sums.map((value, i) => value - 2 * shift[i % size]! * first.sums[i]!) };
-  return { mean, variance, standardError: { mean: { data: batchError(first, shift), shape }, variance: { data: batchError(influence, batchMean(influence)), shape } } };
+  return {
+    mean,
+    variance,
+    standardError: {
+      mean: { data: batchError(first, shift), shape },
+      variance: { data: batchError(influence, batchMean(influence)), shape },
+    },
+  };
 }
 
 /** Means and variances of the outputs, rotated back, from means over (output, point) and the D × D covariance at every point. */
-function rotateBack(problem: SiteProblem, means: Float64Array, covariance: (a: number, b: number, mu: number) => number, points: number): { readonly mean: Float64Array; readonly variance: Float64Array } {
+function rotateBack(
+  problem: SiteProblem,
+  means: Float64Array,
+  covariance: (a: number, b: number, mu: number) => number,
+  points: number,
+): { readonly mean: Float64Array; readonly variance: Float64Array } {
   const { outputs, rotation } = problem;
   const mean = new Float64Array(points * outputs);
   const variance = new Float64Array(points * outputs);
@@ -76,16 +99,26 @@ function rotateBack(problem: SiteProblem, means: Float64Array, covariance: (a: n
 }
 
 /** f at the training inputs given the chain, T > 0: y − T(Σ + T)⁻¹y and T − T²(Σ + T)⁻¹. */
-export function trainGiven(problem: SiteProblem, { alpha, root }: SiteConditional): { readonly mean: Float64Array; readonly variance: Float64Array } {
+export function trainGiven(
+  problem: SiteProblem,
+  { alpha, root }: SiteConditional,
+): { readonly mean: Float64Array; readonly variance: Float64Array } {
   const { targets, temperature, points } = problem;
   const size = targets.length;
   const means = targets.map((y, k) => y - temperature * alpha[k]!);
   const inverse = solveCholesky(root, identity(size)).data;
-  return rotateBack(problem, means, (a, b, mu) => (a === b ? temperature : 0) - temperature * temperature * inverse[(a * points + mu) * size + b * points + mu]!, points);
+  return rotateBack(
+    problem,
+    means,
+    (a, b, mu) => (a === b ? temperature : 0) - temperature * temperature * inverse[(a * points + mu) * size + b * points + mu]!,
+    points,
+  );
 }
 
 /** Kernels, or features, at test inputs. */
-export type TestKernels = { readonly kind: "kernels"; readonly points: number; readonly cross: SiteKernels; readonly own: SiteKernels } | { readonly kind: "features"; readonly points: number; readonly features: StackedFeatures };
+export type TestKernels =
+  | { readonly kind: "kernels"; readonly points: number; readonly cross: SiteKernels; readonly own: SiteKernels }
+  | { readonly kind: "features"; readonly points: number; readonly features: StackedFeatures };
 
 const ownBlock = 16;
 
@@ -107,11 +140,21 @@ export function testKernels(law: MixingLaw, train: Matrix, inputs: Matrix, joint
   const points = inputs.shape[0];
   const own = siteCovarianceOf(law, inputs);
   if (own.kind === "features") return { ...own, points };
-  return { kind: "kernels", points, cross: stackSiteKernels(law.siteKernels(train, inputs), law.sites), own: joint ? own.kernels : ownDiagonal(law, inputs) };
+  return {
+    kind: "kernels",
+    points,
+    cross: stackSiteKernels(law.siteKernels(train, inputs), law.sites),
+    own: joint ? own.kernels : ownDiagonal(law, inputs),
+  };
 }
 
 /** Training × test covariance and that of the test outputs: all pairs, or (D P*) × D with every point paired with itself. */
-function testCovariances(problem: SiteProblem, { factors, design, mixing }: SiteConditional, kernels: TestKernels, joint: boolean): { readonly cross: Matrix; readonly own: Matrix } {
+function testCovariances(
+  problem: SiteProblem,
+  { factors, design, mixing }: SiteConditional,
+  kernels: TestKernels,
+  joint: boolean,
+): { readonly cross: Matrix; readonly own: Matrix } {
   const { outputs } = problem;
   const factor = factors[0]!.f;
   let [cross, own]: [Matrix | undefined, Matrix | undefined] = [undefined, undefined];
@@ -146,7 +189,11 @@ function pairedOutputs(design: Matrix, outputs: number): Matrix {
 }
 
 /** f at test inputs given the chain: Cᵀα and C* − Cᵀ(Σ + T)⁻¹C, point by point. O((PD)² P* D). */
-export function predictGiven(problem: SiteProblem, conditional: SiteConditional, kernels: TestKernels): { readonly mean: Float64Array; readonly variance: Float64Array } {
+export function predictGiven(
+  problem: SiteProblem,
+  conditional: SiteConditional,
+  kernels: TestKernels,
+): { readonly mean: Float64Array; readonly variance: Float64Array } {
   const { outputs } = problem;
   const { points } = kernels;
   const { cross, own } = testCovariances(problem, conditional, kernels, false);
@@ -165,12 +212,20 @@ export function predictGiven(problem: SiteProblem, conditional: SiteConditional,
   );
 }
 
-const projectedMeans = ({ alpha }: SiteConditional, cross: Matrix): Float64Array => multiplyTransposedLeft(cross, { data: alpha, shape: [alpha.length, 1] }).data;
+const projectedMeans = ({ alpha }: SiteConditional, cross: Matrix): Float64Array =>
+  multiplyTransposedLeft(cross, { data: alpha, shape: [alpha.length, 1] }).data;
 
 /** The joint law given the chain, not rotated back: means and covariance over (output, point). */
-export function predictJointly(problem: SiteProblem, conditional: SiteConditional, kernels: TestKernels): { readonly mean: Float64Array; readonly covariance: Matrix } {
+export function predictJointly(
+  problem: SiteProblem,
+  conditional: SiteConditional,
+  kernels: TestKernels,
+): { readonly mean: Float64Array; readonly covariance: Matrix } {
   const { cross, own } = testCovariances(problem, conditional, kernels, true);
   const half = solveLower(conditional.root.factor, cross);
   const reduction = multiplyTransposedLeft(half, half);
-  return { mean: projectedMeans(conditional, cross), covariance: { data: own.data.map((value, k) => value - reduction.data[k]!), shape: own.shape } };
+  return {
+    mean: projectedMeans(conditional, cross),
+    covariance: { data: own.data.map((value, k) => value - reduction.data[k]!), shape: own.shape },
+  };
 }

@@ -1,4 +1,14 @@
-import { FinitewidthError, zeros, type Matrix, type MixingLaw, type PriorProblem, type PriorResult, type Problem, type Run, type Tensor } from "@finitewidth/core";
+import {
+  FinitewidthError,
+  zeros,
+  type Matrix,
+  type MixingLaw,
+  type PriorProblem,
+  type PriorResult,
+  type Problem,
+  type Run,
+  type Tensor,
+} from "@finitewidth/core";
 import { multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import { mixingMoments, stackSiteKernels, type MixingMoments, type SiteKernels } from "@finitewidth/numerics";
 import { collectLogDensities } from "../exact/prior.js";
@@ -21,18 +31,36 @@ function pairRows({ sites, rows, stacked }: SiteKernels, diagonalOnly: boolean):
 }
 
 /** Block of a covariance over (output, site) pairs: rows M_(ai)(bj), columns M_(ci)(ej), both over the pairs (i, j). */
-function outputBlock(moments: MixingMoments, outputs: number, sites: number, [a, b, c, e]: readonly [number, number, number, number]): { readonly mixing: Matrix; readonly bias: number; readonly left: Float64Array; readonly right: Float64Array } {
+function outputBlock(
+  moments: MixingMoments,
+  outputs: number,
+  sites: number,
+  [a, b, c, e]: readonly [number, number, number, number],
+): { readonly mixing: Matrix; readonly bias: number; readonly left: Float64Array; readonly right: Float64Array } {
   const d = outputs * sites;
   const pair = (x: number, y: number, p: number): number => (x * sites + Math.floor(p / sites)) * d + y * sites + (p % sites);
   const n = sites * sites;
   const mixing = zeros(n, n);
-  for (let p = 0; p < n; p++) for (let q = 0; q < n; q++) mixing.data[p * n + q] = moments.covariance.data[pair(a, b, p) * d * d + pair(c, e, q)]!;
-  const cross = (x: number, y: number, z: number, w: number): Float64Array => Float64Array.from({ length: n }, (_, q) => moments.biasMixingCovariance.data[(x * outputs + y) * d * d + pair(z, w, q)]!);
-  return { mixing, bias: moments.biasCovariance.data[(a * outputs + b) * outputs * outputs + c * outputs + e]!, left: cross(c, e, a, b), right: cross(a, b, c, e) };
+  for (let p = 0; p < n; p++)
+    for (let q = 0; q < n; q++) mixing.data[p * n + q] = moments.covariance.data[pair(a, b, p) * d * d + pair(c, e, q)]!;
+  const cross = (x: number, y: number, z: number, w: number): Float64Array =>
+    Float64Array.from({ length: n }, (_, q) => moments.biasMixingCovariance.data[(x * outputs + y) * d * d + pair(z, w, q)]!);
+  return {
+    mixing,
+    bias: moments.biasCovariance.data[(a * outputs + b) * outputs * outputs + c * outputs + e]!,
+    left: cross(c, e, a, b),
+    right: cross(a, b, c, e),
+  };
 }
 
 /** Cov(C_ab(pair), C_ce(pair')) of the conditional covariances of the outputs: pairs × pairs. */
-function covarianceOfPairs(rows: Matrix, moments: MixingMoments, outputs: number, sites: number, which: readonly [number, number, number, number]): Matrix {
+function covarianceOfPairs(
+  rows: Matrix,
+  moments: MixingMoments,
+  outputs: number,
+  sites: number,
+  which: readonly [number, number, number, number],
+): Matrix {
   const { mixing, bias, left, right } = outputBlock(moments, outputs, sites, which);
   const out = multiplyTransposedRight(multiply(rows, mixing), rows);
   const [pairs, n] = rows.shape;
@@ -41,7 +69,10 @@ function covarianceOfPairs(rows: Matrix, moments: MixingMoments, outputs: number
     for (let q = 0; q < n; q++) sum += weights[q]! * rows.data[p * n + q]!;
     return sum;
   };
-  const [lefts, rights] = [left, right].map((weights) => Float64Array.from({ length: pairs }, (_, p) => along(weights, p))) as [Float64Array, Float64Array];
+  const [lefts, rights] = [left, right].map((weights) => Float64Array.from({ length: pairs }, (_, p) => along(weights, p))) as [
+    Float64Array,
+    Float64Array,
+  ];
   for (let p = 0; p < pairs; p++) for (let q = 0; q < pairs; q++) out.data[p * pairs + q]! += bias + lefts[p]! + rights[q]!;
   return out;
 }
@@ -50,7 +81,8 @@ function covarianceOfPairs(rows: Matrix, moments: MixingMoments, outputs: number
 function fourPoints(n: number, value: (i: number, j: number, k: number, l: number) => number): Tensor {
   const data = new Float64Array(n ** 4);
   let at = 0;
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) data[at++] = value(i, j, k, l);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++) for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) data[at++] = value(i, j, k, l);
   return { data, shape: [n, n, n, n] };
 }
 
@@ -70,7 +102,12 @@ function momentsOf(law: MixingLaw, outputs: number, what: string, warnings: stri
  * form through E[M⊗M], biases included; log densities by sampling the chain. Quantities whose moments do not fit into memory are left out.
  * Source: docs/theories/convolution.md §5; docs/theories/exact.md.
  */
-export async function siteChainPrior(problem: PriorProblem, law: MixingLaw, options: Partial<SamplingOptions>, run: Run): Promise<PriorResult> {
+export async function siteChainPrior(
+  problem: PriorProblem,
+  law: MixingLaw,
+  options: Partial<SamplingOptions>,
+  run: Run,
+): Promise<PriorResult> {
   const points = problem.inputs.shape[0];
   const kernels = stackSiteKernels(law.siteKernels(problem.inputs), law.sites);
   const warnings: string[] = [];
@@ -79,10 +116,17 @@ export async function siteChainPrior(problem: PriorProblem, law: MixingLaw, opti
   const one = momentsOf(law, 1, "excess kurtosis and fourth cumulant", warnings);
   const small = points <= tensorLimit;
   const two = small ? momentsOf(law, 2, "covariance of the kernel", warnings) : undefined;
-  const densities = await collectLogDensities(problem, (value, path) => siteChainLogDensity({ ...problem, targets: value, temperature: 0, scaling: "standard" }, law, options, path, run));
+  const densities = await collectLogDensities(problem, (value, path) =>
+    siteChainLogDensity({ ...problem, targets: value, temperature: 0, scaling: "standard" }, law, options, path, run),
+  );
   return {
     secondMoment,
-    ...(one === undefined ? {} : { excessKurtosis: excessKurtosis(kernels, one, secondMoment), ...(small ? { fourthCumulant: fourthCumulant(kernels, one, sites) } : {}) }),
+    ...(one === undefined
+      ? {}
+      : {
+          excessKurtosis: excessKurtosis(kernels, one, secondMoment),
+          ...(small ? { fourthCumulant: fourthCumulant(kernels, one, sites) } : {}),
+        }),
     ...(two === undefined ? {} : { kernelCovariance: kernelCovariance(kernels, two, sites) }),
     // Ĝ^l is unbiased in a linear network
     kernelMeanShift: zeros(points, points),
@@ -111,7 +155,10 @@ function fourthCumulant(kernels: SiteKernels, moments: MixingMoments, sites: num
 function kernelCovariance(kernels: SiteKernels, moments: MixingMoments, sites: number): Tensor {
   const n = kernels.rows;
   const rows = pairRows(kernels, false);
-  const [across, mixed] = [covarianceOfPairs(rows, moments, 2, sites, [0, 0, 1, 1]), covarianceOfPairs(rows, moments, 2, sites, [0, 1, 0, 1])];
+  const [across, mixed] = [
+    covarianceOfPairs(rows, moments, 2, sites, [0, 0, 1, 1]),
+    covarianceOfPairs(rows, moments, 2, sites, [0, 1, 0, 1]),
+  ];
   const at = (m: Matrix, i: number, j: number, k: number, l: number): number => m.data[(i * n + j) * n * n + k * n + l]!;
   return fourPoints(n, (i, j, k, l) => at(across, i, j, k, l) + at(mixed, i, k, j, l) + at(mixed, i, l, j, k));
 }

@@ -1,6 +1,31 @@
 import { inputError, shapeError, zeros, type Matrix, type MixingLaw, type Problem } from "@finitewidth/core";
-import { addDiagonal, affine, cholesky, gram, identity, multiply, multiplyTransposedLeft, solveLower, symmetricEigen } from "@finitewidth/linalg";
-import { addConstantCovariance, biasCovariance, chainLayout, hasUpperBiases, outputDesign, pullBackMixing, reduceSites, siteCovariance, siteGeometryOf, stackFeatures, stackSiteKernels, type ChainLayout, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
+import {
+  addDiagonal,
+  affine,
+  cholesky,
+  gram,
+  identity,
+  multiply,
+  multiplyTransposedLeft,
+  solveLower,
+  symmetricEigen,
+} from "@finitewidth/linalg";
+import {
+  addConstantCovariance,
+  biasCovariance,
+  chainLayout,
+  hasUpperBiases,
+  outputDesign,
+  pullBackMixing,
+  reduceSites,
+  siteCovariance,
+  siteGeometryOf,
+  stackFeatures,
+  stackSiteKernels,
+  type ChainLayout,
+  type SiteKernels,
+  type StackedFeatures,
+} from "@finitewidth/numerics";
 
 /** What the likelihood of the mixing matrices is made from, as plain data. */
 export interface SiteModel {
@@ -24,7 +49,8 @@ export interface SiteProblem extends SiteModel {
 }
 
 /** Kernels between pairs of sites, or features of sites with the same Gram matrices: S P F numbers in place of S² P². */
-export type SiteCovariance = { readonly kind: "kernels"; readonly kernels: SiteKernels } | { readonly kind: "features"; readonly features: StackedFeatures };
+export type SiteCovariance =
+  { readonly kind: "kernels"; readonly kernels: SiteKernels } | { readonly kind: "features"; readonly features: StackedFeatures };
 
 /** Features where the law knows them, else kernels. */
 export function siteCovarianceOf(law: MixingLaw, inputs: Matrix): SiteCovariance {
@@ -34,16 +60,20 @@ export function siteCovarianceOf(law: MixingLaw, inputs: Matrix): SiteCovariance
 }
 
 /** Covariance Σ_ij M_1 K_ij at a factor F of M_1 = F Fᵀ, with Ψ (cov = Ψ Ψᵀ) where there is one. */
-export function covarianceAt(covariance: SiteCovariance, outputs: number, factor: Matrix): { readonly covariance: Matrix; readonly design?: Matrix } {
+export function covarianceAt(
+  covariance: SiteCovariance,
+  outputs: number,
+  factor: Matrix,
+): { readonly covariance: Matrix; readonly design?: Matrix } {
   if (covariance.kind === "kernels") return { covariance: siteCovariance(covariance.kernels, outputs, gram(factor)) };
   const design = outputDesign(covariance.features, factor);
   return { covariance: gram(design), design };
 }
 
 /**
- * Kernels between sites and the rotation of the outputs (right singular vectors of (C + T)^(−1/2) Y, C the mean prior covariance), which keeps
- * Bartlett diagonals away from 0. `problem` in standard scaling. @throws FinitewidthError (code "memory") when the kernels do not fit.
- * Cost: S P F numbers (S² P² without features), O(P³).
+ * Kernels between sites and the rotation of the outputs (right singular vectors of (C + T)^(−1/2) Y, C the mean prior covariance), which
+ * keeps Bartlett diagonals away from 0. `problem` in standard scaling. @throws FinitewidthError (code "memory") when the kernels do not
+ * fit. Cost: S P F numbers (S² P² without features), O(P³).
  */
 export function siteProblem(problem: Problem, law: MixingLaw, rotation?: Matrix, path = "likelihood.temperature"): SiteProblem {
   const { inputs, targets, temperature } = problem;
@@ -60,10 +90,16 @@ export function siteProblem(problem: Problem, law: MixingLaw, rotation?: Matrix,
 }
 
 /**
- * At T = 0 the targets have a density on the range of the covariance only: everything is expressed in an orthonormal basis V of it, Φ_i → VᵀΦ_i.
+ * At T = 0 the targets have a density on the range of the covariance only: everything is expressed in an orthonormal basis V of it, Φ_i →
+ * VᵀΦ_i.
  * @throws FinitewidthError (code "input") for targets outside the range, or where the law has no features to project.
  */
-function onRange(law: MixingLaw, covariance: SiteCovariance, targets: Matrix, path: string): { readonly covariance: SiteCovariance; readonly observed: Matrix } {
+function onRange(
+  law: MixingLaw,
+  covariance: SiteCovariance,
+  targets: Matrix,
+  path: string,
+): { readonly covariance: SiteCovariance; readonly observed: Matrix } {
   const { values, vectors } = symmetricEigen(meanCovariance(law, covariance));
   const points = values.length;
   const from = values.findIndex((value) => value > 1e-12 * values[points - 1]!);
@@ -74,7 +110,11 @@ function onRange(law: MixingLaw, covariance: SiteCovariance, targets: Matrix, pa
   const outside = from < 0 || rotated.data.subarray(0, from * outputs).some((value) => Math.abs(value) > 1e-9 * size);
   // biases are constants over points: their image under the basis would have to be carried along
   if (outside || covariance.kind === "kernels" || hasUpperBiases(law.chain)) {
-    throw inputError(path, "T > 0, or targets that the network can produce: their covariance is singular (duplicates, or more points than features)", `rank ${from < 0 ? 0 : points - from} for ${points} points`);
+    throw inputError(
+      path,
+      "T > 0, or targets that the network can produce: their covariance is singular (duplicates, or more points than features)",
+      `rank ${from < 0 ? 0 : points - from} for ${points} points`,
+    );
   }
   const rank = points - from;
   const basis = zeros(points, rank);
@@ -83,9 +123,16 @@ function onRange(law: MixingLaw, covariance: SiteCovariance, targets: Matrix, pa
   const sites = stacked.shape[0];
   const projected = zeros(sites, rank * width);
   for (let r = 0; r < sites; r++) {
-    projected.data.set(multiplyTransposedLeft(basis, { data: stacked.data.subarray(r * points * width, (r + 1) * points * width), shape: [points, width] }).data, r * rank * width);
+    projected.data.set(
+      multiplyTransposedLeft(basis, { data: stacked.data.subarray(r * points * width, (r + 1) * points * width), shape: [points, width] })
+        .data,
+      r * rank * width,
+    );
   }
-  return { covariance: { kind: "features", features: { points: rank, width, stacked: projected } }, observed: { data: rotated.data.slice(from * outputs), shape: [rank, outputs] } };
+  return {
+    covariance: { kind: "features", features: { points: rank, width, stacked: projected } },
+    observed: { data: rotated.data.slice(from * outputs), shape: [rank, outputs] },
+  };
 }
 
 function outputRotation(law: MixingLaw, sites: SiteCovariance, targets: Matrix, temperature: number): Matrix {
@@ -96,7 +143,8 @@ function outputRotation(law: MixingLaw, sites: SiteCovariance, targets: Matrix, 
   const half = solveLower(cholesky(addDiagonal(covariance, temperature + 1e-10 * size)).factor, targets);
   const { vectors } = symmetricEigen(multiplyTransposedLeft(half, half));
   const rotation = zeros(outputs, outputs);
-  for (let a = 0; a < outputs; a++) for (let b = 0; b < outputs; b++) rotation.data[a * outputs + b] = vectors.data[a * outputs + outputs - 1 - b]!;
+  for (let a = 0; a < outputs; a++)
+    for (let b = 0; b < outputs; b++) rotation.data[a * outputs + b] = vectors.data[a * outputs + outputs - 1 - b]!;
   return rotation;
 }
 

@@ -9,7 +9,13 @@ import { siteSource } from "./work.js";
 export function siteSampling(size: number, options: Partial<SamplingOptions>): SamplingOptions {
   const scale = size <= 200 ? 1 : 0.4;
   const { draws, chains, chainDraws, warmup } = defaultSampling;
-  return { draws: Math.round(scale * draws), chains, chainDraws: Math.round(scale * chainDraws), warmup: Math.round(scale * warmup), ...options };
+  return {
+    draws: Math.round(scale * draws),
+    chains,
+    chainDraws: Math.round(scale * chainDraws),
+    warmup: Math.round(scale * warmup),
+    ...options,
+  };
 }
 
 /** Coordinates above which there is no Laplace start: its Hessian takes two gradients a coordinate. */
@@ -41,7 +47,12 @@ export function drawsForAverages(sample: PosteriorSample, size: number): Posteri
   let [count, total] = [0, 0];
   while (count < order.length && total < 1 - negligible) total += sample.weights[order[count++]!]!;
   const kept = order.slice(0, count);
-  return { ...sample, points: kept.map((k) => sample.points[k]!), weights: Float64Array.from(kept, (k) => sample.weights[k]! / total), batches: new Int32Array(count) };
+  return {
+    ...sample,
+    points: kept.map((k) => sample.points[k]!),
+    weights: Float64Array.from(kept, (k) => sample.weights[k]! / total),
+    batches: new Int32Array(count),
+  };
 }
 
 /** Batches for standard errors of networks drawn at quadrature nodes. */
@@ -50,8 +61,8 @@ const networkBatches = 32;
 const networkBudget = 2e10;
 
 /**
- * Draws of equal weight by systematic resampling, nodes repeated as their weights demand: one network is drawn at each. As many as the size P D of
- * the linear systems and the `cost` of a network (multiplications) allow, at least one per batch.
+ * Draws of equal weight by systematic resampling, nodes repeated as their weights demand: one network is drawn at each. As many as the size
+ * P D of the linear systems and the `cost` of a network (multiplications) allow, at least one per batch.
  */
 export function drawsForNetworks(draws: PosteriorSample, size: number, cost: number): PosteriorSample {
   const most = size <= 60 ? 6400 : size <= 200 ? 1600 : 640;

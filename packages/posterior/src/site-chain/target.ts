@@ -1,6 +1,16 @@
 import type { Matrix } from "@finitewidth/core";
 import { affine, identity, multiply, solveCholesky } from "@finitewidth/linalg";
-import { addCoordinateGradient, biasCovarianceAdjoint, chainAdjoint, constantCovarianceAdjoint, coordinateLogPrior, hasUpperBiases, outputDesignAdjoint, sampleCoordinates, siteCovarianceAdjoint } from "@finitewidth/numerics";
+import {
+  addCoordinateGradient,
+  biasCovarianceAdjoint,
+  chainAdjoint,
+  constantCovarianceAdjoint,
+  coordinateLogPrior,
+  hasUpperBiases,
+  outputDesignAdjoint,
+  sampleCoordinates,
+  siteCovarianceAdjoint,
+} from "@finitewidth/numerics";
 import type { PosteriorTarget, TargetGradients, TargetValue } from "../sampling/target.js";
 import { conditionOnChain, type SiteConditional } from "./conditional.js";
 import type { SiteModel } from "./problem.js";
@@ -32,7 +42,11 @@ export function siteTarget(problem: SiteModel): PosteriorTarget {
   };
 }
 
-function addLikelihoodGradient(problem: SiteModel, { coordinates, factors, design, root, alpha }: SiteConditional, gradients: TargetGradients): void {
+function addLikelihoodGradient(
+  problem: SiteModel,
+  { coordinates, factors, design, root, alpha }: SiteConditional,
+  gradients: TargetGradients,
+): void {
   const { law, layout, covariance, outputs } = problem;
   const size = alpha.length;
   const inverse = solveCholesky(root, identity(size)).data;
@@ -42,7 +56,8 @@ function addLikelihoodGradient(problem: SiteModel, { coordinates, factors, desig
   const biased = hasUpperBiases(law.chain);
   let direct: Matrix | undefined;
   const mixing: (Matrix | undefined)[] = [];
-  if (covariance.kind === "features" && design) direct = outputDesignAdjoint(covariance.features, factors[0]!.f.shape[1], multiply(twice, design));
+  if (covariance.kind === "features" && design)
+    direct = outputDesignAdjoint(covariance.features, factors[0]!.f.shape[1], multiply(twice, design));
   if (covariance.kind === "kernels" || biased) {
     const h = affine(0.5, twice);
     if (biased) mixing.push(...biasCovarianceAdjoint(law.chain, outputs, constantCovarianceAdjoint(h, outputs)));

@@ -11,5 +11,9 @@ export const siteImportance = importanceTask(import.meta.url, "siteImportance", 
 /** The target of a problem over sites with the tasks that sample it. */
 export function siteSource({ law, layout, covariance, targets, outputs, temperature }: SiteModel): SamplingSource<SiteModel> {
   const model: SiteModel = { law: { chain: law.chain }, layout, covariance, targets, outputs, temperature };
-  return { target: siteTarget(model), data: model, tasks: { chain: siteChains, bridge: siteBridges, ratios: siteRatios, importance: siteImportance } };
+  return {
+    target: siteTarget(model),
+    data: model,
+    tasks: { chain: siteChains, bridge: siteBridges, ratios: siteRatios, importance: siteImportance },
+  };
 }

@@ -1,8 +1,8 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 
 /**
- * K = G Gᵀ up to rounding for a positive semi-definite K of rank at most `limit`, by Cholesky with diagonal pivoting; G is P × r. Stops when
- * the largest remaining diagonal entry is below P·ε·max K_ii; undefined when that takes more than `limit` columns. O(P r²).
+ * K = G Gᵀ up to rounding for a positive semi-definite K of rank at most `limit`, by Cholesky with diagonal pivoting; G is P × r. Stops
+ * when the largest remaining diagonal entry is below P·ε·max K_ii; undefined when that takes more than `limit` columns. O(P r²).
  * Source: N. Higham, Accuracy and Stability of Numerical Algorithms (2002), section 10.3.
  */
 export function pivotedCholesky(kernel: Matrix, limit: number): Matrix | undefined {

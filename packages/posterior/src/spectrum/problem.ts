@@ -38,7 +38,13 @@ export interface LaterBiases {
  * `path` names the targets in errors.
  * @throws FinitewidthError (code "input"/"shape") naming the field; "not-positive-definite" for an indefinite kernel.
  */
-export function spectralProblem(kernel: Matrix, targets: Matrix, temperature: number, biases: LaterBiases = { readout: 0, hidden: false }, path = "targets"): SpectralProblem {
+export function spectralProblem(
+  kernel: Matrix,
+  targets: Matrix,
+  temperature: number,
+  biases: LaterBiases = { readout: 0, hidden: false },
+  path = "targets",
+): SpectralProblem {
   requireParameters(temperature, biases.readout);
   return projectOn(spectrumOf(kernel, { lowRank: temperature > 0 }), targets, temperature, biases, path);
 }
@@ -50,7 +56,13 @@ export function requireParameters(temperature: number, readoutBias: number): voi
 }
 
 /** The problem of a kernel that is diagonalised already, like `spectralProblem` otherwise: O(P r D). */
-export function projectOn(range: Spectrum, targets: Matrix, temperature: number, biases: LaterBiases = { readout: 0, hidden: false }, path = "targets"): SpectralProblem {
+export function projectOn(
+  range: Spectrum,
+  targets: Matrix,
+  temperature: number,
+  biases: LaterBiases = { readout: 0, hidden: false },
+  path = "targets",
+): SpectralProblem {
   requireParameters(temperature, biases.readout);
   const biased = biases.hidden || biases.readout > 0;
   const spectrum = biased ? spanConstant(range) : range;
@@ -59,25 +71,46 @@ export function projectOn(range: Spectrum, targets: Matrix, temperature: number,
   const ones = multiplyTransposedLeft(spectrum.vectors, { data: new Float64Array(points).fill(1), shape: [points, 1] }).data;
   const common = { nullity: points - spectrum.values.length, residualSquare: y.residualSquare, temperature };
   if (temperature > 0) return { ...common, spectrum, targets: y.projected, ones, readoutBias: biases.readout, warnings: [] };
-  requireInRange(y, targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0), path);
+  requireInRange(
+    y,
+    targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+    path,
+  );
   const warnings = rankWarnings(spectrum.values.length, points);
-  if (!(biased && spectrum.values[0] === 0)) return { ...common, spectrum, targets: y.projected, ones, readoutBias: biases.readout, warnings };
+  if (!(biased && spectrum.values[0] === 0))
+    return { ...common, spectrum, targets: y.projected, ones, readoutBias: biases.readout, warnings };
   if (biases.hidden) {
-    throw inputError("likelihood.temperature", "a positive number for a network with biases in hidden layers 2 … L, unless the inputs (or a bias of layer 1) span the constant vector", temperature);
+    throw inputError(
+      "likelihood.temperature",
+      "a positive number for a network with biases in hidden layers 2 … L, unless the inputs (or a bias of layer 1) span the constant vector",
+      temperature,
+    );
   }
   return { ...common, ...pinBias(spectrum, y.projected, ones, biases.readout), warnings };
 }
 
 /** What a kernel of rank r < P means at T = 0. */
-export const rankWarnings = (rank: number, points: number): readonly string[] => (rank < points ? [`kernel has rank ${rank} of ${points}: the log evidence is the density on its range`] : []);
+export const rankWarnings = (rank: number, points: number): readonly string[] =>
+  rank < points ? [`kernel has rank ${rank} of ${points}: the log evidence is the density on its range`] : [];
 
 /** Solves for the readout bias along the constant direction (index 0 of the spectrum, κ = 0) and takes it out of the targets. */
-function pinBias(spectrum: Spectrum, projected: Matrix, ones: Float64Array, variance: number): Pick<SpectralProblem, "spectrum" | "targets" | "ones" | "readoutBias" | "pinned"> {
+function pinBias(
+  spectrum: Spectrum,
+  projected: Matrix,
+  ones: Float64Array,
+  variance: number,
+): Pick<SpectralProblem, "spectrum" | "targets" | "ones" | "readoutBias" | "pinned"> {
   const [n, r] = spectrum.vectors.shape;
   const outputs = projected.shape[1];
   const bias = Float64Array.from({ length: outputs }, (_, a) => projected.data[a]! / ones[0]!);
-  const logDensity = bias.reduce((sum, value) => sum - 0.5 * (Math.log(2 * Math.PI * variance) + (value * value) / variance) - Math.log(Math.abs(ones[0]!)), 0);
-  const targets: Matrix = { data: projected.data.slice(outputs).map((value, i) => value - ones[1 + Math.floor(i / outputs)]! * bias[i % outputs]!), shape: [r - 1, outputs] };
+  const logDensity = bias.reduce(
+    (sum, value) => sum - 0.5 * (Math.log(2 * Math.PI * variance) + (value * value) / variance) - Math.log(Math.abs(ones[0]!)),
+    0,
+  );
+  const targets: Matrix = {
+    data: projected.data.slice(outputs).map((value, i) => value - ones[1 + Math.floor(i / outputs)]! * bias[i % outputs]!),
+    shape: [r - 1, outputs],
+  };
   const vectors = new Float64Array(n * (r - 1));
   for (let i = 0; i < n; i++) vectors.set(spectrum.vectors.data.subarray(i * r + 1, (i + 1) * r), i * (r - 1));
   return {

@@ -3,8 +3,9 @@ import { eigenFromTridiagonal, tridiagonalise, type Tridiagonalisation } from "@
 import { checkKernel, lowRankSpectrum, positiveSpectrum, type Spectrum } from "./spectrum.js";
 
 /**
- * A kernel reduced once, for any targets, temperature and widths: the tridiagonal form K = Q T Qᵀ, or the spectrum itself for a kernel of low rank.
- * Evidence and posterior of the mixing variable need no more (`scalarProblems`); `completeSpectrum` makes the eigenvectors. Plain data.
+ * A kernel reduced once, for any targets, temperature and widths: the tridiagonal form K = Q T Qᵀ, or the spectrum itself for a kernel of
+ * low rank. Evidence and posterior of the mixing variable need no more (`scalarProblems`); `completeSpectrum` makes the eigenvectors. Plain
+ * data.
  */
 export type ReducedKernel = { readonly form: Tridiagonalisation } | { readonly spectrum: Spectrum };
 
@@ -20,4 +21,5 @@ export function reduceKernel(kernel: Matrix, options: { readonly lowRank?: boole
 }
 
 /** Eigenvalues and eigenvectors of a reduced kernel. O(P³). @throws FinitewidthError (code "not-positive-definite") like `spectrumOf`. */
-export const completeSpectrum = (kernel: ReducedKernel): Spectrum => ("spectrum" in kernel ? kernel.spectrum : positiveSpectrum(eigenFromTridiagonal(kernel.form)));
+export const completeSpectrum = (kernel: ReducedKernel): Spectrum =>
+  "spectrum" in kernel ? kernel.spectrum : positiveSpectrum(eigenFromTridiagonal(kernel.form));

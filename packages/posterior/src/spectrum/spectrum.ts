@@ -1,5 +1,15 @@
 import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
-import { block, cholesky, diagonalOf, gram, multiply, multiplyTransposedLeft, symmetricEigen, transpose, type SymmetricEigen } from "@finitewidth/linalg";
+import {
+  block,
+  cholesky,
+  diagonalOf,
+  gram,
+  multiply,
+  multiplyTransposedLeft,
+  symmetricEigen,
+  transpose,
+  type SymmetricEigen,
+} from "@finitewidth/linalg";
 import { pivotedCholesky } from "./pivoted-cholesky.js";
 
 /** Positive part of the spectrum of a kernel: K = V diag(values) Vᵀ on its range of dimension r, zero on the other P − r directions. */
@@ -23,7 +33,8 @@ export function checkKernel(kernel: Matrix, path = "kernel"): void {
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < i; j++) {
       const difference = Math.abs(kernel.data[i * n + j]! - kernel.data[j * n + i]!);
-      if (difference > 1e-8 * largest) throw inputError(`${path}[${i}][${j}]`, `the same value as ${path}[${j}][${i}] (a symmetric matrix)`, kernel.data[i * n + j]);
+      if (difference > 1e-8 * largest)
+        throw inputError(`${path}[${i}][${j}]`, `the same value as ${path}[${j}][${i}] (a symmetric matrix)`, kernel.data[i * n + j]);
     }
   }
 }
@@ -36,10 +47,15 @@ export function checkKernel(kernel: Matrix, path = "kernel"): void {
  */
 export function spectrumOf(kernel: Matrix, options: { readonly lowRank?: boolean } = {}): Spectrum {
   checkKernel(kernel);
-  return (options.lowRank ? lowRankSpectrum(kernel, Math.floor(kernel.shape[0] / 2)) : undefined) ?? positiveSpectrum(symmetricEigen(kernel));
+  return (
+    (options.lowRank ? lowRankSpectrum(kernel, Math.floor(kernel.shape[0] / 2)) : undefined) ?? positiveSpectrum(symmetricEigen(kernel))
+  );
 }
 
-/** The spectrum through a pivoted Cholesky factor where the rank of K (checked already) is at most `limit` < P; undefined where it is higher. O(P r²). */
+/**
+ * The spectrum through a pivoted Cholesky factor where the rank of K (checked already) is at most `limit` < P; undefined where it is
+ * higher. O(P r²).
+ */
 export function lowRankSpectrum(kernel: Matrix, limit: number): Spectrum | undefined {
   // the leading block alone, an eighth of the work or less, decides unless points repeat
   if (isClearlyOfRank(block(kernel, 0, limit + 1, 0, limit + 1), limit + 1) || isClearlyOfRank(kernel, limit + 1)) return undefined;
@@ -47,10 +63,15 @@ export function lowRankSpectrum(kernel: Matrix, limit: number): Spectrum | undef
   return factor === undefined ? undefined : spectrumOfFactor(factor);
 }
 
-/** The part of an eigendecomposition above P·ε·κ_max. @throws FinitewidthError (code "not-positive-definite") for an eigenvalue below −1e-8 κ_max. */
+/**
+ * The part of an eigendecomposition above P·ε·κ_max. @throws FinitewidthError (code "not-positive-definite") for an eigenvalue below −1e-8
+ * κ_max.
+ */
 export function positiveSpectrum({ values, vectors }: SymmetricEigen): Spectrum {
   const first = firstPositive(values);
-  return first === values.length ? { values: new Float64Array(0), vectors: zeros(vectors.shape[0], 0) } : { values: values.slice(first), vectors: columnsFrom(vectors, first) };
+  return first === values.length
+    ? { values: new Float64Array(0), vectors: zeros(vectors.shape[0], 0) }
+    : { values: values.slice(first), vectors: columnsFrom(vectors, first) };
 }
 
 /**
@@ -62,7 +83,9 @@ export function firstPositive(values: Float64Array): number {
   const largest = Math.max(values[n - 1]!, 0);
   const smallest = values[0]!;
   if (smallest < -1e-8 * Math.max(largest, 1e-300)) {
-    throw new FinitewidthError(`kernel is not positive semi-definite: its smallest eigenvalue is ${smallest}, its largest ${largest}`, { code: "not-positive-definite" });
+    throw new FinitewidthError(`kernel is not positive semi-definite: its smallest eigenvalue is ${smallest}, its largest ${largest}`, {
+      code: "not-positive-definite",
+    });
   }
   const threshold = n * Number.EPSILON * largest;
   const first = values.findIndex((value) => value > threshold);
@@ -70,8 +93,8 @@ export function firstPositive(values: Float64Array): number {
 }
 
 /**
- * Whether a plain Cholesky factorisation succeeds with `rank` pivots or more far above rounding: the pivoted one, several times as slow, would
- * then not end before that many columns. A guess that decides about speed only. O(n³/3).
+ * Whether a plain Cholesky factorisation succeeds with `rank` pivots or more far above rounding: the pivoted one, several times as slow,
+ * would then not end before that many columns. A guess that decides about speed only. O(n³/3).
  */
 function isClearlyOfRank(kernel: Matrix, rank: number): boolean {
   const n = kernel.shape[0];
@@ -139,7 +162,10 @@ export interface ProjectedTargets {
   readonly residualLargest: number;
 }
 
-/** Projects Y (P × D) on the range of K. O(P r D). @throws FinitewidthError (code "shape" or "input") for a wrong number of rows or entries that are not finite. */
+/**
+ * Projects Y (P × D) on the range of K. O(P r D). @throws FinitewidthError (code "shape" or "input") for a wrong number of rows or entries
+ * that are not finite.
+ */
 export function projectTargets(spectrum: Spectrum, targets: Matrix, path = "targets"): ProjectedTargets {
   const { vectors } = spectrum;
   const [n, r] = vectors.shape;
@@ -158,9 +184,16 @@ export function projectTargets(spectrum: Spectrum, targets: Matrix, path = "targ
   return { projected, residualSquare, residualLargest };
 }
 
-/** @throws FinitewidthError (code "input") when T = 0 and the targets have a component outside the range of the kernel: their density is zero. */
+/**
+ * @throws FinitewidthError (code "input") when T = 0 and the targets have a component outside the range of the kernel: their density is
+ * zero.
+ */
 export function requireInRange(targets: ProjectedTargets, largestTarget: number, path = "targets"): void {
   if (targets.residualLargest > 1e-10 * Math.max(largestTarget, 1e-300) && targets.residualLargest > 0) {
-    throw inputError(path, "no component outside the range of the kernel when the temperature is 0 (inputs that are repeated or outnumber the features make others impossible)", targets.residualLargest);
+    throw inputError(
+      path,
+      "no component outside the range of the kernel when the temperature is 0 (inputs that are repeated or outnumber the features make others impossible)",
+      targets.residualLargest,
+    );
   }
 }

@@ -26,7 +26,8 @@ export const theory: Theory<Record<string, never>> = {
   summary: "Laplace-approximated evidence over the order parameter (one hidden layer, one output).",
   options: strictObject({}),
   refuses(problem) {
-    if (hiddenLayers(problem.network) !== 1 || !("widths" in problem.network)) return "needs exactly one hidden layer with a width; use effective-action.";
+    if (hiddenLayers(problem.network) !== 1 || !("widths" in problem.network))
+      return "needs exactly one hidden layer with a width; use effective-action.";
     if (problem.targets.shape[1] !== 1) return "needs one output; use effective-action.";
     if (problem.network.biasVariance.some((variance) => variance !== 0)) return "has no biases; use effective-action.";
     return problem.temperature > 0 ? undefined : "needs a temperature > 0; use effective-action.";

@@ -16,7 +16,9 @@ import {
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import * as v from "valibot";
 
-/** h¹ = W¹x/√N0, h^{l+1} = skip·hˡ + W^{l+1}hˡ/√N, f = W h^L/√N: a deep linear network with identity skips, L hidden layers of one width N. */
+/**
+ * h¹ = W¹x/√N0, h^{l+1} = skip·hˡ + W^{l+1}hˡ/√N, f = W h^L/√N: a deep linear network with identity skips, L hidden layers of one width N.
+ */
 export interface ResidualNetwork extends NetworkBase {
   readonly type: "linear-residual";
   readonly width: number;
@@ -37,7 +39,10 @@ const schema = v.pipe(
     const { weightVariance, ...rest } = dataset.value;
     const variances = perLayer(weightVariance, rest.depth + 1);
     if (variances === undefined) {
-      addIssue({ message: perLayerExpectation(rest.depth + 1), path: [{ type: "object", origin: "value", input: dataset.value, key: "weightVariance", value: weightVariance }] });
+      addIssue({
+        message: perLayerExpectation(rest.depth + 1),
+        path: [{ type: "object", origin: "value", input: dataset.value, key: "weightVariance", value: weightVariance }],
+      });
       return NEVER;
     }
     return { ...rest, weightVariance: variances, biasVariance: variances.map(() => 0) };
@@ -53,13 +58,21 @@ export const priorModel: PriorModel<ResidualNetwork> = {
   infiniteWidth(network, _activation, inputs, others) {
     const factors = kernelFactors(network);
     const overlap = others ? multiplyTransposedRight(inputs, others) : gram(inputs);
-    const scaled = (factor: number): Matrix => ({ data: overlap.data.map((value) => (factor * value) / inputs.shape[1]), shape: overlap.shape });
+    const scaled = (factor: number): Matrix => ({
+      data: overlap.data.map((value) => (factor * value) / inputs.shape[1]),
+      shape: overlap.shape,
+    });
     const preactivation = factors.map(scaled);
     return {
       preactivation,
       hidden: preactivation.slice(0, -1),
       ...(others
-        ? { othersDiagonal: Float64Array.from({ length: others.shape[0] }, (_, i) => (factors.at(-1)! * squaredNorm(others, i)) / others.shape[1]) }
+        ? {
+            othersDiagonal: Float64Array.from(
+              { length: others.shape[0] },
+              (_, i) => (factors.at(-1)! * squaredNorm(others, i)) / others.shape[1],
+            ),
+          }
         : {}),
     };
   },
@@ -87,7 +100,11 @@ function realise(network: ResidualNetwork, _activation: unknown, inputs: Matrix,
   const readout = offsets[L]!;
   const scale = weightVariance.map((variance, l) => Math.sqrt(variance / (l === 0 ? N0 : N)));
   const hidden = Array.from({ length: L }, () => zeros(P, N));
-  const state = { outputs: zeros(P, outputs), features: zeros(P, N), hiddenKernels: () => hidden.map((h) => ({ ...gram(h), data: gram(h).data.map((value) => value / N) })) };
+  const state = {
+    outputs: zeros(P, outputs),
+    features: zeros(P, N),
+    hiddenKernels: () => hidden.map((h) => ({ ...gram(h), data: gram(h).data.map((value) => value / N) })),
+  };
 
   const backward = (theta: Float64Array, cotangent: Matrix, gradient: Float64Array): void => {
     let current = cotangent.data.slice();
@@ -157,4 +174,8 @@ function realise(network: ResidualNetwork, _activation: unknown, inputs: Matrix,
   };
 }
 
-export const plugin: Plugin = { name: "finitewidth-plugin-linear-residual", module: import.meta.url, priorModels: [priorModel as PriorModel] };
+export const plugin: Plugin = {
+  name: "finitewidth-plugin-linear-residual",
+  module: import.meta.url,
+  priorModels: [priorModel as PriorModel],
+};

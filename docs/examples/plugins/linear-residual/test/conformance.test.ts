@@ -5,7 +5,12 @@ import { stream } from "@finitewidth/random";
 import { describe, it } from "vitest";
 import { plugin, priorModel } from "../src/index.js";
 
-const inputs = matrixFromRows([[1, 0.2, -1], [0.5, -1, 0.3], [0, 2, 1], [1, 0.2, -1]]);
+const inputs = matrixFromRows([
+  [1, 0.2, -1],
+  [0.5, -1, 0.3],
+  [0, 2, 1],
+  [1, 0.2, -1],
+]);
 const cases = [
   { network: { type: "linear-residual", width: 5, depth: 1 }, inputs },
   { network: { type: "linear-residual", width: 4, depth: 3, skip: 0.7, weightVariance: [1.2, 0.8, 0.5, 1.5] }, inputs },
