@@ -1,3 +1,4 @@
+import { erfArrays } from "./array-activation.js";
 import type { Activation } from "@finitewidth/core";
 import { erf as errorFunction } from "@finitewidth/numerics";
 import { erfFourPoint } from "./four-point/sign.js";
@@ -13,6 +14,8 @@ export const erf: Activation = {
   value: errorFunction,
   derivative: (h) => (2 / Math.sqrt(Math.PI)) * Math.exp(-h * h),
   secondDerivative: (h) => (-4 / Math.sqrt(Math.PI)) * h * Math.exp(-h * h),
+  criticalVariance: (weightVariance) => ((4 * weightVariance) / Math.PI) ** 2 / 4 - 0.25,
+  arrays: erfArrays,
   moments: {
     kernel: (a, c, b) => (2 / Math.PI) * Math.atan2(2 * c, root(a, c, b)),
     kernelSlope: slope,

@@ -1,3 +1,4 @@
+import { identityArrays } from "./array-activation.js";
 import type { Activation } from "@finitewidth/core";
 import { isserlisFourPoint } from "./four-point/polynomial.js";
 
@@ -8,10 +9,12 @@ export const identity: Activation = {
   odd: true,
   smooth: true,
   bounded: false,
+  linear: true,
   degree: 1,
   value: (h) => h,
   derivative: () => 1,
   secondDerivative: () => 0,
+  arrays: identityArrays,
   moments: {
     kernel: (_a, c) => c,
     kernelSlope: () => 1,

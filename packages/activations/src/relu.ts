@@ -1,3 +1,4 @@
+import { reluArrays } from "./array-activation.js";
 import type { Activation } from "@finitewidth/core";
 import { reluFourPoint } from "./four-point/relu.js";
 import { coincident, productOrZero, rootDeterminant } from "./pair-geometry.js";
@@ -16,6 +17,7 @@ export const relu: Activation = {
   value: (h) => (h > 0 ? h : 0),
   derivative: (h) => (h > 0 ? 1 : h < 0 ? 0 : 0.5),
   secondDerivative: () => 0,
+  arrays: reluArrays,
   moments: {
     kernel(a, c, b) {
       const s = rootDeterminant(a, c, b);

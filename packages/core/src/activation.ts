@@ -1,3 +1,5 @@
+import type { Matrix } from "./tensor.js";
+
 /**
  * An activation function φ with its Gaussian moments. h ~ N(0, k) for one argument, (h1, h2) ~ N(0, [[a, c], [c, b]]) for two.
  * Formulas: docs/theories/effective-action.md, forward-backward.md and perturbative.md. Third parties define φ and its derivatives and let
@@ -13,6 +15,8 @@ export interface Activation {
   readonly smooth: boolean;
   /** |φ| is bounded: every tilted measure exists. */
   readonly bounded: boolean;
+  /** φ(h) = h: deep linear networks. @defaultValue false */
+  readonly linear?: boolean;
   /** φ(ch) = c^degree φ(h) for c > 0, where it holds: 1 for identity and relu, 0 for sign, 2 for quadratic. */
   readonly degree?: number;
   value(h: number): number;
@@ -20,7 +24,24 @@ export interface Activation {
   derivative(h: number): number;
   /** φ″(h) without its distributional part; needed where `smooth`. */
   secondDerivative?(h: number): number;
+  /** Faster loops over arrays than one call of `value` and `derivative` a number, where there are any. */
+  readonly arrays?: ArrayActivation;
+  /** The variance q at which σ_w² E φ′(h)² = 1, where it is known in closed form; negative or NaN where there is none. */
+  readonly criticalVariance?: (weightVariance: number) => number;
   readonly moments: GaussianMoments;
+}
+
+/** φ and φ′ over matrices, without a call a number. */
+export interface ArrayActivation {
+  /** out := c φ(h). */
+  values(h: Matrix, c: number, out: Matrix, maps: ArrayMaps): void;
+  /** out := c φ′(h). */
+  slopes(h: Matrix, c: number, out: Matrix, maps: ArrayMaps): void;
+}
+
+/** Vectorised functions in place, such as a workspace of @finitewidth/linalg has them for its matrices. */
+export interface ArrayMaps {
+  map(name: "exp" | "erf", x: Matrix): void;
 }
 
 /**

@@ -1,10 +1,14 @@
 import { toMatrix, type MatrixLike } from "./arrays.js";
 import { inputError, refusal, shapeError } from "./errors.js";
 import type { Network } from "./network.js";
-import type { Registry } from "./registry.js";
-import { inlineRun } from "./run.js";
+import { inputSize } from "./layers.js";
+import type { Problem, Scaling } from "./problem.js";
+import type { Posterior } from "./posterior.js";
+import type { Prediction } from "./prediction.js";
+import { resolveArchitecture, type Registry } from "./registry.js";
+import { inlineRun, type Run } from "./run.js";
 import type { Matrix } from "./tensor.js";
-import type { Posterior, Prediction, Problem, Run, Scaling, Theory } from "./theory.js";
+import type { Theory } from "./theory.js";
 import { validate } from "./validation.js";
 
 /** A regression problem as users write it. */
@@ -34,17 +38,17 @@ export function createProblem(input: ProblemInput, registry: Registry): Problem 
   return { network, inputs, targets, temperature: input.temperature, scaling: input.scaling ?? "standard" };
 }
 
-/** Validates the `network` object with the schema of its prior model and checks that the activation is known. */
+/** Validates the `network` object with the schema of its prior model and builds its layers, which checks the names in it. */
 export function resolveNetworkInput(network: { readonly type: string; readonly [key: string]: unknown }, registry: Registry): Network {
   const model = registry.priorModel(network.type);
   const resolved = validate(model.schema, network, "network");
-  registry.activation(resolved.activation);
+  resolveArchitecture(registry, resolved);
   return resolved;
 }
 
 /** Checks the number of features against the architecture; returns `inputs`. */
 export function checkInputs(inputs: Matrix, network: Network, registry: Registry, path: string): Matrix {
-  const size = registry.priorModel(network.type).inputSize(network);
+  const size = inputSize(resolveArchitecture(registry, network));
   if (inputs.shape[1] === 0) throw inputError(path, "at least one feature per row", []);
   if (size !== undefined && inputs.shape[1] !== size)
     throw shapeError(path, `${size} features per row for this network`, `${inputs.shape[1]}`);
@@ -52,8 +56,8 @@ export function checkInputs(inputs: Matrix, network: Network, registry: Registry
 }
 
 /** A fitted theory with its predictions bound. */
-export interface Fitted {
-  readonly posterior: Posterior;
+export interface Fitted<Options = unknown, State = unknown> {
+  readonly posterior: Posterior<Options, State>;
   /** Latent outputs f at the rows of `inputs`. */
   predict(inputs: MatrixLike, want?: { readonly covariance?: boolean }): Promise<Prediction>;
 }
@@ -63,8 +67,8 @@ export interface Fitted {
  * @throws FinitewidthError: "input"/"shape" for bad data, "refused" when the theory does not apply, "not-converged" when its iteration
  * failed.
  */
-export async function fit<Options>(
-  theory: Theory<Options>,
+export async function fit<Options, State>(
+  theory: Theory<Options, State>,
   input: ProblemInput,
   settings: {
     readonly registry: Registry;
@@ -73,7 +77,7 @@ export async function fit<Options>(
     readonly signal?: AbortSignal;
     readonly run?: Run;
   },
-): Promise<Fitted> {
+): Promise<Fitted<Options, State>> {
   const { registry } = settings;
   const problem = createProblem(input, registry);
   const options = validate(theory.options, settings.options ?? {}, "options");

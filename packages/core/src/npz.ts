@@ -1,7 +1,7 @@
 import { unzipSync, zipSync, strFromU8, strToU8 } from "fflate";
 import { FinitewidthError, inputError } from "./errors.js";
 import type { Matrix, Tensor } from "./tensor.js";
-import type { Posterior } from "./theory.js";
+import type { Posterior } from "./posterior.js";
 
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 

@@ -1,4 +1,6 @@
 import type { Activation } from "./activation.js";
+import type { Architecture } from "./architecture.js";
+import type { LayerPlugin } from "./layer.js";
 import { FinitewidthError, inputError } from "./errors.js";
 import type { Network } from "./network.js";
 import type { PriorModel } from "./prior-model.js";
@@ -10,6 +12,7 @@ export interface Plugin {
   /** URL of the module that exports this plug-in as `plugin` (`import.meta.url`), so that worker threads can load it again. */
   readonly module?: string;
   readonly activations?: readonly Activation[];
+  readonly layers?: readonly LayerPlugin[];
   readonly priorModels?: readonly PriorModel[];
   readonly theories?: readonly Theory[];
 }
@@ -19,9 +22,11 @@ export interface Registry {
   readonly plugins: readonly Plugin[];
   /** @throws FinitewidthError (code "input") naming the known ones. */
   activation(name: string, path?: string): Activation;
+  layer(name: string, path?: string): LayerPlugin;
   priorModel(name: string, path?: string): PriorModel;
   theory(name: string, path?: string): Theory;
   readonly activations: readonly Activation[];
+  readonly layers: readonly LayerPlugin[];
   readonly priorModels: readonly PriorModel[];
   readonly theories: readonly Theory[];
 }
@@ -46,6 +51,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     return found;
   };
   const activations = collect("activation", (plugin) => plugin.activations);
+  const layers = collect("layer", (plugin) => plugin.layers);
   const priorModels = collect("prior model", (plugin) => plugin.priorModels);
   const theories = collect("theory", (plugin) => plugin.theories);
   const resolve = <T>(map: Map<string, T>, name: string, path: string): T => {
@@ -56,15 +62,23 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
   return {
     plugins,
     activation: (name, path = "network.activation") => resolve(activations, name, path),
+    layer: (name, path = "network.layers") => resolve(layers, name, path),
     priorModel: (name, path = "network.type") => resolve(priorModels, name, path),
     theory: (name, path = "methods") => resolve(theories, name, path),
     activations: [...activations.values()],
+    layers: [...layers.values()],
     priorModels: [...priorModels.values()],
     theories: [...theories.values()],
   };
 }
 
-/** The prior model and the activation of a network. @throws FinitewidthError (code "input") for unknown names. */
-export function resolveNetwork(registry: Registry, network: Network): { readonly priorModel: PriorModel; readonly activation: Activation } {
-  return { priorModel: registry.priorModel(network.type), activation: registry.activation(network.activation) };
+const architectures = new WeakMap<Registry, WeakMap<Network, Architecture>>();
+
+/** The layers of a network, built once for each network object. @throws FinitewidthError (code "input") for unknown names and fields that do not fit. */
+export function resolveArchitecture(registry: Registry, network: Network): Architecture {
+  let known = architectures.get(registry);
+  if (known === undefined) architectures.set(registry, (known = new WeakMap()));
+  let architecture = known.get(network);
+  if (architecture === undefined) known.set(network, (architecture = registry.priorModel(network.type).architecture(network, registry)));
+  return architecture;
 }

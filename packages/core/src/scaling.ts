@@ -1,19 +1,24 @@
-import type { Network } from "./network.js";
-import { hiddenLayers, widthsOf } from "./network.js";
 import { inputError } from "./errors.js";
-import type { Problem } from "./theory.js";
+import type { PriorProblem, Problem } from "./problem.js";
+import { resolveArchitecture, type Registry } from "./registry.js";
+import { hiddenWidths } from "./layers.js";
 
 /**
  * Rewrites a mean-field problem as an equivalent standard one: outputs divided by √N_L means readout variances divided by N_L, and the
  * noise variance is T/N_L. Problems in standard scaling are returned as they are. Source: docs/theories/large-deviation.md.
  */
-export function toStandardScaling(problem: Problem): Problem {
+export function toStandardScaling(problem: Problem, registry: Registry): Problem {
   if (problem.scaling === "standard") return problem;
-  const { network } = problem;
-  const width = widthsOf(network)?.at(-1);
-  if (width === undefined) throw inputError("scaling", `"standard" for a network without widths`, "mean-field");
-  const last = hiddenLayers(network);
-  const divide = (values: readonly number[]): number[] => values.map((value, l) => (l === last ? value / width : value));
-  const scaled: Network = { ...network, weightVariance: divide(network.weightVariance), biasVariance: divide(network.biasVariance) };
-  return { ...problem, network: scaled, temperature: problem.temperature / width, scaling: "standard" };
+  const widths = hiddenWidths(resolveArchitecture(registry, problem.network));
+  const width = widths.at(-1);
+  if (width === undefined) throw inputError("scaling", `"standard" for a network without hidden layers`, "mean-field");
+  const divide = (value: number, layer: number): number => (layer === widths.length ? value / width : value);
+  const network = registry.priorModel(problem.network.type).vary(problem.network, { weightVariance: divide, biasVariance: divide });
+  return { ...problem, network, temperature: problem.temperature / width, scaling: "standard" };
+}
+
+/** The question about the prior that belongs to a regression problem: the law of its outputs at the training inputs, in standard scaling. */
+export function priorQuestion(problem: Problem, registry: Registry): PriorProblem {
+  const { network, inputs, targets } = toStandardScaling(problem, registry);
+  return { network, inputs, outputs: targets.shape[1], evaluateAt: [], samples: 1 };
 }

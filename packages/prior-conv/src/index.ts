@@ -1,11 +1,2 @@
-export { finiteConvolutional } from "./finite-network.js";
-export { convolutionGeometry, type ConvolutionGeometry } from "./geometry.js";
-export { infiniteWidthKernels } from "./infinite-width.js";
-export { memoryLimit } from "./memory.js";
-export { convolutionalMixing, type ConvolutionalMixingLaw } from "./mixing-law.js";
-export { adjointPatchOperator, patchOperator } from "./patch-operator.js";
 export { convolutional, plugin } from "./plugin.js";
-export { convolutionalSchema } from "./schema.js";
-export { siteBlocks } from "./site-blocks.js";
-export { siteSubspaces, type SiteSubspaces } from "./site-subspaces.js";
-export { outputExtent, tapTable, type TapTable } from "./taps.js";
+export { convolutionalSchema, type ConvolutionalLayer, type ConvolutionalNetwork } from "./schema.js";

@@ -1,23 +1,42 @@
-import type { ConvolutionalNetwork, Plugin, PriorModel } from "@finitewidth/core";
-import { finiteConvolutional } from "./finite-network.js";
-import { infiniteWidthKernels } from "./infinite-width.js";
-import { convolutionalMixing } from "./mixing-law.js";
-import { convolutionalSchema } from "./schema.js";
-import { siteBlocks } from "./site-blocks.js";
+import type { Plugin, Primitive, PriorModel } from "@finitewidth/core";
+import { averageMap, convolutionGeometry, filterMaps, flatteningMaps, identityMap } from "@finitewidth/kernels";
+import { convolutionalSchema, type ConvolutionalNetwork } from "./schema.js";
 
 /**
- * Convolutional networks in one or two spatial dimensions, any depth, stride, dilation and padding, flattened or pooled readout. The exact
- * law of the random kernel is known for φ = identity. Theory: docs/theories/convolution.md.
+ * Convolutional networks, 1-D or 2-D: (filters, φ) × L, then one readout over channel and site ("flatten") or of the average over sites. Any
+ * activation; the law of the mixing matrix over (output, site) is known exactly for the identity.
+ * Source: docs/theories/convolution.md; Novak et al. (2019), Bassetti et al. (2024).
  */
 export const convolutional: PriorModel<ConvolutionalNetwork> = {
   name: "convolutional",
   summary: "Convolutional network, 1-D or 2-D: exact law of the mixing matrix when linear, infinite-width kernels for any activation.",
   schema: convolutionalSchema,
-  inputSize: (network) => network.inputShape.reduce((all, extent) => all * extent, 1),
-  infiniteWidth: infiniteWidthKernels,
-  siteBlocks,
-  mixing: (network, activation) => (activation.name === "identity" ? convolutionalMixing(network) : undefined),
-  realise: finiteConvolutional,
+  architecture(network, registry) {
+    const { weightVariance, biasVariance, readout } = network;
+    const geometry = convolutionGeometry(network);
+    const phi: Primitive = { kind: "pointwise", activation: registry.activation(network.activation) };
+    const depth = network.layers.length;
+    const hidden = network.layers.flatMap(({ channels }, l): Primitive[] => [
+      { kind: "random", width: channels, weightVariance: weightVariance[l]!, biasVariance: biasVariance[l]!, maps: filterMaps(geometry.layers[l]!) },
+      phi,
+    ]);
+    const sites = geometry.layers.at(-1)!.outputSites;
+    const last = { kind: "random", weightVariance: weightVariance[depth]!, biasVariance: biasVariance[depth]! } as const;
+    const top: Primitive[] =
+      readout === "flatten"
+        ? [{ ...last, maps: flatteningMaps(sites) }]
+        : [
+            { kind: "site-map", map: averageMap(sites) },
+            { ...last, maps: [identityMap(1)] },
+          ];
+    return { input: { channels: geometry.channels, sites: geometry.inputSites }, layers: [...hidden, ...top] };
+  },
+  vary: (network, { width, weightVariance, biasVariance }) => ({
+    ...network,
+    layers: width ? network.layers.map((layer, l) => ({ ...layer, channels: width(layer.channels, l) })) : network.layers,
+    weightVariance: weightVariance ? network.weightVariance.map(weightVariance) : network.weightVariance,
+    biasVariance: biasVariance ? network.biasVariance.map(biasVariance) : network.biasVariance,
+  }),
 };
 
 /** Registers the prior model `"convolutional"`. */

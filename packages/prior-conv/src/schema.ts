@@ -9,11 +9,32 @@ import {
   positiveInteger,
   strictObject,
   weightVarianceSchema,
-  type ConvolutionalLayer,
-  type ConvolutionalNetwork,
+  type Network,
 } from "@finitewidth/core";
+import { convolutionGeometry, type FilterGeometry } from "@finitewidth/kernels";
 import * as v from "valibot";
-import { convolutionGeometry } from "./geometry.js";
+
+/** A layer of filters: its geometry and its number of channels. */
+export interface ConvolutionalLayer extends FilterGeometry {
+  readonly channels: number;
+}
+
+/**
+ * h^l[a,i] = Σ_{b,m} W[a,b,m] φ(h^{l−1}[b,τ_m(i)]) / √(C_{l−1}·M) + b; an input row is the array (channels, …space) flattened, last index
+ * fastest.
+ */
+export interface ConvolutionalNetwork extends Network {
+  readonly type: "convolutional";
+  /** [channels, length] or [channels, height, width]. */
+  readonly inputShape: readonly number[];
+  readonly layers: readonly ConvolutionalLayer[];
+  readonly readout: "flatten" | "global-average";
+  readonly activation: string;
+  /** σ_w² of layers 1 … L+1. */
+  readonly weightVariance: readonly number[];
+  /** σ_b² of layers 1 … L+1. */
+  readonly biasVariance: readonly number[];
+}
 
 const perAxis = (entry: typeof positiveInteger, what: string) =>
   v.lazy((input) => (Array.isArray(input) ? v.pipe(v.array(entry, what), v.nonEmpty(what)) : entry));

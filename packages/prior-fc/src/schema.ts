@@ -6,10 +6,22 @@ import {
   positiveInteger,
   strictObject,
   weightVarianceSchema,
-  type FullyConnectedNetwork,
+  type Network,
   type StandardSchemaV1,
 } from "@finitewidth/core";
 import * as v from "valibot";
+
+/** h¹ = W¹x/√N0 + b¹, hˡ = Wˡφ(hˡ⁻¹)/√N_{l−1} + bˡ, f = h^{L+1}. */
+export interface FullyConnectedNetwork extends Network {
+  readonly type: "fully-connected";
+  /** N_1 … N_L. */
+  readonly widths: readonly number[];
+  readonly activation: string;
+  /** σ_w² of layers 1 … L+1. */
+  readonly weightVariance: readonly number[];
+  /** σ_b² of layers 1 … L+1. */
+  readonly biasVariance: readonly number[];
+}
 
 const widths = v.pipe(v.array(positiveInteger, "a list of positive integers"), v.nonEmpty("at least one hidden layer"));
 

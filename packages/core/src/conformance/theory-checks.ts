@@ -1,10 +1,13 @@
 import { createProblem, type ProblemInput } from "../facade.js";
 import { posteriorFromNpz, posteriorToNpz } from "../npz.js";
+import type { Posterior } from "../posterior.js";
+import type { Prediction } from "../prediction.js";
 import type { Registry } from "../registry.js";
 import { inlineRun } from "../run.js";
+import { priorQuestion } from "../scaling.js";
 import type { Matrix } from "../tensor.js";
 import { rowRange } from "../tensor.js";
-import type { Posterior, Prediction, Theory } from "../theory.js";
+import type { Theory } from "../theory.js";
 import { validate } from "../validation.js";
 import { demand, demandClose, demandFinite, demandSame, type Check } from "./check.js";
 
@@ -147,14 +150,15 @@ function checksOf(
           (await predict(cloned)).mean.data,
           expected,
           "predictive.mean after structured clone",
-          "keep everything that predict needs in posterior.arrays",
+          "keep everything that predict needs in posterior.state",
         );
-        demandSame(
-          (await predict(posteriorFromNpz(posteriorToNpz(posterior)))).mean.data,
-          expected,
-          "predictive.mean after .npz",
-          "keep everything that predict needs in tensors and plain values",
-        );
+        const saved = posteriorFromNpz(posteriorToNpz(posterior));
+        demandSame((await predict(saved)).mean.data, expected, "predictive.mean after .npz", "keep everything that predict needs in tensors and plain values");
+        const { theory: name, problem: question, options: chosen, state, solver } = saved;
+        const bare: Posterior = { theory: name, problem: question, options: chosen, state, solver, diagnostics: {}, warnings: [] };
+        const [full, lean] = [await predict(posterior), await predict(bare)];
+        demandSame(lean.mean.data, expected, "predictive.mean from problem, options and state alone", "predict must read nothing else of a posterior");
+        demandSame(lean.variance.data, full.variance.data, "predictive.variance from problem, options and state alone", "predict must read nothing else of a posterior");
       },
     },
     {
@@ -214,7 +218,11 @@ function checksOf(
         const scenario = { name: "conformance", problem: problem(), testInputs };
         const { inputs, targets } = scenario.problem;
         const ids = new Set<string>();
-        for await (const claim of theory.claims(scenario, options(), run())) {
+        const posterior = await fit();
+        const question = priorQuestion(scenario.problem, registry);
+        const answers = theory.prior !== undefined && theory.refusesPrior?.(question, options(), registry) === undefined;
+        const prior = answers ? await theory.prior!(question, options(), run()) : undefined;
+        for (const claim of theory.claims({ scenario, posterior, predictive: await predict(posterior), ...(prior ? { prior } : {}) }, registry)) {
           demand(!ids.has(claim.id), `claim "${claim.id}" is stated twice`);
           ids.add(claim.id);
           demandFinite(claim.value.data, `claim ${claim.id}`);

@@ -13,8 +13,8 @@ export function criticalWeightVariance(activation: Activation): number | undefin
 }
 
 /**
- * σ_b² on the edge of chaos χ⊥(q*) = 1 for a given σ_w²; undefined where the line does not pass. erf in closed form, q = ((4g/π)² − 1)/4
- * and σ_b² = q − g E φ²; φ of degree 1 only at one σ_w², with σ_b² = 0; others by root finding over q, the smallest q that is a fixed point
+ * σ_b² on the edge of chaos χ⊥(q*) = 1 for a given σ_w²; undefined where the line does not pass. in closed form, σ_b² = q − g E φ², where q is known (q = ((4g/π)² − 1)/4
+ * for erf); φ of degree 1 only at one σ_w², with σ_b² = 0; others by root finding over q, the smallest q that is a fixed point
  * with σ_b² ≥ 0. Source: docs/theories/criticality.md.
  */
 export function criticalBiasVariance(activation: Activation, weightVariance: number): number | undefined {
@@ -22,9 +22,9 @@ export function criticalBiasVariance(activation: Activation, weightVariance: num
   if (end !== undefined && Math.abs(weightVariance - end) <= 1e-12 * end) return 0;
   if (activation.degree === 1) return undefined;
   const biasAt = (q: number): number => q - varianceMap(activation, q, { weightVariance, biasVariance: 0 });
-  if (activation.name === "erf") {
-    const q = ((4 * weightVariance) / Math.PI) ** 2 / 4 - 0.25;
-    return q < 0 ? undefined : Math.max(biasAt(q), 0);
+  if (activation.criticalVariance !== undefined) {
+    const q = activation.criticalVariance(weightVariance);
+    return q >= 0 ? Math.max(biasAt(q), 0) : undefined;
   }
   const excess = (q: number): number => susceptibilities(activation, q, weightVariance).perpendicular - 1;
   let near: number = scan.from;

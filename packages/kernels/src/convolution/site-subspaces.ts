@@ -1,5 +1,6 @@
-import { columnVector, zeros, type ConvolutionalNetwork, type Matrix } from "@finitewidth/core";
+import { columnVector, zeros, type Matrix } from "@finitewidth/core";
 import { identity } from "@finitewidth/linalg";
+import type { ConvolutionChain } from "../chain.js";
 import type { ConvolutionGeometry } from "./geometry.js";
 import { requireMemory } from "./memory.js";
 import type { TapTable } from "./taps.js";
@@ -44,7 +45,7 @@ function project(basis: Matrix, block: Matrix): Matrix {
  * mixing matrix is positive definite: pooled directions and sites that nothing reads are gone.
  * @throws FinitewidthError (code "memory"). Theory: docs/theories/convolution.md §4.
  */
-export function siteSubspaces(geometry: ConvolutionGeometry, readout: ConvolutionalNetwork["readout"]): SiteSubspaces {
+export function siteSubspaces(geometry: ConvolutionGeometry, readout: ConvolutionChain["readout"]): SiteSubspaces {
   const top = geometry.layers.at(-1)!.outputSites;
   if (readout === "flatten")
     requireMemory(8 * top * top, "the basis of the readout's sites", "use larger strides, fewer sites or a pooled readout");

@@ -1,5 +1,5 @@
-import { zeros, type Activation, type ConvolutionalNetwork, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
-import { convolutionGeometry, type ConvolutionGeometry } from "./geometry.js";
+import { zeros, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
+import type { ConvolutionChain } from "../chain.js";
 import { requireImages } from "./images.js";
 import { linearKernels } from "./linear-kernels.js";
 import { requireMemory } from "./memory.js";
@@ -14,39 +14,38 @@ import { sitePairs, type SitePairs } from "./site-pairs.js";
  * @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the site pairs do not fit.
  * Theory: docs/theories/convolution.md §3 (Novak et al. 2019, Garriga-Alonso et al. 2019).
  */
-export function infiniteWidthKernels(
-  network: ConvolutionalNetwork,
-  activation: Activation,
+export function convolutionalKernels(
+  chain: ConvolutionChain,
+  
   inputs: Matrix,
   others?: Matrix,
 ): InfiniteWidthKernels {
-  const geometry = convolutionGeometry(network);
+  const { geometry } = chain;
   requireImages(inputs, geometry.channels, geometry.inputSites);
   if (others) requireImages(others, geometry.channels, geometry.inputSites, "others");
-  return activation.name === "identity"
-    ? linearKernels(network, geometry, inputs, others)
-    : siteRecursion(network, geometry, activation, inputs, others);
+  return chain.activation.linear
+    ? linearKernels(chain, inputs, others)
+    : siteRecursion(chain, inputs, others);
 }
 
 function siteRecursion(
-  network: ConvolutionalNetwork,
-  geometry: ConvolutionGeometry,
-  activation: Activation,
+  chain: ConvolutionChain,
   inputs: Matrix,
   others?: Matrix,
 ): InfiniteWidthKernels {
+  const { geometry } = chain;
   const depth = geometry.layers.length;
   const [rows, columns] = [inputs.shape[0], (others ?? inputs).shape[0]];
-  const pairs = sitePairs(geometry, network.readout === "global-average");
+  const pairs = sitePairs(geometry, chain.readout === "global-average");
   const sites = geometry.layers.reduce((all, table) => all + table.outputSites, 0);
   requireMemory(8 * (sites * (rows + columns) + (2 * depth + 1) * rows * columns), "infinite-width kernels", "use fewer inputs");
-  const variances = inputs.shape[0] === 0 ? [] : siteVariances(network, geometry, activation, inputs);
-  const otherVariances = others ? siteVariances(network, geometry, activation, others) : variances;
+  const variances = inputs.shape[0] === 0 ? [] : siteVariances(chain, inputs);
+  const otherVariances = others ? siteVariances(chain, others) : variances;
   const kernel = (): Matrix => zeros(rows, columns);
   const preactivation = Array.from({ length: depth + 1 }, kernel);
   const hidden = Array.from({ length: depth }, kernel);
   const averages = new Float64Array(2 * depth + 1);
-  const pair = pairEvaluator(network, geometry, activation, pairs);
+  const pair = pairEvaluator(chain, pairs);
   for (let mu = 0; mu < rows; mu++) {
     for (let nu = others ? 0 : mu; nu < columns; nu++) {
       pair(inputs, mu, variances, others ?? inputs, nu, otherVariances, averages);
@@ -72,8 +71,9 @@ function put(k: Matrix, i: number, j: number, value: number, symmetric: boolean)
 }
 
 /** K^l_ii(μμ) for layers 1 … L: rows × S_l each. */
-function siteVariances(network: ConvolutionalNetwork, geometry: ConvolutionGeometry, activation: Activation, inputs: Matrix): Matrix[] {
+function siteVariances(chain: ConvolutionChain, inputs: Matrix): Matrix[] {
   const rows = inputs.shape[0];
+  const { geometry, activation } = chain;
   let second = zeros(rows, geometry.inputSites);
   for (let mu = 0; mu < rows; mu++) {
     for (let k = 0; k < inputs.shape[1]; k++)
@@ -81,7 +81,7 @@ function siteVariances(network: ConvolutionalNetwork, geometry: ConvolutionGeome
   }
   return geometry.layers.map((table, l) => {
     const variance = zeros(rows, table.outputSites);
-    const [scale, bias] = [network.weightVariance[l]! / table.tapCount, network.biasVariance[l]!];
+    const [scale, bias] = [chain.weightVariance[l]! / table.tapCount, chain.biasVariance[l]!];
     for (let mu = 0; mu < rows; mu++) {
       for (let i = 0; i < table.outputSites; i++) {
         let sum = 0;
@@ -111,13 +111,12 @@ type PairEvaluator = (
  * The recursion for one pair of inputs; writes mean_i K^l_ii, mean_i G^l_ii (l = 1 … L) and K^{L+1} into `averages`. Buffers are reused.
  */
 function pairEvaluator(
-  network: ConvolutionalNetwork,
-  geometry: ConvolutionGeometry,
-  activation: Activation,
+  chain: ConvolutionChain,
   pairs: readonly SitePairs[],
 ): PairEvaluator {
   const buffers = pairs.map((list) => new Float64Array(list.first.length));
-  const { channels, inputSites, layers } = geometry;
+  const { activation } = chain;
+  const { channels, inputSites, layers } = chain.geometry;
   const depth = layers.length;
   const mean = (values: Float64Array, at: Int32Array): number => {
     let sum = 0;
@@ -136,7 +135,7 @@ function pairEvaluator(
     for (const [l, { tapCount, outputSites }] of layers.entries()) {
       const { first, second, sources, diagonal } = pairs[l + 1]!;
       const [below, here] = [buffers[l]!, buffers[l + 1]!];
-      const [scale, bias] = [network.weightVariance[l]! / tapCount, network.biasVariance[l]!];
+      const [scale, bias] = [chain.weightVariance[l]! / tapCount, chain.biasVariance[l]!];
       for (let p = 0; p < here.length; p++) {
         let sum = 0;
         for (let m = 0; m < tapCount; m++) {
@@ -152,7 +151,7 @@ function pairEvaluator(
       averages[2 * l + 1] = mean(here, diagonal);
     }
     const top = buffers[depth]!;
-    const readout = network.readout === "flatten" ? averages[2 * depth - 1]! : top.reduce((sum, value) => sum + value, 0) / top.length;
-    averages[2 * depth] = network.weightVariance[depth]! * readout + network.biasVariance[depth]!;
+    const readout = chain.readout === "flatten" ? averages[2 * depth - 1]! : top.reduce((sum, value) => sum + value, 0) / top.length;
+    averages[2 * depth] = chain.weightVariance[depth]! * readout + chain.biasVariance[depth]!;
   };
 }

@@ -1,27 +1,28 @@
 import { crossInfiniteWidthRecursion, infiniteWidthRecursion } from "@finitewidth/activations";
-import type { Activation, FullyConnectedNetwork, InfiniteWidthKernels, Matrix } from "@finitewidth/core";
+import type { InfiniteWidthKernels, Matrix } from "@finitewidth/core";
+import type { DenseChain } from "../chain.js";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 
 /**
  * K¹ = σ_w²(1) X X′ᵀ/N0 + σ_b²(1) between the rows of `inputs` (P × N0) and of `others` (P′ × N0; default: `inputs`, exactly symmetric).
  * O(P P′ N0).
  */
-export function firstLayerKernel(network: FullyConnectedNetwork, inputs: Matrix, others?: Matrix): Matrix {
-  const scale = network.weightVariance[0]! / inputs.shape[1];
-  const bias = network.biasVariance[0]!;
+export function firstLayerKernel(chain: DenseChain, inputs: Matrix, others?: Matrix): Matrix {
+  const scale = chain.weightVariance[0]! / inputs.shape[1];
+  const bias = chain.biasVariance[0]!;
   const product = others === undefined ? gram(inputs) : multiplyTransposedRight(inputs, others);
   for (let i = 0; i < product.data.length; i++) product.data[i] = scale * product.data[i]! + bias;
   return product;
 }
 
-/** Diagonal of `firstLayerKernel(network, inputs)`, P numbers. */
-export function firstLayerDiagonal(network: FullyConnectedNetwork, inputs: Matrix): Float64Array {
+/** Diagonal of `firstLayerKernel(chain, inputs)`, P numbers. */
+export function firstLayerDiagonal(chain: DenseChain, inputs: Matrix): Float64Array {
   const [rows, features] = inputs.shape;
   const out = new Float64Array(rows);
   for (let i = 0; i < rows; i++) {
     let square = 0;
     for (let k = i * features; k < (i + 1) * features; k++) square += inputs.data[k]! * inputs.data[k]!;
-    out[i] = (network.weightVariance[0]! * square) / features + network.biasVariance[0]!;
+    out[i] = (chain.weightVariance[0]! * square) / features + chain.biasVariance[0]!;
   }
   return out;
 }
@@ -33,19 +34,20 @@ export function firstLayerDiagonal(network: FullyConnectedNetwork, inputs: Matri
  * Source: docs/theories/nngp.md; J. Lee et al., Deep neural networks as Gaussian processes (2018), eq. 4–5.
  */
 export function fullyConnectedKernels(
-  network: FullyConnectedNetwork,
-  activation: Activation,
+  chain: DenseChain,
+  
   inputs: Matrix,
   others?: Matrix,
 ): InfiniteWidthKernels {
-  const first = firstLayerKernel(network, inputs, others);
-  const [weights, biases] = [network.weightVariance.slice(1), network.biasVariance.slice(1)];
+  const { activation } = chain;
+  const first = firstLayerKernel(chain, inputs, others);
+  const [weights, biases] = [chain.weightVariance.slice(1), chain.biasVariance.slice(1)];
   if (others === undefined) return infiniteWidthRecursion(activation, first, weights, biases);
   const { preactivation, hidden, columnVariances } = crossInfiniteWidthRecursion(
     activation,
-    firstLayerDiagonal(network, inputs),
+    firstLayerDiagonal(chain, inputs),
     first,
-    firstLayerDiagonal(network, others),
+    firstLayerDiagonal(chain, others),
     weights,
     biases,
   );

@@ -3,7 +3,6 @@ import {
   columnVector,
   shapeError,
   zeros,
-  type FullyConnectedNetwork,
   type Matrix,
   type MixingLaw,
   type RandomStream,
@@ -11,12 +10,13 @@ import {
 } from "@finitewidth/core";
 import { cholesky, gram, trace } from "@finitewidth/linalg";
 import { chainLayout, logDensityLogGammaProduct, logGamma, sampleChainFactors } from "@finitewidth/numerics";
+import type { DenseChain } from "../chain.js";
 import { firstLayerKernel } from "./infinite-width.js";
 
 /**
  * The Wishart chain of a deep linear network: one site, no taps. Biases of layers 2 … L act on M_l, that of the readout on every output.
  */
-export function fullyConnectedChain(network: FullyConnectedNetwork): WishartChain {
+export function fullyConnectedChain(network: DenseChain): WishartChain {
   const { widths, weightVariance, biasVariance } = network;
   return {
     layers: widths.map((width, l) => ({
@@ -66,7 +66,7 @@ function logWishartDensity(q: Matrix, width: number, variance: number): number {
  * Source: docs/theories/exact.md, "Prior"; F. Bassetti et al., Feature learning in finite-width Bayesian deep linear networks (2024),
  * section 3.
  */
-export function fullyConnectedMixing(network: FullyConnectedNetwork): MixingLaw {
+export function fullyConnectedMixing(network: DenseChain): MixingLaw {
   const { widths } = network;
   const variances = network.weightVariance.slice(1);
   const chain = fullyConnectedChain(network);

@@ -1,5 +1,5 @@
-import { inputError, type ConvolutionalNetwork } from "@finitewidth/core";
-import { tapTable, type TapTable } from "./taps.js";
+import { inputError } from "@finitewidth/core";
+import { tapTable, type FilterGeometry, type TapTable } from "./taps.js";
 
 /** Tap tables of the hidden layers 1 … L of a network, and the size of its input. */
 export interface ConvolutionGeometry {
@@ -9,7 +9,10 @@ export interface ConvolutionGeometry {
 }
 
 /** Tap tables of all layers. @throws FinitewidthError (code "input") when a filter does not fit or reads nothing but padding. */
-export function convolutionGeometry(network: Pick<ConvolutionalNetwork, "inputShape" | "layers">): ConvolutionGeometry {
+export function convolutionGeometry(network: {
+  readonly inputShape: readonly number[];
+  readonly layers: readonly FilterGeometry[];
+}): ConvolutionGeometry {
   const [channels = 1, ...space] = network.inputShape;
   let size: readonly number[] = space;
   const layers = network.layers.map((layer, l) => {

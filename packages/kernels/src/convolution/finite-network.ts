@@ -1,13 +1,11 @@
 import {
   zeros,
-  type Activation,
-  type ConvolutionalNetwork,
   type FiniteNetwork,
   type FiniteNetworkState,
   type Matrix,
 } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
-import { convolutionGeometry, type ConvolutionGeometry } from "./geometry.js";
+import type { ConvolutionChain } from "../chain.js";
 import { requireImages } from "./images.js";
 import { requireMemory } from "./memory.js";
 import type { TapTable } from "./taps.js";
@@ -79,19 +77,18 @@ function channelsLast(inputs: Matrix, channels: number, sites: number): Matrix {
 const scaled = (data: Float64Array, scale: number): Float64Array => data.map((value) => scale * value);
 
 function planLayers(
-  network: ConvolutionalNetwork,
-  geometry: ConvolutionGeometry,
-): { readonly plans: readonly LayerPlan[]; readonly offsets: number[]; readonly hidden: number } {
+  chain: ConvolutionChain,
+  ): { readonly plans: readonly LayerPlan[]; readonly offsets: number[]; readonly hidden: number } {
   const offsets: number[] = [];
   let at = 0;
-  let below = geometry.channels;
-  const plans = geometry.layers.map((table, l): LayerPlan => {
-    const { channels } = network.layers[l]!;
+  let below = chain.geometry.channels;
+  const plans = chain.geometry.layers.map((table, l): LayerPlan => {
+    const channels = chain.channels[l]!;
     const inner = table.tapCount * below;
     offsets.push(at);
     const weights = at;
     at += channels * inner;
-    const biased = network.biasVariance[l]! > 0;
+    const biased = chain.biasVariance[l]! > 0;
     const biases = biased ? at : undefined;
     if (biased) at += channels;
     below = channels;
@@ -101,8 +98,8 @@ function planLayers(
       inner,
       weights,
       biases,
-      weightScale: Math.sqrt(network.weightVariance[l]! / inner),
-      biasScale: Math.sqrt(network.biasVariance[l]!),
+      weightScale: Math.sqrt(chain.weightVariance[l]! / inner),
+      biasScale: Math.sqrt(chain.biasVariance[l]!),
     };
   });
   offsets.push(at);
@@ -116,11 +113,11 @@ function planLayers(
  * Cost of a run: 2 P Σ S_l |m| C_{l−1} C_l flops forward, twice that backward.
  * @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the patches do not fit.
  */
-export function finiteConvolutional(network: ConvolutionalNetwork, activation: Activation, inputs: Matrix, outputs: number): FiniteNetwork {
-  const geometry = convolutionGeometry(network);
+export function finiteConvolutional(chain: ConvolutionChain,  inputs: Matrix, outputs: number): FiniteNetwork {
+  const { geometry, activation } = chain;
   requireImages(inputs, geometry.channels, geometry.inputSites);
   const rows = inputs.shape[0];
-  const { plans, offsets, hidden } = planLayers(network, geometry);
+  const { plans, offsets, hidden } = planLayers(chain);
   requireMemory(
     8 * rows * plans.reduce((all, plan) => all + plan.table.outputSites * (plan.inner + 2 * plan.channels), 0),
     "the patches and activities of the network",
@@ -128,10 +125,10 @@ export function finiteConvolutional(network: ConvolutionalNetwork, activation: A
   );
   const top = plans.at(-1)!;
   const topSites = top.table.outputSites;
-  const pooled = network.readout === "global-average";
+  const pooled = chain.readout === "global-average";
   const featureCount = pooled ? top.channels : topSites * top.channels;
-  const featureScale = Math.sqrt(network.weightVariance.at(-1)! / (pooled ? top.channels : top.channels * topSites));
-  const readoutBias = Math.sqrt(network.biasVariance.at(-1)!);
+  const featureScale = Math.sqrt(chain.weightVariance.at(-1)! / (pooled ? top.channels : top.channels * topSites));
+  const readoutBias = Math.sqrt(chain.biasVariance.at(-1)!);
   const readoutParameters = outputs * featureCount + (readoutBias > 0 ? outputs : 0);
   const firstPatches = gatherPatches(plans[0]!.table, channelsLast(inputs, geometry.channels, geometry.inputSites), rows);
 

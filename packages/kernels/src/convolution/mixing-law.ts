@@ -1,7 +1,6 @@
 import {
   shapeError,
   zeros,
-  type ConvolutionalNetwork,
   type Matrix,
   type MixingLaw,
   type WishartChain,
@@ -9,7 +8,8 @@ import {
 } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { chainLayout, reduceSites, sampleChainFactors, type SiteGeometry } from "@finitewidth/numerics";
-import { convolutionGeometry, type ConvolutionGeometry } from "./geometry.js";
+import type { ConvolutionChain } from "../chain.js";
+import type { ConvolutionGeometry } from "./geometry.js";
 import { requireImages } from "./images.js";
 import { requireMemory } from "./memory.js";
 import { adjointPatchOperator } from "./patch-operator.js";
@@ -26,9 +26,10 @@ export interface ConvolutionalMixingLaw extends MixingLaw, SiteGeometry {
  * The chain of a deep linear convolutional network in its site subspaces. A step between single sites gets the tap [[1]], its factor moved
  * into the variance.
  */
-export function convolutionalChain(network: ConvolutionalNetwork, geometry: ConvolutionGeometry, subspaces: SiteSubspaces): WishartChain {
-  const depth = network.layers.length;
-  const layers = network.layers.map(({ channels }, l): WishartLayer => {
+export function convolutionalChain(chain: ConvolutionChain, subspaces: SiteSubspaces): WishartChain {
+  const { geometry, channels } = chain;
+  const depth = channels.length;
+  const layers = channels.map((width, l): WishartLayer => {
     const basis = subspaces.bases[l]!;
     const [rows, sites] = basis.shape;
     const biasWeights = Float64Array.from({ length: sites }, (_, r) => {
@@ -36,15 +37,15 @@ export function convolutionalChain(network: ConvolutionalNetwork, geometry: Conv
       for (let i = 0; i < rows; i++) sum += basis.data[i * sites + r]!;
       return sum;
     });
-    const common = { width: channels, sites, biasVariance: l === 0 ? 0 : network.biasVariance[l]!, biasWeights };
-    const variance = network.weightVariance[l + 1]!;
+    const common = { width, sites, biasVariance: l === 0 ? 0 : chain.biasVariance[l]!, biasWeights };
+    const variance = chain.weightVariance[l + 1]!;
     if (l === depth - 1) return { ...common, variance: variance / geometry.layers[l]!.outputSites, taps: [] };
     const taps = subspaces.taps[l]!;
     if (sites > 1 || subspaces.bases[l + 1]!.shape[1] > 1) return { ...common, variance, taps };
     const factor = taps.reduce((sum, tap) => sum + tap.data[0]! ** 2, 0) / taps.length;
     return { ...common, variance: variance * factor, taps: [{ data: Float64Array.of(1), shape: [1, 1] }] };
   });
-  return { layers, readoutBiasVariance: network.biasVariance[depth]! };
+  return { layers, readoutBiasVariance: chain.biasVariance[depth]! };
 }
 
 /**
@@ -53,10 +54,10 @@ export function convolutionalChain(network: ConvolutionalNetwork, geometry: Conv
  * first, so they need S_0² numbers and never the S_1² kernels between sites.
  * @throws FinitewidthError (code "memory") when the site bases do not fit. Theory: docs/theories/convolution.md §4 (Bassetti et al. 2024).
  */
-export function convolutionalMixing(network: ConvolutionalNetwork): ConvolutionalMixingLaw {
-  const geometry = convolutionGeometry(network);
+export function convolutionalMixing(network: ConvolutionChain): ConvolutionalMixingLaw {
+  const { geometry } = network;
   const subspaces = siteSubspaces(geometry, network.readout);
-  const chain = convolutionalChain(network, geometry, subspaces);
+  const chain = convolutionalChain(network, subspaces);
   const sites = chain.layers[0]!.sites;
   const [weightVariance, biasVariance] = [network.weightVariance[0]!, network.biasVariance[0]!];
   const features = (inputs: Matrix): Matrix[] => patchFeatures(geometry, inputs, weightVariance, biasVariance);

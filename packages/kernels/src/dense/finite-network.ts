@@ -3,11 +3,11 @@ import {
   type Activation,
   type FiniteNetwork,
   type FiniteNetworkState,
-  type FullyConnectedNetwork,
   type Matrix,
 } from "@finitewidth/core";
 import { createWorkspace, gram } from "@finitewidth/linalg";
-import { arrayActivation, scaledCopy } from "./finite-activation.js";
+import type { DenseChain } from "../chain.js";
+import { arrayActivation } from "./finite-activation.js";
 
 /** A layer's share of θ: `width` rows of `inner` weights, then one bias per unit when σ_b² > 0. */
 interface LayerPlan {
@@ -34,13 +34,13 @@ interface LayerState {
   readonly bar: Matrix;
 }
 
-function planLayers(network: FullyConnectedNetwork, features: number, outputs: number): readonly LayerPlan[] {
+function planLayers(chain: DenseChain, features: number, outputs: number): readonly LayerPlan[] {
   let at = 0;
   let inner = features;
-  return [...network.widths, outputs].map((width, l): LayerPlan => {
+  return [...chain.widths, outputs].map((width, l): LayerPlan => {
     const weights = at;
     at += width * inner;
-    const biased = network.biasVariance[l]! > 0;
+    const biased = chain.biasVariance[l]! > 0;
     const biases = biased ? at : undefined;
     if (biased) at += width;
     const plan = {
@@ -48,8 +48,8 @@ function planLayers(network: FullyConnectedNetwork, features: number, outputs: n
       inner,
       weights,
       biases,
-      scale: Math.sqrt(network.weightVariance[l]! / inner),
-      biasScale: Math.sqrt(network.biasVariance[l]!),
+      scale: Math.sqrt(chain.weightVariance[l]! / inner),
+      biasScale: Math.sqrt(chain.biasVariance[l]!),
     };
     inner = width;
     return plan;
@@ -84,7 +84,7 @@ function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Mat
     read = activity;
     return layer;
   });
-  return { workspace, layers, phi: arrayActivation(activation, workspace) };
+  return { workspace, layers, phi: arrayActivation(activation) };
 }
 
 /**
@@ -95,13 +95,14 @@ function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Mat
  * FinitewidthError (code "shape") when θ has the wrong length. Source: docs/theories/monte-carlo.md.
  */
 export function finiteFullyConnected(
-  network: FullyConnectedNetwork,
-  activation: Activation,
+  chain: DenseChain,
+  
   inputs: Matrix,
   outputs: number,
 ): FiniteNetwork {
   const [rows, features] = inputs.shape;
-  const plans = planLayers(network, features, outputs);
+  const { activation } = chain;
+  const plans = planLayers(chain, features, outputs);
   const hidden = plans.slice(0, -1);
   const readout = plans.at(-1)!;
   const parameters = readout.weights + outputs * readout.inner + (readout.biases === undefined ? 0 : outputs);
@@ -141,7 +142,7 @@ export function finiteFullyConnected(
     const { workspace, layers, phi } = laidOut!;
     for (let l = hidden.length - 1; l >= 0; l--) {
       const { preactivation, slopes, bar, weights } = layers[l]!;
-      if (!slopesReady) phi.slopes(preactivation, plans[l + 1]!.scale, slopes);
+      if (!slopesReady) phi.slopes(preactivation, plans[l + 1]!.scale, slopes, workspace);
       multiplyInto(bar.data, slopes.data);
       ownGradient(l, gradient);
       if (l > 0) {
@@ -158,9 +159,9 @@ export function finiteFullyConnected(
     offsets: plans.map((plan) => plan.weights),
     forward: (theta): FiniteNetworkState => {
       if (theta.length !== parameters) throw shapeError("theta", `${parameters} numbers`, `${theta.length}`);
-      const { layers, phi } = (laidOut ??= layOut(plans, activation, inputs));
+      const { workspace, layers, phi } = (laidOut ??= layOut(plans, activation, inputs));
       slopesReady = false;
-      for (const l of hidden.keys()) phi.values(affine(theta, l), plans[l + 1]!.scale, layers[l + 1]!.read);
+      for (const l of hidden.keys()) phi.values(affine(theta, l), plans[l + 1]!.scale, layers[l + 1]!.read, workspace);
       return {
         outputs: affine(theta, hidden.length),
         features: layers.at(-1)!.read,
@@ -168,7 +169,7 @@ export function finiteFullyConnected(
         hiddenKernels: () =>
           hidden.map((_, l) => {
             const kernel = gram(layers[l + 1]!.read);
-            scaledCopy(kernel, 1 / network.weightVariance[l + 1]!, kernel);
+            scaledCopy(kernel, 1 / chain.weightVariance[l + 1]!, kernel);
             return kernel;
           }),
       };
@@ -187,6 +188,11 @@ export function finiteFullyConnected(
       backThroughHidden(theta, gradient);
     },
   };
+}
+
+/** out := c x. */
+function scaledCopy({ data: x }: Matrix, c: number, { data: out }: Matrix): void {
+  for (let i = 0; i < out.length; i++) out[i] = c * x[i]!;
 }
 
 /** x := x ∘ y. */

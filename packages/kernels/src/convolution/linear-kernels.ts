@@ -1,6 +1,6 @@
-import { type ConvolutionalNetwork, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
+import { type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
 import { symmetrise } from "@finitewidth/linalg";
-import type { ConvolutionGeometry } from "./geometry.js";
+import type { ConvolutionChain } from "../chain.js";
 import { requireMemory } from "./memory.js";
 import { adjointPatchOperator } from "./patch-operator.js";
 import { formDiagonal, formKernel, type SiteForm } from "./site-form.js";
@@ -28,31 +28,29 @@ function constantForm(sites: number, kind: SiteForm["kind"]): SiteForm {
 
 /** A linear functional of K^l as one of K⁰ plus a constant: the form over input sites and the sum of the bias variances on the way. */
 function pullToInput(
-  network: ConvolutionalNetwork,
-  geometry: ConvolutionGeometry,
+  chain: ConvolutionChain,
   layer: number,
   start: SiteForm,
 ): { readonly form: SiteForm; readonly scale: number; readonly bias: number } {
   let [form, scale, bias] = [start, 1, 0];
   for (let l = layer; l >= 1; l--) {
-    bias += scale * network.biasVariance[l - 1]! * total(form);
-    scale *= network.weightVariance[l - 1]!;
-    form = pullForm(form, geometry.layers[l - 1]!);
+    bias += scale * chain.biasVariance[l - 1]! * total(form);
+    scale *= chain.weightVariance[l - 1]!;
+    form = pullForm(form, chain.geometry.layers[l - 1]!);
   }
   return { form, scale, bias };
 }
 
 /** Kernels for φ = identity: site averages are contracted with the adjoint patch operator first, then one quadratic form per layer. */
 export function linearKernels(
-  network: ConvolutionalNetwork,
-  geometry: ConvolutionGeometry,
+  chain: ConvolutionChain,
   inputs: Matrix,
   others?: Matrix,
 ): InfiniteWidthKernels {
-  const { channels, layers } = geometry;
+  const { channels, layers } = chain.geometry;
   const depth = layers.length;
   const functional = (layer: number, start: SiteForm, weight: number, constant: number) => {
-    const { form, scale, bias } = pullToInput(network, geometry, layer, start);
+    const { form, scale, bias } = pullToInput(chain, layer, start);
     const affine = (values: Float64Array): Float64Array => values.map((value) => weight * (scale * value + bias) + constant);
     return {
       kernel: (): Matrix => {
@@ -65,9 +63,9 @@ export function linearKernels(
   const hidden = layers.map((table, l) => functional(l + 1, constantForm(table.outputSites, "diagonal"), 1, 0).kernel());
   const readout = functional(
     depth,
-    constantForm(layers.at(-1)!.outputSites, network.readout === "flatten" ? "diagonal" : "full"),
-    network.weightVariance[depth]!,
-    network.biasVariance[depth]!,
+    constantForm(layers.at(-1)!.outputSites, chain.readout === "flatten" ? "diagonal" : "full"),
+    chain.weightVariance[depth]!,
+    chain.biasVariance[depth]!,
   );
   return { preactivation: [...hidden, readout.kernel()], hidden, ...(others ? { othersDiagonal: readout.diagonal(others) } : {}) };
 }

@@ -1,16 +1,26 @@
-import type { ConvolutionalLayer } from "@finitewidth/core";
+/** Geometry of one convolutional layer, one entry per spatial axis. */
+export interface FilterGeometry {
+  readonly kernelSize: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: "circular" | "zero" | "valid" | readonly number[];
+  readonly dilation: readonly number[];
+}
 
 /** Which input site every tap of a filter reads, for every output site. Sites are numbered row-major over the spatial axes. */
 export interface TapTable {
-  /** Input and output extents, one per axis. */
-  readonly inputSize: readonly number[];
-  readonly outputSize: readonly number[];
   readonly inputSites: number;
   readonly outputSites: number;
   /** |m|, the number of taps of the filter. */
   readonly tapCount: number;
   /** τ(i, m) at i·|m| + m, row-major over the axes of the filter; −1 where the tap falls on zero padding. */
   readonly taps: Int32Array;
+}
+
+/** A tap table between two grids. */
+export interface GridTapTable extends TapTable {
+  /** Extents, one per axis. */
+  readonly inputSize: readonly number[];
+  readonly outputSize: readonly number[];
 }
 
 const product = (values: readonly number[]): number => values.reduce((all, value) => all * value, 1);
@@ -56,7 +66,7 @@ function axisTaps(
 /**
  * Tap table of a layer on an input of the given extents (one per axis). Cost: output sites × taps. Theory: docs/theories/convolution.md §1.
  */
-export function tapTable(layer: ConvolutionalLayer, inputSize: readonly number[]): TapTable {
+export function tapTable(layer: FilterGeometry, inputSize: readonly number[]): GridTapTable {
   const { kernelSize, stride, dilation, padding } = layer;
   const axes = inputSize.map((size, axis) =>
     axisTaps(size, kernelSize[axis]!, stride[axis]!, dilation[axis]!, typeof padding === "string" ? padding : padding[axis]!),

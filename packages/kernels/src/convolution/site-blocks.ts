@@ -2,13 +2,12 @@ import {
   FinitewidthError,
   matrix,
   zeros,
-  type Activation,
-  type ConvolutionalNetwork,
   type Matrix,
   type SiteBlocks,
 } from "@finitewidth/core";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
-import { convolutionGeometry, type ConvolutionGeometry } from "./geometry.js";
+import type { ConvolutionChain } from "../chain.js";
+import type { ConvolutionGeometry } from "./geometry.js";
 import { requireImages } from "./images.js";
 import { requireMemory } from "./memory.js";
 
@@ -38,10 +37,10 @@ function patches(geometry: ConvolutionGeometry, inputs: Matrix): Matrix {
  * kernel evaluations and 8 S²P P′ bytes. @throws FinitewidthError (code "refused") for more than one hidden layer, "shape" for rows of the
  * wrong length, "memory" when the blocks do not fit. Theory: docs/theories/effective-action.md, "Convolutions".
  */
-export function siteBlocks(network: ConvolutionalNetwork, activation: Activation, inputs: Matrix, others?: Matrix): SiteBlocks {
-  if (network.layers.length !== 1)
-    throw new FinitewidthError(`site blocks exist for one hidden layer, this network has ${network.layers.length}`, { code: "refused" });
-  const geometry = convolutionGeometry(network);
+export function convolutionalSiteBlocks(chain: ConvolutionChain,  inputs: Matrix, others?: Matrix): SiteBlocks {
+  if (chain.channels.length !== 1)
+    throw new FinitewidthError(`site blocks exist for one hidden layer, this network has ${chain.channels.length}`, { code: "refused" });
+  const { geometry, activation } = chain;
   requireImages(inputs, geometry.channels, geometry.inputSites);
   if (others) requireImages(others, geometry.channels, geometry.inputSites, "others");
   const all = geometry.layers[0]!.outputSites;
@@ -51,12 +50,12 @@ export function siteBlocks(network: ConvolutionalNetwork, activation: Activation
     "covariances between sites",
     'use readout "global-average", a larger stride, smaller inputs or fewer of them',
   );
-  const pooled = network.readout === "global-average";
+  const pooled = chain.readout === "global-average";
   const sites = pooled ? 1 : all;
   const left = patches(geometry, inputs);
   const right = others ? patches(geometry, others) : left;
-  const scale = network.weightVariance[0]! / left.shape[1];
-  const bias = network.biasVariance[0]!;
+  const scale = chain.weightVariance[0]! / left.shape[1];
+  const bias = chain.biasVariance[0]!;
   const variancesOf = (m: Matrix): Float64Array => {
     const width = m.shape[1];
     return Float64Array.from(
@@ -67,7 +66,7 @@ export function siteBlocks(network: ConvolutionalNetwork, activation: Activation
   const leftVariance = variancesOf(left);
   const rightVariance = others ? variancesOf(right) : leftVariance;
   const products = others ? multiplyTransposedRight(left, right) : gram(left);
-  const weight = pooled ? network.weightVariance[1]! / (all * all) : network.weightVariance[1]! / all;
+  const weight = pooled ? chain.weightVariance[1]! / (all * all) : chain.weightVariance[1]! / all;
   const { moments } = activation;
   const blocks = Array.from({ length: sites * sites }, () => zeros(rows, columns));
   for (let mu = 0; mu < rows; mu++) {
@@ -85,7 +84,7 @@ export function siteBlocks(network: ConvolutionalNetwork, activation: Activation
       }
     }
   }
-  const meanScale = pooled ? Math.sqrt(network.weightVariance[1]!) / all : Math.sqrt(network.weightVariance[1]! / all);
+  const meanScale = pooled ? Math.sqrt(chain.weightVariance[1]!) / all : Math.sqrt(chain.weightVariance[1]! / all);
   const meansOf = (variances: Float64Array): Matrix => {
     const count = variances.length / all;
     const out = zeros(sites, count);

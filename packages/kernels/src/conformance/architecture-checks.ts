@@ -1,69 +1,28 @@
-import type { Network } from "../network.js";
-import { hiddenLayers } from "../network.js";
-import type { PriorModel } from "../prior-model.js";
-import type { RandomStream } from "../random-stream.js";
-import { resolveNetwork, type Registry } from "../registry.js";
-import { rowRange, type Matrix } from "../tensor.js";
-import { validate } from "../validation.js";
-import { demand, demandClose, demandFinite, demandSame, type Check } from "./check.js";
+import { isLinear, randomLayers, readoutOf, rowRange, type Architecture, type Matrix, type RandomStream } from "@finitewidth/core";
+import { demand, demandClose, demandFinite, demandSame, type Check } from "@finitewidth/core/conformance";
+import { infiniteWidthKernels, mixingLaw, realise } from "../network-law.js";
 
-/** A network of the model, as an experiment file writes it, with inputs to try it on (at least 3 rows). */
-export interface PriorModelCase {
-  readonly network: { readonly type: string; readonly [key: string]: unknown };
-  readonly inputs: Matrix;
-  readonly outputs?: number;
-}
-
-/** What every prior model must satisfy. `stream(seed)`: a source of randomness, such as `stream` of @finitewidth/random. */
-export function priorModelChecks(
-  model: PriorModel,
-  cases: readonly PriorModelCase[],
-  registry: Registry,
+/**
+ * What the layers of every network must satisfy at some inputs (at least 3 rows): kernels, real networks and laws belong together.
+ * `architecture` is asked anew for every check.
+ */
+export function architectureChecks(
+  architecture: () => Architecture,
+  inputs: Matrix,
+  outputs: number,
   stream: (seed: number) => RandomStream,
 ): Check[] {
-  return cases.flatMap((entry, i) =>
-    checksOf(model, entry, registry, stream).map((check) => ({ ...check, name: `case ${i}: ${check.name}` })),
-  );
-}
-
-function checksOf(
-  model: PriorModel,
-  { network: raw, inputs, outputs = 2 }: PriorModelCase,
-  registry: Registry,
-  stream: (seed: number) => RandomStream,
-): Check[] {
-  const resolve = (): Network => validate(model.schema, raw, "network");
   const P = inputs.shape[0];
-  const kernelsOf = (rows: Matrix, others?: Matrix) => {
-    const network = resolve();
-    return model.infiniteWidth(network, resolveNetwork(registry, network).activation, rows, others);
-  };
-  const realised = (rows = inputs) => {
-    const network = resolve();
-    return model.realise(network, resolveNetwork(registry, network).activation, rows, outputs);
-  };
+  const kernelsOf = (rows: Matrix, others?: Matrix) => infiniteWidthKernels(architecture(), rows, others);
+  const realised = (rows = inputs) => realise(architecture(), rows, outputs);
   return [
-    {
-      name: "the schema fills in one variance per weight layer and rejects unknown keys",
-      run() {
-        const network = resolve();
-        demand(network.type === model.name, `type "${network.type}" of the resolved network must be the model's name "${model.name}"`);
-        demand(
-          network.biasVariance.length === network.weightVariance.length,
-          "weightVariance and biasVariance must both become lists with L + 1 entries",
-        );
-        const unknown = model.schema["~standard"].validate({ ...raw, surelyUnknownKey: 1 });
-        demand(!(unknown instanceof Promise) && unknown.issues !== undefined, "an unknown key must be rejected (use strictObject)");
-      },
-    },
     {
       name: "infinite-width kernels are symmetric, positive semidefinite and complete",
       run() {
-        const network = resolve();
-        const { preactivation, hidden } = kernelsOf(inputs);
-        const L = hiddenLayers(network);
+                const { preactivation, hidden } = kernelsOf(inputs);
+        const L = hidden.length;
+        demand(L >= 1, "at least one hidden layer must be read by a layer of weights");
         demand(preactivation.length === L + 1, `preactivation: expected ${L + 1} kernels (K¹ … K^{L+1}), got ${preactivation.length}`);
-        demand(hidden.length === L, `hidden: expected ${L} kernels (G¹ … G^L), got ${hidden.length}`);
         for (const [name, list] of Object.entries({ preactivation, hidden })) {
           list.forEach((kernel, l) => {
             demand(kernel.shape[0] === P && kernel.shape[1] === P, `${name}[${l}]: expected ${P} × ${P}, got ${kernel.shape.join(" × ")}`);
@@ -137,13 +96,12 @@ function checksOf(
       name: "features give the outputs their variance: Var f = |Φ|² + σ_b²",
       run() {
         const net = realised();
-        const network = resolve();
-        const theta = stream(4).normals(new Float64Array(net.parameters));
+                const theta = stream(4).normals(new Float64Array(net.parameters));
         const at = net.parameters - net.readoutParameters;
         const state = net.forward(theta);
         const F = state.features.shape[1];
         const expected = Float64Array.from({ length: P }, (_, a) =>
-          state.features.data.subarray(a * F, (a + 1) * F).reduce((sum, value) => sum + value * value, network.biasVariance.at(-1)!),
+          state.features.data.subarray(a * F, (a + 1) * F).reduce((sum, value) => sum + value * value, readoutOf(architecture()).biasVariance),
         );
         // The outputs are linear in the readout parameters, so their variance is the sum of squared responses.
         const variance = new Float64Array(P);
@@ -208,15 +166,17 @@ function checksOf(
     {
       name: "sampled networks have the infinite-width kernels as their means, where that is exact",
       run() {
-        const network = resolve();
-        const net = realised();
+                const net = realised();
         const { preactivation, hidden } = kernelsOf(inputs);
-        const linear = network.activation === "identity";
+        const { layers } = architecture();
+        const linear = isLinear(layers);
+        const second = layers.findIndex((layer, l) => l > 0 && layer.kind === "random");
+        const first = layers.slice(0, second).every(({ kind }) => kind !== "normalise" && kind !== "merge") ? 1 : 0;
         const random = stream(11);
         const theta = new Float64Array(net.parameters);
-        const bias = network.biasVariance.at(-1)!;
-        // E Ĝ¹ = G¹ for every activation; linear networks keep their means through all layers.
-        const averages = [...(linear ? hidden : hidden.slice(0, 1)).map(() => moments(P * P)), ...(linear ? [moments(P * P)] : [])];
+        const bias = readoutOf(architecture()).biasVariance;
+        // E Ĝ¹ = G¹ for every activation below skips and normalisations; linear networks keep their means through all layers.
+        const averages = [...(linear ? hidden : hidden.slice(0, first)).map(() => moments(P * P)), ...(linear ? [moments(P * P)] : [])];
         const draws = 2000;
         for (let s = 0; s < draws; s++) {
           const state = net.forward(random.normals(theta));
@@ -230,7 +190,7 @@ function checksOf(
             const { mean, error } = average.at(k);
             demand(
               Math.abs(mean - expected[k]!) <= 5 * error + 1e-9 * Math.abs(mean),
-              `${what}[${k}] is ${expected[k]}, but sampled networks give ${mean} ± ${error}: a variance or a fan-in is off in infiniteWidth or in realise`,
+              `${what}[${k}] is ${expected[k]}, but sampled networks give ${mean} ± ${error}: a variance or a fan-in is off in the kernels or in the real network`,
             );
           }
         });
@@ -239,9 +199,7 @@ function checksOf(
     {
       name: "the mixing law, where there is one, has the infinite-width kernel as its mean",
       run() {
-        const network = resolve();
-        const { activation } = resolveNetwork(registry, network);
-        const law = model.mixing?.(network, activation);
+                const law = mixingLaw(architecture());
         if (law === undefined) return;
         const random = stream(9);
         const draws = 4000;
@@ -255,7 +213,7 @@ function checksOf(
           }
         }
         const K = kernelsOf(inputs).preactivation.at(-1)!.data;
-        const biases = network.biasVariance.slice(1).some((value) => value !== 0);
+        const biases = randomLayers(architecture().layers).slice(1).some(({ biasVariance }) => biasVariance !== 0);
         if (biases) return;
         for (let k = 0; k < mean.length; k++) {
           const error = Math.sqrt(Math.max(0, square[k]! - mean[k]! ** 2) / draws) + 1e-12 * Math.abs(K[k]!);

@@ -1,0 +1,49 @@
+import type { Matrix } from "./tensor.js";
+
+/** A picture described as data; `@finitewidth/plots` draws it. */
+export type Figure =
+  | {
+      readonly kind: "density";
+      readonly title: string;
+      readonly label: string;
+      readonly series: readonly Series[];
+      readonly marks?: readonly Mark[];
+      readonly logX?: boolean;
+    }
+  | {
+      readonly kind: "lines";
+      readonly title: string;
+      readonly xLabel: string;
+      readonly yLabel: string;
+      readonly series: readonly Series[];
+      readonly marks?: readonly Mark[];
+      readonly logX?: boolean;
+      readonly logY?: boolean;
+    }
+  | {
+      readonly kind: "heatmaps";
+      readonly title: string;
+      readonly panels: readonly { readonly label: string; readonly values: Matrix; readonly diverging?: boolean }[];
+    }
+  | {
+      readonly kind: "histogram";
+      readonly title: string;
+      readonly label: string;
+      readonly values: Float64Array;
+      readonly bins?: number;
+      readonly series?: readonly Series[];
+      readonly marks?: readonly Mark[];
+    };
+/** A curve; `error` draws vertical bars of ± one standard error, `points` draws markers instead of a line. */
+export interface Series {
+  readonly label: string;
+  readonly x: Float64Array;
+  readonly y: Float64Array;
+  readonly error?: Float64Array;
+  readonly points?: boolean;
+}
+/** A vertical line. */
+export interface Mark {
+  readonly label: string;
+  readonly x: number;
+}

@@ -1,0 +1,17 @@
+import type { Json } from "./json.js";
+import type { Matrix } from "./tensor.js";
+
+/** Mean and variance of the latent outputs f at some inputs; the noise is not included. */
+export interface Prediction {
+  /** P* × D. */
+  readonly mean: Matrix;
+  /** P* × D. */
+  readonly variance: Matrix;
+  /** (P*·D) × (P*·D), index point·D + output; on request. */
+  readonly covariance?: Matrix;
+  /** Monte Carlo standard errors, for sampled answers. */
+  readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix };
+  /** Anything else worth reporting about these predictions; written to the result file under `diagnostics.predictive`. */
+  readonly diagnostics?: { readonly [key: string]: Json };
+  readonly warnings?: readonly string[];
+}

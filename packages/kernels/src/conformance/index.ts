@@ -1,0 +1,2 @@
+export { architectureChecks } from "./architecture-checks.js";
+export { priorModelChecks, type PriorModelCase } from "./prior-model-checks.js";

@@ -1,0 +1,17 @@
+export * from "./chain.js";
+export { arrayActivation } from "./dense/finite-activation.js";
+export { finiteConvolutional } from "./convolution/finite-network.js";
+export { filterMaps } from "./convolution/filters.js";
+export { convolutionGeometry, type ConvolutionGeometry } from "./convolution/geometry.js";
+export { convolutionalKernels } from "./convolution/infinite-width.js";
+export { memoryLimit } from "./convolution/memory.js";
+export { convolutionalMixing, type ConvolutionalMixingLaw } from "./convolution/mixing-law.js";
+export { adjointPatchOperator, patchOperator } from "./convolution/patch-operator.js";
+export { convolutionalSiteBlocks } from "./convolution/site-blocks.js";
+export { siteSubspaces, type SiteSubspaces } from "./convolution/site-subspaces.js";
+export { outputExtent, tapTable, type FilterGeometry, type GridTapTable, type TapTable } from "./convolution/taps.js";
+export { finiteFullyConnected } from "./dense/finite-network.js";
+export { firstLayerDiagonal, firstLayerKernel, fullyConnectedKernels } from "./dense/infinite-width.js";
+export { fullyConnectedChain, fullyConnectedMixing } from "./dense/mixing-law.js";
+export * from "./network-law.js";
+export * from "./site-map.js";

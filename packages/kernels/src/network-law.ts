@@ -1,0 +1,55 @@
+import { refusal, type Architecture, type FiniteNetwork, type InfiniteWidthKernels, type Matrix, type MixingLaw, type SiteBlocks } from "@finitewidth/core";
+import { convolutionChain, denseChain } from "./chain.js";
+import { finiteConvolutional } from "./convolution/finite-network.js";
+import { convolutionalKernels } from "./convolution/infinite-width.js";
+import { convolutionalMixing } from "./convolution/mixing-law.js";
+import { convolutionalSiteBlocks } from "./convolution/site-blocks.js";
+import { finiteFullyConnected } from "./dense/finite-network.js";
+import { fullyConnectedKernels } from "./dense/infinite-width.js";
+import { fullyConnectedMixing } from "./dense/mixing-law.js";
+
+/**
+ * Kernels of every layer at infinite width, between `inputs` (P × N0) and themselves or `others` (P′ × N0). Chains of dense layers and of filters
+ * have passes of their own. @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the kernels do not fit.
+ */
+export function infiniteWidthKernels(architecture: Architecture, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
+  const own = architecture.overrides?.infiniteWidthKernels;
+  if (own) return own(inputs, others);
+  const dense = denseChain(architecture);
+  if (dense) return fullyConnectedKernels(dense, inputs, others);
+  const filters = convolutionChain(architecture);
+  if (filters) return convolutionalKernels(filters, inputs, others);
+  throw refusal("kernels", "this composition of layers is not known yet");
+}
+
+/** Exact law of the mixing variable; undefined where none is known (a nonlinear activation, say). */
+export function mixingLaw(architecture: Architecture): MixingLaw | undefined {
+  const own = architecture.overrides?.mixingLaw;
+  if (own) return own();
+  const dense = denseChain(architecture);
+  if (dense) return dense.activation.linear ? fullyConnectedMixing(dense) : undefined;
+  const filters = convolutionChain(architecture);
+  return filters?.activation.linear ? convolutionalMixing(filters) : undefined;
+}
+
+/**
+ * Covariances between the sites that the readout sees, for one hidden layer that shares its weights between sites: what local kernel
+ * renormalisation works on. Undefined for other networks.
+ */
+export function siteBlocks(architecture: Architecture): ((inputs: Matrix, others?: Matrix) => SiteBlocks) | undefined {
+  const own = architecture.overrides?.siteBlocks;
+  if (own) return own;
+  const filters = convolutionChain(architecture);
+  return filters?.channels.length === 1 ? (inputs, others) => convolutionalSiteBlocks(filters, inputs, others) : undefined;
+}
+
+/** A real network of these layers as a differentiable function of whitened parameters, for sampling. */
+export function realise(architecture: Architecture, inputs: Matrix, outputs: number): FiniteNetwork {
+  const own = architecture.overrides?.realise;
+  if (own) return own(inputs, outputs);
+  const dense = denseChain(architecture);
+  if (dense) return finiteFullyConnected(dense, inputs, outputs);
+  const filters = convolutionChain(architecture);
+  if (filters) return finiteConvolutional(filters, inputs, outputs);
+  throw refusal("kernels", "this composition of layers is not known yet");
+}
