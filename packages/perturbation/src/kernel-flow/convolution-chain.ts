@@ -1,5 +1,6 @@
 import { kernelMap, kernelSlopes } from "@finitewidth/activations";
-import { inputError, zeros, type Activation, type ConvolutionalNetwork, type Matrix } from "@finitewidth/core";
+import { inputError, zeros, type Activation, type Matrix } from "@finitewidth/core";
+import type { ConvolutionChain as Filters } from "@finitewidth/kernels";
 import { gram } from "@finitewidth/linalg";
 import type { KernelChain, KernelLayer } from "./kernel-chain.js";
 
@@ -45,18 +46,37 @@ export function shiftedSites(grid: readonly number[], offset: readonly number[])
   });
 }
 
-/** (𝒜M)_{μa,νb} = Σ_c v_c M_{μ a+c, ν b+c}; `adjoint` uses −c. O(taps · n²). */
-export function averageOverFilter(m: Matrix, grid: readonly number[], { offsets, weights }: PeriodicFilter, adjoint = false): Matrix {
+/** A filter over sites: Σ_c v_c f(sources_c[a]), zero where a source is −1. */
+interface SiteFilter {
+  readonly sources: readonly Int32Array[];
+  readonly weights: readonly number[];
+}
+
+const periodicFilter = (grid: readonly number[], { offsets, weights }: PeriodicFilter): SiteFilter => ({
+  sources: offsets.map((offset) => shiftedSites(grid, offset)),
+  weights,
+});
+
+/** (𝒜M)_{μa,νb} = Σ_c v_c M_{μ a+c, ν b+c}; `adjoint`: ⟨𝒜M, B⟩ = ⟨M, 𝒜*B⟩. O(taps · n²). */
+export function averageOverFilter(m: Matrix, grid: readonly number[], filter: PeriodicFilter, adjoint = false): Matrix {
+  return applyFilter(m, periodicFilter(grid, filter), adjoint);
+}
+
+function applyFilter(m: Matrix, { sources, weights }: SiteFilter, adjoint: boolean): Matrix {
   const n = m.shape[0];
-  const sites = product(grid);
   const out = zeros(n, n);
-  for (const [c, offset] of offsets.entries()) {
-    const shift = shiftedSites(grid, adjoint ? offset.map((value) => -value) : offset);
-    const place = Int32Array.from({ length: n }, (_, i) => i - (i % sites) + shift[i % sites]!);
+  for (const [c, source] of sources.entries()) {
+    const sites = source.length;
+    const place = Int32Array.from({ length: n }, (_, i) => (source[i % sites]! < 0 ? -1 : i - (i % sites) + source[i % sites]!));
     const v = weights[c]!;
     for (let i = 0; i < n; i++) {
+      if (place[i]! < 0) continue;
       const row = place[i]! * n;
-      for (let j = 0; j < n; j++) out.data[i * n + j]! += v * m.data[row + place[j]!]!;
+      for (let j = 0; j < n; j++) {
+        if (place[j]! < 0) continue;
+        if (adjoint) out.data[row + place[j]!]! += v * m.data[i * n + j]!;
+        else out.data[i * n + j]! += v * m.data[row + place[j]!]!;
+      }
     }
   }
   return out;
@@ -97,12 +117,27 @@ const times = (factor: number, m: Matrix): Matrix => ({ data: m.data.map((value)
  */
 export function convolutionChain(network: ConvolutionChain, inputGram: Matrix): KernelChain {
   checkConvolution(network, inputGram);
-  const { activation, channels, grid, filters, weightVariance, biasVariance, readout } = network;
+  return chainOverSites({ ...network, filters: network.filters.map((filter) => periodicFilter(network.grid, filter)) }, inputGram);
+}
+
+/** The chain of the filters of a network whose layers all have as many sites as its input: stride 1, any padding. */
+export function filterChain({ geometry, channels, readout, activation, weightVariance, biasVariance }: Filters, inputGram: Matrix): KernelChain {
+  const filters = geometry.layers.map(({ taps, tapCount, outputSites }): SiteFilter => ({
+    sources: Array.from({ length: tapCount }, (_, m) => Int32Array.from({ length: outputSites }, (__, i) => taps[i * tapCount + m]!)),
+    weights: Array.from({ length: tapCount }, () => 1 / tapCount),
+  }));
+  return chainOverSites({ activation, channels, filters, weightVariance, biasVariance, readout: readoutWeights(readout, geometry.inputSites) }, inputGram);
+}
+
+function chainOverSites(
+  { activation, channels, filters, weightVariance, biasVariance, readout }: Omit<ConvolutionChain, "grid" | "filters"> & { readonly filters: readonly SiteFilter[] },
+  inputGram: Matrix,
+): KernelChain {
   const L = channels.length;
   const lift = (l: number, m: Matrix): Matrix =>
-    times(weightVariance[l]!, l === L ? readOut(m, readout) : averageOverFilter(m, grid, filters[l]!));
+    times(weightVariance[l]!, l === L ? readOut(m, readout) : applyFilter(m, filters[l]!, false));
   const liftAdjoint = (l: number, b: Matrix): Matrix =>
-    times(weightVariance[l]!, l === L ? spreadOverSites(b, readout) : averageOverFilter(b, grid, filters[l]!, true));
+    times(weightVariance[l]!, l === L ? spreadOverSites(b, readout) : applyFilter(b, filters[l]!, true));
   const withBias = (l: number, m: Matrix): Matrix => ({ data: m.data.map((value) => value + biasVariance[l]!), shape: m.shape });
   let kernel = withBias(0, lift(0, inputGram));
   const layers = channels.map((width, l): KernelLayer => {
@@ -167,44 +202,10 @@ export function siteGram(inputs: Matrix, channels: number): Matrix {
   return gram(rows);
 }
 
-/** u of the two readouts of a network file. */
-export function readoutWeights(readout: ConvolutionalNetwork["readout"], sites: number): Matrix {
+/** u of the two readouts. */
+export function readoutWeights(readout: Filters["readout"], sites: number): Matrix {
   const out = zeros(sites, sites);
   if (readout === "global-average") out.data.fill(1 / (sites * sites));
   else for (let a = 0; a < sites; a++) out.data[a * sites + a] = 1 / sites;
   return out;
-}
-
-/** Why a network file's geometry is not periodic with unit stride; undefined when it is. */
-export function notPeriodic({ layers }: ConvolutionalNetwork): string | undefined {
-  const at = layers.findIndex(({ padding, stride }) => padding !== "circular" || stride.some((step) => step !== 1));
-  return at < 0 ? undefined : `layer ${at + 1} does not have circular padding with stride 1`;
-}
-
-/** The periodic network of a network file: filters of uniform weight centred on the site. Variances as in the file. */
-export function periodicNetwork(network: ConvolutionalNetwork, activation: Activation): ConvolutionChain {
-  const grid = network.inputShape.slice(1);
-  const filters = network.layers.map(({ kernelSize, dilation }): PeriodicFilter => {
-    const taps = product(kernelSize);
-    const offsets = Array.from({ length: taps }, (_, tap) => {
-      let position = tap;
-      const offset: number[] = [];
-      for (let axis = kernelSize.length - 1; axis >= 0; axis--) {
-        const size = kernelSize[axis]!;
-        offset.unshift(dilation[axis]! * ((position % size) - Math.floor((size - 1) / 2)));
-        position = Math.floor(position / size);
-      }
-      return offset;
-    });
-    return { offsets, weights: offsets.map(() => 1 / taps) };
-  });
-  return {
-    activation,
-    channels: network.layers.map((layer) => layer.channels),
-    grid,
-    filters,
-    weightVariance: network.weightVariance,
-    biasVariance: network.biasVariance,
-    readout: readoutWeights(network.readout, product(grid)),
-  };
 }

@@ -3,7 +3,7 @@ import { pairFlow, pointFlow, type FlowParameters, type PointFlow } from "./poin
 
 /** δ vanishes identically: linear units, or one hidden layer. */
 const shiftless = ({ activation, weightVariance }: FlowParameters): boolean =>
-  weightVariance.length === 1 || activation.name === "identity";
+  weightVariance.length === 1 || activation.linear === true;
 
 /**
  * Coefficients of δˡ = E K̂ˡ − Kˡ for layers 1 … L+1: entry [l][k] is the n × n coefficient of 1/N_k. Zero for linear units and for one

@@ -1,6 +1,6 @@
 import {
   inputError,
-  resolveNetwork,
+  resolveArchitecture,
   shapeError,
   toStandardScaling,
   type FiniteNetworkState,
@@ -8,6 +8,7 @@ import {
   type Problem,
   type Registry,
 } from "@finitewidth/core";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { innerProduct } from "@finitewidth/linalg";
 import { gaussianPieces } from "../posterior/gaussian-pieces.js";
 import { drawStates, readoutKernel } from "../sampled/network-draws.js";
@@ -101,12 +102,12 @@ export function correctNetworkObservable(
   observe: (state: FiniteNetworkState) => ArrayLike<number>,
   settings: { readonly registry: Registry; readonly samples?: number; readonly seed?: number },
 ): ObservableCorrection {
-  const { network, inputs, targets, temperature } = toStandardScaling(problem);
-  const { activation, priorModel } = resolveNetwork(settings.registry, network);
-  const kernel = priorModel.infiniteWidth(network, activation, inputs).preactivation.at(-1)!;
+  const { network, inputs, targets, temperature } = toStandardScaling(problem, settings.registry);
+  const architecture = resolveArchitecture(settings.registry, network);
+  const kernel = infiniteWidthKernels(architecture, inputs).preactivation.at(-1)!;
   function* draws(): Generator<ObservableDraw> {
-    for (const state of drawStates({ network, activation, priorModel }, inputs, settings.samples ?? 4096, settings.seed ?? 1))
-      yield { kernel: readoutKernel(network, state), values: observe(state) };
+    for (const state of drawStates(architecture, inputs, settings.samples ?? 4096, settings.seed ?? 1))
+      yield { kernel: readoutKernel(architecture, state), values: observe(state) };
   }
   return correctObservable(draws(), kernel, targets, temperature);
 }

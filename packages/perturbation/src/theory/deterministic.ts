@@ -116,5 +116,5 @@ export function deterministicBatch(
 /** C(K):B of one layer for any activation; linear units in closed form. Cost as `vertexContraction`. */
 export function contractVertex(chain: KernelChain, l: number, b: Matrix, tick?: () => void): Matrix {
   const { kernel } = chain.layers[l]!;
-  return chain.activation.name === "identity" ? linearContraction(kernel, b) : vertexContraction(chain.activation, kernel, b, tick);
+  return chain.activation.linear ? linearContraction(kernel, b) : vertexContraction(chain.activation, kernel, b, tick);
 }

@@ -1,5 +1,4 @@
 import {
-  matrix,
   zeros,
   toStandardScaling,
   type Json,
@@ -9,6 +8,7 @@ import {
   type Problem,
   type Run,
 } from "@finitewidth/core";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { diagonalOf, innerProduct, solveCholesky, transpose } from "@finitewidth/linalg";
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
 import {
@@ -52,10 +52,20 @@ interface Quantities {
   readonly diagnostics: ExpansionDiagnostics;
 }
 
+/** What predictions need besides problem and options. */
+export interface PerturbativeState {
+  /** δ^{L+1} on the training points. */
+  readonly meanShift: Matrix;
+}
+
 /** Infinite-width posterior plus all first-order corrections on the training points. */
-export async function fitPerturbative(problem: Problem, options: PerturbativeOptions, run: Run): Promise<Posterior> {
+export async function fitPerturbative(
+  problem: Problem,
+  options: PerturbativeOptions,
+  run: Run,
+): Promise<Posterior<PerturbativeOptions, PerturbativeState>> {
   run.signal?.throwIfAborted();
-  const standard = toStandardScaling(problem);
+  const standard = toStandardScaling(problem, run.registry);
   const { network, inputs, targets, temperature } = standard;
   const setting = createSetting(network, options.engine, inputs.shape[0], run.registry);
   const tick = (): void => run.signal?.throwIfAborted();
@@ -63,7 +73,7 @@ export async function fitPerturbative(problem: Problem, options: PerturbativeOpt
   let kernels: Kernels;
   let pieces: GaussianPieces;
   if (setting.engine === "networks") {
-    const infinite = setting.priorModel.infiniteWidth(network, setting.activation, inputs);
+    const infinite = infiniteWidthKernels(setting.architecture, inputs);
     pieces = gaussianPieces(infinite.preactivation.at(-1)!, targets, temperature);
     batches = await runBatches({ problem: standard, engine: "networks", covariance: false }, options, run);
     const { priorShift } = averageBatches(batches);
@@ -115,7 +125,8 @@ export async function fitPerturbative(problem: Problem, options: PerturbativeOpt
   return {
     theory: "perturbative",
     problem,
-    arrays: { meanShift: quantities.meanShift, settings: matrix(1, 1, Float64Array.of(options.samples)) },
+    options,
+    state: { meanShift: quantities.meanShift },
     solver: { converged: true, iterations: 0, residual: 0, jitter: 0 },
     logEvidence: pieces.logEvidence + correction,
     train: errors === undefined ? train : { ...train, standardError: errors.train },

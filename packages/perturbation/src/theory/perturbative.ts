@@ -1,19 +1,20 @@
 import {
-  resolveNetwork,
-  toStandardScaling,
+  hiddenWidths,
+  isLinear,
+  resolveArchitecture,
   type Claim,
+  type FittedScenario,
   type Plugin,
-  type PriorProblem,
-  type Scenario,
+  type Registry,
   type Tensor,
   type Theory,
 } from "@finitewidth/core";
 import type { PerturbativeOptions } from "./options.js";
 import { perturbativeOptions } from "./options.js";
-import { fitPerturbative } from "./fit.js";
+import { fitPerturbative, type PerturbativeState } from "./fit.js";
 import { predictPerturbative } from "./predict.js";
 import { priorPerturbative, refusesPriorPerturbative } from "./prior.js";
-import { createSetting, engineRefusal } from "./setting.js";
+import { engineRefusal } from "./setting.js";
 
 const source = "docs/theories/perturbative.md §4; Zavatone-Veth et al. (2021)";
 
@@ -23,24 +24,16 @@ const source = "docs/theories/perturbative.md §4; Zavatone-Veth et al. (2021)";
  * convolutions; other architectures through the kernels of drawn networks.
  * Source: docs/theories/perturbative.md; S. Yaida (2019); J. Zavatone-Veth, A. Canatar, B. Ruben, C. Pehlevan (2021).
  */
-export const perturbative: Theory<PerturbativeOptions> = {
+export const perturbative: Theory<PerturbativeOptions, PerturbativeState> = {
   name: "perturbative",
   summary: "First-order 1/N corrections to posterior, evidence, hidden kernels and prior of any network.",
   options: perturbativeOptions,
-  refuses(problem, options, registry) {
-    const { activation } = resolveNetwork(registry, problem.network);
-    return engineRefusal(problem.network, options.engine, problem.inputs.shape[0], activation);
-  },
+  refuses: (problem, options, registry) => engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]),
   fit: fitPerturbative,
   predict: predictPerturbative,
   prior: priorPerturbative,
-  refusesPrior(problem, options, registry) {
-    const { activation } = resolveNetwork(registry, problem.network);
-    return (
-      engineRefusal(problem.network, options.engine, problem.inputs.shape[0], activation) ??
-      refusesPriorPerturbative(problem, options, { registry })
-    );
-  },
+  refusesPrior: (problem, options, registry) =>
+    engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]) ?? refusesPriorPerturbative(problem, options, { registry }),
   claims,
 };
 
@@ -48,11 +41,8 @@ export const perturbative: Theory<PerturbativeOptions> = {
  * Posterior claims hold up to second order; the kernel's prior mean and covariance are exact for one hidden layer, the mean also for linear
  * units.
  */
-async function* claims(scenario: Scenario, options: PerturbativeOptions, run: Parameters<Theory["fit"]>[2]): AsyncIterable<Claim> {
-  const { problem, testInputs } = scenario;
+function* claims({ scenario, posterior, predictive, prior }: FittedScenario<PerturbativeOptions, PerturbativeState>, registry: Registry): Iterable<Claim> {
   const order = { order: 2 } as const;
-  const posterior = await fitPerturbative(problem, options, run);
-  const prediction = await predictPerturbative(posterior, testInputs, { covariance: false }, run);
   const claim = (id: string, statement: string, quantity: Claim["estimand"]["quantity"], value: Tensor, layer?: number): Claim => ({
     id,
     statement,
@@ -61,39 +51,21 @@ async function* claims(scenario: Scenario, options: PerturbativeOptions, run: Pa
     value,
     error: order,
   });
-  yield claim("log-evidence", "Log evidence to first order in the inverse widths.", "logEvidence", {
-    data: Float64Array.of(posterior.logEvidence!),
-    shape: [1],
-  });
-  yield claim("predictive-mean", "Posterior mean at the test points to first order.", "predictive.mean", prediction.mean);
-  yield claim("predictive-variance", "Posterior variance at the test points to first order.", "predictive.variance", prediction.variance);
+  yield claim("log-evidence", "Log evidence to first order in the inverse widths.", "logEvidence", { data: Float64Array.of(posterior.logEvidence!), shape: [1] });
+  yield claim("predictive-mean", "Posterior mean at the test points to first order.", "predictive.mean", predictive.mean);
+  yield claim("predictive-variance", "Posterior variance at the test points to first order.", "predictive.variance", predictive.variance);
   for (const [l, kernel] of (posterior.hiddenKernels ?? []).entries())
-    yield claim(
-      `hidden-kernel-${l + 1}`,
-      `Posterior mean of the kernel of hidden layer ${l + 1} to first order.`,
-      "hiddenKernel",
-      kernel,
-      l + 1,
-    );
-  const standard = toStandardScaling(problem);
-  const question: PriorProblem = {
-    network: standard.network,
-    inputs: problem.inputs,
-    outputs: problem.targets.shape[1],
-    evaluateAt: [],
-    samples: 1,
-  };
-  if (createSetting(standard.network, options.engine, problem.inputs.shape[0], run.registry).engine === "networks") return;
-  const prior = await priorPerturbative(question, options, run);
-  const single = standard.network.weightVariance.length === 2;
-  const linear = standard.network.activation === "identity";
+    yield claim(`hidden-kernel-${l + 1}`, `Posterior mean of the kernel of hidden layer ${l + 1} to first order.`, "hiddenKernel", kernel, l + 1);
+  if (prior === undefined) return;
+  const architecture = resolveArchitecture(registry, scenario.problem.network);
+  const single = hiddenWidths(architecture).length === 1;
   yield {
     id: "kernel-mean",
     statement: "Prior mean of the output kernel, infinite width plus mean shift.",
     source: "docs/theories/perturbative.md §2; Yaida (2019)",
     estimand: { of: "prior", quantity: "kernelMean" },
     value: prior.secondMoment!,
-    error: single || linear ? "exact" : order,
+    error: single || isLinear(architecture.layers) ? "exact" : order,
   };
   if (prior.kernelCovariance !== undefined)
     yield {

@@ -1,5 +1,4 @@
 import {
-  resolveNetwork,
   rowRange,
   rowsOf,
   shapeError,
@@ -12,6 +11,7 @@ import {
   type Problem,
   type Run,
 } from "@finitewidth/core";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { block, gram, multiply, solveLower, transpose } from "@finitewidth/linalg";
 import { extendMeanShift } from "../kernel-flow/mean-shift.js";
 import type { KnownVertex } from "../kernel-flow/vertex.js";
@@ -20,8 +20,8 @@ import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-piece
 import { standardError } from "../sampled/standard-error.js";
 import { averageBatches, testRows, trainingBlock, type Batch } from "./batch.js";
 import { deterministicBatch, trainingVertices } from "./deterministic.js";
-import { runBatches } from "./fit.js";
-import type { Engine } from "./options.js";
+import { runBatches, type PerturbativeState } from "./fit.js";
+import type { Engine, PerturbativeOptions } from "./options.js";
 import { chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
 
 /** Infinite-width prediction plus first-order correction at a block of test points. */
@@ -42,17 +42,17 @@ const sampledBlock = (P: number): number => Math.max(64, Math.min(4 * P, 512));
  * P + P*.
  */
 export async function predictPerturbative(
-  posterior: Posterior,
+  posterior: Posterior<PerturbativeOptions, PerturbativeState>,
   inputs: Matrix,
   want: { readonly covariance: boolean },
   run: Run,
 ): Promise<Prediction> {
-  const problem = toStandardScaling(posterior.problem);
+  const problem = toStandardScaling(posterior.problem, run.registry);
   const P = problem.inputs.shape[0];
   const m = inputs.shape[0];
   if (inputs.shape[1] !== problem.inputs.shape[1])
     throw shapeError("inputs", `${problem.inputs.shape[1]} features per row, like the training inputs`, `${inputs.shape[1]}`);
-  const engine = posterior.diagnostics["requestedEngine"] as Engine;
+  const { engine, samples } = posterior.options;
   const setting = createSetting(problem.network, engine, P, run.registry);
   const size = want.covariance
     ? Math.max(m, 1)
@@ -61,8 +61,8 @@ export async function predictPerturbative(
     setting,
     problem,
     engine,
-    samples: posterior.arrays["settings"]!.data[0]!,
-    meanShift: posterior.arrays["meanShift"] as Matrix,
+    samples,
+    meanShift: posterior.state.meanShift,
     covariance: want.covariance,
     run,
   };
@@ -165,10 +165,9 @@ async function predictBlock(context: Context, training: TrainingContext | undefi
     return addLeading(chain.output, training.pieces, correctPrediction(rows, jointShift(context, joint), batch.projected, training.pieces));
   }
   const batches = await runBatches({ problem, engine: context.engine, covariance, test }, { samples: context.samples }, run);
-  const { priorModel, activation, network } = { ...setting, ...resolveNetwork(run.registry, setting.network) };
   const output =
     setting.engine === "networks"
-      ? priorModel.infiniteWidth(network, activation, joint).preactivation.at(-1)!
+      ? infiniteWidthKernels(setting.architecture, joint).preactivation.at(-1)!
       : chainOf(setting, joint, "inputs (training inputs first)").output;
   const pieces = gaussianPieces(trainingBlock(output, meanShift.shape[0]), problem.targets, problem.temperature);
   const rows = testRows(output, pieces);

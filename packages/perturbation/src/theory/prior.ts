@@ -1,5 +1,4 @@
 import {
-  isConvolutional,
   rowRange,
   shapeError,
   type Figure,
@@ -20,7 +19,7 @@ import { fourthCumulantTensor, kernelCovarianceTensor } from "../prior/cumulants
 import { correctedLogDensity, excessKurtosis, outputDensityFactor } from "../prior/output-density.js";
 import { linearPairings } from "../linear/pairings.js";
 import type { PerturbativeOptions } from "./options.js";
-import { chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
+import { chainOf, createSetting, firstKernelOf, hasKinks, type Setting } from "./setting.js";
 
 /** Points up to which the P × P × P × P quantities are written out. */
 const tensorLimit = 8;
@@ -42,10 +41,11 @@ export async function priorPerturbative(problem: PriorProblem, options: Perturba
   const warnings: string[] = [];
   const variances = outputVariances(setting, inputs, tick);
   const kurtosis = variances.map((variance, a) => excessKurtosis({ kernel: kernel.data[a * P + a]!, variance }));
-  const quadrature = "batch" in setting.activation.moments;
+  const { activation } = chain;
+  const quadrature = "batch" in activation.moments;
   const densityPoints = quadrature ? tensorLimit : densityLimit;
-  const kinked = quadrature && !setting.activation.smooth;
-  if (kinked) warnings.push(`covariances of the kernel are left out: "${setting.activation.name}" has kinks and no four-point functions`);
+  const kinked = hasKinks(activation);
+  if (kinked) warnings.push(`covariances of the kernel are left out: "${activation.name}" has kinks and no four-point functions`);
   const wantsPairs = !kinked && (P <= tensorLimit || (problem.evaluateAt.length > 0 && P <= densityPoints));
   const sigma = wantsPairs ? covarianceAtWidths(setting, chain, tick) : undefined;
   const covariance = sigma && P <= tensorLimit ? kernelCovarianceTensor(sigma, P) : undefined;
@@ -80,7 +80,7 @@ export function refusesPriorPerturbative(
 /** Σ^{L+1} over index pairs at the widths of the network. */
 function covarianceAtWidths(setting: Setting, chain: KernelChain, tick: () => void): Matrix {
   const { widths } = setting;
-  if (setting.activation.name === "identity") return pairingCovariance(linearPairings(chain), widths, chain.output.shape[0]);
+  if (chain.activation.linear) return pairingCovariance(linearPairings(chain), widths, chain.output.shape[0]);
   return atWidths(outputCovariance(chain, chainVertices(chain, undefined, tick)), widths);
 }
 
@@ -192,8 +192,8 @@ function priorFigures(
       ],
     },
   ];
-  const { flow, widths, network } = setting;
-  if (flow === undefined || isConvolutional(network)) return figures;
+  const { flow, widths } = setting;
+  if (flow === undefined) return figures;
   const first = firstKernelOf(setting, rowRange(inputs, 0, 1)).data[0]!;
   const point = pointFlow(flow, first);
   const layers = Float64Array.from({ length: widths.length }, (_, l) => l + 1);

@@ -1,5 +1,6 @@
 import type { Matrix, Problem, Task } from "@finitewidth/core";
 import { stackRows, zeros } from "@finitewidth/core";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { block, innerProduct } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { gaussianPieces } from "../posterior/gaussian-pieces.js";
@@ -90,12 +91,12 @@ function assemble(projections: readonly SampledProjection[], factors: readonly n
 function networkBatch(setting: Setting, problem: Problem, inputs: Matrix, sampling: Sampling): Batch {
   const P = problem.inputs.shape[0];
   const n = inputs.shape[0];
-  const infinite = setting.priorModel.infiniteWidth(setting.network, setting.activation, inputs);
+  const infinite = infiniteWidthKernels(setting.architecture, inputs);
   const output = infinite.preactivation.at(-1)!;
   const pieces = gaussianPieces(trainingBlock(output, P), problem.targets, problem.temperature);
   const rows = sampling.test ? testRows(output, pieces) : trainingRows(pieces);
   const count = 2 ** sampling.log2Draws;
-  const draws = drawKernels(setting, inputs, count, sampling.seed, sampling.batch, sampling.tick);
+  const draws = drawKernels(setting.architecture, inputs, count, sampling.seed, sampling.batch, sampling.tick);
   const mean = combineMatrices(
     draws.map((draw) => draw.output),
     draws.map(() => 1 / count),

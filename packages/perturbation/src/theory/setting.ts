@@ -1,30 +1,28 @@
 import {
   FinitewidthError,
-  hiddenLayers,
+  hiddenWidths,
   inputError,
-  isConvolutional,
-  isFullyConnected,
-  resolveNetwork,
-  widthsOf,
+  resolveArchitecture,
   type Activation,
+  type Architecture,
   type Matrix,
   type Network,
-  type PriorModel,
   type Registry,
 } from "@finitewidth/core";
-import { convolutionChain, notPeriodic, periodicNetwork, siteGram } from "../kernel-flow/convolution-chain.js";
+import { convolutionChain, denseChain, infiniteWidthKernels } from "@finitewidth/kernels";
+import { filterChain, siteGram } from "../kernel-flow/convolution-chain.js";
 import { fullyConnectedChain, type KernelChain } from "../kernel-flow/kernel-chain.js";
 import type { FlowParameters } from "../kernel-flow/point-flow.js";
 import type { Engine } from "./options.js";
 
 /** A network in standard scaling, and how its kernel fluctuation will be computed. */
 export interface Setting {
-  readonly network: Network;
-  readonly activation: Activation;
-  readonly priorModel: PriorModel;
+  readonly architecture: Architecture;
   readonly engine: "closed-form" | "exact" | "sampled" | "networks";
-  /** N_1 … N_L; empty where the architecture does not say. */
+  /** N_1 … N_L. */
   readonly widths: readonly number[];
+  /** φ of all layers; left out for compositions that have no chain of kernels. */
+  readonly activation?: Activation;
   /** Sites per point; 1 without convolutions. */
   readonly sites: number;
   /** Layers above the first, for fully connected networks: what the mean shift needs. */
@@ -38,71 +36,78 @@ const exactLimit = (activation: Activation): number => ("batch" in activation.mo
 const sampledMemoryLimit = 2 ** 32;
 
 /** Why an engine does not apply to a network; undefined when it does. */
-export function engineRefusal(network: Network, engine: Engine, points: number, activation: Activation): string | undefined {
+export function engineRefusal(architecture: Architecture, engine: Engine, points: number): string | undefined {
   if (engine === "networks") return undefined;
-  const analytic = analyticRefusal(network, activation);
+  const analytic = analyticRefusal(architecture);
   if (analytic !== undefined) return engine === "auto" ? undefined : `${analytic}; use "engine": "networks"`;
-  if (engine === "exact" && "batch" in activation.moments && !activation.smooth)
-    return `"${activation.name}" has kinks and no four-point functions; use "engine": "sampled" (one hidden layer) or "networks"`;
-  if (engine !== "auto" && "batch" in activation.moments && !activation.smooth && hiddenLayers(network) > 1)
-    return `the mean shift of several layers needs four-point functions, which "${activation.name}" does not have; use "engine": "networks"`;
-  const n = points * sitesOf(network);
-  const bytes = 8 * n * n * (5 * hiddenLayers(network) + 6);
-  if (activation.name !== "identity" && bytes > sampledMemoryLimit)
-    return `the kernels of ${points} points × ${sitesOf(network)} sites need about ${bytes} bytes, more than ${sampledMemoryLimit}; use fewer training points or "engine": "networks"`;
+  const { activation, sites, depth } = chainShape(architecture);
+  const kinked = hasKinks(activation);
+  if (engine === "exact" && kinked) return `"${activation.name}" has kinks and no four-point functions; use "engine": "sampled" (one hidden layer) or "networks"`;
+  if (engine !== "auto" && kinked && depth > 1) return `the mean shift of several layers needs four-point functions, which "${activation.name}" does not have; use "engine": "networks"`;
+  const n = points * sites;
+  const bytes = 8 * n * n * (5 * depth + 6);
+  if (!activation.linear && bytes > sampledMemoryLimit)
+    return `the kernels of ${points} points × ${sites} sites need about ${bytes} bytes, more than ${sampledMemoryLimit}; use fewer training points or "engine": "networks"`;
   return undefined;
 }
+
+/** No four-point functions: moments by quadrature, and φ′ jumps. */
+export const hasKinks = (activation: Activation): boolean => "batch" in activation.moments && !activation.smooth;
 
 /** Why the random-kernel chain of the theory page does not cover a network. */
-function analyticRefusal(network: Network, activation: Activation): string | undefined {
-  if (isFullyConnected(network)) return undefined;
-  if (!isConvolutional(network)) return `there is no kernel chain for networks of type "${network.type}"`;
-  const reason = notPeriodic(network);
-  if (reason !== undefined) return `${reason}, which the chain of convolutional kernels assumes`;
-  if (activation.name !== "identity" && network.layers.length > 1)
-    return "the prior mean shift of several nonlinear convolutional layers needs covariances over four sites";
+function analyticRefusal(architecture: Architecture): string | undefined {
+  if (denseChain(architecture) !== undefined) return undefined;
+  const filters = convolutionChain(architecture);
+  if (filters === undefined) return "this composition of layers has no chain of kernels";
+  const changing = filters.geometry.layers.findIndex(({ inputSites, outputSites }) => inputSites !== outputSites);
+  if (changing >= 0) return `layer ${changing + 1} changes the number of sites, which the chain of convolutional kernels keeps`;
+  if (!filters.activation.linear && filters.channels.length > 1) return "the prior mean shift of several nonlinear convolutional layers needs covariances over four sites";
   return undefined;
 }
 
-const sitesOf = (network: Network): number =>
-  isConvolutional(network) ? network.inputShape.slice(1).reduce((all, size) => all * size, 1) : 1;
+/** Activation, sites of the inputs and hidden layers of a chain. */
+function chainShape(architecture: Architecture): { readonly activation: Activation; readonly sites: number; readonly depth: number } {
+  const dense = denseChain(architecture);
+  if (dense !== undefined) return { activation: dense.activation, sites: 1, depth: dense.widths.length };
+  const { activation, geometry, channels } = convolutionChain(architecture)!;
+  return { activation, sites: geometry.inputSites, depth: channels.length };
+}
 
-/** Resolves engine, activation and sizes. @throws FinitewidthError (code "refused") when the engine does not apply. */
+/** Resolves engine and sizes. @throws FinitewidthError (code "refused") when the engine does not apply. */
 export function createSetting(network: Network, engine: Engine, points: number, registry: Registry): Setting {
-  const { activation, priorModel } = resolveNetwork(registry, network);
-  const reason = engineRefusal(network, engine, points, activation);
+  const architecture = resolveArchitecture(registry, network);
+  const reason = engineRefusal(architecture, engine, points);
   if (reason !== undefined) throw new FinitewidthError(`[perturbative] ${reason}`, { code: "refused" });
-  const widths = widthsOf(network) ?? [];
-  const common = { network, activation, priorModel, widths };
-  const kinked = "batch" in activation.moments && !activation.smooth;
-  if (engine === "networks" || analyticRefusal(network, activation) !== undefined || (kinked && hiddenLayers(network) > 1))
-    return { ...common, engine: "networks", sites: 1 };
-  const sites = sitesOf(network);
-  const automatic = activation.name === "identity" ? "closed-form" : points * sites <= exactLimit(activation) ? "exact" : "sampled";
+  const widths = hiddenWidths(architecture);
+  if (engine === "networks" || analyticRefusal(architecture) !== undefined) return { architecture, widths, engine: "networks", sites: 1 };
+  const { activation, sites, depth } = chainShape(architecture);
+  if (hasKinks(activation) && depth > 1) return { architecture, widths, activation, engine: "networks", sites: 1 };
+  const automatic = activation.linear ? "closed-form" : points * sites <= exactLimit(activation) ? "exact" : "sampled";
+  const dense = denseChain(architecture);
   return {
-    ...common,
+    architecture,
+    widths,
+    activation,
     engine: engine === "auto" ? automatic : engine,
     sites,
-    ...(isFullyConnected(network)
-      ? { flow: { activation, weightVariance: network.weightVariance.slice(1), biasVariance: network.biasVariance.slice(1) } }
-      : {}),
+    ...(dense ? { flow: { activation, weightVariance: dense.weightVariance.slice(1), biasVariance: dense.biasVariance.slice(1) } } : {}),
   };
 }
 
 /** K¹ of a fully connected network at some inputs. */
-export function firstKernelOf(setting: Setting, inputs: Matrix): Matrix {
-  return setting.priorModel.infiniteWidth(setting.network, setting.activation, inputs).preactivation[0]!;
+export function firstKernelOf({ architecture }: Setting, inputs: Matrix): Matrix {
+  return infiniteWidthKernels(architecture, inputs).preactivation[0]!;
 }
 
-/** The random-kernel chain at some inputs. @throws FinitewidthError (code "input") for sign units at an input of zero variance. */
+/** The random-kernel chain at some inputs. @throws FinitewidthError (code "input") for units with a jump at an input of zero variance. */
 export function chainOf(setting: Setting, inputs: Matrix, path: string): KernelChain {
-  const { network, activation, flow, widths } = setting;
-  let chain: KernelChain;
-  if (flow !== undefined) chain = fullyConnectedChain({ ...flow, widths }, firstKernelOf(setting, inputs));
-  else if (isConvolutional(network))
-    chain = convolutionChain(periodicNetwork(network, activation), siteGram(inputs, network.inputShape[0]!));
-  else throw new FinitewidthError(`[perturbative] there is no kernel chain for networks of type "${network.type}"`, { code: "refused" });
-  if (activation.name === "sign" || activation.name === "step") {
+  const { architecture, flow, widths } = setting;
+  const filters = convolutionChain(architecture);
+  if (flow === undefined && filters === undefined) throw new FinitewidthError("[perturbative] this composition of layers has no chain of kernels", { code: "refused" });
+  const chain =
+    flow !== undefined ? fullyConnectedChain({ ...flow, widths }, firstKernelOf(setting, inputs)) : filterChain(filters!, siteGram(inputs, filters!.geometry.channels));
+  const { activation } = chain;
+  if (activation.degree === 0) {
     const { kernel } = chain.layers[0]!;
     const n = kernel.shape[0];
     for (let i = 0; i < n; i++) {

@@ -8,7 +8,6 @@ import {
   type Prediction,
   type Problem,
   type Run,
-  type Tensor,
 } from "@finitewidth/core";
 import { identity, multiply, multiplyTransposedLeft, symmetricEigenvalues } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
@@ -17,20 +16,20 @@ import { hiddenKernelSums, hiddenKernelsOnTraining } from "../matrix/hidden-kern
 import { predictMatrix } from "../matrix/predict.js";
 import { matrixTarget, type MatrixTarget } from "../matrix/target.js";
 import { matrixSource } from "../matrix/work.js";
-import { samplePosterior, type SamplingOptions } from "../sampling/sample.js";
+import { defaultSampling, samplePosterior, type SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import { projectCross, trainCross, trainDiagonal } from "../scalar/predict.js";
 import { projectOn, spectralProblem, type SpectralProblem } from "../spectrum/problem.js";
 import type { Spectrum } from "../spectrum/spectrum.js";
 import { eigenvalueFigure } from "./eigenvalue-figure.js";
 import { hasHiddenBias, kernelDiagonal, type PlainChain } from "./chain.js";
+import type { ExactOptions } from "./options.js";
 import type { LogDensityAt } from "./prior.js";
+import type { MatrixState } from "./state.js";
 import { outputRotation } from "./rotation.js";
 
 /** Multiplications that predictions and learned kernels may take. */
 const workLimit = 1e10;
-
-const tensor = (data: Float64Array, ...shape: number[]): Tensor => ({ data, shape });
 
 /**
  * @throws FinitewidthError (code "input") at T = 0 for a singular posterior: a layer narrower than the outputs, or targets of rank below D.
@@ -88,13 +87,13 @@ export async function fitMatrix(
   law: MixingLaw,
   chain: PlainChain,
   learnedKernels: boolean,
-  options: SamplingOptions,
+  options: ExactOptions,
   run: Run,
-): Promise<Posterior> {
+): Promise<Posterior<ExactOptions, MatrixState>> {
   const { inputs, targets, temperature } = problem;
   const { spectral, rotation, target } = matrixProblem(law.siteKernels(inputs)[0]!, targets, temperature, chain);
   run.signal?.throwIfAborted();
-  const full = await samplePosterior(matrixSource(target, spectral), run, options);
+  const full = await samplePosterior(matrixSource(target, spectral), run, { ...defaultSampling, ...options });
   const { values, vectors } = spectral.spectrum;
   const [points, rank] = vectors.shape;
   const outputs = targets.shape[1];
@@ -116,17 +115,19 @@ export async function fitMatrix(
   return {
     theory: "exact",
     problem,
-    arrays: {
+    options,
+    state: {
+      kind: "matrix",
       vectors,
-      values: tensor(values, rank),
+      values,
       targets: spectral.targets,
-      ones: tensor(spectral.ones, rank),
+      ones: spectral.ones,
       rotation,
-      offset: tensor(offset, outputs),
-      mixing: tensor(draws.mixing, draws.weights.length, outputs, outputs),
-      bias: tensor(draws.bias, draws.bias.length / (outputs * outputs), outputs, outputs),
-      weights: tensor(draws.weights, draws.weights.length),
-      batches: tensor(Float64Array.from(draws.batches), draws.batches.length),
+      offset,
+      mixing: draws.mixing,
+      bias: draws.bias,
+      weights: draws.weights,
+      batches: Float64Array.from(draws.batches),
     },
     solver: { converged: full.warnings.length === 0, iterations: diagnostics.draws, residual: full.logEvidenceStandardError, jitter: 0 },
     logEvidence: full.logEvidence + (spectral.pinned?.logDensity ?? 0),
@@ -169,43 +170,41 @@ function shifted(prediction: Prediction, offset: Float64Array): Prediction {
   };
 }
 
-/** Predicts from what `fitMatrix` left in `arrays`. */
+/** Predicts from what `fitMatrix` left in `state`. */
 export function predictFromMatrix(
-  posterior: Posterior,
+  state: MatrixState,
   problem: Problem,
   law: MixingLaw,
   inputs: Matrix,
   joint: boolean,
   run: Run,
 ): Prediction {
-  const { arrays } = posterior;
-  const vectors = arrays["vectors"] as Matrix;
-  const targets = arrays["targets"] as Matrix;
+  const { vectors, targets } = state;
   const outputs = targets.shape[1];
   const spectral: SpectralProblem = {
-    spectrum: { values: arrays["values"]!.data, vectors },
+    spectrum: { values: state.values, vectors },
     targets,
     nullity: 0,
     residualSquare: 0,
     temperature: problem.temperature,
-    ones: arrays["ones"]!.data,
+    ones: state.ones,
     readoutBias: 0,
     warnings: [],
   };
-  const batches = Int32Array.from(arrays["batches"]!.data);
+  const batches = Int32Array.from(state.batches);
   const draws: MixingDraws = {
     outputs,
-    mixing: arrays["mixing"]!.data,
-    bias: arrays["bias"]!.data,
-    weights: arrays["weights"]!.data,
+    mixing: state.mixing,
+    bias: state.bias,
+    weights: state.weights,
     batches,
     batchCount: batches.reduce((most, batch) => Math.max(most, batch), 0) + 1,
   };
   const cross = projectCross(vectors, law.siteKernels(problem.inputs, inputs)[0]!);
   const prior = joint ? law.siteKernels(inputs)[0]! : kernelDiagonal(law, inputs);
   return shifted(
-    predictMatrix(spectral, draws, arrays["rotation"] as Matrix, cross, prior, () => run.signal?.throwIfAborted()),
-    arrays["offset"]!.data,
+    predictMatrix(spectral, draws, state.rotation, cross, prior, () => run.signal?.throwIfAborted()),
+    state.offset,
   );
 }
 

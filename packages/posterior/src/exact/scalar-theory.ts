@@ -8,7 +8,6 @@ import {
   type Prediction,
   type Problem,
   type Run,
-  type Tensor,
 } from "@finitewidth/core";
 import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.js";
 import { logMoments, logPriorDensity, scalarLaw, type ScalarLaw } from "../scalar/law.js";
@@ -16,16 +15,17 @@ import { scalarData, type ScalarData } from "../scalar/likelihood.js";
 import { integrateScalarPosterior, posteriorMean, posteriorQuantiles, type ScalarPosterior } from "../scalar/posterior.js";
 import { nodeTables, predictScalar, predictScalarTrain, projectCross, type ScalarPrediction } from "../scalar/predict.js";
 import { spectralProblem } from "../spectrum/problem.js";
+import type { ExactOptions } from "./options.js";
+import type { ScalarState } from "./state.js";
 import { kernelDiagonal, type PlainChain } from "./chain.js";
 
-const vector = (data: Float64Array): Tensor => ({ data, shape: [data.length] });
 const levels = [0.025, 0.25, 0.5, 0.75, 0.975];
 
 /**
  * Fits one output whose biases are in the first layer and the readout only: quadrature over log q. `learnedKernels` asks for the hidden
  * kernels.
  */
-export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, learnedKernels: boolean, run: Run): Posterior {
+export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, learnedKernels: boolean, options: ExactOptions, run: Run): Posterior<ExactOptions, ScalarState> {
   const { inputs, targets, temperature } = problem;
   const mixing = scalarLaw(chain.widths, chain.variances);
   const spectral = spectralProblem(law.siteKernels(inputs)[0]!, targets, temperature, { readout: chain.readoutBias, hidden: false });
@@ -48,15 +48,17 @@ export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, l
   return {
     theory: "exact",
     problem,
-    arrays: {
+    options,
+    state: {
+      kind: "scalar",
       vectors,
-      values: vector(values),
-      targets: vector(data.targets),
-      ones: vector(data.ones),
-      logQ: vector(posterior.logQ),
-      weights: vector(posterior.weights),
-      offset: vector(Float64Array.of(offset)),
-      readoutBias: vector(Float64Array.of(data.readoutBias)),
+      values,
+      targets: data.targets,
+      ones: data.ones,
+      logQ: posterior.logQ,
+      weights: posterior.weights,
+      offset,
+      readoutBias: data.readoutBias,
     },
     solver: { converged: posterior.converged, iterations: posterior.logQ.length, residual: posterior.residual, jitter: 0 },
     logEvidence: posterior.logEvidence + (spectral.pinned?.logDensity ?? 0),
@@ -113,32 +115,30 @@ function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: 
 }
 
 /**
- * Predicts from what `fitScalar` left in `arrays`, in blocks of inputs unless the joint covariance is wanted. O(n r P*) besides the
+ * Predicts from what `fitScalar` left in `state`, in blocks of inputs unless the joint covariance is wanted. O(n r P*) besides the
  * kernels.
  */
 export function predictFromScalar(
-  posterior: Posterior,
+  state: ScalarState,
   problem: Problem,
   law: MixingLaw,
   inputs: Matrix,
   joint: boolean,
   run: Run,
 ): Prediction {
-  const { arrays } = posterior;
-  const at = (name: string): Float64Array => arrays[name]!.data;
-  const vectors = arrays["vectors"] as Matrix;
+  const { vectors } = state;
   const data: ScalarData = {
-    values: at("values"),
-    targets: at("targets"),
+    values: state.values,
+    targets: state.targets,
     nullity: 0,
     residualSquare: 0,
     temperature: problem.temperature,
-    readoutBias: at("readoutBias")[0]!,
-    ones: at("ones"),
+    readoutBias: state.readoutBias,
+    ones: state.ones,
   };
   const nodes: ScalarPosterior = {
-    logQ: at("logQ"),
-    weights: at("weights"),
+    logQ: state.logQ,
+    weights: state.weights,
     logPrior: new Float64Array(0),
     logIntegrand: new Float64Array(0),
     logEvidence: 0,
@@ -146,7 +146,7 @@ export function predictFromScalar(
     converged: true,
   };
   const tables = nodeTables(nodes, data);
-  const offset = at("offset")[0]!;
+  const offset = state.offset;
   const cross = (block: Matrix): Matrix => projectCross(vectors, law.siteKernels(problem.inputs, block)[0]!);
   if (joint) return shifted(predictScalar(nodes, data, tables, cross(inputs), law.siteKernels(inputs)[0]!), offset);
   const [points, features] = inputs.shape;

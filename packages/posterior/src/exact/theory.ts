@@ -1,11 +1,13 @@
 import {
-  isFullyConnected,
+  hiddenWidths,
+  isLinear,
   refusal,
-  resolveNetwork,
+  resolveArchitecture,
   toStandardScaling,
-  widthsOf,
+  type Architecture,
   type Claim,
   type Figure,
+  type FittedScenario,
   type Matrix,
   type MixingLaw,
   type Posterior,
@@ -15,10 +17,10 @@ import {
   type Problem,
   type Registry,
   type Run,
-  type Scenario,
   type Tensor,
   type Theory,
 } from "@finitewidth/core";
+import { denseChain, mixingLaw } from "@finitewidth/kernels";
 import { defaultSampling } from "../sampling/sample.js";
 import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
@@ -29,38 +31,37 @@ import { checkValues, collectLogDensities, reportLogDensities, scalarLogDensitie
 import { fitScalar, predictFromScalar } from "./scalar-theory.js";
 import { spectrumOf, type Spectrum } from "../spectrum/spectrum.js";
 import { fitSiteChain, predictSiteChain, siteChainPrior } from "../site-chain/index.js";
+import type { ExactState } from "./state.js";
 
-function mixingLaw(network: Problem["network"], registry: Registry): MixingLaw | undefined {
-  const { priorModel, activation } = resolveNetwork(registry, network);
-  return priorModel.mixing?.(network, activation);
-}
+type ExactPosterior = Posterior<ExactOptions, ExactState>;
 
 /** Why the theory does not apply, or undefined. */
-function reasonToRefuse(network: Problem["network"], registry: Registry): string | undefined {
-  if (mixingLaw(network, registry) !== undefined) return undefined;
-  if (network.activation !== "identity")
-    return `activation must be "identity", got "${network.activation}": the law of the random kernel is known exactly for linear networks only; use "effective-action", "perturbative" or "monte-carlo"`;
-  return `networks of type "${network.type}" have no exact mixing law; use "monte-carlo"`;
+function reasonToRefuse(architecture: Architecture): string | undefined {
+  if (mixingLaw(architecture) !== undefined) return undefined;
+  return isLinear(architecture.layers)
+    ? 'no exact law is known for this composition of linear layers; use "monte-carlo"'
+    : 'the network must be linear (activation "identity", no normalisation): the law of the random kernel is known exactly for linear networks only; use "effective-action", "perturbative" or "monte-carlo"';
 }
 
-function requireLaw(network: Problem["network"], registry: Registry): MixingLaw {
-  const reason = reasonToRefuse(network, registry);
+function requireLaw(architecture: Architecture): MixingLaw {
+  const reason = reasonToRefuse(architecture);
   if (reason !== undefined) throw refusal("exact", reason);
-  return mixingLaw(network, registry)!;
+  return mixingLaw(architecture)!;
 }
 
-async function fit(given: Problem, options: ExactOptions, run: Run): Promise<Posterior> {
+async function fit(given: Problem, options: ExactOptions, run: Run): Promise<ExactPosterior> {
   run.signal?.throwIfAborted();
-  return { ...inMixingUnits(await fitStandard(toStandardScaling(given), options, run), given), problem: given };
+  const { registry } = run;
+  return { ...inMixingUnits(await fitStandard(toStandardScaling(given, registry), options, run), given, registry), problem: given };
 }
 
 /**
  * With mean-field scaling the outputs carry a further 1/√N_L, which the standard form puts into the readout variance. The mixing variable
  * is reported without it (K/N and T/N in its place), so that it tends to the minimiser of the rate function.
  */
-function inMixingUnits(posterior: Posterior, { scaling, network }: Problem): Posterior {
+function inMixingUnits(posterior: ExactPosterior, { scaling, network }: Problem, registry: Registry): ExactPosterior {
   if (scaling === "standard") return posterior;
-  const width = widthsOf(network)!.at(-1)!;
+  const width = hiddenWidths(resolveArchitecture(registry, network)).at(-1)!;
   const scaled = (value: number | Tensor): number | Tensor =>
     typeof value === "number" ? width * value : { data: value.data.map((entry) => width * entry), shape: value.shape };
   const { orderParameter, standardError, figures } = posterior;
@@ -92,15 +93,18 @@ function rescaledFigure(figure: Figure, scale: number): Figure {
   };
 }
 
-async function fitStandard(problem: Problem, options: ExactOptions, run: Run): Promise<Posterior> {
-  const law = requireLaw(problem.network, run.registry);
+async function fitStandard(problem: Problem, options: ExactOptions, run: Run): Promise<ExactPosterior> {
+  const architecture = resolveArchitecture(run.registry, problem.network);
+  const law = requireLaw(architecture);
+  // kernels of one site are those of the layers only where no layer has more
+  const single = denseChain(architecture) !== undefined;
   const chain = plainChain(law.chain);
   if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
-    const posterior = fitScalar(problem, law, chain, isFullyConnected(problem.network), run);
+    const posterior = fitScalar(problem, law, chain, single, options, run);
     return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)) };
   }
   if (chain !== undefined) {
-    const posterior = await fitMatrix(problem, law, chain, isFullyConnected(problem.network), { ...defaultSampling, ...options }, run);
+    const posterior = await fitMatrix(problem, law, chain, single, options, run);
     return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)) };
   }
   return fitSiteChain(problem, law, options, run);
@@ -116,7 +120,7 @@ const kernelLimit = 300;
 async function missingKernels(
   problem: Problem,
   law: MixingLaw,
-  posterior: Posterior,
+  posterior: ExactPosterior,
   options: ExactOptions,
   run: Run,
 ): Promise<Pick<Posterior, "hiddenKernels" | "standardError" | "warnings">> {
@@ -135,16 +139,17 @@ async function missingKernels(
   };
 }
 
-async function predict(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
-  const problem = toStandardScaling(posterior.problem);
-  const law = requireLaw(problem.network, run.registry);
-  if ("points" in posterior.arrays) return predictSiteChain(posterior, problem, law, inputs, want.covariance, run);
-  if ("mixing" in posterior.arrays) return predictFromMatrix(posterior, problem, law, inputs, want.covariance, run);
-  return predictFromScalar(posterior, problem, law, inputs, want.covariance, run);
+async function predict(posterior: ExactPosterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
+  const problem = toStandardScaling(posterior.problem, run.registry);
+  const law = requireLaw(resolveArchitecture(run.registry, problem.network));
+  const { state } = posterior;
+  if (state.kind === "sites") return predictSiteChain(state, problem, law, inputs, want.covariance, run);
+  if (state.kind === "matrix") return predictFromMatrix(state, problem, law, inputs, want.covariance, run);
+  return predictFromScalar(state, problem, law, inputs, want.covariance, run);
 }
 
 async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Promise<PriorResult> {
-  const law = requireLaw(problem.network, run.registry);
+  const law = requireLaw(resolveArchitecture(run.registry, problem.network));
   const chain = plainChain(law.chain);
   if (chain === undefined) return siteChainPrior(problem, law, options, run);
   const kernel = law.siteKernels(problem.inputs)[0]!;
@@ -168,12 +173,9 @@ async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Pr
   return { ...moments, ...(await collectLogDensities(problem, density)) };
 }
 
-async function* claims(scenario: Scenario, options: ExactOptions, run: Run): AsyncIterable<Claim> {
-  if (reasonToRefuse(scenario.problem.network, run.registry) !== undefined) return;
-  const { network, inputs, targets } = toStandardScaling(scenario.problem);
-  yield* priorClaims(await prior({ network, inputs, outputs: targets.shape[1], evaluateAt: [], samples: 1 }, options, run));
-  const posterior = await fit(scenario.problem, options, run);
-  yield* posteriorClaims(posterior, await predict(posterior, scenario.testInputs, { covariance: false }, run));
+function* claims({ posterior, predictive, prior: answer }: FittedScenario<ExactOptions, ExactState>): Iterable<Claim> {
+  if (answer !== undefined) yield* priorClaims(answer);
+  yield* posteriorClaims(posterior, predictive);
 }
 
 /**
@@ -181,14 +183,14 @@ async function* claims(scenario: Scenario, options: ExactOptions, run: Run): Asy
  * outputs, biases, T ≥ 0. One output: deterministic quadrature over log q. Source: docs/theories/exact.md; F. Bassetti, M. Gherardi,
  * A. Ingrosso, M. Pastore, P. Rotondo, Feature learning in finite-width Bayesian deep linear networks (2024).
  */
-export const exact: Theory<ExactOptions> = {
+export const exact: Theory<ExactOptions, ExactState> = {
   name: "exact",
   summary: "Exact posterior of deep linear networks of any finite width.",
   options: exactOptions,
-  refuses: (problem, _options, registry) => reasonToRefuse(problem.network, registry),
+  refuses: (problem, _options, registry) => reasonToRefuse(resolveArchitecture(registry, problem.network)),
   fit,
   predict,
   prior,
-  refusesPrior: (problem, _options, registry) => reasonToRefuse(problem.network, registry),
+  refusesPrior: (problem, _options, registry) => reasonToRefuse(resolveArchitecture(registry, problem.network)),
   claims,
 };

@@ -86,7 +86,7 @@ function conditionBySpectrum(kernel: Matrix, targets: Matrix, temperature: numbe
 }
 
 /** R B. */
-const applyRoot = (process: GaussianProcess, b: Matrix): Matrix =>
+const applyRoot = (process: Pick<GaussianProcess, "root" | "form">, b: Matrix): Matrix =>
   process.form === "cholesky" ? solveLower(process.root, b) : multiply(process.root, b);
 
 /** Mean (P* × D), and the variance (P*) or covariance (P* × P*) that all outputs share. */
@@ -100,7 +100,11 @@ export interface GaussianPrediction {
  * Mean K_xᵀ(K + T)⁻¹Y and variance K_xx − K_xᵀ(K + T)⁻¹K_x at other points. `cross`: P × P*; `prior`: P* variances, or the P* × P*
  * covariance when the joint one is wanted. Variances below rounding are clipped at 0. O(P² P*).
  */
-export function predictGaussianProcess(process: GaussianProcess, cross: Matrix, prior: Float64Array | Matrix): GaussianPrediction {
+export function predictGaussianProcess(
+  process: Pick<GaussianProcess, "root" | "form" | "weights">,
+  cross: Matrix,
+  prior: Float64Array | Matrix,
+): GaussianPrediction {
   const mean = multiplyTransposedLeft(cross, process.weights);
   const explained = applyRoot(process, cross);
   const [k, points] = explained.shape;

@@ -1,10 +1,9 @@
 import {
   inputError,
-  resolveNetwork,
+  resolveArchitecture,
   shapeError,
   toStandardScaling,
   zeros,
-  type Claim,
   type InfiniteWidthKernels,
   type Matrix,
   type Posterior,
@@ -16,6 +15,7 @@ import {
   type Run,
   type Theory,
 } from "@finitewidth/core";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { noOptions, type NoOptions } from "../options.js";
 import {
   conditionGaussianProcess,
@@ -25,15 +25,8 @@ import {
   type GaussianProcess,
 } from "./gaussian-process.js";
 
-function kernels(
-  registry: Registry,
-  problem: { readonly network: Problem["network"] },
-  inputs: Matrix,
-  others?: Matrix,
-): InfiniteWidthKernels {
-  const { priorModel, activation } = resolveNetwork(registry, problem.network);
-  return priorModel.infiniteWidth(problem.network, activation, inputs, others);
-}
+const kernels = (registry: Registry, { network }: Pick<Problem, "network">, inputs: Matrix, others?: Matrix): InfiniteWidthKernels =>
+  infiniteWidthKernels(resolveArchitecture(registry, network), inputs, others);
 
 const outputKernel = (k: InfiniteWidthKernels): Matrix => k.preactivation.at(-1)!;
 
@@ -53,9 +46,12 @@ function spreadOutputs(prediction: GaussianPrediction, outputs: number): Predict
   return { mean: prediction.mean, variance, covariance };
 }
 
-async function fit(problem: Problem, _options: NoOptions, run: Run): Promise<Posterior> {
+/** What predictions need: the conditioned Gaussian process. */
+export type NngpState = Pick<GaussianProcess, "root" | "form" | "weights">;
+
+async function fit(problem: Problem, options: NoOptions, run: Run): Promise<Posterior<NoOptions, NngpState>> {
   run.signal?.throwIfAborted();
-  const { network, inputs, targets, temperature } = toStandardScaling(problem);
+  const { network, inputs, targets, temperature } = toStandardScaling(problem, run.registry);
   if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
   const infinite = kernels(run.registry, { network }, inputs);
   const kernel = outputKernel(infinite);
@@ -65,7 +61,8 @@ async function fit(problem: Problem, _options: NoOptions, run: Run): Promise<Pos
   return {
     theory: "nngp",
     problem,
-    arrays: { root: process.root, weights: process.weights },
+    options,
+    state: { root: process.root, form: process.form, weights: process.weights },
     solver: { converged: true, iterations: 0, residual: 0, jitter: 0 },
     logEvidence: process.logEvidence,
     train: spreadOutputs(trainGaussianProcess(process, kernel, targets, temperature), targets.shape[1]),
@@ -76,19 +73,11 @@ async function fit(problem: Problem, _options: NoOptions, run: Run): Promise<Pos
   };
 }
 
-async function predict(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
-  const problem = toStandardScaling(posterior.problem);
-  const form = posterior.diagnostics["form"] as GaussianProcess["form"];
-  const process: GaussianProcess = {
-    root: posterior.arrays["root"] as Matrix,
-    form,
-    weights: posterior.arrays["weights"] as Matrix,
-    logEvidence: posterior.logEvidence ?? 0,
-    warnings: [],
-  };
+async function predict(posterior: Posterior<NoOptions, NngpState>, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
+  const problem = toStandardScaling(posterior.problem, run.registry);
   const cross = kernels(run.registry, problem, problem.inputs, inputs);
   const prior = want.covariance ? outputKernel(kernels(run.registry, problem, inputs)) : cross.othersDiagonal!;
-  return spreadOutputs(predictGaussianProcess(process, outputKernel(cross), prior), problem.targets.shape[1]);
+  return spreadOutputs(predictGaussianProcess(posterior.state, outputKernel(cross), prior), problem.targets.shape[1]);
 }
 
 async function prior(problem: PriorProblem, _options: NoOptions, run: Run): Promise<PriorResult> {
@@ -126,7 +115,7 @@ async function prior(problem: PriorProblem, _options: NoOptions, run: Run): Prom
  * and hidden kernels G¹ … G^L, which the data do not change. Makes no claims about networks of finite width.
  * Source: docs/theories/nngp.md; J. Lee et al., Deep neural networks as Gaussian processes (2018).
  */
-export const nngp: Theory<NoOptions> = {
+export const nngp: Theory<NoOptions, NngpState> = {
   name: "nngp",
   summary: "Infinite-width Gaussian process (NNGP): any activation, no feature learning.",
   options: noOptions,
@@ -135,6 +124,5 @@ export const nngp: Theory<NoOptions> = {
   predict,
   prior,
   refusesPrior: () => undefined,
-  // eslint-disable-next-line require-yield
-  async *claims(): AsyncIterable<Claim> {},
+  claims: () => [],
 };

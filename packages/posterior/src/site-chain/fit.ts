@@ -1,5 +1,7 @@
 import {
   inputError,
+  randomLayers,
+  resolveArchitecture,
   zeros,
   type Figure,
   type Matrix,
@@ -26,7 +28,8 @@ import {
 import { stream } from "@finitewidth/random";
 import { eigenvalueFigure } from "../exact/eigenvalue-figure.js";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
-import type { SamplingOptions } from "../sampling/sample.js";
+import type { ExactOptions } from "../exact/options.js";
+import type { ExactState, SiteState } from "../exact/state.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import { drawHiddenKernels, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
 import {
@@ -52,7 +55,7 @@ const siteLimit = 200;
  * number of coordinates; first hidden kernel in closed form given the chain, deeper ones by drawing the network.
  * Cost: (PD)³ + (PDS)² a draw. Source: docs/theories/convolution.md §6, §7; Bassetti et al. (2024).
  */
-export async function fitSiteChain(problem: Problem, law: MixingLaw, options: Partial<SamplingOptions>, run: Run): Promise<Posterior> {
+export async function fitSiteChain(problem: Problem, law: MixingLaw, options: ExactOptions, run: Run): Promise<Posterior<ExactOptions, SiteState>> {
   const sites = siteProblem(problem, law);
   const sample = await sampleSiteChain(sites, options, run);
   const draws = drawsForAverages(sample, sites.targets.length);
@@ -68,10 +71,13 @@ export async function fitSiteChain(problem: Problem, law: MixingLaw, options: Pa
   return {
     theory: "exact",
     problem,
-    arrays: {
+    options,
+    state: {
+      kind: "sites",
       points: { data: flatten(draws.points, sites.layout.dimension), shape: [draws.points.length, sites.layout.dimension] },
-      weights: { data: draws.weights, shape: [draws.weights.length] },
-      batches: { data: Float64Array.from(draws.batches), shape: [draws.batches.length] },
+      weights: draws.weights,
+      batches: Float64Array.from(draws.batches),
+      batchCount: draws.batchCount,
       rotation: sites.rotation,
       ...(averages.featureCovariance === undefined ? {} : { featureCovariance: averages.featureCovariance }),
     },
@@ -171,9 +177,11 @@ function averageDraws(
     },
     (done) => run.onProgress?.(done, draws.points.length, "averages over draws"),
   );
+  const { registry } = run;
+  const weightVariance = randomLayers(resolveArchitecture(registry, problem.network).layers).map((layer) => layer.weightVariance);
   const deeper =
     features && reduced && geometry && depth > 1
-      ? deeperKernels({ problem: sites, network: problem.network, geometry, features, reduced, taps: reducedTaps(geometry) }, draws, run)
+      ? deeperKernels({ problem: sites, weightVariance, geometry, features, reduced, taps: reducedTaps(geometry) }, draws, run)
       : [];
   const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases[0], law.sites);
   return {
@@ -282,27 +290,26 @@ function mixingFigures({ law, layout, outputs }: SiteProblem, draws: SiteDraws, 
 }
 
 /** E[Ĝ¹_ij | Y] between sites i and j of the first hidden layer on the training inputs: P × P, from a posterior of `fitSiteChain`. */
-export function firstHiddenKernelBetweenSites(posterior: Posterior, law: MixingLaw, i: number, j: number): Matrix {
+export function firstHiddenKernelBetweenSites(posterior: Posterior<ExactOptions, ExactState>, law: MixingLaw, i: number, j: number): Matrix {
   const features = siteGeometryOf(law)?.siteFeatures(posterior.problem.inputs);
-  const covariance = posterior.arrays["featureCovariance"];
+  const covariance = posterior.state.kind === "sites" ? posterior.state.featureCovariance : undefined;
   const [left, right] = [features?.[i], features?.[j]];
   if (left === undefined || right === undefined || covariance === undefined)
     throw inputError("i, j", `sites of a convolutional network, less than ${features?.length ?? 0}`, [i, j]);
-  return multiplyTransposedRight(multiply(left, covariance as Matrix), right);
+  return multiplyTransposedRight(multiply(left, covariance), right);
 }
 
-/** Predictions from what `fitSiteChain` left in `arrays`; `problem` in standard scaling. Cost: (PD)³ + (PD)² P* D a draw. */
+/** Predictions from what `fitSiteChain` left in `state`; `problem` in standard scaling. Cost: (PD)³ + (PD)² P* D a draw. */
 export function predictSiteChain(
-  posterior: Posterior,
+  state: SiteState,
   problem: Problem,
   law: MixingLaw,
   inputs: Matrix,
   wantCovariance: boolean,
   run: Run,
 ): Prediction {
-  const { arrays } = posterior;
-  const sites = siteProblem(problem, law, arrays["rotation"] as Matrix);
-  const draws = storedDraws(posterior);
+  const sites = siteProblem(problem, law, state.rotation);
+  const draws = storedDraws(state);
   const kernels = testKernels(law, problem.inputs, inputs, wantCovariance);
   const points = inputs.shape[0];
   const { outputs } = sites;
@@ -316,14 +323,13 @@ export function predictSiteChain(
   return finishPrediction(sums!, points, outputs);
 }
 
-function storedDraws({ arrays, diagnostics }: Posterior): SiteDraws {
-  const { data, shape } = arrays["points"]!;
-  const dimension = shape[1]!;
+function storedDraws({ points, weights, batches, batchCount }: SiteState): SiteDraws {
+  const [count, dimension] = points.shape;
   return {
-    points: Array.from({ length: shape[0]! }, (_, k) => data.subarray(k * dimension, (k + 1) * dimension)),
-    weights: arrays["weights"]!.data,
-    batches: Int32Array.from(arrays["batches"]!.data),
-    batchCount: diagnostics["batchCount"] as number,
+    points: Array.from({ length: count }, (_, k) => points.data.subarray(k * dimension, (k + 1) * dimension)),
+    weights,
+    batches: Int32Array.from(batches),
+    batchCount,
   };
 }
 

@@ -7,7 +7,8 @@ import type { SiteProblem } from "./problem.js";
 /** What a draw of the network needs besides the chain: geometry, patches of all sites and of reduced sites of the training inputs. */
 export interface NetworkDrawing {
   readonly problem: SiteProblem;
-  readonly network: Network;
+  /** σ_w² of layers 1 … L+1. */
+  readonly weightVariance: readonly number[];
   readonly geometry: SiteGeometry;
   readonly features: readonly Matrix[];
   readonly reduced: StackedFeatures;
@@ -54,13 +55,13 @@ export function reducedTaps({ siteBases, tapTables }: SiteGeometry): Matrix[][] 
  * mean and their fluctuation are run through the network separately: cross terms average to 0. Source: docs/theories/convolution.md §7.
  */
 export function drawHiddenKernels(drawing: NetworkDrawing, conditional: SiteConditional, random: RandomStream): Matrix[] {
-  const { problem, network, features } = drawing;
+  const { problem, features } = drawing;
   const { layers } = problem.law.chain;
   const { targets, temperature, outputs, points } = problem;
   const filters = layers.slice(0, -1).map((_, l) => drawFilters(drawing, conditional, l, random));
   const width = features[0]!.shape[1];
   const design = outputDesign(drawing.reduced, conditional.factors[0]!.f);
-  const constants = biasDesign(problem, network, conditional);
+  const constants = biasDesign(problem, conditional);
   const rank = design.shape[1];
   const prior = random.normals(new Float64Array(layers[0]!.width * width));
   const priorBias = constants.map(({ channels }) => random.normals(new Float64Array(channels)));
@@ -107,7 +108,7 @@ interface BiasDesign {
 }
 
 /** Biases of layers 2 … L, then of the readout. */
-function biasDesign({ law, outputs }: SiteProblem, network: Network, { factors }: SiteConditional): BiasDesign[] {
+function biasDesign({ law, outputs }: SiteProblem, { factors }: SiteConditional): BiasDesign[] {
   const out = law.chain.layers.slice(1).map(({ biasVariance, biasWeights, sites, width }, k): BiasDesign => {
     const { f } = factors[k + 1]!;
     const rank = f.shape[1];
@@ -120,7 +121,7 @@ function biasDesign({ law, outputs }: SiteProblem, network: Network, { factors }
     return { columns, channels: width };
   });
   const readout = zeros(outputs, outputs);
-  for (let a = 0; a < outputs; a++) readout.data[a * outputs + a] = Math.sqrt(network.biasVariance.at(-1)!);
+  for (let a = 0; a < outputs; a++) readout.data[a * outputs + a] = Math.sqrt(law.chain.readoutBiasVariance);
   return [...out, { columns: readout, channels: outputs }];
 }
 
@@ -129,7 +130,7 @@ function biasDesign({ law, outputs }: SiteProblem, network: Network, { factors }
  * E = √(s/|m|) [(I⊗t_m)F]_m the weights that read channel c' are σ[g + E⁺(√C b_c' − E g)], σ² = s/(C|m|), b_c' a column of the factor
  * below.
  */
-function drawFilters({ problem, network, taps }: NetworkDrawing, { factors }: SiteConditional, l: number, random: RandomStream): Matrix {
+function drawFilters({ problem, weightVariance, taps }: NetworkDrawing, { factors }: SiteConditional, l: number, random: RandomStream): Matrix {
   const { layers } = problem.law.chain;
   const [below, above] = [layers[l]!.width, layers[l + 1]!.width];
   const upper = factors[l + 1]!.f;
@@ -137,7 +138,7 @@ function drawFilters({ problem, network, taps }: NetworkDrawing, { factors }: Si
   const rank = upper.shape[1];
   const blocks = taps[l]!.map((tap) => multiply(blockDiagonal(tap, problem.outputs), upper));
   const count = blocks.length;
-  const s = network.weightVariance[l + 1]!;
+  const s = weightVariance[l + 1]!;
   const rows = lower.shape[0];
   const e = zeros(rows, count * rank);
   blocks.forEach((block, m) => {
@@ -172,7 +173,7 @@ function drawFilters({ problem, network, taps }: NetworkDrawing, { factors }: Si
 
 /** Kernels of layers 2 … L of one network: rows (input, site), channels last. */
 function runNetwork(
-  { problem, network, geometry, features }: NetworkDrawing,
+  { problem, geometry, features }: NetworkDrawing,
   theta: Float64Array,
   filters: readonly Matrix[],
   biases: readonly Float64Array[],
@@ -202,7 +203,7 @@ function runNetwork(
     }
     activity = multiplyTransposedRight(patches, filter);
     const above = filter.shape[0];
-    const scale = Math.sqrt(network.biasVariance[l + 1]!);
+    const scale = Math.sqrt(problem.law.chain.layers[l + 1]!.biasVariance);
     if (scale > 0) for (let k = 0; k < activity.data.length; k++) activity.data[k]! += scale * biases[l]![k % above]!;
     const kernel = gram({ data: activity.data, shape: [points, outputSites * above] });
     return { data: kernel.data.map((value) => value / (outputSites * above)), shape: kernel.shape };
