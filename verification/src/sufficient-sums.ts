@@ -1,7 +1,7 @@
-import type { Estimand, Matrix, Tensor } from "@finitewidth/core";
+import type { Observable, TermAverages } from "@finitewidth/core";
 
 /**
- * Weighted sums over sampled networks of one chunk, from which every estimand follows. Weights are likelihoods of the targets given the
+ * Weighted sums over sampled networks of one chunk, from which every observable follows. Weights are likelihoods of the targets given the
  * sampled readout kernel (1 for prior questions), stored relative to exp(logScale).
  */
 export interface SufficientSums {
@@ -10,7 +10,7 @@ export interface SufficientSums {
   /** Σ w, and Σ w² for the effective sample size. */
   readonly weight: number;
   readonly weightSquared: number;
-  /** Σ w·quantity, by name. */
+  /** Σ w·term, by name. */
   readonly sums: Readonly<Record<string, Float64Array>>;
 }
 
@@ -40,15 +40,16 @@ export interface Estimate {
   readonly effectiveSamples: number;
 }
 
-/** Estimate of an estimand with a jackknife standard error over the chunks (at least 20 of them). O(chunks² · entries) at most. */
-export function estimate(chunks: readonly SufficientSums[], estimand: Estimand, points: number): Estimate {
+/** Estimate of an observable with a jackknife standard error over the chunks (at least 20 of them). O(chunks² · entries) at most. */
+export function estimate(chunks: readonly SufficientSums[], observable: Observable, points: number, layer = 0): Estimate {
+  const evaluate = (sums: SufficientSums): Float64Array => observable.value(averagesOf(sums), points, layer);
   const total = combineSums(chunks);
-  const value = evaluate(total, estimand, points);
+  const value = evaluate(total);
   const count = chunks.length;
   const mean = new Float64Array(value.length);
   const squares = new Float64Array(value.length);
   for (const chunk of chunks) {
-    const without = evaluate(subtract(total, chunk), estimand, points);
+    const without = evaluate(subtract(total, chunk));
     for (let i = 0; i < value.length; i++) {
       const deviation = without[i]! - value[i]!;
       mean[i]! += deviation / count;
@@ -72,54 +73,21 @@ function subtract(total: SufficientSums, chunk: SufficientSums): SufficientSums 
   };
 }
 
-function evaluate(total: SufficientSums, { quantity, layer }: Estimand, points: number): Float64Array {
-  const mean = (key: string): Float64Array => {
-    const sums = total.sums[key];
-    if (sums === undefined) throw new Error(`quantity "${key}" was not sampled`);
-    return sums.map((value) => value / total.weight);
+function averagesOf({ samples, logScale, weight, sums }: SufficientSums): TermAverages {
+  return {
+    of(term) {
+      const values = sums[term];
+      if (values === undefined) throw new Error(`the term "${term}" was not sampled`);
+      return values.map((value) => value / weight);
+    },
+    logMeanWeight: logScale + Math.log(weight / samples),
   };
-  const variance = (prefix: string): Float64Array => {
-    const first = mean(`${prefix}.mean`);
-    return mean(`${prefix}.square`).map((value, i) => value - first[i]! ** 2);
-  };
-  const P = points;
-  switch (quantity) {
-    case "logEvidence":
-      return Float64Array.of(total.logScale + Math.log(total.weight / total.samples));
-    case "predictive.mean":
-    case "train.mean":
-      return mean(quantity);
-    case "predictive.variance":
-      return variance("predictive");
-    case "train.variance":
-      return variance("train");
-    case "hiddenKernel":
-      return mean(`hidden.${layer}`);
-    case "secondMoment":
-    case "kernelMean":
-      return mean("kernel");
-    case "excessKurtosis": {
-      const [kernel, products] = [mean("kernel"), mean("kernelProducts")];
-      return Float64Array.from({ length: P }, (_, a) => 3 * (products[((a * P + a) * P + a) * P + a]! / kernel[a * P + a]! ** 2 - 1));
-    }
-    case "kernelCovariance": {
-      const [kernel, products] = [mean("kernel"), mean("kernelProducts")];
-      return products.map((value, i) => value - kernel[Math.floor(i / (P * P))]! * kernel[i % (P * P)]!);
-    }
-    case "fourthMoment": {
-      const products = mean("kernelProducts");
-      const at = (a: number, b: number, c: number, d: number): number => products[((a * P + b) * P + c) * P + d]!;
-      return Float64Array.from({ length: P ** 4 }, (_, i) => {
-        const [a, b, c, d] = [Math.floor(i / P ** 3), Math.floor(i / P ** 2) % P, Math.floor(i / P) % P, i % P];
-        return at(a, b, c, d) + at(a, c, b, d) + at(a, d, b, c);
-      });
-    }
-  }
 }
 
-/** Matrices and tensors of one draw, added with weight w. */
-export function accumulate(sums: Record<string, Float64Array>, key: string, values: Float64Array | Matrix | Tensor, weight: number): void {
-  const data = values instanceof Float64Array ? values : values.data;
-  const total = (sums[key] ??= new Float64Array(data.length));
-  for (let i = 0; i < data.length; i++) total[i]! += weight * data[i]!;
+/** Terms of one draw, added with weight w. */
+export function accumulate(sums: Record<string, Float64Array>, terms: Readonly<Record<string, Float64Array>>, weight: number): void {
+  for (const [key, values] of Object.entries(terms)) {
+    const total = (sums[key] ??= new Float64Array(values.length));
+    for (let i = 0; i < values.length; i++) total[i]! += weight * values[i]!;
+  }
 }

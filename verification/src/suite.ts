@@ -1,7 +1,9 @@
 import {
   FinitewidthError,
   inputError,
-  resolveNetwork,
+  hiddenWidths,
+  priorQuestion,
+  resolveArchitecture,
   validate,
   type Claim,
   type Matrix,
@@ -10,7 +12,7 @@ import {
   type Tensor,
   type Theory,
 } from "@finitewidth/core";
-import { faults } from "./faults.js";
+import { applyFault, faults } from "./faults.js";
 import { criticalScore, judge, type Comparison, type Verdict } from "./judge.js";
 import { sampleNetworks, type SampleChunk } from "./sample-networks.js";
 import type { ScenarioFamily } from "./scenario-family.js";
@@ -129,10 +131,12 @@ export async function runVerification(
   for (const { family, theory, options, claims, estimates } of gathered) {
     const faulty = await Promise.all(
       faults.map(async (fault) => {
-        const changed = family.factors.map((factor) => fault.apply(family.build(factor)));
-        if (changed.some((scenario) => scenario === undefined)) return undefined;
-        const lists = await Promise.all(changed.map((scenario) => collect(theory, scenario!, options, run).catch(() => [])));
-        return { fault, lists };
+        const changed = family.factors.map((factor) => {
+          const scenario = family.build(factor);
+          const depth = hiddenWidths(resolveArchitecture(run.registry, scenario.problem.network)).length;
+          return applyFault(fault, scenario, depth, run.registry);
+        });
+        return { fault, lists: await Promise.all(changed.map((scenario) => collect(theory, scenario, options, run).catch(() => []))) };
       }),
     );
     for (const [c, claim] of claims[0]!.entries()) {
@@ -149,7 +153,7 @@ export async function runVerification(
       const own = compare(claims);
       const verdict = judge(claim.error, own, threshold);
       const power = faulty.flatMap((entry): PowerCheck[] => {
-        if (!entry || entry.lists.some((list) => !list.some((other) => other.id === claim.id))) return [];
+        if (entry.lists.some((list) => !list.some((other) => other.id === claim.id))) return [];
         const wrong = compare(entry.lists);
         const applicable = wrong.some(({ claimed }, i) =>
           claimed.some((value, k) => Math.abs(value - own[i]!.claimed[k]!) > 1e-9 * (Math.abs(value) + 1e-12)),
@@ -205,11 +209,14 @@ const samplable = ({ sampling }: ScenarioFamily, { estimand }: Claim): boolean =
   sampling.kind === "importance" || estimand.quantity !== "logEvidence";
 
 async function collect(theory: Theory, scenario: Scenario, options: unknown, run: Run): Promise<Claim[]> {
-  const claims: Claim[] = [];
   const reason = theory.refuses(scenario.problem, options, run.registry);
   if (reason !== undefined) throw new FinitewidthError(`[${theory.name}] ${reason}`, { code: "refused" });
-  for await (const claim of theory.claims(scenario, options, run)) claims.push(claim);
-  return claims;
+  const posterior = await theory.fit(scenario.problem, options, run);
+  const predictive = await theory.predict(posterior, scenario.testInputs, { covariance: false }, run);
+  const question = priorQuestion(scenario.problem, run.registry);
+  const answers = theory.prior !== undefined && theory.refusesPrior?.(question, options, run.registry) === undefined;
+  const prior = answers ? await theory.prior!(question, options, run) : undefined;
+  return [...theory.claims({ scenario, posterior, predictive, ...(prior ? { prior } : {}) }, run.registry)];
 }
 
 /** What was sampled for one scenario at one width. */
@@ -241,12 +248,11 @@ async function sampleFor(
         truth.set(key, sampled);
       }
       const result = await sampled;
-      if (result.kind === "sums") return estimate(result.chunks, claim.estimand, points);
+      const { quantity, layer } = claim.estimand;
+      if (result.kind === "sums") return estimate(result.chunks, run.registry.observable(quantity), points, layer);
       const found =
-        result.estimates[
-          claim.estimand.layer === undefined ? claim.estimand.quantity : `${claim.estimand.quantity} ${claim.estimand.layer}`
-        ];
-      if (found === undefined) throw new FinitewidthError(`chains do not give ${claim.estimand.quantity}`, { code: "refused" });
+result.estimates[layer === undefined ? quantity : `${quantity} ${layer}`];
+      if (found === undefined) throw new FinitewidthError(`chains do not give ${quantity}`, { code: "refused" });
       return found;
     }),
   );
@@ -282,7 +288,6 @@ async function runChains(
   const sampler = run.registry.theory("monte-carlo", "theories");
   const options = validate(sampler.options, lengths, "options of monte-carlo");
   const { problem } = scenario;
-  resolveNetwork(run.registry, problem.network);
   const posterior = await sampler.fit(problem, options, run);
   if (!posterior.solver.converged)
     throw new FinitewidthError(`chains of ${scenario.name} did not mix: ${posterior.warnings.join("; ")}`, { code: "not-converged" });

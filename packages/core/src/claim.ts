@@ -4,16 +4,14 @@ import type { PriorResult } from "./prior-result.js";
 import type { Problem } from "./problem.js";
 import type { Matrix, Tensor } from "./tensor.js";
 
-/** What Monte Carlo of the real network must estimate to test a claim. Quantities are those of the result files, e.g. "predictive.mean". */
+/** What Monte Carlo of the real network must estimate to test a claim. */
 export interface Estimand {
   readonly of: "prior" | "posterior";
-  readonly quantity: PosteriorQuantity | PriorQuantity;
-  /** Hidden layer, for `hiddenKernel`. */
+  /** Name of a registered observable; those of the result files among them, e.g. "predictive.mean". */
+  readonly quantity: string;
+  /** Hidden layer, for observables of single layers such as `hiddenKernel`. */
   readonly layer?: number;
 }
-export type PosteriorQuantity =
-  "logEvidence" | "predictive.mean" | "predictive.variance" | "train.mean" | "train.variance" | "hiddenKernel";
-export type PriorQuantity = "secondMoment" | "fourthMoment" | "excessKurtosis" | "kernelMean" | "kernelCovariance";
 
 /** A number that the theory stands behind and a sampled finite network could contradict. */
 export interface Claim {

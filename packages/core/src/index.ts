@@ -12,6 +12,7 @@ export type * from "./kernels.js";
 export type * from "./layer.js";
 export * from "./layers.js";
 export type * from "./network.js";
+export type * from "./observable.js";
 export * from "./pause.js";
 export type * from "./posterior.js";
 export type * from "./prediction.js";

@@ -3,6 +3,7 @@ import type { Architecture } from "./architecture.js";
 import type { LayerPlugin } from "./layer.js";
 import { FinitewidthError, inputError } from "./errors.js";
 import type { Network } from "./network.js";
+import type { Observable } from "./observable.js";
 import type { PriorModel } from "./prior-model.js";
 import type { Theory } from "./theory.js";
 
@@ -15,6 +16,7 @@ export interface Plugin {
   readonly layers?: readonly LayerPlugin[];
   readonly priorModels?: readonly PriorModel[];
   readonly theories?: readonly Theory[];
+  readonly observables?: readonly Observable[];
 }
 
 /** Names resolved to plug-ins; a plain value without global state. */
@@ -25,10 +27,12 @@ export interface Registry {
   layer(name: string, path?: string): LayerPlugin;
   priorModel(name: string, path?: string): PriorModel;
   theory(name: string, path?: string): Theory;
+  observable(name: string, path?: string): Observable;
   readonly activations: readonly Activation[];
   readonly layers: readonly LayerPlugin[];
   readonly priorModels: readonly PriorModel[];
   readonly theories: readonly Theory[];
+  readonly observables: readonly Observable[];
 }
 
 /**
@@ -54,6 +58,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
   const layers = collect("layer", (plugin) => plugin.layers);
   const priorModels = collect("prior model", (plugin) => plugin.priorModels);
   const theories = collect("theory", (plugin) => plugin.theories);
+  const observables = collect("observable", (plugin) => plugin.observables);
   const resolve = <T>(map: Map<string, T>, name: string, path: string): T => {
     const item = map.get(name);
     if (item === undefined) throw inputError(path, `one of ${[...map.keys()].map((key) => `"${key}"`).join(", ")}`, name);
@@ -61,6 +66,8 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
   };
   return {
     plugins,
+    observable: (name, path = "claim.estimand.quantity") => resolve(observables, name, path),
+    observables: [...observables.values()],
     activation: (name, path = "network.activation") => resolve(activations, name, path),
     layer: (name, path = "network.layers") => resolve(layers, name, path),
     priorModel: (name, path = "network.type") => resolve(priorModels, name, path),

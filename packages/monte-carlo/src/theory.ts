@@ -1,19 +1,21 @@
-import { hiddenLayers, type Claim, type PriorProblem, type Problem, type Registry, type Theory } from "@finitewidth/core";
+import { hiddenWidths, isLinear, randomLayers, resolveArchitecture, type PriorProblem, type Problem, type Registry, type Theory } from "@finitewidth/core";
 import { monteCarloOptions, type MonteCarloOptions } from "./options.js";
-import { fitByChains } from "./posterior/fit.js";
+import { isStepwise } from "./posterior/chain.js";
+import { fitByChains, type MonteCarloState } from "./posterior/fit.js";
 import { predictFromDraws } from "./posterior/predict.js";
 import { samplePrior } from "./prior/sample.js";
 
 function refuses(problem: Problem, options: MonteCarloOptions, registry: Registry): string | undefined {
-  const activation = registry.activation(problem.network.activation);
+  const architecture = resolveArchitecture(registry, problem.network);
   if (!(problem.temperature > 0)) {
     return "needs a temperature T > 0: at T = 0 the posterior of the weights lives on the surface of exact fits; use exact or effective-action, or a small T.";
   }
-  if (options.sampler === "gibbs" && activation.name !== "identity") {
-    return `the Gibbs sampler needs conditionals in closed form, which only the identity activation has, got "${activation.name}"; use "sampler": "hmc".`;
+  const linear = isLinear(architecture.layers) && randomLayers(architecture.layers).every(({ weights }) => weights === undefined);
+  if (options.sampler === "gibbs" && !linear) {
+    return 'the Gibbs sampler needs conditionals in closed form, which only linear networks (activation "identity") of Gaussian weights have; use "sampler": "hmc".';
   }
-  if ((options.sampler === "langevin" || options.sampler === "mala") && activation.degree === 0) {
-    return `Langevin dynamics follows gradients, and those of "${activation.name}" vanish; use "sampler": "hmc".`;
+  if ((options.sampler === "langevin" || options.sampler === "mala") && isStepwise(architecture)) {
+    return 'Langevin dynamics follows gradients, and those of a piecewise constant activation vanish; use "sampler": "hmc".';
   }
   return undefined;
 }
@@ -23,7 +25,7 @@ function refuses(problem: Problem, options: MonteCarloOptions, registry: Registr
  * integrated out (its conditional given the hidden layers is Gaussian), in the sampler by default and in every average. All answers carry
  * Monte Carlo standard errors; a run that did not mix says so. Source: docs/theories/monte-carlo.md.
  */
-export const monteCarlo: Theory<MonteCarloOptions> = {
+export const monteCarlo: Theory<MonteCarloOptions, MonteCarloState> = {
   name: "monte-carlo",
   summary: "Sampling of the real network's weights (Hamiltonian Monte Carlo, Langevin, Gibbs), with standard errors and diagnostics.",
   options: monteCarloOptions,
@@ -31,7 +33,6 @@ export const monteCarlo: Theory<MonteCarloOptions> = {
   fit: fitByChains,
   predict: predictFromDraws,
   prior: (problem, _options, run) => samplePrior(problem, run),
-  refusesPrior: (problem: PriorProblem) => (hiddenLayers(problem.network) < 1 ? "needs at least one hidden layer." : undefined),
-  // eslint-disable-next-line require-yield
-  async *claims(): AsyncIterable<Claim> {},
+  refusesPrior: (problem: PriorProblem, _options, registry) => (hiddenWidths(resolveArchitecture(registry, problem.network)).length < 1 ? "needs at least one hidden layer." : undefined),
+  claims: () => [],
 };

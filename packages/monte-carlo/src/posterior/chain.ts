@@ -2,13 +2,16 @@ import {
   createPause,
   FinitewidthError,
   inputError,
-  resolveNetwork,
+  readoutOf,
+  resolveArchitecture,
+  type Architecture,
   type FiniteNetwork,
   type Problem,
   type RandomStream,
   type Registry,
   type Task,
 } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import {
   addToMoments,
   ellipticalSliceChain,
@@ -61,14 +64,21 @@ const chainStreams = 1;
 /** The network of a problem in standard scaling, realised on its training inputs. */
 export function samplingProblem(problem: Problem, registry: Registry): SamplingProblem {
   const { network, inputs, targets, temperature } = problem;
-  const { priorModel, activation } = resolveNetwork(registry, network);
+  const architecture = resolveArchitecture(registry, network);
   return {
-    network: priorModel.realise(network, activation, inputs, targets.shape[1]),
+    network: realise(architecture, inputs, targets.shape[1]),
     targets,
     temperature,
-    readoutBias: Math.sqrt(network.biasVariance.at(-1)!),
+    readoutBias: Math.sqrt(readoutOf(architecture).biasVariance),
   };
 }
+
+/** Whether an activation is piecewise constant: gradients of hidden weights vanish. */
+export const isStepwise = ({ layers }: Architecture): boolean => {
+  const steps = (list: Architecture["layers"]): boolean =>
+    list.some((layer) => (layer.kind === "pointwise" && layer.activation.degree === 0) || (layer.kind === "merge" && layer.branches.some(steps)));
+  return steps(layers);
+};
 
 const fromPrior: Start = (random, out) => void random.normals(out);
 
@@ -82,7 +92,7 @@ export const sampleChain: Task<ChainChunk, ChainResult> = {
     const random = stream(chunk.seed, chainStreams, chunk.chain);
     const hidden = problem.network.parameters - problem.network.readoutParameters;
     const recorder = createRecorder(problem, options, chunk.stored, hidden);
-    const chain = openChain(problem, options, random, tick, registry.activation(chunk.problem.network.activation).degree === 0);
+    const chain = openChain(problem, options, random, tick, isStepwise(resolveArchitecture(registry, chunk.problem.network)));
     const pause = createPause();
     for (;;) {
       const next = chain.next();

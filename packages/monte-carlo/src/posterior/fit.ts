@@ -1,5 +1,5 @@
 import {
-  resolveNetwork,
+  resolveArchitecture,
   toStandardScaling,
   type Figure,
   type Matrix,
@@ -8,10 +8,11 @@ import {
   type Run,
   type Tensor,
 } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import { diagnoseChains, mergeMoments, momentStandardError, type ChainDiagnostics } from "@finitewidth/numerics";
 import type { MonteCarloOptions } from "../options.js";
 import { mergeBatches, predictionOf } from "./batch-means.js";
-import { hiddenParameters, sampleChain, type ChainChunk, type ChainResult } from "./chain.js";
+import { hiddenParameters, isStepwise, sampleChain, type ChainChunk, type ChainResult } from "./chain.js";
 
 /** Bytes that the stored draws of all chains may take together. */
 const storageLimit = 2 ** 28;
@@ -79,13 +80,22 @@ function traceFigure(traces: readonly Float64Array[]): Figure {
   };
 }
 
+/** The stored draws: what predictions are averaged over. */
+export interface MonteCarloState {
+  /** Hidden parameters: chains × draws × parameters. */
+  readonly theta: Tensor;
+  /** Of every draw: chains × draws. */
+  readonly logLikelihood: Tensor;
+}
+
 /** Samples the posterior of the weights with several chains, one chunk each, and gathers what they found. */
-export async function fitByChains(problem: Problem, options: MonteCarloOptions, run: Run): Promise<Posterior> {
+export async function fitByChains(problem: Problem, options: MonteCarloOptions, run: Run): Promise<Posterior<MonteCarloOptions, MonteCarloState>> {
   run.signal?.throwIfAborted();
-  const standard = toStandardScaling(problem);
-  const { priorModel, activation } = resolveNetwork(run.registry, standard.network);
+  const standard = toStandardScaling(problem, run.registry);
+  const architecture = resolveArchitecture(run.registry, standard.network);
+  const stepwise = isStepwise(architecture);
   const outputs = standard.targets.shape[1];
-  const parameters = hiddenParameters(priorModel.realise(standard.network, activation, standard.inputs, outputs));
+  const parameters = hiddenParameters(realise(architecture, standard.inputs, outputs));
   const stored = storedDraws(options, parameters);
   const chunks = Array.from({ length: options.chains }, (_, chain): ChainChunk => ({
     problem: standard,
@@ -123,7 +133,8 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
   return {
     theory: "monte-carlo",
     problem,
-    arrays: {
+    options,
+    state: {
       theta: { data: theta, shape: [options.chains, stored, parameters] },
       logLikelihood: { data: logLikelihood, shape: [options.chains, options.draws] },
     },
@@ -142,11 +153,11 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
     },
     diagnostics: {
       sampler:
-        (options.sampler === "hmc" || options.sampler === "mala") && activation.degree === 0
+        (options.sampler === "hmc" || options.sampler === "mala") && stepwise
           ? "elliptical slice (no gradients to follow)"
           : options.sampler,
       readout:
-        options.sampler === "gibbs" || (options.readout === "sampled" && activation.degree !== 0)
+        options.sampler === "gibbs" || (options.readout === "sampled" && !stepwise)
           ? "sampled, conditioned on the hidden layers in every average"
           : "integrated out",
       chains: options.chains,

@@ -1,7 +1,7 @@
 import {
   createPause,
   FinitewidthError,
-  resolveNetwork,
+  resolveArchitecture,
   rowRange,
   toStandardScaling,
   zeros,
@@ -12,9 +12,12 @@ import {
   type Run,
   type Task,
 } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import { batchCount, batchOf, mergeBatches, predictionOf, singleBatch, type BatchMeans } from "./batch-means.js";
 import { samplingProblem } from "./chain.js";
+import type { MonteCarloOptions } from "../options.js";
 import { readoutAt } from "./densities.js";
+import type { MonteCarloState } from "./fit.js";
 
 /** A batch of stored draws of one chain, and where to predict. */
 export interface PredictChunk {
@@ -40,7 +43,7 @@ export const predictDraws: Task<PredictChunk, PredictResult> = {
   name: "predictDraws",
   async run({ problem, testInputs, theta, covariance }, { registry, tick }) {
     const training = samplingProblem(problem, registry);
-    const { priorModel, activation } = resolveNetwork(registry, problem.network);
+    const architecture = resolveArchitecture(registry, problem.network);
     const outputs = problem.targets.shape[1];
     const [draws, parameters] = theta.shape;
     const tests = testInputs.shape[0];
@@ -49,7 +52,7 @@ export const predictDraws: Task<PredictChunk, PredictResult> = {
     const blocks = Array.from({ length: Math.ceil(tests / rowsAtOnce) }, (_, b) => {
       const from = b * rowsAtOnce;
       const rows = rowRange(testInputs, from, Math.min(tests, from + rowsAtOnce));
-      return { from, network: priorModel.realise(problem.network, activation, rows, outputs) };
+      return { from, network: realise(architecture, rows, outputs) };
     });
     const [mean, second] = [new Float64Array(size), new Float64Array(size)];
     const within = covariance ? new Float64Array(tests * tests) : undefined;
@@ -88,13 +91,13 @@ const covarianceLimit = 2 ** 31;
  * (code "memory").
  */
 export async function predictFromDraws(
-  posterior: Posterior,
+  posterior: Posterior<MonteCarloOptions, MonteCarloState>,
   inputs: Matrix,
   want: { readonly covariance: boolean },
   run: Run,
 ): Promise<Prediction> {
-  const problem = toStandardScaling(posterior.problem);
-  const stored = posterior.arrays["theta"]!;
+  const problem = toStandardScaling(posterior.problem, run.registry);
+  const stored = posterior.state.theta;
   const [chains, draws, parameters] = stored.shape as [number, number, number];
   const outputs = problem.targets.shape[1];
   const size = inputs.shape[0] * outputs;

@@ -1,4 +1,5 @@
-import { createPause, FinitewidthError, resolveNetwork, zeros, type Matrix, type Network, type Task } from "@finitewidth/core";
+import { createPause, FinitewidthError, readoutOf, resolveArchitecture, zeros, type Matrix, type Network, type Task } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import { cholesky, gram, solveLower, type Cholesky } from "@finitewidth/linalg";
 import { addToMoments, emptyMoments, type RunningMoments } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
@@ -39,10 +40,10 @@ export const drawPrior: Task<PriorChunk, PriorSums> = {
   module: import.meta.url,
   name: "drawPrior",
   async run(chunk, { registry, tick }) {
-    const { priorModel, activation } = resolveNetwork(registry, chunk.network);
+    const architecture = resolveArchitecture(registry, chunk.network);
     const points = chunk.inputs.shape[0];
-    const network = priorModel.realise(chunk.network, activation, chunk.inputs, 1);
-    const bias = chunk.network.biasVariance.at(-1)!;
+    const network = realise(architecture, chunk.inputs, 1);
+    const bias = readoutOf(architecture).biasVariance;
     const random = stream(chunk.seed, priorStreams, chunk.index);
     const theta = new Float64Array(network.parameters);
     const hidden = theta.subarray(0, network.parameters - network.readoutParameters);

@@ -1,4 +1,5 @@
-import { refusal, resolveNetwork, type FiniteNetwork, type PriorProblem, type PriorResult, type Run, type Tensor } from "@finitewidth/core";
+import { refusal, readoutOf, resolveArchitecture, type FiniteNetwork, type PriorProblem, type PriorResult, type Run, type Tensor } from "@finitewidth/core";
+import { infiniteWidthKernels, realise } from "@finitewidth/kernels";
 import { affine, gram, symmetricEigenvalues } from "@finitewidth/linalg";
 import { mergeMoments, momentStandardError, momentVariance } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
@@ -23,14 +24,14 @@ export async function samplePrior(problem: PriorProblem, run: Run): Promise<Prio
   run.signal?.throwIfAborted();
   const { network, outputs, evaluateAt, samples } = problem;
   if (samples < 2) throw refusal("monte-carlo", "needs at least 2 samples to know its own error.");
-  const { priorModel, activation } = resolveNetwork(run.registry, network);
-  const inputs = reducedInputs(network, problem.inputs);
+  const architecture = resolveArchitecture(run.registry, network);
+  const inputs = reducedInputs(architecture, problem.inputs);
   const points = inputs.shape[0];
   const products = points <= fourthOrderPoints;
   const warnings: string[] = [];
 
   const dense =
-    evaluateAt.length === 0 || hasDensity(priorModel.realise(network, activation, inputs, 1), network.biasVariance.at(-1)!, run.seed);
+    evaluateAt.length === 0 || hasDensity(realise(architecture, inputs, 1), readoutOf(architecture).biasVariance, run.seed);
   if (!dense)
     warnings.push(
       "no density: the outputs at these inputs lie in a subspace (fewer units than points, or duplicate or dependent inputs); logDensity is left out",
@@ -50,7 +51,7 @@ export async function samplePrior(problem: PriorProblem, run: Run): Promise<Prio
 
   const kernel = parts.map((part) => part.kernel).reduce(mergeMoments);
   const kernelError = momentStandardError(kernel);
-  const limit = priorModel.infiniteWidth(network, activation, inputs).preactivation.at(-1)!;
+  const limit = infiniteWidthKernels(architecture, inputs).preactivation.at(-1)!;
   const secondMoment = symmetricFromRow(kernel.mean, points);
   const square = (row: Float64Array): Tensor => symmetricFromRow(row, points);
   const { excessKurtosis, kurtosisError } = kurtosisOf(parts, kernel.mean, momentVariance(kernel), points);
