@@ -12,7 +12,10 @@ export interface Fault {
 /** The scenario with its network changed. */
 export function applyFault(fault: Fault, scenario: Scenario, depth: number, registry: Registry): Scenario {
   const { network } = scenario.problem;
-  return { ...scenario, problem: { ...scenario.problem, network: registry.priorModel(network.type).vary(network, fault.variation(depth)) } };
+  return {
+    ...scenario,
+    problem: { ...scenario.problem, network: registry.priorModel(network.type).vary(network, fault.variation(depth)) },
+  };
 }
 
 /** The faults of the power check. */

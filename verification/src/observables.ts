@@ -19,7 +19,12 @@ function outputMoments(from: "train" | "predictive") {
   };
 }
 
-const posterior = (name: string, label: string, of: Omit<Observable, "name" | "of" | "label">): Observable => ({ name, of: "posterior", label, ...of });
+const posterior = (name: string, label: string, of: Omit<Observable, "name" | "of" | "label">): Observable => ({
+  name,
+  of: "posterior",
+  label,
+  ...of,
+});
 const prior = (name: string, label: string, value: Observable["value"], products = false): Observable => ({
   name,
   of: "prior",
@@ -38,9 +43,15 @@ const [train, predictive] = [outputMoments("train"), outputMoments("predictive")
 
 /** The quantities of the result files. */
 export const observables: readonly Observable[] = [
-  posterior("logEvidence", "log density of the targets", { terms: () => ({}), value: ({ logMeanWeight }) => Float64Array.of(logMeanWeight) }),
+  posterior("logEvidence", "log density of the targets", {
+    terms: () => ({}),
+    value: ({ logMeanWeight }) => Float64Array.of(logMeanWeight),
+  }),
   posterior("predictive.mean", "posterior mean of the outputs at the test inputs", { terms: predictive.terms, value: predictive.mean }),
-  posterior("predictive.variance", "posterior variance of the outputs at the test inputs", { terms: predictive.terms, value: predictive.variance }),
+  posterior("predictive.variance", "posterior variance of the outputs at the test inputs", {
+    terms: predictive.terms,
+    value: predictive.variance,
+  }),
   posterior("train.mean", "posterior mean of the outputs at the training inputs", { terms: train.terms, value: train.mean }),
   posterior("train.variance", "posterior variance of the outputs at the training inputs", { terms: train.terms, value: train.variance }),
   posterior("hiddenKernel", "posterior mean of the kernel of a hidden layer on the training inputs", {

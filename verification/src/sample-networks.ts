@@ -12,7 +12,17 @@ import {
   type Task,
 } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
-import { addDiagonal, block, cholesky, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, solveLower, transpose } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  block,
+  cholesky,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  solveCholesky,
+  solveLower,
+  transpose,
+} from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { accumulate, type SufficientSums } from "./sufficient-sums.js";
 
@@ -75,11 +85,16 @@ export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
 };
 
 /** Terms of all observables of one kind; shared ones once. */
-function termsOfObservables(registry: Registry, of: SampleChunk["of"], layers: number): (draw: NetworkDraw) => Readonly<Record<string, Float64Array>> {
+function termsOfObservables(
+  registry: Registry,
+  of: SampleChunk["of"],
+  layers: number,
+): (draw: NetworkDraw) => Readonly<Record<string, Float64Array>> {
   const wanted = registry.observables.filter((observable) => observable.of === of);
   return (draw) => {
     const terms: Record<string, Float64Array> = {};
-    for (const observable of wanted) for (let l = 1; l <= (observable.perLayer ? layers : 1); l++) Object.assign(terms, observable.terms(draw, l));
+    for (const observable of wanted)
+      for (let l = 1; l <= (observable.perLayer ? layers : 1); l++) Object.assign(terms, observable.terms(draw, l));
     return terms;
   };
 }
@@ -88,7 +103,10 @@ const trainingKernels = (state: FiniteNetworkState, points: number): Matrix[] =>
   state.hiddenKernels().map((kernel) => (kernel.shape[0] === points ? kernel : block(kernel, 0, points, 0, points)));
 
 /** log N(Y | 0, K̂ + T), and mean and variance of f at all inputs given Y. O(P³ + P² n). */
-function conditionOnTargets(kernel: Matrix, { targets, temperature }: Problem): { readonly logWeight: number } & NonNullable<NetworkDraw["conditional"]> {
+function conditionOnTargets(
+  kernel: Matrix,
+  { targets, temperature }: Problem,
+): { readonly logWeight: number } & NonNullable<NetworkDraw["conditional"]> {
   const [P, D] = targets.shape;
   const n = kernel.shape[0];
   const factor = cholesky(addDiagonal(block(kernel, 0, P, 0, P), temperature));

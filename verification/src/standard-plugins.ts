@@ -9,4 +9,13 @@ import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { plugin as observables } from "./observables.js";
 
 /** All plug-ins of this project: what the command line offers and the verification suite checks. */
-export const standardPlugins: readonly Plugin[] = [activations, priorFc, priorConv, posterior, largeDeviations, perturbation, monteCarlo, observables];
+export const standardPlugins: readonly Plugin[] = [
+  activations,
+  priorFc,
+  priorConv,
+  posterior,
+  largeDeviations,
+  perturbation,
+  monteCarlo,
+  observables,
+];

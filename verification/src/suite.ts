@@ -250,8 +250,7 @@ async function sampleFor(
       const result = await sampled;
       const { quantity, layer } = claim.estimand;
       if (result.kind === "sums") return estimate(result.chunks, run.registry.observable(quantity), points, layer);
-      const found =
-result.estimates[layer === undefined ? quantity : `${quantity} ${layer}`];
+      const found = result.estimates[layer === undefined ? quantity : `${quantity} ${layer}`];
       if (found === undefined) throw new FinitewidthError(`chains do not give ${quantity}`, { code: "refused" });
       return found;
     }),

@@ -2,13 +2,16 @@ import type { Architecture, Primitive, RandomLayer } from "./architecture.js";
 
 /** All layers of weights in document order, branches one after the other; the readout is the last. */
 export function randomLayers(layers: readonly Primitive[]): readonly RandomLayer[] {
-  return layers.flatMap((layer) => (layer.kind === "random" ? [layer] : layer.kind === "merge" ? layer.branches.flatMap(randomLayers) : []));
+  return layers.flatMap((layer) =>
+    layer.kind === "random" ? [layer] : layer.kind === "merge" ? layer.branches.flatMap(randomLayers) : [],
+  );
 }
 
 /** The linear readout, the last layer. */
 export function readoutOf({ layers }: Architecture): RandomLayer {
   const last = layers.at(-1);
-  if (last?.kind !== "random" || last.width !== undefined) throw new TypeError("the last layer of an architecture must be a random layer without a width");
+  if (last?.kind !== "random" || last.width !== undefined)
+    throw new TypeError("the last layer of an architecture must be a random layer without a width");
   return last;
 }
 

@@ -38,13 +38,14 @@ describe("posterior files", () => {
   const posterior: Posterior = {
     theory: "test",
     problem: {
-      network: { type: "fully-connected", activation: "identity", weightVariance: [1, 1], biasVariance: [0, 0] },
+      network: { type: "fully-connected" },
       inputs: { data: Float64Array.of(1, 2), shape: [1, 2] },
       targets: { data: Float64Array.of(3), shape: [1, 1] },
       temperature: 0.1,
       scaling: "standard",
     },
-    arrays: { Q: { data: Float64Array.of(NaN, -0, Infinity), shape: [3, 1] } },
+    options: { draws: 3 },
+    state: { Q: { data: Float64Array.of(NaN, -0, Infinity), shape: [3, 1] } },
     solver: { converged: true, iterations: 3, residual: Infinity, jitter: 0 },
     orderParameter: 2,
     diagnostics: { list: [1, "a", null] },

@@ -41,7 +41,8 @@ function chainOf(layers: readonly Primitive[]): Chain | undefined {
   let below: Primitive["kind"] | undefined;
   for (const layer of layers) {
     if (layer.kind === "random") {
-      if (layer.weights !== undefined || layer.scores !== undefined || (pooling !== undefined && layer.width !== undefined)) return undefined;
+      if (layer.weights !== undefined || layer.scores !== undefined || (pooling !== undefined && layer.width !== undefined))
+        return undefined;
       random.push(layer);
     } else if (layer.kind === "pointwise" && below === "random") activations.push(layer.activation);
     else if (layer.kind === "site-map" && below !== undefined && pooling === undefined) pooling = layer.map;
@@ -87,7 +88,14 @@ export const convolutionChain: (architecture: Architecture) => ConvolutionChain 
   if (!tables.every((table) => table !== undefined)) return undefined;
   const sites = tables.at(-1)!.outputSites;
   const { maps } = chain.random.at(-1)!;
-  const readout = chain.pooling === undefined ? (readsEverySite(maps, sites) ? "flatten" : undefined) : averagesAll(chain.pooling) && maps.length === 1 ? "global-average" : undefined;
+  const readout =
+    chain.pooling === undefined
+      ? readsEverySite(maps, sites)
+        ? "flatten"
+        : undefined
+      : averagesAll(chain.pooling) && maps.length === 1
+        ? "global-average"
+        : undefined;
   if (readout === undefined) return undefined;
   return {
     geometry: { channels: input.channels, inputSites: input.sites, layers: tables },
@@ -112,7 +120,14 @@ function tapTableOf(maps: readonly SiteMap[]): TapTable | undefined {
 }
 
 const readsEverySite = (maps: readonly SiteMap[], sites: number): boolean =>
-  maps.length === sites && maps.every(({ outputSites, sources, weights }, a) => outputSites === 1 && sources.length === 1 && sources[0] === a && weights === undefined);
+  maps.length === sites &&
+  maps.every(
+    ({ outputSites, sources, weights }, a) => outputSites === 1 && sources.length === 1 && sources[0] === a && weights === undefined,
+  );
 
 const averagesAll = ({ inputSites, outputSites, sources, weights }: SiteMap): boolean =>
-  outputSites === 1 && sources.length === inputSites && sources.every((site, i) => site === i) && weights !== undefined && weights.every((w) => w === 1 / inputSites);
+  outputSites === 1 &&
+  sources.length === inputSites &&
+  sources.every((site, i) => site === i) &&
+  weights !== undefined &&
+  weights.every((w) => w === 1 / inputSites);

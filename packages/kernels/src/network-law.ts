@@ -1,4 +1,12 @@
-import { refusal, type Architecture, type FiniteNetwork, type InfiniteWidthKernels, type Matrix, type MixingLaw, type SiteBlocks } from "@finitewidth/core";
+import {
+  refusal,
+  type Architecture,
+  type FiniteNetwork,
+  type InfiniteWidthKernels,
+  type Matrix,
+  type MixingLaw,
+  type SiteBlocks,
+} from "@finitewidth/core";
 import { convolutionChain, denseChain } from "./chain.js";
 import { finiteConvolutional } from "./convolution/finite-network.js";
 import { convolutionalKernels } from "./convolution/infinite-width.js";

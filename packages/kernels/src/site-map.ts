@@ -7,7 +7,10 @@ export function identityMap(sites: number): SiteMap {
 
 /** Whether T is the identity. */
 export const isIdentityMap = ({ inputSites, outputSites, sources, weights }: SiteMap): boolean =>
-  inputSites === outputSites && sources.length === outputSites && sources.every((site, a) => site === a) && (weights?.every((w) => w === 1) ?? true);
+  inputSites === outputSites &&
+  sources.length === outputSites &&
+  sources.every((site, a) => site === a) &&
+  (weights?.every((w) => w === 1) ?? true);
 
 /** The maps of a layer that reads all sites by weights of their own: T_a = row a of the identity. */
 export function flatteningMaps(sites: number): readonly SiteMap[] {

@@ -3,9 +3,10 @@
 // interpreter with numpy and scipy, by default /usr/bin/python3)
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { createProblem, createRegistry, resolveNetwork } from "@finitewidth/core";
+import { createProblem, createRegistry, resolveArchitecture } from "@finitewidth/core";
 import { plugin as activations } from "@finitewidth/activations";
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
+import { realise } from "@finitewidth/kernels";
 import { stream } from "@finitewidth/random";
 import { collapsedDensity, fullDensity, type SamplingProblem } from "../src/index.js";
 
@@ -20,9 +21,8 @@ const problem = createProblem(
   { network: { type: "fully-connected", widths: [N], activation: "erf" }, inputs: normal(P, N0), targets: normal(P, 1), temperature: 0.1 },
   registry,
 );
-const { priorModel, activation } = resolveNetwork(registry, problem.network);
 const sampling: SamplingProblem = {
-  network: priorModel.realise(problem.network, activation, problem.inputs, 1),
+  network: realise(resolveArchitecture(registry, problem.network), problem.inputs, 1),
   targets: problem.targets,
   temperature: problem.temperature,
   readoutBias: 0,

@@ -1,4 +1,13 @@
-import { hiddenWidths, isLinear, randomLayers, resolveArchitecture, type PriorProblem, type Problem, type Registry, type Theory } from "@finitewidth/core";
+import {
+  hiddenWidths,
+  isLinear,
+  randomLayers,
+  resolveArchitecture,
+  type PriorProblem,
+  type Problem,
+  type Registry,
+  type Theory,
+} from "@finitewidth/core";
 import { monteCarloOptions, type MonteCarloOptions } from "./options.js";
 import { isStepwise } from "./posterior/chain.js";
 import { fitByChains, type MonteCarloState } from "./posterior/fit.js";
@@ -33,6 +42,7 @@ export const monteCarlo: Theory<MonteCarloOptions, MonteCarloState> = {
   fit: fitByChains,
   predict: predictFromDraws,
   prior: (problem, _options, run) => samplePrior(problem, run),
-  refusesPrior: (problem: PriorProblem, _options, registry) => (hiddenWidths(resolveArchitecture(registry, problem.network)).length < 1 ? "needs at least one hidden layer." : undefined),
+  refusesPrior: (problem: PriorProblem, _options, registry) =>
+    hiddenWidths(resolveArchitecture(registry, problem.network)).length < 1 ? "needs at least one hidden layer." : undefined,
   claims: () => [],
 };

@@ -156,7 +156,7 @@ describe("where chains run", () => {
       const run = poolRun({ registry, seed: 4, workers });
       try {
         const found = await sample(network, data, options, { run });
-        expect(found.posterior.arrays).toEqual(inline.posterior.arrays);
+        expect(found.posterior.state).toEqual(inline.posterior.state);
         expect(found.posterior.diagnostics).toEqual(inline.posterior.diagnostics);
         expect(await found.predict(test)).toEqual(expected);
       } finally {

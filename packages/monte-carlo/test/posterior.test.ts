@@ -3,16 +3,19 @@ import {
   columnVector,
   createProblem,
   inlineRun,
-  resolveNetwork,
+  resolveArchitecture,
   resolveNetworkInput,
   rowRange,
   validate,
   type Matrix,
+  type Posterior,
 } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import { describe, expect, it } from "vitest";
 import { flatten, readFixture } from "../../../tools/testing.ts";
 import { stream } from "@finitewidth/random";
 import { conditionReadout, drawsToNpz, monteCarlo } from "../src/index.js";
+import type { MonteCarloState } from "../src/posterior/fit.js";
 import { inputsOfKernel, randomMatrix, registry, sample, worstScore } from "./helpers.js";
 
 interface ScalarFixture {
@@ -214,7 +217,7 @@ describe("every sampler has the same answer", () => {
 
   it("draws go to .npz as (chain, draw, …)", async () => {
     const { posterior } = await sample({ widths: [4], activation: "erf" }, data, { chains: 2, draws: 20, warmup: 20, storedDraws: 10 });
-    const { arrays } = decodeNpz(drawsToNpz(posterior));
+    const { arrays } = decodeNpz(drawsToNpz(posterior as Posterior<unknown, MonteCarloState>));
     expect(arrays["theta"]!.shape).toEqual([2, 10, 12]);
     expect(arrays["logLikelihood"]!.shape).toEqual([2, 20]);
   });
@@ -250,8 +253,8 @@ describe("activations without gradients", () => {
     const found = await predict(test);
     // networks from the prior, weighted by the likelihood of the data given their hidden layers
     const resolved = resolveNetworkInput({ type: "fully-connected", ...network }, registry);
-    const { priorModel, activation } = resolveNetwork(registry, resolved);
-    const [train, far] = [priorModel.realise(resolved, activation, inputs, 1), priorModel.realise(resolved, activation, test, 1)];
+    const architecture = resolveArchitecture(registry, resolved);
+    const [train, far] = [realise(architecture, inputs, 1), realise(architecture, test, 1)];
     const random = stream(14);
     const theta = new Float64Array(train.parameters);
     const weights: number[] = [];

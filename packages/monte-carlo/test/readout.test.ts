@@ -1,4 +1,5 @@
-import { matrixFromRows, resolveNetworkInput, resolveNetwork, type Matrix } from "@finitewidth/core";
+import { matrixFromRows, resolveNetworkInput, resolveArchitecture, type Matrix, type Network } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import { addDiagonal, cholesky, multiply, multiplyTransposedRight, solveCholesky, transpose } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
@@ -107,9 +108,8 @@ describe.each([
 
 describe("log densities", () => {
   const network = resolveNetworkInput({ type: "fully-connected", widths: [4, 3], activation: "erf", biasVariance: 0.2 }, registry);
-  const { priorModel, activation } = resolveNetwork(registry, network);
   const problem: SamplingProblem = {
-    network: priorModel.realise(network, activation, randomMatrix(5, 3, 4), 2),
+    network: realise(resolveArchitecture(registry, network), randomMatrix(5, 3, 4), 2),
     targets: randomMatrix(5, 2, 5),
     temperature: 0.1,
     readoutBias: Math.sqrt(0.2),
@@ -136,7 +136,7 @@ describe("log densities", () => {
   it("weights that overflow give NaN, which samplers reject", () => {
     const density = collapsedDensity({
       ...problem,
-      network: priorModel.realise({ ...network, activation: "quadratic" }, registry.activation("quadratic"), randomMatrix(5, 3, 4), 2),
+      network: realise(resolveArchitecture(registry, { ...network, activation: "quadratic" } as Network), randomMatrix(5, 3, 4), 2),
     });
     expect(density.evaluate(new Float64Array(density.dimension).fill(1e120), new Float64Array(density.dimension))).toBeNaN();
     expect(problem.network.parameters).toBeGreaterThan(0);

@@ -2,6 +2,7 @@ import { fit, inlineRun, matrixFromRows, rowsOf } from "@finitewidth/core";
 import { symmetricSquareRoot } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { exact, nngp } from "../src/index.js";
+import type { ScalarState } from "../src/exact/state.js";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import { testRegistry } from "./registry.ts";
 import type { ScalarCase } from "./kernel-fixtures.ts";
@@ -109,7 +110,7 @@ describe("theory exact, one output", () => {
   it("T = 0, one layer: (1 − 1/N) K + E[1/q] y yᵀ/N and interpolation", async () => {
     const x = inputs.slice(0, 3);
     const { posterior } = await fit(exact, { network: linear([5]), inputs: x, targets: targets.slice(0, 3), temperature: 0 }, { registry });
-    const [logQ, weights] = [posterior.arrays["logQ"]!.data, posterior.arrays["weights"]!.data];
+    const { logQ, weights } = posterior.state as ScalarState;
     const inverse = logQ.reduce((sum, u, i) => sum + weights[i]! * Math.exp(-u), 0);
     const kernel = x.map((a) => x.map((b) => a.reduce((sum, value, i) => sum + (value * b[i]!) / 3, 0)));
     expectClose(

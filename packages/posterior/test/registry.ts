@@ -1,7 +1,15 @@
 import { plugin as activations } from "@finitewidth/activations";
-import { createRegistry, type Registry } from "@finitewidth/core";
+import { createRegistry, resolveArchitecture, type Architecture, type Network, type Registry } from "@finitewidth/core";
+import { mixingLaw, type ConvolutionalMixingLaw } from "@finitewidth/kernels";
+import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { plugin } from "../src/index.js";
 
-/** Fully connected networks, all activations, the theories of this package. */
-export const testRegistry = (): Registry => createRegistry([activations, priorFc, plugin]);
+/** Fully connected and convolutional networks, all activations, the theories of this package. */
+export const testRegistry = (): Registry => createRegistry([activations, priorFc, priorConv, plugin]);
+
+const registry = testRegistry();
+/** Layers of a validated network. */
+export const layersOf = (network: Network): Architecture => resolveArchitecture(registry, network);
+/** Mixing law of a deep linear network. */
+export const lawOf = (network: Network): ConvolutionalMixingLaw => mixingLaw(layersOf(network)) as ConvolutionalMixingLaw;

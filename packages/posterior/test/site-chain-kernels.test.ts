@@ -1,19 +1,13 @@
-import {
-  createRegistry,
-  inlineRun,
-  type Activation,
-  type ConvolutionalNetwork,
-  type FullyConnectedNetwork,
-  type Matrix,
-  type Problem,
-} from "@finitewidth/core";
-import { convolutional, convolutionalMixing } from "@finitewidth/prior-conv";
-import { fullyConnectedMixing } from "@finitewidth/prior-fc";
+import { createRegistry, inlineRun, type Activation, type Matrix, type Problem } from "@finitewidth/core";
+import type { ConvolutionalNetwork } from "@finitewidth/prior-conv";
+import type { FullyConnectedNetwork } from "@finitewidth/prior-fc";
 import { plugin as activations } from "@finitewidth/activations";
 import { plugin as fullyConnectedPlugin } from "@finitewidth/prior-fc";
+import { realise } from "@finitewidth/kernels";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectWithinStandardErrors } from "../../../tools/testing.ts";
+import { lawOf, layersOf } from "./registry.js";
 import { exact } from "../src/exact/theory.js";
 import { fitSiteChain } from "../src/site-chain/index.js";
 
@@ -26,8 +20,8 @@ const wave = (rows: number, columns: number, phase: number): Matrix => ({
 const combined = (a: ArrayLike<number>, b: ArrayLike<number>): number[] => Array.from(a, (value, i) => Math.hypot(value, b[i]!) + 1e-9);
 
 /** Posterior means of hidden kernels by weighting networks drawn from the prior: slow, right for any network. */
-function byNetworks(network: ConvolutionalNetwork, activation: Activation, { inputs, targets, temperature }: Problem, draws: number) {
-  const net = convolutional.realise(network, activation, inputs, targets.shape[1]);
+function byNetworks(network: ConvolutionalNetwork, { inputs, targets, temperature }: Problem, draws: number) {
+  const net = realise(layersOf(network), inputs, targets.shape[1]);
   const random = stream(17);
   const theta = new Float64Array(net.parameters);
   const depth = network.layers.length;
@@ -109,8 +103,8 @@ describe("hidden kernels over sites", () => {
   it.each(networks)("agree with weighted networks: %s", { timeout: 120_000 }, async (_, network, outputs) => {
     const size = network.inputShape.reduce((product, extent) => product * extent, 1);
     const problem: Problem = { network, inputs: wave(3, size, 1), targets: wave(3, outputs, 2), temperature: 0.5, scaling: "standard" };
-    const reference = byNetworks(network, registry.activation("identity"), problem, 30_000);
-    const { hiddenKernels, standardError } = await fitSiteChain(problem, convolutionalMixing(network), { draws: 6000 }, run);
+    const reference = byNetworks(network, problem, 30_000);
+    const { hiddenKernels, standardError } = await fitSiteChain(problem, lawOf(network), { draws: 6000 }, run);
     expect(hiddenKernels?.length).toBe(network.layers.length);
     reference.forEach(({ mean, error }, l) =>
       expectWithinStandardErrors(
@@ -141,9 +135,9 @@ describe("hidden kernels over sites", () => {
       biasVariance: network.biasVariance,
     };
     const problem: Problem = { network, inputs: wave(4, 3, 1), targets: wave(4, 1, 2), temperature: 0.3, scaling: "standard" };
-    const sites = await fitSiteChain(problem, convolutionalMixing(network), {}, run);
+    const sites = await fitSiteChain(problem, lawOf(network), {}, run);
     const plain = await exact.fit({ ...problem, network: dense }, {}, run);
-    expect(fullyConnectedMixing(dense).sites).toBe(1);
+    expect(lawOf(dense).sites).toBe(1);
     expect(sites.logEvidence).toBeCloseTo(plain.logEvidence!, 2);
     sites.hiddenKernels!.forEach((kernel, l) =>
       expectWithinStandardErrors(

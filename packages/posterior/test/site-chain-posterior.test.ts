@@ -1,7 +1,8 @@
-import { inlineRun, createRegistry, matrixFromRows, type ConvolutionalNetwork, type Matrix, type Problem } from "@finitewidth/core";
-import { convolutionalMixing } from "@finitewidth/prior-conv";
+import { inlineRun, createRegistry, matrixFromRows, type Matrix, type Problem } from "@finitewidth/core";
+import type { ConvolutionalNetwork } from "@finitewidth/prior-conv";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
+import { lawOf } from "./registry.js";
 import { firstHiddenKernelBetweenSites, fitSiteChain, predictSiteChain } from "../src/site-chain/index.js";
 
 const run = inlineRun({ registry: createRegistry([]), seed: 1 });
@@ -67,7 +68,7 @@ describe("posterior over sites, one layer, by quadrature", async () => {
   }>("deep-linear/conv-posterior-quadrature-dense");
   const { expected } = fixture;
   const { problem, test, network } = setUp(fixture.inputs);
-  const law = convolutionalMixing(network);
+  const law = lawOf(network);
   const posterior = await fitSiteChain(problem, law, {}, run);
   const tolerance = { absolute: 1e-6, relative: 1e-6 };
 
@@ -75,7 +76,7 @@ describe("posterior over sites, one layer, by quadrature", async () => {
     expect(posterior.diagnostics).toMatchObject({ method: "quadrature", dimension: 3 });
     expectClose([posterior.logEvidence!], [expected.logEvidence], tolerance, "log evidence");
     expectClose(posterior.orderParameter as Matrix, expected.meanMixingMatrix, tolerance, "mixing matrix");
-    const { mean, variance } = predictSiteChain(posterior, problem, law, test, false, run);
+    const { mean, variance } = predictSiteChain(posterior.state, problem, law, test, false, run);
     expectClose(mean, expected.predictiveMean, tolerance, "mean");
     expectClose(
       variance.data.map((value, i) => value + mean.data[i]! ** 2),
@@ -107,7 +108,7 @@ describe("posterior over sites, two layers, by sampling", async () => {
   }>("deep-linear/conv-posterior-monte-carlo-two-layers");
   const { expected } = fixture;
   const { problem, test, network } = setUp(fixture.inputs);
-  const law = convolutionalMixing(network);
+  const law = lawOf(network);
   const posterior = await fitSiteChain(problem, law, {}, run);
 
   it("agrees with the fixture within standard errors", () => {
@@ -131,7 +132,7 @@ describe("posterior over sites, two layers, by sampling", async () => {
       4.5,
       "trace",
     );
-    const { mean, variance, standardError } = predictSiteChain(posterior, problem, law, test, false, run);
+    const { mean, variance, standardError } = predictSiteChain(posterior.state, problem, law, test, false, run);
     expectWithinStandardErrors(
       mean,
       expected.predictiveMean.estimate,
@@ -147,7 +148,7 @@ describe("posterior over sites, two layers, by sampling", async () => {
   });
 
   it("agrees with itself at training inputs, and has joint covariances", () => {
-    const { mean, variance, covariance } = predictSiteChain(posterior, problem, law, problem.inputs, true, run);
+    const { mean, variance, covariance } = predictSiteChain(posterior.state, problem, law, problem.inputs, true, run);
     expectClose(mean, posterior.train!.mean, { relative: 1e-9, absolute: 1e-10 });
     expectClose(variance, posterior.train!.variance, { relative: 1e-8, absolute: 1e-10 });
     expectClose(
@@ -175,7 +176,7 @@ describe("posterior over sites without noise", () => {
     weightVariance: [1, 1],
     biasVariance: [0, 0],
   };
-  const law = convolutionalMixing(network);
+  const law = lawOf(network);
   const rows = [
     [1, 0.4, -0.7, 0.3, 0.2, -1, 0.5, 0.8],
     [-0.6, 0.3, 1.1, 0.2, 1.3, 0.4, -0.2, 0.1],
@@ -194,7 +195,7 @@ describe("posterior over sites without noise", () => {
     const test = matrixFromRows([[0.3, 0.3, -0.2, 1, 0.4, -0.1, 0.2, 0.6]]);
     const at = async (problem: Problem) => {
       const posterior = await fitSiteChain(problem, law, { draws: 2000 }, run);
-      return { posterior, prediction: predictSiteChain(posterior, problem, law, test, false, run) };
+      return { posterior, prediction: predictSiteChain(posterior.state, problem, law, test, false, run) };
     };
     const none = await at(problemOf(rows, targets, 0));
     const little = await at(problemOf(rows, targets, 1e-9));
@@ -223,7 +224,7 @@ describe("posterior over sites without noise", () => {
     await expect(
       fitSiteChain(
         { network: large, inputs: images, targets: matrixFromRows(targets), temperature: 0.1, scaling: "standard" },
-        convolutionalMixing(large),
+        lawOf(large),
         {},
         run,
       ),

@@ -1,17 +1,11 @@
-import {
-  createRegistry,
-  inlineRun,
-  matrixFromRows,
-  type ConvolutionalNetwork,
-  type FullyConnectedNetwork,
-  type Matrix,
-} from "@finitewidth/core";
+import { createRegistry, inlineRun, matrixFromRows, type Matrix } from "@finitewidth/core";
 import { identity } from "@finitewidth/linalg";
-import { convolutionalMixing } from "@finitewidth/prior-conv";
-import { fullyConnectedMixing } from "@finitewidth/prior-fc";
+import type { ConvolutionalNetwork } from "@finitewidth/prior-conv";
+import type { FullyConnectedNetwork } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
+import { lawOf } from "./registry.js";
 import { priorMoments } from "../src/exact/prior-moments.js";
 import { siteChainPrior } from "../src/site-chain/index.js";
 
@@ -60,7 +54,7 @@ describe("prior over sites", () => {
       const inputs = matrixFromRows(input.X.map((image) => image.flat()));
       const { secondMoment, fourthCumulant } = await siteChainPrior(
         { network, inputs, outputs: 1, evaluateAt: [], samples: 1 },
-        convolutionalMixing(network),
+        lawOf(network),
         {},
         run,
       );
@@ -84,7 +78,7 @@ describe("prior over sites", () => {
       weightVariance: [1, 0.8, 1.2],
       biasVariance: [0.1, 0.3, 0.2],
     };
-    const law = fullyConnectedMixing(network);
+    const law = lawOf(network);
     const inputs = matrixFromRows([
       [1, 0.3, -1],
       [0.2, 2, 0.4],
@@ -107,7 +101,7 @@ describe("prior over sites", () => {
       weightVariance: [1, 1],
       biasVariance: [0, 0],
     };
-    const law = convolutionalMixing(network);
+    const law = lawOf(network);
     const inputs = matrixFromRows([[1, 0.4, -0.7, 0.3]]);
     const { logDensity } = await siteChainPrior(
       { network, inputs, outputs: 1, evaluateAt: [matrixFromRows([[1]])], samples: 1 },
@@ -140,7 +134,7 @@ describe("prior over sites", () => {
       weightVariance: [1, 1],
       biasVariance: [0, 0],
     };
-    const law = convolutionalMixing(network);
+    const law = lawOf(network);
     const inputs: Matrix = { data: Float64Array.from({ length: 288 }, (_, k) => Math.sin(k * k)), shape: [2, 144] };
     const { secondMoment, excessKurtosis, warnings } = await siteChainPrior(
       { network, inputs, outputs: 1, evaluateAt: [], samples: 1 },
@@ -166,7 +160,7 @@ describe("prior over sites", () => {
     await expect(
       siteChainPrior(
         { network: tiny, inputs: twice, outputs: 1, evaluateAt: [matrixFromRows([[1], [2]])], samples: 1 },
-        convolutionalMixing(tiny),
+        lawOf(tiny),
         {},
         run,
       ),

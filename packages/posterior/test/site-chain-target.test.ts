@@ -1,8 +1,9 @@
-import { type ConvolutionalNetwork, type Matrix, type Problem } from "@finitewidth/core";
-import { convolutionalMixing } from "@finitewidth/prior-conv";
+import { type Matrix, type Problem } from "@finitewidth/core";
+import type { ConvolutionalNetwork } from "@finitewidth/prior-conv";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
+import { lawOf } from "./registry.js";
 import type { TargetGradients } from "../src/sampling/target.js";
 import { siteProblem } from "../src/site-chain/problem.js";
 import { siteTarget } from "../src/site-chain/target.js";
@@ -43,7 +44,7 @@ const networks: readonly (readonly [string, ConvolutionalNetwork, number])[] = [
 describe.each(networks)("posterior of a chain over sites: %s", (_, network, outputs) => {
   const size = network.inputShape.reduce((product, extent) => product * extent, 1);
   const problem: Problem = { network, inputs: wave(4, size, 1), targets: wave(4, outputs, 2), temperature: 0.3, scaling: "standard" };
-  const law = convolutionalMixing(network);
+  const law = lawOf(network);
   const target = siteTarget(siteProblem(problem, law));
 
   it("has the gradient that differences have", () => {

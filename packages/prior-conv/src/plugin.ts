@@ -17,7 +17,13 @@ export const convolutional: PriorModel<ConvolutionalNetwork> = {
     const phi: Primitive = { kind: "pointwise", activation: registry.activation(network.activation) };
     const depth = network.layers.length;
     const hidden = network.layers.flatMap(({ channels }, l): Primitive[] => [
-      { kind: "random", width: channels, weightVariance: weightVariance[l]!, biasVariance: biasVariance[l]!, maps: filterMaps(geometry.layers[l]!) },
+      {
+        kind: "random",
+        width: channels,
+        weightVariance: weightVariance[l]!,
+        biasVariance: biasVariance[l]!,
+        maps: filterMaps(geometry.layers[l]!),
+      },
       phi,
     ]);
     const sites = geometry.layers.at(-1)!.outputSites;

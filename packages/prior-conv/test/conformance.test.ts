@@ -1,6 +1,6 @@
 import { plugin as activations } from "@finitewidth/activations";
 import { createRegistry, type Matrix } from "@finitewidth/core";
-import { priorModelChecks } from "@finitewidth/core/conformance";
+import { priorModelChecks } from "@finitewidth/kernels/conformance";
 import { stream } from "@finitewidth/random";
 import { it } from "vitest";
 import { convolutional, plugin } from "../src/index.js";

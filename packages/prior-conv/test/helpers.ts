@@ -1,4 +1,6 @@
-import { matrixFromRows, type Activation, type ConvolutionalLayer, type ConvolutionalNetwork, type Matrix } from "@finitewidth/core";
+import { matrixFromRows, type Activation, type Matrix } from "@finitewidth/core";
+import { convolutionGeometry, type ConvolutionChain } from "@finitewidth/kernels";
+import type { ConvolutionalLayer, ConvolutionalNetwork } from "../src/index.js";
 
 /** Geometry of a layer as the fixtures have it: always explicit padding, which may wrap around. */
 export interface FixtureGeometry {
@@ -54,15 +56,27 @@ const notNeeded = (): never => {
   throw new Error("moments of the identity are not needed here");
 };
 /** φ(h) = h with the moments that the kernels use. */
-export const identityActivation: Activation = activationOf(
-  "identity",
-  (h) => h,
-  () => 1,
-  (_a, c) => c,
-  (k) => k,
-);
-/** The same function under a name that the linear short cut does not know, to test one against the other. */
-export const plainIdentity: Activation = { ...identityActivation, name: "plain" };
+export const identityActivation: Activation = {
+  ...activationOf(
+    "identity",
+    (h) => h,
+    () => 1,
+    (_a, c) => c,
+    (k) => k,
+  ),
+  linear: true,
+};
+/** The same function without the mark that the linear short cut goes by, to test one against the other. */
+export const plainIdentity: Activation = { ...identityActivation, name: "plain", linear: false };
+/** The chain of a network's filters with the given activation. */
+export const filtersOf = (network: ConvolutionalNetwork, activation = identityActivation): ConvolutionChain => ({
+  geometry: convolutionGeometry(network),
+  channels: network.layers.map(({ channels }) => channels),
+  readout: network.readout,
+  weightVariance: network.weightVariance,
+  biasVariance: network.biasVariance,
+  activation,
+});
 /** φ(h) = h². */
 export const quadraticActivation: Activation = activationOf(
   "quadratic",

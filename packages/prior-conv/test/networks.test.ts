@@ -1,8 +1,9 @@
-import { FinitewidthError, validate, type Activation, type ConvolutionalNetwork, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, validate, type Activation, type Matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { convolutional, convolutionalSchema, memoryLimit } from "../src/index.js";
-import { identityActivation, plainIdentity, quadraticActivation, values } from "./helpers.js";
+import { convolutionalKernels, finiteConvolutional, memoryLimit } from "@finitewidth/kernels";
+import { convolutionalSchema, type ConvolutionalNetwork } from "../src/index.js";
+import { filtersOf, identityActivation, plainIdentity, quadraticActivation, values } from "./helpers.js";
 
 const networks: readonly { readonly name: string; readonly network: ConvolutionalNetwork }[] = [
   {
@@ -37,7 +38,7 @@ const networks: readonly { readonly name: string; readonly network: Convolutiona
   },
 ];
 const inputsFor = (network: ConvolutionalNetwork, rows: number, seed: number): Matrix => {
-  const size = convolutional.inputSize(network)!;
+  const size = network.inputShape.reduce((all, extent) => all * extent, 1);
   return { data: values(rows * size, seed), shape: [rows, size] };
 };
 
@@ -46,21 +47,21 @@ describe.each(networks)("$name", ({ network }) => {
   const others = inputsFor(network, 2, 2);
 
   it("contracts sites first for the identity and gets what the recursion over site pairs gets", () => {
-    const fast = convolutional.infiniteWidth(network, identityActivation, inputs, others);
-    const slow = convolutional.infiniteWidth(network, plainIdentity, inputs, others);
+    const fast = convolutionalKernels(filtersOf(network, identityActivation), inputs, others);
+    const slow = convolutionalKernels(filtersOf(network, plainIdentity), inputs, others);
     fast.preactivation.forEach((kernel, l) =>
       expectClose(kernel, slow.preactivation[l]!, { relative: 1e-12, absolute: 1e-13 }, `K${l + 1}`),
     );
     fast.hidden.forEach((kernel, l) => expectClose(kernel, slow.hidden[l]!, { relative: 1e-12, absolute: 1e-13 }, `G${l + 1}`));
     expectClose(fast.othersDiagonal!, slow.othersDiagonal!, { relative: 1e-12 });
-    const square = convolutional.infiniteWidth(network, plainIdentity, others);
+    const square = convolutionalKernels(filtersOf(network, plainIdentity), others);
     expectClose(slow.othersDiagonal!, [square.preactivation[2]!.data[0]!, square.preactivation[2]!.data[3]!], { relative: 1e-12 });
   });
 
   it.each([identityActivation, quadraticActivation])(
     "has the gradient that differences of its outputs have ($name)",
     (activation: Activation) => {
-      const net = convolutional.realise(network, activation, inputs, 2);
+      const net = finiteConvolutional(filtersOf(network, activation), inputs, 2);
       const theta = values(net.parameters, 3);
       const cotangent: Matrix = { data: values(6, 4), shape: [3, 2] };
       const gradient = new Float64Array(net.parameters);
@@ -81,7 +82,7 @@ describe.each(networks)("$name", ({ network }) => {
   );
 
   it("has outputs linear in its readout features, and hidden kernels that are the features' for a flattened readout", () => {
-    const net = convolutional.realise(network, quadraticActivation, inputs, 2);
+    const net = finiteConvolutional(filtersOf(network, quadraticActivation), inputs, 2);
     const theta = values(net.parameters, 6);
     const { outputs, features, hiddenKernels } = net.forward(theta);
     const start = net.offsets.at(-1)!;
@@ -108,9 +109,9 @@ describe.each(networks)("$name", ({ network }) => {
   it.each([identityActivation, quadraticActivation])(
     "approaches its infinite-width kernels: averages over many networks ($name)",
     (activation: Activation) => {
-      const net = convolutional.realise(network, activation, inputs, 1);
+      const net = finiteConvolutional(filtersOf(network, activation), inputs, 1);
       const draws = 6000;
-      const exact = convolutional.infiniteWidth(network, activation, inputs);
+      const exact = convolutionalKernels(filtersOf(network, activation), inputs);
       // the first layer's empirical kernel has the infinite-width mean at any width, and so has the last one for a linear network
       const targets = activation.name === "identity" ? [exact.hidden[0]!, exact.hidden[1]!, exact.preactivation[2]!] : [exact.hidden[0]!];
       const [sum, square] = [targets.map(() => new Float64Array(9)), targets.map(() => new Float64Array(9))];
@@ -201,7 +202,7 @@ it("refuses a pooled kernel whose site pairs do not fit, before allocating", () 
   const inputs: Matrix = { data: new Float64Array(40_000), shape: [1, 40_000] };
   let error: unknown;
   try {
-    convolutional.infiniteWidth(network, quadraticActivation, inputs);
+    convolutionalKernels(filtersOf(network, quadraticActivation), inputs);
   } catch (caught) {
     error = caught;
   }

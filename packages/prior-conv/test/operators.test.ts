@@ -2,7 +2,7 @@ import { matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
 import { innerProduct, symmetricEigenvalues, trace } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { adjointPatchOperator, outputExtent, patchOperator, tapTable } from "../src/index.js";
+import { adjointPatchOperator, outputExtent, patchOperator, tapTable } from "@finitewidth/kernels";
 import { layerOf, spread, type FixtureGeometry } from "./helpers.js";
 
 interface Operators {

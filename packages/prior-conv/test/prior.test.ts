@@ -1,9 +1,10 @@
-import { matrixFromRows, type ConvolutionalNetwork, type Matrix, type MixingLaw } from "@finitewidth/core";
+import { matrixFromRows, type Matrix, type MixingLaw } from "@finitewidth/core";
 import { mixingMoments } from "@finitewidth/numerics";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { convolutional, convolutionalMixing } from "../src/index.js";
-import { identityActivation, inputsOf, networkOf, type FixtureNetwork } from "./helpers.js";
+import { convolutionalKernels, convolutionalMixing } from "@finitewidth/kernels";
+import type { ConvolutionalNetwork } from "../src/index.js";
+import { filtersOf, inputsOf, networkOf, type FixtureNetwork } from "./helpers.js";
 
 interface PriorFixture {
   readonly inputs: {
@@ -53,15 +54,10 @@ function fourthMoment(law: MixingLaw, outputs: number, inputs: Matrix, points: r
 describe("prior of deep linear convolutional networks", () => {
   it.each(cases)("reproduces fixture case %#", ({ input, expected, network }) => {
     const inputs = inputsOf(input);
-    const law = convolutionalMixing(network);
+    const law = convolutionalMixing(filtersOf(network));
     const bases = law.siteBases;
     expect(bases.map((basis) => basis.shape[1])).toEqual(expected.siteRanks);
-    expectClose(
-      convolutional.infiniteWidth(network, identityActivation, inputs).preactivation.at(-1)!,
-      expected.infiniteWidthKernel,
-      tolerance,
-      "kernel",
-    );
+    expectClose(convolutionalKernels(filtersOf(network), inputs).preactivation.at(-1)!, expected.infiniteWidthKernel, tolerance, "kernel");
     input.points.forEach((points, i) =>
       expect(fourthMoment(law, input.outputs, inputs, points)).toBeCloseTo(expected.fourthMoments[i]!, 9),
     );
@@ -85,7 +81,7 @@ describe("prior of deep linear convolutional networks", () => {
       weightVariance: [1.2, 0.7, 1.4],
       biasVariance: [0.3, 0.2, 0.1],
     };
-    const { chain, siteKernels } = convolutionalMixing(network);
+    const { chain, siteKernels } = convolutionalMixing(filtersOf(network));
     expect(chain.layers.map(({ sites, variance, biasVariance }) => [sites, variance, biasVariance])).toEqual([
       [1, 0.7, 0],
       [1, 1.4, 0.2],
@@ -110,7 +106,7 @@ describe("prior of deep linear convolutional networks", () => {
       weightVariance: [1, 0.8, 1.5],
       biasVariance: [0, 0, 0],
     };
-    const law = convolutionalMixing(network);
+    const law = convolutionalMixing(filtersOf(network));
     expect(law.chain.layers.map(({ sites }) => sites)).toEqual([1, 1]);
     expectClose(
       law.chain.layers.map(({ variance }) => variance),
@@ -128,13 +124,11 @@ describe("prior of deep linear convolutional networks", () => {
 
   it("refuses kernels between sites that would not fit, with the number of bytes, and still gives covariances", () => {
     const network = mnistNetwork(3, 1);
-    const law = convolutionalMixing(network);
+    const law = convolutionalMixing(filtersOf(network));
     const inputs: Matrix = { data: Float64Array.from({ length: 20 * 784 }, (_, i) => Math.sin(i)), shape: [20, 784] };
     expect(() => law.siteKernels({ data: new Float64Array(100 * 784), shape: [100, 784] })).toThrow(/49172480000 bytes/);
     const q = matrixFromRows(Array.from({ length: 784 }, (_, i) => Array.from({ length: 784 }, (__, j) => (i === j ? 1 / 784 : 0))));
-    expectClose(law.covariance(1, q, inputs), convolutional.infiniteWidth(network, identityActivation, inputs).preactivation.at(-1)!, {
-      absolute: 1e-12,
-    });
+    expectClose(law.covariance(1, q, inputs), convolutionalKernels(filtersOf(network), inputs).preactivation.at(-1)!, { absolute: 1e-12 });
   });
 });
 

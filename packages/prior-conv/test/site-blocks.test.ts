@@ -1,8 +1,10 @@
-import { createRegistry, matrix, resolveNetworkInput, type ConvolutionalNetwork } from "@finitewidth/core";
+import { createRegistry, matrix, resolveNetworkInput } from "@finitewidth/core";
 import { plugin as activations } from "@finitewidth/activations";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { infiniteWidthKernels, plugin, siteBlocks } from "../src/index.js";
+import { convolutionalKernels, convolutionalSiteBlocks } from "@finitewidth/kernels";
+import { plugin, type ConvolutionalNetwork } from "../src/index.js";
+import { filtersOf } from "./helpers.js";
 
 const registry = createRegistry([activations, plugin]);
 const images = (rows: number, columns: number, phase: number) =>
@@ -32,8 +34,8 @@ describe("siteBlocks", () => {
           ) as ConvolutionalNetwork;
           const phi = registry.activation(activation);
           for (const others of [undefined, test]) {
-            const { sites, blocks, means, own } = siteBlocks(network, phi, train, others);
-            const expected = infiniteWidthKernels(network, phi, train, others);
+            const { sites, blocks, means, own } = convolutionalSiteBlocks(filtersOf(network, phi), train, others);
+            const expected = convolutionalKernels(filtersOf(network, phi), train, others);
             const sum = blocks[0]!.data.map(
               (_, at) => 0.5 + Array.from({ length: sites }, (__, i) => blocks[i * sites + i]!.data[at]!).reduce((a, b) => a + b, 0),
             );
@@ -61,7 +63,7 @@ describe("siteBlocks", () => {
       { type: "convolutional", inputShape: [2, 3, 3], layers: [layer], activation: "erf" },
       registry,
     ) as ConvolutionalNetwork;
-    const { sites, blocks } = siteBlocks(network, registry.activation("erf"), train);
+    const { sites, blocks } = convolutionalSiteBlocks(filtersOf(network, registry.activation("erf")), train);
     for (let i = 0; i < sites; i++)
       for (let j = 0; j < sites; j++)
         for (let mu = 0; mu < 3; mu++)
@@ -71,6 +73,8 @@ describe("siteBlocks", () => {
       { type: "convolutional", inputShape: [2, 3, 3], layers: [layer, { channels: 2, kernelSize: [1, 1] }], activation: "erf" },
       registry,
     ) as ConvolutionalNetwork;
-    expect(() => siteBlocks(deep, registry.activation("erf"), train)).toThrow(/one hidden layer, this network has 2/);
+    expect(() => convolutionalSiteBlocks(filtersOf(deep, registry.activation("erf")), train)).toThrow(
+      /one hidden layer, this network has 2/,
+    );
   });
 });

@@ -1,10 +1,11 @@
-import type { Activation, FullyConnectedNetwork, Matrix } from "@finitewidth/core";
+import type { Activation, Matrix } from "@finitewidth/core";
 import { matrixFromRows, validate } from "@finitewidth/core";
 import { erf, gelu, identity, quadratic, relu, tanh } from "@finitewidth/activations";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { finiteFullyConnected, fullyConnectedKernels, fullyConnectedSchema } from "../src/index.js";
+import { finiteFullyConnected, fullyConnectedKernels } from "@finitewidth/kernels";
+import { type FullyConnectedNetwork, fullyConnectedSchema } from "../src/index.js";
 
 const parse = (fields: object): FullyConnectedNetwork =>
   validate(fullyConnectedSchema, { type: "fully-connected", activation: "erf", ...fields }, "network");
@@ -46,7 +47,7 @@ function plainForward(network: FullyConnectedNetwork, activation: Activation, th
 
 describe.each(networks)("finite network: %s", (_name, fields, activation) => {
   const network = parse(fields);
-  const realised = finiteFullyConnected(network, activation, inputs, D);
+  const realised = finiteFullyConnected({ ...network, activation }, inputs, D);
   const theta = stream(1).normals(new Float64Array(realised.parameters));
   const state = realised.forward(theta);
 
@@ -111,8 +112,8 @@ describe("statistics of finite networks", () => {
       [{ widths: [3, 2], weightVariance: [2, 0.5, 3], biasVariance: [0.1, 0.3, 0] }, identity],
     ] as const) {
       const network = parse(fields);
-      const realised = finiteFullyConnected(network, activation, inputs, 1);
-      const { hidden } = fullyConnectedKernels(network, activation, inputs);
+      const realised = finiteFullyConnected({ ...network, activation }, inputs, 1);
+      const { hidden } = fullyConnectedKernels({ ...network, activation }, inputs);
       const samples = 20_000;
       const random = stream(4);
       const theta = new Float64Array(realised.parameters);
@@ -140,6 +141,8 @@ describe("statistics of finite networks", () => {
   });
 
   it("refuses parameters of the wrong length", () => {
-    expect(() => finiteFullyConnected(parse({ widths: [2] }), erf, inputs, 1).forward(new Float64Array(3))).toThrow(/theta/);
+    expect(() => finiteFullyConnected({ ...parse({ widths: [2] }), activation: erf }, inputs, 1).forward(new Float64Array(3))).toThrow(
+      /theta/,
+    );
   });
 });

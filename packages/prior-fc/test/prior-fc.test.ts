@@ -1,13 +1,16 @@
 import { identity, plugin as activations, relu } from "@finitewidth/activations";
-import { createRegistry, FinitewidthError, matrixFromRows, resolveNetworkInput, type FullyConnectedNetwork } from "@finitewidth/core";
+import { createRegistry, FinitewidthError, matrixFromRows, resolveNetworkInput, resolveArchitecture } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { firstLayerDiagonal, fullyConnected, fullyConnectedKernels, fullyConnectedMixing, plugin } from "../src/index.js";
+import { firstLayerDiagonal, fullyConnectedKernels, fullyConnectedMixing, mixingLaw } from "@finitewidth/kernels";
+import { plugin, type FullyConnectedNetwork } from "../src/index.js";
 import { expectClose } from "../../../tools/testing.ts";
 
 const registry = createRegistry([activations, plugin]);
 const parse = (network: Record<string, unknown>) =>
   resolveNetworkInput({ type: "fully-connected", activation: "identity", ...network }, registry) as FullyConnectedNetwork;
+
+const linear = (network: Record<string, unknown>) => ({ ...parse(network), activation: identity });
 
 describe("schema", () => {
   it("fills in defaults, one variance per weight layer", () => {
@@ -56,8 +59,8 @@ describe("infinite width", () => {
   const network = parse({ widths: [5, 7], activation: "relu", weightVariance: [1.5, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] });
 
   it("linear networks: K^{L+1} in closed form", () => {
-    const linear = parse({ widths: [5, 7], weightVariance: [1.5, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] });
-    const { preactivation, hidden } = fullyConnectedKernels(linear, identity, inputs);
+    const straight = parse({ widths: [5, 7], weightVariance: [1.5, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] });
+    const { preactivation, hidden } = fullyConnectedKernels({ ...straight, activation: identity }, inputs);
     const first = preactivation[0]!.data;
     expectClose(first.slice(0, 4), [(1.5 * 5) / 3 + 0.1, (1.5 * 5) / 3 + 0.1, (-1.5 * 10) / 3 + 0.1, (1.5 * -1.5) / 3 + 0.1], {
       relative: 1e-15,
@@ -73,8 +76,7 @@ describe("infinite width", () => {
 
   it("cross kernels and diagonals agree with the square ones", () => {
     const square = fullyConnectedKernels(
-      network,
-      relu,
+      { ...network, activation: relu },
       matrixFromRows([
         [1, 2, 0],
         [1, 2, 0],
@@ -84,7 +86,7 @@ describe("infinite width", () => {
         [0, 1, 1],
       ]),
     );
-    const cross = fullyConnectedKernels(network, relu, inputs, others);
+    const cross = fullyConnectedKernels({ ...network, activation: relu }, inputs, others);
     for (const [l, kernel] of cross.preactivation.entries()) {
       const full = square.preactivation[l]!;
       expectClose(
@@ -96,21 +98,24 @@ describe("infinite width", () => {
     }
     const last = square.preactivation.at(-1)!;
     expectClose(cross.othersDiagonal!, [last.data[4 * 6 + 4]!, last.data[5 * 6 + 5]!], { relative: 1e-14 });
-    expectClose(firstLayerDiagonal(network, others), [square.preactivation[0]!.data[28]!, square.preactivation[0]!.data[35]!], {
-      relative: 1e-14,
-    });
+    expectClose(
+      firstLayerDiagonal({ ...network, activation: relu }, others),
+      [square.preactivation[0]!.data[28]!, square.preactivation[0]!.data[35]!],
+      { relative: 1e-14 },
+    );
   });
 });
 
 describe("mixing law of deep linear networks", () => {
   it("is known for the identity only", () => {
-    const network = parse({ widths: [4] });
-    expect(fullyConnected.mixing?.(network, identity)?.sites).toBe(1);
-    expect(fullyConnected.mixing?.(network, relu)).toBeUndefined();
+    const network = { widths: [4] };
+    const lawOf = (activation: string) => mixingLaw(resolveArchitecture(registry, parse({ ...network, activation })));
+    expect(lawOf("identity")?.sites).toBe(1);
+    expect(lawOf("relu")).toBeUndefined();
   });
 
   it("chain carries widths, variances and biases by layer", () => {
-    const { chain } = fullyConnectedMixing(parse({ widths: [3, 5], weightVariance: [9, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] }));
+    const { chain } = fullyConnectedMixing(linear({ widths: [3, 5], weightVariance: [9, 2, 0.5], biasVariance: [0.1, 0.2, 0.3] }));
     expect(chain.layers.map(({ width, variance, biasVariance, sites }) => ({ width, variance, biasVariance, sites }))).toEqual([
       { width: 3, variance: 2, biasVariance: 0, sites: 1 },
       { width: 5, variance: 0.5, biasVariance: 0.2, sites: 1 },
@@ -131,7 +136,7 @@ describe("mixing law of deep linear networks", () => {
       (scale ** 2 * (p + 2 * m)) / 3,
       (scale ** 2 * (p - m)) / 3,
     ];
-    const law = fullyConnectedMixing(parse({ widths, weightVariance: [1, ...variances] }));
+    const law = fullyConnectedMixing(linear({ widths, weightVariance: [1, ...variances] }));
     const random = stream(7);
     const draws = 20000;
     const sums = new Float64Array(4);
@@ -149,7 +154,7 @@ describe("mixing law of deep linear networks", () => {
   });
 
   it("density: D = 1 of log q, D > 1 Wishart for one wide layer, refused otherwise", () => {
-    const law = fullyConnectedMixing(parse({ widths: [5], weightVariance: [1, 2] }));
+    const law = fullyConnectedMixing(linear({ widths: [5], weightVariance: [1, 2] }));
     const q = matrixFromRows([[1.7]]);
     expectClose(law.logDensity!(1, q), 2.5 * Math.log((1.7 * 5) / 4) - (1.7 * 5) / 4 - Math.log(1.3293403881791368), { absolute: 1e-13 });
     // W_2(5, 2 I/5) at a diagonal Q
@@ -163,7 +168,7 @@ describe("mixing law of deep linear networks", () => {
     const logGamma2 = Math.log(Math.sqrt(Math.PI)) + Math.log(1.3293403881791368) + Math.log(1);
     expectClose(value, Math.log(1.5 * 0.7) - (2.2 * 5) / 4 + 5 * Math.log(5 / 4) - logGamma2, { absolute: 1e-12 });
     expect(() =>
-      fullyConnectedMixing(parse({ widths: [5, 5] })).logDensity!(
+      fullyConnectedMixing(linear({ widths: [5, 5] })).logDensity!(
         2,
         matrixFromRows([
           [1, 0],
@@ -174,7 +179,7 @@ describe("mixing law of deep linear networks", () => {
   });
 
   it("covariance is Q ⊗ K, output index first", () => {
-    const law = fullyConnectedMixing(parse({ widths: [5], biasVariance: [0.5, 0] }));
+    const law = fullyConnectedMixing(linear({ widths: [5], biasVariance: [0.5, 0] }));
     const x = matrixFromRows([
       [1, 1],
       [2, 0],

@@ -153,12 +153,27 @@ function checksOf(
           "keep everything that predict needs in posterior.state",
         );
         const saved = posteriorFromNpz(posteriorToNpz(posterior));
-        demandSame((await predict(saved)).mean.data, expected, "predictive.mean after .npz", "keep everything that predict needs in tensors and plain values");
+        demandSame(
+          (await predict(saved)).mean.data,
+          expected,
+          "predictive.mean after .npz",
+          "keep everything that predict needs in tensors and plain values",
+        );
         const { theory: name, problem: question, options: chosen, state, solver } = saved;
         const bare: Posterior = { theory: name, problem: question, options: chosen, state, solver, diagnostics: {}, warnings: [] };
         const [full, lean] = [await predict(posterior), await predict(bare)];
-        demandSame(lean.mean.data, expected, "predictive.mean from problem, options and state alone", "predict must read nothing else of a posterior");
-        demandSame(lean.variance.data, full.variance.data, "predictive.variance from problem, options and state alone", "predict must read nothing else of a posterior");
+        demandSame(
+          lean.mean.data,
+          expected,
+          "predictive.mean from problem, options and state alone",
+          "predict must read nothing else of a posterior",
+        );
+        demandSame(
+          lean.variance.data,
+          full.variance.data,
+          "predictive.variance from problem, options and state alone",
+          "predict must read nothing else of a posterior",
+        );
       },
     },
     {
@@ -222,7 +237,10 @@ function checksOf(
         const question = priorQuestion(scenario.problem, registry);
         const answers = theory.prior !== undefined && theory.refusesPrior?.(question, options(), registry) === undefined;
         const prior = answers ? await theory.prior!(question, options(), run()) : undefined;
-        for (const claim of theory.claims({ scenario, posterior, predictive: await predict(posterior), ...(prior ? { prior } : {}) }, registry)) {
+        for (const claim of theory.claims(
+          { scenario, posterior, predictive: await predict(posterior), ...(prior ? { prior } : {}) },
+          registry,
+        )) {
           demand(!ids.has(claim.id), `claim "${claim.id}" is stated twice`);
           ids.add(claim.id);
           demandFinite(claim.value.data, `claim ${claim.id}`);

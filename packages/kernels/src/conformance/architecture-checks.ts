@@ -19,7 +19,7 @@ export function architectureChecks(
     {
       name: "infinite-width kernels are symmetric, positive semidefinite and complete",
       run() {
-                const { preactivation, hidden } = kernelsOf(inputs);
+        const { preactivation, hidden } = kernelsOf(inputs);
         const L = hidden.length;
         demand(L >= 1, "at least one hidden layer must be read by a layer of weights");
         demand(preactivation.length === L + 1, `preactivation: expected ${L + 1} kernels (K¹ … K^{L+1}), got ${preactivation.length}`);
@@ -96,12 +96,14 @@ export function architectureChecks(
       name: "features give the outputs their variance: Var f = |Φ|² + σ_b²",
       run() {
         const net = realised();
-                const theta = stream(4).normals(new Float64Array(net.parameters));
+        const theta = stream(4).normals(new Float64Array(net.parameters));
         const at = net.parameters - net.readoutParameters;
         const state = net.forward(theta);
         const F = state.features.shape[1];
         const expected = Float64Array.from({ length: P }, (_, a) =>
-          state.features.data.subarray(a * F, (a + 1) * F).reduce((sum, value) => sum + value * value, readoutOf(architecture()).biasVariance),
+          state.features.data
+            .subarray(a * F, (a + 1) * F)
+            .reduce((sum, value) => sum + value * value, readoutOf(architecture()).biasVariance),
         );
         // The outputs are linear in the readout parameters, so their variance is the sum of squared responses.
         const variance = new Float64Array(P);
@@ -166,7 +168,7 @@ export function architectureChecks(
     {
       name: "sampled networks have the infinite-width kernels as their means, where that is exact",
       run() {
-                const net = realised();
+        const net = realised();
         const { preactivation, hidden } = kernelsOf(inputs);
         const { layers } = architecture();
         const linear = isLinear(layers);
@@ -199,7 +201,7 @@ export function architectureChecks(
     {
       name: "the mixing law, where there is one, has the infinite-width kernel as its mean",
       run() {
-                const law = mixingLaw(architecture());
+        const law = mixingLaw(architecture());
         if (law === undefined) return;
         const random = stream(9);
         const draws = 4000;
@@ -213,7 +215,9 @@ export function architectureChecks(
           }
         }
         const K = kernelsOf(inputs).preactivation.at(-1)!.data;
-        const biases = randomLayers(architecture().layers).slice(1).some(({ biasVariance }) => biasVariance !== 0);
+        const biases = randomLayers(architecture().layers)
+          .slice(1)
+          .some(({ biasVariance }) => biasVariance !== 0);
         if (biases) return;
         for (let k = 0; k < mean.length; k++) {
           const error = Math.sqrt(Math.max(0, square[k]! - mean[k]! ** 2) / draws) + 1e-12 * Math.abs(K[k]!);

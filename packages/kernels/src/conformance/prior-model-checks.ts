@@ -52,12 +52,18 @@ export function priorModelChecks(
           demand(after.length === before.length, `vary must keep the ${before.length} layers of weights, got ${after.length}`);
           after.forEach((layer, l) => {
             const was = before[l]!;
-            demand(layer.width === (was.width === undefined ? undefined : was.width + l + 1), `vary: width of layer ${l} was not changed as asked`);
+            demand(
+              layer.width === (was.width === undefined ? undefined : was.width + l + 1),
+              `vary: width of layer ${l} was not changed as asked`,
+            );
             demand(layer.weightVariance === was.weightVariance * (l + 2), `vary: weightVariance of layer ${l} was not changed as asked`);
             demand(layer.biasVariance === was.biasVariance + l + 1, `vary: biasVariance of layer ${l} was not changed as asked`);
           });
           const same = resolveArchitecture(registry, model.vary(network, {}));
-          demand(hiddenWidths(same).join() === before.flatMap(({ width }) => width ?? []).join(), "vary without changes must keep the widths");
+          demand(
+            hiddenWidths(same).join() === before.flatMap(({ width }) => width ?? []).join(),
+            "vary without changes must keep the widths",
+          );
         },
       },
     ];

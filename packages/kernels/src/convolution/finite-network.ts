@@ -1,9 +1,4 @@
-import {
-  zeros,
-  type FiniteNetwork,
-  type FiniteNetworkState,
-  type Matrix,
-} from "@finitewidth/core";
+import { zeros, type FiniteNetwork, type FiniteNetworkState, type Matrix } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
 import type { ConvolutionChain } from "../chain.js";
 import { requireImages } from "./images.js";
@@ -76,9 +71,11 @@ function channelsLast(inputs: Matrix, channels: number, sites: number): Matrix {
 
 const scaled = (data: Float64Array, scale: number): Float64Array => data.map((value) => scale * value);
 
-function planLayers(
-  chain: ConvolutionChain,
-  ): { readonly plans: readonly LayerPlan[]; readonly offsets: number[]; readonly hidden: number } {
+function planLayers(chain: ConvolutionChain): {
+  readonly plans: readonly LayerPlan[];
+  readonly offsets: number[];
+  readonly hidden: number;
+} {
   const offsets: number[] = [];
   let at = 0;
   let below = chain.geometry.channels;
@@ -113,7 +110,7 @@ function planLayers(
  * Cost of a run: 2 P Σ S_l |m| C_{l−1} C_l flops forward, twice that backward.
  * @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the patches do not fit.
  */
-export function finiteConvolutional(chain: ConvolutionChain,  inputs: Matrix, outputs: number): FiniteNetwork {
+export function finiteConvolutional(chain: ConvolutionChain, inputs: Matrix, outputs: number): FiniteNetwork {
   const { geometry, activation } = chain;
   requireImages(inputs, geometry.channels, geometry.inputSites);
   const rows = inputs.shape[0];

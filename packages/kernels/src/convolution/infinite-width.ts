@@ -16,23 +16,17 @@ import { sitePairs, type SitePairs } from "./site-pairs.js";
  */
 export function convolutionalKernels(
   chain: ConvolutionChain,
-  
+
   inputs: Matrix,
   others?: Matrix,
 ): InfiniteWidthKernels {
   const { geometry } = chain;
   requireImages(inputs, geometry.channels, geometry.inputSites);
   if (others) requireImages(others, geometry.channels, geometry.inputSites, "others");
-  return chain.activation.linear
-    ? linearKernels(chain, inputs, others)
-    : siteRecursion(chain, inputs, others);
+  return chain.activation.linear ? linearKernels(chain, inputs, others) : siteRecursion(chain, inputs, others);
 }
 
-function siteRecursion(
-  chain: ConvolutionChain,
-  inputs: Matrix,
-  others?: Matrix,
-): InfiniteWidthKernels {
+function siteRecursion(chain: ConvolutionChain, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
   const { geometry } = chain;
   const depth = geometry.layers.length;
   const [rows, columns] = [inputs.shape[0], (others ?? inputs).shape[0]];
@@ -110,10 +104,7 @@ type PairEvaluator = (
 /**
  * The recursion for one pair of inputs; writes mean_i K^l_ii, mean_i G^l_ii (l = 1 … L) and K^{L+1} into `averages`. Buffers are reused.
  */
-function pairEvaluator(
-  chain: ConvolutionChain,
-  pairs: readonly SitePairs[],
-): PairEvaluator {
+function pairEvaluator(chain: ConvolutionChain, pairs: readonly SitePairs[]): PairEvaluator {
   const buffers = pairs.map((list) => new Float64Array(list.first.length));
   const { activation } = chain;
   const { channels, inputSites, layers } = chain.geometry;

@@ -42,11 +42,7 @@ function pullToInput(
 }
 
 /** Kernels for φ = identity: site averages are contracted with the adjoint patch operator first, then one quadratic form per layer. */
-export function linearKernels(
-  chain: ConvolutionChain,
-  inputs: Matrix,
-  others?: Matrix,
-): InfiniteWidthKernels {
+export function linearKernels(chain: ConvolutionChain, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
   const { channels, layers } = chain.geometry;
   const depth = layers.length;
   const functional = (layer: number, start: SiteForm, weight: number, constant: number) => {

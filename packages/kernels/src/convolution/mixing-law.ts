@@ -1,11 +1,4 @@
-import {
-  shapeError,
-  zeros,
-  type Matrix,
-  type MixingLaw,
-  type WishartChain,
-  type WishartLayer,
-} from "@finitewidth/core";
+import { shapeError, zeros, type Matrix, type MixingLaw, type WishartChain, type WishartLayer } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { chainLayout, reduceSites, sampleChainFactors, type SiteGeometry } from "@finitewidth/numerics";
 import type { ConvolutionChain } from "../chain.js";

@@ -1,10 +1,4 @@
-import {
-  FinitewidthError,
-  matrix,
-  zeros,
-  type Matrix,
-  type SiteBlocks,
-} from "@finitewidth/core";
+import { FinitewidthError, matrix, zeros, type Matrix, type SiteBlocks } from "@finitewidth/core";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import type { ConvolutionChain } from "../chain.js";
 import type { ConvolutionGeometry } from "./geometry.js";
@@ -37,7 +31,7 @@ function patches(geometry: ConvolutionGeometry, inputs: Matrix): Matrix {
  * kernel evaluations and 8 S²P P′ bytes. @throws FinitewidthError (code "refused") for more than one hidden layer, "shape" for rows of the
  * wrong length, "memory" when the blocks do not fit. Theory: docs/theories/effective-action.md, "Convolutions".
  */
-export function convolutionalSiteBlocks(chain: ConvolutionChain,  inputs: Matrix, others?: Matrix): SiteBlocks {
+export function convolutionalSiteBlocks(chain: ConvolutionChain, inputs: Matrix, others?: Matrix): SiteBlocks {
   if (chain.channels.length !== 1)
     throw new FinitewidthError(`site blocks exist for one hidden layer, this network has ${chain.channels.length}`, { code: "refused" });
   const { geometry, activation } = chain;

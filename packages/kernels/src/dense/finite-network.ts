@@ -1,10 +1,4 @@
-import {
-  shapeError,
-  type Activation,
-  type FiniteNetwork,
-  type FiniteNetworkState,
-  type Matrix,
-} from "@finitewidth/core";
+import { shapeError, type Activation, type FiniteNetwork, type FiniteNetworkState, type Matrix } from "@finitewidth/core";
 import { createWorkspace, gram } from "@finitewidth/linalg";
 import type { DenseChain } from "../chain.js";
 import { arrayActivation } from "./finite-activation.js";
@@ -96,7 +90,7 @@ function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Mat
  */
 export function finiteFullyConnected(
   chain: DenseChain,
-  
+
   inputs: Matrix,
   outputs: number,
 ): FiniteNetwork {

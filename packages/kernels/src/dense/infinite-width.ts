@@ -35,7 +35,7 @@ export function firstLayerDiagonal(chain: DenseChain, inputs: Matrix): Float64Ar
  */
 export function fullyConnectedKernels(
   chain: DenseChain,
-  
+
   inputs: Matrix,
   others?: Matrix,
 ): InfiniteWidthKernels {

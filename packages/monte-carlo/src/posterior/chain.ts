@@ -76,7 +76,9 @@ export function samplingProblem(problem: Problem, registry: Registry): SamplingP
 /** Whether an activation is piecewise constant: gradients of hidden weights vanish. */
 export const isStepwise = ({ layers }: Architecture): boolean => {
   const steps = (list: Architecture["layers"]): boolean =>
-    list.some((layer) => (layer.kind === "pointwise" && layer.activation.degree === 0) || (layer.kind === "merge" && layer.branches.some(steps)));
+    list.some(
+      (layer) => (layer.kind === "pointwise" && layer.activation.degree === 0) || (layer.kind === "merge" && layer.branches.some(steps)),
+    );
   return steps(layers);
 };
 

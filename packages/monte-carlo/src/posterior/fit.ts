@@ -89,7 +89,11 @@ export interface MonteCarloState {
 }
 
 /** Samples the posterior of the weights with several chains, one chunk each, and gathers what they found. */
-export async function fitByChains(problem: Problem, options: MonteCarloOptions, run: Run): Promise<Posterior<MonteCarloOptions, MonteCarloState>> {
+export async function fitByChains(
+  problem: Problem,
+  options: MonteCarloOptions,
+  run: Run,
+): Promise<Posterior<MonteCarloOptions, MonteCarloState>> {
   run.signal?.throwIfAborted();
   const standard = toStandardScaling(problem, run.registry);
   const architecture = resolveArchitecture(run.registry, standard.network);

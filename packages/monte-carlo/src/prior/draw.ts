@@ -1,4 +1,13 @@
-import { createPause, FinitewidthError, readoutOf, resolveArchitecture, zeros, type Matrix, type Network, type Task } from "@finitewidth/core";
+import {
+  createPause,
+  FinitewidthError,
+  readoutOf,
+  resolveArchitecture,
+  zeros,
+  type Matrix,
+  type Network,
+  type Task,
+} from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
 import { cholesky, gram, solveLower, type Cholesky } from "@finitewidth/linalg";
 import { addToMoments, emptyMoments, type RunningMoments } from "@finitewidth/numerics";

@@ -1,4 +1,13 @@
-import { refusal, readoutOf, resolveArchitecture, type FiniteNetwork, type PriorProblem, type PriorResult, type Run, type Tensor } from "@finitewidth/core";
+import {
+  refusal,
+  readoutOf,
+  resolveArchitecture,
+  type FiniteNetwork,
+  type PriorProblem,
+  type PriorResult,
+  type Run,
+  type Tensor,
+} from "@finitewidth/core";
 import { infiniteWidthKernels, realise } from "@finitewidth/kernels";
 import { affine, gram, symmetricEigenvalues } from "@finitewidth/linalg";
 import { mergeMoments, momentStandardError, momentVariance } from "@finitewidth/numerics";
@@ -30,8 +39,7 @@ export async function samplePrior(problem: PriorProblem, run: Run): Promise<Prio
   const products = points <= fourthOrderPoints;
   const warnings: string[] = [];
 
-  const dense =
-    evaluateAt.length === 0 || hasDensity(realise(architecture, inputs, 1), readoutOf(architecture).biasVariance, run.seed);
+  const dense = evaluateAt.length === 0 || hasDensity(realise(architecture, inputs, 1), readoutOf(architecture).biasVariance, run.seed);
   if (!dense)
     warnings.push(
       "no density: the outputs at these inputs lie in a subspace (fewer units than points, or duplicate or dependent inputs); logDensity is left out",

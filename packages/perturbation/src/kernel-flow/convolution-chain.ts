@@ -121,16 +121,29 @@ export function convolutionChain(network: ConvolutionChain, inputGram: Matrix): 
 }
 
 /** The chain of the filters of a network whose layers all have as many sites as its input: stride 1, any padding. */
-export function filterChain({ geometry, channels, readout, activation, weightVariance, biasVariance }: Filters, inputGram: Matrix): KernelChain {
+export function filterChain(
+  { geometry, channels, readout, activation, weightVariance, biasVariance }: Filters,
+  inputGram: Matrix,
+): KernelChain {
   const filters = geometry.layers.map(({ taps, tapCount, outputSites }): SiteFilter => ({
     sources: Array.from({ length: tapCount }, (_, m) => Int32Array.from({ length: outputSites }, (__, i) => taps[i * tapCount + m]!)),
     weights: Array.from({ length: tapCount }, () => 1 / tapCount),
   }));
-  return chainOverSites({ activation, channels, filters, weightVariance, biasVariance, readout: readoutWeights(readout, geometry.inputSites) }, inputGram);
+  return chainOverSites(
+    { activation, channels, filters, weightVariance, biasVariance, readout: readoutWeights(readout, geometry.inputSites) },
+    inputGram,
+  );
 }
 
 function chainOverSites(
-  { activation, channels, filters, weightVariance, biasVariance, readout }: Omit<ConvolutionChain, "grid" | "filters"> & { readonly filters: readonly SiteFilter[] },
+  {
+    activation,
+    channels,
+    filters,
+    weightVariance,
+    biasVariance,
+    readout,
+  }: Omit<ConvolutionChain, "grid" | "filters"> & { readonly filters: readonly SiteFilter[] },
   inputGram: Matrix,
 ): KernelChain {
   const L = channels.length;

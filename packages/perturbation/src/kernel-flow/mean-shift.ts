@@ -2,8 +2,7 @@ import { zeros, type Matrix } from "@finitewidth/core";
 import { pairFlow, pointFlow, type FlowParameters, type PointFlow } from "./point-flow.js";
 
 /** δ vanishes identically: linear units, or one hidden layer. */
-const shiftless = ({ activation, weightVariance }: FlowParameters): boolean =>
-  weightVariance.length === 1 || activation.linear === true;
+const shiftless = ({ activation, weightVariance }: FlowParameters): boolean => weightVariance.length === 1 || activation.linear === true;
 
 /**
  * Coefficients of δˡ = E K̂ˡ − Kˡ for layers 1 … L+1: entry [l][k] is the n × n coefficient of 1/N_k. Zero for linear units and for one

@@ -18,7 +18,13 @@ export function readoutKernel(architecture: Architecture, state: FiniteNetworkSt
 }
 
 /** States of networks drawn from the prior, one after the other; the arrays of a state may be reused by the next. */
-export function* drawStates(architecture: Architecture, inputs: Matrix, count: number, seed: number, ...indices: readonly number[]): Generator<FiniteNetworkState> {
+export function* drawStates(
+  architecture: Architecture,
+  inputs: Matrix,
+  count: number,
+  seed: number,
+  ...indices: readonly number[]
+): Generator<FiniteNetworkState> {
   const network = realise(architecture, inputs, 1);
   const source = stream(seed, ...indices);
   const theta = new Float64Array(network.parameters);
@@ -26,11 +32,21 @@ export function* drawStates(architecture: Architecture, inputs: Matrix, count: n
 }
 
 /** Kernels of `count` networks. O(count) forward runs; all kernels are kept. */
-export function drawKernels(architecture: Architecture, inputs: Matrix, count: number, seed: number, batch: number, tick: (fraction: number) => void): DrawnKernels[] {
+export function drawKernels(
+  architecture: Architecture,
+  inputs: Matrix,
+  count: number,
+  seed: number,
+  batch: number,
+  tick: (fraction: number) => void,
+): DrawnKernels[] {
   const out: DrawnKernels[] = [];
   for (const state of drawStates(architecture, inputs, count, seed, batch)) {
     tick(out.length / count);
-    out.push({ output: readoutKernel(architecture, state), hidden: state.hiddenKernels().map(({ data, shape }) => ({ data: data.slice(), shape })) });
+    out.push({
+      output: readoutKernel(architecture, state),
+      hidden: state.hiddenKernels().map(({ data, shape }) => ({ data: data.slice(), shape })),
+    });
   }
   return out;
 }

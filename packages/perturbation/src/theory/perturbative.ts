@@ -28,12 +28,14 @@ export const perturbative: Theory<PerturbativeOptions, PerturbativeState> = {
   name: "perturbative",
   summary: "First-order 1/N corrections to posterior, evidence, hidden kernels and prior of any network.",
   options: perturbativeOptions,
-  refuses: (problem, options, registry) => engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]),
+  refuses: (problem, options, registry) =>
+    engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]),
   fit: fitPerturbative,
   predict: predictPerturbative,
   prior: priorPerturbative,
   refusesPrior: (problem, options, registry) =>
-    engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]) ?? refusesPriorPerturbative(problem, options, { registry }),
+    engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]) ??
+    refusesPriorPerturbative(problem, options, { registry }),
   claims,
 };
 
@@ -41,7 +43,10 @@ export const perturbative: Theory<PerturbativeOptions, PerturbativeState> = {
  * Posterior claims hold up to second order; the kernel's prior mean and covariance are exact for one hidden layer, the mean also for linear
  * units.
  */
-function* claims({ scenario, posterior, predictive, prior }: FittedScenario<PerturbativeOptions, PerturbativeState>, registry: Registry): Iterable<Claim> {
+function* claims(
+  { scenario, posterior, predictive, prior }: FittedScenario<PerturbativeOptions, PerturbativeState>,
+  registry: Registry,
+): Iterable<Claim> {
   const order = { order: 2 } as const;
   const claim = (id: string, statement: string, quantity: Claim["estimand"]["quantity"], value: Tensor, layer?: number): Claim => ({
     id,
@@ -51,11 +56,20 @@ function* claims({ scenario, posterior, predictive, prior }: FittedScenario<Pert
     value,
     error: order,
   });
-  yield claim("log-evidence", "Log evidence to first order in the inverse widths.", "logEvidence", { data: Float64Array.of(posterior.logEvidence!), shape: [1] });
+  yield claim("log-evidence", "Log evidence to first order in the inverse widths.", "logEvidence", {
+    data: Float64Array.of(posterior.logEvidence!),
+    shape: [1],
+  });
   yield claim("predictive-mean", "Posterior mean at the test points to first order.", "predictive.mean", predictive.mean);
   yield claim("predictive-variance", "Posterior variance at the test points to first order.", "predictive.variance", predictive.variance);
   for (const [l, kernel] of (posterior.hiddenKernels ?? []).entries())
-    yield claim(`hidden-kernel-${l + 1}`, `Posterior mean of the kernel of hidden layer ${l + 1} to first order.`, "hiddenKernel", kernel, l + 1);
+    yield claim(
+      `hidden-kernel-${l + 1}`,
+      `Posterior mean of the kernel of hidden layer ${l + 1} to first order.`,
+      "hiddenKernel",
+      kernel,
+      l + 1,
+    );
   if (prior === undefined) return;
   const architecture = resolveArchitecture(registry, scenario.problem.network);
   const single = hiddenWidths(architecture).length === 1;

@@ -57,15 +57,7 @@ export async function predictPerturbative(
   const size = want.covariance
     ? Math.max(m, 1)
     : { "closed-form": closedFormBlock, exact: 1, sampled: sampledBlock(P), networks: sampledBlock(P) }[setting.engine];
-  const context = {
-    setting,
-    problem,
-    engine,
-    samples,
-    meanShift: posterior.state.meanShift,
-    covariance: want.covariance,
-    run,
-  };
+  const context = { setting, problem, engine, samples, meanShift: posterior.state.meanShift, covariance: want.covariance, run };
   const training = setting.engine === "exact" || setting.engine === "closed-form" ? trainingContext(context) : undefined;
   const blocks: BlockPrediction[] = [];
   for (let start = 0; start < m; start += size) {

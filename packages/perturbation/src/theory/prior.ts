@@ -1,12 +1,4 @@
-import {
-  rowRange,
-  shapeError,
-  type Figure,
-  type Matrix,
-  type PriorProblem,
-  type PriorResult,
-  type Run,
-} from "@finitewidth/core";
+import { rowRange, shapeError, type Figure, type Matrix, type PriorProblem, type PriorResult, type Run } from "@finitewidth/core";
 import { pairCount, toPairs } from "../kernel-flow/index-pairs.js";
 import type { KernelChain } from "../kernel-flow/kernel-chain.js";
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";

@@ -42,8 +42,10 @@ export function engineRefusal(architecture: Architecture, engine: Engine, points
   if (analytic !== undefined) return engine === "auto" ? undefined : `${analytic}; use "engine": "networks"`;
   const { activation, sites, depth } = chainShape(architecture);
   const kinked = hasKinks(activation);
-  if (engine === "exact" && kinked) return `"${activation.name}" has kinks and no four-point functions; use "engine": "sampled" (one hidden layer) or "networks"`;
-  if (engine !== "auto" && kinked && depth > 1) return `the mean shift of several layers needs four-point functions, which "${activation.name}" does not have; use "engine": "networks"`;
+  if (engine === "exact" && kinked)
+    return `"${activation.name}" has kinks and no four-point functions; use "engine": "sampled" (one hidden layer) or "networks"`;
+  if (engine !== "auto" && kinked && depth > 1)
+    return `the mean shift of several layers needs four-point functions, which "${activation.name}" does not have; use "engine": "networks"`;
   const n = points * sites;
   const bytes = 8 * n * n * (5 * depth + 6);
   if (!activation.linear && bytes > sampledMemoryLimit)
@@ -61,7 +63,8 @@ function analyticRefusal(architecture: Architecture): string | undefined {
   if (filters === undefined) return "this composition of layers has no chain of kernels";
   const changing = filters.geometry.layers.findIndex(({ inputSites, outputSites }) => inputSites !== outputSites);
   if (changing >= 0) return `layer ${changing + 1} changes the number of sites, which the chain of convolutional kernels keeps`;
-  if (!filters.activation.linear && filters.channels.length > 1) return "the prior mean shift of several nonlinear convolutional layers needs covariances over four sites";
+  if (!filters.activation.linear && filters.channels.length > 1)
+    return "the prior mean shift of several nonlinear convolutional layers needs covariances over four sites";
   return undefined;
 }
 
@@ -103,9 +106,12 @@ export function firstKernelOf({ architecture }: Setting, inputs: Matrix): Matrix
 export function chainOf(setting: Setting, inputs: Matrix, path: string): KernelChain {
   const { architecture, flow, widths } = setting;
   const filters = convolutionChain(architecture);
-  if (flow === undefined && filters === undefined) throw new FinitewidthError("[perturbative] this composition of layers has no chain of kernels", { code: "refused" });
+  if (flow === undefined && filters === undefined)
+    throw new FinitewidthError("[perturbative] this composition of layers has no chain of kernels", { code: "refused" });
   const chain =
-    flow !== undefined ? fullyConnectedChain({ ...flow, widths }, firstKernelOf(setting, inputs)) : filterChain(filters!, siteGram(inputs, filters!.geometry.channels));
+    flow !== undefined
+      ? fullyConnectedChain({ ...flow, widths }, firstKernelOf(setting, inputs))
+      : filterChain(filters!, siteGram(inputs, filters!.geometry.channels));
   const { activation } = chain;
   if (activation.degree === 0) {
     const { kernel } = chain.layers[0]!;

@@ -25,7 +25,14 @@ const levels = [0.025, 0.25, 0.5, 0.75, 0.975];
  * Fits one output whose biases are in the first layer and the readout only: quadrature over log q. `learnedKernels` asks for the hidden
  * kernels.
  */
-export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, learnedKernels: boolean, options: ExactOptions, run: Run): Posterior<ExactOptions, ScalarState> {
+export function fitScalar(
+  problem: Problem,
+  law: MixingLaw,
+  chain: PlainChain,
+  learnedKernels: boolean,
+  options: ExactOptions,
+  run: Run,
+): Posterior<ExactOptions, ScalarState> {
   const { inputs, targets, temperature } = problem;
   const mixing = scalarLaw(chain.widths, chain.variances);
   const spectral = spectralProblem(law.siteKernels(inputs)[0]!, targets, temperature, { readout: chain.readoutBias, hidden: false });

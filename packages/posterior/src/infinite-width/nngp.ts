@@ -73,7 +73,12 @@ async function fit(problem: Problem, options: NoOptions, run: Run): Promise<Post
   };
 }
 
-async function predict(posterior: Posterior<NoOptions, NngpState>, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
+async function predict(
+  posterior: Posterior<NoOptions, NngpState>,
+  inputs: Matrix,
+  want: { readonly covariance: boolean },
+  run: Run,
+): Promise<Prediction> {
   const problem = toStandardScaling(posterior.problem, run.registry);
   const cross = kernels(run.registry, problem, problem.inputs, inputs);
   const prior = want.covariance ? outputKernel(kernels(run.registry, problem, inputs)) : cross.othersDiagonal!;

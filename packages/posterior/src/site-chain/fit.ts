@@ -55,7 +55,12 @@ const siteLimit = 200;
  * number of coordinates; first hidden kernel in closed form given the chain, deeper ones by drawing the network.
  * Cost: (PD)³ + (PDS)² a draw. Source: docs/theories/convolution.md §6, §7; Bassetti et al. (2024).
  */
-export async function fitSiteChain(problem: Problem, law: MixingLaw, options: ExactOptions, run: Run): Promise<Posterior<ExactOptions, SiteState>> {
+export async function fitSiteChain(
+  problem: Problem,
+  law: MixingLaw,
+  options: ExactOptions,
+  run: Run,
+): Promise<Posterior<ExactOptions, SiteState>> {
   const sites = siteProblem(problem, law);
   const sample = await sampleSiteChain(sites, options, run);
   const draws = drawsForAverages(sample, sites.targets.length);
@@ -290,7 +295,12 @@ function mixingFigures({ law, layout, outputs }: SiteProblem, draws: SiteDraws, 
 }
 
 /** E[Ĝ¹_ij | Y] between sites i and j of the first hidden layer on the training inputs: P × P, from a posterior of `fitSiteChain`. */
-export function firstHiddenKernelBetweenSites(posterior: Posterior<ExactOptions, ExactState>, law: MixingLaw, i: number, j: number): Matrix {
+export function firstHiddenKernelBetweenSites(
+  posterior: Posterior<ExactOptions, ExactState>,
+  law: MixingLaw,
+  i: number,
+  j: number,
+): Matrix {
   const features = siteGeometryOf(law)?.siteFeatures(posterior.problem.inputs);
   const covariance = posterior.state.kind === "sites" ? posterior.state.featureCovariance : undefined;
   const [left, right] = [features?.[i], features?.[j]];

@@ -130,7 +130,12 @@ function biasDesign({ law, outputs }: SiteProblem, { factors }: SiteConditional)
  * E = √(s/|m|) [(I⊗t_m)F]_m the weights that read channel c' are σ[g + E⁺(√C b_c' − E g)], σ² = s/(C|m|), b_c' a column of the factor
  * below.
  */
-function drawFilters({ problem, weightVariance, taps }: NetworkDrawing, { factors }: SiteConditional, l: number, random: RandomStream): Matrix {
+function drawFilters(
+  { problem, weightVariance, taps }: NetworkDrawing,
+  { factors }: SiteConditional,
+  l: number,
+  random: RandomStream,
+): Matrix {
   const { layers } = problem.law.chain;
   const [below, above] = [layers[l]!.width, layers[l + 1]!.width];
   const upper = factors[l + 1]!.f;

@@ -1,12 +1,5 @@
-import {
-  inputError,
-  type Activation,
-  type Matrix,
-  type MixingLaw,
-  type Network,
-  type PriorModel,
-  type RandomStream,
-} from "@finitewidth/core";
+import { inputError, type Architecture, type Matrix, type MixingLaw, type RandomStream } from "@finitewidth/core";
+import { infiniteWidthKernels, mixingLaw } from "@finitewidth/kernels";
 import { gram } from "@finitewidth/linalg";
 import {
   addConstantCovariance,
@@ -19,7 +12,7 @@ import {
   type MixingMoments,
 } from "@finitewidth/numerics";
 
-/** A prior model for D outputs: outputs share the random kernel, so the mixing variable becomes a matrix over (output, site). */
+/** The prior of D outputs: outputs share the random kernel, so the mixing variable becomes a matrix over (output, site). */
 export interface MultiOutputPrior {
   readonly outputs: number;
   /** One draw of the mixing matrix, (D·S) × (D·S). */
@@ -40,24 +33,13 @@ export interface MultiOutputPrior {
 }
 
 /**
- * Lifts a prior model to D outputs. @throws FinitewidthError (code "input") for D < 1 or when the network has no exact mixing law (its
- * activation is not the identity).
+ * The prior of D outputs of a network. @throws FinitewidthError (code "input") for D < 1 or when the layers have no exact mixing law.
  */
-export function multiOutputPrior<N extends Network>(
-  model: PriorModel<N>,
-  network: N,
-  activation: Activation,
-  outputs: number,
-): MultiOutputPrior {
+export function multiOutputPrior(architecture: Architecture, outputs: number): MultiOutputPrior {
   if (!(Number.isInteger(outputs) && outputs >= 1)) throw inputError("outputs", "a positive integer", outputs);
-  const law = model.mixing?.(network, activation);
-  if (law === undefined)
-    throw inputError(
-      "network.activation",
-      '"identity" (outputs of a nonlinear network are not Gaussian given a mixing matrix)',
-      activation.name,
-    );
-  return liftLaw(law, outputs, (inputs) => model.infiniteWidth(network, activation, inputs).preactivation.at(-1)!);
+  const law = mixingLaw(architecture);
+  if (law === undefined) throw inputError("network", "linear layers with a known mixing law", "a network without one");
+  return liftLaw(law, outputs, (inputs) => infiniteWidthKernels(architecture, inputs).preactivation.at(-1)!);
 }
 
 function liftLaw(law: MixingLaw, outputs: number, infinite: (inputs: Matrix) => Matrix): MultiOutputPrior {

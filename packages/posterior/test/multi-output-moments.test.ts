@@ -1,6 +1,7 @@
-import { matrixFromRows, type Activation, type FullyConnectedNetwork, type GaussianMoments, type Matrix } from "@finitewidth/core";
+import { matrixFromRows, type Activation, type GaussianMoments, type Matrix } from "@finitewidth/core";
 import { lu } from "@finitewidth/linalg";
-import { fullyConnected } from "@finitewidth/prior-fc";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
+import type { FullyConnectedNetwork } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import {
@@ -15,6 +16,7 @@ import {
   scalarMixingMoments,
 } from "../src/index.js";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
+import { layersOf } from "./registry.js";
 
 interface Fixture {
   readonly inputs: {
@@ -129,10 +131,10 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
     [-0.3, 1],
   ]);
   const outputs = 3;
-  const prior = multiOutputPrior(fullyConnected, network, identity, outputs);
+  const prior = multiOutputPrior(layersOf(network), outputs);
 
   it("second and third moments, determinant, fourth moments of the outputs", () => {
-    const kernel = fullyConnected.infiniteWidth(network, identity, x).preactivation[0]!;
+    const kernel = infiniteWidthKernels(layersOf(network), x).preactivation[0]!;
     const random = stream(11);
     const draws = 20_000;
     const { alpha, beta } = mixingSecondMoment(chain);
@@ -171,7 +173,7 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
   });
 
   it("characteristic function of a deep network is that of sampled Gaussian mixtures", () => {
-    const kernel = fullyConnected.infiniteWidth(network, identity, x).preactivation[0]!;
+    const kernel = infiniteWidthKernels(layersOf(network), x).preactivation[0]!;
     const frequencies = matrixFromRows([
       [0.7, -0.2, 0.4],
       [0.3, 0.5, -0.6],
@@ -203,7 +205,7 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
     const infinite = prior.infiniteWidth(x);
     expect(infinite.shape).toEqual([6, 6]);
     expect(infinite.data[3]).toBe(0);
-    const biased = multiOutputPrior(fullyConnected, { ...network, biasVariance: [0, 0.3, 0.5] }, identity, 2);
+    const biased = multiOutputPrior(layersOf({ ...network, biasVariance: [0, 0.3, 0.5] } as FullyConnectedNetwork), 2);
     const c = biased.sampleCovariance(
       matrixFromRows([
         [0, 0],
@@ -217,10 +219,10 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
   });
 
   it("refuses nonlinear networks and no outputs", () => {
-    expect(() => multiOutputPrior(fullyConnected, network, { ...identity, name: "erf" }, 2)).toThrow(
+    expect(() => multiOutputPrior(layersOf({ ...network, activation: "erf" } as FullyConnectedNetwork), 2)).toThrow(
       'network.activation: expected "identity"',
     );
-    expect(() => multiOutputPrior(fullyConnected, network, identity, 0)).toThrow("outputs: expected a positive integer, got 0");
+    expect(() => multiOutputPrior(layersOf(network), 0)).toThrow("outputs: expected a positive integer, got 0");
   });
 });
 

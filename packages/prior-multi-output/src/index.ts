@@ -1,3 +1,0 @@
-export * from "./characteristic-function.js";
-export * from "./lift.js";
-export * from "./moments.js";
