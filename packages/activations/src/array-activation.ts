@@ -1,4 +1,5 @@
 import type { ArrayActivation, Matrix } from "@finitewidth/core";
+import { erf } from "@finitewidth/numerics";
 
 // Plain loops: `map` with a closure takes several times as long.
 
@@ -7,9 +8,12 @@ function scaledCopy({ data: x }: Matrix, c: number, { data: out }: Matrix): void
   for (let i = 0; i < out.length; i++) out[i] = c * x[i]!;
 }
 
-export const identityArrays: ArrayActivation = { values: scaledCopy, slopes: (_h, c, out) => void out.data.fill(c) };
+export const identityValue = (h: number): number => h;
+export const identityArrays: ArrayActivation = { phi: identityValue, values: scaledCopy, slopes: (_h, c, out) => void out.data.fill(c) };
 
+export const reluValue = (h: number): number => (h > 0 ? h : 0);
 export const reluArrays: ArrayActivation = {
+  phi: reluValue,
   values({ data: h }, c, { data: out }) {
     for (let i = 0; i < out.length; i++) out[i] = h[i]! > 0 ? c * h[i]! : 0;
   },
@@ -19,6 +23,7 @@ export const reluArrays: ArrayActivation = {
 };
 
 export const erfArrays: ArrayActivation = {
+  phi: erf,
   values(h, c, out, maps) {
     out.data.set(h.data);
     maps.map("erf", out);

@@ -1,4 +1,4 @@
-import { identityArrays } from "./array-activation.js";
+import { identityArrays, identityValue } from "./array-activation.js";
 import type { Activation } from "@finitewidth/core";
 import { isserlisFourPoint } from "./four-point/polynomial.js";
 
@@ -11,7 +11,7 @@ export const identity: Activation = {
   bounded: false,
   linear: true,
   degree: 1,
-  value: (h) => h,
+  value: identityValue,
   derivative: () => 1,
   secondDerivative: () => 0,
   arrays: identityArrays,

@@ -1,4 +1,4 @@
-import { reluArrays } from "./array-activation.js";
+import { reluArrays, reluValue } from "./array-activation.js";
 import type { Activation } from "@finitewidth/core";
 import { reluFourPoint } from "./four-point/relu.js";
 import { coincident, productOrZero, rootDeterminant } from "./pair-geometry.js";
@@ -14,7 +14,7 @@ export const relu: Activation = {
   smooth: false,
   bounded: false,
   degree: 1,
-  value: (h) => (h > 0 ? h : 0),
+  value: reluValue,
   derivative: (h) => (h > 0 ? 1 : h < 0 ? 0 : 0.5),
   secondDerivative: () => 0,
   arrays: reluArrays,

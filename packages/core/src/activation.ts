@@ -33,6 +33,8 @@ export interface Activation {
 
 /** φ and φ′ over matrices, without a call a number. */
 export interface ArrayActivation {
+  /** The `value` that it computes: ignored for an activation with another one (a copy with a changed `value`). */
+  readonly phi: (h: number) => number;
   /** out := c φ(h). */
   values(h: Matrix, c: number, out: Matrix, maps: ArrayMaps): void;
   /** out := c φ′(h). */

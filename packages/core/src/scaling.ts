@@ -20,5 +20,5 @@ export function toStandardScaling(problem: Problem, registry: Registry): Problem
 /** The question about the prior that belongs to a regression problem: the law of its outputs at the training inputs, in standard scaling. */
 export function priorQuestion(problem: Problem, registry: Registry): PriorProblem {
   const { network, inputs, targets } = toStandardScaling(problem, registry);
-  return { network, inputs, outputs: targets.shape[1], evaluateAt: [], samples: 1 };
+  return { network, inputs, outputs: targets.shape[1], evaluateAt: [], samples: 2 };
 }

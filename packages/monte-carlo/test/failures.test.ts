@@ -64,7 +64,7 @@ describe("options", () => {
   it("refusals say what to use instead", async () => {
     const network = { widths: [4], activation: "relu" };
     await expect(sample(network, { ...data, temperature: 0 })).rejects.toThrow(/T > 0.*use exact or effective-action/);
-    await expect(sample(network, data, { sampler: "gibbs" })).rejects.toThrow(/only the identity activation/);
+    await expect(sample(network, data, { sampler: "gibbs" })).rejects.toThrow(/only linear networks/);
     await expect(sample({ ...network, activation: "sign" }, data, { sampler: "langevin" })).rejects.toThrow(/vanish; use "sampler": "hmc"/);
     await expect(sample({ widths: [4], activation: "relu" }, data, { sampler: "langevin", warmup: 0, draws: 10 })).rejects.toThrow(
       /stepSize/,

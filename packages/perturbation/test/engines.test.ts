@@ -139,13 +139,20 @@ describe("other architectures", () => {
     await expectAgreement(sampled, exact);
   });
 
-  it("deep nonlinear or zero-padded convolutions fall back to drawn networks, and say why other engines do not apply", async () => {
+  it("deep nonlinear convolutions and those that change their grid fall back to drawn networks, and say why other engines do not apply", async () => {
     const deep = await fit(perturbative, conv("relu", 2), { registry, options: { samples: 128 } });
     expect(deep.posterior.diagnostics["engine"]).toBe("networks");
     await expect(fit(perturbative, conv("relu", 2), { registry, options: { engine: "exact" } })).rejects.toThrow(/four sites/);
-    await expect(fit(perturbative, conv("identity", 1, "zero"), { registry, options: { engine: "sampled" } })).rejects.toThrow(
-      /circular padding/,
+    await expect(fit(perturbative, conv("identity", 1, "valid"), { registry, options: { engine: "sampled" } })).rejects.toThrow(
+      /changes the number of sites/,
     );
+  });
+
+  it("zero padding keeps the chain of kernels: drawn networks agree", async () => {
+    const chain = await fit(perturbative, conv("erf", 1, "zero"), { registry, options: { engine: "exact" } });
+    const drawn = await fit(perturbative, conv("erf", 1, "zero"), { registry, options: { engine: "networks", samples: 2 ** 13 } });
+    expect(chain.posterior.diagnostics["engine"]).toBe("exact");
+    expectWithinStandardErrors(drawn.posterior.hiddenKernels![0]!, chain.posterior.hiddenKernels![0]!, drawn.posterior.standardError!.hiddenKernels![0]!, z);
   });
 
   it("any observable of any prior model: hidden kernels again", async () => {

@@ -1,17 +1,16 @@
-import { createRegistry, inlineRun, type Activation, type Matrix, type Problem } from "@finitewidth/core";
+import { inlineRun, type Matrix, type Problem } from "@finitewidth/core";
 import type { ConvolutionalNetwork } from "@finitewidth/prior-conv";
 import type { FullyConnectedNetwork } from "@finitewidth/prior-fc";
-import { plugin as activations } from "@finitewidth/activations";
-import { plugin as fullyConnectedPlugin } from "@finitewidth/prior-fc";
-import { realise } from "@finitewidth/kernels";
+import { identity } from "@finitewidth/activations";
+import { convolutionalMixing, convolutionGeometry, realise } from "@finitewidth/kernels";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectWithinStandardErrors } from "../../../tools/testing.ts";
-import { lawOf, layersOf } from "./registry.js";
+import { lawOf, layersOf, testRegistry } from "./registry.js";
 import { exact } from "../src/exact/theory.js";
 import { fitSiteChain } from "../src/site-chain/index.js";
 
-const registry = createRegistry([activations, fullyConnectedPlugin]);
+const registry = testRegistry();
 const run = inlineRun({ registry, seed: 3 });
 const wave = (rows: number, columns: number, phase: number): Matrix => ({
   data: Float64Array.from({ length: rows * columns }, (_, k) => Math.sin(1.3 * k * k + phase)),
@@ -135,7 +134,13 @@ describe("hidden kernels over sites", () => {
       biasVariance: network.biasVariance,
     };
     const problem: Problem = { network, inputs: wave(4, 3, 1), targets: wave(4, 1, 2), temperature: 0.3, scaling: "standard" };
-    const sites = await fitSiteChain(problem, lawOf(network), {}, run);
+    const filters = {
+      ...network,
+      geometry: convolutionGeometry(network),
+      channels: network.layers.map(({ channels }) => channels),
+      activation: identity,
+    };
+    const sites = await fitSiteChain(problem, convolutionalMixing(filters), {}, run);
     const plain = await exact.fit({ ...problem, network: dense }, {}, run);
     expect(lawOf(dense).sites).toBe(1);
     expect(sites.logEvidence).toBeCloseTo(plain.logEvidence!, 2);

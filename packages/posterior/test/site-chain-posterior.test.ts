@@ -1,11 +1,11 @@
-import { inlineRun, createRegistry, matrixFromRows, type Matrix, type Problem } from "@finitewidth/core";
+import { inlineRun, matrixFromRows, type Matrix, type Problem } from "@finitewidth/core";
 import type { ConvolutionalNetwork } from "@finitewidth/prior-conv";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
-import { lawOf } from "./registry.js";
+import { lawOf, testRegistry } from "./registry.js";
 import { firstHiddenKernelBetweenSites, fitSiteChain, predictSiteChain } from "../src/site-chain/index.js";
 
-const run = inlineRun({ registry: createRegistry([]), seed: 1 });
+const run = inlineRun({ registry: testRegistry(), seed: 1 });
 
 interface Inputs {
   readonly readout: "dense" | "gap";

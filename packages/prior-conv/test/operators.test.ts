@@ -54,7 +54,7 @@ describe("patch operators", () => {
   });
 
   it("keeps traces and constants for circular padding and stride 1", () => {
-    const table = tapTable({ channels: 1, kernelSize: [3, 2], stride: [1, 1], padding: "circular", dilation: [1, 2] }, [4, 5]);
+    const table = tapTable({ kernelSize: [3, 2], stride: [1, 1], padding: "circular", dilation: [1, 2] }, [4, 5]);
     const m = spread(20, 3);
     expect(trace(adjointPatchOperator(table, m))).toBeCloseTo(trace(m), 12);
     const ones: Matrix = { data: new Float64Array(400).fill(1), shape: [20, 20] };
@@ -63,7 +63,7 @@ describe("patch operators", () => {
 
   it("places filters as documented", () => {
     const at = (padding: "circular" | "zero" | "valid", kernel: number, stride: number, dilation = 1): number[] =>
-      Array.from(tapTable({ channels: 1, kernelSize: [kernel], stride: [stride], padding, dilation: [dilation] }, [5]).taps);
+      Array.from(tapTable({ kernelSize: [kernel], stride: [stride], padding, dilation: [dilation] }, [5]).taps);
     expect(at("circular", 3, 2)).toEqual([4, 0, 1, 1, 2, 3, 3, 4, 0]);
     expect(at("zero", 2, 2)).toEqual([0, 1, 2, 3, 4, -1]);
     expect(at("zero", 4, 3)).toEqual([-1, 0, 1, 2, 2, 3, 4, -1]);
