@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { cac } from "cac";
-import { FinitewidthError } from "@finitewidth/core";
+import { FinitewidthError, printable } from "@finitewidth/core";
 import { runPhaseCommand } from "./commands/phase-diagram.js";
 import { runPluginsCommand } from "./commands/plugins.js";
 import { runPriorCommand } from "./commands/prior.js";
@@ -31,7 +31,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     return await dispatch(argv, controller.signal);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? oneLine(error.message) : String(error)}\n`);
+    process.stderr.write(`${printable(error instanceof Error ? error.message : String(error))}\n`);
     if (
       error instanceof FinitewidthError &&
       (error.code === "input" ||
@@ -46,7 +46,6 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ");
 const isUsageError = (error: unknown): boolean => error instanceof Error && error.name === "CACError";
 
 async function dispatch(argv: readonly string[], signal: AbortSignal): Promise<number> {

@@ -30,7 +30,7 @@ export interface DatasetRequest {
  * of all pixels together, iris feature by feature. @throws FinitewidthError (code "input") for unknown names, classes, or too many points.
  */
 export async function loadDataset(request: DatasetRequest, path = "data"): Promise<DataSplit> {
-  const source = sources[request.dataset];
+  const source = Object.hasOwn(sources, request.dataset) ? sources[request.dataset] : undefined;
   if (source === undefined)
     throw inputError(
       `${path}.dataset`,

@@ -6,3 +6,4 @@ export * from "./image.js";
 export * from "./iris.js";
 export * from "./mnist.js";
 export * from "./preprocessing.js";
+export * from "./regular-file.js";

@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { parsePriorFile } from "@finitewidth/core";
+import { parsePriorFile, printable } from "@finitewidth/core";
 import { loadRegistry } from "../builtin-registry.js";
 import { prettyJson, readJson, writeAtomically, writePiecesAtomically } from "../files.js";
 import type { CommonOptions } from "../main.js";
@@ -47,6 +47,6 @@ export async function runPriorCommand(
     process.stdout.write(`\nReport: ${join(options.out, "report.html")}\nNumbers: ${join(options.out, "prior.json")}\n`);
   }
   const failures = outcomes.filter((outcome) => outcome.status === "failed");
-  for (const { method, error } of failures) process.stderr.write(`${method} failed: ${error.message.replaceAll(/\s*\n\s*/g, " ")}\n`);
+  for (const { method, error } of failures) process.stderr.write(`${method} failed: ${printable(error.message)}\n`);
   return failures.length > 0 ? 1 : 0;
 }

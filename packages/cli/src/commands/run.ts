@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { parseExperiment, type Matrix } from "@finitewidth/core";
+import { parseExperiment, printable, type Matrix } from "@finitewidth/core";
 import { encodeNpz } from "@finitewidth/core/npz";
 import { loadRegistry } from "../builtin-registry.js";
 import { loadData } from "../data.js";
@@ -38,7 +38,7 @@ export async function runRunCommand(file: string, folder: string, options: Commo
   await writeAtomically(join(options.out, "report.html"), experimentReport(plan, results, titleOf(file)));
   if (!options.quiet) printResults(plan, results, options.out);
   const failures = results.flatMap(({ outcomes }) => outcomes.filter((outcome) => outcome.status === "failed"));
-  for (const { method, error } of failures) process.stderr.write(`${method} failed: ${error.message.replaceAll(/\s*\n\s*/g, " ")}\n`);
+  for (const { method, error } of failures) process.stderr.write(`${method} failed: ${printable(error.message)}\n`);
   return failures.length > 0 ? 1 : 0;
 }
 
