@@ -76,7 +76,11 @@ export async function anneal(sampler: RotationSampler, options: AnnealingOptions
   for (let level = 0; exponent < 1; level++) {
     const here = levels.at(-1)!.logLikelihoods;
     const next = ladder?.exponents[level + 1] ?? nextExponent(here, exponent, effectiveFraction);
-    states = resample(states, here, next - exponent, random);
+    states = resampleStates(
+      states,
+      here.map((value) => (next - exponent) * value),
+      random,
+    );
     exponent = next;
     stepSize = ladder?.stepSizes[level] ?? stepSize;
     let accepted = 0;
@@ -99,8 +103,8 @@ export async function anneal(sampler: RotationSampler, options: AnnealingOptions
 export const nextStepSize = (stepSize: number, accepted: number, wanted: number): number =>
   Math.min(Math.PI / 2, Math.max(1e-3, stepSize * Math.exp(accepted - wanted)));
 
-function resample(states: readonly RotationState[], likelihoods: Float64Array, rise: number, random: RandomStream): RotationState[] {
-  const logWeights = likelihoods.map((value) => rise * value);
+/** As many states as there are, drawn systematically with weights ∝ e^{logWeights}, copied. */
+export function resampleStates(states: readonly RotationState[], logWeights: Float64Array, random: RandomStream): RotationState[] {
   const total = logSumExp(logWeights);
   const chosen = systematicResample(
     logWeights.map((value) => Math.exp(value - total)),
