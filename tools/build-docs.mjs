@@ -42,7 +42,6 @@ function theoryPages() {
     "criticality",
     "perturbative",
     "monte-carlo",
-    "evidence",
   ];
   const rank = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
   const names = readdirSync(join(docs, "theories"))

@@ -12,10 +12,9 @@ const allowed = {
   kernels: ["core", "linalg", "kernels"],
   priors: ["core", "linalg", "kernels"],
   inference: ["core", "linalg", "kernels"],
-  experiment: ["core", "linalg", "kernels", "inference"],
-  verification: ["core", "linalg", "kernels", "priors", "inference", "experiment"],
-  application: ["core", "linalg", "kernels", "priors", "inference", "experiment", "verification"],
-  tools: ["core", "linalg", "kernels", "priors", "inference", "experiment", "verification", "application"],
+  verification: ["core", "linalg", "kernels", "priors", "inference"],
+  application: ["core", "linalg", "kernels", "priors", "inference", "verification"],
+  tools: ["core", "linalg", "kernels", "priors", "inference", "verification", "application"],
 };
 
 const folders = ["tools", "verification", ...readdirSync(join(workspace, "packages")).map((name) => `packages/${name}`)];

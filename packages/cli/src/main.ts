@@ -2,7 +2,6 @@ import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { cac } from "cac";
 import { FinitewidthError, printable } from "@finitewidth/core";
-import { Mistakes } from "@finitewidth/experiment";
 import { runPhaseCommand } from "./commands/phase-diagram.js";
 import { runPluginsCommand } from "./commands/plugins.js";
 import { runPriorCommand } from "./commands/prior.js";
@@ -32,9 +31,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     return await dispatch(argv, controller.signal);
   } catch (error) {
-    const lines =
-      error instanceof Mistakes ? error.errors.map((one) => one.message) : [error instanceof Error ? error.message : String(error)];
-    for (const line of lines) process.stderr.write(`${printable(line)}\n`);
+    process.stderr.write(`${printable(error instanceof Error ? error.message : String(error))}\n`);
     if (
       error instanceof FinitewidthError &&
       (error.code === "input" ||

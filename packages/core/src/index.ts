@@ -1,7 +1,5 @@
 export type * from "./activation.js";
-export type * from "./dataset.js";
 export * from "./errors.js";
-export type * from "./extensions.js";
 export * from "./network.js";
 export * from "./pause.js";
 export type * from "./prior-model.js";
@@ -15,3 +13,4 @@ export type { StandardSchemaV1 } from "@standard-schema/spec";
 export * from "./arrays.js";
 export * from "./facade.js";
 export * from "./validation.js";
+export * from "./experiment.js";

@@ -48,8 +48,6 @@ describe("options", () => {
       target: "posterior",
       readout: "integrated",
       metric: "unit",
-      evidence: false,
-      gradients: false,
     });
   });
   it.each([

@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import {
+  digamma,
   erf,
   erfc,
   erfcx,
@@ -10,6 +12,7 @@ import {
   normalDensity,
   normalDistribution,
   normalQuantile,
+  trigamma,
 } from "../src/index.js";
 
 describe("error function and normal distribution", () => {
@@ -37,6 +40,21 @@ describe("error function and normal distribution", () => {
     expectClose(normalQuantile(normalDistribution(4)), 4, { absolute: 1e-12 });
     expect([normalQuantile(0), normalQuantile(1)]).toEqual([-Infinity, Infinity]);
     expect(normalQuantile(1.1)).toBeNaN();
+  });
+});
+
+describe("gamma functions", () => {
+  const goldens = JSON.parse(readFileSync(new URL("goldens/gamma.json", import.meta.url), "utf8")) as Record<
+    "x" | "logGamma" | "digamma" | "trigamma",
+    number[]
+  >;
+  it.each([
+    ["logGamma", logGamma, 6],
+    ["digamma", digamma, 1],
+    ["trigamma", trigamma, 0],
+  ] as const)("%s agrees with 40 digits", (name, f, absolute) => {
+    for (const [i, x] of goldens.x.entries()) expectClose(f(x), goldens[name][i]!, { relative: 1e-15, absolute: 1e-15 * absolute });
+    expect([f(0), f(-0.5), f(Number.NaN)]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
   });
 });
 

@@ -22,8 +22,6 @@ import {
 export interface ReadoutPosterior {
   /** log N(Y | 0, A), all outputs: −½[D log det A + tr YᵀA⁻¹Y + PD log 2π]. */
   readonly logLikelihood: number;
-  /** F, the bias left out. */
-  readonly features: number;
   /** E w, F′ × D. */
   readonly weights: Matrix;
   /** R = A⁻¹Y, P × D. */
@@ -83,7 +81,6 @@ export function conditionReadout(features: Matrix, bias: number, targets: Matrix
   };
   return {
     logLikelihood,
-    features: features.shape[1],
     weights,
     residual,
     predict: (rows) => {

@@ -1,3 +1,0 @@
-import { packageTests } from "../../tools/vitest.shared.ts";
-
-export default packageTests(import.meta.url);
