@@ -42,6 +42,7 @@ function theoryPages() {
     "criticality",
     "perturbative",
     "monte-carlo",
+    "evidence",
   ];
   const rank = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
   const names = readdirSync(join(docs, "theories"))

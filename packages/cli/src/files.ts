@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { FinitewidthError, printable } from "@finitewidth/core";
-import { readRegularFile } from "@finitewidth/datasets";
+import { loadDataFile, readRegularFile } from "@finitewidth/datasets";
+import type { FileReader } from "@finitewidth/experiment";
 
 /** Parses a JSON file; a byte order mark is skipped. @throws FinitewidthError (code "input") when it cannot be read or is not JSON. */
 export async function readJson(file: string): Promise<unknown> {
@@ -20,6 +21,12 @@ export async function readJson(file: string): Promise<unknown> {
     );
   }
 }
+
+/** Reads data files relative to the folder of the experiment. */
+export const fileReader =
+  (folder: string): FileReader =>
+  (file, path) =>
+    loadDataFile(resolve(folder, file), path);
 
 /** Writes a file whole or not at all: to a temporary name beside it, then renamed. @throws FinitewidthError (code "file"). */
 export async function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {

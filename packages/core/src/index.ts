@@ -1,5 +1,7 @@
 export type * from "./activation.js";
+export type * from "./dataset.js";
 export * from "./errors.js";
+export type * from "./extensions.js";
 export * from "./network.js";
 export * from "./pause.js";
 export type * from "./prior-model.js";
@@ -13,4 +15,3 @@ export type { StandardSchemaV1 } from "@standard-schema/spec";
 export * from "./arrays.js";
 export * from "./facade.js";
 export * from "./validation.js";
-export * from "./experiment.js";

@@ -1,5 +1,7 @@
 import type { Activation } from "./activation.js";
 import { FinitewidthError, inputError } from "./errors.js";
+import type { Dataset } from "./dataset.js";
+import type { ReportSection, SweepKey } from "./extensions.js";
 import type { Network } from "./network.js";
 import type { PriorModel } from "./prior-model.js";
 import type { Theory } from "./theory.js";
@@ -12,6 +14,9 @@ export interface Plugin {
   readonly activations?: readonly Activation[];
   readonly priorModels?: readonly PriorModel[];
   readonly theories?: readonly Theory[];
+  readonly datasets?: readonly Dataset[];
+  readonly sweepKeys?: readonly SweepKey[];
+  readonly reportSections?: readonly ReportSection[];
 }
 
 /** Names resolved to plug-ins; a plain value without global state. */
@@ -21,9 +26,13 @@ export interface Registry {
   activation(name: string, path?: string): Activation;
   priorModel(name: string, path?: string): PriorModel;
   theory(name: string, path?: string): Theory;
+  dataset(name: string, path?: string): Dataset;
   readonly activations: readonly Activation[];
   readonly priorModels: readonly PriorModel[];
   readonly theories: readonly Theory[];
+  readonly datasets: readonly Dataset[];
+  readonly sweepKeys: readonly SweepKey[];
+  readonly reportSections: readonly ReportSection[];
 }
 
 /**
@@ -48,6 +57,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
   const activations = collect("activation", (plugin) => plugin.activations);
   const priorModels = collect("prior model", (plugin) => plugin.priorModels);
   const theories = collect("theory", (plugin) => plugin.theories);
+  const datasets = collect("data set", (plugin) => plugin.datasets);
   const resolve = <T>(map: Map<string, T>, name: string, path: string): T => {
     const item = map.get(name);
     if (item === undefined) throw inputError(path, `one of ${[...map.keys()].map((key) => `"${key}"`).join(", ")}`, name);
@@ -58,9 +68,13 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     activation: (name, path = "network.activation") => resolve(activations, name, path),
     priorModel: (name, path = "network.type") => resolve(priorModels, name, path),
     theory: (name, path = "methods") => resolve(theories, name, path),
+    dataset: (name, path = "data.dataset") => resolve(datasets, name, path),
     activations: [...activations.values()],
     priorModels: [...priorModels.values()],
     theories: [...theories.values()],
+    datasets: [...datasets.values()],
+    sweepKeys: [...collect("sweep key", (plugin) => plugin.sweepKeys).values()],
+    reportSections: [...collect("report section", (plugin) => plugin.reportSections).values()],
   };
 }
 

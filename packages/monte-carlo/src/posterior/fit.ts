@@ -2,6 +2,7 @@ import {
   resolveNetwork,
   toStandardScaling,
   type Figure,
+  type Json,
   type Matrix,
   type Posterior,
   type Problem,
@@ -9,6 +10,7 @@ import {
   type Tensor,
 } from "@finitewidth/core";
 import { diagnoseChains, mergeMoments, momentStandardError, type ChainDiagnostics } from "@finitewidth/numerics";
+import { logEvidence } from "../evidence/log-evidence.js";
 import type { MonteCarloOptions } from "../options.js";
 import { mergeBatches, predictionOf } from "./batch-means.js";
 import { hiddenParameters, sampleChain, type ChainChunk, type ChainResult } from "./chain.js";
@@ -97,6 +99,7 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
   const results: ChainResult[] = [];
   for await (const result of run.map(sampleChain, chunks)) results.push(result);
 
+  const evidence = options.evidence || options.gradients ? await logEvidence(problem, { gradients: options.gradients }, run) : undefined;
   const names = Object.keys(results[0]!.traces);
   const traces = Object.fromEntries(names.map((name) => [name, diagnoseChains(results.map((result) => result.traces[name]!))]));
   const mixing = assess(traces);
@@ -136,7 +139,9 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
     train: predictionOf(results.map((result) => result.train).reduce(mergeBatches), outputs),
     ...(shallow ? { orderParameter: value(norm.mean) } : {}),
     hiddenKernels: kernels.map((kernel) => square(kernel.mean, points)),
+    ...(evidence ? { logEvidence: evidence.logEvidence } : {}),
     standardError: {
+      ...(evidence ? { logEvidence: evidence.standardError } : {}),
       ...(shallow ? { orderParameter: value(normError) } : {}),
       hiddenKernels: kernels.map((kernel) => square(momentStandardError(kernel), points)),
     },
@@ -164,6 +169,8 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
       energyFraction: Math.min(...reports.map((report) => report.energyFraction)),
       gradients: reports.reduce((sum, report) => sum + report.gradients, 0),
       readoutNorm: Array.from(norm.mean),
+      ...(evidence ? { evidence: evidence.diagnostics } : {}),
+      ...(evidence?.gradient ? { evidenceGradient: evidence.gradient as unknown as Json } : {}),
       traces: Object.fromEntries(
         names.map((name) => [
           name,
@@ -176,7 +183,7 @@ export async function fitByChains(problem: Problem, options: MonteCarloOptions, 
         ]),
       ),
     },
-    warnings,
+    warnings: [...warnings, ...(evidence?.warnings ?? [])],
     figures: [traceFigure(results.map((result) => result.traces["log likelihood"]!))],
   };
 }

@@ -4,3 +4,4 @@ export * from "./gamma-product.js";
 export * from "./log-bessel-k.js";
 export * from "./multivariate-gamma.js";
 export * from "./normal.js";
+export * from "./student.js";
