@@ -2,6 +2,7 @@ export type * from "./activation.js";
 export type * from "./dataset.js";
 export * from "./errors.js";
 export type * from "./extensions.js";
+export type * from "./likelihood.js";
 export * from "./network.js";
 export * from "./pause.js";
 export type * from "./prior-model.js";
