@@ -8,7 +8,7 @@ import { build } from "esbuild";
 
 const workspace = dirname(dirname(fileURLToPath(import.meta.url)));
 const numerics = join(workspace, "packages/numerics");
-/** Files of src/generated, each with what it exports; two, so that who needs no t distribution leaves its 80 kB out of a bundle. */
+/** Files of src/generated, each with what it exports; several, so that who needs no t distribution leaves its 80 kB out of a bundle. */
 const bundles = {
   stdlib: ["digamma", "erf", "erfc", "erfcx", "erfinv", "gammaln", "trigamma"].map((name) => ({
     name,
@@ -17,6 +17,9 @@ const bundles = {
   })),
   "stdlib-t": [
     { name: "tQuantile", from: "@stdlib/stats-base-dists-t-quantile/lib/main.js", type: "(p: number, degreesOfFreedom: number) => number" },
+  ],
+  "stdlib-gamma": [
+    { name: "gammaincinv", from: "@stdlib/math-base-special-gammaincinv", type: "(p: number, shape: number, upper: boolean) => number" },
   ],
 };
 

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import {
+  gammaQuantile,
   digamma,
   erf,
   erfc,
@@ -69,4 +70,20 @@ describe("logMultivariateGamma", () => {
     }
   });
   it("is NaN outside its domain", () => expect(logMultivariateGamma(4, 1.5)).toBeNaN());
+});
+
+describe("Gamma quantile", () => {
+  it("both tails (mpmath, 40 digits)", () => {
+    for (const [p, shape, upper, expected] of [
+      [1e-12, 0.5, false, 7.8539816339744831e-25],
+      [1e-12, 0.5, true, 25.422063955909078],
+      [0.5, 1, false, Math.LN2],
+      [1e-18, 5, true, 54.323257990024288],
+      [0.3, 5, false, 3.633609082963803],
+      [1e-15, 40, false, 8.09712987102636],
+      [0.999, 200, false, 246.56587936997389],
+      [1e-10, 200, true, 303.506139175263],
+    ] as const)
+      expectClose(gammaQuantile(p, shape, upper), expected, { relative: 1e-12 }, `quantile ${p} of shape ${shape}`);
+  });
 });

@@ -1,5 +1,4 @@
-import gammaincinv from "@stdlib/math-base-special-gammaincinv";
-import { logGamma, normalDensity, normalDistribution } from "@finitewidth/numerics";
+import { gammaQuantile, logGamma, normalDensity, normalDistribution } from "@finitewidth/numerics";
 
 /**
  * z = χ_ν/√ν as a function of a standard normal x with the same quantile, and dz/dx = φ(x)/(2νz p_ν(νz²)): coordinates in which a χ variable
@@ -7,7 +6,7 @@ import { logGamma, normalDensity, normalDistribution } from "@finitewidth/numeri
  */
 export function chiQuantile(x: number, degrees: number): readonly [z: number, slope: number] {
   const half = degrees / 2;
-  const c = Math.max(2 * gammaincinv(Math.max(normalDistribution(-Math.abs(x)), 1e-300), half, x > 0), 1e-300);
+  const c = Math.max(2 * gammaQuantile(Math.max(normalDistribution(-Math.abs(x)), 1e-300), half, x > 0), 1e-300);
   const logDensity = (half - 1) * Math.log(c) - c / 2 - half * Math.LN2 - logGamma(half);
   const z = Math.sqrt(c / degrees);
   return [z, (normalDensity(x) * Math.exp(-logDensity)) / (2 * degrees * z)];
