@@ -1,7 +1,15 @@
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { gammaFactor, logDensityOfLogProduct, logMomentOf, logMomentsOf, logNormalFactor, noncentralFactor, type ProductLaw } from "../src/index.js";
+import {
+  gammaFactor,
+  logDensityOfLogProduct,
+  logMomentOf,
+  logMomentsOf,
+  logNormalFactor,
+  noncentralFactor,
+  type ProductLaw,
+} from "../src/index.js";
 
 interface Case {
   readonly width: number;
@@ -12,7 +20,10 @@ interface Case {
   readonly orders: number[];
 }
 interface DensityFixture {
-  readonly inputs: { readonly cases: Case[]; readonly depthLimit: { width: number; t: number; drift: number; readoutVariance: number; u: number[] }[] };
+  readonly inputs: {
+    readonly cases: Case[];
+    readonly depthLimit: { width: number; t: number; drift: number; readoutVariance: number; u: number[] }[];
+  };
   readonly expected: {
     readonly cases: { logDensity: number[]; logMoments: number[]; meanLog: number; varianceLog: number }[];
     readonly depthLimitLogDensity: number[][];
@@ -40,8 +51,18 @@ describe("density of the log of a product with noncentral factors", () => {
         c.alphas.map((a, l) => [a, c.betas[l]!] as const),
       );
       const e = expected.cases[k]!;
-      expectClose(c.u.map((u) => logDensityOfLogProduct(law, u)), e.logDensity, close, `case ${k}`);
-      expectClose(c.orders.map((order) => logMomentOf(law, order)), e.logMoments, close, `moments ${k}`);
+      expectClose(
+        c.u.map((u) => logDensityOfLogProduct(law, u)),
+        e.logDensity,
+        close,
+        `case ${k}`,
+      );
+      expectClose(
+        c.orders.map((order) => logMomentOf(law, order)),
+        e.logMoments,
+        close,
+        `moments ${k}`,
+      );
       const { mean, variance } = logMomentsOf(law);
       expectClose([mean, variance], [e.meanLog, e.varianceLog], close, `log moments ${k}`);
     }
@@ -56,7 +77,12 @@ describe("density of the log of a product with noncentral factors", () => {
         ],
         shift: 0,
       };
-      expectClose(u.map((at) => logDensityOfLogProduct(law, at)), expected.depthLimitLogDensity[k]!, close, `case ${k}`);
+      expectClose(
+        u.map((at) => logDensityOfLogProduct(law, at)),
+        expected.depthLimitLogDensity[k]!,
+        close,
+        `case ${k}`,
+      );
     }
   });
 

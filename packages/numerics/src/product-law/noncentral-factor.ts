@@ -141,7 +141,13 @@ function complexSums({ first, mode, weights }: Terms, a: number, z: number, c: n
 const complexLog = ([re, im]: Complex): Complex => [Math.log(Math.hypot(re, im)), Math.atan2(im, re)];
 
 /** log Σ_j w̃_j |Γ(a + j + c + it)|/Γ(a + j + c): no interference between the components. */
-function modulusBound({ first, mode, weights }: Terms, a: number, c: number, t: number, ratio: (re: number, im: number) => Complex): number {
+function modulusBound(
+  { first, mode, weights }: Terms,
+  a: number,
+  c: number,
+  t: number,
+  ratio: (re: number, im: number) => Complex,
+): number {
   const top = ratio(c, t)[0] - ratio(c, 0)[0];
   let mass = 0;
   let sum = 0;
