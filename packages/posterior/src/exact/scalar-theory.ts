@@ -27,7 +27,7 @@ const levels = [0.025, 0.25, 0.5, 0.75, 0.975];
  */
 export function fitScalar(problem: Problem, law: MixingLaw, chain: PlainChain, learnedKernels: boolean, run: Run): Posterior {
   const { inputs, targets, temperature } = problem;
-  const mixing = scalarLaw(chain.widths, chain.variances);
+  const mixing = scalarLaw(chain.widths, chain.variances, chain.skips);
   const spectral = spectralProblem(law.siteKernels(inputs)[0]!, targets, temperature, { readout: chain.readoutBias, hidden: false });
   run.signal?.throwIfAborted();
   run.onProgress?.(1, 3, "kernel diagonalised");
@@ -106,7 +106,7 @@ function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: 
       { label: "posterior", x: logQ.map(Math.exp), y: logIntegrand.map((value) => Math.exp(value - logEvidence)) },
     ],
     marks: [
-      { label: "infinite width", x: law.variances.reduce((product, s) => product * s, 1) },
+      { label: "infinite width", x: law.variances.reduce((product, s, l) => product * (s + (law.skips[l] ?? 0) ** 2), 1) },
       { label: "posterior mean", x: mean },
     ],
   };
