@@ -28,7 +28,7 @@ import { eigenvalueFigure } from "../exact/eigenvalue-figure.js";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
 import type { SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
-import { drawHiddenKernels, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
+import { drawHiddenKernels, hasTapTables, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
 import {
   addPrediction,
   eachConditional,
@@ -172,10 +172,10 @@ function averageDraws(
     (done) => run.onProgress?.(done, draws.points.length, "averages over draws"),
   );
   const deeper =
-    features && reduced && geometry && depth > 1
+    features && reduced && geometry && depth > 1 && hasTapTables(geometry)
       ? deeperKernels({ problem: sites, network: problem.network, geometry, features, reduced, taps: reducedTaps(geometry) }, draws, run)
       : [];
-  const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases[0], law.sites);
+  const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases?.[0], law.sites);
   return {
     // without noise the outputs at the training inputs are the targets
     train: train === undefined ? { mean: problem.targets, variance: zeros(points, outputs) } : finishPrediction(train, points, outputs),
@@ -240,7 +240,7 @@ function rotateMixing({ mean, standardError }: MatrixAverage, rotation: Matrix, 
 function mapFigure(law: MixingLaw, mean: Matrix, geometry: SiteGeometry | undefined, outputs: number): readonly Figure[] {
   if (mean.shape[0] > siteLimit * outputs) return [];
   const prior = meanMixing(law, outputs)[0]!;
-  const basis = geometry?.siteBases[0];
+  const basis = geometry?.siteBases?.[0];
   const before = siteMap(basis !== undefined && basis.shape[0] <= siteLimit ? expandSites(basis, prior) : prior, outputs);
   const after = siteMap(mean, outputs);
   return [
