@@ -48,7 +48,7 @@ interface ScalarExpected {
 /** Law of log q of an embedding, residual layers bottom up, and a readout, all of one width. */
 const residualLaw = (c: Pick<ScalarCase, "width" | "alphas" | "betas" | "readoutVariance">) =>
   scalarLaw(
-    new Array<number>(c.alphas.length + 1).fill(c.width),
+    Array.from({ length: c.alphas.length + 1 }, () => c.width),
     [...c.betas.map((b) => b * b), c.readoutVariance],
     [...c.alphas, undefined],
   );
@@ -106,10 +106,10 @@ describe("one output of a residual network", () => {
       scale *= c.alphas[l]! ** 2 + c.betas[l]! ** 2;
     });
     const dense = solve({ ...inputs.cases[1]!, alphas: inputs.cases[1]!.alphas.map(() => 0) });
-    const law = scalarLaw(new Array<number>(inputs.cases[1]!.alphas.length + 1).fill(inputs.cases[1]!.width), [
-      ...inputs.cases[1]!.betas.map((b) => b * b),
-      inputs.cases[1]!.readoutVariance,
-    ]);
+    const law = scalarLaw(
+      Array.from({ length: inputs.cases[1]!.alphas.length + 1 }, () => inputs.cases[1]!.width),
+      [...inputs.cases[1]!.betas.map((b) => b * b), inputs.cases[1]!.readoutVariance],
+    );
     expect(law.skips.every((skip) => skip === undefined)).toBe(true);
     const p = inputs.cases[1]!.trainingExamples;
     const problem = spectralProblem(
@@ -141,10 +141,10 @@ type Nested = number | Nested[];
 
 describe("several outputs of a residual network", () => {
   const chainOf = (c: Pick<ScalarCase, "width" | "alphas" | "betas" | "readoutVariance">): PlainChain => ({
-    widths: new Array<number>(c.alphas.length + 1).fill(c.width),
+    widths: Array.from({ length: c.alphas.length + 1 }, () => c.width),
     variances: [...c.betas.map((b) => b * b), c.readoutVariance],
     skips: [...c.alphas, undefined],
-    hiddenBias: new Array<number>(c.alphas.length + 1).fill(0),
+    hiddenBias: Array.from({ length: c.alphas.length + 1 }, () => 0),
     readoutBias: 0,
   });
   const analyse = (chain: PlainChain, x: Matrix, y: Matrix, temperature: number, seed: number) => {

@@ -37,7 +37,7 @@ export function headsOfPath(path: number, heads: readonly number[]): number[] {
 export function headScores(weights: Matrix, heads: readonly number[]): number[][] {
   const paths = weights.shape[0];
   const digits = Array.from({ length: paths }, (_, path) => headsOfPath(path, heads));
-  const out = heads.slice(1).map((count) => new Array<number>(count).fill(0));
+  const out = heads.slice(1).map((count) => Array.from({ length: count }, () => 0));
   for (let i = 0; i < paths; i++) {
     for (let j = 0; j < paths; j++) {
       const value = Math.abs(weights.data[i * paths + j]!);

@@ -29,8 +29,8 @@ export function caseOf(c: AttentionCase): { readonly network: AttentionNetwork; 
         return { width, maps };
       }),
       readout: c.readout,
-      weightVariance: c.variances ?? new Array<number>(depth + 1).fill(1),
-      biasVariance: c.biasVariances ?? new Array<number>(depth + 1).fill(0),
+      weightVariance: c.variances ?? Array.from({ length: depth + 1 }, () => 1),
+      biasVariance: c.biasVariances ?? Array.from({ length: depth + 1 }, () => 0),
     },
     rows: matrixFromRows(rows),
   };

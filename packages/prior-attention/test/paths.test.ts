@@ -225,7 +225,7 @@ describe("attention paths", () => {
   });
 
   it("too many paths are refused before anything is allocated", () => {
-    expect(() => attentionPaths([1, ...new Array<number>(12).fill(8)], Float64Array.of(1, 0))).toThrow(/paths/);
+    expect(() => attentionPaths([1, ...Array.from({ length: 12 }, () => 8)], Float64Array.of(1, 0))).toThrow(/paths/);
   });
 });
 

@@ -87,7 +87,8 @@ interface Terms {
 function mixtureTerms(a: number, z: number, c: number): Terms {
   // the ratio of neighbours passes 1 where j² + (a + 1 − z)j + a − z(a + c) = 0
   const b = a + 1 - z;
-  const mode = z === 0 ? 0 : Math.max(0, Math.floor((-b + Math.sqrt(Math.max(b * b - 4 * (a - z * (a + c)), 0))) / 2));
+  const mode = Math.max(0, Math.floor((-b + Math.sqrt(Math.max(b * b - 4 * (a - z * (a + c)), 0))) / 2));
+  if (z === 0) return { first: 0, mode: 0, weights: Float64Array.of(1) };
   const up: number[] = [1];
   const down: number[] = [];
   const ratio = (j: number): number => (z * (a + j + c)) / ((j + 1) * (a + j));
@@ -98,7 +99,7 @@ function mixtureTerms(a: number, z: number, c: number): Terms {
         { code: "memory" },
       );
   };
-  for (let [j, value] = [mode, 1]; z > 0; j++) {
+  for (let [j, value] = [mode, 1]; ; j++) {
     value *= ratio(j);
     if (value < depth && j > mode) break;
     up.push(value);
