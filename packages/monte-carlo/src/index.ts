@@ -10,3 +10,6 @@ export { conditionReadout, type ReadoutPosterior } from "./posterior/readout.js"
 export { drawPrior, type PriorChunk, type PriorSums } from "./prior/draw.js";
 export { samplePrior } from "./prior/sample.js";
 export { monteCarlo } from "./theory.js";
+export { runRefereeChains, type RefereeChunk, type RefereeGroup } from "./referee/chains.js";
+export * from "./referee/judgement.js";
+export * from "./referee/referee.js";

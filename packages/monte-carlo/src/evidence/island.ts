@@ -55,7 +55,7 @@ export interface IslandResult {
 }
 
 /** First index of the streams of evidence. */
-const evidenceStreams = 2;
+const evidenceStreams = 3;
 
 /** A sampler of the hidden weights; activations without slopes are moved by one rotation at a time, so that step sizes can adapt. */
 export function hiddenSampler(
