@@ -43,6 +43,7 @@ function theoryPages() {
     "perturbative",
     "monte-carlo",
     "evidence",
+    "referee",
   ];
   const rank = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
   const names = readdirSync(join(docs, "theories"))

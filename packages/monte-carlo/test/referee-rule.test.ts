@@ -1,6 +1,14 @@
 import { describe, expect, test } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { chainHealth, compareErrors, decide, stuckChains, uStatisticSquare, worstStatus, type ChainAverages } from "../src/referee/judgement.js";
+import {
+  chainHealth,
+  compareErrors,
+  decide,
+  stuckChains,
+  uStatisticSquare,
+  worstStatus,
+  type ChainAverages,
+} from "../src/referee/judgement.js";
 
 interface Judged {
   readonly theory: number;

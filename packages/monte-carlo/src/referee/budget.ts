@@ -24,7 +24,10 @@ function costs(network: FiniteNetwork, points: number, tests: number): { readonl
   const count = (features as Matrix).shape[1];
   const small = Math.min(points, count);
   const solve = small * small * Math.max(points, count);
-  return { gradient: overhead + 6 * points * hidden + 3 * solve, prediction: 2 * (points + tests) * hidden + 2 * solve + 2 * tests * count * small };
+  return {
+    gradient: overhead + 6 * points * hidden + 3 * solve,
+    prediction: 2 * (points + tests) * hidden + 2 * solve + 2 * tests * count * small,
+  };
 }
 
 /**
@@ -50,9 +53,13 @@ export function planReferee(
     { chains: Math.min(wanted.chains, 16), particles: 2, draws: wanted.draws },
     { chains: 8, particles: 2, draws: Math.min(wanted.draws, 7) },
   ];
-  const size = sizes.find(({ chains, particles, draws }) => refereeGroups * particles >= chains && seconds(chains, particles, draws) <= wanted.seconds);
+  const size = sizes.find(
+    ({ chains, particles, draws }) => refereeGroups * particles >= chains && seconds(chains, particles, draws) <= wanted.seconds,
+  );
   if (size === undefined) return undefined;
-  const looks = [1, 4, 14].map((factor) => factor * size.draws).filter((draws) => seconds(size.chains, size.particles, draws) <= wanted.seconds);
+  const looks = [1, 4, 14]
+    .map((factor) => factor * size.draws)
+    .filter((draws) => seconds(size.chains, size.particles, draws) <= wanted.seconds);
   return { chains: size.chains, particles: size.particles, looks };
 }
 

@@ -79,7 +79,12 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
     const tests = priorModel.realise(chunk.problem.network, activation, chunk.testInputs, outputs);
     const scratch = new Float64Array(problem.network.parameters);
     const move = { exponent: 1, stepSize: start.ladder.stepSizes.at(-1)! };
-    const found = { averages: [] as ChainAverages[], kernels: [] as Float64Array[][], logLikelihoods: [] as Float64Array[], stein: [] as Float64Array[] };
+    const found = {
+      averages: [] as ChainAverages[],
+      kernels: [] as Float64Array[][],
+      logLikelihoods: [] as Float64Array[],
+      stein: [] as Float64Array[],
+    };
     let accepted = 0;
     for (const [c, state] of states.entries()) {
       const recorder = createRecorder(chunk.testInputs.shape[0], outputs, chunk.draws);

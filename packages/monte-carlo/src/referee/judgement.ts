@@ -41,7 +41,13 @@ export interface ChainAverages {
 }
 
 /** Decides whether theory − truth lies within ± `allowed`: contradicted or confirmed by intervals of Student's t, doubtful in between. */
-export function decide(difference: number, standardError: number, allowed: number, chains: number, { alpha, trust }: Rule): Comparison["status"] {
+export function decide(
+  difference: number,
+  standardError: number,
+  allowed: number,
+  chains: number,
+  { alpha, trust }: Rule,
+): Comparison["status"] {
   const size = Math.abs(difference);
   if (size - studentQuantile(1 - alpha / 2, chains - 1) * standardError > allowed) return "contradicted";
   return size + studentQuantile(1 - trust / 2, chains - 1) * standardError < allowed ? "confirmed" : "doubtful";
@@ -157,9 +163,8 @@ export function stuckChains(traces: readonly Float64Array[]): number {
   };
   const centre = median(means);
   const spread = 1.4826 * median(means.map((value) => Math.abs(centre - value))) + 1e-12;
-  return traces.filter(
-    (trace, c) => (trace.length >= 6 && trace.every((value) => value === trace[0])) || centre - means[c]! > 20 * spread,
-  ).length;
+  return traces.filter((trace, c) => (trace.length >= 6 && trace.every((value) => value === trace[0])) || centre - means[c]! > 20 * spread)
+    .length;
 }
 
 /** Health of chains: `likelihoods` and `stein` hold one value per draw, chain by chain. */

@@ -2,7 +2,16 @@ import { resolveNetwork, rowRange, toStandardScaling, zeros, type Json, type Mat
 import { evidenceOfIslands, studentQuantile, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
 import { burnIn, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
 import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
-import { chainHealth, compareErrors, decide, uStatisticSquare, worstStatus, type ChainHealth, type Rule, type Verdict } from "./judgement.js";
+import {
+  chainHealth,
+  compareErrors,
+  decide,
+  uStatisticSquare,
+  worstStatus,
+  type ChainHealth,
+  type Rule,
+  type Verdict,
+} from "./judgement.js";
 
 /** Numbers of one fitted method: plain data, what it cannot give left out. */
 export interface FittedMethod {
@@ -144,7 +153,8 @@ function chosenTests({ inputs, targets }: RefereeTests): RefereeTests & { readon
   const rows = (m: Matrix): Matrix => {
     if (used === count) return m;
     const out = zeros(used, m.shape[1]);
-    for (let i = 0; i < used; i++) out.data.set(rowRange(m, Math.floor((i * count) / used), Math.floor((i * count) / used) + 1).data, i * m.shape[1]);
+    for (let i = 0; i < used; i++)
+      out.data.set(rowRange(m, Math.floor((i * count) / used), Math.floor((i * count) / used) + 1).data, i * m.shape[1]);
     return out;
   };
   return { inputs: rows(inputs), ...(targets ? { targets: rows(targets) } : {}), rows };
@@ -186,7 +196,8 @@ function judge(methods: Methods, bench: Bench): RefereeReport {
     verdicts: mapMethods(methods, (method) =>
       verdictsOf(method, at.targets !== undefined, (quantity) => {
         if (quantity === "logEvidence") return judgeEvidence(method, evidence);
-        if (quantity === "orderParameter") return notChecked("an order parameter belongs to its theory; the network has no number to compare it with");
+        if (quantity === "orderParameter")
+          return notChecked("an order parameter belongs to its theory; the network has no number to compare it with");
         if (!health.healthy) return notChecked(`the referee's own chains did not mix (${illness(health)}); sample longer with monte-carlo`);
         return quantity === "hiddenKernels" ? judgeKernels(method, bench) : judgeOutputs(method, bench, quantity);
       }),
@@ -272,7 +283,10 @@ function judgeKernels({ hiddenKernels }: FittedMethod, { groups, rule }: Bench):
     const norm = uStatisticSquare(chains.map((each) => each[l]!)).value;
     const status = decide(distance.value, distance.standardError, rule.tolerance ** 2 * norm, chains.length, rule);
     const root = Math.sqrt(Math.max(distance.value * size, 0));
-    const standardError = Math.min((distance.standardError * size) / (2 * root || Number.MIN_VALUE), Math.sqrt(distance.standardError * size));
+    const standardError = Math.min(
+      (distance.standardError * size) / (2 * root || Number.MIN_VALUE),
+      Math.sqrt(distance.standardError * size),
+    );
     return { status, root, standardError, norm: Math.sqrt(norm * size), layer: l + 1 };
   });
   const worst = layers.reduce((a, b) => (b.root / b.norm > a.root / a.norm ? b : a));
@@ -287,7 +301,9 @@ function judgeKernels({ hiddenKernels }: FittedMethod, { groups, rule }: Bench):
 /** Within one nat of the annealed evidence. */
 function judgeEvidence({ logEvidence, logEvidenceStandardError = 0 }: FittedMethod, evidence: IslandEvidence): Verdict {
   if (evidence.objections.length > 0)
-    return notChecked(`the referee's own log evidence is not good enough (${evidence.objections.join("; ")}); use monte-carlo with "evidence": true`);
+    return notChecked(
+      `the referee's own log evidence is not good enough (${evidence.objections.join("; ")}); use monte-carlo with "evidence": true`,
+    );
   const standardError = Math.hypot(evidence.standardError, logEvidenceStandardError);
   const difference = logEvidence! - evidence.logEvidence;
   const rule = { tolerance: 0, alpha: levels.one, trust: 0.05 };

@@ -113,7 +113,7 @@ export function jackknifeError(values: ArrayLike<number>): number {
  * Evidence of G ≥ 3 independent islands on one ladder fixed in advance, its jackknife error, and objections: islands disagree (spread above
  * 1), a Stein residual off by more than the 0.25 % bound of Student's t over all levels, acceptance below 0.35, forward and Bennett apart,
  * forward and backward apart by more than 0.25 per level. Intervals: Student's t with G − 1 degrees of freedom.
- * Source: docs/theories/evidence.md, "Ladder and islands", with measured coverage.
+ * Source: docs/theories/evidence.md, "Ladder and islands".
  */
 export function evidenceOfIslands(islands: readonly (readonly AnnealedLevel[])[]): IslandEvidence {
   const count = islands.length;
