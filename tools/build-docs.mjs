@@ -42,6 +42,8 @@ function theoryPages() {
     "criticality",
     "perturbative",
     "monte-carlo",
+    "evidence",
+    "referee",
   ];
   const rank = (name) => (order.includes(name) ? order.indexOf(name) : order.length);
   const names = readdirSync(join(docs, "theories"))

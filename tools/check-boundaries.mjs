@@ -12,9 +12,10 @@ const allowed = {
   kernels: ["core", "linalg", "kernels"],
   priors: ["core", "linalg", "kernels"],
   inference: ["core", "linalg", "kernels"],
-  verification: ["core", "linalg", "kernels", "priors", "inference"],
-  application: ["core", "linalg", "kernels", "priors", "inference", "verification"],
-  tools: ["core", "linalg", "kernels", "priors", "inference", "verification", "application"],
+  experiment: ["core", "linalg", "kernels", "inference"],
+  verification: ["core", "linalg", "kernels", "priors", "inference", "experiment"],
+  application: ["core", "linalg", "kernels", "priors", "inference", "experiment", "verification"],
+  tools: ["core", "linalg", "kernels", "priors", "inference", "experiment", "verification", "application"],
 };
 
 const folders = ["tools", "verification", ...readdirSync(join(workspace, "packages")).map((name) => `packages/${name}`)];

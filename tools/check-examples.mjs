@@ -63,7 +63,7 @@ for (const file of files) {
   }
 }
 for (const file of experimentFiles) {
-  const code = `import { readFileSync } from "node:fs";\nimport { parseExperiment } from "@finitewidth/core";\nparseExperiment(JSON.parse(readFileSync(${JSON.stringify(file)}, "utf8")));\n`;
+  const code = `import { readFileSync } from "node:fs";\nimport { parseExperiment } from "@finitewidth/experiment";\nparseExperiment(JSON.parse(readFileSync(${JSON.stringify(file)}, "utf8")));\n`;
   examples.push({ what: relative(root, file), script: `${relative(root, file).replaceAll(/[/.]/g, "-")}.mts`, code });
 }
 

@@ -1,4 +1,5 @@
-// Checks what would be published: publint, size budgets, no workspace: ranges, no script at installation; then, from tarballs, that the
+// Checks what would be published: publint, size budgets, no workspace: ranges, licences, no script at installation, the bill of materials
+// (artefacts/sbom.cdx.json); then, from tarballs, that the
 // README example of every package runs in plain Node with what its install line names and nothing else, with types right under nodenext and
 // bundler. Three subsets are installed by npm in empty folders. For the others one installation serves all: each gets a folder that holds
 // only its own packages and links to the dependencies that they declare, which is stricter than npm's hoisting. Usage: node
@@ -9,14 +10,13 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { publint } from "publint";
 import { closure, install, manifests, packAll, root, run, runAsync } from "./pack.mjs";
+import { checkInstalled, checkSmall, checkWorkspace } from "./supply-chain.mjs";
 import { examplesOf, importsOf, installLineOf } from "./readme-examples.mjs";
 
-/** Kilobytes of a packed tarball, sources and source maps included (so linalg holds its two WebAssembly modules twice, 80 kB). */
-const budget = { default: 130, "large-deviations": 360, linalg: 180, perturbation: 180, posterior: 230 };
+/** Kilobytes of a packed tarball, sources and source maps included (so linalg holds its two WebAssembly modules twice, 80 kB, and numerics the functions of @stdlib, 120 kB). */
+const budget = { default: 130, "large-deviations": 360, linalg: 180, numerics: 290, perturbation: 180, posterior: 230 };
 /** Installed by npm alone in an empty folder; the example that imports all of them must run there. */
 const installed = [["prior-conv", "posterior"], ["linalg"], ["activations"]];
-/** Optional packages whose dependency may run a script at installation. */
-const mayBuild = ["@finitewidth/linalg-native"];
 
 const short = (name) => name.replace("@finitewidth/", "");
 const full = (name) => `@finitewidth/${name}`;
@@ -109,13 +109,18 @@ try {
     shared,
     manifests.map((manifest) => manifest.name),
     tarballs,
+    { name: "finitewidth-packages", version: manifestOf("@finitewidth/cli").version },
   );
-  const lock = JSON.parse(readFileSync(join(shared, "package-lock.json"), "utf8")).packages;
-  const allowed = mayBuild.flatMap((name) => Object.keys(manifestOf(name).dependencies));
-  for (const [path, entry] of Object.entries(lock)) {
-    const name = path.split("node_modules/").at(-1);
-    if (entry.hasInstallScript && !allowed.includes(name)) problems.push(`${name} runs a script at installation`);
-  }
+  const bill = join(root, "artefacts/sbom.cdx.json");
+  const supply = checkInstalled(shared, bill);
+  const workspace = checkWorkspace();
+  problems.push(...supply.problems, ...workspace.problems);
+  console.log(`licences and installation scripts: ${supply.others} packages beside ours, ${workspace.count} with the tools; ${bill}`);
+  const small = join(work, "small");
+  await install(small, ["core", "posterior"].map(full), tarballs);
+  const { count, problems: many } = checkSmall(small);
+  problems.push(...many);
+  console.log(`core and posterior: ${count} packages`);
 
   const alone = installed.map((subset) => async () => {
     const names = subset.map(full);

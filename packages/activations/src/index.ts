@@ -10,6 +10,7 @@ export { coincident, rootDeterminant } from "./pair-geometry.js";
 export { plugin } from "./plugin.js";
 export { pairMoments, type PairMoments, type QuadratureMoments } from "./quadrature/complete-moments.js";
 export type { ActivationFunction } from "./quadrature/function.js";
+export { pullBackVariances, type VarianceDerivatives } from "./pull-back.js";
 export { quadratic } from "./quadratic.js";
 export { relu } from "./relu.js";
 export { sign } from "./sign.js";

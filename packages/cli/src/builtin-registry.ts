@@ -1,4 +1,5 @@
 import { createRegistry, FinitewidthError, type Plugin, type Registry } from "@finitewidth/core";
+import { plugin as datasets } from "@finitewidth/datasets";
 import { standardPlugins } from "@finitewidth/verification";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -10,7 +11,7 @@ import { pathToFileURL } from "node:url";
  */
 export async function loadRegistry(plugins: readonly string[], folder: string): Promise<Registry> {
   const loaded = await Promise.all(plugins.map((name, i) => loadPlugin(name, folder, `plugins[${i}]`)));
-  return createRegistry([...standardPlugins, ...loaded]);
+  return createRegistry([...standardPlugins, datasets, ...loaded]);
 }
 
 /** URL of a plug-in module, for workers that load it again. @throws FinitewidthError (code "input"). */

@@ -1,31 +1,32 @@
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { FinitewidthError } from "@finitewidth/core";
+import { FinitewidthError, printable } from "@finitewidth/core";
+import { loadDataFile, readRegularFile } from "@finitewidth/datasets";
+import type { FileReader } from "@finitewidth/experiment";
 
-/** Parses a JSON file. @throws FinitewidthError (code "input") when it cannot be read or is not JSON. */
+/** Parses a JSON file; a byte order mark is skipped. @throws FinitewidthError (code "input") when it cannot be read or is not JSON. */
 export async function readJson(file: string): Promise<unknown> {
-  let text: string;
+  const text = new TextDecoder().decode(await readRegularFile(file, file));
   try {
-    text = await readFile(file, "utf8");
+    return JSON.parse(text) as unknown;
   } catch (cause) {
     throw new FinitewidthError(
-      `${file}: cannot be read (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`,
+      `${file}: is not JSON (${printable((cause as Error).message, 300)})`,
       { code: "input", path: file },
       { cause },
     );
   }
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new FinitewidthError(`${file}: is not JSON (${oneLine((cause as Error).message)})`, { code: "input", path: file }, { cause });
-  }
 }
 
-const oneLine = (text: string): string => text.replaceAll(/\s+/g, " ");
+/** Reads data files relative to the folder of the experiment. */
+export const fileReader =
+  (folder: string): FileReader =>
+  (file, path) =>
+    loadDataFile(resolve(folder, file), path);
 
 /** Writes a file whole or not at all: to a temporary name beside it, then renamed. @throws FinitewidthError (code "file"). */
 export async function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {

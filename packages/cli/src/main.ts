@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { cac } from "cac";
-import { FinitewidthError } from "@finitewidth/core";
+import { FinitewidthError, printable } from "@finitewidth/core";
+import { Mistakes } from "@finitewidth/experiment";
 import { runPhaseCommand } from "./commands/phase-diagram.js";
 import { runPluginsCommand } from "./commands/plugins.js";
 import { runPriorCommand } from "./commands/prior.js";
@@ -31,7 +32,9 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     return await dispatch(argv, controller.signal);
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? oneLine(error.message) : String(error)}\n`);
+    const lines =
+      error instanceof Mistakes ? error.errors.map((one) => one.message) : [error instanceof Error ? error.message : String(error)];
+    for (const line of lines) process.stderr.write(`${printable(line)}\n`);
     if (
       error instanceof FinitewidthError &&
       (error.code === "input" ||
@@ -46,7 +49,6 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-const oneLine = (text: string): string => text.replaceAll(/\s*\n\s*/g, " ");
 const isUsageError = (error: unknown): boolean => error instanceof Error && error.name === "CACError";
 
 async function dispatch(argv: readonly string[], signal: AbortSignal): Promise<number> {

@@ -66,7 +66,21 @@ export function refusal(theory: string, reason: string): FinitewidthError {
 /** Short rendering of a value for an error message. */
 export function describe(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean" || value === null || value === undefined) return String(value);
-  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value);
+  if (typeof value === "string") return printable(JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value));
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : `an array of ${value.length}`;
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/**
+ * Text from a file for one line of a terminal: line breaks become spaces, other control and direction characters become `\u….`, and what is
+ * longer than `limit` loses its middle.
+ */
+export function printable(text: string, limit = 2000): string {
+  const cut = text.length > limit ? `${text.slice(0, limit - 101)}…${text.slice(-100)}` : text;
+  return cut
+    .replaceAll(/\s*[\r\n\u2028\u2029]\s*/g, " ")
+    .replaceAll(
+      /[\p{Cc}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    );
 }

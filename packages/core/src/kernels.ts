@@ -57,6 +57,11 @@ export interface WishartChain {
   /** σ_b²(L+1): adds a constant to every output. */
   readonly readoutBiasVariance: number;
 }
+/** α and T: sites_l × sites_{l+1}. */
+export interface WishartSkip {
+  readonly coefficient: number;
+  readonly tap: Matrix;
+}
 export interface WishartLayer {
   /** N_l: width or number of channels, the degrees of freedom. */
   readonly width: number;
@@ -66,6 +71,11 @@ export interface WishartLayer {
   readonly variance: number;
   /** t_m: sites_l × sites_{l+1}, one per tap; empty for the last layer (and [[1]] for fully connected ones). */
   readonly taps: readonly Matrix[];
+  /**
+   * A skip connection from this layer's units to those of the layer above, which has the same width: with M_{l+1} = A Aᵀ over those units,
+   * M_l = (α (I⊗T) A + G)(α (I⊗T) A + G)ᵀ, G Gᵀ the Wishart matrix of the taps, independent of A (a noncentral law).
+   */
+  readonly skip?: WishartSkip;
   /**
    * Bias variance σ_b²(l) that M_l multiplies (l ≥ 2; 0 for l = 1, whose bias is in the site kernels), and the weights v of its quadratic
    * form vᵀM_l v over sites.

@@ -2,6 +2,8 @@ import type { Activation } from "./activation.js";
 import type { Architecture } from "./architecture.js";
 import type { LayerPlugin } from "./layer.js";
 import { FinitewidthError, inputError } from "./errors.js";
+import type { Dataset } from "./dataset.js";
+import type { ReportSection, SweepKey } from "./extensions.js";
 import type { Network } from "./network.js";
 import type { Observable } from "./observable.js";
 import type { PriorModel } from "./prior-model.js";
@@ -17,6 +19,9 @@ export interface Plugin {
   readonly priorModels?: readonly PriorModel[];
   readonly theories?: readonly Theory[];
   readonly observables?: readonly Observable[];
+  readonly datasets?: readonly Dataset[];
+  readonly sweepKeys?: readonly SweepKey[];
+  readonly reportSections?: readonly ReportSection[];
 }
 
 /** Names resolved to plug-ins; a plain value without global state. */
@@ -28,11 +33,15 @@ export interface Registry {
   priorModel(name: string, path?: string): PriorModel;
   theory(name: string, path?: string): Theory;
   observable(name: string, path?: string): Observable;
+  dataset(name: string, path?: string): Dataset;
   readonly activations: readonly Activation[];
   readonly layers: readonly LayerPlugin[];
   readonly priorModels: readonly PriorModel[];
   readonly theories: readonly Theory[];
   readonly observables: readonly Observable[];
+  readonly datasets: readonly Dataset[];
+  readonly sweepKeys: readonly SweepKey[];
+  readonly reportSections: readonly ReportSection[];
 }
 
 /**
@@ -59,6 +68,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
   const priorModels = collect("prior model", (plugin) => plugin.priorModels);
   const theories = collect("theory", (plugin) => plugin.theories);
   const observables = collect("observable", (plugin) => plugin.observables);
+  const datasets = collect("data set", (plugin) => plugin.datasets);
   const resolve = <T>(map: Map<string, T>, name: string, path: string): T => {
     const item = map.get(name);
     if (item === undefined) throw inputError(path, `one of ${[...map.keys()].map((key) => `"${key}"`).join(", ")}`, name);
@@ -72,10 +82,14 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     layer: (name, path = "network.layers") => resolve(layers, name, path),
     priorModel: (name, path = "network.type") => resolve(priorModels, name, path),
     theory: (name, path = "methods") => resolve(theories, name, path),
+    dataset: (name, path = "data.dataset") => resolve(datasets, name, path),
     activations: [...activations.values()],
     layers: [...layers.values()],
     priorModels: [...priorModels.values()],
     theories: [...theories.values()],
+    datasets: [...datasets.values()],
+    sweepKeys: [...collect("sweep key", (plugin) => plugin.sweepKeys).values()],
+    reportSections: [...collect("report section", (plugin) => plugin.reportSections).values()],
   };
 }
 

@@ -12,18 +12,37 @@ const generic = /^Invalid [\w ]+: Expected (.+?)(?: but received (.+))?$/s;
  * the error becomes `path: expected a positive integer, got 0`. @throws FinitewidthError (code "input") for the first issue.
  */
 export function validate<Output>(schema: StandardSchemaV1<unknown, Output>, value: unknown, path = ""): Output {
+  const result = validateAll(schema, value, path);
+  if ("errors" in result) throw result.errors[0]!;
+  return result.value;
+}
+
+/** The output, or an error (code "input") for every issue, each place named once. */
+export function validateAll<Output>(
+  schema: StandardSchemaV1<unknown, Output>,
+  value: unknown,
+  path = "",
+): { readonly value: Output } | { readonly errors: readonly FinitewidthError[] } {
   const result = schema["~standard"].validate(value);
   if (result instanceof Promise) throw new TypeError("asynchronous schemas are not supported");
-  if (!result.issues) return result.value;
-  const issue = result.issues[0]!;
+  if (!result.issues) return { value: result.value };
+  const errors = new Map<string, FinitewidthError>();
+  for (const issue of result.issues) {
+    const error = issueError(issue, value, path);
+    if (!errors.has(error.path!)) errors.set(error.path!, error);
+  }
+  return { errors: [...errors.values()] };
+}
+
+function issueError(issue: StandardSchemaV1.Issue, value: unknown, path: string): FinitewidthError {
   const keys = (issue.path ?? []).map((segment) => (typeof segment === "object" ? segment.key : segment));
   const at = joinPath(path, keys);
-  if (complete.test(issue.message)) throw new FinitewidthError(`${at}: ${issue.message}`, { code: "input", path: at });
+  if (complete.test(issue.message)) return new FinitewidthError(`${at}: ${issue.message}`, { code: "input", path: at });
   const expected = generic.exec(issue.message)?.[1] ?? issue.message;
   let received: unknown = value;
   for (const key of keys) received = (received as Record<PropertyKey, unknown> | undefined)?.[key];
   const got = received === undefined ? "nothing" : describe(received);
-  throw new FinitewidthError(`${at}: expected ${expected}, got ${got}`, { code: "input", path: at, expected, received: got });
+  return new FinitewidthError(`${at}: expected ${expected}, got ${got}`, { code: "input", path: at, expected, received: got });
 }
 
 /** `network` + ["widths", 1] → `network.widths[1]`. */

@@ -1,15 +1,11 @@
-import { inputError, matrix, type Matrix } from "@finitewidth/core";
+import { inputError, matrix, type DataSplit, type Matrix } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { resizeByArea } from "./image.js";
 import { loadIris } from "./iris.js";
 import { loadMnist, type DigitImages } from "./mnist.js";
 import { encodeLabels, standardisation, standardise } from "./preprocessing.js";
 
-/** Training and test data of a problem; the shapes are P × N0 and P × D. */
-export interface DataSplit {
-  readonly train: { readonly inputs: Matrix; readonly targets: Matrix };
-  readonly test?: { readonly inputs: Matrix; readonly targets?: Matrix };
-}
+export type { DataSplit } from "@finitewidth/core";
 
 /** The `data` entry of an experiment file that names a data set. */
 export interface DatasetRequest {
@@ -30,15 +26,9 @@ export interface DatasetRequest {
  * of all pixels together, iris feature by feature. @throws FinitewidthError (code "input") for unknown names, classes, or too many points.
  */
 export async function loadDataset(request: DatasetRequest, path = "data"): Promise<DataSplit> {
-  const source = sources[request.dataset];
+  const source = sources.get(request.dataset);
   if (source === undefined)
-    throw inputError(
-      `${path}.dataset`,
-      `one of ${Object.keys(sources)
-        .map((key) => `"${key}"`)
-        .join(", ")}`,
-      request.dataset,
-    );
+    throw inputError(`${path}.dataset`, `one of ${[...sources.keys()].map((key) => `"${key}"`).join(", ")}`, request.dataset);
   const classes = request.classes ?? Array.from({ length: source.classes }, (_, label) => label);
   if (classes.length < 2) throw inputError(`${path}.classes`, "at least two classes", classes);
   classes.forEach((label, i) => {
@@ -65,36 +55,38 @@ interface Source {
   choose(request: DatasetRequest, classes: readonly number[], path: string): Promise<{ readonly train: Sample; readonly test?: Sample }>;
 }
 
-const sources: Record<string, Source> = {
-  mnist: {
-    classes: 10,
-    images: true,
-    async choose(request, classes, path) {
-      const pick = async (split: "train" | "test", count: number): Promise<Sample> => {
-        const images = await loadMnist(split);
-        return imagesToRows(
-          images,
-          choose(images.labels, classes, count, request.seed, split === "train" ? 0 : 1, `${path}.${split}`),
-          request.size,
-        );
-      };
-      return { train: await pick("train", request.train), ...(request.test > 0 ? { test: await pick("test", request.test) } : {}) };
+const sources = new Map<string, Source>(
+  Object.entries({
+    mnist: {
+      classes: 10,
+      images: true,
+      async choose(request, classes, path) {
+        const pick = async (split: "train" | "test", count: number): Promise<Sample> => {
+          const images = await loadMnist(split);
+          return imagesToRows(
+            images,
+            choose(images.labels, classes, count, request.seed, split === "train" ? 0 : 1, `${path}.${split}`),
+            request.size,
+          );
+        };
+        return { train: await pick("train", request.train), ...(request.test > 0 ? { test: await pick("test", request.test) } : {}) };
+      },
     },
-  },
-  iris: {
-    classes: 3,
-    images: false,
-    async choose(request, classes, path) {
-      const { inputs, labels } = loadIris();
-      const chosen = choose(labels, classes, request.train + request.test, request.seed, 0, `${path}.train`);
-      const part = (indices: readonly number[]): Sample => ({
-        inputs: matrix(indices.length, 4, Float64Array.from(indices.flatMap((i) => Array.from(inputs.data.subarray(4 * i, 4 * i + 4))))),
-        labels: Uint8Array.from(indices, (i) => labels[i]!),
-      });
-      return { train: part(chosen.slice(0, request.train)), ...(request.test > 0 ? { test: part(chosen.slice(request.train)) } : {}) };
+    iris: {
+      classes: 3,
+      images: false,
+      async choose(request, classes, path) {
+        const { inputs, labels } = loadIris();
+        const chosen = choose(labels, classes, request.train + request.test, request.seed, 0, `${path}.train`);
+        const part = (indices: readonly number[]): Sample => ({
+          inputs: matrix(indices.length, 4, Float64Array.from(indices.flatMap((i) => Array.from(inputs.data.subarray(4 * i, 4 * i + 4))))),
+          labels: Uint8Array.from(indices, (i) => labels[i]!),
+        });
+        return { train: part(chosen.slice(0, request.train)), ...(request.test > 0 ? { test: part(chosen.slice(request.train)) } : {}) };
+      },
     },
-  },
-};
+  } satisfies Record<string, Source>),
+);
 
 /** `count` indices of the wanted classes in a random order that depends on the seed only: the first 50 of 100 are the first 50 of 60. */
 function choose(labels: Uint8Array, classes: readonly number[], count: number, seed: number, index: number, path: string): number[] {

@@ -1,4 +1,5 @@
-import { FinitewidthError, inputError, matrixFromRows, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, inputError, matrix, printable, type Matrix } from "@finitewidth/core";
+import { CsvError, parse } from "csv-parse/sync";
 
 /** A table of numbers: column names (from the header, or "0", "1", …) and rows. */
 export interface Table {
@@ -6,22 +7,92 @@ export interface Table {
   readonly values: Matrix;
 }
 
+const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+const withComma = /^[+-]?[\d.]*\d,\d+(e[+-]?\d+)?$/i;
+/** Marks of a missing value; a first line that holds one is a row, not a header. */
+const missing = /^(|[+-]?nan|n\/?a|<na>|null|none|-+|\?|[+-]?inf(inity)?)$/i;
+
 /**
- * Reads comma-, semicolon- or tab-separated numbers; a first line that is not all numbers is the header. @throws FinitewidthError naming
- * line and column.
+ * Reads comma-, semicolon- or tab-separated numbers (RFC 4180 quotes, any line ends, `#` comment lines, byte order mark). A first line of
+ * names is the header; when its first name is empty, the first column holds row names and is dropped. @throws FinitewidthError naming line
+ * and column, lines counted as an editor does.
  */
 export function readCsv(text: string, path = "csv"): Table {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "" && !line.startsWith("#"));
-  if (lines.length === 0) throw new FinitewidthError(`${path}: no rows`, { code: "file", path });
-  const separator = [",", ";", "\t"].find((candidate) => lines[0]!.includes(candidate)) ?? ",";
-  const cells = lines.map((line) => line.split(separator).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
-  const isNumber = (cell: string): boolean => cell !== "" && Number.isFinite(Number(cell));
-  const header = cells[0]!.every(isNumber) ? undefined : cells.shift();
-  const rows = cells.map((row, i) =>
-    row.map((cell, j) => {
-      if (!isNumber(cell)) throw inputError(`${path}: line ${i + (header ? 2 : 1)}, column ${j + 1}`, "a finite number", cell);
-      return Number(cell);
-    }),
-  );
-  return { columns: header ?? rows[0]!.map((_, j) => String(j)), values: matrixFromRows(rows, path) };
+  const at = (line: number, column?: number): string => `${path}: line ${line}${column === undefined ? "" : `, column ${column}`}`;
+  const fail = (line: number, reason: string): FinitewidthError => new FinitewidthError(`${at(line)}: ${reason}`, { code: "input", path });
+  const records = recordsOf(text, path);
+  const first = records[0];
+  if (first === undefined) throw new FinitewidthError(`${path}: no rows`, { code: "file", path });
+
+  const values = first.cells.filter((cell) => number.test(cell) || withComma.test(cell));
+  const names = first.cells.filter((cell) => !number.test(cell) && !withComma.test(cell) && !missing.test(cell));
+  const header = names.length > 0 && values.length === 0;
+  if (names.length > 0 && values.length > 0) {
+    const column = first.cells.indexOf(names[0]!);
+    throw fail(
+      first.line,
+      `names and numbers are mixed (column ${column + 1} is ${quote(names[0]!)}); expected numbers only, or a name for every column`,
+    );
+  }
+  const rows = header ? records.slice(1) : records;
+  if (rows.length === 0) throw new FinitewidthError(`${path}: no rows below the header`, { code: "file", path });
+  const width = first.cells.length;
+  const skip = header && first.cells[0] === "" ? 1 : 0;
+  const data = new Float64Array(rows.length * (width - skip));
+  rows.forEach(({ line, cells }, i) => {
+    if (cells.length !== width)
+      throw fail(
+        line,
+        `${cells.length} cells, but ${header ? `the header (line ${first.line}) has ${width} names` : `line ${first.line} has ${width}`}`,
+      );
+    for (let j = skip; j < width; j++) {
+      const cell = cells[j]!;
+      const value = number.test(cell) ? Number(cell) : Number.NaN;
+      if (Number.isFinite(value)) data[i * (width - skip) + j - skip] = value;
+      else if (withComma.test(cell))
+        throw inputError(
+          at(line, j + 1),
+          "a finite number with a decimal point (decimal commas and thousands separators are not read)",
+          cell,
+        );
+      else throw inputError(at(line, j + 1), "a finite number", cell);
+    }
+  });
+  const columns = first.cells.slice(skip).map((name, j) => (header ? name : String(j)));
+  return { columns, values: matrix(rows.length, width - skip, data) };
+}
+
+const quote = (cell: string): string => printable(JSON.stringify(cell), 80);
+
+interface Line {
+  readonly line: number;
+  readonly cells: readonly string[];
+}
+
+function recordsOf(text: string, path: string): Line[] {
+  try {
+    const records: Line[] = [];
+    parse(text.replace(/^\ufeff/, ""), {
+      comment: "#",
+      comment_no_infix: true,
+      delimiter: delimiterOf(text),
+      record_delimiter: ["\r\n", "\n", "\r"],
+      relax_column_count: true,
+      skip_empty_lines: true,
+      trim: true,
+      on_record: (cells: string[], { lines }) => void records.push({ line: lines, cells }),
+    });
+    return records;
+  } catch (cause) {
+    if (!(cause instanceof CsvError)) throw cause;
+    const line = typeof cause["lines"] === "number" ? `line ${cause["lines"]}: ` : "";
+    throw new FinitewidthError(`${path}: ${line}${printable(cause.message, 200)}`, { code: "input", path }, { cause });
+  }
+}
+
+/** Tabs and semicolons separate where there are any outside quotes: a comma beside them is a decimal comma or part of a name. */
+function delimiterOf(text: string): string {
+  const line = /^(?!\ufeff?#)[^\r\n]*[^\s][^\r\n]*$/m.exec(text)?.[0] ?? "";
+  const bare = line.replaceAll(/"[^"]*"/g, "").trim();
+  return ["\t", ";", ","].find((candidate) => bare.includes(candidate)) ?? ",";
 }

@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
-import { FinitewidthError, toMatrix, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, inputError, toMatrix, type Matrix } from "@finitewidth/core";
 import { decodeNpz } from "@finitewidth/core/npz";
 import type { DataSplit } from "./classification.js";
 import { readCsv } from "./csv.js";
+import { readRegularFile } from "./regular-file.js";
 
 /**
  * Reads a data file: `.npz` with arrays x_train, y_train and optionally x_test, y_test; or `.csv` whose columns named y, y0, y1, … or
@@ -10,23 +10,13 @@ import { readCsv } from "./csv.js";
  * @throws FinitewidthError (code "file" or "input") naming the file and what is missing.
  */
 export async function loadDataFile(file: string, path = "data.file"): Promise<DataSplit> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    throw new FinitewidthError(
-      `${path}: cannot read ${file} (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`,
-      { code: "file", path },
-      { cause },
-    );
-  }
-  if (/\.npz$/i.test(file)) return fromNpz(bytes, file, path);
-  if (/\.csv$/i.test(file)) return fromCsv(new TextDecoder().decode(bytes), file);
-  throw new FinitewidthError(`${path}: expected a .npz or .csv file, got ${JSON.stringify(file)}`, { code: "input", path });
+  const read = /\.npz$/i.test(file) ? fromNpz : /\.csv$/i.test(file) ? fromCsv : undefined;
+  if (!read) throw new FinitewidthError(`${path}: expected a .npz or .csv file, got ${JSON.stringify(file)}`, { code: "input", path });
+  return read(await readRegularFile(file, path), file, path);
 }
 
 function fromNpz(bytes: Uint8Array, file: string, path: string): DataSplit {
-  const { arrays } = decodeNpz(bytes, path);
+  const { arrays } = decodeNpz(bytes, path, ["x_train", "y_train", "x_test", "y_test"]);
   const take = (name: string): Matrix | undefined => (arrays[name] === undefined ? undefined : toMatrix(arrays[name], `${path}:${name}`));
   const [inputs, targets, testInputs, testTargets] = ["x_train", "y_train", "x_test", "y_test"].map(take);
   if (!inputs || !targets) {
@@ -41,21 +31,38 @@ function fromNpz(bytes: Uint8Array, file: string, path: string): DataSplit {
   };
 }
 
-function fromCsv(text: string, file: string): DataSplit {
-  const { columns, values } = readCsv(text, file);
+function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
+  const { columns, values } = readCsv(decodeText(bytes, file, path), file);
   const named = columns.flatMap((name, j) => (/^(y\d*|target.*)$/i.test(name) ? [j] : []));
-  const split = columns.findIndex((name) => name.toLowerCase() === "split");
-  const targets = named.length > 0 ? named : [columns.length - 1 === split ? columns.length - 2 : columns.length - 1];
+  const [split = -1, another] = columns.flatMap((name, j) => (name.toLowerCase() === "split" ? [j] : []));
+  const last = columns.length - 1;
+  const targets = named.length > 0 ? named : [last === split ? last - 1 : last];
   const features = columns.flatMap((_, j) => (j === split || targets.includes(j) ? [] : [j]));
+  const fail = (reason: string): FinitewidthError => new FinitewidthError(`${file}: ${reason}`, { code: "input", path });
+  if (features.length === 0) throw fail(`expected at least one column of inputs beside ${targets.length} of targets, got none`);
+  if (another !== undefined) throw fail("two columns are named split");
   const rows = Array.from({ length: values.shape[0] }, (_, i) => i);
   const part = (chosen: readonly number[], which: readonly number[]): Matrix => ({
     data: Float64Array.from(chosen.flatMap((i) => which.map((j) => values.data[i * columns.length + j]!))),
     shape: [chosen.length, which.length],
   });
-  const isTest = (i: number): boolean => split >= 0 && values.data[i * columns.length + split] !== 0;
+  const isTest = (i: number): boolean => {
+    const value = split < 0 ? 0 : values.data[i * columns.length + split]!;
+    if (value !== 0 && value !== 1) throw inputError(`${file}: column split, row ${i + 1}`, "0 (train) or 1 (test)", value);
+    return value === 1;
+  };
   const [train, test] = [rows.filter((i) => !isTest(i)), rows.filter(isTest)];
+  if (train.length === 0) throw fail("no training rows (every split is 1)");
   return {
     train: { inputs: part(train, features), targets: part(train, targets) },
     ...(test.length > 0 ? { test: { inputs: part(test, features), targets: part(test, targets) } } : {}),
   };
+}
+
+/** @throws FinitewidthError (code "input") for bytes that are no UTF-8 text: UTF-16 and binary files have zeros. */
+function decodeText(bytes: Uint8Array, file: string, path: string): string {
+  const [a, b] = bytes;
+  if ((a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff) || bytes.subarray(0, 4096).includes(0))
+    throw new FinitewidthError(`${file}: expected UTF-8 text, got UTF-16 or a binary file; save it as UTF-8`, { code: "input", path });
+  return new TextDecoder().decode(bytes);
 }

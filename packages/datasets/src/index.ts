@@ -5,4 +5,6 @@ export * from "./idx.js";
 export * from "./image.js";
 export * from "./iris.js";
 export * from "./mnist.js";
+export * from "./plugin.js";
 export * from "./preprocessing.js";
+export * from "./regular-file.js";

@@ -17,6 +17,8 @@ import {
   standardise,
 } from "../src/index.js";
 
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
 let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "finitewidth-data-"))));
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -50,6 +52,8 @@ describe("MNIST", () => {
 
   it.each([
     [{ dataset: "cifar" }, /^data\.dataset: expected one of "mnist", "iris", got "cifar"/],
+    [{ dataset: "constructor" }, /^data\.dataset: expected one of "mnist", "iris", got "constructor"/],
+    [{ dataset: "__proto__" }, /^data\.dataset: expected one of "mnist", "iris", got "__proto__"/],
     [{ classes: [0] }, /^data\.classes: expected at least two classes/],
     [{ classes: [0, 12] }, /^data\.classes\[1\]: expected different classes 0 … 9, got 12/],
     [{ train: 100_000 }, /^data\.train: expected at most 12665 points of these classes/],
@@ -67,12 +71,57 @@ describe("iris", () => {
     const split = await loadDataset({ dataset: "iris", train: 100, test: 50, seed: 1 });
     expect(split.test?.targets?.shape).toEqual([50, 3]);
   });
+
+  it("training and test rows are each flower once; both are standardised by the training rows", async () => {
+    const { train, test } = await loadDataset({ dataset: "iris", train: 100, test: 50, seed: 7 });
+    const { inputs, labels } = loadIris();
+    const moments = Array.from({ length: 4 }, (_, j) => {
+      const column = rowsOf(train.inputs).map((row) => row[j]!);
+      const mean = column.reduce((sum, x) => sum + x, 0) / 100;
+      return [mean, column.reduce((sum, x) => sum + (x - mean) ** 2, 0) / 100];
+    });
+    for (const [mean, variance] of moments) {
+      expect(mean).toBeCloseTo(0, 12);
+      expect(variance).toBeCloseTo(1, 12);
+    }
+    // Undoing one affine map for both parts gives the 150 flowers, measurements and species, each once.
+    const all = [...rowsOf(train.inputs), ...rowsOf(test!.inputs)];
+    const species = [...rowsOf(train.targets), ...rowsOf(test!.targets!)].map((row) => row.indexOf(1));
+    const raw = rowsOf(inputs);
+    const scale = [0, 1, 2, 3].map((j) => {
+      const range = (rows: number[][]) => Math.max(...rows.map((row) => row[j]!)) - Math.min(...rows.map((row) => row[j]!));
+      const slope = range(raw) / range(all);
+      return [slope, Math.min(...raw.map((row) => row[j]!)) - slope * Math.min(...all.map((row) => row[j]!))] as const;
+    });
+    const key = (row: readonly number[], label: number) => `${row.map((value) => value.toFixed(6)).join(" ")} ${label}`;
+    const restored = all.map((row, i) =>
+      key(
+        row.map((value, j) => value * scale[j]![0] + scale[j]![1]),
+        species[i]!,
+      ),
+    );
+    expect(restored.toSorted()).toEqual(raw.map((row, i) => key(row, labels[i]!)).toSorted());
+  });
+
+  it("MNIST's test rows come from its test images, standardised by the training images", async () => {
+    const request = { dataset: "mnist", classes: [3, 8], train: 40, test: 30, size: [28, 28], seed: 5 };
+    const { train, test } = await loadDataset(request);
+    const images = await loadMnist("test");
+    const known = new Set<string>();
+    for (let i = 0; i < images.labels.length; i++)
+      if ([3, 8].includes(images.labels[i]!)) known.add(`${images.labels[i]} ${images.pixels.subarray(784 * i, 784 * (i + 1)).join()}`);
+    // Background pixels are 0 and the brightest are 255 in both parts, so one affine map restores the bytes of both.
+    const [low, high] = train.inputs.data.reduce(([a, b], x) => [Math.min(a, x), Math.max(b, x)], [Infinity, -Infinity]);
+    rowsOf(test!.inputs).forEach((row, i) => {
+      const bytes = row.map((value) => Math.round((255 * (value - low)) / (high - low)));
+      expect(known.has(`${test!.targets!.data[i] === -1 ? 3 : 8} ${bytes.join()}`)).toBe(true);
+    });
+  });
 });
 
 describe("images", () => {
   it("area averaging keeps the mean and is exact for whole blocks", () => {
     const image = Float64Array.from({ length: 28 * 28 }, (_, i) => Math.sin(i) + 2);
-    const mean = (values: Float64Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
     for (const [h, w] of [
       [7, 7],
       [10, 10],
@@ -81,8 +130,28 @@ describe("images", () => {
       [1, 1],
       [40, 40],
     ] as const)
-      expect(mean(resizeByArea(image, 28, 28, h, w))).toBeCloseTo(mean(image), 12);
+      expect(mean([...resizeByArea(image, 28, 28, h, w)])).toBeCloseTo(mean([...image]), 12);
     expect([...resizeByArea([1, 2, 3, 4], 2, 2, 1, 2)]).toEqual([2, 3]);
+    expect([...resizeByArea([1, 2, 3, 4], 2, 2, 2, 1)]).toEqual([1.5, 3.5]);
+    // height 2, width 3: [[0, 1, 2], [3, 4, 5]] to height 1, width 3 and to height 2, width 1
+    expect([...resizeByArea([0, 1, 2, 3, 4, 5], 2, 3, 1, 3)]).toEqual([1.5, 2.5, 3.5]);
+    [...resizeByArea([0, 1, 2, 3, 4, 5], 2, 3, 2, 1)].forEach((value, i) => expect(value).toBeCloseTo([1, 4][i]!, 12));
+  });
+
+  it("`size` is [height, width]: rows of an image stay rows", async () => {
+    const request = { dataset: "mnist", classes: [1, 7], train: 20, test: 0, seed: 2 };
+    const whole = rowsOf((await loadDataset(request)).train.inputs);
+    const wide = rowsOf((await loadDataset({ ...request, size: [4, 28] })).train.inputs);
+    // Block means of seven rows each; standardisation is one affine map over all pixels, fixed by two of them.
+    const blocks = whole.map((image) =>
+      Array.from({ length: 4 * 28 }, (_, k) =>
+        mean(Array.from({ length: 7 }, (_, r) => image[(7 * Math.floor(k / 28) + r) * 28 + (k % 28)]!)),
+      ),
+    );
+    const [flat, got] = [blocks.flat(), wide.flat()];
+    const [a, b] = [flat.indexOf(Math.min(...flat)), flat.indexOf(Math.max(...flat))];
+    const slope = (got[b]! - got[a]!) / (flat[b]! - flat[a]!);
+    flat.forEach((value, k) => expect(got[k]).toBeCloseTo(got[a]! + slope * (value - flat[a]!), 9));
   });
 
   it("idx files that are cut short are refused", () => {

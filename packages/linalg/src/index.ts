@@ -11,6 +11,7 @@ export * from "./products.js";
 export * from "./projected-spectrum.js";
 export { referenceBackend } from "./reference/backend.js";
 export * from "./scale-mixture.js";
+export * from "./scale-mixture-scores.js";
 export * from "./shifted-tridiagonal.js";
 export * from "./svd.js";
 export * from "./tridiagonal.js";

@@ -1,10 +1,15 @@
+export { annealIsland, type IslandChunk, type IslandResult } from "./evidence/island.js";
+export { logEvidence, type EvidenceOptions, type SampledEvidence } from "./evidence/log-evidence.js";
 export { monteCarloOptions, type MonteCarloOptions } from "./options.js";
 export { plugin } from "./plugin.js";
 export { sampleChain, type ChainChunk, type ChainResult } from "./posterior/chain.js";
-export { collapsedDensity, fullDensity, type SamplingProblem } from "./posterior/densities.js";
+export { collapsedDensity, collapsedLogLikelihood, fullDensity, type SamplingProblem } from "./posterior/densities.js";
 export { drawsToNpz } from "./posterior/export.js";
 export { predictDraws, type PredictChunk, type PredictResult } from "./posterior/predict.js";
 export { conditionReadout, type ReadoutPosterior } from "./posterior/readout.js";
 export { drawPrior, type PriorChunk, type PriorSums } from "./prior/draw.js";
 export { samplePrior } from "./prior/sample.js";
 export { monteCarlo } from "./theory.js";
+export { runRefereeChains, type RefereeChunk, type RefereeGroup } from "./referee/chains.js";
+export * from "./referee/judgement.js";
+export * from "./referee/referee.js";

@@ -23,6 +23,10 @@ export interface MonteCarloOptions {
   readonly stepSize?: number;
   /** Draws per chain kept for predictions; fewer when they would take more than 256 MiB. */
   readonly storedDraws?: number;
+  /** Log evidence with its standard error, by annealing from the prior. */
+  readonly evidence: boolean;
+  /** Gradient of the log evidence in the logarithms of the variances and of T, and in the widths; needs `evidence`. */
+  readonly gradients: boolean;
 }
 
 const fraction = v.pipe(
@@ -43,4 +47,6 @@ export const monteCarloOptions = strictObject({
   targetAcceptance: v.exactOptional(fraction),
   stepSize: v.exactOptional(positiveNumber),
   storedDraws: v.exactOptional(positiveInteger),
+  evidence: v.optional(v.boolean("true or false"), false),
+  gradients: v.optional(v.boolean("true or false"), false),
 }) as StandardSchemaV1<unknown, MonteCarloOptions>;

@@ -48,6 +48,8 @@ describe("options", () => {
       target: "posterior",
       readout: "integrated",
       metric: "unit",
+      evidence: false,
+      gradients: false,
     });
   });
   it.each([

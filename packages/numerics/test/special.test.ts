@@ -1,6 +1,9 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import {
+  gammaQuantile,
+  digamma,
   erf,
   erfc,
   erfcx,
@@ -10,6 +13,7 @@ import {
   normalDensity,
   normalDistribution,
   normalQuantile,
+  trigamma,
 } from "../src/index.js";
 
 describe("error function and normal distribution", () => {
@@ -40,6 +44,21 @@ describe("error function and normal distribution", () => {
   });
 });
 
+describe("gamma functions", () => {
+  const goldens = JSON.parse(readFileSync(new URL("goldens/gamma.json", import.meta.url), "utf8")) as Record<
+    "x" | "logGamma" | "digamma" | "trigamma",
+    number[]
+  >;
+  it.each([
+    ["logGamma", logGamma, 6],
+    ["digamma", digamma, 1],
+    ["trigamma", trigamma, 0],
+  ] as const)("%s agrees with 40 digits", (name, f, absolute) => {
+    for (const [i, x] of goldens.x.entries()) expectClose(f(x), goldens[name][i]!, { relative: 1e-15, absolute: 1e-15 * absolute });
+    expect([f(0), f(-0.5), f(Number.NaN)]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+  });
+});
+
 describe("logMultivariateGamma", () => {
   it("is log Γ for d = 1, obeys Γ_d(x) = π^{(d−1)/2} Γ(x) Γ_{d−1}(x − ½)", () => {
     for (const x of [3.2, 10, 250]) {
@@ -51,4 +70,20 @@ describe("logMultivariateGamma", () => {
     }
   });
   it("is NaN outside its domain", () => expect(logMultivariateGamma(4, 1.5)).toBeNaN());
+});
+
+describe("Gamma quantile", () => {
+  it("both tails (mpmath, 40 digits)", () => {
+    for (const [p, shape, upper, expected] of [
+      [1e-12, 0.5, false, 7.8539816339744831e-25],
+      [1e-12, 0.5, true, 25.422063955909078],
+      [0.5, 1, false, Math.LN2],
+      [1e-18, 5, true, 54.323257990024288],
+      [0.3, 5, false, 3.633609082963803],
+      [1e-15, 40, false, 8.09712987102636],
+      [0.999, 200, false, 246.56587936997389],
+      [1e-10, 200, true, 303.506139175263],
+    ] as const)
+      expectClose(gammaQuantile(p, shape, upper), expected, { relative: 1e-12 }, `quantile ${p} of shape ${shape}`);
+  });
 });

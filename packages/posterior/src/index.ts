@@ -25,6 +25,7 @@ export * from "./matrix/likelihood.js";
 export * from "./matrix/predict.js";
 export * from "./matrix/target.js";
 export * from "./matrix/work.js";
+export * from "./scalar/hidden-coefficients.js";
 export * from "./scalar/hidden-kernels.js";
 export * from "./scalar/law.js";
 export * from "./scalar/likelihood.js";

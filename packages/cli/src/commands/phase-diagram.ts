@@ -1,9 +1,9 @@
 import { basename, join } from "node:path";
-import { axisValues, parsePhaseFile, inputError, type Matrix } from "@finitewidth/core";
+import { inputError, type Matrix } from "@finitewidth/core";
+import { axisValues, loadData, parsePhaseFile, type DataSource, type InlineData } from "@finitewidth/experiment";
 import { phaseDiagram } from "@finitewidth/large-deviations";
 import { loadRegistry } from "../builtin-registry.js";
-import { loadData } from "../data.js";
-import { prettyJson, readJson, writeAtomically, writePiecesAtomically } from "../files.js";
+import { fileReader, prettyJson, readJson, writeAtomically, writePiecesAtomically } from "../files.js";
 import type { CommonOptions } from "../main.js";
 import { openRun } from "../open-run.js";
 import { createProgress } from "../progress.js";
@@ -22,7 +22,14 @@ export async function runPhaseCommand(file: string, folder: string, options: Com
   let train: { inputs: Matrix; targets: Matrix } | undefined;
   if (phase.adaptation) {
     const source = phase.adaptation.data;
-    train = (await loadData("inputs" in source ? { train: source } : source, folder, "adaptation.data")).train;
+    train = (
+      await loadData(
+        "inputs" in source ? { train: source as InlineData["train"] } : (source as DataSource),
+        registry,
+        fileReader(folder),
+        "adaptation.data",
+      )
+    ).train;
   }
   const progress = createProgress(!options.quiet);
   const { run, close } = await openRun({ registry, seed: phase.seed, progress, ...options, resume: false });

@@ -17,21 +17,20 @@ import {
   page,
   type Note,
 } from "@finitewidth/plots";
-import type { MethodOutcome } from "../method-outcome.js";
-import type { Plan, StepOutcome } from "../run-experiment.js";
+import type { MethodOutcome, Plan, ProblemOutcome, SolvedOutcome, StepOutcome } from "@finitewidth/experiment";
 import { formatNumber, withError } from "../table.js";
 import { createDocument } from "./html.js";
 
-type Solved = Extract<MethodOutcome, { status: "ok" }>;
+type Solved = SolvedOutcome;
 
 /** Header and rows of the summary table, shared by the terminal and the report. */
 export function summaryTable(outcomes: readonly MethodOutcome[]): { readonly header: string[]; readonly rows: string[][] } {
   const header = ["method", "log evidence", "generalisation error", "bias", "variance", "order parameter", "seconds"];
   const rows = outcomes.map((outcome) => {
-    if (outcome.status === "failed") return [outcome.method, "failed", "", "", "", "", outcome.seconds.toFixed(2)];
+    if (outcome.status === "failed") return [outcome.label, "failed", "", "", "", "", outcome.seconds.toFixed(2)];
     const { posterior, generalizationError: error, generalizationStandardError: spread } = outcome;
     return [
-      outcome.method,
+      outcome.label,
       withError(posterior.logEvidence, posterior.standardError?.logEvidence),
       withError(error?.total, spread?.total),
       withError(error?.bias, spread?.bias),
@@ -62,9 +61,11 @@ export function describeNetwork(network: Network): string {
 /** The report of `finitewidth run`. */
 export function experimentReport(plan: Plan, results: readonly StepOutcome[], name: string): string {
   const document = createDocument();
-  const { problem } = plan.steps[0]!;
+  const { problem } = plan.steps[0]!.problems[0]!;
   const facts = `${describeNetwork(problem.network)}; ${problem.inputs.shape[0]} training points of ${problem.inputs.shape[1]} features, ${problem.targets.shape[1]} output${problem.targets.shape[1] === 1 ? "" : "s"}, temperature ${formatNumber(problem.temperature)}, ${problem.scaling} scaling, seed ${plan.experiment.seed}.`;
-  const body = plan.swept ? sweepBody(plan, results, document) : stepBody(plan, results[0]!, document);
+  const body = plan.experiment.sweep
+    ? sweepBody(plan, results, document)
+    : results[0]!.problems.map((one) => stepBody(plan, one, document)).join("");
   return page(
     `${name} – finitewidth`,
     `<h1>${escapeHtml(name)}</h1><p class="lead">${escapeHtml(facts)}</p>${body}${jsonDetails("Experiment as read", withoutBulk(plan.experiment))}`,
@@ -94,26 +95,27 @@ function remarks(outcomes: readonly MethodOutcome[], prefix = ""): string {
   return notes(
     outcomes.flatMap((outcome): Note[] =>
       outcome.status === "failed"
-        ? [{ kind: "failed", title: `${prefix}${outcome.method} failed:`, text: outcome.error.message }]
-        : outcome.warnings.map((text) => ({ kind: "warning", title: `${prefix}${outcome.method}:`, text })),
+        ? [{ kind: "failed", title: `${prefix}${outcome.label} failed:`, text: outcome.error.message }]
+        : outcome.warnings.map((text) => ({ kind: "warning", title: `${prefix}${outcome.label}:`, text })),
     ),
   );
 }
 
 const seriesOf = (outcome: Solved): PredictiveSeries => ({
-  method: outcome.method,
+  method: outcome.label,
   mean: outcome.predictive!.mean.data,
   variance: outcome.predictive!.variance.data,
 });
 
-function stepBody(plan: Plan, { step, outcomes }: StepOutcome, document: Document): string {
+function stepBody(plan: Plan, { problem: planned, outcomes }: ProblemOutcome, document: Document): string {
+  const { label, problem } = planned;
   const solved = outcomes.filter((outcome): outcome is Solved => outcome.status === "ok");
-  const parts = ["<h2>Summary</h2>", methodTable(outcomes), remarks(outcomes)];
+  const parts = [`<h2>${escapeHtml(label ?? "Summary")}</h2>`, methodTable(outcomes), remarks(outcomes)];
   const predicted = solved.filter((outcome) => outcome.predictive !== undefined);
   const targets = plan.data.test?.targets;
   const grid: string[] = [];
   if (predicted.length > 0 && targets && targets.data.length >= 8) {
-    const element = calibration(predicted.map(seriesOf), targets.data, step.problem.temperature, normalQuantile, document);
+    const element = calibration(predicted.map(seriesOf), targets.data, problem.temperature, normalQuantile, document);
     grid.push(
       figureBlock(
         element,
@@ -138,11 +140,11 @@ function stepBody(plan: Plan, { step, outcomes }: StepOutcome, document: Documen
   if (grid.length > 0) parts.push(`<h2>Predictions</h2><div class="grid">${grid.join("")}</div>`);
   for (const outcome of solved) {
     for (const figure of markedFigures(outcome, solved))
-      parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
+      parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.label}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
   }
-  parts.push(hiddenKernelSection(plan, step.problem.inputs, step.problem.network, solved, document));
+  parts.push(hiddenKernelSection(plan, problem.inputs, problem.network, solved, document));
   for (const outcome of solved)
-    parts.push(jsonDetails(`Diagnostics of ${outcome.method}`, { solver: outcome.posterior.solver, ...outcome.posterior.diagnostics }));
+    parts.push(jsonDetails(`Diagnostics of ${outcome.label}`, { solver: outcome.posterior.solver, ...outcome.posterior.diagnostics }));
   return parts.join("");
 }
 
@@ -174,7 +176,7 @@ function hiddenKernelSection(plan: Plan, inputs: Matrix, network: Network, solve
       const element = heatmaps(
         [
           { label: "infinite width", values: before },
-          { label: `learned (${outcome.method})`, values: after },
+          { label: `learned (${outcome.label})`, values: after },
           { label: "difference", values: difference, diverging: true },
         ],
         document,
@@ -209,11 +211,18 @@ function permuted(kernel: Matrix, order: readonly number[]): Matrix {
 
 function sweepBody(plan: Plan, results: readonly StepOutcome[], document: Document): string {
   const parts: string[] = ["<h2>Sweep</h2>"];
-  const names = plan.methods.map((method) => method.name);
-  const loads = results.map(({ step }) => step.problem.inputs.shape[0] / (widthsOf(step.problem.network)?.at(-1) ?? Number.NaN));
+  const flat = results.map(({ step, problems }) => ({
+    step,
+    problem: problems[0]!.problem.problem,
+    outcomes: problems.flatMap(({ problem, outcomes }) =>
+      outcomes.map((one) => (problem.label === undefined ? one : { ...one, label: `${problem.label}: ${one.label}` })),
+    ),
+  }));
+  const names = [...new Set(flat.flatMap(({ outcomes }) => outcomes.map((one) => one.label)))];
+  const loads = flat.map(({ problem }) => problem.inputs.shape[0] / (widthsOf(problem.network)?.at(-1) ?? Number.NaN));
   const widthSwept = plan.experiment.sweep?.widths !== undefined || plan.experiment.sweep?.train !== undefined;
   const key = widthSwept ? "α = P/N" : (Object.keys(results[0]?.step.values ?? {})[0] ?? "step");
-  const xOf = ({ step }: StepOutcome, i: number): number => {
+  const xOf = ({ step }: { readonly step: StepOutcome["step"] }, i: number): number => {
     if (widthSwept) return loads[i]!;
     const value = step.values?.[key as keyof typeof step.values];
     return typeof value === "number" ? value : i;
@@ -234,8 +243,8 @@ function sweepBody(plan: Plan, results: readonly StepOutcome[], document: Docume
   ];
   const drawn = quantities.flatMap(({ label, pick, spread }) => {
     const series = names.flatMap((name) => {
-      const points = results
-        .map((result, i) => ({ x: xOf(result, i), outcome: result.outcomes.find((outcome) => outcome.method === name) }))
+      const points = flat
+        .map((result, i) => ({ x: xOf(result, i), outcome: result.outcomes.find((outcome) => outcome.label === name) }))
         .flatMap(({ x, outcome }) => {
           const y = outcome?.status === "ok" ? pick(outcome) : undefined;
           return y === undefined || outcome?.status !== "ok" ? [] : [{ x, y, error: spread(outcome) ?? 0 }];
@@ -256,10 +265,10 @@ function sweepBody(plan: Plan, results: readonly StepOutcome[], document: Docume
     ];
   });
   parts.push(...drawn);
-  results.forEach((result) => {
+  flat.forEach((result) => {
     const label = JSON.stringify(result.step.values);
     parts.push(`<details><summary>${escapeHtml(label)}</summary>${methodTable(result.outcomes)}${remarks(result.outcomes)}</details>`);
   });
-  parts.push(remarks(results.flatMap((result) => result.outcomes.filter((outcome) => outcome.status === "failed")).slice(0, 5)));
+  parts.push(remarks(flat.flatMap((result) => result.outcomes.filter((outcome) => outcome.status === "failed")).slice(0, 5)));
   return parts.join("");
 }

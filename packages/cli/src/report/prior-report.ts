@@ -10,7 +10,7 @@ import {
   page,
   type Note,
 } from "@finitewidth/plots";
-import type { PriorOutcome, PriorPlan } from "../run-prior.js";
+import type { PriorOutcome, PriorPlan } from "@finitewidth/experiment";
 import { formatNumber, withError } from "../table.js";
 import { describeNetwork } from "./experiment-report.js";
 import { createDocument } from "./html.js";
@@ -19,7 +19,7 @@ import { createDocument } from "./html.js";
 export function priorTable(outcomes: readonly PriorOutcome[]): { readonly header: string[]; readonly rows: string[][] } {
   const header = ["method", "E f²", "excess kurtosis", "log density (first point)", "seconds"];
   const rows = outcomes.map((outcome) => {
-    if (outcome.status === "failed") return [outcome.method, "failed", "", "", outcome.seconds.toFixed(2)];
+    if (outcome.status === "failed") return [outcome.label, "failed", "", "", outcome.seconds.toFixed(2)];
     const { result } = outcome;
     const error = (key: string): number | undefined => {
       const value = result.standardError?.[key];
@@ -27,7 +27,7 @@ export function priorTable(outcomes: readonly PriorOutcome[]): { readonly header
       return value instanceof Float64Array ? value[0] : value.data[0];
     };
     return [
-      outcome.method,
+      outcome.label,
       withError(result.secondMoment?.data[0], error("secondMoment")),
       withError(result.excessKurtosis?.[0], error("excessKurtosis")),
       withError(result.logDensity?.[0], error("logDensity")),
@@ -56,19 +56,19 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
     notes(
       outcomes.flatMap((outcome): Note[] =>
         outcome.status === "failed"
-          ? [{ kind: "failed", title: `${outcome.method} failed:`, text: outcome.error.message }]
-          : outcome.result.warnings.map((text) => ({ kind: "warning", title: `${outcome.method}:`, text })),
+          ? [{ kind: "failed", title: `${outcome.label} failed:`, text: outcome.error.message }]
+          : outcome.result.warnings.map((text) => ({ kind: "warning", title: `${outcome.label}:`, text })),
       ),
     ),
   ];
   const moments = outcomes.flatMap((outcome) =>
-    outcome.status === "ok" && outcome.result.secondMoment ? [{ label: outcome.method, values: outcome.result.secondMoment }] : [],
+    outcome.status === "ok" && outcome.result.secondMoment ? [{ label: outcome.label, values: outcome.result.secondMoment }] : [],
   );
   if (moments.length > 0 && problem.inputs.shape[0] > 1)
     parts.push(`<h2>Second moments</h2>${figureBlock(heatmaps(moments, document), "E f fᵀ of one output over the inputs.")}`);
   const shifts = outcomes.flatMap((outcome) =>
     outcome.status === "ok" && outcome.result.kernelMeanShift
-      ? [{ label: outcome.method, values: outcome.result.kernelMeanShift, diverging: true }]
+      ? [{ label: outcome.label, values: outcome.result.kernelMeanShift, diverging: true }]
       : [],
   );
   if (shifts.some((shift) => shift.values.data.some((value) => value !== 0)) && problem.inputs.shape[0] > 1) {
@@ -84,7 +84,7 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
     parts.push(
       "<h2>Log densities</h2>",
       htmlTable(
-        ["point", ...solved.map((outcome) => outcome.method)],
+        ["point", ...solved.map((outcome) => outcome.label)],
         problem.evaluateAt.map((_, i) => [String(i), ...solved.map((outcome) => escapeHtml(formatNumber(outcome.result.logDensity![i]!)))]),
       ),
     );
@@ -92,8 +92,8 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
   for (const outcome of outcomes) {
     if (outcome.status !== "ok") continue;
     for (const figure of outcome.result.figures ?? [])
-      parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.method}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
-    if (outcome.result.diagnostics) parts.push(jsonDetails(`Diagnostics of ${outcome.method}`, outcome.result.diagnostics));
+      parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.label}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
+    if (outcome.result.diagnostics) parts.push(jsonDetails(`Diagnostics of ${outcome.label}`, outcome.result.diagnostics));
   }
   return page(`${name} – finitewidth`, parts.join(""));
 }

@@ -12,6 +12,7 @@ import type { TapTable } from "./taps.js";
 
 /** Mixing law of a deep linear convolutional network, with the geometry that kernels over all sites need. */
 export interface ConvolutionalMixingLaw extends MixingLaw, SiteGeometry {
+  readonly siteBases: readonly Matrix[];
   readonly tapTables: readonly TapTable[];
 }
 

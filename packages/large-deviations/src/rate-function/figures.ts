@@ -64,7 +64,7 @@ export function eigenvalueFigure(solution: Solution, chain: WishartChain): Figur
 
 /** How pairs of sites are renormalised: M_1 averaged over outputs, at infinite width and at the minimum. Undefined above 200 sites. */
 export function siteMapFigure(law: MixingLaw, solution: Solution, outputs: number): Figure | undefined {
-  const basis = siteGeometryOf(law)?.siteBases[0] ?? identity(law.sites);
+  const basis = siteGeometryOf(law)?.siteBases?.[0] ?? identity(law.sites);
   if (basis.shape[0] > 200) return undefined;
   const { layers } = law.chain;
   let prior = zeros(0, 0);

@@ -3,7 +3,7 @@ import { addDiagonal, cholesky, multiply, solveCholesky } from "@finitewidth/lin
 import {
   averageOverSites,
   learnedFeatureCovariance,
-  reduceSites,
+  featuresOfSites,
   siteGeometryOf,
   stackFeatures,
   stackSiteKernels,
@@ -82,7 +82,7 @@ export function firstHiddenKernelOverSites(
   const features = geometry.siteFeatures(inputs);
   const evidence = scaling === "mean-field" ? { alpha, weight: referenceWidth } : { alpha, weight: 1, lower: factor.factor };
   const core = learnedFeatureCovariance(
-    stackFeatures(reduceSites(features, geometry.siteBases[0]!)),
+    stackFeatures(featuresOfSites(geometry, inputs)),
     cholesky(mixing[0]!).factor,
     law.chain.layers[0]!.width,
     evidence,

@@ -22,8 +22,8 @@ import {
 import { multiplyTransposedRight } from "@finitewidth/linalg";
 import {
   expandSites,
+  featuresOfSites,
   hasUpperBiases,
-  reduceSites,
   siteGeometryOf,
   stackFeatures,
   stackSiteKernels,
@@ -92,9 +92,7 @@ async function fit(problem: Problem, _options: LargeDeviationOptions, run: Run):
 /** Features of the sites where the law knows them, else kernels between them. */
 function siteSource(law: MixingLaw, inputs: Matrix): SiteKernels | StackedFeatures {
   const geometry = siteGeometryOf(law);
-  return geometry === undefined
-    ? stackSiteKernels(law.siteKernels(inputs), law.sites)
-    : stackFeatures(reduceSites(geometry.siteFeatures(inputs), geometry.siteBases[0]!));
+  return geometry === undefined ? stackSiteKernels(law.siteKernels(inputs), law.sites) : stackFeatures(featuresOfSites(geometry, inputs));
 }
 
 function mixingArrays({ mixing, spread }: Solution): Record<string, Tensor> {
@@ -135,7 +133,7 @@ function storedSolution({ arrays }: Posterior): { readonly mixing: Matrix[]; rea
  * A number for one output and one site, else the matrix over (output, site), brought from reduced sites to all sites of the first layer.
  */
 function orderParameter(law: MixingLaw, mixing: Matrix): number | Tensor {
-  const basis = siteGeometryOf(law)?.siteBases[0];
+  const basis = siteGeometryOf(law)?.siteBases?.[0];
   const full = basis === undefined || basis.shape[0] > 200 ? mixing : expandSites(basis, mixing);
   return full.data.length === 1 ? full.data[0]! : full;
 }

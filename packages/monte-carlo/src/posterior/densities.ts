@@ -66,18 +66,24 @@ function collapsedEvaluation(
 }
 
 /**
- * −½|θ|² + log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters θ: the posterior with the readout integrated out. NaN where A is not
- * positive definite.
+ * ℓ(θ) = log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters θ and its gradient: the likelihood with the readout integrated out. NaN where
+ * A is not positive definite.
  */
-export function collapsedDensity(problem: SamplingProblem): LogDensity {
+export function collapsedLogLikelihood(problem: SamplingProblem): LogDensity {
   const { network } = problem;
   return {
     dimension: network.parameters - network.readoutParameters,
-    evaluate: collapsedEvaluation(problem, (readout, logLikelihood, state, full, theta, gradient) => {
+    evaluate: collapsedEvaluation(problem, (readout, logLikelihood, state, full, _theta, gradient) => {
       network.pullbackFeatures(full, state, readout.cotangent(), gradient);
-      return logLikelihood - addPrior(theta, gradient);
+      return logLikelihood;
     }),
   };
+}
+
+/** −½|θ|² + ℓ(θ): the posterior with the readout integrated out, see `collapsedLogLikelihood`. */
+export function collapsedDensity(problem: SamplingProblem): LogDensity {
+  const { dimension, evaluate } = collapsedLogLikelihood(problem);
+  return { dimension, evaluate: (theta, gradient) => evaluate(theta, gradient) - addPrior(theta, gradient) };
 }
 
 /** log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters alone, without gradient; NaN where A is not positive definite. */

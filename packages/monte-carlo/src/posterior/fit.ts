@@ -2,6 +2,7 @@ import {
   resolveArchitecture,
   toStandardScaling,
   type Figure,
+  type Json,
   type Matrix,
   type Posterior,
   type Problem,
@@ -10,6 +11,7 @@ import {
 } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
 import { diagnoseChains, mergeMoments, momentStandardError, type ChainDiagnostics } from "@finitewidth/numerics";
+import { logEvidence } from "../evidence/log-evidence.js";
 import type { MonteCarloOptions } from "../options.js";
 import { mergeBatches, predictionOf } from "./batch-means.js";
 import { hiddenParameters, isStepwise, sampleChain, type ChainChunk, type ChainResult } from "./chain.js";
@@ -111,6 +113,7 @@ export async function fitByChains(
   const results: ChainResult[] = [];
   for await (const result of run.map(sampleChain, chunks)) results.push(result);
 
+  const evidence = options.evidence || options.gradients ? await logEvidence(problem, { gradients: options.gradients }, run) : undefined;
   const names = Object.keys(results[0]!.traces);
   const traces = Object.fromEntries(names.map((name) => [name, diagnoseChains(results.map((result) => result.traces[name]!))]));
   const mixing = assess(traces);
@@ -151,7 +154,9 @@ export async function fitByChains(
     train: predictionOf(results.map((result) => result.train).reduce(mergeBatches), outputs),
     ...(shallow ? { orderParameter: value(norm.mean) } : {}),
     hiddenKernels: kernels.map((kernel) => square(kernel.mean, points)),
+    ...(evidence ? { logEvidence: evidence.logEvidence } : {}),
     standardError: {
+      ...(evidence ? { logEvidence: evidence.standardError } : {}),
       ...(shallow ? { orderParameter: value(normError) } : {}),
       hiddenKernels: kernels.map((kernel) => square(momentStandardError(kernel), points)),
     },
@@ -179,6 +184,8 @@ export async function fitByChains(
       energyFraction: Math.min(...reports.map((report) => report.energyFraction)),
       gradients: reports.reduce((sum, report) => sum + report.gradients, 0),
       readoutNorm: Array.from(norm.mean),
+      ...(evidence ? { evidence: evidence.diagnostics } : {}),
+      ...(evidence?.gradient ? { evidenceGradient: evidence.gradient as unknown as Json } : {}),
       traces: Object.fromEntries(
         names.map((name) => [
           name,
@@ -191,7 +198,7 @@ export async function fitByChains(
         ]),
       ),
     },
-    warnings,
+    warnings: [...warnings, ...(evidence?.warnings ?? [])],
     figures: [traceFigure(results.map((result) => result.traces["log likelihood"]!))],
   };
 }

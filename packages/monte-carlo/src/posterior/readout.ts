@@ -22,6 +22,8 @@ import {
 export interface ReadoutPosterior {
   /** log N(Y | 0, A), all outputs: −½[D log det A + tr YᵀA⁻¹Y + PD log 2π]. */
   readonly logLikelihood: number;
+  /** F, the bias left out. */
+  readonly features: number;
   /** E w, F′ × D. */
   readonly weights: Matrix;
   /** R = A⁻¹Y, P × D. */
@@ -81,6 +83,7 @@ export function conditionReadout(features: Matrix, bias: number, targets: Matrix
   };
   return {
     logLikelihood,
+    features: features.shape[1],
     weights,
     residual,
     predict: (rows) => {

@@ -1,6 +1,6 @@
 import { zeros, type Matrix, type RandomStream } from "@finitewidth/core";
 import { logGamma } from "../special/gamma.js";
-import type { ChainLayout } from "./layout.js";
+import type { ChainLayerLayout, ChainLayout } from "./layout.js";
 
 /** δ(x), log dδ/dx and d(log dδ/dx)/dx of the signed-root deviance. */
 export interface SignedRoot {
@@ -37,43 +37,50 @@ export function signedRoot(x: number, degrees: number): SignedRoot {
   return { delta, logSlope: Math.log(slope), logSlopeDerivative: 1 / (y * scale) - (2 * (e + 1) * slope) / e };
 }
 
-/** Bartlett factors Z_1 … Z_L of a point in coordinate space, with dδ/dx of the diagonal coordinates (0 elsewhere). */
+/** Matrices Z_1 … Z_L of a point in coordinate space, with dδ/dx of the diagonal coordinates (0 elsewhere). */
 export interface CoordinateFactors {
   readonly z: readonly Matrix[];
   readonly slopes: Float64Array;
 }
 
-/** Calls `diagonal(coordinate, i, ν)` and `below(coordinate, i, j)` for the coordinates of layer l in their order. */
+/**
+ * Calls `diagonal(coordinate, i, ν)` and `normal(coordinate, i, j)` for the coordinates of layer l in their order; `i` and `j` are row and
+ * column in Z_l, the diagonal of the trapezoidal part at (i, shift + i).
+ */
 function eachCoordinate(
-  layout: ChainLayout,
-  l: number,
+  { offset, bartlett, size, shift, layer }: ChainLayerLayout,
   diagonal: (at: number, i: number, degrees: number) => void,
-  below: (at: number, i: number, j: number) => void,
+  normal: (at: number, i: number, j: number) => void,
 ): void {
-  const { offset, rank, size, layer } = layout.layers[l]!;
-  for (let i = 0; i < rank; i++) diagonal(offset + i, i, layer.width - i);
-  let at = offset + rank;
-  for (let j = 0; j < rank; j++) for (let i = j + 1; i < size; i++) below(at++, i, j);
+  for (let i = 0; i < bartlett; i++) diagonal(offset + i, i, layer.width - shift - i);
+  let at = offset + bartlett;
+  for (let j = 0; j < bartlett; j++) for (let i = j + 1; i < size; i++) normal(at++, i, shift + j);
+  for (let i = 0; i < size; i++) for (let j = 0; j < shift; j++) normal(at++, i, j);
 }
 
+/** Columns of Z_l. */
+const columnsOf = ({ shift, bartlett }: ChainLayerLayout): number => shift + bartlett;
+
 /**
- * Coordinates to Bartlett factors: signed-root deviances of the diagonals, Z_ii = √(ν/N) e^δ with ν = N − i (i from 0), and standard
- * normals below the diagonal, Z_ij = x/√N. Layer L comes first; within a layer the diagonals, then below them column by column.
+ * Coordinates to factors: signed-root deviances of the diagonals, Z_ii = √(ν/N) e^δ with ν = N − i (i from 0; less the units of a skip),
+ * and standard normals elsewhere, Z_ij = x/√N. Layer L comes first; within a layer the diagonals, then below them column by column, then
+ * the columns along the units of a skip, row by row.
  */
 export function coordinatesToFactors(layout: ChainLayout, x: Float64Array): CoordinateFactors {
   const slopes = new Float64Array(layout.dimension);
-  const z = layout.layers.map(({ size, rank, layer }, l) => {
-    const out = zeros(size, rank);
+  const z = layout.layers.map((here) => {
+    const columns = columnsOf(here);
+    const { width } = here.layer;
+    const out = zeros(here.size, columns);
     eachCoordinate(
-      layout,
-      l,
+      here,
       (at, i, degrees) => {
         const { delta, logSlope } = signedRoot(x[at]!, degrees);
-        out.data[i * rank + i] = Math.sqrt(degrees / layer.width) * Math.exp(delta);
+        out.data[i * columns + here.shift + i] = Math.sqrt(degrees / width) * Math.exp(delta);
         slopes[at] = Math.exp(logSlope);
       },
       (at, i, j) => {
-        out.data[i * rank + j] = x[at]! / Math.sqrt(layer.width);
+        out.data[i * columns + j] = x[at]! / Math.sqrt(width);
       },
     );
     return out;
@@ -88,17 +95,18 @@ export function addCoordinateGradient(
   zGradients: readonly Matrix[],
   gradient: Float64Array,
 ): void {
-  layout.layers.forEach(({ rank, layer }, l) => {
+  layout.layers.forEach((here, l) => {
+    const columns = columnsOf(here);
     const zBar = zGradients[l]!.data;
     const z = factors.z[l]!.data;
     eachCoordinate(
-      layout,
-      l,
+      here,
       (at, i) => {
-        gradient[at]! += zBar[i * rank + i]! * z[i * rank + i]! * factors.slopes[at]!;
+        const k = i * columns + here.shift + i;
+        gradient[at]! += zBar[k]! * z[k]! * factors.slopes[at]!;
       },
       (at, i, j) => {
-        gradient[at]! += zBar[i * rank + j]! / Math.sqrt(layer.width);
+        gradient[at]! += zBar[i * columns + j]! / Math.sqrt(here.layer.width);
       },
     );
   });
@@ -107,10 +115,9 @@ export function addCoordinateGradient(
 /** Normalised log prior density of the coordinates; adds its gradient to `gradient`. */
 export function coordinateLogPrior(layout: ChainLayout, x: Float64Array, gradient?: Float64Array): number {
   let value = 0;
-  for (let l = 0; l < layout.layers.length; l++) {
+  for (const here of layout.layers) {
     eachCoordinate(
-      layout,
-      l,
+      here,
       (at, _i, degrees) => {
         const { logSlope, logSlopeDerivative } = signedRoot(x[at]!, degrees);
         const half = degrees / 2;
@@ -128,10 +135,9 @@ export function coordinateLogPrior(layout: ChainLayout, x: Float64Array, gradien
 
 /** One draw of the coordinates from the prior, written into `out`. */
 export function sampleCoordinates(layout: ChainLayout, stream: RandomStream, out: Float64Array): void {
-  for (let l = 0; l < layout.layers.length; l++) {
+  for (const here of layout.layers) {
     eachCoordinate(
-      layout,
-      l,
+      here,
       (at, _i, degrees) => {
         const square = (2 * stream.gamma(degrees / 2)) / degrees;
         const delta = 0.5 * Math.log(square);

@@ -1,6 +1,7 @@
-import { FinitewidthError, zeros, type Matrix, type RandomStream } from "@finitewidth/core";
+import { FinitewidthError, zeros, type Matrix, type RandomStream, type WishartLayer } from "@finitewidth/core";
 import {
   addDiagonal,
+  affine,
   cholesky,
   gram,
   multiply,
@@ -12,12 +13,18 @@ import {
 } from "@finitewidth/linalg";
 import type { ChainLayerLayout, ChainLayout } from "./layout.js";
 
-/** One layer of a chain: M_l = F_l F_lᵀ with F_l = R_l Z_l; E_l is the covariance factor (R_l Rₗᵀ = E_l E_lᵀ), undefined at the top. */
+/**
+ * One layer of a chain: M_l = F_l F_lᵀ with F_l = R_l Z_l; E_l is the covariance factor (R_l Rₗᵀ = E_l E_lᵀ), undefined at the top. With a
+ * skip that makes too many columns F_l is the Cholesky factor of `raw` rawᵀ, or F_{l+1} times `step`, that of `inner` innerᵀ.
+ */
 export interface ChainFactor {
   readonly z: Matrix;
   readonly r: Matrix;
   readonly f: Matrix;
   readonly e?: Matrix;
+  readonly raw?: Matrix;
+  readonly inner?: Matrix;
+  readonly step?: Matrix;
 }
 
 /** into_(a k),(to + c) += scale Σ_i t_ki f_(a i),(from + c) for c < count and every output a: one tap applied to the sites of a factor. */
@@ -70,9 +77,26 @@ function choleskyOfGram(e: Matrix): Matrix {
   }
 }
 
+/** [α (I⊗T) F, 0] added to a factor whose first columns are along the units that the skip carries; in place. */
+function addSkip({ layer }: ChainLayerLayout, outputs: number, above: Matrix, into: Matrix): void {
+  if (layer.skip !== undefined) applyTap(layer.skip.tap, above, 0, into, 0, above.shape[1], outputs, layer.skip.coefficient);
+}
+
+const innerScale = ({ variance, taps }: WishartLayer): number => Math.sqrt(variance) * taps[0]!.data[0]!;
+
+/** α T + √s t Z, with F_l = F_{l+1} times it, for single sites: the numbers T and t of a layer, and Z. */
+function innerFactor({ layer, shift }: ChainLayerLayout, z: Matrix): Matrix {
+  const scale = innerScale(layer);
+  const columns = z.shape[1];
+  const out = zeros(shift, columns);
+  for (let i = 0; i < z.data.length; i++) out.data[i] = scale * z.data[i]!;
+  for (let i = 0; i < shift; i++) out.data[i * columns + i]! += layer.skip!.coefficient * layer.skip!.tap.data[0]!;
+  return out;
+}
+
 /**
- * Factors of every layer, 1 … L, from the Bartlett matrices Z_l (d_l × r_l lower trapezoidal): R_L = √c, E_l from F_{l+1}, R_l = E_l or its
- * Cholesky factor, F_l = R_l Z_l. Theory page: docs/theories/convolution.md §5. Cost: O(Σ rows² |m| rank).
+ * Factors of every layer, 1 … L, from the matrices Z_l: R_L = √c, E_l from F_{l+1}, R_l = E_l or its Cholesky factor, F_l = R_l Z_l (plus the
+ * skip). Theory pages: docs/theories/convolution.md §5, residual.md §3. Cost: O(Σ rows² |m| rank).
  */
 export function chainFactors(layout: ChainLayout, z: readonly Matrix[]): readonly ChainFactor[] {
   const factors: ChainFactor[] = [];
@@ -82,11 +106,19 @@ export function chainFactors(layout: ChainLayout, z: readonly Matrix[]): readonl
     if (above === undefined) {
       const r = addDiagonal(zeros(here.size, here.size), Math.sqrt(here.layer.variance));
       factors.unshift({ z: z[l]!, r, f: multiply(r, z[l]!) });
-    } else {
-      const e = pushFactor(here, layout.outputs, above.f);
-      const r = here.reduced ? choleskyOfGram(e) : e;
-      factors.unshift({ z: z[l]!, r, f: multiply(r, z[l]!), e });
+      continue;
     }
+    const e = pushFactor(here, layout.outputs, above.f);
+    const r = here.reduced ? choleskyOfGram(e) : e;
+    if (here.compressed === "inner") {
+      const inner = innerFactor(here, z[l]!);
+      const step = choleskyOfGram(inner);
+      factors.unshift({ z: z[l]!, r, f: multiply(above.f, step), e, inner, step });
+      continue;
+    }
+    const raw = here.size === 0 ? zeros(here.rows, here.shift) : multiply(r, z[l]!);
+    addSkip(here, layout.outputs, above.f, raw);
+    factors.unshift(here.compressed === undefined ? { z: z[l]!, r, f: raw, e } : { z: z[l]!, r, f: choleskyOfGram(raw), e, raw });
   }
   return factors;
 }
@@ -106,17 +138,30 @@ export function chainAdjoint(
   let fBar =
     direct === undefined ? zeros(layout.layers[0]!.rows, layout.layers[0]!.rank) : { data: direct.data.slice(), shape: direct.shape };
   for (const [l, here] of layout.layers.entries()) {
-    const { z, r, f, e } = factors[l]!;
+    const { z, r, f, e, raw, inner, step } = factors[l]!;
     const gradient = gradients[l];
     if (gradient) {
       const part = multiply(gradient, f);
       for (let i = 0; i < part.data.length; i++) fBar.data[i]! += 2 * part.data[i]!;
     }
-    out.push(multiplyTransposedLeft(r, fBar));
+    if (inner !== undefined && step !== undefined) {
+      const above = factors[l + 1]!.f;
+      const innerBar = choleskyAdjoint(step, multiplyTransposedLeft(above, fBar), inner);
+      out.push(affine(innerScale(here.layer), innerBar));
+      fBar = multiplyTransposedRight(fBar, step);
+      continue;
+    }
+    if (raw !== undefined) fBar = choleskyAdjoint(f, fBar, raw);
+    out.push(here.size === 0 ? zeros(0, here.shift) : multiplyTransposedLeft(r, fBar));
     if (e === undefined) break;
-    const rBar = multiplyTransposedRight(fBar, z);
-    const eBar = here.reduced ? choleskyAdjoint(r, rBar, e) : rBar;
-    fBar = pullFactor(here, layout.outputs, layout.layers[l + 1]!, eBar);
+    const below = fBar;
+    const above = layout.layers[l + 1]!;
+    if (here.size > 0) {
+      const rBar = multiplyTransposedRight(below, z);
+      fBar = pullFactor(here, layout.outputs, above, here.reduced ? choleskyAdjoint(r, rBar, e) : rBar);
+    } else fBar = zeros(above.rows, above.rank);
+    if (here.layer.skip !== undefined)
+      applyTap(transpose(here.layer.skip.tap), below, 0, fBar, 0, above.rank, layout.outputs, here.layer.skip.coefficient);
   }
   return out;
 }
@@ -142,17 +187,31 @@ function choleskyAdjoint(r: Matrix, rBar: Matrix, e: Matrix): Matrix {
  * laws included.
  */
 export function sampleBartlett(size: number, width: number, stream: RandomStream): Matrix {
-  const rank = Math.min(size, width);
-  const z = zeros(size, rank);
-  for (let j = 0; j < rank; j++) {
-    z.data[j * rank + j] = Math.sqrt((2 * stream.gamma((width - j) / 2)) / width);
-    for (let i = j + 1; i < size; i++) z.data[i * rank + j] = stream.normal() / Math.sqrt(width);
+  return sampleFactor({ size, shift: 0, bartlett: Math.min(size, width), layer: { width } }, stream);
+}
+
+/** Z of one layer: standard normals/√N along the units of a skip, a Bartlett factor of the remaining N − shift beside them. */
+function sampleFactor(
+  {
+    size,
+    shift,
+    bartlett,
+    layer: { width },
+  }: Pick<ChainLayerLayout, "size" | "shift" | "bartlett"> & { readonly layer: { readonly width: number } },
+  stream: RandomStream,
+): Matrix {
+  const columns = shift + bartlett;
+  const z = zeros(size, columns);
+  for (let j = 0; j < bartlett; j++) {
+    z.data[j * columns + shift + j] = Math.sqrt((2 * stream.gamma((width - shift - j) / 2)) / width);
+    for (let i = j + 1; i < size; i++) z.data[i * columns + shift + j] = stream.normal() / Math.sqrt(width);
   }
+  for (let i = 0; i < size; i++) for (let j = 0; j < shift; j++) z.data[i * columns + j] = stream.normal() / Math.sqrt(width);
   return z;
 }
 
 /** One draw of the factors of all layers from the prior. Cost: independent of the widths. */
 export function sampleChainFactors(layout: ChainLayout, stream: RandomStream): readonly ChainFactor[] {
-  const z = layout.layers.toReversed().map(({ size, layer }) => sampleBartlett(size, layer.width, stream));
+  const z = layout.layers.toReversed().map((here) => sampleFactor(here, stream));
   return chainFactors(layout, z.toReversed());
 }

@@ -20,26 +20,38 @@ export interface MixingMoments {
 
 const largestTensor = 2 ** 31;
 
-/** s |m|⁻¹ Σ_m (I⊗t_m) X (I⊗t_m)ᵀ: mean of the layer below given one above. X: (D S_{l+1})², result (D S_l)². */
-export function pullBackMixing(layer: WishartLayer, outputs: number, x: Matrix): Matrix {
-  const below = outputs * layer.sites;
-  let out = zeros(below, below);
-  for (const tap of layer.taps) {
-    const wide = blockDiagonal(tap, outputs);
-    out = combine(1, out, layer.variance / layer.taps.length, multiplyTransposedRight(multiply(wide, x), wide));
+/** c Σ_m (I⊗t_m) X (I⊗t_m)ᵀ over a list of maps between sites. X: (D S_{l+1})², result (D S_l)². */
+function sandwich(maps: readonly Matrix[], factor: number, rows: number, outputs: number, x: Matrix): Matrix {
+  let out = zeros(outputs * rows, outputs * rows);
+  for (const map of maps) {
+    const wide = blockDiagonal(map, outputs);
+    out = combine(1, out, factor, multiplyTransposedRight(multiply(wide, x), wide));
   }
   return out;
 }
 
-/** Adjoint of `pullBackMixing`: s |m|⁻¹ Σ_m (I⊗t_m)ᵀ G (I⊗t_m). */
+/** s |m|⁻¹ Σ_m (I⊗t_m) X (I⊗t_m)ᵀ: mean of the Wishart part of the layer below. */
+const pullBackScale = ({ taps, variance, sites }: WishartLayer, outputs: number, x: Matrix): Matrix =>
+  sandwich(taps, variance / Math.max(1, taps.length), sites, outputs, x);
+
+/** α² (I⊗T) X (I⊗T)ᵀ: what a skip hands down. */
+const pullBackSkip = ({ skip, sites }: WishartLayer, outputs: number, x: Matrix): Matrix | undefined =>
+  skip === undefined ? undefined : sandwich([skip.tap], skip.coefficient ** 2, sites, outputs, x);
+
+/** Mean of the layer below given one above, skip included: (D S_{l+1})² to (D S_l)². */
+export function pullBackMixing(layer: WishartLayer, outputs: number, x: Matrix): Matrix {
+  const scale = pullBackScale(layer, outputs, x);
+  const skip = pullBackSkip(layer, outputs, x);
+  return skip === undefined ? scale : combine(1, scale, 1, skip);
+}
+
+/** Adjoint of `pullBackMixing`: s |m|⁻¹ Σ_m (I⊗t_m)ᵀ G (I⊗t_m) and the same for the skip. */
 export function pushForwardMixing(layer: WishartLayer, outputs: number, gradient: Matrix): Matrix {
-  let out: Matrix | undefined;
-  for (const tap of layer.taps) {
-    const wide = transpose(blockDiagonal(tap, outputs));
-    const term = multiplyTransposedRight(multiply(wide, gradient), wide);
-    out = out ? combine(1, out, 1, term) : term;
-  }
-  return affine(layer.variance / Math.max(1, layer.taps.length), out ?? zeros(0, 0));
+  const { taps, variance, skip } = layer;
+  const above = (skip?.tap ?? taps[0])?.shape[1] ?? 0;
+  const scale = sandwich(taps.map(transpose), variance / Math.max(1, taps.length), above, outputs, gradient);
+  if (skip === undefined) return scale;
+  return combine(1, scale, 1, sandwich([transpose(skip.tap)], skip.coefficient ** 2, above, outputs, gradient));
 }
 
 /** I_D ⊗ t. */
@@ -66,19 +78,29 @@ const rowsMapped = (m: Matrix, map: (row: Matrix) => Matrix): Matrix => {
   return out;
 };
 
-/** Adds E[Σ_ac Σ_bd + Σ_ad Σ_bc]/n, the spread of a Wishart matrix around its scale Σ; Σ has the given mean and covariance of entries. */
-function addWishartSpread(mean: Matrix, covariance: Matrix, width: number): Matrix {
-  const d = mean.shape[0];
-  const out = covariance.data.slice();
+/** First and second moments of two random matrices X, Y of one size: E X, E Y and Cov of their entries, d² × d². */
+interface JointMoments {
+  readonly x: Matrix;
+  readonly y: Matrix;
+  readonly covariance: Matrix;
+}
+
+/** Adds (E[X_ac Y_bd] + E[X_ad Y_bc])/n to `into`, and (E[Y_ac X_bd] + E[Y_ad X_bc])/n when X and Y differ. */
+function addSpread(into: Float64Array, { x, y, covariance }: JointMoments, width: number, both: boolean): void {
+  const d = x.shape[0];
   const second = (a: number, b: number, c: number, e: number): number =>
-    covariance.data[(a * d + b) * d * d + c * d + e]! + mean.data[a * d + b]! * mean.data[c * d + e]!;
+    covariance.data[(a * d + b) * d * d + c * d + e]! + x.data[a * d + b]! * y.data[c * d + e]!;
   for (let a = 0; a < d; a++) {
     for (let b = 0; b < d; b++) {
-      for (let c = 0; c < d; c++)
-        for (let e = 0; e < d; e++) out[(a * d + b) * d * d + c * d + e]! += (second(a, c, b, e) + second(a, e, b, c)) / width;
+      for (let c = 0; c < d; c++) {
+        for (let e = 0; e < d; e++) {
+          let value = second(a, c, b, e) + second(a, e, b, c);
+          if (both) value += second(b, e, a, c) + second(b, c, a, e);
+          into[(a * d + b) * d * d + c * d + e]! += value / width;
+        }
+      }
     }
   }
-  return { data: out, shape: covariance.shape };
 }
 
 /** (a, b) ← Σ_ij v_i v_j M_(ai)(bj): D² × d². */
@@ -99,7 +121,7 @@ function biasContraction(layer: WishartLayer, outputs: number): Matrix {
 
 /**
  * Means and covariances of M_1 and of the bias part of the outputs' covariance, exact at any widths, by the linear recursion of E[M⊗M]
- * from the readout down: a Wishart step adds (E[Σ_ac Σ_bd] + E[Σ_ad Σ_bc])/N_l, a layer maps both index pairs. Covariances are carried,
+ * from the readout down: a Wishart step adds (E[Σ_ac Σ_bd] + E[Σ_ad Σ_bc])/N_l, a skip the same of what it hands down with Σ, a layer maps both index pairs. Covariances are carried,
  * not second moments, so nothing cancels at large widths. @throws FinitewidthError (code "memory") when (D S)⁴ numbers do not fit.
  * Cost: O(L |m| (D S)⁵). Source: docs/theories/convolution.md §5 and docs/theories/exact.md.
  */
@@ -123,13 +145,23 @@ export function mixingMoments(chain: WishartChain, outputs: number): MixingMomen
       mean = affine(layer.variance, identity(d));
       covariance = zeros(d * d, d * d);
       cross = zeros(pairs, d * d);
+      addSpread(covariance.data, { x: mean, y: mean, covariance: zeros(d * d, d * d) }, layer.width, false);
     } else {
       const pull = (x: Matrix): Matrix => pullBackMixing(layer, outputs, x);
+      const scale = (x: Matrix): Matrix => pullBackScale(layer, outputs, x);
+      const between = (left: typeof pull, right: typeof pull): Matrix => rowsMapped(transpose(rowsMapped(covariance, right)), left);
+      const y = scale(mean);
+      const next = between(pull, pull);
+      // E[Σ_ac Σ_bd + Σ_ad Σ_bc]/n around the scale Σ, and the same of the skip with Σ
+      addSpread(next.data, { x: y, y, covariance: between(scale, scale) }, layer.width, false);
+      if (layer.skip !== undefined) {
+        const skip = (x: Matrix): Matrix => pullBackSkip(layer, outputs, x)!;
+        addSpread(next.data, { x: skip(mean), y, covariance: transpose(between(skip, scale)) }, layer.width, true);
+      }
       mean = pull(mean);
-      covariance = rowsMapped(transpose(rowsMapped(covariance, pull)), pull);
+      covariance = next;
       cross = rowsMapped(cross, pull);
     }
-    covariance = addWishartSpread(mean, covariance, layer.width);
     if (layer.biasVariance > 0) {
       const contraction = biasContraction(layer, outputs);
       const b = layer.biasVariance;

@@ -2,25 +2,31 @@ import { zeros, type Matrix, type MixingLaw } from "@finitewidth/core";
 import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower } from "@finitewidth/linalg";
 import { blockDiagonal } from "./moments.js";
 
-/** What a mixing law over sites may know besides its chain: how reduced sites sit among all sites of a layer. */
+/** What a mixing law over sites may know besides its chain: how its sites come from those of the first layer. */
 export interface SiteGeometry {
-  /** U_l: S_l × ρ_l with orthonormal columns, layers 1 … L. */
-  readonly siteBases: readonly Matrix[];
-  /** Layers 1 … L: which site of the layer below each tap reads, at i·|m| + m; −1 for padding. */
-  readonly tapTables: readonly {
+  /** Φ_i with K¹_ij = Φ_i Φ_jᵀ, one per site of the first hidden layer: P × F. */
+  siteFeatures(inputs: Matrix): readonly Matrix[];
+  /** Φ̃_r with K_rs = Φ̃_r Φ̃_sᵀ, one per site of M_1; left out: Σ_i U_ir Φ_i with the basis of layer 1. */
+  reducedFeatures?(inputs: Matrix): readonly Matrix[];
+  /** U_l: S_l × ρ_l with orthonormal columns, layers 1 … L, where the sites of M_l are combinations of the sites of layer l. */
+  readonly siteBases?: readonly Matrix[];
+  /** Layers 1 … L: which site of the layer below each tap reads, at i·|m| + m; −1 for padding. Hidden kernels above layer 1 need it. */
+  readonly tapTables?: readonly {
     readonly inputSites: number;
     readonly outputSites: number;
     readonly tapCount: number;
     readonly taps: Int32Array;
   }[];
-  /** Φ_i with K¹_ij = Φ_i Φ_jᵀ, one per site of the first hidden layer: P × F. */
-  siteFeatures(inputs: Matrix): readonly Matrix[];
 }
 
-/** The geometry of a law that has one (convolutions), undefined for the others. */
+/** The geometry of a law that has one (convolutions, attention), undefined for the others. */
 export function siteGeometryOf(law: MixingLaw): SiteGeometry | undefined {
-  return "siteFeatures" in law && "siteBases" in law && "tapTables" in law ? (law as MixingLaw & SiteGeometry) : undefined;
+  return "siteFeatures" in law ? (law as MixingLaw & SiteGeometry) : undefined;
 }
+
+/** Features of the sites of M_1. */
+export const featuresOfSites = (geometry: SiteGeometry, inputs: Matrix): readonly Matrix[] =>
+  geometry.reducedFeatures?.(inputs) ?? reduceSites(geometry.siteFeatures(inputs), geometry.siteBases![0]!);
 
 /** (I⊗U) M (I⊗U)ᵀ: a mixing matrix over (output, reduced site) as one over (output, site). */
 export function expandSites(basis: Matrix, mixing: Matrix): Matrix {

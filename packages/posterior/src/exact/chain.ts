@@ -4,6 +4,8 @@ import type { MixingLaw, WishartChain } from "@finitewidth/core";
 export interface PlainChain {
   readonly widths: readonly number[];
   readonly variances: readonly number[];
+  /** Coefficient with which a layer's units are carried to the layer above, where they are. */
+  readonly skips?: readonly (number | undefined)[];
   /** b_l, the bias variance that M_l carries to the outputs; 0 for l = 1, whose bias is in the kernel. */
   readonly hiddenBias: readonly number[];
   readonly readoutBias: number;
@@ -16,9 +18,13 @@ export function plainChain(chain: WishartChain): PlainChain | undefined {
   if (chain.layers.some(({ sites }) => sites !== 1)) return undefined;
   return {
     widths: chain.layers.map(({ width }) => width),
-    variances: chain.layers.map(({ variance, taps }) =>
-      taps.length === 0 ? variance : (variance * taps.reduce((sum, tap) => sum + tap.data[0]! ** 2, 0)) / taps.length,
-    ),
+    variances: chain.layers.map(({ variance, taps, skip }) => {
+      if (taps.length === 0) return skip === undefined ? variance : 0;
+      return (variance * taps.reduce((sum, tap) => sum + tap.data[0]! ** 2, 0)) / taps.length;
+    }),
+    ...(chain.layers.some(({ skip }) => skip !== undefined)
+      ? { skips: chain.layers.map(({ skip }) => (skip === undefined ? undefined : skip.coefficient * skip.tap.data[0]!)) }
+      : {}),
     hiddenBias: chain.layers.map(({ biasVariance, biasWeights }) => biasVariance * biasWeights[0]! ** 2),
     readoutBias: chain.readoutBiasVariance,
   };

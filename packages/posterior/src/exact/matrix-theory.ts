@@ -108,7 +108,8 @@ export async function fitMatrix(
   );
   run.onProgress?.(1, 2, "predictions");
   const order = meanMixing(draws, rotation);
-  const kernels = learnedKernels ? learn(target, spectral, sample, breathe) : undefined;
+  const unknown = chain.skips !== undefined && (chain.readoutBias > 0 || hasHiddenBias(chain));
+  const kernels = learnedKernels && !unknown ? learn(target, spectral, sample, breathe) : undefined;
   run.onProgress?.(2, 2, "hidden kernels");
   const sampled = full.batchCount > 1;
   const { diagnostics } = full;
@@ -149,7 +150,11 @@ export async function fitMatrix(
       rank,
       kept: draws.weights.length,
     },
-    warnings: [...spectral.warnings, ...full.warnings],
+    warnings: [
+      ...spectral.warnings,
+      ...full.warnings,
+      ...(unknown ? ["hidden kernels are left out: with skips they are known for networks without biases beyond the first layer only"] : []),
+    ],
     figures: [mixingFigure(target, draws, run.seed)],
   };
 }

@@ -1,21 +1,11 @@
 import { inputError, shapeError, type Matrix, type PriorProblem, type PriorResult } from "@finitewidth/core";
-import { logGamma } from "@finitewidth/numerics";
+import { logMomentOf } from "@finitewidth/numerics";
 import { scalarLaw, type ScalarLaw } from "../scalar/law.js";
 import { sideBySide } from "../scalar/hidden-kernels.js";
 import { integrateScalarPosterior } from "../scalar/posterior.js";
 import { scalarProblems, type ScalarProblem } from "../scalar/problem.js";
 import { reduceKernel } from "../spectrum/reduced-kernel.js";
 import type { PlainChain } from "./chain.js";
-
-/** log E q^power for q = Π s_l χ²_{N_l}/N_l; +∞ where it diverges. */
-function logMoment(chain: PlainChain, power: number): number {
-  let value = 0;
-  for (const [l, n] of chain.widths.entries()) {
-    if (n / 2 + power <= 0) return Infinity;
-    value += power * Math.log((2 * chain.variances[l]!) / n) + logGamma(n / 2 + power) - logGamma(n / 2);
-  }
-  return value;
-}
 
 /**
  * log densities of one output f(X) (P × 1 each) under the prior, biases of the first layer and the readout included; on the range of K
@@ -29,18 +19,18 @@ export function scalarLogDensities(
   path: (index: number) => string,
 ): LogDensityAt[] {
   if (values.length === 0) return [];
-  const law = scalarLaw(chain.widths, chain.variances);
+  const law = scalarLaw(chain.widths, chain.variances, chain.skips);
   return scalarProblems(reduceKernel(kernel), sideBySide(values), 0, chain.readoutBias, path).map((problem, i) => ({
-    logDensity: scalarLogDensity(chain, law, problem, path(i)),
+    logDensity: scalarLogDensity(law, problem, path(i)),
     warnings: problem.warnings,
   }));
 }
 
-function scalarLogDensity(chain: PlainChain, law: ScalarLaw, { data, pinned }: ScalarProblem, path: string): number {
+function scalarLogDensity(law: ScalarLaw, { data, pinned }: ScalarProblem, path: string): number {
   const offset = pinned?.logDensity ?? 0;
   if (data.readoutBias === 0 && data.targets.every((target) => target === 0)) {
     const power = -data.values.length / 2;
-    const moment = logMoment(chain, power);
+    const moment = logMomentOf(law.product, power);
     if (moment === Infinity)
       throw inputError(
         path,

@@ -34,7 +34,7 @@ export function fitScalar(
   run: Run,
 ): Posterior<ExactOptions, ScalarState> {
   const { inputs, targets, temperature } = problem;
-  const mixing = scalarLaw(chain.widths, chain.variances);
+  const mixing = scalarLaw(chain.widths, chain.variances, chain.skips);
   const spectral = spectralProblem(law.siteKernels(inputs)[0]!, targets, temperature, { readout: chain.readoutBias, hidden: false });
   run.signal?.throwIfAborted();
   run.onProgress?.(1, 3, "kernel diagonalised");
@@ -115,7 +115,7 @@ function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: 
       { label: "posterior", x: logQ.map(Math.exp), y: logIntegrand.map((value) => Math.exp(value - logEvidence)) },
     ],
     marks: [
-      { label: "infinite width", x: law.variances.reduce((product, s) => product * s, 1) },
+      { label: "infinite width", x: law.variances.reduce((product, s, l) => product * (s + (law.skips[l] ?? 0) ** 2), 1) },
       { label: "posterior mean", x: mean },
     ],
   };

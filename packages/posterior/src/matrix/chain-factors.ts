@@ -1,5 +1,15 @@
-import type { WishartChain } from "@finitewidth/core";
-import { addCoordinateGradient, chainLayout, coordinatesToFactors, type ChainLayout, type CoordinateFactors } from "@finitewidth/numerics";
+import type { Matrix, WishartChain } from "@finitewidth/core";
+import { affine, combine } from "@finitewidth/linalg";
+import {
+  addCoordinateGradient,
+  chainAdjoint,
+  chainFactors,
+  chainLayout,
+  coordinatesToFactors,
+  type ChainFactor,
+  type ChainLayout,
+  type CoordinateFactors,
+} from "@finitewidth/numerics";
 import type { PlainChain } from "../exact/chain.js";
 import { smallMultiply, smallMultiplyLeft, smallMultiplyRight } from "./small.js";
 
@@ -12,6 +22,8 @@ export interface ChainFactors {
   /** F_l: D × r_l. */
   readonly f: readonly Float64Array[];
   readonly ranks: readonly number[];
+  /** What `chainFactors` gave, for chains with skips. */
+  readonly general?: readonly ChainFactor[];
 }
 
 /** Shapes of the coordinates of a plain chain for D outputs. */
@@ -21,7 +33,8 @@ export function plainLayout(chain: PlainChain, outputs: number): ChainLayout {
     width,
     sites: 1,
     variance: chain.variances[l]!,
-    taps: l + 1 < chain.widths.length ? [one] : [],
+    taps: l + 1 < chain.widths.length && chain.variances[l]! > 0 ? [one] : [],
+    ...(chain.skips?.[l] === undefined ? {} : { skip: { coefficient: chain.skips[l]!, tap: one } }),
     biasVariance: chain.hiddenBias[l]!,
     biasWeights: Float64Array.of(1),
   }));
@@ -32,6 +45,11 @@ export function plainLayout(chain: PlainChain, outputs: number): ChainLayout {
 export function factorsAt(layout: ChainLayout, x: Float64Array): ChainFactors {
   const coordinates = coordinatesToFactors(layout, x);
   const d = layout.outputs;
+  const ranks = layout.layers.map(({ rank }) => rank);
+  if (layout.layers.some(({ layer }) => layer.skip !== undefined)) {
+    const general = chainFactors(layout, coordinates.z);
+    return { coordinates, f: general.map(({ f }) => f.data), ranks, general };
+  }
   const f: Float64Array[] = [];
   for (let l = layout.layers.length - 1; l >= 0; l--) {
     const { layer, size, rank } = layout.layers[l]!;
@@ -44,7 +62,7 @@ export function factorsAt(layout: ChainLayout, x: Float64Array): ChainFactors {
     for (let i = 0; i < out.length; i++) out[i]! *= scale;
     f.unshift(out);
   }
-  return { coordinates, f, ranks: layout.layers.map(({ rank }) => rank) };
+  return { coordinates, f, ranks };
 }
 
 /** M_l = F_l F_lᵀ, D × D. */
@@ -79,6 +97,17 @@ export function addChainGradient(
   gradient: Float64Array,
 ): void {
   const d = layout.outputs;
+  if (factors.general !== undefined) {
+    const square = (data: Float64Array): Matrix => ({ data, shape: [d, d] });
+    const gradients = layout.layers.map((_, l): Matrix | undefined => {
+      const b = chain.hiddenBias[l]!;
+      const fromBias = gradientB !== undefined && b > 0 ? affine(b, square(gradientB)) : undefined;
+      if (l > 0) return fromBias;
+      return fromBias === undefined ? square(gradientQ) : combine(1, square(gradientQ), 1, fromBias);
+    });
+    addCoordinateGradient(layout, factors.coordinates, chainAdjoint(layout, factors.general, gradients), gradient);
+    return;
+  }
   let fBar = new Float64Array(d * factors.ranks[0]!);
   smallMultiply(gradientQ, factors.f[0]!, d, d, factors.ranks[0]!, fBar);
   for (let i = 0; i < fBar.length; i++) fBar[i]! *= 2;

@@ -1,9 +1,10 @@
-import { zeros, type Matrix } from "@finitewidth/core";
+import { refusal, zeros, type Matrix } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedRight, symmetrise, transpose } from "@finitewidth/linalg";
 import type { SpectralProblem } from "../spectrum/problem.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import { biasAt, factorsAt, mixingAt, type ChainFactors } from "./chain-factors.js";
 import { choleskySemidefinite } from "./predict.js";
+import { addSkipDraw } from "./skip-kernels.js";
 import { smallMultiply, smallMultiplyLeft } from "./small.js";
 import type { MatrixTarget } from "./target.js";
 
@@ -26,7 +27,7 @@ export interface HiddenKernelSums {
 /**
  * Accumulates E[Ĝˡ | Y, chain] over draws. With F_1 = F_l E_l, f_l = F_l z (f without the biases above layer l): z | Y is Gaussian, and
  * E[Ĝˡ] = (1 − r_l/N_l)(σ_w²(l) E[Ĝ^{l−1}] + σ_b²(l) 11ᵀ) + E[z zᵀ summed over components]/N_l; no inverse of M_l anywhere.
- * Groups are sets of batches. O(n L r (D r + D³)). Source: docs/theories/exact.md, "Hidden kernels".
+ * Chains with skips (without biases beyond layer 1): see `addSkipDraw`. Groups are sets of batches. O(n L r (D r + D³)). Source: docs/theories/exact.md, "Hidden kernels".
  */
 export function hiddenKernelSums(
   target: MatrixTarget,
@@ -40,6 +41,8 @@ export function hiddenKernelSums(
   const r = likelihood.rank;
   const depth = chain.widths.length;
   const biased = chain.readoutBias > 0 || chain.hiddenBias.some((b) => b > 0);
+  if (biased && chain.skips !== undefined)
+    throw refusal("exact", "hidden kernels of networks with skips and biases beyond the first layer are not known in closed form");
   const width = r + (biased ? 1 : 0);
   const weights = new Float64Array(groups);
   const layers = Array.from({ length: depth }, () =>
@@ -50,12 +53,25 @@ export function hiddenKernelSums(
   const mixing = new Float64Array(d * d);
   members.forEach((draws, g) => {
     const columns: Float64Array[][] = Array.from({ length: depth }, () => []);
+    const negative: Float64Array[][] = Array.from({ length: depth }, () => []);
     for (const k of draws) {
       const weight = sample.weights[k]!;
       weights[g]! += weight;
       const factors = factorsAt(layout, sample.points[k]!);
       mixingAt(factors, 0, d, mixing);
       likelihood.evaluate(mixing, biasAt(chain, factors, d), false);
+      if (chain.skips !== undefined) {
+        addSkipDraw(target, factors, weight, (l, kernel, diagonal, plus, minus) => {
+          const sums = layers[l]![g]!;
+          sums.kernel += kernel;
+          for (let i = 0; i < r; i++) sums.form.data[i * width + i]! -= diagonal[i]!;
+          columns[l]!.push(...plus);
+          negative[l]!.push(...minus);
+          if (columns[l]!.length > 256) flush(columns[l]!, sums.form);
+        });
+        onDraw?.();
+        continue;
+      }
       addDraw(target, problem, factors, weight, biased, (l, kernel, diagonal, ones, corner, rows) => {
         const sums = layers[l]![g]!;
         sums.kernel += kernel;
@@ -72,13 +88,16 @@ export function hiddenKernelSums(
       });
       onDraw?.();
     }
-    for (let l = 0; l < depth; l++) flush(columns[l]!, layers[l]![g]!.form);
+    for (let l = 0; l < depth; l++) {
+      flush(columns[l]!, layers[l]![g]!.form);
+      flush(negative[l]!, layers[l]![g]!.form, -1);
+    }
   });
   return { layers, weights, biased };
 }
 
-/** form += Σ rows rowᵀ; empties the list. */
-function flush(rows: Float64Array[], form: Matrix): void {
+/** form += sign Σ rows rowᵀ; empties the list. */
+function flush(rows: Float64Array[], form: Matrix, sign = 1): void {
   if (rows.length === 0) return;
   const width = form.shape[0];
   const stacked = zeros(width, rows.length);
@@ -86,7 +105,7 @@ function flush(rows: Float64Array[], form: Matrix): void {
     for (let i = 0; i < width; i++) stacked.data[i * rows.length + k] = row[i]!;
   });
   const product = gram(stacked);
-  for (let i = 0; i < form.data.length; i++) form.data[i]! += product.data[i]!;
+  for (let i = 0; i < form.data.length; i++) form.data[i]! += sign * product.data[i]!;
   rows.length = 0;
 }
 
@@ -204,7 +223,8 @@ function recursion(target: MatrixTarget, sums: readonly LayerSums[], weight: num
   let previous: LayerSums | undefined;
   for (const [l, layer] of sums.entries()) {
     const { width } = layout.layers[l]!.layer;
-    const free = 1 - layout.layers[l]!.rank / width;
+    // with skips what is kept of the layer below depends on the draw and is in the sums already
+    const free = chain.skips === undefined ? 1 - layout.layers[l]!.rank / width : 0;
     const keep = free * (l === 0 ? 1 : chain.variances[l - 1]!);
     const form = layer.form.data.map((value, i) => value / (weight * width) + (previous === undefined ? 0 : keep * previous.form.data[i]!));
     if (biased) form[form.length - 1]! += free * chain.hiddenBias[l]!;

@@ -18,12 +18,14 @@ export interface SamplingOptions {
   readonly chains: number;
   readonly chainDraws: number;
   readonly warmup: number;
+  /** Coordinates up to which importance sampling is tried before Hamiltonian Monte Carlo. @defaultValue 12 */
+  readonly importanceLimit?: number;
 }
 export const defaultSampling: SamplingOptions = { draws: 40_000, chains: 4, chainDraws: 500, warmup: 250 };
 
 /** Dimensions up to which a lattice is tried, and importance sampling. */
 const latticeLimit = 3;
-const importanceLimit = 12;
+const defaultImportanceLimit = 12;
 const paretoLimit = 0.7;
 const leastEffectiveFraction = 0.02;
 const rHatLimit = 1.02;
@@ -60,7 +62,7 @@ export async function samplePosterior<Data>(
     if (exact !== undefined && Math.abs(exact.logEvidence - check.logEvidence) < 5 * check.logEvidenceStandardError + 1e-6) return exact;
   }
   let reference: PosteriorSample | undefined;
-  if (target.dimension <= importanceLimit) {
+  if (target.dimension <= (options.importanceLimit ?? defaultImportanceLimit)) {
     const plans = drawPlans(options.draws, importanceParts).map((plan, part) => ({
       data,
       fit,

@@ -1,13 +1,14 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import { gram, multiply, transpose } from "@finitewidth/linalg";
 import type { ScalarData } from "./likelihood.js";
-import { meanPartialProduct, type ScalarLaw } from "./law.js";
+import { hiddenCoefficients } from "./hidden-coefficients.js";
+import type { ScalarLaw } from "./law.js";
 import type { ScalarPosterior } from "./posterior.js";
 import { scaleColumns, scaleRows, type NodeTables } from "./predict.js";
 
 /**
  * Posterior mean of Ĝˡ, l = 1 … L, as E[Ĝˡ] = c_l K + Σ_k e_lk z_k z_kᵀ − (what the data explain), with z_k = √q_k K_x α_k: the numbers per
- * layer that do not depend on the points. The recursion E[Ĝˡ] = (1 − 1/N_l) σ_w²(l) E[Ĝ^{l−1}] + E[f M_l⁺ fᵀ]/N_l acts on them linearly.
+ * layer that do not depend on the points.
  */
 export interface HiddenKernelTerms {
   /** Coefficient of K_xx. */
@@ -22,40 +23,34 @@ export interface HiddenKernelTerms {
   readonly bias: Float64Array;
 }
 
-/** Terms of every layer. O(L n r). Source: docs/theories/exact.md, "Hidden kernels". */
+/**
+ * Terms of every layer; a layer of coefficients (k, ψ) given q is k K + ψ f fᵀ/q averaged over the nodes. O(L n r) besides the coefficients.
+ * Source: docs/theories/exact.md, "Hidden kernels".
+ */
 export function hiddenKernelTerms(law: ScalarLaw, posterior: ScalarPosterior, data: ScalarData, tables: NodeTables): HiddenKernelTerms[] {
   const n = posterior.logQ.length;
   const r = data.values.length;
-  const out: HiddenKernelTerms[] = [];
-  let previous: HiddenKernelTerms = {
-    kernel: 1,
-    outer: new Float64Array(n),
-    explained: new Float64Array(r),
-    left: data.values,
-    bias: new Float64Array(n),
-  };
-  for (const [l, width] of law.widths.entries()) {
-    const keep = (1 - 1 / width) * (l === 0 ? 1 : law.variances[l - 1]!);
-    const weight = posterior.weights.map((w, k) => (w * meanPartialProduct(law, l, posterior.logQ[k]!, posterior.logPrior[k]!)) / width);
-    const explained = previous.explained.map((value) => keep * value);
-    const left = previous.left.map((value) => keep * value);
+  const terms = law.widths.map(() => ({ keep: 0, outer: new Float64Array(n), bias: new Float64Array(n) }));
+  for (let k = 0; k < n; k++) {
+    const w = posterior.weights[k]!;
+    hiddenCoefficients(law, posterior.logQ[k]!, posterior.logPrior[k]!).forEach(({ kernel, outer }, l) => {
+      terms[l]!.keep += w * kernel;
+      terms[l]!.outer[k] = w * outer;
+      terms[l]!.bias[k] = w * outer * tables.q[k]! * tables.biasVariance[k]!;
+    });
+  }
+  return terms.map(({ keep, outer, bias }) => {
+    const explained = new Float64Array(r);
+    const left = data.values.map((kappa) => keep * kappa);
     for (let k = 0; k < n; k++) {
       for (let i = 0; i < r; i++) {
         const inverse = tables.inverse.data[k * r + i]!;
-        explained[i]! += weight[k]! * tables.q[k]! * inverse;
-        left[i]! += weight[k]! * data.values[i]! * data.temperature * inverse;
+        explained[i]! += outer[k]! * tables.q[k]! * inverse;
+        left[i]! += outer[k]! * data.values[i]! * data.temperature * inverse;
       }
     }
-    previous = {
-      kernel: keep * previous.kernel + weight.reduce((sum, value) => sum + value, 0),
-      outer: previous.outer.map((value, k) => keep * value + weight[k]!),
-      explained,
-      left,
-      bias: previous.bias.map((value, k) => keep * value + weight[k]! * tables.q[k]! * tables.biasVariance[k]!),
-    };
-    out.push(previous);
-  }
-  return out;
+    return { kernel: keep + outer.reduce((sum, value) => sum + value, 0), outer, explained, left, bias };
+  });
 }
 
 /** E[Ĝˡ | Y] on the training points, P × P each: V (diag(left) + …)Vᵀ, a sum of positive terms. O(L P²(r + n)). */

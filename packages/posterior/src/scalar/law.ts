@@ -1,52 +1,82 @@
 import { inputError } from "@finitewidth/core";
-import { digamma, logDensityLogGammaProduct, trigamma } from "@finitewidth/numerics";
+import {
+  gammaFactor,
+  logDensityLogGammaProduct,
+  logDensityOfLogProduct,
+  logMomentsOf,
+  noncentralFactor,
+  type ProductLaw,
+} from "@finitewidth/numerics";
 
 /**
- * Law of the mixing variable of a deep linear network with one output: q = Π_l s_l χ²_{N_l}/N_l, a product of Gamma variables with shapes
- * a_l = N_l/2 and rates b_l = N_l/(2 s_l), s_l = σ_w²(l+1).
+ * Law of the mixing variable of a linear network with one output, a product of independent factors, one per layer: s_l χ²_{N_l}/N_l, and
+ * for a layer that skips with coefficient α the noncentral (α + √(s_l/N_l) g)² + s_l χ²_{N_l−1}/N_l; s_l = σ_w²(l+1), or β² of a residual
+ * layer.
  */
 export interface ScalarLaw {
   readonly widths: readonly number[];
   readonly variances: readonly number[];
-  readonly shapes: readonly number[];
-  readonly rates: readonly number[];
+  /** α, where the layer's units are carried to the layer above. */
+  readonly skips: readonly (number | undefined)[];
+  readonly product: ProductLaw;
 }
 
 /**
- * @throws FinitewidthError (code "input") without a hidden layer, for widths that are not integers ≥ 1, or variances that are not positive
- * or not one per layer.
+ * @throws FinitewidthError (code "input") without a hidden layer, for widths that are not integers ≥ 1, variances that are not positive
+ * (≥ 0 beside a skip that is not 0) or not one per layer, a skip of the last layer or between different widths.
  */
-export function scalarLaw(widths: readonly number[], variances: readonly number[] = widths.map(() => 1)): ScalarLaw {
-  requireChain(widths, variances);
-  return { widths, variances, shapes: widths.map((n) => n / 2), rates: widths.map((n, l) => n / (2 * variances[l]!)) };
+export function scalarLaw(
+  widths: readonly number[],
+  variances: readonly number[] = widths.map(() => 1),
+  skips: readonly (number | undefined)[] = [],
+): ScalarLaw {
+  requireChain(widths, variances, skips);
+  const counted = new Map<string, { factor: ProductLaw["factors"][number]["factor"]; count: number }>();
+  let shift = 0;
+  for (const [l, n] of widths.entries()) {
+    const [s, skip] = [variances[l]!, skips[l]];
+    if (skip === undefined || skip === 0) shift += Math.log(s);
+    else if (s === 0) {
+      shift += 2 * Math.log(Math.abs(skip));
+      continue;
+    }
+    const key = skip === undefined || skip === 0 ? `${n}` : `${n} ${Math.abs(skip)} ${s}`;
+    const known = counted.get(key);
+    if (known) known.count++;
+    else counted.set(key, { factor: key === `${n}` ? gammaFactor(n / 2, 1) : noncentralFactor(n, skip!, Math.sqrt(s)), count: 1 });
+  }
+  return { widths, variances, skips: widths.map((_, l) => skips[l]), product: { factors: [...counted.values()], shift } };
 }
 
-/** Checks widths N_1 … N_L and variances s_1 … s_L of a chain. @throws FinitewidthError (code "input"). */
-export function requireChain(widths: readonly number[], variances: readonly number[]): void {
+/** Checks widths N_1 … N_L, variances s_1 … s_L and skips of a chain. @throws FinitewidthError (code "input"). */
+export function requireChain(widths: readonly number[], variances: readonly number[], skips: readonly (number | undefined)[] = []): void {
   if (widths.length === 0) throw inputError("widths", "at least one hidden layer", []);
   for (const [l, n] of widths.entries()) if (!(Number.isInteger(n) && n >= 1)) throw inputError(`widths[${l}]`, "a positive integer", n);
   if (variances.length !== widths.length) throw inputError("variances", `${widths.length} numbers, σ_w² of layers 2 … L+1`, variances);
-  for (const [l, s] of variances.entries()) if (!(s > 0 && Number.isFinite(s))) throw inputError(`variances[${l}]`, "a positive number", s);
+  for (const [l, s] of variances.entries()) {
+    const skip = skips[l];
+    if (skip !== undefined && !Number.isFinite(skip)) throw inputError(`skips[${l}]`, "a finite number", skip);
+    if (skip !== undefined && widths[l + 1] !== widths[l])
+      throw inputError(`skips[${l}]`, "a layer above of the same width", widths[l + 1]);
+    if (skip !== undefined && skip !== 0 && s === 0) continue;
+    if (!(s > 0 && Number.isFinite(s)))
+      throw inputError(
+        `variances[${l}]`,
+        skip === 0 ? "a positive number beside a skip of 0 (the outputs would vanish)" : "a positive number",
+        s,
+      );
+  }
 }
 
-/** log density of u = log q. */
-export const logPriorDensity = (law: ScalarLaw, u: number): number => logDensityLogGammaProduct(u, law.shapes, law.rates);
+/** log density of u = log q; a closed form for one dense layer. */
+export function logPriorDensity(law: ScalarLaw, u: number): number {
+  const { widths, variances, product } = law;
+  if (widths.length === 1) return logDensityLogGammaProduct(u, [widths[0]! / 2], [widths[0]! / (2 * variances[0]!)]);
+  return logDensityOfLogProduct(product, u);
+}
 
 /** Mean and standard deviation of u = log q under the prior. */
 export function logMoments(law: ScalarLaw): { readonly mean: number; readonly deviation: number } {
-  let mean = 0;
-  let variance = 0;
-  for (const [l, a] of law.shapes.entries()) {
-    mean += digamma(a) - Math.log(law.rates[l]!);
-    variance += trigamma(a);
-  }
+  const { mean, variance } = logMomentsOf(law.product);
   return { mean, deviation: Math.sqrt(variance) };
-}
-
-/** E[Π_{k<l} q_k | u] for a 0-based layer l: Π s_k · p(u; a_k + 1 for k < l)/p(u; a), given log p(u). */
-export function meanPartialProduct(law: ScalarLaw, layer: number, u: number, logPrior: number): number {
-  if (layer === 0) return 1;
-  const shifted = law.shapes.map((a, k) => (k < layer ? a + 1 : a));
-  const scale = law.variances.slice(0, layer).reduce((product, s) => product * s, 1);
-  return scale * Math.exp(logDensityLogGammaProduct(u, shifted, law.rates) - logPrior);
 }

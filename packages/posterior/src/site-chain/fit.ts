@@ -31,7 +31,7 @@ import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draw
 import type { ExactOptions } from "../exact/options.js";
 import type { ExactState, SiteState } from "../exact/state.js";
 import type { PosteriorSample } from "../sampling/target.js";
-import { drawHiddenKernels, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
+import { drawHiddenKernels, hasTapTables, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
 import {
   addPrediction,
   eachConditional,
@@ -185,10 +185,10 @@ function averageDraws(
   const { registry } = run;
   const weightVariance = randomLayers(resolveArchitecture(registry, problem.network).layers).map((layer) => layer.weightVariance);
   const deeper =
-    features && reduced && geometry && depth > 1
+    features && reduced && geometry && depth > 1 && hasTapTables(geometry)
       ? deeperKernels({ problem: sites, weightVariance, geometry, features, reduced, taps: reducedTaps(geometry) }, draws, run)
       : [];
-  const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases[0], law.sites);
+  const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases?.[0], law.sites);
   return {
     // without noise the outputs at the training inputs are the targets
     train: train === undefined ? { mean: problem.targets, variance: zeros(points, outputs) } : finishPrediction(train, points, outputs),
@@ -253,7 +253,7 @@ function rotateMixing({ mean, standardError }: MatrixAverage, rotation: Matrix, 
 function mapFigure(law: MixingLaw, mean: Matrix, geometry: SiteGeometry | undefined, outputs: number): readonly Figure[] {
   if (mean.shape[0] > siteLimit * outputs) return [];
   const prior = meanMixing(law, outputs)[0]!;
-  const basis = geometry?.siteBases[0];
+  const basis = geometry?.siteBases?.[0];
   const before = siteMap(basis !== undefined && basis.shape[0] <= siteLimit ? expandSites(basis, prior) : prior, outputs);
   const after = siteMap(mean, outputs);
   return [

@@ -9,12 +9,17 @@ export interface NetworkDrawing {
   readonly problem: SiteProblem;
   /** σ_w² of layers 1 … L+1. */
   readonly weightVariance: readonly number[];
-  readonly geometry: SiteGeometry;
+  readonly geometry: TapGeometry;
   readonly features: readonly Matrix[];
   readonly reduced: StackedFeatures;
   /** t_m of layers 2 … L between reduced sites, before any simplification of the chain. */
   readonly taps: readonly (readonly Matrix[])[];
 }
+
+/** Geometry with what hidden kernels above layer 1 take: how sites are combined and read. */
+export type TapGeometry = SiteGeometry & Required<Pick<SiteGeometry, "siteBases" | "tapTables">>;
+export const hasTapTables = (geometry: SiteGeometry): geometry is TapGeometry =>
+  geometry.siteBases !== undefined && geometry.tapTables !== undefined;
 
 /** Multiplications that one network takes: mean and fluctuation through all layers. */
 export function networkCost({ problem, geometry, features }: NetworkDrawing): number {
@@ -34,7 +39,7 @@ export function networkCost({ problem, geometry, features }: NetworkDrawing): nu
 }
 
 /** t_m = U_lᵀ P_m U_{l+1}, l = 1 … L − 1. */
-export function reducedTaps({ siteBases, tapTables }: SiteGeometry): Matrix[][] {
+export function reducedTaps({ siteBases, tapTables }: TapGeometry): Matrix[][] {
   return tapTables.slice(1).map(({ inputSites, outputSites, tapCount, taps }, l) =>
     Array.from({ length: tapCount }, (_, m) => {
       const above = siteBases[l + 1]!;

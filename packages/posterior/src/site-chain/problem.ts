@@ -14,10 +14,10 @@ import {
   addConstantCovariance,
   biasCovariance,
   chainLayout,
+  featuresOfSites,
   hasUpperBiases,
   outputDesign,
   pullBackMixing,
-  reduceSites,
   siteCovariance,
   siteGeometryOf,
   stackFeatures,
@@ -56,7 +56,7 @@ export type SiteCovariance =
 export function siteCovarianceOf(law: MixingLaw, inputs: Matrix): SiteCovariance {
   const geometry = siteGeometryOf(law);
   if (geometry === undefined) return { kind: "kernels", kernels: stackSiteKernels(law.siteKernels(inputs), law.sites) };
-  return { kind: "features", features: stackFeatures(reduceSites(geometry.siteFeatures(inputs), geometry.siteBases[0]!)) };
+  return { kind: "features", features: stackFeatures(featuresOfSites(geometry, inputs)) };
 }
 
 /** Covariance Σ_ij M_1 K_ij at a factor F of M_1 = F Fᵀ, with Ψ (cov = Ψ Ψᵀ) where there is one. */

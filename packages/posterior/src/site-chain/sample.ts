@@ -5,6 +5,9 @@ import type { PosteriorSample } from "../sampling/target.js";
 import type { SiteProblem } from "./problem.js";
 import { siteSource } from "./work.js";
 
+/** Targets (P D) up to which an evaluation is so cheap that many importance draws beat few Markov ones in a few more coordinates too. */
+const cheap = 60;
+
 /** How much to draw when the user does not say: less where one evaluation costs (P D)³. */
 export function siteSampling(size: number, options: Partial<SamplingOptions>): SamplingOptions {
   const scale = size <= 200 ? 1 : 0.4;
@@ -14,6 +17,7 @@ export function siteSampling(size: number, options: Partial<SamplingOptions>): S
     chains,
     chainDraws: Math.round(scale * chainDraws),
     warmup: Math.round(scale * warmup),
+    ...(size <= cheap ? { importanceLimit: 20 } : {}),
     ...options,
   };
 }

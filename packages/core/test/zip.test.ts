@@ -1,0 +1,59 @@
+import { zipSync } from "fflate";
+import { describe, expect, it } from "vitest";
+import { FinitewidthError } from "../src/index.js";
+import { decodeNpz, encodeNpy, encodeNpz } from "../src/npz.js";
+import { crc32 } from "../src/zip.js";
+
+const x = { data: Float64Array.of(1, 2, 3, 4), shape: [2, 2] };
+
+it("crc32 has its check value", () => {
+  expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+});
+
+describe("npz", () => {
+  it.each([0, 6] as const)("a flipped byte is refused or changes nothing (compression %i)", (level) => {
+    const intact = zipSync({ "x.npy": encodeNpy(x) }, { level });
+    for (let at = 0; at < intact.length; at++) {
+      for (const bit of [1, 16, 128]) {
+        const bytes = intact.slice();
+        bytes[at]! ^= bit;
+        try {
+          const { arrays } = decodeNpz(bytes, "a.npz");
+          if ("x" in arrays) expect(arrays["x"]).toEqual(x);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FinitewidthError);
+          expect((error as Error).message).toMatch(/^a\.npz.*[^\n]$/);
+        }
+      }
+    }
+  });
+
+  it("a flipped bit of a number is noticed", () => {
+    const bytes = zipSync({ "x.npy": encodeNpy(x) }, { level: 0 });
+    const at = bytes.findIndex((_, i) => bytes[i] === 0xf0 && bytes[i + 1] === 0x3f);
+    bytes[at]! ^= 1;
+    expect(() => decodeNpz(bytes, "a.npz")).toThrow(/^a\.npz: "x\.npy" is damaged \(its checksum does not fit\)$/);
+  });
+
+  it("leaves alone what nobody asked for: other types, damaged members, bombs", () => {
+    const text = new TextEncoder().encode("\u0093NUMPY not numbers");
+    const bytes = zipSync({ "x.npy": encodeNpy(x), "class_names.npy": text, "bomb.npy": new Uint8Array(1 << 24), "meta.json": text });
+    expect(decodeNpz(bytes, "a.npz", ["x", "y"])).toEqual({ arrays: { x }, meta: undefined });
+    expect(() => decodeNpz(bytes, "a.npz", ["class_names"])).toThrow(/^a\.npz:class_names: not a \.npy file$/);
+    expect(() => decodeNpz(zipSync({ "meta.json": text }), "a.npz")).toThrow(/^a\.npz: meta\.json is not JSON$/);
+  });
+
+  it("refuses a member that announces more than fits, before it is inflated", () => {
+    const bytes = zipSync({ "x.npy": encodeNpy(x) });
+    const directory = bytes.findLastIndex((byte, i) => byte === 0x50 && bytes[i + 1] === 0x4b && bytes[i + 2] === 1);
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(directory + 24, 0xfffffffe, true);
+    expect(() => decodeNpz(bytes, "a.npz")).toThrow(/^a\.npz: "x\.npy" announces 4294967294 bytes; at most 1073741824 are read$/);
+  });
+
+  it("names of members that every object has are names", () => {
+    const { arrays } = decodeNpz(zipSync({ "__proto__.npy": encodeNpy(x), "constructor.npy": encodeNpy(x) }));
+    expect(Object.keys(arrays).toSorted()).toEqual(["__proto__", "constructor"]);
+    expect(Object.getPrototypeOf(arrays)).toBe(Object.prototype);
+    expect(decodeNpz(encodeNpz({}), "a.npz", ["toString"]).arrays).toEqual({});
+  });
+});

@@ -1,0 +1,41 @@
+import { open } from "node:fs/promises";
+import { constants, type Stats } from "node:fs";
+import { FinitewidthError } from "@finitewidth/core";
+
+/** Node reads files up to 2 GiB at once. */
+const largest = 2 ** 31 - 1;
+
+/**
+ * Bytes of a regular file, or of what a symbolic link to one names. Anything else that has a name (folder, pipe, socket, device) is refused
+ * at once, without waiting for it. @throws FinitewidthError (code "file") that starts with `path`.
+ */
+export async function readRegularFile(file: string, path: string): Promise<Uint8Array> {
+  const fail = (reason: string, cause?: unknown): FinitewidthError =>
+    new FinitewidthError(
+      path === file ? `${file}: cannot be read (${reason})` : `${path}: cannot read ${file} (${reason})`,
+      { code: "file", path },
+      cause === undefined ? {} : { cause },
+    );
+  try {
+    // O_NONBLOCK: opening a pipe without a writer would wait for one. Windows has neither.
+    const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    try {
+      const stats = await handle.stat();
+      if (!stats.isFile()) throw fail(`it is ${kindOf(stats)}, not a file`);
+      if (stats.size > largest) throw fail(`${stats.size} bytes; at most ${largest} are read`);
+      return await handle.readFile();
+    } finally {
+      await handle.close();
+    }
+  } catch (cause) {
+    if (cause instanceof FinitewidthError) throw cause;
+    throw fail((cause as NodeJS.ErrnoException).code ?? String(cause), cause);
+  }
+}
+
+function kindOf(stats: Stats): string {
+  if (stats.isDirectory()) return "a folder";
+  if (stats.isFIFO()) return "a named pipe";
+  if (stats.isSocket()) return "a socket";
+  return "a device";
+}

@@ -1,0 +1,71 @@
+import { execFileSync } from "node:child_process";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { matrixFromRows } from "@finitewidth/core";
+import { encodeNpz } from "@finitewidth/core/npz";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loadDataFile } from "../src/index.js";
+
+let folder: string;
+beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "finitewidth-files-"))));
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const write = async (name: string, content: string | Uint8Array): Promise<string> => {
+  const file = join(folder, name);
+  await writeFile(file, content);
+  return file;
+};
+
+describe.skipIf(process.platform === "win32")("what is not a file is refused at once", () => {
+  it.each([
+    ["a named pipe", (file: string) => void execFileSync("mkfifo", [file])],
+    ["a folder", (file: string) => void execFileSync("mkdir", [file])],
+    ["a device", (file: string) => symlink("/dev/zero", file)],
+    ["a device", (file: string) => symlink("/dev/tty", file)],
+  ])("%s (%#)", async (kind, make) => {
+    const file = join(folder, `${Math.floor(performance.now() * 1000)}.csv`);
+    await make(file);
+    await expect(loadDataFile(file)).rejects.toThrow(
+      new RegExp(`^data\\.file: cannot read .*\\.csv \\((it is ${kind}, not a file|ENXIO)\\)$`),
+    );
+  });
+});
+
+describe("columns of a CSV file", () => {
+  it.each([
+    ["x,split,y\n1,0,5\n2,0.5,6\n", /: column split, row 2: expected 0 \(train\) or 1 \(test\), got 0\.5$/],
+    ["x,split,y\n1,1,5\n", /: no training rows/],
+    ["x,split,Split,y\n1,1,0,5\n", /: two columns are named split$/],
+    ["y\n1\n", /: expected at least one column of inputs beside 1 of targets, got none$/],
+    ["split,y\n0,1\n", /: expected at least one column of inputs/],
+    ["split\n0\n", /: expected at least one column of inputs/],
+  ])("are refused when they make no sense (%#)", async (text, message) => {
+    await expect(loadDataFile(await write("columns.csv", text))).rejects.toThrow(message);
+  });
+
+  it("names of targets, split and features may stand in any order, in any case", async () => {
+    const split = await loadDataFile(await write("order.csv", "Y1,a,SPLIT,target_b,b\n1,2,0,3,4\n5,6,1,7,8\n"));
+    expect(split).toEqual({
+      train: { inputs: matrixFromRows([[2, 4]]), targets: matrixFromRows([[1, 3]]) },
+      test: { inputs: matrixFromRows([[6, 8]]), targets: matrixFromRows([[5, 7]]) },
+    });
+  });
+
+  it("UTF-16 and binary files are named", async () => {
+    const utf16 = new Uint8Array(Uint16Array.from("\ufeffx,y\n1,2\n", (character) => character.charCodeAt(0)).buffer);
+    for (const content of [utf16, utf16.subarray(2), Uint8Array.of(1, 0, 2)])
+      await expect(loadDataFile(await write("wide.csv", content))).rejects.toThrow(
+        /wide\.csv: expected UTF-8 text, got UTF-16 or a binary file/,
+      );
+  });
+});
+
+it("npz: arrays that nobody asked for are not read", async () => {
+  const x = matrixFromRows([[1, 2]]);
+  const bytes = encodeNpz({ x_train: x, y_train: matrixFromRows([[3]]), extra: x });
+  const at = Buffer.from(bytes).indexOf("extra.npy");
+  expect(at).toBeGreaterThan(0);
+  bytes[at + 9 + 4]! ^= 255;
+  expect(await loadDataFile(await write("extra.npz", bytes))).toEqual({ train: { inputs: x, targets: matrixFromRows([[3]]) } });
+});

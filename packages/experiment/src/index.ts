@@ -1,0 +1,20 @@
+export { loadData, resolveSource, type FileReader } from "./data.js";
+export * from "./method-outcome.js";
+export { MistakeList, Mistakes } from "./mistakes.js";
+export { parseExperiment, parsePhaseFile, parsePriorFile } from "./parse.js";
+export { planExperiment, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
+export { hiddenKernelArrays, kernelTextLimit, outcomeToJson, resolvedExperiment, resultToJson } from "./result-json.js";
+export * from "./run-experiment.js";
+export { planPrior, priorOutcomeToJson, runPrior, type PriorHooks, type PriorOutcome, type PriorPlan } from "./run-prior.js";
+export {
+  axisValues,
+  type DatasetRequest,
+  type DataSource,
+  type Experiment,
+  type InlineData,
+  type MethodEntry,
+  type PhaseFile,
+  type PriorFile,
+} from "./schema.js";
+export { positionOf, sweepKey, sweepSteps, type SweepValues } from "./sweep.js";
+export { builtinSweepKeys } from "./sweep-keys.js";

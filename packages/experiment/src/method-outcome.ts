@@ -1,0 +1,74 @@
+import type { FinitewidthError, Matrix, Posterior, Prediction, Tensor } from "@finitewidth/core";
+
+/** Squared error of the predictive mean and mean variance at the test points. */
+export interface GeneralizationError {
+  readonly bias: number;
+  readonly variance: number;
+  readonly total: number;
+}
+
+/** What one method gave. */
+export type MethodOutcome = OutcomeOf & (Solved | Failed);
+
+interface OutcomeOf {
+  /** Key of the results. */
+  readonly label: string;
+  /** Name of the theory. */
+  readonly method: string;
+  /** Asked for by name, not by `"methods": "applicable"`. */
+  readonly named: boolean;
+  readonly seconds: number;
+}
+interface Solved {
+  readonly status: "ok";
+  readonly posterior: Posterior;
+  readonly predictive?: Prediction;
+  readonly generalizationError?: GeneralizationError;
+  readonly generalizationStandardError?: GeneralizationError;
+  readonly warnings: readonly string[];
+}
+interface Failed {
+  readonly status: "failed";
+  readonly error: FinitewidthError | Error;
+}
+/** A method that succeeded. */
+export type SolvedOutcome = OutcomeOf & Solved;
+
+/** bias: mean over test points and outputs of (y − mean)²; variance: mean of the variance (docs/theories/effective-action.md). */
+export function generalizationError({ mean, variance }: Prediction, targets: Matrix): GeneralizationError {
+  const count = targets.data.length;
+  let bias = 0;
+  let spread = 0;
+  for (let i = 0; i < count; i++) {
+    bias += (targets.data[i]! - mean.data[i]!) ** 2 / count;
+    spread += variance.data[i]! / count;
+  }
+  return { bias, variance: spread, total: bias + spread };
+}
+
+/** Standard errors of the above by linear propagation, treating test points as fully correlated (an upper bound: draws are shared). */
+export function generalizationStandardError({ mean, standardError }: Prediction, targets: Matrix): GeneralizationError | undefined {
+  if (!standardError) return undefined;
+  const count = targets.data.length;
+  let bias = 0;
+  let spread = 0;
+  for (let i = 0; i < count; i++) {
+    bias += (2 * Math.abs(targets.data[i]! - mean.data[i]!) * standardError.mean.data[i]!) / count;
+    spread += standardError.variance.data[i]! / count;
+  }
+  return { bias, variance: spread, total: bias + spread };
+}
+
+/** First place where an outcome holds a number that is not finite; results with one are failures, never written. */
+export function findNonFinite(posterior: Posterior, predictive: Prediction | undefined): string | undefined {
+  const bad = (t: Tensor | undefined): boolean => t !== undefined && t.data.some((value) => !Number.isFinite(value));
+  if (posterior.logEvidence !== undefined && !Number.isFinite(posterior.logEvidence)) return "logEvidence";
+  if (bad(posterior.train?.mean)) return "train.mean";
+  if (bad(posterior.train?.variance)) return "train.variance";
+  if (bad(predictive?.mean)) return "predictive.mean";
+  if (bad(predictive?.variance)) return "predictive.variance";
+  if (typeof posterior.orderParameter === "number" ? !Number.isFinite(posterior.orderParameter) : bad(posterior.orderParameter))
+    return "orderParameter";
+  const layer = posterior.hiddenKernels?.findIndex(bad) ?? -1;
+  return layer >= 0 ? `hiddenKernels[${layer}]` : undefined;
+}

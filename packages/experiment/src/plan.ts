@@ -1,0 +1,283 @@
+import {
+  checkInputs,
+  createProblem,
+  FinitewidthError,
+  inputError,
+  rowRange,
+  validateAll,
+  type DataSplit,
+  type ExperimentObject,
+  type Json,
+  type Problem,
+  type Registry,
+  type SweepDraft,
+  type SweepKey,
+  type Theory,
+} from "@finitewidth/core";
+import { loadData, resolveSource, type FileReader } from "./data.js";
+import { checkLabel } from "./limits.js";
+import { MistakeList } from "./mistakes.js";
+import { parseExperimentParts, type Parsed } from "./parse.js";
+import type { DataSource, Experiment, MethodEntry } from "./schema.js";
+import { applyValues, draftOf, sweepKey, sweepSteps, type SweepValues } from "./sweep.js";
+
+/** A method with its options resolved. */
+export interface PlannedMethod {
+  /** Key of its results. */
+  readonly label: string;
+  /** Name of the theory. */
+  readonly method: string;
+  readonly theory: Theory;
+  readonly options: unknown;
+  /** False when `"methods": "applicable"` chose it. */
+  readonly named: boolean;
+}
+
+/** One network on one set of data, and the methods that are asked about it. */
+export interface PlannedProblem {
+  /** Label of the network, where there are several. */
+  readonly label?: string;
+  readonly problem: Problem;
+  readonly methods: readonly PlannedMethod[];
+}
+
+/** The whole experiment, or one step of its sweep. */
+export interface PlannedStep {
+  readonly values?: SweepValues;
+  readonly seed: number;
+  readonly data: DataSplit;
+  readonly problems: readonly PlannedProblem[];
+}
+
+/** Everything checked, nothing computed: what can be wrong with an experiment is wrong here. */
+export interface Plan {
+  readonly experiment: Experiment;
+  readonly registry: Registry;
+  /** Data of the experiment as it stands; a sweep over `data` has others in its steps. */
+  readonly data: DataSplit;
+  readonly steps: readonly PlannedStep[];
+  /** Keys of the sweep in the order of the file; empty without one. */
+  readonly keys: readonly SweepKey[];
+}
+
+/** What a plan needs besides the experiment. */
+export interface PlanSettings {
+  readonly registry: Registry;
+  /** Takes the place of the experiment's `data`, which may then be left out. */
+  readonly data?: DataSplit;
+  /** Reads `"data": { "file": … }`; left out: files are refused. */
+  readonly readFile?: FileReader;
+}
+
+/**
+ * Resolves names, networks, options, data and sweep steps of an experiment as its file has it. @throws FinitewidthError (codes "input",
+ * "shape", "file"): `Mistakes` with all of them when there are several.
+ */
+export async function planExperiment(value: unknown, settings: PlanSettings): Promise<Plan> {
+  const raw = settings.data && isObject(value) && value.data === undefined ? { ...value, data: { file: "given" } } : value;
+  const mistakes = new MistakeList();
+  const written = parseExperimentParts(raw, mistakes);
+  const sources = new DataCache(settings);
+  const keys = Object.keys(written.sweep ?? {}).flatMap((key) => mistakes.attempt(() => sweepKey(key, settings.registry)) ?? []);
+  const base = isObject(raw) ? draftOf(raw as ExperimentObject) : undefined;
+  const step = base && (await planStep(base, undefined, { mistakes, sources, settings }));
+  mistakes.throwIfAny();
+
+  const experiment = { ...written, data: settings.data ? written.data! : resolveSource(written.data!, settings.registry) } as Experiment;
+  const plan = { experiment, registry: settings.registry, data: step!.data, keys };
+  if (!experiment.sweep) return { ...plan, steps: [step!] };
+  const known = { raw: base!.experiment, parts: parseExperimentParts(base!.experiment, mistakes) };
+  const context = { sources, settings, known };
+  const all = sweepSteps(experiment.sweep);
+  for (const key of keys)
+    for (const [i, entry] of experiment.sweep[key.name]!.entries())
+      await attributed(mistakes, `sweep.${key.name}[${i}]`, key.name, (own) =>
+        swept(base!, { [key.name]: entry as Json }, keys, { ...context, mistakes: own }),
+      );
+  mistakes.throwIfAny();
+  const steps: PlannedStep[] = [];
+  for (const values of all) {
+    const at = `sweep ${JSON.stringify(values)}`;
+    const planned = await attributed(mistakes, at, "", (own) => swept(base!, values, keys, { ...context, mistakes: own }));
+    mistakes.throwIfAny();
+    steps.push(planned!);
+  }
+  return { ...plan, steps };
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Mistakes of a step told with the place in the sweep that makes them; those about `key` itself need no second path. */
+async function attributed<T>(
+  mistakes: MistakeList,
+  at: string,
+  key: string,
+  action: (own: MistakeList) => Promise<T | undefined>,
+): Promise<T | undefined> {
+  const inner = new MistakeList();
+  const outer = new MistakeList();
+  const result = await outer.attemptAsync(async () => {
+    const made = await action(inner);
+    inner.throwIfAny();
+    return made;
+  });
+  for (const error of outer.errors) {
+    const message = error.path === key ? `${at}${error.message.slice(key.length)}` : `${at}: ${error.message}`;
+    mistakes.add(new FinitewidthError(message, { ...error.toJSON(), path: at.split(" ")[0]! }, { cause: error }));
+  }
+  return result;
+}
+
+interface StepContext {
+  readonly mistakes: MistakeList;
+  readonly sources: DataCache;
+  readonly settings: PlanSettings;
+  readonly known?: Parsed;
+}
+
+function swept(base: SweepDraft, values: SweepValues, keys: readonly SweepKey[], context: StepContext): Promise<PlannedStep | undefined> {
+  return planStep(applyValues(base, values, keys, context.settings.registry), values, context);
+}
+
+/** Plans one step; undefined when something was wrong with it, which is then among the mistakes. */
+async function planStep(draft: SweepDraft, values: SweepValues | undefined, context: StepContext): Promise<PlannedStep | undefined> {
+  const { mistakes, sources, settings, known } = context;
+  const experiment = parseExperimentParts(draft.experiment, mistakes, known);
+  const methods = resolveMethods(experiment.methods, settings.registry, mistakes);
+  const source = experiment.data;
+  const whole = source && (await mistakes.attemptAsync(() => sources.load(source)));
+  const data = whole && mistakes.attempt(() => firstPoints(whole, draft.trainingPoints));
+  const networks = networksOf(experiment, mistakes);
+  const problems = networks.map(({ label, network, path }): PlannedProblem | undefined => {
+    if (!data) return void mistakes.attempt(() => resolveNetwork(network, settings.registry, path));
+    return mistakes.attempt(() => {
+      const at = new MistakeList();
+      const problem = at.attempt(() => problemOf(network, experiment, data, settings.registry));
+      for (const error of at.errors) mistakes.add(atPath(error, path));
+      if (!problem) return undefined;
+      const own = methods === "applicable" ? applicable(problem, settings.registry) : methods;
+      return { ...(label === undefined ? {} : { label }), problem, methods: own };
+    });
+  });
+  if (!mistakes.empty) return undefined;
+  return { ...(values ? { values } : {}), seed: experiment.seed!, data: data!, problems: problems as PlannedProblem[] };
+}
+
+/** `network.…` told as `networks[1].…`. */
+function atPath(error: FinitewidthError, path: string): FinitewidthError {
+  if (path === "network" || !error.path?.startsWith("network")) return error;
+  const moved = `${path}${error.path.slice("network".length)}`;
+  return new FinitewidthError(error.message.replace(error.path, moved), { ...error.toJSON(), path: moved }, { cause: error });
+}
+
+function resolveNetwork(network: Record<string, unknown>, registry: Registry, path: string): void {
+  const model = registry.priorModel(String(network.type), `${path}.type`);
+  const result = validateAll(model.schema, network, path);
+  if ("errors" in result) throw result.errors[0]!;
+}
+
+interface WrittenNetwork {
+  readonly label?: string;
+  readonly network: Record<string, unknown> & { readonly type: string };
+  readonly path: string;
+}
+
+/** The network, or the networks with their labels. */
+function networksOf({ network, networks }: Partial<Experiment>, mistakes: MistakeList): WrittenNetwork[] {
+  if (network) return [{ network, path: "network" }];
+  const labels = new Set<string>();
+  return (networks ?? []).map(({ label, ...own }, i) => {
+    const name = label ?? own.type;
+    mistakes.attempt(() => checkLabel(name, `networks[${i}].label`));
+    if (labels.has(name))
+      mistakes.add(inputError(`networks[${i}].label`, "a label of its own for each network (results are keyed by it)", name));
+    labels.add(name);
+    return { label: name, network: own as WrittenNetwork["network"], path: `networks[${i}]` };
+  });
+}
+
+function firstPoints(data: DataSplit, points: number | undefined): DataSplit {
+  const { inputs, targets } = data.train;
+  if (points === undefined) return data;
+  if (points > inputs.shape[0]) throw inputError("train", `at most ${inputs.shape[0]} points`, points);
+  return { ...data, train: { inputs: rowRange(inputs, 0, points), targets: rowRange(targets, 0, points) } };
+}
+
+function problemOf(network: WrittenNetwork["network"], experiment: Partial<Experiment>, data: DataSplit, registry: Registry): Problem {
+  const model = registry.priorModel(network.type);
+  const result = validateAll(model.schema, network, "network");
+  if ("errors" in result) {
+    const list = new MistakeList();
+    for (const error of result.errors) list.add(error);
+    list.throwIfAny();
+  }
+  const temperature = experiment.likelihood?.temperature ?? 0;
+  const problem = createProblem({ network, ...data.train, temperature, scaling: experiment.scaling ?? "standard" }, registry);
+  if (data.test) checkInputs(data.test.inputs, problem.network, registry, "data.test.inputs");
+  return problem;
+}
+
+function resolveMethods(
+  entries: Experiment["methods"] | undefined,
+  registry: Registry,
+  mistakes: MistakeList,
+): readonly PlannedMethod[] | "applicable" {
+  if (entries === "applicable") return entries;
+  return (entries ?? []).flatMap((entry, i) => resolveMethod(entry, i, entries!, registry, mistakes) ?? []);
+}
+
+/** One entry of `methods`; undefined when something was wrong with it. */
+export function resolveMethod(
+  { method, label, options }: MethodEntry,
+  i: number,
+  entries: readonly MethodEntry[],
+  registry: Registry,
+  mistakes: MistakeList,
+): PlannedMethod | undefined {
+  const path = `methods[${i}]`;
+  mistakes.attempt(() => checkLabel(label, `${path}.label`));
+  if (entries.findIndex((other) => other.label === label) !== i)
+    mistakes.add(inputError(path, 'each method once, or with a "label" of its own (results are keyed by it)', label));
+  const theory = mistakes.attempt(() => registry.theory(method, path));
+  if (!theory) return undefined;
+  const resolved = validateAll(theory.options, options, path);
+  if ("errors" in resolved) {
+    for (const error of resolved.errors) mistakes.add(error);
+    return undefined;
+  }
+  return { label, method, theory, options: resolved.value, named: true };
+}
+
+/** Every registered theory that takes its default options and does not refuse the problem. */
+function applicable(problem: Problem, registry: Registry): PlannedMethod[] {
+  return registry.theories.flatMap((theory): PlannedMethod[] => {
+    const options = validateAll(theory.options, {});
+    if ("errors" in options) return [];
+    try {
+      if (theory.refuses(problem, options.value, registry) !== undefined) return [];
+    } catch {
+      return [];
+    }
+    return [{ label: theory.name, method: theory.name, theory, options: options.value, named: false }];
+  });
+}
+
+/** Loads every source once. */
+class DataCache {
+  readonly #settings: PlanSettings;
+  readonly #loaded = new Map<unknown, Promise<DataSplit>>();
+
+  constructor(settings: PlanSettings) {
+    this.#settings = settings;
+  }
+
+  load(source: DataSource): Promise<DataSplit> {
+    const { data, registry, readFile } = this.#settings;
+    if (data) return Promise.resolve(data);
+    // Inline data are known by identity: their text may be long.
+    const key = "train" in source && typeof source.train === "object" ? source : JSON.stringify(source);
+    let promise = this.#loaded.get(key);
+    if (!promise) this.#loaded.set(key, (promise = loadData(source, registry, readFile)));
+    return promise;
+  }
+}

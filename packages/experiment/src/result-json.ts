@@ -1,0 +1,104 @@
+import { nestedArrays, rowsOf, type Matrix, type NestedNumbers, type Tensor } from "@finitewidth/core";
+import type { MethodOutcome } from "./method-outcome.js";
+import type { Plan } from "./plan.js";
+import type { StepOutcome } from "./run-experiment.js";
+
+const pair = (prediction: { readonly mean: Matrix; readonly variance: Matrix }) => ({
+  mean: rowsOf(prediction.mean),
+  variance: rowsOf(prediction.variance),
+});
+const parameter = (value: number | Tensor): NestedNumbers => (typeof value === "number" ? value : nestedArrays(value));
+const kernels = (list: readonly Matrix[]) => list.map((kernel, l) => ({ layer: l + 1, mean: rowsOf(kernel) }));
+
+/** Training points up to which hidden kernels are written as text; beyond, they go to a file of their own (`largeKernels`). */
+export const kernelTextLimit = 200;
+
+const fitsText = (kernel: Matrix): boolean => kernel.shape[0] <= kernelTextLimit;
+
+/** Hidden kernels that are too large for text, named for an .npz file: `exact_layer_1`, … */
+export function largeKernels(outcome: MethodOutcome, prefix = ""): Record<string, Matrix> {
+  if (outcome.status === "failed") return {};
+  const kernels = (outcome.posterior.hiddenKernels ?? []).filter((kernel) => !fitsText(kernel));
+  return Object.fromEntries(kernels.map((kernel, l) => [`${prefix}${outcome.label}_layer_${l + 1}`, kernel]));
+}
+
+/** The method's entry in `result.json`. */
+export function outcomeToJson(outcome: MethodOutcome): Record<string, unknown> {
+  if (outcome.status === "failed") return { status: "failed", error: outcome.error.message, seconds: outcome.seconds };
+  const { posterior, predictive } = outcome;
+  const errors = {
+    ...(posterior.standardError?.logEvidence === undefined ? {} : { logEvidence: posterior.standardError.logEvidence }),
+    ...(predictive?.standardError ? { predictive: pair(predictive.standardError) } : {}),
+    ...(posterior.train?.standardError ? { train: pair(posterior.train.standardError) } : {}),
+    ...(outcome.generalizationStandardError ? { generalizationError: outcome.generalizationStandardError } : {}),
+    ...(posterior.standardError?.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.standardError.orderParameter) }),
+    ...(posterior.standardError?.hiddenKernels?.every(fitsText) ? { hiddenKernels: kernels(posterior.standardError.hiddenKernels) } : {}),
+  };
+  return {
+    status: "ok",
+    ...(posterior.logEvidence === undefined ? {} : { logEvidence: posterior.logEvidence }),
+    ...(predictive ? { predictive: pair(predictive) } : {}),
+    ...(posterior.train ? { train: pair(posterior.train) } : {}),
+    ...(outcome.generalizationError ? { generalizationError: outcome.generalizationError } : {}),
+    ...(posterior.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.orderParameter) }),
+    ...(posterior.hiddenKernels?.every(fitsText) ? { hiddenKernels: kernels(posterior.hiddenKernels) } : {}),
+    ...(Object.keys(errors).length > 0 ? { standardError: errors } : {}),
+    diagnostics: {
+      ...posterior.diagnostics,
+      ...(predictive?.diagnostics ? { predictive: predictive.diagnostics } : {}),
+      solver: posterior.solver,
+    },
+    warnings:
+      posterior.hiddenKernels?.every(fitsText) === false
+        ? [...outcome.warnings, `hidden kernels of more than ${kernelTextLimit} points are in hidden-kernels.npz`]
+        : outcome.warnings,
+    seconds: outcome.seconds,
+  };
+}
+
+/** `hidden-kernels.npz`: kernels that are too large for text, by method and layer, and by step and network where there are several. */
+export function hiddenKernelArrays(steps: readonly StepOutcome[]): Record<string, Matrix> {
+  return Object.assign(
+    {},
+    ...steps.flatMap(({ step, problems }, s) =>
+      problems.flatMap(({ problem, outcomes }) =>
+        outcomes.map((outcome) =>
+          largeKernels(outcome, `${step.values ? `step_${s}_` : ""}${problem.label === undefined ? "" : `${problem.label}_`}`),
+        ),
+      ),
+    ),
+  ) as Record<string, Matrix>;
+}
+
+/** Content of `result.json`. The network and the methods are given with their defaults filled in; `more` goes in beside the results. */
+export function resultToJson(plan: Plan, steps: readonly StepOutcome[], more: Record<string, unknown> = {}): Record<string, unknown> {
+  return {
+    schemaVersion: 1,
+    experiment: resolvedExperiment(plan),
+    ...(plan.experiment.sweep
+      ? { sweep: steps.map((one) => ({ values: one.step.values, results: stepResults(one) })) }
+      : { results: steps[0] ? stepResults(steps[0]) : {} }),
+    ...more,
+  };
+}
+
+const stepResults = ({ problems }: StepOutcome): Record<string, unknown> => {
+  const methods = (outcomes: readonly MethodOutcome[]) => Object.fromEntries(outcomes.map((one) => [one.label, outcomeToJson(one)]));
+  const [first] = problems;
+  return first?.problem.label === undefined
+    ? methods(first?.outcomes ?? [])
+    : Object.fromEntries(problems.map(({ problem, outcomes }) => [problem.label, methods(outcomes)]));
+};
+
+/** The experiment as read, with the defaults of networks and methods where no sweep changes them. */
+export function resolvedExperiment({ experiment, steps }: Plan): Record<string, unknown> {
+  const { problems } = steps[0]!;
+  const resolved = problems.map(({ label, problem }) => (label === undefined ? problem.network : { label, ...problem.network }));
+  const methods = problems[0]!.methods.map(({ label, method, options }) => ({
+    method,
+    ...(label === method ? {} : { label }),
+    ...(options as object),
+  }));
+  const networks = experiment.networks ? { networks: resolved } : { network: resolved[0] };
+  return { ...experiment, ...(experiment.sweep ? {} : networks), methods: experiment.methods === "applicable" ? "applicable" : methods };
+}

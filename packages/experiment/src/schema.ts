@@ -1,0 +1,114 @@
+import * as v from "valibot";
+import { finiteNumber, name, nonNegativeInteger, nonNegativeNumber, oneOf, positiveInteger, strictObject } from "@finitewidth/core";
+
+const rows = v.array(v.array(finiteNumber, "a list of finite numbers"), "a list of rows");
+const table = strictObject({ inputs: rows, targets: rows });
+const list = <Schema extends v.GenericSchema>(item: Schema, what: string) => v.pipe(v.array(item, what), v.nonEmpty(what));
+
+const inlineData = strictObject({ train: table, test: v.optional(strictObject({ inputs: rows, targets: v.optional(rows) })) });
+const fileData = strictObject({ file: name });
+/** The request of a data set that has no schema of its own. */
+export const datasetSchema = strictObject({
+  dataset: name,
+  classes: v.optional(v.array(nonNegativeInteger, "a list of class numbers")),
+  train: positiveInteger,
+  test: v.optional(nonNegativeInteger, 0),
+  size: v.optional(v.pipe(v.array(positiveInteger, "[height, width]"), v.length(2, "[height, width]"))),
+  labels: v.optional(oneOf(["sign", "one-hot"])),
+  seed: v.optional(nonNegativeInteger, 1),
+});
+/** Where the data are: inline, in a file, or a named data set, whose request its own schema checks later. */
+const data = v.lazy((input) => {
+  if (typeof input === "object" && input !== null) {
+    if ("file" in input) return fileData;
+    if ("dataset" in input) return v.looseObject({ dataset: name });
+  }
+  return inlineData;
+});
+
+const network = v.looseObject({ type: name }, 'an object with a "type"');
+const labelledNetwork = v.looseObject({ type: name, label: v.optional(name) }, 'an object with a "type"');
+
+const method = v.pipe(
+  v.union([name, v.looseObject({ method: name, label: v.optional(name) })], 'a method\'s name or an object with "method"'),
+  v.transform((entry) => {
+    if (typeof entry === "string") return { method: entry, label: entry, options: {} };
+    const { method: key, label = key, ...options } = entry;
+    return { method: key, label, options: options as Record<string, unknown> };
+  }),
+);
+const methods = v.lazy((input) =>
+  typeof input === "string"
+    ? v.literal("applicable", 'a list of methods or "applicable"')
+    : list(method, "a list with at least one method"),
+);
+
+const sweep = v.pipe(
+  v.record(v.string(), list(v.unknown(), "a list of values"), "an object of lists"),
+  v.check((value) => Object.keys(value).length > 0, "at least one key with its values"),
+);
+
+const common = {
+  $schema: v.optional(v.string()),
+  plugins: v.optional(v.array(name, "a list of package names"), []),
+  seed: v.optional(nonNegativeInteger, 1),
+};
+
+export const experimentSchema = strictObject({
+  data,
+  network: v.optional(network),
+  networks: v.optional(list(labelledNetwork, "a list of networks")),
+  scaling: v.optional(oneOf(["standard", "mean-field"]), "standard"),
+  likelihood: strictObject({ type: v.optional(oneOf(["gaussian"])), temperature: nonNegativeNumber }),
+  methods,
+  sweep: v.optional(sweep),
+  ...common,
+});
+
+export const priorSchema = strictObject({
+  inputs: v.pipe(rows, v.nonEmpty("at least one row")),
+  network,
+  outputs: v.optional(positiveInteger, 1),
+  methods,
+  evaluateAt: v.optional(v.array(rows, "a list of P × D matrices"), []),
+  samples: v.optional(positiveInteger, 100_000),
+  ...common,
+});
+
+const axis = v.union(
+  [list(v.number(), "a list of numbers"), strictObject({ from: finiteNumber, to: finiteNumber, points: positiveInteger })],
+  "a list of numbers or { from, to, points }",
+);
+export const phaseSchema = strictObject({
+  activation: name,
+  weightVariance: axis,
+  biasVariance: axis,
+  adaptation: v.optional(
+    strictObject({
+      data: v.lazy((input) => (typeof input === "object" && input !== null && "inputs" in input ? table : data)),
+      widths: list(positiveInteger, "a list of widths"),
+      likelihood: strictObject({ temperature: nonNegativeNumber }),
+      order: v.optional(oneOf(["full", "first"]), "full"),
+      closure: v.optional(oneOf(["quadrature", "gaussian-variational"])),
+    }),
+  ),
+  ...common,
+});
+
+export type InlineData = v.InferOutput<typeof inlineData>;
+export type DatasetRequest = v.InferOutput<typeof datasetSchema>;
+export type DataSource = InlineData | v.InferOutput<typeof fileData> | { readonly dataset: string; readonly [key: string]: unknown };
+export type MethodEntry = v.InferOutput<typeof method>;
+/** An experiment file with defaults filled in; the network and the options of methods are validated by their plug-ins later. */
+export type Experiment = v.InferOutput<typeof experimentSchema>;
+/** A prior file. */
+export type PriorFile = v.InferOutput<typeof priorSchema>;
+/** A phase file; axes still as written. */
+export type PhaseFile = v.InferOutput<typeof phaseSchema>;
+
+/** Values of a grid axis: the list itself, or `points` equally spaced values from `from` to `to`. */
+export function axisValues(entry: PhaseFile["weightVariance"]): number[] {
+  if (Array.isArray(entry)) return entry;
+  const { from, to, points } = entry;
+  return Array.from({ length: points }, (_, i) => (points === 1 ? from : from + ((to - from) * i) / (points - 1)));
+}

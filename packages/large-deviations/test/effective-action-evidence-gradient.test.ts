@@ -1,0 +1,110 @@
+import { erf, identity, infiniteWidthRecursion, pullBackVariances, relu } from "@finitewidth/activations";
+import { matrixFromRows, type FullyConnectedNetwork } from "@finitewidth/core";
+import { describe, expect, test } from "vitest";
+import { expectClose, readFixture } from "../../../tools/testing.ts";
+import { deepSaddleGradient, scalarIntegralGradient, scalarLaplaceGradient } from "../src/effective-action/evidence-gradient.js";
+import { firstLayerKernel } from "../src/effective-action/first-layer.js";
+import { createDeepProblem, createScalarProblem, deepMinima, scalarIntegral, scalarSaddle } from "../src/index.js";
+
+interface Inputs {
+  readonly X: number[][];
+  readonly y: number[];
+  readonly T: number;
+  readonly activation: "erf" | "relu" | "linear";
+  readonly sw2: number[];
+  readonly sb2: number[];
+}
+const phi = { erf, relu, linear: identity };
+const networkOf = ({ activation, sw2, sb2 }: Inputs, widths: readonly number[]): FullyConnectedNetwork => ({
+  type: "fully-connected",
+  widths,
+  activation: activation === "linear" ? "identity" : activation,
+  weightVariance: sw2,
+  biasVariance: sb2,
+});
+
+interface ShallowFixture {
+  readonly cases: readonly {
+    readonly inputs: Inputs & { readonly N: number; readonly mode: "integral" | "laplace" };
+    readonly expected: {
+      readonly logEvidence: number;
+      readonly dLogSw2: number[];
+      readonly dLogSb2: number[];
+      readonly dLogT: number;
+      readonly dN: number;
+    };
+  }[];
+}
+
+describe("one hidden layer", () => {
+  const { cases } = readFixture<ShallowFixture>("evidence-trust/effective-action-gradient");
+  test.each(cases.map((each, i) => [i, each.inputs.mode, each] as const))("fixture, case %d, %s", (_, mode, { inputs, expected }) => {
+    const X = matrixFromRows(inputs.X);
+    const network = networkOf(inputs, [inputs.N]);
+    const recursion = infiniteWidthRecursion(phi[inputs.activation], firstLayerKernel(network, X), [inputs.sw2[1]!], [0]);
+    const problem = createScalarProblem({
+      kernel: recursion.preactivation[1]!,
+      targets: Float64Array.from(inputs.y),
+      temperature: inputs.T,
+      width: inputs.N,
+      biasVariance: inputs.sb2[1]!,
+    });
+    const tolerance = { relative: 1e-8, absolute: 1e-9 };
+    const [integral, saddle] = [scalarIntegral(problem), scalarSaddle(problem)];
+    expectClose(mode === "integral" ? integral.logEvidence : saddle.logEvidence, expected.logEvidence, tolerance, "log evidence");
+    const found = mode === "integral" ? scalarIntegralGradient(problem, integral) : scalarLaplaceGradient(problem, saddle);
+    const { logWeightVariance, logBiasVariance } = pullBackVariances(
+      phi[inputs.activation],
+      recursion,
+      inputs.sw2,
+      [inputs.sb2[0]!, 0],
+      found.adjoint,
+    );
+    expectClose(logWeightVariance, expected.dLogSw2, tolerance, "log σ_w²");
+    expectClose([logBiasVariance[0]!, found.logReadoutBias], expected.dLogSb2, tolerance, "log σ_b²");
+    expectClose(found.logTemperature, expected.dLogT, tolerance, "log T");
+    expectClose(found.width, expected.dN, tolerance, "N");
+  });
+});
+
+interface DeepFixture {
+  readonly cases: readonly {
+    readonly inputs: Inputs & { readonly widths: number[] };
+    readonly expected: {
+      readonly saddleLogEvidence: number;
+      readonly dLogSw2: number[];
+      readonly dLogSb2: number[];
+      readonly dLogT: number;
+      readonly dWidths: number[];
+      readonly Q: number[];
+    };
+  }[];
+}
+
+describe("deep networks, saddle part", () => {
+  const { cases } = readFixture<DeepFixture>("evidence-trust/effective-action-deep-gradient");
+  test.each(cases.map((each, i) => [i, each] as const))("fixture, case %d", (_, { inputs, expected }) => {
+    const problem = createDeepProblem({
+      network: networkOf(inputs, inputs.widths),
+      activation: phi[inputs.activation],
+      inputs: matrixFromRows(inputs.X),
+      targets: Float64Array.from(inputs.y),
+      temperature: inputs.T,
+    });
+    const { minima } = deepMinima(problem);
+    const { orderParameters, action } = minima[0];
+    const tolerance = { relative: 1e-7, absolute: 1e-8 };
+    expectClose(orderParameters, expected.Q, tolerance, "Q");
+    const total = inputs.widths.reduce((sum, width) => sum + width, 0);
+    expectClose(-0.5 * inputs.y.length * Math.log(2 * Math.PI) - 0.5 * (action - total), expected.saddleLogEvidence, tolerance);
+    const found = deepSaddleGradient(problem, orderParameters);
+    expectClose(found.logWeightVariance, expected.dLogSw2, tolerance, "log σ_w²");
+    expectClose(found.logBiasVariance, expected.dLogSb2, tolerance, "log σ_b²");
+    expectClose(found.logTemperature, expected.dLogT, tolerance, "log T");
+    expectClose(found.widths, expected.dWidths, tolerance, "widths");
+    // homogeneous, without biases: every layer has the same derivative
+    if (inputs.activation !== "erf" && inputs.sb2.every((value) => value === 0)) {
+      expect(Math.max(...found.logWeightVariance) - Math.min(...found.logWeightVariance)).toBeLessThan(1e-9);
+    }
+  });
+});

@@ -1,0 +1,52 @@
+import { FinitewidthError, inputError, shapeError, type Matrix } from "@finitewidth/core";
+
+/** One column. @throws FinitewidthError (code "shape") otherwise. */
+export function requireOneColumn(targets: Matrix, likelihood: string, path: string): void {
+  if (targets.shape[1] !== 1) throw shapeError(path, `one column for the ${likelihood} likelihood`, `${targets.shape[1]}`);
+}
+
+/** Every entry passes. @throws FinitewidthError (code "input") naming the first that does not. */
+export function requireEntries(targets: Matrix, path: string, expected: string, accepts: (value: number) => boolean): void {
+  const at = targets.data.findIndex((value) => !accepts(value));
+  const columns = targets.shape[1];
+  if (at >= 0) throw inputError(`${path}[${Math.floor(at / columns)}][${at % columns}]`, expected, targets.data[at]);
+}
+
+/** At least one row; every class has one. @throws FinitewidthError (code "input") naming the empty class. */
+export function requireEveryClass(labels: Int32Array, classes: number, path: string): void {
+  const counts = new Int32Array(classes);
+  for (const label of labels) counts[label]!++;
+  const empty = counts.indexOf(0);
+  if (empty >= 0) {
+    throw new FinitewidthError(`${path}: class ${empty} has no training point; leave it out or add some`, { code: "input", path });
+  }
+}
+
+/** −1 and +1 in one column, both present. @throws FinitewidthError (code "input" or "shape"). */
+export function checkSigns(targets: Matrix, likelihood: string, path: string): void {
+  requireOneColumn(targets, likelihood, path);
+  requireEntries(targets, path, "-1 or +1", (value) => Math.abs(value) === 1);
+}
+
+/** Class 0 for −1, class 1 for +1. */
+export const signLabels = (targets: Matrix): Int32Array => Int32Array.from(targets.data, (value) => (value > 0 ? 1 : 0));
+
+/** Rows of zeros with a single 1, at least two columns. @throws FinitewidthError (code "input" or "shape"). */
+export function checkOneHot(targets: Matrix, path: string): void {
+  const [rows, columns] = targets.shape;
+  if (columns < 2)
+    throw shapeError(path, "one-hot rows of at least 2 columns (for one column of -1 and +1 use logistic or probit)", `${columns}`);
+  requireEntries(targets, path, "0 or 1 in a one-hot row", (value) => value === 0 || value === 1);
+  for (let i = 0; i < rows; i++) {
+    const row = targets.data.subarray(i * columns, (i + 1) * columns);
+    const sum = row.reduce((total, value) => total + value, 0);
+    if (sum !== 1) throw inputError(`${path}[${i}]`, "a one-hot row, a single 1 among zeros", Array.from(row));
+  }
+}
+
+/** Column of the 1 in every one-hot row. */
+export const oneHotLabels = (targets: Matrix): Int32Array =>
+  Int32Array.from({ length: targets.shape[0] }, (_, i) => {
+    const columns = targets.shape[1];
+    return targets.data.subarray(i * columns, (i + 1) * columns).indexOf(1);
+  });

@@ -1,0 +1,18 @@
+export * from "./family/index.js";
+export * from "./inference/class-probabilities.js";
+export * from "./inference/expectation-propagation.js";
+export * from "./inference/importance.js";
+export * from "./inference/laplace-dense.js";
+export * from "./inference/laplace-scalar.js";
+export * from "./inference/laplace-softmax.js";
+export * from "./inference/mixture.js";
+export * from "./inference/mixture-predict.js";
+export type { ModeOptions } from "./inference/newton-step.js";
+export * from "./inference/saddle.js";
+export { posteriorCovariance, factorSites, predictSites, type SiteApproximation, type SiteFactor } from "./inference/sites.js";
+export * from "./inference/tilted.js";
+export * from "./plugin.js";
+export * from "./sampling/chain-target.js";
+export { chiQuantile } from "./sampling/chi-quantile.js";
+export * from "./sampling/process-target.js";
+export * from "./scores/scores.js";

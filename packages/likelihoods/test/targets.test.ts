@@ -1,0 +1,138 @@
+import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
+import { normalDistribution } from "@finitewidth/numerics";
+import { stream } from "@finitewidth/random";
+import { describe, expect, it } from "vitest";
+import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.js";
+import { chainTarget, chiQuantile, processTarget, softmaxLikelihood } from "../src/index.js";
+import { labelsOf, likelihoodOf, rows, type FixtureFile, type Labels } from "./fixtures.js";
+
+interface Inputs {
+  readonly kind: "chain" | "network";
+  readonly likelihood?: string;
+  readonly tau?: number;
+  readonly B: number[][];
+  readonly Y: Labels;
+  readonly widths: number[];
+  readonly variances: number[];
+  readonly theta: number[];
+  readonly contrasts: number[][] | null;
+}
+interface Expected {
+  readonly dimension: number;
+  readonly Q: number[][];
+  readonly latent: number[][];
+  readonly logLikelihood: number;
+  readonly gradient: number[];
+  readonly hiddenKernel: number[][];
+}
+
+const { cases, tolerance } = readFixture<FixtureFile<Inputs, Expected>>("classification/targets");
+
+describe("joint target over chain and g", () => {
+  it.each(cases.filter(({ inputs }) => inputs.kind === "chain").map((entry, i) => [i, entry] as const))(
+    "case %i",
+    (_i, { inputs, expected }) => {
+      const targets = labelsOf(inputs.Y);
+      const likelihood = inputs.contrasts
+        ? softmaxLikelihood(inputs.tau ?? 1)
+        : likelihoodOf(inputs.likelihood ?? "logistic", inputs.tau ?? 1);
+      const target = chainTarget(rows(inputs.B), likelihood.observe(targets), { widths: inputs.widths, variances: inputs.variances });
+      expect(target.dimension).toBe(expected.dimension);
+      const x = Float64Array.from(inputs.theta);
+      const gradient = new Float64Array(x.length);
+      expectClose(target.evaluate(x, gradient), expected.logLikelihood, tolerance, "log likelihood");
+      expectClose(gradient, expected.gradient, tolerance, "gradient");
+      expectClose(target.latent(x), expected.latent, tolerance, "latent");
+      const top = target.factorsAt(x).factors[0]!;
+      expectClose(multiplyTransposedRight(top, top), expected.Q, tolerance, "Q");
+      expectClose(target.latentAt(x, rows(inputs.B)), expected.latent, tolerance, "latent by test root");
+      expectClose(target.hiddenKernels(x, gram(rows(inputs.B)))[0]!, expected.hiddenKernel, tolerance, "hidden kernel");
+    },
+  );
+
+  it("gradient with biases and rank-deficient chains against differences", () => {
+    const B = rows([[0.4, 0.1], [-0.3, 0.9], [0.2, -0.6], [1, 0.3]]); // prettier-ignore
+    const targets = labelsOf([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 0, 0]]); // prettier-ignore
+    for (const widths of [
+      [1, 3],
+      [3, 1],
+      [4, 2, 3],
+    ]) {
+      const target = chainTarget(B, softmaxLikelihood(0.8).observe(targets), {
+        widths,
+        variances: widths.map((_, l) => 1 + 0.3 * l),
+        hiddenBias: widths.map((_, l) => 0.4 * l),
+        readoutBias: 0.7,
+      });
+      const x = Float64Array.from({ length: target.dimension }, (_, i) => Math.sin(1 + 3 * i));
+      const gradient = new Float64Array(x.length);
+      target.evaluate(x, gradient);
+      const scratch = new Float64Array(x.length);
+      for (let i = 0; i < x.length; i++) {
+        const shifted = (h: number) => target.evaluate(x.map((value, k) => value + (k === i ? h : 0)), scratch); // prettier-ignore
+        expect((shifted(1e-5) - shifted(-1e-5)) / 2e-5).toBeCloseTo(gradient[i]!, 7);
+      }
+    }
+  });
+});
+
+describe("hidden kernels", () => {
+  it("average to the prior's over draws from the prior, in every layer, with biases", () => {
+    const root = rows([[1, 0.2], [0.3, 0.8]]); // prettier-ignore
+    const chain = { widths: [4, 3], variances: [1.3, 0.7], hiddenBias: [0, 0.5], readoutBias: 0.2 };
+    const target = chainTarget(root, softmaxLikelihood().observe(labelsOf([[1, 0, 0], [0, 1, 0]])), chain); // prettier-ignore
+    const kernel = gram(root);
+    const draws = 20_000;
+    const moments = [0, 1].map(() => ({ sum: new Float64Array(4), square: new Float64Array(4) }));
+    const random = stream(11, 0);
+    const x = new Float64Array(target.dimension);
+    for (let n = 0; n < draws; n++) {
+      for (const [l, g] of target.hiddenKernels(random.normals(x), kernel).entries()) {
+        g.data.forEach((value, i) => {
+          moments[l]!.sum[i]! += value / draws;
+          moments[l]!.square[i]! += value ** 2 / draws;
+        });
+      }
+    }
+    const want = [kernel.data, kernel.data.map((value) => 1.3 * value + 0.5)];
+    for (const [l, { sum, square }] of moments.entries()) {
+      const error = sum.map((mean, i) => Math.sqrt((square[i]! - mean ** 2) / draws));
+      expectWithinStandardErrors(sum, want[l]!, error, 4, `layer ${l + 1}`);
+    }
+  });
+});
+
+describe("Gaussian-process target", () => {
+  it("gradient against differences, f = B gᵀ", () => {
+    const B = rows([[0.4, 0.1], [-0.3, 0.9], [0.2, -0.6]]); // prettier-ignore
+    const target = processTarget(B, softmaxLikelihood().observe(labelsOf([[1, 0, 0], [0, 1, 0], [0, 0, 1]]))); // prettier-ignore
+    expect(target.dimension).toBe(4);
+    const x = Float64Array.from([0.3, -1, 0.7, 2]);
+    expectClose(target.latent(x), [0.4 * 0.3 - 0.1, 0.4 * 0.7 + 0.2, -0.09 - 0.9, -0.21 + 1.8, 0.06 + 0.6, 0.14 - 1.2], {
+      absolute: 1e-14,
+    });
+    const gradient = new Float64Array(4);
+    target.evaluate(x, gradient);
+    const scratch = new Float64Array(4);
+    for (let i = 0; i < 4; i++) {
+      const shifted = (h: number) => target.evaluate(x.map((value, k) => value + (k === i ? h : 0)), scratch); // prettier-ignore
+      expect((shifted(1e-5) - shifted(-1e-5)) / 2e-5).toBeCloseTo(gradient[i]!, 8);
+    }
+  });
+});
+
+describe("χ by its quantile", () => {
+  it("median of χ²_ν and the slope by differences", () => {
+    expect(chiQuantile(0, 2)[0] ** 2).toBeCloseTo(Math.log(2), 14);
+    for (const nu of [1, 2, 7, 80]) {
+      for (const x of [-6, -3, -0.5, 0.4, 3, 6]) {
+        const [z, slope] = chiQuantile(x, nu);
+        const h = 1e-5;
+        expect((chiQuantile(x + h, nu)[0] - chiQuantile(x - h, nu)[0]) / (2 * h) / slope).toBeCloseTo(1, 7);
+        expect(z).toBeGreaterThan(0);
+      }
+    }
+    // χ_1 is |normal|: Φ(x) = 2Φ(z) − 1
+    for (const x of [-2, 1, 3]) expect(2 * normalDistribution(chiQuantile(x, 1)[0]) - 1).toBeCloseTo(normalDistribution(x), 14);
+  });
+});

@@ -1,0 +1,189 @@
+import { jackknifeError, studentQuantile } from "@finitewidth/numerics";
+
+/** How far a number of a theory can be believed. */
+export type VerdictStatus = "confirmed" | "doubtful" | "contradicted" | "unchecked";
+
+/** Verdict of a quantity: plain data, as it stands in result files. */
+export interface Verdict {
+  readonly status: VerdictStatus;
+  /** Estimated |theory − truth|. */
+  readonly error: number | null;
+  readonly standardError: number | null;
+  /** One sentence. */
+  readonly how: string;
+}
+
+/** What a decision rests on. */
+export interface Comparison {
+  readonly theory: number;
+  readonly truth: number;
+  readonly standardError: number;
+  readonly status: Exclude<VerdictStatus, "unchecked">;
+}
+
+/** How sure a decision must be. */
+export interface Rule {
+  /** τ: errors up to τ·truth do not count. */
+  readonly tolerance: number;
+  /** Two-sided level of a contradiction. */
+  readonly alpha: number;
+  /** Two-sided level of a confirmation. */
+  readonly trust: number;
+}
+
+/** Averages over the draws of one chain at P* test points with D outputs. */
+export interface ChainAverages {
+  /** Conditional mean m, and its square: P*·D each. */
+  readonly mean: Float64Array;
+  readonly square: Float64Array;
+  /** Conditional variance of one output: P*. */
+  readonly variance: Float64Array;
+}
+
+/** Decides whether theory − truth lies within ± `allowed`: contradicted or confirmed by intervals of Student's t, doubtful in between. */
+export function decide(
+  difference: number,
+  standardError: number,
+  allowed: number,
+  chains: number,
+  { alpha, trust }: Rule,
+): Comparison["status"] {
+  const size = Math.abs(difference);
+  if (size - studentQuantile(1 - alpha / 2, chains - 1) * standardError > allowed) return "contradicted";
+  return size + studentQuantile(1 - trust / 2, chains - 1) * standardError < allowed ? "confirmed" : "doubtful";
+}
+
+const average = (values: ArrayLike<number>): number => {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i]!;
+  return sum / values.length;
+};
+
+/** Estimate and standard error of a mean over independent chains. */
+const meanOf = (values: readonly number[]): { readonly value: number; readonly standardError: number } => {
+  const value = average(values);
+  const scatter = values.reduce((sum, x) => sum + (x - value) ** 2, 0);
+  return { value, standardError: Math.sqrt(scatter / (values.length - 1) / values.length) };
+};
+
+/** Leave-one-out values of mean_i of (E r_i)² by the U-statistic over pairs of different rows, and the value with all rows. */
+function squaredMean(rows: readonly Float64Array[]): { readonly value: number; readonly left: readonly number[] } {
+  const count = rows.length;
+  const size = rows[0]!.length;
+  const total = new Float64Array(size);
+  const squares = new Float64Array(size);
+  for (const row of rows) {
+    for (let i = 0; i < size; i++) {
+      total[i]! += row[i]!;
+      squares[i]! += row[i]! * row[i]!;
+    }
+  }
+  const value = average(total.map((t, i) => t * t - squares[i]!)) / (count * (count - 1));
+  const left = rows.map(
+    (row) => average(total.map((t, i) => (t - row[i]!) ** 2 - (squares[i]! - row[i]! * row[i]!))) / ((count - 1) * (count - 2)),
+  );
+  return { value, left };
+}
+
+/**
+ * Unbiased estimate of mean_i (E r_i)² from independent rows r (chains × entries), with its jackknife error. Source:
+ * docs/theories/referee.md, "The rule".
+ */
+export function uStatisticSquare(rows: readonly Float64Array[]): { readonly value: number; readonly standardError: number } {
+  const { value, left } = squaredMean(rows);
+  return { value, standardError: jackknifeError(left) };
+}
+
+/** Generalisation error of a theory against sampled chains, and its two parts. */
+export interface ErrorComparison {
+  readonly total: Comparison;
+  readonly bias: Comparison;
+  readonly variance: Comparison;
+}
+
+/**
+ * Compares ⟨(m − y)² + v⟩ and its parts with a theory's mean (P*·D) and variance (P*·D) of the latent outputs: bias by the U-statistic over
+ * chains, unbiased for the square of a mean; variance as the difference, jackknifed together. Chains are the independent units.
+ */
+export function compareErrors(
+  chains: readonly ChainAverages[],
+  targets: Float64Array,
+  theory: { readonly mean: Float64Array; readonly variance: Float64Array },
+  rule: Rule,
+): ErrorComparison {
+  const count = chains.length;
+  const totals = chains.map(
+    ({ mean, square, variance }) => average(square.map((s, i) => s - 2 * targets[i]! * mean[i]! + targets[i]! ** 2)) + average(variance),
+  );
+  const bias = squaredMean(chains.map(({ mean }) => mean.map((m, i) => m - targets[i]!)));
+  const sum = totals.reduce((a, b) => a + b, 0);
+  const left = totals.map((value, g) => (sum - value) / (count - 1) - bias.left[g]!);
+  const total = meanOf(totals);
+  const theoryBias = average(theory.mean.map((m, i) => (m - targets[i]!) ** 2));
+  const theoryVariance = average(theory.variance);
+  const compare = (value: number, truth: number, standardError: number): Comparison => ({
+    theory: value,
+    truth,
+    standardError,
+    status: decide(value - truth, standardError, rule.tolerance * Math.abs(truth), count, rule),
+  });
+  return {
+    total: compare(theoryBias + theoryVariance, total.value, total.standardError),
+    bias: compare(theoryBias, bias.value, jackknifeError(bias.left)),
+    variance: compare(theoryVariance, total.value - bias.value, jackknifeError(left)),
+  };
+}
+
+/** The verdict of several comparisons: contradicted if one is, confirmed if all are. */
+export function worstStatus(statuses: readonly Comparison["status"][]): Comparison["status"] {
+  if (statuses.includes("contradicted")) return "contradicted";
+  return statuses.every((status) => status === "confirmed") ? "confirmed" : "doubtful";
+}
+
+/** How the chains themselves went. */
+export interface ChainHealth {
+  readonly acceptance: number;
+  /** Drift of ℓ from the first to the second half, and the Stein residual, in standard errors over chains. */
+  readonly driftScore: number;
+  readonly steinScore: number;
+  readonly stuckChains: number;
+  readonly healthy: boolean;
+}
+
+/**
+ * Chains that never moved in six draws or more, or whose mean ℓ lies more than 20 robust deviations below the median. `traces`: one ℓ per
+ * draw, chain by chain.
+ */
+export function stuckChains(traces: readonly Float64Array[]): number {
+  const means = traces.map(average);
+  const median = (values: readonly number[]): number => {
+    const sorted = values.toSorted((a, b) => a - b);
+    const middle = sorted.length / 2;
+    return 0.5 * (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!);
+  };
+  const centre = median(means);
+  const spread = 1.4826 * median(means.map((value) => Math.abs(centre - value))) + 1e-12;
+  return traces.filter((trace, c) => (trace.length >= 6 && trace.every((value) => value === trace[0])) || centre - means[c]! > 20 * spread)
+    .length;
+}
+
+/** Health of chains: `likelihoods` and `stein` hold one value per draw, chain by chain. */
+export function chainHealth(likelihoods: readonly Float64Array[], stein: readonly Float64Array[], acceptance: number): ChainHealth {
+  const half = Math.floor(likelihoods[0]!.length / 2);
+  const score = (values: readonly number[]): number => {
+    const { value, standardError } = meanOf(values);
+    return value / (standardError + Number.MIN_VALUE);
+  };
+  const driftScore =
+    half === 0 ? 0 : score(likelihoods.map((trace) => average(trace.subarray(0, half)) - average(trace.subarray(trace.length - half))));
+  const steinScore = score(stein.map(average));
+  const stuck = stuckChains(likelihoods);
+  const bound = studentQuantile(1 - 0.0005, likelihoods.length - 1);
+  return {
+    acceptance,
+    driftScore,
+    steinScore,
+    stuckChains: stuck,
+    healthy: stuck === 0 && acceptance > 0.5 && Math.abs(driftScore) < bound && Math.abs(steinScore) < bound,
+  };
+}

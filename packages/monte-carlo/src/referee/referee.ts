@@ -1,0 +1,316 @@
+import { resolveNetwork, rowRange, toStandardScaling, zeros, type Json, type Matrix, type Problem, type Run } from "@finitewidth/core";
+import { evidenceOfIslands, studentQuantile, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
+import { burnIn, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
+import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
+import {
+  chainHealth,
+  compareErrors,
+  decide,
+  uStatisticSquare,
+  worstStatus,
+  type ChainHealth,
+  type Rule,
+  type Verdict,
+} from "./judgement.js";
+
+/** Numbers of one fitted method: plain data, what it cannot give left out. */
+export interface FittedMethod {
+  /** Latent outputs at the test inputs (at the training inputs when there are no others), P* × D. */
+  readonly predictive?: { readonly mean: Matrix; readonly variance: Matrix };
+  readonly logEvidence?: number;
+  readonly logEvidenceStandardError?: number;
+  readonly hiddenKernels?: readonly Matrix[];
+  readonly orderParameter?: unknown;
+}
+
+/** Where outputs are compared. */
+export interface RefereeTests {
+  readonly inputs: Matrix;
+  /** P* × D. */
+  readonly targets?: Matrix;
+}
+
+/** Options of the referee. */
+export interface RefereeOptions {
+  /** Draws per chain at the first look; doubtful theories are looked at again after 4 and 14 times as many. @defaultValue 14 */
+  readonly draws?: number;
+  /** @defaultValue 32 */
+  readonly chains?: number;
+  /** τ: relative errors up to this do not count. @defaultValue 0.05 */
+  readonly tolerance?: number;
+  /** Work that the referee may take, counted in operations of a machine of 4 Gflop/s. @defaultValue 10 */
+  readonly seconds?: number;
+}
+
+/** Verdicts on the quantities that a method gives. */
+export interface MethodVerdict {
+  readonly predictive?: Verdict;
+  readonly generalizationError?: Verdict;
+  readonly logEvidence?: Verdict;
+  readonly hiddenKernels?: Verdict;
+  readonly orderParameter?: Verdict;
+}
+
+/** Verdicts by method, and the referee's own numbers. */
+export interface RefereeReport {
+  readonly verdicts: Readonly<Record<string, MethodVerdict>>;
+  readonly referee: { readonly [key: string]: Json };
+}
+
+/** Test points that are compared at most, evenly spread. */
+const mostTests = 500;
+/** Log evidences within this of the truth are as good as it: a Bayes factor of e. */
+const evidenceTolerance = 1;
+/** Two-sided level of a contradiction with one look, and with three. */
+const levels = { one: 0.002, several: 0.001 };
+
+type Methods = Readonly<Record<string, FittedMethod>>;
+
+/**
+ * A short run of the real network that judges theories: chains annealed from the prior, their conditional moments at the test inputs compared
+ * with every theory's by a calibrated rule, the log evidence of the same annealing with its evidence, hidden kernels with its kernels. All
+ * methods are judged on the same chains. Sequential: at most three looks, until nothing about outputs is doubtful. Numbers depend on the seed
+ * and the options alone. Source: docs/theories/referee.md.
+ */
+export async function referee(
+  problem: Problem,
+  methods: Methods,
+  tests: RefereeTests | undefined,
+  options: RefereeOptions,
+  run: Run,
+): Promise<RefereeReport> {
+  const { draws = 14, chains = 32, tolerance = 0.05, seconds = 10 } = options;
+  const unchecked = (why: string): RefereeReport => ({
+    verdicts: mapMethods(methods, (method) => verdictsOf(method, tests?.targets !== undefined, () => notChecked(why))),
+    referee: { checked: false, why },
+  });
+  if (!(problem.temperature > 0)) return unchecked("the referee samples the network's weights, which takes a temperature T > 0");
+  const standard = toStandardScaling(problem);
+  const at = chosenTests(tests ?? { inputs: standard.inputs });
+  const { priorModel, activation } = resolveNetwork(run.registry, standard.network);
+  const network = priorModel.realise(standard.network, activation, standard.inputs, standard.targets.shape[1]);
+  const budget = planReferee(network, standard.inputs.shape[0], at.inputs.shape[0], { chains, draws, seconds });
+  if (budget === undefined)
+    return unchecked(`a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`);
+  const base = { problem: standard, testInputs: at.inputs, seed: run.seed };
+  const ladder = await pilot(base, run);
+  let groups: readonly RefereeGroup[] | undefined;
+  let evidence: IslandEvidence | undefined;
+  for (const [look, count] of budget.looks.entries()) {
+    groups = await runGroups(base, budget, ladder, look, groups, count - (look === 0 ? 0 : budget.looks[look - 1]!), run);
+    evidence ??= evidenceOfIslands(groups.map((group) => group.levels));
+    const rule: Rule = { tolerance, alpha: budget.looks.length === 1 ? levels.one : levels.several, trust: 0.05 };
+    const bench = { groups, evidence, rule, at, draws: count };
+    const judged = judge(methods, bench);
+    const decided = Object.values(judged.verdicts).every(
+      ({ predictive, generalizationError }) => predictive?.status !== "doubtful" && generalizationError?.status !== "doubtful",
+    );
+    if (decided || look === budget.looks.length - 1) return judged;
+  }
+  return unchecked("the referee was given no draws");
+}
+
+type Base = Pick<RefereeChunk, "problem" | "testInputs" | "seed">;
+
+async function pilot(base: Base, run: Run): Promise<AnnealingLadder> {
+  const chunk: RefereeChunk = { ...base, look: 0, group: 0, chains: 0, particles: 32, burnIn: 0, draws: 0 };
+  for await (const { ladder } of run.map(runRefereeChains, [chunk])) return ladder;
+  throw new Error("a run yields one result per chunk");
+}
+
+async function runGroups(
+  base: Base,
+  { chains, particles }: RefereeBudget,
+  ladder: AnnealingLadder,
+  look: number,
+  before: readonly RefereeGroup[] | undefined,
+  draws: number,
+  run: Run,
+): Promise<readonly RefereeGroup[]> {
+  const chunks = Array.from({ length: refereeGroups }, (_, g): RefereeChunk => ({
+    ...base,
+    look,
+    group: g + 1,
+    chains: chains / refereeGroups,
+    particles,
+    ladder,
+    ...(before ? { states: before[g]!.states } : {}),
+    burnIn: before ? 0 : burnIn,
+    draws,
+  }));
+  const found: RefereeGroup[] = [];
+  for await (const group of run.map(runRefereeChains, chunks)) {
+    const earlier = before?.[found.length];
+    found.push(earlier ? joinGroups(earlier, group) : group);
+  }
+  return found;
+}
+
+/** An evenly spread subset of the test points, and how to take the same rows of anything else. */
+function chosenTests({ inputs, targets }: RefereeTests): RefereeTests & { readonly rows: (m: Matrix) => Matrix } {
+  const count = inputs.shape[0];
+  const used = Math.min(count, mostTests);
+  const rows = (m: Matrix): Matrix => {
+    if (used === count) return m;
+    const out = zeros(used, m.shape[1]);
+    for (let i = 0; i < used; i++)
+      out.data.set(rowRange(m, Math.floor((i * count) / used), Math.floor((i * count) / used) + 1).data, i * m.shape[1]);
+    return out;
+  };
+  return { inputs: rows(inputs), ...(targets ? { targets: rows(targets) } : {}), rows };
+}
+
+interface Bench {
+  readonly groups: readonly RefereeGroup[];
+  readonly evidence: IslandEvidence;
+  readonly rule: Rule;
+  readonly at: ReturnType<typeof chosenTests>;
+  readonly draws: number;
+}
+
+const mapMethods = <Out>(methods: Methods, f: (method: FittedMethod) => Out): Record<string, Out> =>
+  Object.fromEntries(Object.entries(methods).map(([label, method]) => [label, f(method)]));
+
+const notChecked = (how: string): Verdict => ({ status: "unchecked", error: null, standardError: null, how });
+
+/** One verdict for every quantity that a method gives. */
+function verdictsOf(method: FittedMethod, labelled: boolean, of: (quantity: keyof MethodVerdict) => Verdict): MethodVerdict {
+  const given: readonly (keyof MethodVerdict)[] = [
+    ...(method.predictive ? (labelled ? (["predictive", "generalizationError"] as const) : (["predictive"] as const)) : []),
+    ...(method.logEvidence === undefined ? [] : (["logEvidence"] as const)),
+    ...(method.hiddenKernels === undefined ? [] : (["hiddenKernels"] as const)),
+    ...(method.orderParameter === undefined ? [] : (["orderParameter"] as const)),
+  ];
+  return Object.fromEntries(given.map((quantity) => [quantity, of(quantity)]));
+}
+
+function judge(methods: Methods, bench: Bench): RefereeReport {
+  const { groups, evidence, at, draws } = bench;
+  const chains = groups.flatMap((group) => group.averages);
+  const health = chainHealth(
+    groups.flatMap((group) => group.logLikelihoods),
+    groups.flatMap((group) => group.stein),
+    groups.reduce((sum, group) => sum + group.acceptance / groups.length, 0),
+  );
+  return {
+    verdicts: mapMethods(methods, (method) =>
+      verdictsOf(method, at.targets !== undefined, (quantity) => {
+        if (quantity === "logEvidence") return judgeEvidence(method, evidence);
+        if (quantity === "orderParameter")
+          return notChecked("an order parameter belongs to its theory; the network has no number to compare it with");
+        if (!health.healthy) return notChecked(`the referee's own chains did not mix (${illness(health)}); sample longer with monte-carlo`);
+        return quantity === "hiddenKernels" ? judgeKernels(method, bench) : judgeOutputs(method, bench, quantity);
+      }),
+    ),
+    referee: {
+      checked: health.healthy,
+      chains: chains.length,
+      draws,
+      gradients: groups.reduce((sum, group) => sum + group.gradients, 0),
+      testPoints: at.inputs.shape[0],
+      acceptance: health.acceptance,
+      driftScore: health.driftScore,
+      steinScore: health.steinScore,
+      stuckChains: health.stuckChains,
+      logEvidence: evidence.logEvidence,
+      logEvidenceStandardError: evidence.standardError,
+      logEvidenceObjections: evidence.objections,
+      ...errorOfNetwork(bench),
+    },
+  };
+}
+
+const illness = ({ stuckChains, acceptance, driftScore, steinScore }: ChainHealth): string =>
+  stuckChains > 0
+    ? `${stuckChains} stuck`
+    : `acceptance ${acceptance.toFixed(2)}, drift ${driftScore.toFixed(1)}, Stein residual ${steinScore.toFixed(1)} standard errors`;
+
+/** The network's own generalisation error. */
+function errorOfNetwork({ groups, at, rule }: Bench): { readonly [key: string]: Json } {
+  if (!at.targets) return {};
+  const nothing = new Float64Array(at.targets.data.length);
+  const chains = groups.flatMap((group) => group.averages);
+  const { total, bias, variance } = compareErrors(chains, at.targets.data, { mean: nothing, variance: nothing }, rule);
+  return {
+    generalizationError: { bias: bias.truth, variance: variance.truth, total: total.truth },
+    generalizationErrorStandardError: { bias: bias.standardError, variance: variance.standardError, total: total.standardError },
+  };
+}
+
+const about = (value: number): string => value.toPrecision(3);
+
+/**
+ * With labels: total, bias and variance each within τ of the truth. Predictive: distance of the means within τ of the posterior variance, and
+ * the variance within τ of itself.
+ */
+function judgeOutputs({ predictive }: FittedMethod, { groups, at, rule }: Bench, quantity: "predictive" | "generalizationError"): Verdict {
+  const chains = groups.flatMap((group) => group.averages);
+  const theory = { mean: at.rows(predictive!.mean).data, variance: at.rows(predictive!.variance).data };
+  if (quantity === "generalizationError") {
+    const found = compareErrors(chains, at.targets!.data, theory, rule);
+    const parts = Object.entries(found);
+    const { total } = found;
+    const worst = parts.reduce((a, b) => (relative(b[1]) > relative(a[1]) ? b : a));
+    return {
+      status: worstStatus(parts.map(([, part]) => part.status)),
+      error: Math.abs(total.theory - total.truth),
+      standardError: total.standardError,
+      how: `${chains.length} chains of the real network: ${about(total.truth)} ± ${about(total.standardError)}; furthest off is the ${worst[0]}, ${about(worst[1].theory)} against ${about(worst[1].truth)} ± ${about(worst[1].standardError)}`,
+    };
+  }
+  const { variance } = compareErrors(chains, theory.mean, theory, rule);
+  const distance = uStatisticSquare(chains.map(({ mean }) => mean.map((m, i) => m - theory.mean[i]!)));
+  const means = decide(distance.value, distance.standardError, rule.tolerance * variance.truth, chains.length, rule);
+  const root = Math.sqrt(Math.max(distance.value, 0));
+  return {
+    status: worstStatus([means, variance.status]),
+    error: root,
+    // d(√x) = dx/2√x, and √dx where x is lost in its noise
+    standardError: Math.min(distance.standardError / (2 * root || Number.MIN_VALUE), Math.sqrt(distance.standardError)),
+    how: `${chains.length} chains of the real network: means differ by ${about(root)} (root mean square) where the posterior deviation is ${about(Math.sqrt(Math.max(variance.truth, 0)))}; variance ${about(variance.theory)} against ${about(variance.truth)} ± ${about(variance.standardError)}`,
+  };
+}
+
+const relative = ({ theory, truth, standardError }: { theory: number; truth: number; standardError: number }): number =>
+  Math.abs(theory - truth) / (Math.abs(truth) + standardError);
+
+/** Frobenius distance of the mean hidden kernels within τ of their norm, layer by layer; the worst layer counts. */
+function judgeKernels({ hiddenKernels }: FittedMethod, { groups, rule }: Bench): Verdict {
+  const chains = groups.flatMap((group) => group.kernels);
+  const layers = hiddenKernels!.map((kernel, l) => {
+    const size = kernel.data.length;
+    const distance = uStatisticSquare(chains.map((each) => each[l]!.map((value, i) => value - kernel.data[i]!)));
+    const norm = uStatisticSquare(chains.map((each) => each[l]!)).value;
+    const status = decide(distance.value, distance.standardError, rule.tolerance ** 2 * norm, chains.length, rule);
+    const root = Math.sqrt(Math.max(distance.value * size, 0));
+    const standardError = Math.min(
+      (distance.standardError * size) / (2 * root || Number.MIN_VALUE),
+      Math.sqrt(distance.standardError * size),
+    );
+    return { status, root, standardError, norm: Math.sqrt(norm * size), layer: l + 1 };
+  });
+  const worst = layers.reduce((a, b) => (b.root / b.norm > a.root / a.norm ? b : a));
+  return {
+    status: worstStatus(layers.map(({ status }) => status)),
+    error: worst.root,
+    standardError: worst.standardError,
+    how: `${chains.length} chains of the real network: kernel of layer ${worst.layer} differs by ${about(worst.root)} ± ${about(worst.standardError)} in Frobenius norm, of ${about(worst.norm)}`,
+  };
+}
+
+/** Within one nat of the annealed evidence. */
+function judgeEvidence({ logEvidence, logEvidenceStandardError = 0 }: FittedMethod, evidence: IslandEvidence): Verdict {
+  if (evidence.objections.length > 0)
+    return notChecked(
+      `the referee's own log evidence is not good enough (${evidence.objections.join("; ")}); use monte-carlo with "evidence": true`,
+    );
+  const standardError = Math.hypot(evidence.standardError, logEvidenceStandardError);
+  const difference = logEvidence! - evidence.logEvidence;
+  const rule = { tolerance: 0, alpha: levels.one, trust: 0.05 };
+  return {
+    status: decide(difference, standardError, evidenceTolerance, evidence.islandWeights.length, rule),
+    error: Math.abs(difference),
+    standardError,
+    how: `annealed runs of the real network give ${evidence.logEvidence.toFixed(2)} ± ${about(evidence.standardError)} (Student, ${evidence.islandWeights.length - 1} degrees of freedom: 95 % within ± ${about(studentQuantile(0.975, evidence.islandWeights.length - 1) * standardError)})`,
+  };
+}

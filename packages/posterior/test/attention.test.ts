@@ -1,0 +1,144 @@
+import { createRegistry, inlineRun, matrixFromRows, type Matrix, type Problem } from "@finitewidth/core";
+import {
+  attentionMixing,
+  attentionModel,
+  attentionPaths,
+  headScores,
+  pathWeights,
+  type AttentionMixingLaw,
+} from "@finitewidth/prior-attention";
+import { describe, expect, it } from "vitest";
+import { expectClose, expectWithinStandardErrors, flatten, readFixture } from "../../../tools/testing.ts";
+import { caseOf, reductionOf, type AttentionCase } from "../../prior-attention/test/fixtures.ts";
+import { fitScalar } from "../src/exact/scalar-theory.js";
+import { plainChain } from "../src/index.js";
+import { predictFromScalar } from "../src/exact/scalar-theory.js";
+import { fitSiteChain, predictSiteChain } from "../src/site-chain/index.js";
+
+const run = inlineRun({ registry: createRegistry([]), seed: 1 });
+
+interface Estimate {
+  readonly estimate: Nested;
+  readonly standardError: Nested;
+}
+type Nested = number | Nested[];
+
+/** Problem and law of a case; paths merged over its examples unless asked not to. */
+function setUp(c: AttentionCase, reduce: boolean): { problem: Problem; law: AttentionMixingLaw; test: Matrix } {
+  const { network, rows } = caseOf(c);
+  const model = attentionModel(network);
+  const p = c.targets!.length;
+  const columns = rows.shape[1];
+  const part = (from: number, to: number): Matrix => ({ data: rows.data.slice(from * columns, to * columns), shape: [to - from, columns] });
+  const paths = attentionPaths(model.heads, model.readout, reduce ? reductionOf(c, model.parse(rows).maps) : undefined);
+  return {
+    // the maps of the fixtures are softmax maps: their rows sum to one
+    law: attentionMixing({ ...model, stochastic: true }, paths),
+    problem: {
+      network: { ...network, activation: "identity" } as Problem["network"],
+      inputs: part(0, p),
+      targets: matrixFromRows(c.targets!),
+      temperature: c.temperature!,
+      scaling: "standard",
+    },
+    test: part(p, rows.shape[0]),
+  };
+}
+
+const compare = (
+  what: string,
+  value: ArrayLike<number>,
+  error: ArrayLike<number>,
+  { estimate, standardError }: Estimate,
+  z: number,
+): void =>
+  expectWithinStandardErrors(
+    value,
+    flatten(estimate),
+    flatten(standardError).map((e, i) => Math.hypot(e, error[i]!)),
+    z,
+    what,
+  );
+
+describe("posterior of attention networks", () => {
+  it.each(["two-layers", "two-outputs", "bias"])("fixture attention-posterior-%s", async (name) => {
+    const { inputs, expected, tolerance } = readFixture<{
+      inputs: AttentionCase;
+      expected: Record<"logEvidence" | "predictiveMean" | "predictiveSecondMoment", Estimate>;
+      tolerance: { zScore: number };
+    }>(`attention-residual/attention-posterior-${name}`);
+    const { problem, law, test } = setUp(inputs, true);
+    const posterior = await fitSiteChain(problem, law, { draws: 20_000 }, run);
+    compare("evidence", [posterior.logEvidence!], [posterior.standardError?.logEvidence ?? 0], expected.logEvidence, tolerance.zScore);
+    const { mean, variance, standardError } = predictSiteChain(posterior, problem, law, test, false, run);
+    compare("mean", mean.data, standardError!.mean.data, expected.predictiveMean, tolerance.zScore);
+    compare(
+      "second moment",
+      variance.data.map((value, i) => value + mean.data[i]! ** 2),
+      standardError!.variance.data.map((value, i) => Math.hypot(value, 2 * mean.data[i]! * standardError!.mean.data[i]!)),
+      expected.predictiveSecondMoment,
+      tolerance.zScore,
+    );
+  });
+
+  it("fixture attention-single-site: one head, or identical heads, by quadrature", () => {
+    const { inputs, expected, tolerance } = readFixture<{
+      inputs: { cases: AttentionCase[] };
+      expected: { cases: { logEvidence: number; predictiveMean: number[]; predictiveCovariance: number[][] }[] };
+      tolerance: { absolutePlusRelative: number };
+    }>("attention-residual/attention-single-site");
+    const close = { absolute: tolerance.absolutePlusRelative, relative: tolerance.absolutePlusRelative };
+    for (const [k, c] of inputs.cases.entries()) {
+      const { problem, law, test } = setUp(c, true);
+      const posterior = fitScalar(problem, law, plainChain(law.chain)!, false, run);
+      const e = expected.cases[k]!;
+      expectClose(posterior.logEvidence!, e.logEvidence, close, `evidence ${k}`);
+      const { mean, covariance } = predictFromScalar(posterior, problem, law, test, true, run);
+      expectClose(mean, e.predictiveMean, close, `mean ${k}`);
+      expectClose(covariance!, e.predictiveCovariance, close, `covariance ${k}`);
+    }
+  });
+
+  it("fixture attention-pruning: path weights, head scores, evidence without a head", async () => {
+    const { inputs, expected, tolerance } = readFixture<{
+      inputs: AttentionCase & { keep: number[] };
+      expected: {
+        ablations: { layer: number; head: number; logEvidence: Estimate }[];
+        headScores: number[][];
+        logEvidence: Estimate;
+        pathWeights: Estimate;
+        prunedMean: Estimate;
+      };
+      tolerance: { zScore: number };
+    }>("attention-residual/attention-pruning");
+    const { problem, law } = setUp(inputs, false);
+    const posterior = await fitSiteChain(problem, law, { draws: 60_000 }, run);
+    compare("evidence", [posterior.logEvidence!], [posterior.standardError!.logEvidence!], expected.logEvidence, tolerance.zScore);
+    const heads = law.paths.heads;
+    const variances = inputs.variances ?? [1, 1, 1, 1];
+    const weights = pathWeights(posterior.orderParameter as Matrix, 1, heads, variances);
+    const errors = pathWeights(posterior.standardError!.orderParameter as Matrix, 1, heads, variances);
+    compare("path weights", weights.data, errors.data, expected.pathWeights, tolerance.zScore);
+    const estimated = matrixFromRows(expected.pathWeights.estimate as number[][]);
+    expectClose(headScores(estimated, heads), expected.headScores, { relative: 1e-9 }, "scores of the weights of the fixture");
+    // a score sums |w| over pairs of paths: its error is at most the sum of theirs
+    const sumOf = (error: Matrix): number[] => headScores(error, heads).flat();
+    const fixtureErrors = sumOf(matrixFromRows(expected.pathWeights.standardError as number[][]));
+    expectWithinStandardErrors(
+      headScores(weights, heads).flat(),
+      expected.headScores.flat(),
+      sumOf(errors).map((e, i) => Math.hypot(e, fixtureErrors[i]!)),
+      3,
+      "head scores",
+    );
+    for (const { layer, head, logEvidence } of expected.ablations) {
+      const without = inputs.attention.map((maps, l) =>
+        maps.map((all) => all.map((map, h) => (l === layer - 1 && h === head ? map.map((row) => row.map(() => 0)) : map))),
+      );
+      const ablated = setUp({ ...inputs, attention: without }, true);
+      const fitted = await fitSiteChain(ablated.problem, ablated.law, { draws: 10_000 }, run);
+      compare(`without ${layer}, ${head}`, [fitted.logEvidence!], [fitted.standardError?.logEvidence ?? 0], logEvidence, tolerance.zScore);
+    }
+    expect(posterior.hiddenKernels).toHaveLength(1);
+  });
+});

@@ -1,0 +1,256 @@
+import { matrixFromRows, rowsOf, type Matrix } from "@finitewidth/core";
+import { affine, cholesky, gram, identity, multiply, solveLower } from "@finitewidth/linalg";
+import { stream } from "@finitewidth/random";
+import { describe, expect, it } from "vitest";
+import { expectClose, expectWithinStandardErrors, flatten, readFixture } from "../../../tools/testing.ts";
+import {
+  hiddenKernelSums,
+  hiddenKernelsOnTraining,
+  importanceSample,
+  laplaceFit,
+  matrixTarget,
+  meanMixing,
+  mixingDraws,
+  predictMatrix,
+  type PlainChain,
+  hiddenKernelTerms,
+  integrateScalarPosterior,
+  nodeTables,
+  posteriorMean,
+  predictScalar,
+  projectCross,
+  scalarData,
+  scalarLaw,
+  spectralProblem,
+  trainHiddenKernels,
+} from "../src/index.js";
+
+interface ScalarCase {
+  readonly alphas: number[];
+  readonly betas: number[];
+  readonly embeddingVariance: number;
+  readonly readoutVariance: number;
+  readonly inputs: number[][];
+  readonly targets: number[];
+  readonly temperature: number;
+  readonly trainingExamples: number;
+  readonly width: number;
+}
+interface ScalarExpected {
+  readonly hiddenKernels: number[][][];
+  readonly logEvidence: number;
+  readonly meanLogQ: number;
+  readonly meanQ: number;
+  readonly predictiveCovariance: number[][];
+  readonly predictiveMean: number[];
+}
+
+/** Law of log q of an embedding, residual layers bottom up, and a readout, all of one width. */
+const residualLaw = (c: Pick<ScalarCase, "width" | "alphas" | "betas" | "readoutVariance">) =>
+  scalarLaw(
+    Array.from({ length: c.alphas.length + 1 }, () => c.width),
+    [...c.betas.map((b) => b * b), c.readoutVariance],
+    [...c.alphas, undefined],
+  );
+
+const kernelOf = (rows: readonly (readonly number[])[], variance: number) => {
+  const x = matrixFromRows(rows);
+  const k = gram(x);
+  return { data: k.data.map((value) => (variance * value) / x.shape[1]), shape: k.shape };
+};
+
+function solve(c: ScalarCase) {
+  const p = c.trainingExamples;
+  const all = kernelOf(c.inputs, c.embeddingVariance);
+  const n = c.inputs.length;
+  const block = (from: number, to: number, left: number, right: number) =>
+    matrixFromRows(Array.from({ length: to - from }, (_, i) => Array.from(all.data.slice((from + i) * n + left, (from + i) * n + right))));
+  const problem = spectralProblem(block(0, p, 0, p), matrixFromRows(c.targets.map((y) => [y])), c.temperature);
+  const data = scalarData(problem);
+  const law = residualLaw(c);
+  const posterior = integrateScalarPosterior(law, data);
+  const tables = nodeTables(posterior, data);
+  const { vectors } = problem.spectrum;
+  return {
+    posterior,
+    prediction: predictScalar(posterior, data, tables, projectCross(vectors, block(0, p, p, n)), block(p, n, p, n)),
+    hidden: trainHiddenKernels(hiddenKernelTerms(law, posterior, data, tables), data, tables, vectors),
+  };
+}
+
+describe("one output of a residual network", () => {
+  const { inputs, expected, tolerance } = readFixture<{
+    inputs: { cases: ScalarCase[] };
+    expected: { cases: ScalarExpected[] };
+    tolerance: { absolutePlusRelative: number };
+  }>("attention-residual/residual-posterior-scalar");
+  const close = { absolute: tolerance.absolutePlusRelative, relative: tolerance.absolutePlusRelative };
+
+  it.each(inputs.cases.map((c, k) => ({ k, c })))("fixture residual-posterior-scalar, case $k", ({ k, c }) => {
+    const { posterior, prediction, hidden } = solve(c);
+    const e = expected.cases[k]!;
+    expectClose(posterior.logEvidence, e.logEvidence, close, "evidence");
+    expectClose([posteriorMean(posterior, (u) => u), posteriorMean(posterior, Math.exp)], [e.meanLogQ, e.meanQ], close, "moments");
+    expectClose(prediction.mean, e.predictiveMean, close, "mean");
+    expectClose(prediction.covariance!, e.predictiveCovariance, close, "covariance");
+    expectClose(hidden, e.hiddenKernels, close, "hidden kernels");
+  });
+
+  it("without data the kernels are those of the prior, and skips of 0 are dense layers", () => {
+    const c: ScalarCase = { ...inputs.cases[0]!, temperature: 1e12 };
+    const { hidden } = solve(c);
+    const k = kernelOf(c.inputs.slice(0, c.trainingExamples), c.embeddingVariance);
+    let scale = 1;
+    hidden.forEach((kernel, l) => {
+      expectClose(kernel, { data: k.data.map((value) => scale * value), shape: k.shape }, { relative: 1e-9, absolute: 1e-9 }, `layer ${l}`);
+      scale *= c.alphas[l]! ** 2 + c.betas[l]! ** 2;
+    });
+    const dense = solve({ ...inputs.cases[1]!, alphas: inputs.cases[1]!.alphas.map(() => 0) });
+    const law = scalarLaw(
+      Array.from({ length: inputs.cases[1]!.alphas.length + 1 }, () => inputs.cases[1]!.width),
+      [...inputs.cases[1]!.betas.map((b) => b * b), inputs.cases[1]!.readoutVariance],
+    );
+    expect(law.skips.every((skip) => skip === undefined)).toBe(true);
+    const p = inputs.cases[1]!.trainingExamples;
+    const problem = spectralProblem(
+      kernelOf(inputs.cases[1]!.inputs.slice(0, p), inputs.cases[1]!.embeddingVariance),
+      matrixFromRows(inputs.cases[1]!.targets.map((y) => [y])),
+      inputs.cases[1]!.temperature,
+    );
+    const data = scalarData(problem);
+    const posterior = integrateScalarPosterior(law, data);
+    const tables = nodeTables(posterior, data);
+    expectClose(dense.posterior.logEvidence, posterior.logEvidence, { relative: 1e-12 });
+    expectClose(dense.hidden, trainHiddenKernels(hiddenKernelTerms(law, posterior, data, tables), data, tables, problem.spectrum.vectors), {
+      relative: 1e-9,
+      absolute: 1e-10,
+    });
+  });
+});
+
+interface MatrixFixture {
+  readonly inputs: Omit<ScalarCase, "targets"> & { readonly targets: number[][] };
+  readonly expected: Record<"logEvidence" | "mixing" | "predictiveMean" | "predictiveSecondMoment" | "hiddenKernels", Estimate>;
+  readonly tolerance: { readonly zScore: number };
+}
+interface Estimate {
+  readonly estimate: Nested;
+  readonly standardError: Nested;
+}
+type Nested = number | Nested[];
+
+describe("several outputs of a residual network", () => {
+  const chainOf = (c: Pick<ScalarCase, "width" | "alphas" | "betas" | "readoutVariance">): PlainChain => ({
+    widths: Array.from({ length: c.alphas.length + 1 }, () => c.width),
+    variances: [...c.betas.map((b) => b * b), c.readoutVariance],
+    skips: [...c.alphas, undefined],
+    hiddenBias: Array.from({ length: c.alphas.length + 1 }, () => 0),
+    readoutBias: 0,
+  });
+  const analyse = (chain: PlainChain, x: Matrix, y: Matrix, temperature: number, seed: number) => {
+    const [n, p] = [x.shape[0], y.shape[0]];
+    const all = kernelOf(rowsOf(x), 1);
+    const block = (from: number, to: number, left: number, right: number) =>
+      matrixFromRows(
+        Array.from({ length: to - from }, (_, i) => Array.from(all.data.slice((from + i) * n + left, (from + i) * n + right))),
+      );
+    const problem = spectralProblem(block(0, p, 0, p), y, temperature);
+    const target = matrixTarget(chain, problem);
+    const sample = importanceSample(target, laplaceFit(target), 20_000, stream(seed, 1));
+    const draws = mixingDraws(target, sample);
+    const cross = projectCross(problem.spectrum.vectors, block(0, p, p, n));
+    return {
+      sample,
+      order: meanMixing(draws, identity(y.shape[1])),
+      prediction: predictMatrix(problem, draws, identity(y.shape[1]), cross, block(p, n, p, n)),
+      kernels: hiddenKernelsOnTraining(target, problem, hiddenKernelSums(target, problem, sample, sample.batchCount)),
+    };
+  };
+
+  it("fixture residual-posterior-matrix: importance sampling", () => {
+    const { inputs, expected, tolerance } = readFixture<MatrixFixture>("attention-residual/residual-posterior-matrix");
+    const { sample, order, prediction, kernels } = analyse(
+      chainOf(inputs),
+      matrixFromRows(inputs.inputs),
+      matrixFromRows(inputs.targets),
+      inputs.temperature,
+      3,
+    );
+    const compare = (what: string, value: ArrayLike<number>, error: ArrayLike<number>, { estimate, standardError }: Estimate): void =>
+      expectWithinStandardErrors(
+        value,
+        flatten(estimate),
+        flatten(standardError).map((e, i) => Math.hypot(e, error[i]!)),
+        tolerance.zScore,
+        what,
+      );
+    compare("evidence", [sample.logEvidence], [sample.logEvidenceStandardError], expected.logEvidence);
+    compare("mixing", order.mean.data, order.standardError.data, expected.mixing);
+    compare("mean", prediction.mean.data, prediction.standardError!.mean.data, expected.predictiveMean);
+    const mean = prediction.mean.data;
+    compare(
+      "second moment",
+      prediction.variance.data.map((value, i) => value + mean[i]! ** 2),
+      prediction.standardError!.variance.data.map((value, i) => Math.hypot(value, 2 * mean[i]! * prediction.standardError!.mean.data[i]!)),
+      expected.predictiveSecondMoment,
+    );
+    compare("hidden kernels", flatten(kernels.mean), flatten(kernels.standardError!), expected.hiddenKernels);
+  });
+
+  it("mixed with dense layers, a bottleneck of two units, three outputs: hidden kernels are those of weighted networks", () => {
+    // x⁰ of 5 units, two residual layers, a dense layer of 2 units, three outputs
+    const chain: PlainChain = {
+      widths: [5, 5, 5, 2],
+      variances: [0.6, 0.9, 0.8, 1.1],
+      skips: [0.9, -1.1],
+      hiddenBias: [0, 0, 0, 0],
+      readoutBias: 0,
+    };
+    const random = stream(17);
+    const draw = (rows: number, columns: number, scale: number): Matrix => ({
+      data: random.normals(new Float64Array(rows * columns)).map((value) => scale * value),
+      shape: [rows, columns],
+    });
+    const [x, y, temperature] = [draw(2, 2, 1), draw(2, 3, 1.5), 0.8];
+    const { kernels, sample } = analyse(chain, x, y, temperature, 4);
+    const n = 60_000;
+    const size = 16;
+    const weights = new Float64Array(n);
+    const values = new Float64Array(n * size);
+    for (let k = 0; k < n; k++) {
+      let h = multiply(x, draw(2, 5, Math.sqrt(1 / 2)));
+      const states = [h];
+      for (const [a, s] of [
+        [0.9, 0.6],
+        [-1.1, 0.9],
+      ] as const) {
+        const moved = multiply(h, draw(5, 5, Math.sqrt(s / 5)));
+        h = { data: h.data.map((value, i) => a * value + moved.data[i]!), shape: h.shape };
+        states.push(h);
+      }
+      h = multiply(h, draw(5, 2, Math.sqrt(0.8 / 5)));
+      states.push(h);
+      const covariance = affine(1.1 / 2, gram(h));
+      for (let i = 0; i < 2; i++) covariance.data[i * 3]! += temperature;
+      const root = cholesky(covariance);
+      const half = solveLower(root.factor, y);
+      weights[k] = Math.exp(
+        -0.5 * (half.data.reduce((sum, value) => sum + value * value, 0) + 3 * root.logDeterminant + 6 * Math.log(2 * Math.PI)),
+      );
+      states.forEach((state, l) => values.set(affine(1 / state.shape[1], gram(state)).data, k * size + 4 * l));
+    }
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const spread = Math.sqrt(weights.reduce((sum, weight) => sum + (weight - total / n) ** 2, 0)) / total;
+    expect(Math.abs(sample.logEvidence - Math.log(total / n))).toBeLessThan(3.5 * Math.hypot(spread, sample.logEvidenceStandardError));
+    const [exact, error] = [flatten(kernels.mean), flatten(kernels.standardError!)];
+    for (let i = 0; i < size; i++) {
+      let mean = 0;
+      for (let k = 0; k < n; k++) mean += (weights[k]! * values[k * size + i]!) / total;
+      let square = 0;
+      for (let k = 0; k < n; k++) square += ((weights[k]! / total) * (values[k * size + i]! - mean)) ** 2;
+      expect(Math.abs(mean - exact[i]!), `entry ${i}: ${mean} against ${exact[i]}`).toBeLessThan(
+        4 * Math.hypot(Math.sqrt(square), error[i]!),
+      );
+    }
+  });
+});
