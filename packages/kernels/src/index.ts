@@ -17,3 +17,4 @@ export * from "./network-law.js";
 export * from "./site-map.js";
 export * from "./composition/graph.js";
 export * from "./composition/source-maps.js";
+export * from "./composition/full-kernels.js";
