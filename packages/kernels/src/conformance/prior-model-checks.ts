@@ -47,7 +47,7 @@ export function priorModelChecks(
             width: (width, l) => width + l + 1,
             weightVariance: (variance, l) => variance * (l + 2),
             biasVariance: (variance, l) => variance + l + 1,
-          });
+          }, registry);
           const after = randomLayers(resolveArchitecture(registry, varied).layers);
           demand(after.length === before.length, `vary must keep the ${before.length} layers of weights, got ${after.length}`);
           after.forEach((layer, l) => {
@@ -56,7 +56,7 @@ export function priorModelChecks(
             demand(layer.weightVariance === was.weightVariance * (l + 2), `vary: weightVariance of layer ${l} was not changed as asked`);
             demand(layer.biasVariance === was.biasVariance + l + 1, `vary: biasVariance of layer ${l} was not changed as asked`);
           });
-          const same = resolveArchitecture(registry, model.vary(network, {}));
+          const same = resolveArchitecture(registry, model.vary(network, {}, registry));
           demand(hiddenWidths(same).join() === before.flatMap(({ width }) => width ?? []).join(), "vary without changes must keep the widths");
         },
       },
