@@ -18,3 +18,4 @@ export * from "./site-map.js";
 export * from "./composition/graph.js";
 export * from "./composition/source-maps.js";
 export * from "./composition/full-kernels.js";
+export { compositionKernels } from "./composition/infinite-width.js";
