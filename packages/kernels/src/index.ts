@@ -19,3 +19,4 @@ export * from "./composition/graph.js";
 export * from "./composition/source-maps.js";
 export * from "./composition/full-kernels.js";
 export { compositionKernels } from "./composition/infinite-width.js";
+export { compositionNetwork } from "./composition/finite/network.js";

@@ -40,8 +40,18 @@ describe("kernels of another library", () => {
       const { preactivation, hidden } = compositionKernels(graph, x);
       const readings = graph.layers.filter(({ reading }) => reading.kind === "units").map(({ reading }) => full.second(reading));
       const close = { relative: 1e-13, absolute: 1e-14 };
-      expectClose(preactivation.flatMap((k) => [...k.data]), full.layers.flatMap((k) => siteMean(k, P)), close, "preactivation");
-      expectClose(hidden.flatMap((k) => [...k.data]), readings.flatMap((k) => siteMean(k, P)), close, "hidden");
+      expectClose(
+        preactivation.flatMap((k) => [...k.data]),
+        full.layers.flatMap((k) => siteMean(k, P)),
+        close,
+        "preactivation",
+      );
+      expectClose(
+        hidden.flatMap((k) => [...k.data]),
+        readings.flatMap((k) => siteMean(k, P)),
+        close,
+        "hidden",
+      );
     });
   }
 });

@@ -45,7 +45,7 @@ export const attention: LayerPlugin<Attention> = {
         ? { maps: [], scores: { scoreVariance: layer.scoreVariance, heads: layer.heads, keys: layer.keys ?? below.width } }
         : { maps: layer.matrices.map((rows) => tokenMap(rows, tokens, context.path)) };
     return {
-      primitives: [{ kind: "random", width, weightVariance, biasVariance, ...weights }],
+      primitives: [{ kind: "random", width, weightVariance, biasVariance, order: "map-channel", ...weights }],
       above: { width, grid: below.grid, flattened: false, gaussian: true, input: false },
     };
   },
