@@ -19,7 +19,9 @@ interface Finite {
 const inOrder = ({ weights, scores, biases }: Group): number[] => [weights, scores ?? [], biases ?? []].flatMap((part) => flatten(part));
 
 describe("networks with given parameters", () => {
-  for (const { case: name, inputs, expected, tolerance } of fixtures<Finite, { outputs: number[][]; parameterGradients: readonly Group[] }>("finite-")) {
+  for (const { case: name, inputs, expected, tolerance } of fixtures<Finite, { outputs: number[][]; parameterGradients: readonly Group[] }>(
+    "finite-",
+  )) {
     it(name, () => {
       const cotangent = matrixFromRows(inputs.cotangent);
       const network = realise(architecture(inputs.network), matrixFromRows(inputs.inputs), cotangent.shape[1]);
