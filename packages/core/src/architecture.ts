@@ -51,6 +51,8 @@ export interface RandomLayer {
   readonly scores?: SoftmaxScores;
   /** @defaultValue Gaussian */
   readonly weights?: WeightLaw;
+  /** Order of a unit's weights among the parameters of a real network. @defaultValue "channel-map" */
+  readonly order?: "channel-map" | "map-channel";
 }
 
 /** What every layer is made of (docs/theories/layers.md). */

@@ -24,5 +24,5 @@ export interface PriorModel<N extends Network = Network> {
   /** Layers of a validated network. @throws FinitewidthError (code "input") naming the field by its path from `network`. */
   architecture(network: N, registry: Registry): Architecture;
   /** The same network with other widths and variances. */
-  vary(network: N, variation: NetworkVariation): N;
+  vary(network: N, variation: NetworkVariation, registry: Registry): N;
 }

@@ -15,3 +15,8 @@ export { firstLayerDiagonal, firstLayerKernel, fullyConnectedKernels } from "./d
 export { fullyConnectedChain, fullyConnectedMixing } from "./dense/mixing-law.js";
 export * from "./network-law.js";
 export * from "./site-map.js";
+export * from "./composition/graph.js";
+export * from "./composition/source-maps.js";
+export * from "./composition/full-kernels.js";
+export { compositionKernels } from "./composition/infinite-width.js";
+export { compositionNetwork } from "./composition/finite/network.js";

@@ -1,12 +1,7 @@
-import {
-  refusal,
-  type Architecture,
-  type FiniteNetwork,
-  type InfiniteWidthKernels,
-  type Matrix,
-  type MixingLaw,
-  type SiteBlocks,
-} from "@finitewidth/core";
+import { type Architecture, type FiniteNetwork, type InfiniteWidthKernels, type Matrix, type MixingLaw, type SiteBlocks } from "@finitewidth/core";
+import { compositionKernels } from "./composition/infinite-width.js";
+import { composition } from "./composition/graph.js";
+import { compositionNetwork } from "./composition/finite/network.js";
 import { convolutionChain, denseChain } from "./chain.js";
 import { finiteConvolutional } from "./convolution/finite-network.js";
 import { convolutionalKernels } from "./convolution/infinite-width.js";
@@ -27,7 +22,7 @@ export function infiniteWidthKernels(architecture: Architecture, inputs: Matrix,
   if (dense) return fullyConnectedKernels(dense, inputs, others);
   const filters = convolutionChain(architecture);
   if (filters) return convolutionalKernels(filters, inputs, others);
-  throw refusal("kernels", "this composition of layers is not known yet");
+  return compositionKernels(composition(architecture), inputs, others);
 }
 
 /** Exact law of the mixing variable; undefined where none is known (a nonlinear activation, say). */
@@ -59,5 +54,5 @@ export function realise(architecture: Architecture, inputs: Matrix, outputs: num
   if (dense) return finiteFullyConnected(dense, inputs, outputs);
   const filters = convolutionChain(architecture);
   if (filters) return finiteConvolutional(filters, inputs, outputs);
-  throw refusal("kernels", "this composition of layers is not known yet");
+  return compositionNetwork(architecture, inputs, outputs);
 }

@@ -21,3 +21,42 @@ export function flatteningMaps(sites: number): readonly SiteMap[] {
 export function averageMap(sites: number): SiteMap {
   return { inputSites: sites, outputSites: 1, sources: identityMap(sites).sources, weights: new Float64Array(sites).fill(1 / sites) };
 }
+
+/** R, the number of entries per output site. */
+export const entriesPerSite = ({ sources, outputSites }: SiteMap): number => sources.length / outputSites;
+
+/** From the entries of every row: [site, weight], as many per row as the longest row has; equal sites of a row are joined. */
+export function siteMapOfRows(inputSites: number, rows: readonly (readonly (readonly [site: number, weight: number])[])[]): SiteMap {
+  const joined = rows.map((row) => {
+    const entries = new Map<number, number>();
+    for (const [site, weight] of row) if (site >= 0) entries.set(site, (entries.get(site) ?? 0) + weight);
+    return [...entries].sort(([a], [b]) => a - b);
+  });
+  const R = Math.max(1, ...joined.map((row) => row.length));
+  const sources = new Int32Array(rows.length * R).fill(-1);
+  const weights = new Float64Array(rows.length * R);
+  joined.forEach((row, a) =>
+    row.forEach(([site, weight], r) => {
+      sources[a * R + r] = site;
+      weights[a * R + r] = weight;
+    }),
+  );
+  return { inputSites, outputSites: rows.length, sources, weights };
+}
+
+/** Entries of every row of T, those that read a zero left out. */
+export function rowsOfMap(map: SiteMap): (readonly [site: number, weight: number])[][] {
+  const R = entriesPerSite(map);
+  return Array.from({ length: map.outputSites }, (_, a) =>
+    Array.from({ length: R }, (__, r) => [map.sources[a * R + r]!, map.weights?.[a * R + r] ?? 1] as const).filter(([site]) => site >= 0),
+  );
+}
+
+/** T T′: first `below`, then `above`. */
+export function composeMaps(above: SiteMap, below: SiteMap): SiteMap {
+  const inner = rowsOfMap(below);
+  const rows = rowsOfMap(above).map((row) =>
+    row.flatMap(([site, weight]) => inner[site]!.map(([source, factor]) => [source, weight * factor] as const)),
+  );
+  return siteMapOfRows(below.inputSites, rows);
+}

@@ -1,0 +1,34 @@
+import type { Matrix } from "@finitewidth/core";
+
+/** One primitive of a real network. Activities are (point, site) × channels; a stage keeps what its pullback needs from its last run. */
+export interface Stage {
+  readonly channels: number;
+  readonly sites: number;
+  forward(theta: Float64Array, below: Matrix): Matrix;
+  /**
+   * From the gradient with respect to what the last run put out: writes the gradient of its own parameters, returns that of what it read
+   * (undefined where nobody needs it: above the inputs).
+   */
+  pullback(theta: Float64Array, cotangent: Matrix, gradient: Float64Array): Matrix | undefined;
+}
+
+/** Where a stage stands: the units and sites below it, and whether these hang on parameters. */
+export interface StageSite {
+  readonly points: number;
+  readonly channels: number;
+  readonly sites: number;
+  readonly parametersBelow: boolean;
+}
+
+/** A stretch of θ. */
+export interface Stretch {
+  readonly start: number;
+  readonly length: number;
+}
+
+export const scaledBy = (data: Float64Array, factor: number): Float64Array => data.map((value) => factor * value);
+
+/** x += y. */
+export function addInto(x: Float64Array, y: Float64Array): void {
+  for (let i = 0; i < x.length; i++) x[i]! += y[i]!;
+}
