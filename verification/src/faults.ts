@@ -14,7 +14,7 @@ export function applyFault(fault: Fault, scenario: Scenario, depth: number, regi
   const { network } = scenario.problem;
   return {
     ...scenario,
-    problem: { ...scenario.problem, network: registry.priorModel(network.type).vary(network, fault.variation(depth)) },
+    problem: { ...scenario.problem, network: registry.priorModel(network.type).vary(network, fault.variation(depth), registry) },
   };
 }
 

@@ -1,8 +1,8 @@
 import {
+  hiddenWidths,
   inputError,
-  isConvolutional,
+  resolveArchitecture,
   resolveNetworkInput,
-  widthsOf,
   type ExperimentObject,
   type Json,
   type Network,
@@ -36,14 +36,14 @@ function withWidths(network: JsonObject, value: Json, registry: Registry): JsonO
   const wanted = Array.isArray(value) ? value : undefined;
   if (!isSize(value) && !wanted) throw inputError("widths", "a positive integer or a list of them", value);
   const before = resolved(network, registry);
-  const present = widthsOf(before);
-  if (present === undefined) throw inputError("widths", "a network with widths", before.type);
+  const present = hiddenWidths(resolveArchitecture(registry, before));
+  if (present.length === 0) throw inputError("widths", "a network with widths", before.type);
   const widths = wanted ?? present.map(() => value);
-  if (isConvolutional(before)) {
-    if (widths.length !== present.length) throw inputError("widths", `${present.length} numbers of channels`, widths);
-    return { ...network, layers: (network.layers as readonly JsonObject[]).map((layer, l) => ({ ...layer, channels: widths[l]! })) };
-  }
-  return { ...network, widths };
+  // a list of widths says how many layers there are
+  if (Array.isArray(network.widths)) return { ...network, widths };
+  if (widths.length !== present.length) throw inputError("widths", `${present.length} widths, one per hidden layer of weights`, widths);
+  const varied = registry.priorModel(before.type).vary(before, { width: (_width, l) => widths[l] as number }, registry);
+  return { ...network, ...(varied as unknown as JsonObject) };
 }
 
 /** The network with its one hidden layer repeated. */

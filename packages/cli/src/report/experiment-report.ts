@@ -1,4 +1,5 @@
-import { hiddenLayers, widthsOf, type Figure, type Matrix, type Network } from "@finitewidth/core";
+import { hiddenWidths, resolveArchitecture, type Figure, type Matrix, type Network, type Primitive, type Registry } from "@finitewidth/core";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { symmetricEigenvalues } from "@finitewidth/linalg";
 import { normalQuantile } from "@finitewidth/numerics";
 import {
@@ -53,16 +54,25 @@ function orderParameterText({ posterior }: Solved): string {
 }
 
 /** One sentence about the network. */
-export function describeNetwork(network: Network): string {
-  const widths = widthsOf(network);
-  return `${network.type}, ${hiddenLayers(network)} hidden layer${hiddenLayers(network) === 1 ? "" : "s"}${widths ? ` of ${network.type === "convolutional" ? "channels" : "widths"} ${widths.join(", ")}` : ""}, ${network.activation} activation`;
+export function describeNetwork(network: Network, registry: Registry): string {
+  const architecture = resolveArchitecture(registry, network);
+  const widths = hiddenWidths(architecture);
+  const activations = [...new Set(activationNames(architecture.layers))];
+  const layers = `${widths.length} hidden layer${widths.length === 1 ? "" : "s"} of ${architecture.input ? "channels" : "widths"} ${widths.join(", ")}`;
+  return `${network.type}, ${layers}, ${activations.join(", ") || "no"} activation`;
 }
+
+const activationNames = (layers: readonly Primitive[]): string[] =>
+  layers.flatMap((layer) => {
+    if (layer.kind === "pointwise") return [layer.activation.name];
+    return layer.kind === "merge" ? layer.branches.flatMap(activationNames) : [];
+  });
 
 /** The report of `finitewidth run`. */
 export function experimentReport(plan: Plan, results: readonly StepOutcome[], name: string): string {
   const document = createDocument();
   const { problem } = plan.steps[0]!.problems[0]!;
-  const facts = `${describeNetwork(problem.network)}; ${problem.inputs.shape[0]} training points of ${problem.inputs.shape[1]} features, ${problem.targets.shape[1]} output${problem.targets.shape[1] === 1 ? "" : "s"}, temperature ${formatNumber(problem.temperature)}, ${problem.scaling} scaling, seed ${plan.experiment.seed}.`;
+  const facts = `${describeNetwork(problem.network, plan.registry)}; ${problem.inputs.shape[0]} training points of ${problem.inputs.shape[1]} features, ${problem.targets.shape[1]} output${problem.targets.shape[1] === 1 ? "" : "s"}, temperature ${formatNumber(problem.temperature)}, ${problem.scaling} scaling, seed ${plan.experiment.seed}.`;
   const body = plan.experiment.sweep
     ? sweepBody(plan, results, document)
     : results[0]!.problems.map((one) => stepBody(plan, one, document)).join("");
@@ -164,9 +174,7 @@ function markedFigures({ method, posterior }: Solved, solved: readonly Solved[])
 function hiddenKernelSection(plan: Plan, inputs: Matrix, network: Network, solved: readonly Solved[], document: Document): string {
   const learners = solved.filter((outcome) => outcome.posterior.hiddenKernels !== undefined && outcome.method !== "nngp");
   if (learners.length === 0) return "";
-  const infinite = plan.registry
-    .priorModel(network.type)
-    .infiniteWidth(network, plan.registry.activation(network.activation), inputs).hidden;
+  const infinite = infiniteWidthKernels(resolveArchitecture(plan.registry, network), inputs).hidden;
   const order = sortByTarget(plan, inputs.shape[0]);
   const blocks = learners.flatMap((outcome) =>
     outcome.posterior.hiddenKernels!.map((kernel, l) => {
@@ -219,7 +227,7 @@ function sweepBody(plan: Plan, results: readonly StepOutcome[], document: Docume
     ),
   }));
   const names = [...new Set(flat.flatMap(({ outcomes }) => outcomes.map((one) => one.label)))];
-  const loads = flat.map(({ problem }) => problem.inputs.shape[0] / (widthsOf(problem.network)?.at(-1) ?? Number.NaN));
+  const loads = flat.map(({ problem }) => problem.inputs.shape[0] / (hiddenWidths(resolveArchitecture(plan.registry, problem.network)).at(-1) ?? Number.NaN));
   const widthSwept = plan.experiment.sweep?.widths !== undefined || plan.experiment.sweep?.train !== undefined;
   const key = widthSwept ? "α = P/N" : (Object.keys(results[0]?.step.values ?? {})[0] ?? "step");
   const xOf = ({ step }: { readonly step: StepOutcome["step"] }, i: number): number => {

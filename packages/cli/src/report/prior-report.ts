@@ -42,7 +42,7 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
   const document = createDocument();
   const { header, rows } = priorTable(outcomes);
   const { problem } = plan;
-  const facts = `${describeNetwork(problem.network)}; ${problem.inputs.shape[0]} inputs of ${problem.inputs.shape[1]} features, ${problem.outputs} output${problem.outputs === 1 ? "" : "s"}, seed ${plan.file.seed}.`;
+  const facts = `${describeNetwork(problem.network, plan.registry)}; ${problem.inputs.shape[0]} inputs of ${problem.inputs.shape[1]} features, ${problem.outputs} output${problem.outputs === 1 ? "" : "s"}, seed ${plan.file.seed}.`;
   const parts = [
     `<h1>${escapeHtml(name)}</h1><p class="lead">Prior: ${escapeHtml(facts)}</p><h2>Summary</h2>`,
     htmlTable(

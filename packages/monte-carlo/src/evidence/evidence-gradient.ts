@@ -1,4 +1,5 @@
-import { hiddenLayers, isFullyConnected, type EvidenceGradient, type Problem, type Run } from "@finitewidth/core";
+import { randomLayers, resolveArchitecture, type EvidenceGradient, type Problem, type Run } from "@finitewidth/core";
+import { denseChain } from "@finitewidth/kernels";
 import { symmetricEigen } from "@finitewidth/linalg";
 import { evidenceOfIslands, jackknifeError, logSumExp } from "@finitewidth/numerics";
 import type { IslandResult } from "./island.js";
@@ -79,9 +80,11 @@ function averageScores(islands: readonly IslandResult[], islandWeights: Float64A
 /** log Z_{N+1}/Z_N of one hidden layer, from draws of the network with one unit more. */
 async function widthRatio(problem: Problem, evidence: EvidenceRun, layer: number, run: Run): Promise<Estimate> {
   const { network } = problem;
-  if (!isFullyConnected(network)) throw new TypeError("width ratios are for fully connected networks");
-  const wider = { ...problem, network: { ...network, widths: network.widths.map((width, l) => (l === layer ? width + 1 : width)) } };
-  const by = layer === network.widths.length - 1 && network.widths[layer]! >= narrow ? "deletion" : "fading";
+  const chain = denseChain(resolveArchitecture(run.registry, network));
+  if (chain === undefined) throw new TypeError("width ratios are for fully connected networks");
+  const oneMore = { width: (width: number, l: number): number => (l === layer ? width + 1 : width) };
+  const wider = { ...problem, network: run.registry.priorModel(network.type).vary(network, oneMore, run.registry) };
+  const by = layer === chain.widths.length - 1 && chain.widths[layer]! >= narrow ? "deletion" : "fading";
   const settings = { ...evidence, count: evidence.islands.length, draws: gradientDraws, narrower: { layer, by } } as const;
   const islands = await runIslands(wider, settings, [evidence.attempt, layer + 1], run);
   const { islandWeights } = evidenceOfIslands(islands.map(({ levels }) => levels));
@@ -103,17 +106,19 @@ export async function sampledGradient(
   scaling: Problem["scaling"],
   run: Run,
 ): Promise<EvidenceGradient> {
-  const layers = hiddenLayers(problem.network) + 1;
+  const architecture = resolveArchitecture(run.registry, problem.network);
+  const random = randomLayers(architecture.layers);
+  const layers = random.length;
   const means = averageScores(evidence.islands, evidence.found.islandWeights);
   const widths: (Estimate | null)[] = [];
   for (let l = 0; l + 1 < layers; l++) {
     // in mean-field scaling the noise changes with the width: no ratio of the same kind
-    const possible = isFullyConnected(problem.network) && scaling === "standard";
+    const possible = denseChain(architecture) !== undefined && scaling === "standard";
     widths.push(possible ? await widthRatio(problem, evidence, l, run) : null);
   }
   const of = (key: keyof Estimate): Omit<EvidenceGradient, "standardError"> => ({
     logWeightVariance: means.slice(0, layers).map((mean) => mean[key]),
-    logBiasVariance: means.slice(layers, 2 * layers).map((mean, l) => (problem.network.biasVariance[l]! > 0 ? mean[key] : null)),
+    logBiasVariance: means.slice(layers, 2 * layers).map((mean, l) => (random[l]!.biasVariance > 0 ? mean[key] : null)),
     logTemperature: means[2 * layers]![key],
     widths: widths.map((width) => width?.[key] ?? null),
   });

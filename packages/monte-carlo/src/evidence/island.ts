@@ -1,12 +1,13 @@
 import {
   createPause,
-  isFullyConnected,
+  resolveArchitecture,
+  type Architecture,
   type Problem,
   type RandomStream,
-  type Registry,
   type Task,
   type TaskContext,
 } from "@finitewidth/core";
+import { denseChain } from "@finitewidth/kernels";
 import {
   anneal,
   createRotationSampler,
@@ -18,7 +19,7 @@ import {
   type RotationState,
 } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
-import { samplingProblem } from "../posterior/chain.js";
+import { isStepwise, samplingProblem } from "../posterior/chain.js";
 import { collapsedLogLikelihood, readoutAt, type SamplingProblem } from "../posterior/densities.js";
 import { hiddenBlocks } from "./parameter-blocks.js";
 import { scoresOf } from "./scores.js";
@@ -78,9 +79,6 @@ export function hiddenSampler(
   return { sampler, movesFactor: 16 };
 }
 
-/** Whether an activation has no slopes to follow. */
-export const isStepwise = (problem: Problem, registry: Registry): boolean => registry.activation(problem.network.activation).degree === 0;
-
 /** Runs one island (or the pilot, without a ladder), then the draws that scores or width ratios are averaged over. */
 export const annealIsland: Task<IslandChunk, IslandResult> = {
   module: import.meta.url,
@@ -88,14 +86,15 @@ export const annealIsland: Task<IslandChunk, IslandResult> = {
   async run(chunk, { registry, tick }: TaskContext) {
     const { particles, moves, ladder, narrower } = chunk;
     const problem = samplingProblem(chunk.problem, registry);
+    const architecture = resolveArchitecture(registry, chunk.problem.network);
     let progress = 0;
-    const { sampler, movesFactor } = hiddenSampler(problem, () => tick(progress), isStepwise(chunk.problem, registry));
+    const { sampler, movesFactor } = hiddenSampler(problem, () => tick(progress), isStepwise(architecture));
     const random = stream(chunk.seed, evidenceStreams, ...chunk.indices);
     const pause = createPause();
     const settings = { particles, moves: moves * movesFactor, ...(ladder ? { ladder } : {}), pause };
     const share = chunk.draws > 0 || narrower ? 0.5 : 1;
     const run = await anneal(sampler, { ...settings, onLevel: (exponent) => (progress = share * exponent) }, random);
-    const further = { ...run, chunk, problem, sampler, random, pause, moves: Math.max(1, settings.moves / 2) };
+    const further = { ...run, chunk, problem, architecture, sampler, random, pause, moves: Math.max(1, settings.moves / 2) };
     const found = narrower ? { narrower: await narrowerRatio(further) } : await averagedScores(further);
     return { ladder: run.ladder, levels: run.levels, gradients: sampler.gradients, scores: [], controls: [], ...found };
   },
@@ -104,6 +103,7 @@ export const annealIsland: Task<IslandChunk, IslandResult> = {
 interface Further extends AnnealedRun {
   readonly chunk: IslandChunk;
   readonly problem: SamplingProblem;
+  readonly architecture: Architecture;
   readonly sampler: RotationSampler;
   readonly random: RandomStream;
   readonly pause: () => Promise<void> | undefined;
@@ -127,9 +127,9 @@ async function visitDraws(
 }
 
 async function averagedScores(further: Further): Promise<Pick<IslandResult, "scores" | "controls">> {
-  const { problem, chunk } = further;
+  const { problem, architecture, chunk } = further;
   if (chunk.draws === 0) return { scores: [], controls: [] };
-  const blocks = hiddenBlocks(chunk.problem.network, problem.network);
+  const blocks = hiddenBlocks(architecture, problem.network);
   const scratch = new Float64Array(problem.network.parameters);
   const scores: Float64Array[] = [];
   const controls: Float64Array[] = [];
@@ -145,9 +145,9 @@ async function averagedScores(further: Further): Promise<Pick<IslandResult, "sco
 }
 
 async function narrowerRatio(further: Further): Promise<number> {
-  const { problem, chunk, states, ladder, random, moves } = further;
-  const { network } = chunk.problem;
-  if (!isFullyConnected(network)) throw new TypeError("width ratios are for fully connected networks");
+  const { problem, architecture, chunk, states, ladder, random, moves } = further;
+  const network = denseChain(architecture);
+  if (network === undefined) throw new TypeError("width ratios are for fully connected networks");
   const { layer, by } = chunk.narrower!;
   if (by === "fading") return fadeLastUnit(network, problem, layer)(states, ladder.stepSizes.at(-1)!, moves, random);
   const ratio = lastLayerDeletions(problem);

@@ -1,4 +1,4 @@
-import { toStandardScaling, type EvidenceGradient, type Json, type Problem, type Run } from "@finitewidth/core";
+import { resolveArchitecture, toStandardScaling, type EvidenceGradient, type Json, type Problem, type Run } from "@finitewidth/core";
 import { evidenceOfIslands, type AnnealingLadder } from "@finitewidth/numerics";
 import { reducedInputs } from "../prior/reduced-inputs.js";
 import { gradientDraws, sampledGradient } from "./evidence-gradient.js";
@@ -39,8 +39,8 @@ export interface SampledEvidence {
 export async function logEvidence(problem: Problem, options: EvidenceOptions, run: Run): Promise<SampledEvidence> {
   const { islands: count = 8, attempts = 3, gradients = false } = options;
   let { particles = 32, moves = 2 } = options;
-  const standard = toStandardScaling(problem);
-  const reduced: Problem = { ...standard, inputs: reducedInputs(standard.network, standard.inputs) };
+  const standard = toStandardScaling(problem, run.registry);
+  const reduced: Problem = { ...standard, inputs: reducedInputs(resolveArchitecture(run.registry, standard.network), standard.inputs) };
   const history: { readonly particles: number; readonly moves: number; readonly objections: readonly string[] }[] = [];
   let evaluations = 0;
   let evidence: EvidenceRun;

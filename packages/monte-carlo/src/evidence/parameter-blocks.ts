@@ -1,4 +1,4 @@
-import { hiddenLayers, widthsOf, type FiniteNetwork, type Network } from "@finitewidth/core";
+import { randomLayers, type Architecture, type FiniteNetwork } from "@finitewidth/core";
 
 /** Where a hidden layer's whitened parameters stand in θ: first its weights, then its biases. */
 export interface ParameterBlock {
@@ -7,12 +7,12 @@ export interface ParameterBlock {
   readonly biases?: readonly [from: number, to: number];
 }
 
-/** Blocks of the hidden layers 1 … L. */
-export function hiddenBlocks(network: Network, realised: FiniteNetwork): readonly ParameterBlock[] {
-  const widths = widthsOf(network);
-  return Array.from({ length: hiddenLayers(network) }, (_, l): ParameterBlock => {
+/** Blocks of the hidden layers of weights, in document order. */
+export function hiddenBlocks({ layers }: Architecture, realised: FiniteNetwork): readonly ParameterBlock[] {
+  return randomLayers(layers).flatMap(({ width, biasVariance }, l): ParameterBlock[] => {
+    if (width === undefined) return [];
     const [from, to] = [realised.offsets[l]!, realised.offsets[l + 1]!];
-    const biases = network.biasVariance[l]! > 0 ? (widths?.[l] ?? 0) : 0;
-    return { weights: [from, to - biases], ...(biases > 0 ? { biases: [to - biases, to] as const } : {}) };
+    const biases = biasVariance > 0 ? width : 0;
+    return [{ weights: [from, to - biases], ...(biases > 0 ? { biases: [to - biases, to] as const } : {}) }];
   });
 }

@@ -1,4 +1,5 @@
-import type { FiniteNetwork, FullyConnectedNetwork, Matrix, RandomStream } from "@finitewidth/core";
+import type { FiniteNetwork, Matrix, RandomStream } from "@finitewidth/core";
+import type { DenseChain } from "@finitewidth/kernels";
 import { addDiagonal, cholesky, gram, solveLower } from "@finitewidth/linalg";
 import { createRotationSampler, logMean, logSumExp, resampleStates, type RotationState } from "@finitewidth/numerics";
 import { collapsedLogLikelihood, readoutAt, type SamplingProblem } from "../posterior/densities.js";
@@ -54,7 +55,7 @@ export function lastLayerDeletions(problem: SamplingProblem): DrawRatio {
  * of resampled and moved particles, a product of means with no bias. Where deleting at once has tails that are too heavy: inner layers and
  * the narrowest ones.
  */
-export function fadeLastUnit(network: FullyConnectedNetwork, problem: SamplingProblem, layer: number): PopulationRatio {
+export function fadeLastUnit(network: DenseChain, problem: SamplingProblem, layer: number): PopulationRatio {
   return (states, stepSize, moves, random) => {
     let here = states;
     let logRatio = 0;
@@ -72,7 +73,7 @@ export function fadeLastUnit(network: FullyConnectedNetwork, problem: SamplingPr
 }
 
 /** The network whose last unit of a hidden layer counts λ times: what reads the layer is scaled by √(N/(N − 1 + λ)), that unit by √λ more. */
-function fadedNetwork(network: FullyConnectedNetwork, full: FiniteNetwork, layer: number, weight: number): FiniteNetwork {
+function fadedNetwork(network: DenseChain, full: FiniteNetwork, layer: number, weight: number): FiniteNetwork {
   const width = network.widths[layer]!;
   const common = Math.sqrt(width / (width - 1 + weight));
   const scaleOf = (unit: number): number => (unit === width - 1 ? common * Math.sqrt(weight) : common);

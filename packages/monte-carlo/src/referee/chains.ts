@@ -1,8 +1,9 @@
-import { createPause, resolveNetwork, type Matrix, type Problem, type Task } from "@finitewidth/core";
+import { createPause, resolveArchitecture, type Matrix, type Problem, type Task } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import { anneal, type AnnealedLevel, type AnnealingLadder, type RotationState } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
-import { hiddenSampler, isStepwise } from "../evidence/island.js";
-import { samplingProblem } from "../posterior/chain.js";
+import { hiddenSampler } from "../evidence/island.js";
+import { isStepwise, samplingProblem } from "../posterior/chain.js";
 import { readoutAt } from "../posterior/densities.js";
 import type { ChainAverages } from "./judgement.js";
 
@@ -55,7 +56,7 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
     const random = stream(chunk.seed, refereeStreams, chunk.look, chunk.group);
     const pause = createPause();
     let progress = 0;
-    const { sampler, movesFactor } = hiddenSampler(problem, () => tick(progress), isStepwise(chunk.problem, registry));
+    const { sampler, movesFactor } = hiddenSampler(problem, () => tick(progress), isStepwise(resolveArchitecture(registry, chunk.problem.network)));
     const pilot = chunk.ladder === undefined;
     const start = chunk.states
       ? { ladder: chunk.ladder!, levels: [], states: chunk.states }
@@ -74,9 +75,8 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
     // spread over the particles: neighbours have the same ancestors
     const stride = start.states.length / chunk.chains;
     const states = Array.from({ length: chunk.chains }, (_, c) => start.states[Math.floor(c * stride)]!).map((state) => ({ ...state }));
-    const { priorModel, activation } = resolveNetwork(registry, chunk.problem.network);
-    const outputs = problem.targets.shape[1];
-    const tests = priorModel.realise(chunk.problem.network, activation, chunk.testInputs, outputs);
+        const outputs = problem.targets.shape[1];
+    const tests = realise(resolveArchitecture(registry, chunk.problem.network), chunk.testInputs, outputs);
     const scratch = new Float64Array(problem.network.parameters);
     const move = { exponent: 1, stepSize: start.ladder.stepSizes.at(-1)! };
     const found = {

@@ -1,4 +1,5 @@
-import { resolveNetwork, rowRange, toStandardScaling, zeros, type Json, type Matrix, type Problem, type Run } from "@finitewidth/core";
+import { resolveArchitecture, rowRange, toStandardScaling, zeros, type Json, type Matrix, type Problem, type Run } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import { evidenceOfIslands, studentQuantile, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
 import { burnIn, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
 import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
@@ -85,10 +86,9 @@ export async function referee(
     referee: { checked: false, why },
   });
   if (!(problem.temperature > 0)) return unchecked("the referee samples the network's weights, which takes a temperature T > 0");
-  const standard = toStandardScaling(problem);
+  const standard = toStandardScaling(problem, run.registry);
   const at = chosenTests(tests ?? { inputs: standard.inputs });
-  const { priorModel, activation } = resolveNetwork(run.registry, standard.network);
-  const network = priorModel.realise(standard.network, activation, standard.inputs, standard.targets.shape[1]);
+  const network = realise(resolveArchitecture(run.registry, standard.network), standard.inputs, standard.targets.shape[1]);
   const budget = planReferee(network, standard.inputs.shape[0], at.inputs.shape[0], { chains, draws, seconds });
   if (budget === undefined)
     return unchecked(`a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`);
