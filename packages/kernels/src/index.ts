@@ -20,3 +20,4 @@ export * from "./composition/source-maps.js";
 export * from "./composition/full-kernels.js";
 export { compositionKernels } from "./composition/infinite-width.js";
 export { compositionNetwork } from "./composition/finite/network.js";
+export { compositionMixing } from "./composition/mixing-law.js";

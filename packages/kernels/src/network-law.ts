@@ -2,6 +2,7 @@ import { type Architecture, type FiniteNetwork, type InfiniteWidthKernels, type 
 import { compositionKernels } from "./composition/infinite-width.js";
 import { composition } from "./composition/graph.js";
 import { compositionNetwork } from "./composition/finite/network.js";
+import { compositionMixing } from "./composition/mixing-law.js";
 import { convolutionChain, denseChain } from "./chain.js";
 import { finiteConvolutional } from "./convolution/finite-network.js";
 import { convolutionalKernels } from "./convolution/infinite-width.js";
@@ -32,7 +33,8 @@ export function mixingLaw(architecture: Architecture): MixingLaw | undefined {
   const dense = denseChain(architecture);
   if (dense) return dense.activation.linear ? fullyConnectedMixing(dense) : undefined;
   const filters = convolutionChain(architecture);
-  return filters?.activation.linear ? convolutionalMixing(filters) : undefined;
+  if (filters) return filters.activation.linear ? convolutionalMixing(filters) : undefined;
+  return compositionMixing(architecture);
 }
 
 /**

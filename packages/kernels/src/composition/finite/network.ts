@@ -71,7 +71,11 @@ export function compositionNetwork({ input, layers }: Architecture, inputs: Matr
       const activity = hidden.forward(theta, z);
       const outputsOf = top.forward(theta, activity);
       const readings = builder.readings.filter((reading) => reading !== undefined);
-      return { outputs: outputsOf, features: readout.lastFeatures(), hiddenKernels: () => readings.map((reading) => readingKernel(reading, points)) };
+      return {
+        outputs: outputsOf,
+        features: readout.lastFeatures(),
+        hiddenKernels: () => readings.map((reading) => readingKernel(reading, points)),
+      };
     },
     pullback(theta, { features }, cotangent, gradient) {
       const { start } = readout.weights;

@@ -1,0 +1,211 @@
+import {
+  shapeError,
+  zeros,
+  type Architecture,
+  type Matrix,
+  type MixingLaw,
+  type RandomLayer,
+  type SiteMap,
+  type WishartChain,
+  type WishartLayer,
+} from "@finitewidth/core";
+import { gram, multiplyTransposedLeft, multiplyTransposedRight, thinSvd, transpose } from "@finitewidth/linalg";
+import { chainLayout, sampleChainFactors } from "@finitewidth/numerics";
+import { requireImages } from "../convolution/images.js";
+import { requireMemory } from "../convolution/memory.js";
+import { orthonormalBasis } from "../convolution/site-subspaces.js";
+import { composeMaps } from "../site-map.js";
+import { siteRows } from "./full-kernels.js";
+import { applyMap, applyTransposed } from "./source-maps.js";
+
+/** A random layer with the maps T_kΠ from the units of the layer below (or the inputs) to its own. */
+interface Step {
+  readonly layer: RandomLayer;
+  readonly maps: readonly SiteMap[];
+}
+
+/** Random layers one above the other with nothing but site maps between them; undefined for other networks. */
+function linearSteps(architecture: Architecture): readonly Step[] | undefined {
+  const steps: Step[] = [];
+  let below: SiteMap | undefined;
+  for (const layer of architecture.layers) {
+    if (layer.kind === "site-map") below = below ? composeMaps(layer.map, below) : layer.map;
+    else if (layer.kind === "random" && !layer.scores && !layer.weights) {
+      const reading = below;
+      steps.push({ layer, maps: reading ? layer.maps.map((map) => composeMaps(map, reading)) : layer.maps });
+      below = undefined;
+    } else if (layer.kind !== "pointwise" || !layer.activation.linear) return undefined;
+  }
+  return steps.length > 1 ? steps : undefined;
+}
+
+const everywhere = (map: SiteMap) => ({ ...map, perPoint: false });
+
+/** B_L with B_L B_Lᵀ = Σ_k (T_kΠ)ᵀ(T_kΠ) over the K maps of the readout: the maps side by side, in fewer columns where they depend on each other. */
+function readoutBasis({ maps }: Step): Matrix {
+  const [sites, count] = [maps[0]!.inputSites, maps.length];
+  requireMemory(16 * sites * count, "the basis of the readout's sites", "use larger strides, fewer sites or a pooled readout");
+  const one: Matrix = { data: Float64Array.of(1), shape: [1, 1] };
+  const stacked = zeros(sites, count);
+  maps.forEach((map, k) => applyTransposed(everywhere(map), one).data.forEach((value, i) => (stacked.data[i * count + k] = value)));
+  const independent = orthonormalBasis([stacked]).shape[1];
+  if (independent === count) return stacked;
+  const { left, values } = thinSvd(stacked);
+  const out = zeros(sites, independent);
+  for (let i = 0; i < sites; i++)
+    for (let r = 0; r < independent; r++) out.data[i * independent + r] = left.data[i * left.shape[1] + r]! * values[r]!;
+  return out;
+}
+
+/**
+ * Exact law of the mixing variable of random layers one above the other, with pooling, flattening and fixed attention between them, biases
+ * included and no skips: M_l = B_l Z_l B_lᵀ with Z_L ~ W(N_L, σ_w²(L+1)/(K N_L) 1) and Z_l | Z_{l+1} ~ W(N_l, σ_w²(l+1)/(K N_l) Σ_k t_k Z_{l+1} t_kᵀ),
+ * t_k = B_lᵀ (T_kΠ)ᵀ B_{l+1}: the maps {T_kΠ} of a layer are its Kraus list. B_l (l < L) is an orthonormal basis of what the layers above see of the
+ * sites, so that every Z_l is positive definite. Undefined for other networks. @throws FinitewidthError (code "memory").
+ * Theory: docs/theories/layers.md, "Exact laws".
+ */
+export function compositionMixing(architecture: Architecture): MixingLaw | undefined {
+  const steps = linearSteps(architecture);
+  if (steps === undefined) return undefined;
+  const [first] = steps as readonly [Step];
+  const hidden = steps.slice(0, -1);
+  const bases: Matrix[] = [];
+  const taps: Matrix[][] = [];
+  for (let l = hidden.length - 1; l >= 0; l--) {
+    if (l === hidden.length - 1) bases.unshift(readoutBasis(steps[l + 1]!));
+    else {
+      const { maps } = steps[l + 1]!;
+      const above = bases[0]!;
+      requireMemory(
+        16 * maps.length * maps[0]!.inputSites * above.shape[1],
+        "the site subspaces",
+        "use larger strides, fewer sites or fewer taps",
+      );
+      const moved = maps.map((map) => applyTransposed(everywhere(map), above));
+      const basis = orthonormalBasis(moved);
+      taps.unshift(moved.map((block) => multiplyTransposedLeft(basis, block)));
+      bases.unshift(basis);
+    }
+    if (bases[0]!.shape[1] === 0) return undefined;
+  }
+  const chain = chainOf(steps, bases, taps);
+  const { sites } = chain.layers[0]!;
+  const features = (inputs: Matrix): readonly Matrix[] => reducedFeatures(architecture, first, bases[0]!, inputs);
+  return {
+    sites,
+    chain,
+    sample: (outputs, stream) => {
+      requireMemory(8 * (outputs * sites) ** 2, "the mixing matrix", "use larger strides, fewer sites or a pooled readout");
+      return gram(sampleChainFactors(chainLayout(chain, outputs), stream)[0]!.f);
+    },
+    siteKernels: (inputs, others) => {
+      requireMemory(
+        8 * sites * sites * inputs.shape[0] * (others ?? inputs).shape[0],
+        "the kernels between sites",
+        "use fewer inputs, larger strides or a pooled readout",
+      );
+      const left = features(inputs);
+      return kernelsBetween(left, others ? features(others) : left);
+    },
+    covariance: (outputs, value, inputs, others) => {
+      const d = outputs * sites;
+      if (value.shape[0] !== d || value.shape[1] !== d) throw shapeError("value", `${d} × ${d} (outputs × sites)`, value.shape.join(" × "));
+      const left = features(inputs);
+      return outputCovariance(outputs, value, left, others ? features(others) : left);
+    },
+  };
+}
+
+function chainOf(steps: readonly Step[], bases: readonly Matrix[], taps: readonly (readonly Matrix[])[]): WishartChain {
+  const layers = bases.map((basis, l): WishartLayer => {
+    const { layer } = steps[l]!;
+    const above = steps[l + 1]!;
+    const [rows, sites] = basis.shape;
+    const biasWeights = Float64Array.from({ length: sites }, (_, r) => {
+      let sum = 0;
+      for (let i = 0; i < rows; i++) sum += basis.data[i * sites + r]!;
+      return sum;
+    });
+    const common = { width: layer.width!, sites, biasVariance: l === 0 ? 0 : layer.biasVariance, biasWeights };
+    const variance = above.layer.weightVariance;
+    if (l === bases.length - 1) return { ...common, variance: variance / above.maps.length, taps: [] };
+    const own = taps[l]!;
+    if (sites > 1 || bases[l + 1]!.shape[1] > 1) return { ...common, variance, taps: own };
+    // between single sites: the tap [[1]], its factor in the variance
+    const factor = own.reduce((sum, tap) => sum + tap.data[0]! ** 2, 0) / own.length;
+    return { ...common, variance: variance * factor, taps: [{ data: Float64Array.of(1), shape: [1, 1] }] };
+  });
+  return { layers, readoutBiasVariance: steps.at(-1)!.layer.biasVariance };
+}
+
+/** Φ̃_r = Σ_i B_ir Φ_i with K¹_ij = Φ_iΦ_jᵀ: one P × (K·C + 1) matrix for each reduced site; a bias is one more feature. */
+function reducedFeatures({ input }: Architecture, { layer, maps }: Step, basis: Matrix, inputs: Matrix): readonly Matrix[] {
+  const { channels, sites } = input ?? { channels: inputs.shape[1], sites: 1 };
+  requireImages(inputs, channels, sites);
+  const points = inputs.shape[0];
+  const [, reduced] = basis.shape;
+  const bias = Math.sqrt(layer.biasVariance);
+  const columns = channels * maps.length + (bias > 0 ? 1 : 0);
+  requireMemory(
+    8 * points * (reduced * columns + channels * (sites + basis.shape[0])),
+    "the features of the inputs",
+    "use fewer inputs or larger strides",
+  );
+  const scale = Math.sqrt(layer.weightVariance / (channels * maps.length));
+  const rows = siteRows(inputs, channels, sites);
+  const out = Array.from({ length: reduced }, () => zeros(points, columns));
+  maps.forEach((map, k) => {
+    const seen = applyMap(everywhere(map), rows);
+    for (let mu = 0; mu < points; mu++) {
+      const size = basis.shape[0] * channels;
+      const own: Matrix = { data: seen.data.slice(mu * size, (mu + 1) * size), shape: [basis.shape[0], channels] };
+      const { data } = multiplyTransposedLeft(basis, own);
+      for (let r = 0; r < reduced; r++)
+        for (let c = 0; c < channels; c++) out[r]!.data[mu * columns + k * channels + c] = scale * data[r * channels + c]!;
+    }
+  });
+  if (bias > 0) {
+    out.forEach(({ data }, r) => {
+      let sum = 0;
+      for (let i = 0; i < basis.shape[0]; i++) sum += basis.data[i * reduced + r]!;
+      for (let mu = 0; mu < points; mu++) data[(mu + 1) * columns - 1] = bias * sum;
+    });
+  }
+  return out;
+}
+
+/** K_rs = Φ̃_r Φ̃'_sᵀ at r·S + s. */
+function kernelsBetween(features: readonly Matrix[], others: readonly Matrix[]): readonly Matrix[] {
+  const n = features.length;
+  const out: Matrix[] = [];
+  for (let r = 0; r < n; r++) {
+    for (let s = 0; s < n; s++) {
+      if (features !== others) out.push(multiplyTransposedRight(features[r]!, others[s]!));
+      else if (s < r) out.push(transpose(out[s * n + r]!));
+      else out.push(s === r ? gram(features[r]!) : multiplyTransposedRight(features[r]!, others[s]!));
+    }
+  }
+  return out;
+}
+
+/** Σ_rs Q_(ar)(bs) K_rs, index (output, point). */
+function outputCovariance(outputs: number, value: Matrix, features: readonly Matrix[], others: readonly Matrix[]): Matrix {
+  const n = features.length;
+  const [rows, columns] = [features[0]!.shape[0], others[0]!.shape[0]];
+  requireMemory(8 * outputs * outputs * rows * columns, "the covariance of the outputs", "use fewer inputs or outputs");
+  const out = zeros(outputs * rows, outputs * columns);
+  for (let r = 0; r < n; r++) {
+    for (let s = 0; s < n; s++) {
+      const kernel = multiplyTransposedRight(features[r]!, others[s]!).data;
+      for (let a = 0; a < outputs; a++) {
+        for (let b = 0; b < outputs; b++) {
+          const weight = value.data[(a * n + r) * outputs * n + b * n + s]!;
+          for (let mu = 0; mu < rows; mu++)
+            for (let nu = 0; nu < columns; nu++)
+              out.data[(a * rows + mu) * outputs * columns + b * columns + nu]! += weight * kernel[mu * columns + nu]!;
+        }
+      }
+    }
+  }
+  return out;
+}
