@@ -3,8 +3,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { createRegistry, fit, inlineRun } from "@finitewidth/core";
+import { createRegistry, fit, inlineRun, resolveArchitecture } from "@finitewidth/core";
 import { loadDataset } from "@finitewidth/datasets";
+import { realise } from "@finitewidth/kernels";
 import { phaseDiagram } from "@finitewidth/large-deviations";
 import { drawFigure, heatmaps, phasePlane } from "@finitewidth/plots";
 import { outputDensityFactor, pointFlow } from "@finitewidth/perturbation";
@@ -129,8 +130,7 @@ for (const [activation, weightVariance] of [
     biasVariance: [0, 0, 0],
   };
   const inputs = { data: Float64Array.of(Math.sqrt(size)), shape: [1, 1] };
-  const model = registry.priorModel("fully-connected");
-  const real = model.realise(network, registry.activation(activation), inputs, 1);
+  const real = realise(resolveArchitecture(registry, network), inputs, 1);
   const random = stream(1, weightVariance);
   const theta = new Float64Array(real.parameters);
   const samples = Float64Array.from({ length: 100_000 }, () => real.forward(random.normals(theta)).outputs.data[0]);

@@ -13,7 +13,9 @@ export function toStandardScaling(problem: Problem, registry: Registry): Problem
   const width = widths.at(-1);
   if (width === undefined) throw inputError("scaling", `"standard" for a network without hidden layers`, "mean-field");
   const divide = (value: number, layer: number): number => (layer === widths.length ? value / width : value);
-  const network = registry.priorModel(problem.network.type).vary(problem.network, { weightVariance: divide, biasVariance: divide }, registry);
+  const network = registry
+    .priorModel(problem.network.type)
+    .vary(problem.network, { weightVariance: divide, biasVariance: divide }, registry);
   return { ...problem, network, temperature: problem.temperature / width, scaling: "standard" };
 }
 

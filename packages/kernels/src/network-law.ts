@@ -1,4 +1,11 @@
-import { type Architecture, type FiniteNetwork, type InfiniteWidthKernels, type Matrix, type MixingLaw, type SiteBlocks } from "@finitewidth/core";
+import {
+  type Architecture,
+  type FiniteNetwork,
+  type InfiniteWidthKernels,
+  type Matrix,
+  type MixingLaw,
+  type SiteBlocks,
+} from "@finitewidth/core";
 import { compositionKernels } from "./composition/infinite-width.js";
 import { composition } from "./composition/graph.js";
 import { compositionNetwork } from "./composition/finite/network.js";

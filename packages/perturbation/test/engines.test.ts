@@ -152,7 +152,12 @@ describe("other architectures", () => {
     const chain = await fit(perturbative, conv("erf", 1, "zero"), { registry, options: { engine: "exact" } });
     const drawn = await fit(perturbative, conv("erf", 1, "zero"), { registry, options: { engine: "networks", samples: 2 ** 13 } });
     expect(chain.posterior.diagnostics["engine"]).toBe("exact");
-    expectWithinStandardErrors(drawn.posterior.hiddenKernels![0]!, chain.posterior.hiddenKernels![0]!, drawn.posterior.standardError!.hiddenKernels![0]!, z);
+    expectWithinStandardErrors(
+      drawn.posterior.hiddenKernels![0]!,
+      chain.posterior.hiddenKernels![0]!,
+      drawn.posterior.standardError!.hiddenKernels![0]!,
+      z,
+    );
   });
 
   it("any observable of any prior model: hidden kernels again", async () => {

@@ -155,7 +155,7 @@ describe("theory exact, one output", () => {
       { network: linear([3]), targets: [1, 0, 0, 0.5, 0], temperature: 0 },
       "targets: expected no component outside the range of the kernel",
     ],
-    [{ network: linear([3], { activation: "erf" }), targets, temperature: 0.1 }, '[exact] the network must be linear'],
+    [{ network: linear([3], { activation: "erf" }), targets, temperature: 0.1 }, "[exact] the network must be linear"],
   ])("rejects %j", async (problem, message) => {
     await expect(fit(exact, { inputs, ...problem }, { registry })).rejects.toThrow(message);
   });

@@ -210,7 +210,7 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
 
   it("refuses nonlinear networks and no outputs", () => {
     expect(() => multiOutputPrior(layersOf({ ...network, activation: "erf" } as FullyConnectedNetwork), 2)).toThrow(
-      'network: expected linear layers with a known mixing law',
+      "network: expected linear layers with a known mixing law",
     );
     expect(() => multiOutputPrior(layersOf(network), 0)).toThrow("outputs: expected a positive integer, got 0");
   });

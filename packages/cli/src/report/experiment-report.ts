@@ -1,4 +1,12 @@
-import { hiddenWidths, resolveArchitecture, type Figure, type Matrix, type Network, type Primitive, type Registry } from "@finitewidth/core";
+import {
+  hiddenWidths,
+  resolveArchitecture,
+  type Figure,
+  type Matrix,
+  type Network,
+  type Primitive,
+  type Registry,
+} from "@finitewidth/core";
 import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { symmetricEigenvalues } from "@finitewidth/linalg";
 import { normalQuantile } from "@finitewidth/numerics";
@@ -227,7 +235,9 @@ function sweepBody(plan: Plan, results: readonly StepOutcome[], document: Docume
     ),
   }));
   const names = [...new Set(flat.flatMap(({ outcomes }) => outcomes.map((one) => one.label)))];
-  const loads = flat.map(({ problem }) => problem.inputs.shape[0] / (hiddenWidths(resolveArchitecture(plan.registry, problem.network)).at(-1) ?? Number.NaN));
+  const loads = flat.map(
+    ({ problem }) => problem.inputs.shape[0] / (hiddenWidths(resolveArchitecture(plan.registry, problem.network)).at(-1) ?? Number.NaN),
+  );
   const widthSwept = plan.experiment.sweep?.widths !== undefined || plan.experiment.sweep?.train !== undefined;
   const key = widthSwept ? "α = P/N" : (Object.keys(results[0]?.step.values ?? {})[0] ?? "step");
   const xOf = ({ step }: { readonly step: StepOutcome["step"] }, i: number): number => {

@@ -45,26 +45,39 @@ export function priorModelChecks(
           const before = randomLayers(resolveArchitecture(registry, network).layers);
           // the same change everywhere: units that are added must stay as many
           const asked: number[] = [];
-          const varied = model.vary(network, {
-            width: (width, l) => {
-              asked.push(l);
-              return width + 2;
+          const varied = model.vary(
+            network,
+            {
+              width: (width, l) => {
+                asked.push(l);
+                return width + 2;
+              },
+              weightVariance: (variance, l) => variance * (l + 2),
+              biasVariance: (variance, l) => variance + l + 1,
             },
-            weightVariance: (variance, l) => variance * (l + 2),
-            biasVariance: (variance, l) => variance + l + 1,
-          }, registry);
+            registry,
+          );
           const after = randomLayers(resolveArchitecture(registry, varied).layers);
           demand(after.length === before.length, `vary must keep the ${before.length} layers of weights, got ${after.length}`);
           after.forEach((layer, l) => {
             const was = before[l]!;
-            demand(layer.width === (was.width === undefined ? undefined : was.width + 2), `vary: width of layer ${l} was not changed as asked`);
+            demand(
+              layer.width === (was.width === undefined ? undefined : was.width + 2),
+              `vary: width of layer ${l} was not changed as asked`,
+            );
             demand(layer.weightVariance === was.weightVariance * (l + 2), `vary: weightVariance of layer ${l} was not changed as asked`);
             demand(layer.biasVariance === was.biasVariance + l + 1, `vary: biasVariance of layer ${l} was not changed as asked`);
           });
           const hidden = before.flatMap(({ width }, l) => (width === undefined ? [] : l));
-          demand(asked.join() === hidden.join(), `vary must ask for the widths of layers ${hidden.join()} in this order, asked for ${asked.join()}`);
+          demand(
+            asked.join() === hidden.join(),
+            `vary must ask for the widths of layers ${hidden.join()} in this order, asked for ${asked.join()}`,
+          );
           const same = resolveArchitecture(registry, model.vary(network, {}, registry));
-          demand(hiddenWidths(same).join() === before.flatMap(({ width }) => width ?? []).join(), "vary without changes must keep the widths");
+          demand(
+            hiddenWidths(same).join() === before.flatMap(({ width }) => width ?? []).join(),
+            "vary without changes must keep the widths",
+          );
         },
       },
     ];

@@ -56,7 +56,11 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
     const random = stream(chunk.seed, refereeStreams, chunk.look, chunk.group);
     const pause = createPause();
     let progress = 0;
-    const { sampler, movesFactor } = hiddenSampler(problem, () => tick(progress), isStepwise(resolveArchitecture(registry, chunk.problem.network)));
+    const { sampler, movesFactor } = hiddenSampler(
+      problem,
+      () => tick(progress),
+      isStepwise(resolveArchitecture(registry, chunk.problem.network)),
+    );
     const pilot = chunk.ladder === undefined;
     const start = chunk.states
       ? { ladder: chunk.ladder!, levels: [], states: chunk.states }
@@ -75,7 +79,7 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
     // spread over the particles: neighbours have the same ancestors
     const stride = start.states.length / chunk.chains;
     const states = Array.from({ length: chunk.chains }, (_, c) => start.states[Math.floor(c * stride)]!).map((state) => ({ ...state }));
-        const outputs = problem.targets.shape[1];
+    const outputs = problem.targets.shape[1];
     const tests = realise(resolveArchitecture(registry, chunk.problem.network), chunk.testInputs, outputs);
     const scratch = new Float64Array(problem.network.parameters);
     const move = { exponent: 1, stepSize: start.ladder.stepSizes.at(-1)! };

@@ -153,7 +153,9 @@ export async function fitMatrix(
     warnings: [
       ...spectral.warnings,
       ...full.warnings,
-      ...(unknown ? ["hidden kernels are left out: with skips they are known for networks without biases beyond the first layer only"] : []),
+      ...(unknown
+        ? ["hidden kernels are left out: with skips they are known for networks without biases beyond the first layer only"]
+        : []),
     ],
     figures: [mixingFigure(target, draws, run.seed)],
   };

@@ -1,29 +1,28 @@
 import {
   nonNegativeNumber,
-  oneOf,
   perLayer,
   perLayerExpectation,
   positiveInteger,
   strictObject,
   weightVarianceSchema,
-  zeros,
-  type FiniteNetwork,
-  type Matrix,
-  type NetworkBase,
+  type Network,
   type Plugin,
+  type Primitive,
   type PriorModel,
 } from "@finitewidth/core";
-import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
+import { identityMap } from "@finitewidth/kernels";
 import * as v from "valibot";
 
-/**
- * h¹ = W¹x/√N0, h^{l+1} = skip·hˡ + W^{l+1}hˡ/√N, f = W h^L/√N: a deep linear network with identity skips, L hidden layers of one width N.
- */
-export interface ResidualNetwork extends NetworkBase {
+/** h¹ = W¹x/√N0, h^{l+1} = skip·hˡ + W^{l+1}hˡ/√N, f = W h^L/√N: a deep linear network with identity skips, L hidden layers of widths N. */
+export interface ResidualNetwork extends Network {
   readonly type: "linear-residual";
   readonly width: number;
   readonly depth: number;
   readonly skip: number;
+  /** σ_w², one number per layer of weights. */
+  readonly weightVariance: readonly number[];
+  /** σ_b², likewise. */
+  readonly biasVariance: readonly number[];
 }
 
 const schema = v.pipe(
@@ -32,15 +31,15 @@ const schema = v.pipe(
     width: positiveInteger,
     depth: positiveInteger,
     skip: v.optional(nonNegativeNumber, 1),
-    activation: v.optional(oneOf(["identity"]), "identity"),
     weightVariance: v.optional(weightVarianceSchema, 1),
   }),
   v.rawTransform(({ dataset, addIssue, NEVER }): ResidualNetwork => {
     const { weightVariance, ...rest } = dataset.value;
     const variances = perLayer(weightVariance, rest.depth + 1);
     if (variances === undefined) {
+      const message = perLayerExpectation(rest.depth + 1);
       addIssue({
-        message: perLayerExpectation(rest.depth + 1),
+        message,
         path: [{ type: "object", origin: "value", input: dataset.value, key: "weightVariance", value: weightVariance }],
       });
       return NEVER;
@@ -49,130 +48,37 @@ const schema = v.pipe(
   }),
 );
 
-/** The prior model: K^{l+1} = (skip² + σ_w²) Kˡ between hidden layers, σ_w² K^L at the readout. Kernels cost O(P² N0). */
+/** The prior model: its layers, and how widths and variances change. Kernels, corrections and real networks follow from the layers. */
 export const priorModel: PriorModel<ResidualNetwork> = {
   name: "linear-residual",
   summary: "Deep linear network with identity skips.",
   schema,
-  inputSize: () => undefined,
-  infiniteWidth(network, _activation, inputs, others) {
-    const factors = kernelFactors(network);
-    const overlap = others ? multiplyTransposedRight(inputs, others) : gram(inputs);
-    const scaled = (factor: number): Matrix => ({
-      data: overlap.data.map((value) => (factor * value) / inputs.shape[1]),
-      shape: overlap.shape,
+  architecture({ width, depth, skip, weightVariance, biasVariance }) {
+    const dense = (l: number, units?: number): Primitive => ({
+      kind: "random",
+      ...(units === undefined ? {} : { width: units }),
+      weightVariance: weightVariance[l]!,
+      biasVariance: biasVariance[l]!,
+      maps: [identityMap(1)],
     });
-    const preactivation = factors.map(scaled);
+    const blocks = Array.from({ length: depth - 1 }, (_, l): Primitive => ({
+      kind: "merge",
+      branches: [[], [dense(l + 1, width)]],
+      coefficients: [skip, 1],
+    }));
+    return { layers: [dense(0, width), ...blocks, dense(depth)] };
+  },
+  vary(network, { width, weightVariance, biasVariance }) {
+    // one width for all layers, which a skip connects
+    const widths = width ? Array.from({ length: network.depth }, (_, l) => width(network.width, l)) : [network.width];
     return {
-      preactivation,
-      hidden: preactivation.slice(0, -1),
-      ...(others
-        ? {
-            othersDiagonal: Float64Array.from(
-              { length: others.shape[0] },
-              (_, i) => (factors.at(-1)! * squaredNorm(others, i)) / others.shape[1],
-            ),
-          }
-        : {}),
+      ...network,
+      width: widths[0]!,
+      weightVariance: weightVariance ? network.weightVariance.map(weightVariance) : network.weightVariance,
+      biasVariance: biasVariance ? network.biasVariance.map(biasVariance) : network.biasVariance,
     };
   },
-  realise,
 };
-
-function kernelFactors({ depth, skip, weightVariance }: ResidualNetwork): number[] {
-  const factors = [weightVariance[0]!];
-  for (let l = 1; l < depth; l++) factors.push((skip * skip + weightVariance[l]!) * factors.at(-1)!);
-  factors.push(weightVariance[depth]! * factors.at(-1)!);
-  return factors;
-}
-
-function squaredNorm(m: Matrix, row: number): number {
-  const columns = m.shape[1];
-  return m.data.subarray(row * columns, (row + 1) * columns).reduce((sum, value) => sum + value * value, 0);
-}
-
-/** θ holds W¹ (N × N0), W² … W^L (N × N each) and the readout (D × N), standard normal; the scales σ/√fan-in are applied here. */
-function realise(network: ResidualNetwork, _activation: unknown, inputs: Matrix, outputs: number): FiniteNetwork {
-  const { width: N, depth: L, skip, weightVariance } = network;
-  const [P, N0] = inputs.shape;
-  const offsets = [0];
-  for (let l = 0; l < L; l++) offsets.push(offsets.at(-1)! + N * (l === 0 ? N0 : N));
-  const readout = offsets[L]!;
-  const scale = weightVariance.map((variance, l) => Math.sqrt(variance / (l === 0 ? N0 : N)));
-  const hidden = Array.from({ length: L }, () => zeros(P, N));
-  const state = {
-    outputs: zeros(P, outputs),
-    features: zeros(P, N),
-    hiddenKernels: () => hidden.map((h) => ({ ...gram(h), data: gram(h).data.map((value) => value / N) })),
-  };
-
-  const backward = (theta: Float64Array, cotangent: Matrix, gradient: Float64Array): void => {
-    let current = cotangent.data.slice();
-    for (let l = L - 1; l >= 0; l--) {
-      const below = l === 0 ? inputs : hidden[l - 1]!;
-      const columns = below.shape[1];
-      const next = new Float64Array(P * columns);
-      for (let p = 0; p < P; p++) {
-        for (let i = 0; i < N; i++) {
-          const g = current[p * N + i]! * scale[l]!;
-          for (let j = 0; j < columns; j++) {
-            gradient[offsets[l]! + i * columns + j]! += g * below.data[p * columns + j]!;
-            next[p * columns + j]! += g * theta[offsets[l]! + i * columns + j]!;
-          }
-        }
-      }
-      if (l > 0) for (let k = 0; k < next.length; k++) next[k]! += skip * current[k]!;
-      current = next;
-    }
-  };
-
-  return {
-    parameters: readout + outputs * N,
-    readoutParameters: outputs * N,
-    offsets,
-    forward(theta) {
-      for (let l = 0; l < L; l++) {
-        const below = l === 0 ? inputs : hidden[l - 1]!;
-        const columns = below.shape[1];
-        for (let p = 0; p < P; p++) {
-          for (let i = 0; i < N; i++) {
-            let sum = 0;
-            for (let j = 0; j < columns; j++) sum += theta[offsets[l]! + i * columns + j]! * below.data[p * columns + j]!;
-            hidden[l]!.data[p * N + i] = scale[l]! * sum + (l === 0 ? 0 : skip * below.data[p * N + i]!);
-          }
-        }
-      }
-      const top = hidden[L - 1]!;
-      for (let k = 0; k < top.data.length; k++) state.features.data[k] = scale[L]! * top.data[k]!;
-      for (let p = 0; p < P; p++) {
-        for (let d = 0; d < outputs; d++) {
-          let sum = 0;
-          for (let j = 0; j < N; j++) sum += theta[readout + d * N + j]! * state.features.data[p * N + j]!;
-          state.outputs.data[p * outputs + d] = sum;
-        }
-      }
-      return state;
-    },
-    pullback(theta, { features }, cotangent, gradient) {
-      gradient.fill(0);
-      const onHidden = zeros(P, N);
-      for (let p = 0; p < P; p++) {
-        for (let d = 0; d < outputs; d++) {
-          const g = cotangent.data[p * outputs + d]!;
-          for (let j = 0; j < N; j++) {
-            gradient[readout + d * N + j]! += g * features.data[p * N + j]!;
-            onHidden.data[p * N + j]! += g * scale[L]! * theta[readout + d * N + j]!;
-          }
-        }
-      }
-      backward(theta, onHidden, gradient);
-    },
-    pullbackFeatures(theta, _state, cotangent, gradient) {
-      gradient.fill(0);
-      backward(theta, { data: cotangent.data.map((value) => scale[L]! * value), shape: cotangent.shape }, gradient);
-    },
-  };
-}
 
 export const plugin: Plugin = {
   name: "finitewidth-plugin-linear-residual",

@@ -1,6 +1,6 @@
 import { plugin as activations } from "@finitewidth/activations";
 import { createRegistry, matrixFromRows, type PriorModel } from "@finitewidth/core";
-import { priorModelChecks } from "@finitewidth/core/conformance";
+import { priorModelChecks } from "@finitewidth/kernels/conformance";
 import { stream } from "@finitewidth/random";
 import { describe, it } from "vitest";
 import { plugin, priorModel } from "../src/index.js";
