@@ -1,7 +1,6 @@
-import { createRegistry, matrix, matrixFromRows, resolveNetworkInput, resolveNetwork, type SiteBlocks } from "@finitewidth/core";
+import { matrix, matrixFromRows, type SiteBlocks } from "@finitewidth/core";
+import { siteBlocks } from "@finitewidth/kernels";
 import { addDiagonal, identity, solve } from "@finitewidth/linalg";
-import { plugin as convolution } from "@finitewidth/prior-conv";
-import { plugin as activations } from "@finitewidth/activations";
 import { describe, expect, it } from "vitest";
 import { expectClose, flatten, readFixture } from "../../../tools/testing.ts";
 import {
@@ -22,8 +21,7 @@ import {
   multiOutputState,
   renormalisedBlocks,
 } from "../src/index.js";
-
-const registry = createRegistry([activations, convolution]);
+import { layersOf } from "./registry.ts";
 
 interface Case {
   readonly case: string;
@@ -53,9 +51,9 @@ interface Case {
   readonly tolerance: { readonly relative: number };
 }
 const cases = readFixture<{ cases: Case[] }>("effective-action/convolution").cases;
-const networkOf = ({ inputs }: Case) =>
-  resolveNetworkInput(
-    {
+const blocksOfCase = ({ inputs }: Case) =>
+  siteBlocks(
+    layersOf({
       type: "convolutional",
       inputShape: [inputs.images[0]!.length, inputs.images[0]![0]!.length, inputs.images[0]![0]![0]!.length],
       layers: [
@@ -63,17 +61,13 @@ const networkOf = ({ inputs }: Case) =>
       ],
       readout: inputs.pooling ? "global-average" : "flatten",
       activation: inputs.activation,
-    },
-    registry,
-  );
+    }),
+  )!;
 const rows = (images: number[][][][]) => matrixFromRows(images.map((image) => flatten(image)));
 const blocksOf = (fixture: Case, which: "train" | "cross"): SiteBlocks => {
-  const network = networkOf(fixture);
-  const { priorModel, activation } = resolveNetwork(registry, network);
+  const between = blocksOfCase(fixture);
   const train = rows(fixture.inputs.images);
-  return which === "train"
-    ? priorModel.siteBlocks!(network, activation, train)
-    : priorModel.siteBlocks!(network, activation, train, rows(fixture.inputs.testImages));
+  return which === "train" ? between(train) : between(train, rows(fixture.inputs.testImages));
 };
 const column = (y: readonly number[]) => matrixFromRows(y.map((value) => [value]));
 
@@ -111,14 +105,9 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
     const { mean, variance } = predictBlocks(fit, blocksOf(fixture, "cross"));
     expectClose(mean, expected.mean, within);
     expectClose(variance, expected.variance, within);
-    const network = networkOf(fixture);
-    const { priorModel, activation } = resolveNetwork(registry, network);
+    const between = blocksOfCase(fixture);
     const train = rows(inputs.images);
-    const again = predictBlocks(
-      fit,
-      priorModel.siteBlocks!(network, activation, train, train),
-      priorModel.siteBlocks!(network, activation, train),
-    );
+    const again = predictBlocks(fit, between(train, train), between(train));
     const direct = predictBlocksTrain(problem, state);
     expectClose(again.mean, direct.mean, { absolute: 1e-10 });
     expectClose(again.variance, direct.variance, { absolute: 1e-10 });

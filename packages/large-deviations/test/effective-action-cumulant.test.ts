@@ -1,4 +1,4 @@
-import { createRegistry, matrixFromRows, type FullyConnectedNetwork } from "@finitewidth/core";
+import { createRegistry, matrixFromRows } from "@finitewidth/core";
 import { plugin as activations } from "@finitewidth/activations";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
@@ -26,17 +26,15 @@ interface Case {
 }
 const cases = readFixture<{ cases: Case[] }>("effective-action/cumulant-correction").cases;
 const correct = ({ inputs }: Case, seed = 1, size = 4000) => {
-  const network: FullyConnectedNetwork = {
-    type: "fully-connected",
-    activation: inputs.activation,
+  const chain = {
+    activation: registry.activation(inputs.activation),
     widths: [inputs.width],
     weightVariance: [1, 1],
     biasVariance: [0, 0],
   };
   return cumulantCorrection(
     {
-      network,
-      activation: registry.activation(inputs.activation),
+      chain,
       inputs: matrixFromRows(inputs.X),
       testInputs: matrixFromRows(inputs.XTest),
       targets: Float64Array.from(inputs.y),

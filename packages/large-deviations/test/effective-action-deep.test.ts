@@ -1,4 +1,5 @@
-import { createRegistry, matrixFromRows, type FullyConnectedNetwork } from "@finitewidth/core";
+import { createRegistry, matrixFromRows } from "@finitewidth/core";
+import type { DenseChain } from "@finitewidth/kernels";
 import { plugin as activations } from "@finitewidth/activations";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
@@ -50,9 +51,8 @@ interface Case {
   readonly tolerance: { readonly relative: number; readonly logEvidenceLaplace: number };
 }
 const cases = readFixture<{ cases: Case[] }>("effective-action/deep").cases;
-const networkOf = ({ inputs }: Pick<Case, "inputs">): FullyConnectedNetwork => ({
-  type: "fully-connected",
-  activation: inputs.activation,
+const chainOf = ({ inputs }: Pick<Case, "inputs">): DenseChain => ({
+  activation: activation(inputs.activation),
   widths: inputs.widths,
   weightVariance: inputs.weightVariances,
   biasVariance: inputs.biasVariances,
@@ -63,15 +63,14 @@ const problemOf = (
   change: Partial<{ widths: number[]; targets: number[]; activation: string; biasVariance: number[] }> = {},
 ) => {
   const { inputs } = fixture;
-  const network = {
-    ...networkOf(fixture),
+  const chain = {
+    ...chainOf(fixture),
     ...(change.widths ? { widths: change.widths } : {}),
-    ...(change.activation ? { activation: change.activation } : {}),
+    ...(change.activation ? { activation: activation(change.activation) } : {}),
     ...(change.biasVariance ? { biasVariance: change.biasVariance } : {}),
   };
   return createDeepProblem({
-    network,
-    activation: activation(network.activation),
+    chain,
     inputs: matrixFromRows(inputs.X),
     targets: Float64Array.from(change.targets ?? inputs.y),
     temperature: inputs.temperature,
@@ -86,7 +85,7 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
   const predictAt = (Q: Float64Array) => {
     const fit = fitDeep(problem, Q);
     return {
-      ...predictDeep(networkOf(fixture), problem.activation, fit, matrixFromRows(inputs.X), matrixFromRows(inputs.XTest), true),
+      ...predictDeep(chainOf(fixture), fit, matrixFromRows(inputs.X), matrixFromRows(inputs.XTest), true),
       train: predictDeepTrain(problem, fit),
     };
   };
@@ -146,10 +145,9 @@ describe("gradient", () => {
 describe("invariants", () => {
   const erf = cases.find((c) => c.case === "erf nested with biases")!;
   it("one hidden layer is the scalar theory", () => {
-    const network = { ...networkOf(erf), widths: [9], weightVariance: [1, 1.3], biasVariance: [0.2, 0.4] };
+    const chain = { ...chainOf(erf), widths: [9], weightVariance: [1, 1.3], biasVariance: [0.2, 0.4] };
     const problem = createDeepProblem({
-      network,
-      activation: activation("erf"),
+      chain,
       inputs: matrixFromRows(erf.inputs.X),
       targets: Float64Array.from(erf.inputs.y),
       temperature: 0.1,

@@ -211,21 +211,13 @@ describe("deep networks whose recursion is one factor", () => {
     ["erf", "product", 0.02, 0],
   ] as const)("%s, %s: the adjoint gradient vanishes at the minima, T = %f", (name, closure, temperature, readoutBias) => {
     const x = normals(12, 20, 13);
-    const network = {
-      type: "fully-connected",
-      activation: name,
+    const chain = {
+      activation: registry.activation(name),
       widths: [9, 14],
       weightVariance: [1, 1.4, 0.8],
       biasVariance: [0.1, 0, readoutBias],
-    } as const;
-    const problem = createDeepProblem({
-      network,
-      activation: registry.activation(name),
-      inputs: x,
-      targets: normals(12, 1, 14).data,
-      temperature,
-      closure,
-    });
+    };
+    const problem = createDeepProblem({ chain, inputs: x, targets: normals(12, 1, 14).data, temperature, closure });
     const found = deepMinima(problem);
     expect([found.method, found.converged]).toEqual(["homogeneous", true]);
     expect(found.residual).toBeLessThan(1e-10);

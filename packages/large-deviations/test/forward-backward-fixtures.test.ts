@@ -4,7 +4,6 @@ import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { describe, expect, it } from "vitest";
 import { flatten, readFixture } from "../../../tools/testing.ts";
 import { forwardBackward } from "../src/index.js";
-import { unstack } from "../src/forward-backward/fit.js";
 
 type Rows = number[][];
 interface NetworkInputs {
@@ -75,13 +74,13 @@ describe.each(
       { network: network(inputs), inputs: inputs.X, targets: inputs.Y, temperature: inputs.temperature },
       { registry, options: { ...(inputs.order ? { order: inputs.order } : {}), ...(inputs.closure ? { closure: inputs.closure } : {}) } },
     );
-    unstack(posterior.arrays["kernels"]!).forEach((kernel, l) => expectNear(kernel, expected.kernels[l]!, relative, `C of layer ${l + 1}`));
+    posterior.state.kernels.forEach((kernel, l) => expectNear(kernel, expected.kernels[l]!, relative, `C of layer ${l + 1}`));
     if (expected.conjugateKernels)
-      unstack(posterior.arrays["conjugates"]!).forEach((conjugate, l) =>
+      posterior.state.conjugates.forEach((conjugate, l) =>
         expectNear(conjugate, expected.conjugateKernels![l]!, relative, `A of layer ${l + 2}`),
       );
     posterior.hiddenKernels!.forEach((kernel, l) => expectNear(kernel, expected.hiddenKernels[l]!, relative, `hidden kernel ${l + 1}`));
-    expectNear(posterior.arrays["weights"]!, expected.weights, relative, "V");
+    expectNear(posterior.state.weights, expected.weights, relative, "V");
     expectNear(posterior.train!.mean, expected.trainMean, relative, "train mean");
     const D = inputs.Y[0]!.length;
     if (expected.trainVariance)

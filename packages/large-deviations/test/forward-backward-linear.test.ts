@@ -16,8 +16,7 @@ import {
   sweepOnce,
   type SaddleProblem,
 } from "../src/index.js";
-import { unstack } from "../src/forward-backward/fit.js";
-import { settingOf } from "../src/forward-backward/solve-network.js";
+import { settingOf } from "../src/forward-backward/setting.js";
 
 const registry = createRegistry([activations, fullyConnected]);
 const draw = (rows: number, columns: number, index: number): Matrix =>
@@ -131,7 +130,7 @@ describe("linear networks with biases", () => {
       widths,
       closure: linearClosure(identity),
     };
-    const kernels = unstack(posterior.arrays["kernels"]!).slice(1);
+    const kernels = posterior.state.kernels.slice(1);
     for (const [l, kernel] of sweepOnce(problem, kernels).entries()) expect(distance(kernel, kernels[l]!)).toBeLessThan(1e-6);
   });
 });

@@ -3,7 +3,6 @@ import {
   createRegistry,
   createProblem,
   fit,
-  inlineRun,
   FinitewidthError,
   matrix,
   matrixFromRows,
@@ -19,8 +18,9 @@ import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { flatten } from "../../../tools/testing.ts";
 import { forwardBackward, gaussianVariationalClosure, solveSaddle } from "../src/index.js";
-import { fitTask, unstack } from "../src/forward-backward/fit.js";
-import { settingOf } from "../src/forward-backward/solve-network.js";
+import { fitTask } from "../src/forward-backward/fit.js";
+import { settingOf } from "../src/forward-backward/setting.js";
+import { claimsAbout } from "./registry.ts";
 
 const registry = createRegistry([activations, fullyConnected, convolutional]);
 const draw = (rows: number, columns: number, index: number): Matrix =>
@@ -98,10 +98,8 @@ describe("invariants", () => {
     const { posterior } = await solve(
       problem({ network: net({ activation: "identity", biasVariance: 0, widths: [12, 30, 7] }), temperature: 0.3 }),
     );
-    const kernels = unstack(posterior.arrays["kernels"]!);
-    const traces = unstack(posterior.arrays["conjugates"]!).map(
-      (conjugate, l) => [12, 30, 7][l]! * innerProduct(conjugate, kernels[l + 1]!),
-    );
+    const { kernels, conjugates } = posterior.state;
+    const traces = conjugates.map((conjugate, l) => [12, 30, 7][l]! * innerProduct(conjugate, kernels[l + 1]!));
     expect(traces[1]! / traces[0]!).toBeCloseTo(1, 9);
     expect(traces[2]! / traces[0]!).toBeCloseTo(1, 9);
   });
@@ -136,7 +134,6 @@ describe("invariants", () => {
       ...setting,
       firstKernel: setting.infiniteWidth[0]!,
       infiniteWidth: setting.infiniteWidth.slice(1),
-      widths: setting.network.widths,
       closure: gaussianVariationalClosure(setting.activation),
     });
     const { posterior } = await solve(problem(), variational);
@@ -153,7 +150,7 @@ describe("joint covariance of test points", () => {
     ] as const) {
       const { posterior, predict } = await solve(problem({ network: net({ activation }), temperature: 0.3 }), options);
       const { covariance, variance } = await predict(X, { covariance: true });
-      const resolvent = posterior.arrays["resolvent"] as Matrix;
+      const { resolvent } = posterior.state;
       for (let s = 0; s < 4; s++) {
         for (let t = 0; t < 4; t++) {
           const expected = 0.3 * ((s === t ? 1 : 0) - 0.3 * resolvent.data[4 * s + t]!);
@@ -263,7 +260,6 @@ describe("refusals and warnings", () => {
       ...setting,
       firstKernel: setting.infiniteWidth[0]!,
       infiniteWidth: setting.infiniteWidth.slice(1),
-      widths: setting.network.widths,
       closure: gaussianVariationalClosure(setting.activation),
     };
     expect(() => solveSaddle(saddle, { maximumSweeps: 0 })).toThrow(/solved only up to data strength \d\.\d+ of 1 \(residual/);
@@ -303,7 +299,6 @@ describe("refusals and warnings", () => {
       ...setting,
       firstKernel: setting.infiniteWidth[0]!,
       infiniteWidth: setting.infiniteWidth.slice(1),
-      widths: setting.network.widths,
       closure: gaussianVariationalClosure(setting.activation),
     };
     expect(() => solveSaddle(saddle, { totalSweeps: 3 })).toThrow("budget of 3 sweeps");
@@ -338,20 +333,9 @@ describe("refusals and warnings", () => {
   });
 
   it("claims the first layer to O(1/N²) with weak data in standard scaling, and the predictor only with mean-field scaling", async () => {
-    const run = inlineRun({ registry });
     const of = async (scaling: "standard" | "mean-field") => {
-      const scenario = {
-        name: "test",
-        problem: createProblem(
-          { ...problem({ network: net({ activation: "identity" }), temperature: scaling === "standard" ? 10 : 0.1 }), scaling },
-          registry,
-        ),
-        testInputs: draw(2, 3, 4),
-      };
-      const out: string[] = [];
-      for await (const claim of forwardBackward.claims(scenario, validate(forwardBackward.options, {}, "options"), run))
-        out.push(`${claim.id}: ${JSON.stringify(claim.error)}`);
-      return out;
+      const input = { ...problem({ network: net({ activation: "identity" }), temperature: scaling === "standard" ? 10 : 0.1 }), scaling };
+      return (await claimsAbout(forwardBackward, input, draw(2, 3, 4))).map(({ id, error }) => `${id}: ${JSON.stringify(error)}`);
     };
     expect(await of("standard")).toEqual(['hidden-kernel-1: {"order":2}', 'hidden-kernel-2: {"order":1}']);
     expect(await of("mean-field")).toEqual([

@@ -1,8 +1,8 @@
-import { matrixFromRows, type ConvolutionalNetwork, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
+import { identity } from "@finitewidth/activations";
+import { matrixFromRows, type Matrix } from "@finitewidth/core";
+import { fullyConnectedChain, mixingLaw, type ConvolutionalMixingLaw } from "@finitewidth/kernels";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import { reduceSites, stackFeatures, stackSiteKernels } from "@finitewidth/numerics";
-import { convolutionalMixing } from "@finitewidth/prior-conv";
-import { fullyConnectedChain } from "@finitewidth/prior-fc";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import {
@@ -16,6 +16,7 @@ import {
   siteChainData,
   spectralData,
 } from "../src/rate-function/index.js";
+import { layersOf } from "./registry.ts";
 
 interface ConvolutionalCase {
   readonly scaling: "mean-field" | "proportional";
@@ -43,7 +44,7 @@ interface Fixture {
 }
 const fixture = readFixture<Fixture>("deep-linear/ldp-conv");
 
-const networkOf = (entry: ConvolutionalCase): ConvolutionalNetwork => ({
+const networkOf = (entry: ConvolutionalCase) => ({
   type: "convolutional",
   inputShape: [entry.X[0]!.length, ...entry.layers[0]!.size],
   layers: entry.layers.map((layer, l) => ({
@@ -63,7 +64,7 @@ describe("convolutional chains", () => {
   it.each(fixture.inputs.cases.map((entry, i) => [i, entry, fixture.expected.cases[i]!] as const))(
     "match fixture case %i",
     (_, entry, expected) => {
-      const law = convolutionalMixing(networkOf(entry));
+      const law = mixingLaw(layersOf(networkOf(entry))) as ConvolutionalMixingLaw;
       const kernels = stackSiteKernels(law.siteKernels(matrixFromRows(entry.X.map((image) => image.flat()))), law.sites);
       const targets = matrixFromRows(entry.Y);
       const features = stackFeatures(
@@ -98,13 +99,7 @@ describe("convolutional chains", () => {
   );
 });
 
-const network: FullyConnectedNetwork = {
-  type: "fully-connected",
-  widths: [30, 50],
-  activation: "identity",
-  weightVariance: [1, 0.8, 1.3],
-  biasVariance: [0, 0, 0],
-};
+const network = { widths: [30, 50], activation: identity, weightVariance: [1, 0.8, 1.3], biasVariance: [0, 0, 0] };
 const inputs = matrixFromRows([
   [1, 0.4, -0.2],
   [-0.3, 1.2, 0.5],

@@ -1,48 +1,11 @@
-import {
-  createProblem,
-  createRegistry,
-  fit,
-  inlineRun,
-  matrixFromRows,
-  type Activation,
-  type Claim,
-  type Matrix,
-  type Scenario,
-  type Tensor,
-} from "@finitewidth/core";
+import { fit, matrixFromRows, type Matrix, type Tensor } from "@finitewidth/core";
 import { theoryChecks } from "@finitewidth/core/conformance";
-import { plugin as convolutions } from "@finitewidth/prior-conv";
-import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { largeDeviation, type LargeDeviationOptions } from "../src/rate-function/index.js";
+import { largeDeviation } from "../src/rate-function/index.js";
+import { claimsAbout, testRegistry } from "./registry.ts";
 
-const unused = (): never => {
-  throw new Error("not needed");
-};
-const linear = (name: string): Activation => ({
-  name,
-  summary: name,
-  odd: true,
-  smooth: true,
-  bounded: false,
-  value: (h) => h,
-  derivative: () => 1,
-  moments: {
-    kernel: (_a, c) => c,
-    diagonal: (k) => k,
-    kernelSlope: unused,
-    kernelCurvature: unused,
-    diagonalSlope: unused,
-    diagonalCurvature: unused,
-    mean: unused,
-    slope: unused,
-    fourth: unused,
-    fourthOrder: unused,
-    fourPoint: unused,
-  },
-});
-const registry = createRegistry([{ name: "test", activations: [linear("identity"), linear("bent")] }, fullyConnected, convolutions]);
+const registry = testRegistry();
 
 interface Convergence {
   readonly inputs: { readonly K: number[][]; readonly y: number[]; readonly temperature: number; readonly widthRatios: number[] };
@@ -227,7 +190,7 @@ describe("large-deviation as a theory", () => {
     registry,
     cases,
     refused: {
-      network: { type: "fully-connected", widths: [5], activation: "bent" },
+      network: { type: "fully-connected", widths: [5], activation: "erf" },
       inputs: wave(3, 2, 0),
       targets: wave(3, 1, 0),
       temperature: 0.1,
@@ -284,10 +247,7 @@ describe("large-deviation as a theory", () => {
   });
 
   it("makes claims with the order of their error", async () => {
-    const problem = createProblem(cases[0]!.problem, registry);
-    const scenario: Scenario = { name: "test", problem, testInputs: cases[0]!.testInputs };
-    const claims: Claim[] = [];
-    for await (const claim of largeDeviation.claims(scenario, {} as LargeDeviationOptions, inlineRun({ registry }))) claims.push(claim);
+    const claims = await claimsAbout(largeDeviation, cases[0]!.problem, cases[0]!.testInputs);
     expect(claims.map(({ id }) => id)).toEqual(["predictive-mean", "predictive-variance", "log-evidence"]);
   });
 });

@@ -1,14 +1,14 @@
 import { kernelMap } from "@finitewidth/activations";
-import { inputError, type Activation, type FullyConnectedNetwork, type Matrix, stackRows, zeros } from "@finitewidth/core";
+import { inputError, stackRows, zeros, type Matrix } from "@finitewidth/core";
+import { firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
 import { block, innerProduct, multiply, multiplyTransposedRight, solveCholesky, cholesky, identity, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
-import { finiteSlopes, firstLayerKernel } from "./first-layer.js";
+import { finiteSlopes } from "./finite-slopes.js";
 
 /** One hidden layer, one output, at the saddle of its effective action. */
 export interface CumulantInput {
   /** In standard scaling. */
-  readonly network: FullyConnectedNetwork;
-  readonly activation: Activation;
+  readonly chain: DenseChain;
   /** X: P × N0 and X*: P* × N0. */
   readonly inputs: Matrix;
   readonly testInputs: Matrix;
@@ -49,19 +49,20 @@ export function cumulantCorrection(
   input: CumulantInput,
   settings: { readonly seed: number; readonly batches?: number; readonly size?: number; readonly onBatch?: () => void },
 ): CumulantCorrection {
-  const { network, activation, inputs, testInputs, targets, temperature, orderParameter: Q, zeta } = input;
+  const { chain, inputs, testInputs, targets, temperature, orderParameter: Q, zeta } = input;
+  const { activation } = chain;
   const { seed, batches = 20, size = 2000, onBatch } = settings;
   if (size % 2 !== 0 || size < 2) throw inputError("size", "an even number ≥ 2", size);
   if (batches < 2) throw inputError("batches", "at least 2", batches);
   const points = targets.length;
   const tests = testInputs.shape[0];
   const all = points + tests;
-  const width = network.widths[0]!;
+  const width = chain.widths[0]!;
   const features = inputs.shape[1];
   const stacked = stackRows(inputs, testInputs);
-  const first = firstLayerKernel(network, stacked);
+  const first = firstLayerKernel(chain, stacked);
   const variances = Float64Array.from({ length: all }, (_, i) => first.data[i * (all + 1)]!);
-  const root = Math.sqrt(network.weightVariance[1]!);
+  const root = Math.sqrt(chain.weightVariance[1]!);
   const m = variances.map((value) => root * activation.moments.mean(value));
   const c1 = finiteSlopes(activation, variances).map((value) => root * value);
   const full = kernelMap(activation, first);
@@ -77,7 +78,7 @@ export function cumulantCorrection(
   const renormalised = zeros(all, all);
   for (let i = 0; i < all; i++)
     for (let j = 0; j < all; j++)
-      renormalised.data[i * all + j] = Q * centred.data[i * all + j]! + zeta * m[i]! * m[j]! + network.biasVariance[1]!;
+      renormalised.data[i * all + j] = Q * centred.data[i * all + j]! + zeta * m[i]! * m[j]! + chain.biasVariance[1]!;
   const a = block(renormalised, 0, points, 0, points);
   for (let i = 0; i < points; i++) a.data[i * points + i]! += temperature;
   const inverse = solveCholesky(cholesky(a), identity(points));
@@ -90,8 +91,8 @@ export function cumulantCorrection(
   const meanSolved = multiply(inverse, column(trainMean)).data;
   const exactLinear = gaussianContractions(linear, points, propagated, inverse, r);
   const exactCentred = gaussianContractions(centred, points, propagated, inverse, r);
-  const weightScale = Math.sqrt(network.weightVariance[0]! / features);
-  const biasScale = Math.sqrt(network.biasVariance[0]!);
+  const weightScale = Math.sqrt(chain.weightVariance[0]! / features);
+  const biasScale = Math.sqrt(chain.biasVariance[0]!);
   const half = size / 2;
   const evidence: number[] = [];
   const shifts: Float64Array[] = [];

@@ -1,9 +1,10 @@
 import { crossKernelMap, kernelMap } from "@finitewidth/activations";
-import { zeros, type Activation, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
+import { zeros, type Matrix } from "@finitewidth/core";
+import { firstLayerDiagonal, firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
 import { diagonalOf, gram, multiplyVector, solveLower, symmetrise, transpose } from "@finitewidth/linalg";
 import { renormalisedKernels, solveDeep } from "./deep-action.js";
 import type { Closure, DeepProblem } from "./deep-problem.js";
-import { finiteSlopes, firstLayerKernel, firstLayerVariances } from "./first-layer.js";
+import { finiteSlopes } from "./finite-slopes.js";
 
 /** What predictions need, as plain arrays. */
 export interface DeepFit {
@@ -50,25 +51,19 @@ interface ReadoutKernels {
 /**
  * Pushes the kernels of new inputs through the renormalised recursion; for "affine" and "product" the infinite-width one runs beside it.
  */
-function recursion(
-  network: FullyConnectedNetwork,
-  activation: Activation,
-  fit: DeepFit,
-  inputs: Matrix,
-  train: Matrix,
-  wantOwn: boolean,
-): ReadoutKernels {
+function recursion(chain: DenseChain, fit: DeepFit, inputs: Matrix, train: Matrix, wantOwn: boolean): ReadoutKernels {
+  const { activation } = chain;
   const { moments } = activation;
   const { closure, orderParameters } = fit;
   const size = train.shape[0];
   const row = (m: Matrix, l: number): Float64Array => m.data.subarray(l * size, (l + 1) * size);
-  let cross = firstLayerKernel(network, inputs, train);
-  let variances = firstLayerVariances(network, inputs);
-  let own = wantOwn ? firstLayerKernel(network, inputs) : undefined;
+  let cross = firstLayerKernel(chain, inputs, train);
+  let variances = firstLayerDiagonal(chain, inputs);
+  let own = wantOwn ? firstLayerKernel(chain, inputs) : undefined;
   let [infiniteCross, infiniteVariances, infiniteOwn] = [cross, variances, own];
   let product = 1;
   for (const [l, q] of orderParameters.entries()) {
-    const [weight, bias] = [network.weightVariance[l + 1]!, network.biasVariance[l + 1]!];
+    const [weight, bias] = [chain.weightVariance[l + 1]!, chain.biasVariance[l + 1]!];
     const shift = (x: Float64Array, scale: number): Float64Array => x.map((value) => scale * value + bias);
     const shiftMatrix = (m: Matrix, scale: number): Matrix => ({ data: shift(m.data, scale), shape: m.shape });
     if (closure === "nested") {
@@ -118,14 +113,13 @@ function corrected(g: Matrix, rows: Float64Array, columns: Float64Array, renorma
 
 /** Latent outputs at test inputs: the Gaussian-process formulas with the renormalised kernels. O(P* P²). */
 export function predictDeep(
-  network: FullyConnectedNetwork,
-  activation: Activation,
+  chain: DenseChain,
   fit: DeepFit,
   train: Matrix,
   inputs: Matrix,
   wantCovariance = false,
 ): { readonly mean: Float64Array; readonly variance: Float64Array; readonly covariance?: Matrix } {
-  const { cross, variances, own } = recursion(network, activation, fit, inputs, train, wantCovariance);
+  const { cross, variances, own } = recursion(chain, fit, inputs, train, wantCovariance);
   const mean = multiplyVector(cross, fit.residual);
   // L⁻¹ Kᵀ: its column norms are what the data explain
   const white = transpose(solveLower(fit.factor, transpose(cross)));

@@ -1,7 +1,8 @@
-import { FinitewidthError, inputError, shapeError, type Activation, type FullyConnectedNetwork, type Matrix } from "@finitewidth/core";
 import { kernelMap } from "@finitewidth/activations";
+import { FinitewidthError, inputError, shapeError, type Activation, type Matrix } from "@finitewidth/core";
+import { firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
 import { diagonalOf } from "@finitewidth/linalg";
-import { finiteSlopes, firstLayerKernel } from "./first-layer.js";
+import { finiteSlopes } from "./finite-slopes.js";
 import { checkParameters } from "./scalar-problem.js";
 
 /**
@@ -34,8 +35,7 @@ export interface DeepProblem {
 }
 
 export interface DeepInput {
-  readonly network: FullyConnectedNetwork;
-  readonly activation: Activation;
+  readonly chain: DenseChain;
   /** X: P × N0. */
   readonly inputs: Matrix;
   readonly targets: Float64Array;
@@ -67,8 +67,8 @@ export const hasHiddenBias = (biasVariance: readonly number[]): boolean => biasV
  * parallel inputs.
  */
 export function createDeepProblem(input: DeepInput): DeepProblem {
-  const { network, activation, inputs, targets, temperature, closure = "nested" } = input;
-  const { widths, weightVariance, biasVariance } = network;
+  const { chain, inputs, targets, temperature, closure = "nested" } = input;
+  const { activation, widths, weightVariance, biasVariance } = chain;
   const depth = widths.length;
   for (const [name, values] of [
     ["weightVariance", weightVariance],
@@ -84,7 +84,7 @@ export function createDeepProblem(input: DeepInput): DeepProblem {
   if (closure === "product" && biasVariance.slice(1).some((value) => value > 0)) {
     throw inputError("closure", `"nested" or "affine" for a network with biases in layers 2 … L + 1`, "product");
   }
-  const kernels = [firstLayerKernel(network, inputs)];
+  const kernels = [firstLayerKernel(chain, inputs)];
   const hidden: Matrix[] = [];
   for (let l = 0; l < depth; l++) {
     const g = kernelMap(activation, kernels[l]!);

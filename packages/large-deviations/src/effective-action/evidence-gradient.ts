@@ -5,7 +5,8 @@ import { digamma } from "@finitewidth/numerics";
 import { biasAt } from "./scalar-action.js";
 import { renormalisedKernels, solveDeep } from "./deep-action.js";
 import type { DeepProblem } from "./deep-problem.js";
-import { sandwich, significantNodes, type ScalarIntegral, type ScalarSaddle } from "./scalar-posterior.js";
+import { significantNodes, type ScalarIntegral, type ScalarSaddle } from "./scalar-posterior.js";
+import { sandwich } from "./scalar-predict.js";
 import type { ScalarProblem } from "./scalar-problem.js";
 
 /** Derivatives of the log evidence of one hidden layer and one output. */

@@ -1,6 +1,7 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
 import { identity, innerProduct, symmetricEigen } from "@finitewidth/linalg";
-import { multiOutputAction, type MultiOutputSpectrum } from "./multi-output.js";
+import type { MultiOutputSpectrum } from "./multi-output-problem.js";
+import { multiOutputAction } from "./multi-output-state.js";
 import { congruence, largest, plus, riccatiMinimiser, symmetricInverse } from "./small-matrix.js";
 
 /**

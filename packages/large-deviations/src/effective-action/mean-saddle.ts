@@ -1,6 +1,7 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import { block, identity, symmetricEigen, symmetrise } from "@finitewidth/linalg";
-import { kernelTraces, multiOutputState, type MultiOutputSpectrum } from "./multi-output.js";
+import type { MultiOutputSpectrum } from "./multi-output-problem.js";
+import { kernelTraces, multiOutputState } from "./multi-output-state.js";
 import { congruence, largest, plus, riccatiMinimiser, rotateBack, spectralFunction } from "./small-matrix.js";
 
 /** Order parameters of an activation with a mean: K_R = Q K_c + ζ m mᵀ, K_c = K − m mᵀ. */

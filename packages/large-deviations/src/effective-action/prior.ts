@@ -1,23 +1,24 @@
 import {
   FinitewidthError,
-  hiddenLayers,
-  isFullyConnected,
+  resolveArchitecture,
   shapeError,
   type Matrix,
   type PriorProblem,
   type PriorResult,
+  type Registry,
   type Run,
 } from "@finitewidth/core";
+import { denseChain } from "@finitewidth/kernels";
 import { meanIntegral } from "./mean-integral.js";
-import { reduceMeanProblems } from "./multi-output.js";
+import { reduceMeanProblems } from "./multi-output-problem.js";
 import type { EffectiveActionOptions } from "./options.js";
 import { reduceScalarProblems } from "./scalar-problem.js";
 import { scalarIntegral } from "./scalar-posterior.js";
-import { settingOf, trainKernel, usesMean } from "./setting.js";
+import { isLinear, settingOf, trainKernel, usesMean } from "./setting.js";
 
 /** Why a prior question cannot be answered. */
-export function refusesPriorQuestion(problem: PriorProblem): string | undefined {
-  if (!isFullyConnected(problem.network) || hiddenLayers(problem.network) !== 1)
+export function refusesPriorQuestion(problem: PriorProblem, registry: Registry): string | undefined {
+  if (denseChain(resolveArchitecture(registry, problem.network))?.widths.length !== 1)
     return 'the law of the outputs within the Gaussian equivalence is known for one fully connected hidden layer; use "nngp", "perturbative" or "monte-carlo".';
   if (problem.outputs > 1 && problem.evaluateAt.length > 0)
     return 'log densities are given for one output only; use "exact" for the identity, or leave "evaluateAt" out.';
@@ -50,7 +51,7 @@ export function priorEffectiveAction(problem: PriorProblem, options: EffectiveAc
     return variance > 0 ? cumulant(a, a, a, a) / variance ** 2 : 0;
   });
   const warnings: string[] = [];
-  if (setting.activation.name !== "identity")
+  if (!isLinear(setting))
     warnings.push(
       "hidden units are treated as Gaussian (Gaussian equivalence): their own fourth cumulant, of the same order 1/N, is left out",
     );

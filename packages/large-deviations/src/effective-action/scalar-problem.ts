@@ -1,4 +1,4 @@
-import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, columnOf, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
 import {
   eigenFromTridiagonal,
   multiplyTransposedLeft,
@@ -164,10 +164,6 @@ export function withColumns(a: Matrix, ...columns: Float64Array[]): Matrix {
   }
   return out;
 }
-
-/** Column j. */
-export const columnOf = (m: Matrix, j: number): Float64Array =>
-  Float64Array.from({ length: m.shape[0] }, (_, i) => m.data[i * m.shape[1] + j]!);
 
 /** Checks everything but the rank and returns the symmetrised kernel. */
 function checkInput({ targets, temperature, width, biasVariance = 0, kernel: given }: ScalarInput, rows = targets.length): Matrix {

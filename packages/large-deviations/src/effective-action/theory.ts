@@ -1,62 +1,48 @@
 import {
   refusal,
   validate,
-  type Claim,
-  type Json,
   type Matrix,
   type Posterior,
   type Prediction,
   type PriorProblem,
   type PriorResult,
   type Problem,
-  type Registry,
   type Run,
-  type Scenario,
   type Theory,
 } from "@finitewidth/core";
 import { claimsOf } from "./claims.js";
-import { fitBlocks, fitDeepNetwork, fitMatrixChain, fitMean, fitMultiOutput, fitScalar } from "./fit.js";
 import { effectiveActionOptions, type EffectiveActionOptions } from "./options.js";
-import { predictEffectiveAction } from "./predict.js";
 import { priorEffectiveAction, refusesPriorQuestion } from "./prior.js";
-import { kindOf, refusalOf, settingOf } from "./setting.js";
+import { refusalOf, regimeOf, regimeOfState, type EffectiveActionState } from "./regimes/index.js";
+import { settingOf } from "./setting.js";
 
-const fits = {
-  scalar: fitScalar,
-  mean: fitMean,
-  "multi-output": fitMultiOutput,
-  deep: fitDeepNetwork,
-  chain: fitMatrixChain,
-  blocks: fitBlocks,
-} as const;
+const name = "effective-action";
 
-async function fit(problem: Problem, options: EffectiveActionOptions, run: Run): Promise<Posterior> {
+type EffectiveActionPosterior = Posterior<EffectiveActionOptions, EffectiveActionState>;
+
+async function fit(problem: Problem, options: EffectiveActionOptions, run: Run): Promise<EffectiveActionPosterior> {
   run.signal?.throwIfAborted();
   const setting = settingOf(problem, run.registry);
   const reason = refusalOf(setting, options);
-  if (reason !== undefined) throw refusal("effective-action", reason);
-  const result = fits[kindOf(setting, options)](setting, options, run);
-  return { theory: "effective-action", problem, ...result, diagnostics: { ...result.diagnostics, options: { ...options } as Json } };
+  if (reason !== undefined) throw refusal(name, reason);
+  return { theory: name, problem, options, ...regimeOf(setting, options)!.fit(setting, options, run) };
 }
 
-async function predict(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction> {
+async function predict(
+  { problem, options, state }: EffectiveActionPosterior,
+  inputs: Matrix,
+  want: { readonly covariance: boolean },
+  run: Run,
+): Promise<Prediction> {
   run.signal?.throwIfAborted();
-  return predictEffectiveAction(posterior, inputs, want.covariance, run);
+  return regimeOfState(state).predict({ setting: settingOf(problem, run.registry), options, state }, inputs, want.covariance, run);
 }
 
 async function prior(problem: PriorProblem, options: EffectiveActionOptions, run: Run): Promise<PriorResult> {
   run.signal?.throwIfAborted();
-  const reason = refusesPriorQuestion(problem);
-  if (reason !== undefined) throw refusal("effective-action", reason);
+  const reason = refusesPriorQuestion(problem, run.registry);
+  if (reason !== undefined) throw refusal(name, reason);
   return priorEffectiveAction(problem, options, run);
-}
-
-async function* claims(scenario: Scenario, options: EffectiveActionOptions, run: Run): AsyncIterable<Claim> {
-  const setting = settingOf(scenario.problem, run.registry);
-  if (refusalOf(setting, options) !== undefined) return;
-  const posterior = await fit(scenario.problem, options, run);
-  const predictive = await predict(posterior, scenario.testInputs, { covariance: false }, run);
-  yield* claimsOf(setting, options, posterior, predictive);
 }
 
 /**
@@ -65,16 +51,16 @@ async function* claims(scenario: Scenario, options: EffectiveActionOptions, run:
  * hidden layer and one output (mode "integral"). Source: docs/theories/effective-action.md; Pacelli et al. (2023), A statistical mechanics
  * framework for Bayesian deep neural networks beyond the infinite-width limit.
  */
-export const effectiveAction: Theory<EffectiveActionOptions> = {
-  name: "effective-action",
+export const effectiveAction: Theory<EffectiveActionOptions, EffectiveActionState> = {
+  name,
   summary: "Renormalised kernels at finite width (proportional limit): one order parameter per layer, or a matrix over outputs or sites.",
   options: effectiveActionOptions,
-  refuses: (problem: Problem, options: EffectiveActionOptions, registry: Registry) => refusalOf(settingOf(problem, registry), options),
+  refuses: (problem, options, registry) => refusalOf(settingOf(problem, registry), options),
   fit,
   predict,
   prior,
-  refusesPrior: (problem: PriorProblem) => refusesPriorQuestion(problem),
-  claims,
+  refusesPrior: (problem, _options, registry) => refusesPriorQuestion(problem, registry),
+  claims: claimsOf,
 };
 
 /** Options with defaults filled in, for direct calls. @throws FinitewidthError (code "input") naming the option. */

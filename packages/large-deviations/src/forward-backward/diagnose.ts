@@ -3,7 +3,7 @@ import { combine, multiply, multiplyTransposedLeft, symmetricEigenvalues, symmet
 import { kernelAlignment } from "./alignment.js";
 import { dataForce, type DataTerm } from "./data-term.js";
 import { symmetricRoot } from "./kernel-root.js";
-import { relativeDistance } from "./saddle.js";
+import { relativeDistance } from "./saddle-problem.js";
 
 /** Force number below which the predictor and the evidence are not to be trusted. */
 export const trustedForce = 5;

@@ -39,10 +39,11 @@ function remainderOf(activation: Activation, kernel: Matrix, conjugate: Matrix, 
 
 /**
  * Whether four-point functions are cheaper than nodes would be inaccurate: P⁴/24 evaluations, microseconds each where they have closed
- * forms (erf and homogeneous φ), milliseconds by quadrature, for which a lattice does as well up to three points.
+ * forms (homogeneous φ, and bounded ones whose moments are not found by quadrature: erf), milliseconds by quadrature, for which a lattice
+ * does as well up to three points.
  */
-export function usesFourPointFunctions({ name, degree }: Activation, points: number): boolean {
-  return name === "erf" || degree !== undefined ? points <= 16 : points === 4;
+export function usesFourPointFunctions({ bounded, degree, moments }: Activation, points: number): boolean {
+  return degree !== undefined || (bounded && !("batch" in moments)) ? points <= 16 : points === 4;
 }
 
 /** Four-point contraction, and its second-chaos part. */

@@ -1,25 +1,28 @@
+import { zeros, type Matrix, type Prediction, type Run } from "@finitewidth/core";
 import { crossInfiniteWidthRecursion } from "@finitewidth/activations";
-import { zeros, type Matrix, type Posterior, type Prediction, type Run, type Tensor } from "@finitewidth/core";
+import { firstLayerDiagonal, firstLayerKernel } from "@finitewidth/kernels";
 import { affine, combine, multiply, multiplyTransposedRight, symmetrise } from "@finitewidth/linalg";
-import { firstLayerKernel, firstLayerVariances } from "../effective-action/first-layer.js";
 import type { TestKernels } from "./closure.js";
 import { createClosure } from "./create-closure.js";
 import { predictFromKernels } from "./data-term.js";
-import { unstack } from "./fit.js";
-import type { ForwardBackwardOptions } from "./options.js";
-import { closureOptionsOf, settingOf } from "./solve-network.js";
+import { spread, type ForwardBackwardPosterior } from "./fit-context.js";
+import { closureOptionsOf, settingOf, type Setting } from "./setting.js";
+import type { ProportionalState } from "./state.js";
 
 /** Test kernels of the readout layer: the closures of all layers extended in turn, C*^{l+1} = g⟨φ(h*)φ(h)⟩ + g_b. */
-function readoutKernels(posterior: Posterior, inputs: Matrix, covariance: boolean, run: Run): TestKernels {
-  const setting = settingOf(posterior.problem, run.registry);
-  const options = posterior.diagnostics["options"] as unknown as ForwardBackwardOptions;
-  const closure = createClosure(setting.activation, closureOptionsOf(setting, options, posterior.diagnostics["seed"] as number));
-  const kernels = unstack(posterior.arrays["kernels"]!);
-  const conjugates = unstack(posterior.arrays["conjugates"]!);
+function readoutKernels(
+  { options, state: { kernels, conjugates, seed } }: Pick<ForwardBackwardPosterior, "options" | "state">,
+  setting: Setting,
+  inputs: Matrix,
+  covariance: boolean,
+  run: Run,
+): TestKernels {
+  const { chain } = setting;
+  const closure = createClosure(setting.activation, closureOptionsOf(setting, options, seed));
   let test: TestKernels = {
-    cross: firstLayerKernel(setting.network, inputs, setting.inputs),
-    variances: firstLayerVariances(setting.network, inputs),
-    ...(covariance ? { joint: firstLayerKernel(setting.network, inputs) } : {}),
+    cross: firstLayerKernel(chain, inputs, setting.inputs),
+    variances: firstLayerDiagonal(chain, inputs),
+    ...(covariance ? { joint: firstLayerKernel(chain, inputs) } : {}),
   };
   for (const [l, conjugate] of conjugates.entries()) {
     run.signal?.throwIfAborted();
@@ -36,29 +39,26 @@ function readoutKernels(posterior: Posterior, inputs: Matrix, covariance: boolea
 
 /** Mean C*V/(1 + τ) and variance of the renormalised infinite-width kernel. */
 function predictProportional(
-  posterior: Posterior,
+  state: ProportionalState,
+  setting: Setting,
   inputs: Matrix,
   test: TestKernels,
-  run: Run,
 ): { readonly mean: Matrix; readonly variance: Float64Array } {
-  const [q, tau] = (posterior.arrays["proportional"] as Tensor).data as unknown as [number, number];
-  const { network, activation, inputs: train, weightVariance, biasVariance } = settingOf(posterior.problem, run.registry);
-  const data = { weights: posterior.arrays["weights"] as Matrix, resolvent: posterior.arrays["resolvent"] as Matrix };
-  const { mean } = predictFromKernels(data, test.cross, test.variances);
-  const rows = firstLayerVariances(network, inputs);
-  const recursion = crossInfiniteWidthRecursion(
-    activation,
-    rows,
-    firstLayerKernel(network, inputs, train),
-    firstLayerVariances(network, train),
-    weightVariance,
-    biasVariance,
+  const { orderParameter: q, tau } = state;
+  const { chain, inputs: train } = setting;
+  const { mean } = predictFromKernels(state, test.cross, test.variances);
+  const { preactivation, rowVariances } = crossInfiniteWidthRecursion(
+    setting.activation,
+    firstLayerDiagonal(chain, inputs),
+    firstLayerKernel(chain, inputs, train),
+    firstLayerDiagonal(chain, train),
+    setting.weightVariance,
+    setting.biasVariance,
   );
-  const cross = recursion.preactivation.at(-1)!;
   const { variance } = predictFromKernels(
-    data,
-    { data: cross.data.map((value) => q * value), shape: cross.shape },
-    recursion.rowVariances.at(-1)!.map((value) => q * value),
+    state,
+    affine(q, preactivation.at(-1)!),
+    rowVariances.at(-1)!.map((value) => q * value),
   );
   return { mean: { data: mean.data.map((value) => value / (1 + tau)), shape: mean.shape }, variance };
 }
@@ -68,27 +68,31 @@ function predictProportional(
  * the solution: O(n P) each for n nodes. Joint covariances C** − C*RC*ᵀ with linear φ (order "full") and the closure "gaussian-variational"
  * only.
  */
-export function predictForwardBackward(posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Prediction {
-  const proportional = posterior.arrays["proportional"] !== undefined;
-  const test = readoutKernels(posterior, inputs, want.covariance && !proportional, run);
-  const data = { weights: posterior.arrays["weights"] as Matrix, resolvent: posterior.arrays["resolvent"] as Matrix };
+export function predictForwardBackward(
+  posterior: Pick<ForwardBackwardPosterior, "problem" | "options" | "state">,
+  inputs: Matrix,
+  want: { readonly covariance: boolean },
+  run: Run,
+): Prediction {
+  const { state } = posterior;
+  const setting = settingOf(posterior.problem, run.registry);
+  const proportional = state.kind === "proportional";
+  const test = readoutKernels(posterior, setting, inputs, want.covariance && !proportional, run);
   const { mean, variance } = proportional
-    ? predictProportional(posterior, inputs, test, run)
-    : predictFromKernels(data, test.cross, test.variances);
-  const outputs = data.weights.shape[1];
-  const spread = zeros(variance.length, outputs);
-  for (let i = 0; i < spread.data.length; i++) spread.data[i] = variance[Math.floor(i / outputs)]!;
-  if (!want.covariance) return { mean, variance: spread };
+    ? predictProportional(state, setting, inputs, test)
+    : predictFromKernels(state, test.cross, test.variances);
+  const outputs = state.weights.shape[1];
+  const marginal = { mean, variance: spread(variance, outputs) };
+  if (!want.covariance) return marginal;
   if (!test.joint)
     return {
-      mean,
-      variance: spread,
+      ...marginal,
       warnings: [
         'forward-backward gives joint covariances of test points only with identity activation (order "full") or the closure "gaussian-variational"; here variances alone',
       ],
     };
-  const joint = symmetrise(combine(1, test.joint, -1, multiplyTransposedRight(multiply(test.cross, data.resolvent), test.cross)));
-  return { mean, variance: spread, covariance: independentOutputs(joint, variance, outputs) };
+  const joint = symmetrise(combine(1, test.joint, -1, multiplyTransposedRight(multiply(test.cross, state.resolvent), test.cross)));
+  return { ...marginal, covariance: independentOutputs(joint, variance, outputs) };
 }
 
 /** Covariance of one output repeated for D independent ones, index point·D + output; the diagonal is the variance. */

@@ -17,7 +17,7 @@ import {
 } from "@finitewidth/linalg";
 import type { TiltClosure } from "./closure.js";
 import { choleskyRoot } from "./kernel-root.js";
-import { checkSaddleProblem } from "./saddle.js";
+import { checkSaddleProblem } from "./saddle-problem.js";
 
 /** One hidden layer, one output, P ~ N. */
 export interface ProportionalProblem {

@@ -1,4 +1,5 @@
-import { hiddenLayers, isFullyConnected, type Activation, type Problem, type Registry } from "@finitewidth/core";
+import { resolveArchitecture, type Activation, type Problem, type Registry } from "@finitewidth/core";
+import { denseChain } from "@finitewidth/kernels";
 import { sobolMaximumDimensions } from "@finitewidth/numerics";
 import { isLinear } from "./linear-closure.js";
 import type { ForwardBackwardOptions } from "./options.js";
@@ -15,12 +16,14 @@ export const jumps = ({ value }: Activation): boolean => Math.abs(value(1e-12) -
 /** Why the equations do not apply, or undefined. */
 export function forwardBackwardRefusal(problem: Problem, options: ForwardBackwardOptions, registry: Registry): string | undefined {
   const { network, targets } = problem;
-  if (!isFullyConnected(network))
-    return `the forward–backward equations are derived here for fully connected networks, not for type "${network.type}"; use "perturbative", "effective-action" or "monte-carlo".`;
-  const activation = registry.activation(network.activation);
+  const chain = denseChain(resolveArchitecture(registry, network));
+  if (chain === undefined)
+    return 'the forward–backward equations are derived here for fully connected chains with one activation throughout, and this network is none; use "nngp", "perturbative" or "monte-carlo".';
+  const { activation } = chain;
+  const depth = chain.widths.length;
   if (options.order === "proportional") {
-    if (hiddenLayers(network) > 1)
-      return `order "proportional" needs one hidden layer, got ${hiddenLayers(network)}: no Onsager-corrected equations are known for deeper nonlinear networks; use "effective-action".`;
+    if (depth > 1)
+      return `order "proportional" needs one hidden layer, got ${depth}: no Onsager-corrected equations are known for deeper nonlinear networks; use "effective-action".`;
     if (targets.shape[1] > 1) return `order "proportional" needs one output, got ${targets.shape[1]}; use "effective-action".`;
   }
   if (options.order !== "first" && growsFasterThanLinear(activation))

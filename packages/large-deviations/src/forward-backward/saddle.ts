@@ -1,109 +1,10 @@
-import { inputError, shapeError, type Matrix } from "@finitewidth/core";
-import {
-  addDiagonal,
-  cholesky,
-  combine,
-  frobenius,
-  innerProduct,
-  multiply,
-  multiplyTransposedRight,
-  solveLower,
-  symmetricEigenvalues,
-  symmetrise,
-  trace,
-  transpose,
-} from "@finitewidth/linalg";
-import type { TiltClosure, TiltedAverages } from "./closure.js";
+import type { Matrix } from "@finitewidth/core";
+import { affine, innerProduct } from "@finitewidth/linalg";
+import type { TiltedAverages } from "./closure.js";
 import { isNumericalFailure, solveByContinuation, type ContinuationOptions } from "./continuation.js";
-import { dataForce, dataTerm, type DataTerm } from "./data-term.js";
-
-/** What the equations are solved for. Layers are numbered 1 … L from index 0; variances are those of layers 2 … L+1. */
-export interface SaddleProblem {
-  /** C¹ = K¹: P × P, fixed. */
-  readonly firstKernel: Matrix;
-  /** K², …, K^{L+1} at infinite width: start and preconditioner. */
-  readonly infiniteWidth: readonly Matrix[];
-  /** Y: P × D. */
-  readonly targets: Matrix;
-  readonly temperature: number;
-  /** N_1 … N_L. */
-  readonly widths: readonly number[];
-  readonly weightVariance: readonly number[];
-  readonly biasVariance: readonly number[];
-  /** Averages of the hidden layers. */
-  readonly closure: TiltClosure;
-}
-
-/** How the solver works. */
-export interface SaddleOptions {
-  /** Relative change of the whitened kernels at the solution. @defaultValue 1e-10 */
-  readonly tolerance?: number;
-  /** Sweeps per data strength. @defaultValue 400 */
-  readonly maximumSweeps?: number;
-  /** Sweeps in all, over all data strengths. @defaultValue 4000 */
-  readonly totalSweeps?: number;
-  /** C², …, C^{L+1} to start from. @defaultValue the infinite-width kernels */
-  readonly start?: readonly Matrix[];
-  /** Data strength s (A^{L+1} → s A^{L+1}) to solve at. @defaultValue 1 */
-  readonly strength?: number;
-  /** Called before every sweep; throws to cancel. */
-  readonly beforeSweep?: (sweeps: number) => void;
-}
-
-/** A solution of the forward–backward equations. */
-export interface Saddle {
-  /** C¹, …, C^{L+1}. */
-  readonly kernels: readonly Matrix[];
-  /** A², …, A^{L+1}. */
-  readonly conjugates: readonly Matrix[];
-  /** ⟨φφᵀ⟩ of layers 1 … L: posterior mean of Ĝˡ. */
-  readonly hidden: readonly Matrix[];
-  readonly data: DataTerm;
-  /** Σ_l N_l Γ_l, Γ_l = tr A^{l+1}(C^{l+1} − g_b) − W(A^{l+1}|Cˡ); undefined at first order. */
-  readonly rate?: number;
-  /** ln N(Y|0, C^{L+1} + T) − rate: leading log evidence; undefined at first order. */
-  readonly action?: number;
-  readonly residual: number;
-  readonly sweeps: number;
-  /** Smallest effective sample fraction of the layers; 1 for closed forms. */
-  readonly effectiveFraction: number;
-}
-
-/** @throws FinitewidthError (code "input" or "shape") naming the field. */
-export function checkSaddleProblem(
-  problem: Pick<SaddleProblem, "firstKernel" | "targets" | "temperature" | "widths" | "weightVariance" | "biasVariance">,
-): void {
-  const { firstKernel, targets, temperature, widths, weightVariance, biasVariance } = problem;
-  const [n, columns] = firstKernel.shape;
-  if (!(Number.isFinite(temperature) && temperature >= 0)) throw inputError("temperature", "a number ≥ 0", temperature);
-  if (widths.length === 0) throw inputError("widths", "at least one hidden layer", widths);
-  widths.forEach((width, l) => {
-    if (!(width > 0 && Number.isFinite(width))) throw inputError(`widths[${l}]`, "a positive number", width);
-  });
-  if (weightVariance.length !== widths.length)
-    throw inputError("weightVariance", `${widths.length} numbers, one per layer above the first`, weightVariance);
-  if (biasVariance.length !== widths.length)
-    throw inputError("biasVariance", `${widths.length} numbers, one per layer above the first`, biasVariance);
-  weightVariance.forEach((value, l) => {
-    if (!(value > 0 && Number.isFinite(value))) throw inputError(`weightVariance[${l}]`, "a positive number", value);
-  });
-  biasVariance.forEach((value, l) => {
-    if (!(value >= 0 && Number.isFinite(value))) throw inputError(`biasVariance[${l}]`, "a number ≥ 0", value);
-  });
-  if (n !== columns) throw shapeError("firstKernel", "a square matrix", `${n} × ${columns}`);
-  if (targets.shape[0] !== n) throw shapeError("targets", `${n} rows, like the kernel`, `${targets.shape[0]}`);
-  const scale = frobenius(firstKernel);
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < i; j++) {
-      const gap = Math.abs(firstKernel.data[i * n + j]! - firstKernel.data[j * n + i]!);
-      if (!(gap <= 1e-10 * scale))
-        throw inputError("firstKernel", "a symmetric matrix", `a difference of ${gap} between [${i}][${j}] and [${j}][${i}]`);
-    }
-  }
-  const values = symmetricEigenvalues(firstKernel);
-  if (values[0]! < -1e-10 * Math.abs(values[n - 1]!))
-    throw inputError("firstKernel", "a positive semi-definite matrix", `smallest eigenvalue ${values[0]}`);
-}
+import { dataForce, dataTerm } from "./data-term.js";
+import { whitenedCoordinates } from "./layer-coordinates.js";
+import { checkSaddleProblem, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle-problem.js";
 
 /** One evaluation of the map: averages of both sweeps. */
 export interface Sweep {
@@ -112,11 +13,6 @@ export interface Sweep {
   readonly forward: readonly TiltedAverages[];
   readonly effectiveFraction: number;
 }
-
-const linear = (scale: number, m: Matrix, shift: number): Matrix => ({
-  data: m.data.map((value) => scale * value + shift),
-  shape: m.shape,
-});
 
 /**
  * Conjugate kernels A², …, A^{L+1} at kernels C², …, C^{L+1}: the data force at the top, then A^l = (N_l/N_{l−1}) ∂W(A^{l+1}|C^l)/∂C^l
@@ -132,7 +28,7 @@ function backwardSweep(
   const L = widths.length;
   const force = dataForce(dataTerm(kernels[L - 1]!, targets, temperature));
   const conjugates: Matrix[] = [];
-  conjugates[L - 1] = linear(strength / widths[L - 1]!, force, 0);
+  conjugates[L - 1] = affine(strength / widths[L - 1]!, force);
   let effectiveFraction = 1;
   for (let l = L - 1; l >= 1; l--) {
     const averages = closure.averages(
@@ -142,7 +38,7 @@ function backwardSweep(
     );
     starts[l] = averages.proposal;
     effectiveFraction = Math.min(effectiveFraction, averages.effectiveFraction);
-    conjugates[l - 1] = linear(widths[l]! / widths[l - 1]!, averages.gradient!, 0);
+    conjugates[l - 1] = affine(widths[l]! / widths[l - 1]!, averages.gradient!);
   }
   return { conjugates, effectiveFraction };
 }
@@ -156,70 +52,9 @@ function forwardSweep(problem: SaddleProblem, conjugates: readonly Matrix[], sta
     const at = closure.averages({ kernel, conjugate: conjugates[l]!, weightVariance: weightVariance[l]! }, { gradient: false }, starts[l]);
     starts[l] = at.proposal;
     averages.push(at);
-    kernel = linear(weightVariance[l]!, at.secondMoment, biasVariance[l]!);
+    kernel = affine(weightVariance[l]!, at.secondMoment, biasVariance[l]!);
   }
   return averages;
-}
-
-/** Symmetric matrices, one per layer, as one vector of unknowns. */
-export interface LayerCoordinates {
-  toUnknowns(matrices: readonly Matrix[]): Float64Array;
-  toMatrices(x: Float64Array): Matrix[];
-  /** All matrices positive semi-definite, to rounding. */
-  isPositive(x: Float64Array): boolean;
-}
-
-function coordinates(
-  layers: number,
-  size: number,
-  encode: (m: Matrix, l: number) => Matrix,
-  decode: (m: Matrix, l: number) => Matrix,
-): LayerCoordinates {
-  const block = size * size;
-  const part = (x: Float64Array, l: number): Matrix => ({ data: x.subarray(l * block, (l + 1) * block), shape: [size, size] });
-  const indices = Array.from({ length: layers }, (_, l) => l);
-  return {
-    toUnknowns(matrices) {
-      const x = new Float64Array(layers * block);
-      for (const l of indices) x.set(encode(matrices[l]!, l).data, l * block);
-      return x;
-    },
-    toMatrices: (x) => indices.map((l) => symmetrise(decode(part(x, l), l))),
-    isPositive: (x) =>
-      indices.every((l) => {
-        const m = part(x, l);
-        try {
-          cholesky(addDiagonal(m, 1e-11 * Math.max(trace(m), 0) + Number.MIN_VALUE));
-          return true;
-        } catch {
-          return false;
-        }
-      }),
-  };
-}
-
-/**
- * Coordinates F⁻¹MF⁻ᵀ with F the Cholesky factors of reference matrices, shifted by 1e-6 of their mean variance so that singular ones have
- * one.
- */
-function whitenedCoordinates(references: readonly Matrix[]): LayerCoordinates {
-  const P = references[0]!.shape[0];
-  const factors = references.map((kernel) => cholesky(addDiagonal(kernel, 1e-6 * (trace(kernel) / P) || 1)).factor);
-  const encode = (m: Matrix, l: number): Matrix => symmetrise(solveLower(factors[l]!, transpose(solveLower(factors[l]!, m))));
-  const decode = (m: Matrix, l: number): Matrix => multiplyTransposedRight(multiply(factors[l]!, m), factors[l]!);
-  return coordinates(references.length, P, encode, decode);
-}
-
-/** The matrices themselves, in units of the mean variance of reference matrices. */
-export function scaledCoordinates(references: readonly Matrix[]): LayerCoordinates {
-  const P = references[0]!.shape[0];
-  const scales = references.map((kernel) => trace(kernel) / P || 1);
-  return coordinates(
-    references.length,
-    P,
-    (m, l) => combine(1 / scales[l]!, m, 0, m),
-    (m, l) => combine(scales[l]!, m, 0, m),
-  );
 }
 
 /**
@@ -241,7 +76,7 @@ export function solveSaddle(problem: SaddleProblem, options: SaddleOptions = {})
     try {
       const back = backwardSweep(problem, layers.toMatrices(x), strength, backwardStarts);
       const forward = forwardSweep(problem, back.conjugates, forwardStarts);
-      const kernels = forward.map((averages, l) => linear(weightVariance[l]!, averages.secondMoment, biasVariance[l]!));
+      const kernels = forward.map((averages, l) => affine(weightVariance[l]!, averages.secondMoment, biasVariance[l]!));
       const effectiveFraction = forward.reduce((least, averages) => Math.min(least, averages.effectiveFraction), back.effectiveFraction);
       return { image: layers.toUnknowns(kernels), state: { kernels, conjugates: back.conjugates, forward, effectiveFraction } };
     } catch (error) {
@@ -290,13 +125,13 @@ export function assembleSaddle(
       rate = undefined;
       break;
     }
-    const shifted = linear(1, sweep.kernels[l]!, -biasVariance[l]!);
+    const shifted = affine(1, sweep.kernels[l]!, -biasVariance[l]!);
     rate += widths[l]! * (innerProduct(sweep.conjugates[l]!, shifted) - cumulant);
   }
   return {
     kernels: [firstKernel, ...kernels],
     conjugates: sweep.conjugates,
-    hidden: kernels.map((kernel, l) => linear(1 / weightVariance[l]!, kernel, -biasVariance[l]! / weightVariance[l]!)),
+    hidden: kernels.map((kernel, l) => affine(1 / weightVariance[l]!, kernel, -biasVariance[l]! / weightVariance[l]!)),
     data,
     ...(rate === undefined ? {} : { rate, action: data.logDensity - rate }),
     residual,
@@ -311,12 +146,6 @@ export function assembleSaddle(
 export function sweepOnce(problem: SaddleProblem, kernels: readonly Matrix[]): readonly Matrix[] {
   const { conjugates } = backwardSweep(problem, kernels, 1, []);
   return forwardSweep(problem, conjugates, []).map((averages, l) =>
-    linear(problem.weightVariance[l]!, averages.secondMoment, problem.biasVariance[l]!),
+    affine(problem.weightVariance[l]!, averages.secondMoment, problem.biasVariance[l]!),
   );
-}
-
-/** Relative Frobenius distance |A − B|/|B|; 0 for two zero matrices. */
-export function relativeDistance(a: Matrix, b: Matrix): number {
-  const scale = frobenius(b);
-  return scale === 0 ? frobenius(a) : frobenius(combine(1, a, -1, b)) / scale;
 }

@@ -1,30 +1,23 @@
-import {
-  refusal,
-  type Claim,
-  type Matrix,
-  type Posterior,
-  type Problem,
-  type Registry,
-  type Run,
-  type Scenario,
-  type Theory,
-} from "@finitewidth/core";
-import { trustedForce } from "./diagnose.js";
+import { refusal, type Claim, type FittedScenario, type Problem, type Registry, type Run, type Theory } from "@finitewidth/core";
+import { forceNumber, trustedForce } from "./diagnose.js";
+import type { ForwardBackwardPosterior } from "./fit-context.js";
 import { fitTask } from "./fit.js";
 import { isLinear } from "./linear-closure.js";
 import { forwardBackwardOptions, type ForwardBackwardOptions } from "./options.js";
 import { predictForwardBackward } from "./predict.js";
 import { forwardBackwardRefusal } from "./refusals.js";
+import { settingOf } from "./setting.js";
+import type { ForwardBackwardState } from "./state.js";
 
 const name = "forward-backward";
 const source = 'docs/theories/forward-backward.md, "When to trust it"';
 
-async function fit(problem: Problem, options: ForwardBackwardOptions, run: Run): Promise<Posterior> {
+async function fit(problem: Problem, options: ForwardBackwardOptions, run: Run): Promise<ForwardBackwardPosterior> {
   run.signal?.throwIfAborted();
   const reason = forwardBackwardRefusal(problem, options, run.registry);
   if (reason !== undefined) throw refusal(name, reason);
   const chunk = { problem, options, seed: run.seed };
-  const fitted: Posterior[] = [];
+  const fitted: ForwardBackwardPosterior[] = [];
   for await (const posterior of run.map(fitTask, [chunk])) fitted.push(posterior);
   return fitted[0]!;
 }
@@ -36,16 +29,17 @@ async function fit(problem: Problem, options: ForwardBackwardOptions, run: Run):
  * with mean-field scaling above the threshold. Nothing is claimed for the variational closure, whose error does not fall with N, nor for
  * order "proportional".
  */
-async function* claims(scenario: Scenario, options: ForwardBackwardOptions, run: Run): AsyncIterable<Claim> {
-  const { problem, testInputs } = scenario;
-  if (forwardBackwardRefusal(problem, options, run.registry) !== undefined) return;
-  const activation = run.registry.activation(problem.network.activation);
+function* claims(
+  { posterior, predictive }: FittedScenario<ForwardBackwardOptions, ForwardBackwardState>,
+  registry: Registry,
+): Iterable<Claim> {
+  const { problem, options, state, hiddenKernels, train } = posterior;
   const meanField = problem.scaling === "mean-field";
-  const exactClosure = isLinear(activation) || options.closure === "quadrature";
+  const exactClosure = options.closure === "quadrature" || isLinear(settingOf(problem, registry).activation);
   if (!exactClosure || options.order === "proportional" || (options.order === "first" && meanField)) return;
-  const posterior = await fit(problem, options, run);
-  const strong = meanField || (posterior.diagnostics["forceNumber"] as number) >= trustedForce;
-  for (const [l, value] of (posterior.hiddenKernels ?? []).entries()) {
+  const trusted = forceNumber(state.kernels.at(-1)!, state) >= trustedForce;
+  const strong = meanField || trusted;
+  for (const [l, value] of (hiddenKernels ?? []).entries()) {
     const order = !strong && l === 0 ? 2 : 1;
     yield {
       id: `hidden-kernel-${l + 1}`,
@@ -56,16 +50,15 @@ async function* claims(scenario: Scenario, options: ForwardBackwardOptions, run:
       error: { order },
     };
   }
-  if (!meanField || (posterior.diagnostics["forceNumber"] as number) < trustedForce) return;
+  if (!meanField || !trusted) return;
   yield {
     id: "train-mean",
     statement: "The mean of f at the training inputs is Gaussian regression with the adapted kernel.",
     source,
     estimand: { of: "posterior", quantity: "train.mean" },
-    value: posterior.train!.mean,
+    value: train!.mean,
     error: { order: 1 },
   };
-  const predictive = predictForwardBackward(posterior, testInputs, { covariance: false }, run);
   yield {
     id: "predictive-mean",
     statement: "The mean of f at test inputs is Gaussian regression with the adapted kernel.",
@@ -82,14 +75,13 @@ async function* claims(scenario: Scenario, options: ForwardBackwardOptions, run:
  * and number of outputs. Source: docs/theories/forward-backward.md; Fischer, Lindner, Dahmen, Ringel, Krämer, Helias (2024), Critical
  * feature learning in deep neural networks.
  */
-export const forwardBackward: Theory<ForwardBackwardOptions> = {
+export const forwardBackward: Theory<ForwardBackwardOptions, ForwardBackwardState> = {
   name,
   summary:
     "Adapted kernels of deep networks from forward–backward equations (large deviations of the kernels; strong data or mean-field scaling).",
   options: forwardBackwardOptions,
-  refuses: (problem: Problem, options: ForwardBackwardOptions, registry: Registry) => forwardBackwardRefusal(problem, options, registry),
+  refuses: forwardBackwardRefusal,
   fit,
-  predict: async (posterior: Posterior, inputs: Matrix, want: { readonly covariance: boolean }, run: Run) =>
-    predictForwardBackward(posterior, inputs, want, run),
+  predict: async (posterior, inputs, want, run) => predictForwardBackward(posterior, inputs, want, run),
   claims,
 };

@@ -7,15 +7,9 @@ import { dataForce, dataTerm } from "./data-term.js";
 import { variationalAverages } from "./gaussian-variational.js";
 import { choleskyRoot } from "./kernel-root.js";
 import { gaussianGradient, tiltGaussian, type TiltedGaussian } from "./linear-closure.js";
-import {
-  assembleSaddle,
-  checkSaddleProblem,
-  continuationOptions,
-  scaledCoordinates,
-  type Saddle,
-  type SaddleOptions,
-  type SaddleProblem,
-} from "./saddle.js";
+import { scaledCoordinates } from "./layer-coordinates.js";
+import { checkSaddleProblem, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle-problem.js";
+import { assembleSaddle, continuationOptions } from "./saddle.js";
 
 /** What one evaluation of the map leaves. */
 interface VariationalSweep {

@@ -5,4 +5,6 @@ export * from "./matrix-minimiser.js";
 export * from "./output-rate.js";
 export * from "./scalar-minimiser.js";
 export * from "./spectral-data.js";
-export { largeDeviation, type LargeDeviationOptions } from "./theory.js";
+export type { LargeDeviationOptions } from "./options.js";
+export type { LargeDeviationState } from "./state.js";
+export { largeDeviation } from "./theory.js";

@@ -1,23 +1,22 @@
-import { infiniteWidthRecursion } from "@finitewidth/activations";
 import {
-  isFullyConnected,
   refusal,
-  resolveNetwork,
+  resolveArchitecture,
   toStandardScaling,
   type Activation,
-  type FullyConnectedNetwork,
   type Matrix,
   type Problem,
   type Registry,
 } from "@finitewidth/core";
-import { firstLayerKernel } from "../effective-action/first-layer.js";
+import { denseChain, fullyConnectedKernels, type DenseChain } from "@finitewidth/kernels";
 import type { ClosureOptions } from "./create-closure.js";
 import type { ForwardBackwardOptions } from "./options.js";
 
-/** A fully connected problem in standard scaling with its kernels at infinite width. */
+/** A problem of a fully connected chain in standard scaling with its kernels at infinite width. */
 export interface Setting {
-  readonly network: FullyConnectedNetwork;
+  readonly chain: DenseChain;
   readonly activation: Activation;
+  /** N_1 … N_L. */
+  readonly widths: readonly number[];
   readonly inputs: Matrix;
   readonly targets: Matrix;
   readonly temperature: number;
@@ -28,15 +27,22 @@ export interface Setting {
   readonly biasVariance: readonly number[];
 }
 
-/** @throws FinitewidthError (code "refused") unless the network is fully connected. */
+/** @throws FinitewidthError (code "refused") unless the network is a fully connected chain. */
 export function settingOf(problem: Problem, registry: Registry): Setting {
-  const { network, inputs, targets, temperature } = toStandardScaling(problem);
-  if (!isFullyConnected(network)) throw refusal("forward-backward", "only fully connected networks");
-  const { activation } = resolveNetwork(registry, network);
-  const weightVariance = network.weightVariance.slice(1);
-  const biasVariance = network.biasVariance.slice(1);
-  const infiniteWidth = infiniteWidthRecursion(activation, firstLayerKernel(network, inputs), weightVariance, biasVariance).preactivation;
-  return { network, activation, inputs, targets, temperature, infiniteWidth, weightVariance, biasVariance };
+  const { network, inputs, targets, temperature } = toStandardScaling(problem, registry);
+  const chain = denseChain(resolveArchitecture(registry, network));
+  if (chain === undefined) throw refusal("forward-backward", "only fully connected networks");
+  return {
+    chain,
+    activation: chain.activation,
+    widths: chain.widths,
+    inputs,
+    targets,
+    temperature,
+    infiniteWidth: fullyConnectedKernels(chain, inputs).preactivation,
+    weightVariance: chain.weightVariance.slice(1),
+    biasVariance: chain.biasVariance.slice(1),
+  };
 }
 
 /** Largest variance of a hidden preactivation at infinite width. */

@@ -1,0 +1,112 @@
+import { columnOf, inputError, shapeError, type Matrix } from "@finitewidth/core";
+import { multiplyTransposedLeft, projectedSpectrum, symmetricEigen, tridiagonalise } from "@finitewidth/linalg";
+import { checkKernel, checkParameters, clipEigenvalues, rankOf, withColumns } from "./scalar-problem.js";
+
+/** Data of one hidden layer with D outputs, and with an activation that may have a mean. */
+export interface MultiOutputInput {
+  /** K = σ_w²(2) G¹ without the readout bias: P × P; its centred part K − m mᵀ where `mean` is given. */
+  readonly kernel: Matrix;
+  /** Y: P × D. */
+  readonly targets: Matrix;
+  /** T > 0; for D = 1 also T = 0 with a positive definite kernel. */
+  readonly temperature: number;
+  readonly width: number;
+  /** @defaultValue 0 */
+  readonly biasVariance?: number;
+  /** m = σ_w E φ, P numbers: turns on the second order parameter ζ. */
+  readonly mean?: Float64Array;
+}
+
+/**
+ * The same in the eigenbasis of the kernel. Directions whose coefficients are integrated out exactly, output by output: the mean m of the
+ * activation (covariance ζ of its coefficients ξ) and the readout bias.
+ */
+export interface MultiOutputSpectrum {
+  /** k, ascending, clipped at 0. */
+  readonly eigenvalues: Float64Array;
+  /** Z = UᵀY: P × D. */
+  readonly targets: Matrix;
+  /** Uᵀm, where there is a mean. */
+  readonly mean?: Float64Array;
+  /** Uᵀ1. */
+  readonly ones: Float64Array;
+  readonly temperature: number;
+  readonly width: number;
+  readonly biasVariance: number;
+  readonly rank: number;
+}
+
+/** With the eigenvectors, for outputs at new or training points and learned kernels. */
+export interface MultiOutputProblem extends MultiOutputSpectrum {
+  readonly vectors: Matrix;
+}
+
+/**
+ * Diagonalises the kernel: O(P³). @throws FinitewidthError (code "input", "shape" or "not-positive-definite") like `createScalarProblem`,
+ * and for T = 0 with D > 1.
+ */
+export function createMultiOutputProblem(input: MultiOutputInput): MultiOutputProblem {
+  const { targets, temperature, width, biasVariance = 0, mean } = input;
+  const { values, vectors } = symmetricEigen(checkInput(input));
+  const eigenvalues = clipEigenvalues(values);
+  const rank = requireRank(eigenvalues, temperature, targets.shape[1]);
+  const project = (data: Float64Array): Float64Array => multiplyTransposedLeft(vectors, { data, shape: [data.length, 1] }).data;
+  return {
+    eigenvalues,
+    vectors,
+    targets: multiplyTransposedLeft(vectors, targets),
+    ...(mean ? { mean: project(mean) } : {}),
+    ones: project(new Float64Array(targets.shape[0]).fill(1)),
+    temperature,
+    width,
+    biasVariance,
+    rank,
+  };
+}
+
+/**
+ * Problems with one output and a mean, one for every column of `targets` (P × m), without eigenvectors: one tridiagonalisation for all.
+ * `meanSaddle` and `meanIntegral` take them. O(P³ + m P²). @throws like `createMultiOutputProblem`.
+ */
+export function reduceMeanProblems(
+  input: Omit<MultiOutputInput, "targets" | "mean"> & { readonly mean: Float64Array },
+  targets: Matrix,
+): MultiOutputSpectrum[] {
+  const { temperature, width, biasVariance = 0, mean } = input;
+  const [size, count] = targets.shape;
+  const form = tridiagonalise(checkInput({ ...input, targets }));
+  const { values, projections } = projectedSpectrum(form, withColumns(targets, mean, new Float64Array(size).fill(1)));
+  const eigenvalues = clipEigenvalues(values);
+  const common = {
+    eigenvalues,
+    mean: columnOf(projections, count),
+    ones: columnOf(projections, count + 1),
+    temperature,
+    width,
+    biasVariance,
+    rank: requireRank(eigenvalues, temperature, 1),
+  };
+  return Array.from({ length: count }, (_, j) => ({ ...common, targets: { data: columnOf(projections, j), shape: [size, 1] } }));
+}
+
+/** Checks everything but the rank and returns the symmetrised kernel. */
+function checkInput({ targets, temperature, width, biasVariance = 0, kernel: given }: MultiOutputInput): Matrix {
+  const kernel = checkKernel(given);
+  const size = kernel.shape[0];
+  if (targets.shape[0] !== size) throw shapeError("targets", `${size} rows, like the kernel`, `${targets.shape[0]}`);
+  if (!targets.data.every(Number.isFinite)) throw inputError("targets", "finite numbers", "NaN or infinity");
+  checkParameters(temperature, width, biasVariance);
+  return kernel;
+}
+
+function requireRank(eigenvalues: Float64Array, temperature: number, outputs: number): number {
+  const rank = rankOf(eigenvalues);
+  if (temperature === 0 && (outputs > 1 || rank < eigenvalues.length)) {
+    throw inputError(
+      "temperature",
+      outputs > 1 ? "a positive number for a matrix order parameter (several outputs)" : "a positive number, since the kernel is singular",
+      0,
+    );
+  }
+  return rank;
+}

@@ -1,0 +1,102 @@
+import { correctPrediction, withCorrection } from "../correction.js";
+import { actionFigure, densityFigure } from "../figures.js";
+import { scalarMinima } from "../scalar-minima.js";
+import { pointMass, scalarIntegral, scalarSaddle, type OrderParameterNodes } from "../scalar-posterior.js";
+import { learnedKernel, predictScalar, predictScalarTrain, trainError } from "../scalar-predict.js";
+import { createScalarProblem, type ScalarProblem } from "../scalar-problem.js";
+import { isLinear, isOdd, means, newPoints, trainKernel, usesMean } from "../setting.js";
+import { columnPrediction, divided, notConverged, plainMeanWarning, severalMinima, solverOf, type Regime } from "./regime.js";
+import { sameError, shallowErrors } from "./stated-errors.js";
+
+/** The problem in the eigenbasis of the kernel, and the posterior of Q. */
+export interface ScalarActionState extends OrderParameterNodes {
+  readonly kind: "scalar";
+  readonly problem: ScalarProblem;
+  /** Q at the saddle, for the correction beyond the Gaussian equivalence. */
+  readonly saddle: number;
+}
+
+const saddleWarning = (meanRatio: number): readonly string[] =>
+  Math.abs(meanRatio - 1) > 0.25
+    ? ['the order parameter fluctuates strongly (the 1/N correction to its mean exceeds 25 %): prefer "mode": "integral"']
+    : [];
+
+/** One fully connected hidden layer, one output, no mean of the activation (or none that is an order parameter). */
+export const scalar: Regime<ScalarActionState> = {
+  name: "scalar",
+  applies: (setting, options) =>
+    setting.dense !== undefined && setting.widths.length === 1 && setting.outputs === 1 && !usesMean(setting, options),
+  refuses: () => undefined,
+
+  fit(setting, options, run) {
+    const { problem, width, biasVariance, weightVariance } = setting;
+    const { inputs, targets, temperature } = problem;
+    const { kernel } = trainKernel(setting, false);
+    run.signal?.throwIfAborted();
+    const spectral = createScalarProblem({ kernel, targets: targets.data, temperature, width, biasVariance });
+    run.signal?.throwIfAborted();
+    const minima = scalarMinima(spectral);
+    const saddle = scalarSaddle(spectral, minima);
+    const integral = scalarIntegral(spectral, minima);
+    const { nodes, weights } = options.mode === "integral" ? integral : pointMass(saddle.orderParameter);
+    run.signal?.throwIfAborted();
+    const train = columnPrediction(predictScalarTrain(spectral, { nodes, weights }));
+    const error = trainError(spectral, { nodes, weights });
+    let xi = 0;
+    if (!isOdd(setting) && temperature > 0) {
+      // ξ̂ = Q mᵀr with r = (y − f)/T
+      means(setting, inputs).forEach(
+        (m, i) => (xi += (saddle.orderParameter * m * (targets.data[i]! - train.mean.data[i]!)) / temperature),
+      );
+    }
+    return withCorrection(
+      setting,
+      options,
+      run,
+      { orderParameter: saddle.orderParameter, zeta: saddle.orderParameter },
+      {
+        state: { kind: "scalar", problem: spectral, nodes, weights, saddle: saddle.orderParameter },
+        solver: solverOf(minima),
+        logEvidence: options.mode === "integral" ? integral.logEvidence : saddle.logEvidence,
+        train,
+        orderParameter: saddle.orderParameter,
+        hiddenKernels: [divided(learnedKernel(spectral, { nodes, weights }), weightVariance)],
+        diagnostics: {
+          minima: minima.minima.map(({ orderParameter, action }) => ({ orderParameter, action })),
+          action: saddle.action,
+          actionSecondDerivative: saddle.second,
+          orderParameterPosterior: {
+            mean: integral.mean,
+            variance: integral.variance,
+            laplaceMean: saddle.meanOrderParameter,
+            laplaceVarianceOfLog: saddle.varianceLogOrderParameter,
+          },
+          logEvidenceLaplace: saddle.logEvidence,
+          logEvidenceIntegral: integral.logEvidence,
+          quadratureError: integral.error,
+          trainError: error.total,
+          trainErrorBias: error.bias,
+        },
+        warnings: [
+          ...notConverged(minima),
+          ...severalMinima(minima.minima),
+          ...plainMeanWarning(xi, width),
+          ...(options.mode === "saddle" ? saddleWarning(saddle.meanOrderParameter / saddle.orderParameter) : []),
+        ],
+        figures: [actionFigure(spectral, minima.minima), densityFigure(integral, saddle.orderParameter)],
+      },
+    );
+  },
+
+  predict({ setting, options, state }, inputs, wantCovariance, run) {
+    const points = newPoints(setting, inputs, false, wantCovariance);
+    const prediction = columnPrediction(predictScalar(state.problem, state, points.cross, points.variances, points.own));
+    return correctPrediction(setting, options, run, { orderParameter: state.saddle, zeta: state.saddle }, inputs, prediction);
+  },
+
+  // without a nonlinearity the integral is the exact posterior
+  claims: (setting, options) =>
+    isLinear(setting)
+      ? sameError(options.mode === "integral" ? "exact" : { order: 1 })
+      : shallowErrors(setting, options.correction === "cumulant"),
+};

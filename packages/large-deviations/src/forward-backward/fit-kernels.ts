@@ -1,0 +1,167 @@
+import { refusal, type Json, type Matrix, type Prediction, type Problem } from "@finitewidth/core";
+import { combine, diagonalOf, trace } from "@finitewidth/linalg";
+import { createClosure, isSampled } from "./create-closure.js";
+import { predictFromKernels, trainingDiscrepancy } from "./data-term.js";
+import { adaptationByLayer, alignmentByLayer, forceNumber, forwardBackwardFigures } from "./diagnose.js";
+import { roughFraction, spread, type FitContext, type ForwardBackwardPosterior } from "./fit-context.js";
+import { isLinear } from "./linear-closure.js";
+import { isBiasFree, solveLinearSaddle } from "./linear-saddle.js";
+import type { ForwardBackwardOptions } from "./options.js";
+import { jumps } from "./refusals.js";
+import { relativeDistance, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle-problem.js";
+import { solveSaddle, sweepOnce } from "./saddle.js";
+import { closureOptionsOf, type Setting } from "./setting.js";
+import { attempt, guided, guidedStart, secondSolution } from "./starts.js";
+import { solveVariationalSaddle } from "./variational-saddle.js";
+import { fraction, regimeWarnings } from "./warnings.js";
+
+/** Other scrambles of the nodes that the quadrature error is measured with, besides the one of the solution. */
+const otherScrambles = 3;
+/** Relative quadrature error of a kernel beyond which a warning is due. */
+const warnedError = 0.01;
+/** Search for a second solution only below this many operations. */
+const cheapWork = 4e7;
+/**
+ * Limits on the sweeps with random nodes: sums over entries of nodes × points² that a solution may take, and sweeps that it may take
+ * anyway.
+ */
+const nodeBudget = { operations: 7e9, leastSweeps: 60, mostSweeps: 2000 } as const;
+/** Sweeps that a closed form or the variational closure may take. */
+const deterministicSweeps = 20_000;
+
+/**
+ * Mean Y − TV and variance T − T²R_aa at the training inputs, or C V and C_aa − c_aᵀRc_a where T exceeds the kernel: each where it does not
+ * cancel.
+ */
+function trainPrediction({ targets, temperature }: Setting, kernel: Matrix, data: Saddle["data"]): Prediction {
+  const [points, outputs] = targets.shape;
+  if (temperature > trace(kernel) / points) {
+    const { mean, variance } = predictFromKernels(data, kernel, diagonalOf(kernel));
+    return { mean, variance: spread(variance, outputs) };
+  }
+  const variance = Float64Array.from({ length: points }, (_, i) =>
+    Math.max(temperature - temperature ** 2 * data.resolvent.data[i * points + i]!, 0),
+  );
+  return { mean: combine(1, targets, -temperature, data.weights), variance: spread(variance, outputs) };
+}
+
+/** Largest relative change of a kernel in one sweep with other scrambles of the nodes: an upper estimate of the quadrature error. */
+function quadratureError(setting: Setting, options: ForwardBackwardOptions, seed: number, problem: SaddleProblem, saddle: Saddle): number {
+  const kernels = saddle.kernels.slice(1);
+  let sum = 0;
+  for (let i = 1; i <= otherScrambles; i++) {
+    const closure = createClosure(setting.activation, closureOptionsOf(setting, options, seed + i));
+    const swept = sweepOnce({ ...problem, closure }, kernels);
+    sum += Math.max(...swept.map((kernel, l) => relativeDistance(kernel, kernels[l]!))) ** 2 / otherScrambles;
+  }
+  // the difference of two scrambles has twice the variance of one
+  return Math.sqrt(sum / 2);
+}
+
+/** Solves order "full" or "first". */
+export function fitKernels(
+  problem: Problem,
+  setting: Setting,
+  options: ForwardBackwardOptions,
+  context: FitContext,
+): ForwardBackwardPosterior {
+  const { widths, activation, infiniteWidth, targets, temperature, weightVariance, biasVariance } = setting;
+  const closureOptions = closureOptionsOf(setting, options, context.seed);
+  const saddleProblem: SaddleProblem = {
+    firstKernel: infiniteWidth[0]!,
+    infiniteWidth: infiniteWidth.slice(1),
+    targets,
+    temperature,
+    widths,
+    weightVariance,
+    biasVariance,
+    closure: createClosure(activation, closureOptions),
+  };
+  const variational = options.closure === "gaussian-variational" && options.order === "full" && !isLinear(activation);
+  const beforeSweep = (sweeps: number): void => context.tick(roughFraction(sweeps));
+  const points = targets.shape[0];
+  const sampled = isSampled(activation, closureOptions);
+  const perSweep = 2 ** closureOptions.log2Count * points ** 2 * (2 * widths.length - 1);
+  const totalSweeps = sampled
+    ? Math.min(Math.max(Math.floor(nodeBudget.operations / perSweep), nodeBudget.leastSweeps), nodeBudget.mostSweeps)
+    : deterministicSweeps;
+  // tolerances: forward differences cannot do better than this on large kernels
+  const matrixEquation = isLinear(activation) && options.order === "full" && isBiasFree(biasVariance);
+  const solve = (solverOptions: SaddleOptions): Saddle => {
+    if (matrixEquation) return solveLinearSaddle(activation, saddleProblem, solverOptions);
+    const limited = { totalSweeps, ...solverOptions };
+    if (variational) return solveVariationalSaddle(activation, saddleProblem, limited);
+    // for linear φ the variational Gaussian is exact, and its coordinates suit kernels of low rank
+    const exactVariational = isLinear(activation) && options.order === "full" && !solverOptions.start;
+    return (
+      (exactVariational && attempt(() => solveVariationalSaddle(activation, saddleProblem, limited))) || solveSaddle(saddleProblem, limited)
+    );
+  };
+  const start =
+    sampled && options.order === "full" && points > guided.points && !jumps(activation)
+      ? guidedStart(activation, saddleProblem, beforeSweep)
+      : undefined;
+  const looseTolerance = 1e-8;
+  const tolerance = points > 64 ? looseTolerance : 1e-10;
+  const accurate = (): Saddle => solve({ tolerance, beforeSweep });
+  // where φ jumps, the rounding of equal inputs costs its square root
+  const first =
+    (start && attempt(() => solve({ tolerance, beforeSweep, start }))) ??
+    (jumps(activation) ? (attempt(accurate) ?? solve({ tolerance: looseTolerance, beforeSweep })) : accurate());
+  const perAverage = isLinear(activation) || variational ? 20 * points ** 3 : 2 ** 15 * points ** 2;
+  const { saddle, warning } =
+    first.sweeps * widths.length * 2 * perAverage < cheapWork ? secondSolution(first, solve, beforeSweep) : { saddle: first };
+  if (saddle.effectiveFraction < fraction.refused) {
+    throw refusal(
+      "forward-backward",
+      `the importance nodes keep only ${(100 * saddle.effectiveFraction).toPrecision(2)} % of their effective sample, too few for an answer; use the closure "gaussian-variational", order "first", or raise "nodes".`,
+    );
+  }
+  const force = forceNumber(saddle.kernels.at(-1)!, saddle.data);
+  const warnings = [
+    ...regimeWarnings(problem, setting, options, force, saddle.effectiveFraction),
+    ...(warning === undefined ? [] : [warning]),
+  ];
+  if (saddle.residual > tolerance && jumps(activation))
+    warnings.push(
+      `the equations are solved to a residual of ${saddle.residual.toExponential(1)} only; the activation "${activation.name}" jumps, and equal inputs round differently`,
+    );
+  const error = sampled ? quadratureError(setting, options, context.seed, saddleProblem, saddle) : undefined;
+  if (error !== undefined && error > warnedError)
+    warnings.push(
+      `the kernels carry an estimated quadrature error of ${(100 * error).toPrecision(2)} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`,
+    );
+  const discrepancy = trainingDiscrepancy(saddle.data, temperature);
+  const diagnostics: { [key: string]: Json } = {
+    residual: saddle.residual,
+    sweeps: saddle.sweeps,
+    forceNumber: force,
+    alignment: alignmentByLayer(saddle.kernels, infiniteWidth, targets),
+    adaptation: adaptationByLayer(saddle.kernels, infiniteWidth),
+    effectiveSampleFraction: saddle.effectiveFraction,
+    logDataTerm: saddle.data.logDensity,
+    ...(saddle.rate === undefined ? {} : { rate: saddle.rate }),
+    discrepancySquared: discrepancy.square,
+    ...(error === undefined ? {} : { quadratureError: error }),
+  };
+  return {
+    theory: "forward-backward",
+    problem,
+    options,
+    state: {
+      kind: "kernels",
+      kernels: saddle.kernels,
+      conjugates: saddle.conjugates,
+      weights: saddle.data.weights,
+      resolvent: saddle.data.resolvent,
+      seed: context.seed,
+    },
+    solver: { converged: true, iterations: saddle.sweeps, residual: saddle.residual, jitter: 0 },
+    ...(saddle.action === undefined ? {} : { logEvidence: saddle.action }),
+    train: trainPrediction(setting, saddle.kernels.at(-1)!, saddle.data),
+    hiddenKernels: saddle.hidden,
+    diagnostics,
+    warnings,
+    figures: forwardBackwardFigures(saddle.kernels, infiniteWidth, targets),
+  };
+}
