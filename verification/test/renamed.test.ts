@@ -39,27 +39,31 @@ const renamedActivation = (activation: Activation): Activation => ({ ...activati
 /** Networks are written with renamed activations wherever a string names one. */
 function withNames(value: unknown, names: ReadonlySet<string>): unknown {
   if (Array.isArray(value)) return value.map((entry) => withNames(entry, names));
-  if (typeof value === "object" && value !== null) return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, withNames(entry, names)]));
+  if (typeof value === "object" && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, withNames(entry, names)]));
   return typeof value === "string" && names.has(value) ? renamed(value) : value;
 }
 
 const plain = createRegistry(standardPlugins);
 const activationNames = new Set(plain.activations.map(({ name }) => name));
 const modelNames = new Set(plain.priorModels.map(({ name }) => name));
-const plugins = standardPlugins.map(
-  ({ module: _module, ...plugin }): Plugin => ({
-    ...plugin,
-    ...(plugin.activations ? { activations: plugin.activations.map(renamedActivation) } : {}),
-    ...(plugin.priorModels ? { priorModels: plugin.priorModels.map(renamedModel) } : {}),
-    ...(plugin.theories ? { theories: plugin.theories.map((theory): Theory => ({ ...theory, name: renamed(theory.name) })) } : {}),
-  }),
-);
+const plugins = standardPlugins.map(({ module: _module, ...plugin }): Plugin => ({
+  ...plugin,
+  ...(plugin.activations ? { activations: plugin.activations.map(renamedActivation) } : {}),
+  ...(plugin.priorModels ? { priorModels: plugin.priorModels.map(renamedModel) } : {}),
+  ...(plugin.theories ? { theories: plugin.theories.map((theory): Theory => ({ ...theory, name: renamed(theory.name) })) } : {}),
+}));
 const other = createRegistry(plugins);
 
 const networks: Readonly<Record<string, Record<string, unknown>>> = {
   "two dense layers": { type: "fully-connected", widths: [5, 4], weightVariance: [1.2, 0.9, 1.1], biasVariance: [0.1, 0.2, 0] },
   "one dense layer": { type: "fully-connected", widths: [6], weightVariance: [1.3, 0.8] },
-  filters: { type: "convolutional", inputShape: [1, 3], layers: [{ channels: 4, kernelSize: [2], padding: "circular" }], weightVariance: [1.3, 0.8] },
+  filters: {
+    type: "convolutional",
+    inputShape: [1, 3],
+    layers: [{ channels: 4, kernelSize: [2], padding: "circular" }],
+    weightVariance: [1.3, 0.8],
+  },
 };
 const inputs = matrixFromRows([
   [1, 0.2, -0.4],
@@ -94,7 +98,15 @@ async function numbersOf(registry: Registry, name: string, options: Record<strin
       ? await theory.prior({ ...question, samples: 32 }, resolved, run)
       : undefined;
   return {
-    numbers: { logEvidence, train, orderParameter, hiddenKernels, mean: predictive.mean, variance: predictive.variance, covariance: predictive.covariance },
+    numbers: {
+      logEvidence,
+      train,
+      orderParameter,
+      hiddenKernels,
+      mean: predictive.mean,
+      variance: predictive.variance,
+      covariance: predictive.covariance,
+    },
     prior: prior && { secondMoment: prior.secondMoment, kernelMeanShift: prior.kernelMeanShift, kurtosis: prior.excessKurtosis },
   };
 }
@@ -103,15 +115,22 @@ describe("nobody asks a plug-in its name", () => {
   for (const theory of plain.theories) {
     for (const [label, network] of Object.entries(networks)) {
       for (const activation of ["identity", "erf", "relu", "tanh", "sign"]) {
-        it(`${theory.name} on ${label} of ${activation} units: the same numbers when everything has another name`, { timeout: 60_000 }, async () => {
-          const written = { ...network, activation };
-          const options = short[theory.name] ?? {};
-          const here = await numbersOf(plain, theory.name, options, written).catch((error: Error) => ({ error: error.constructor.name }));
-          const there = await numbersOf(other, renamed(theory.name), options, withNames(written, new Set([...activationNames, ...modelNames])) as Record<string, unknown>).catch(
-            (error: Error) => ({ error: error.constructor.name }),
-          );
-          expect(there).toEqual(here);
-        });
+        it(
+          `${theory.name} on ${label} of ${activation} units: the same numbers when everything has another name`,
+          { timeout: 60_000 },
+          async () => {
+            const written = { ...network, activation };
+            const options = short[theory.name] ?? {};
+            const here = await numbersOf(plain, theory.name, options, written).catch((error: Error) => ({ error: error.constructor.name }));
+            const there = await numbersOf(
+              other,
+              renamed(theory.name),
+              options,
+              withNames(written, new Set([...activationNames, ...modelNames])) as Record<string, unknown>,
+            ).catch((error: Error) => ({ error: error.constructor.name }));
+            expect(there).toEqual(here);
+          },
+        );
       }
     }
   }

@@ -1,4 +1,5 @@
-import { fit, inlineRun, type FullyConnectedNetwork } from "@finitewidth/core";
+import { fit, inlineRun } from "@finitewidth/core";
+import type { FullyConnectedNetwork } from "@finitewidth/prior-fc";
 import { exact, nngp } from "@finitewidth/posterior";
 import { describe, expect, it } from "vitest";
 import { planExperiment, positionOf, resultToJson, runExperiment, sweepKey, type SolvedOutcome } from "../src/index.js";
@@ -28,7 +29,7 @@ describe("a sweep", () => {
       const problem = { network: { ...base.network, widths }, inputs: rows.slice(0, train), targets: targets.slice(0, train), temperature };
       const run = inlineRun({ registry, seed: 1 });
       for (const [m, theory] of [nngp, exact].entries()) {
-        const { posterior, predict } = await fit<never>(theory as never, problem, {
+        const { posterior, predict } = await fit<never, never>(theory as never, problem, {
           registry,
           run,
           options: m === 1 ? { draws: 1000 } : {},
@@ -57,7 +58,7 @@ describe("a sweep", () => {
     });
     expect(
       steps.map(({ problems, seed }) => [
-        problems[0]!.problem.network.activation,
+        (problems[0]!.problem.network as FullyConnectedNetwork).activation,
         (problems[0]!.problem.network as FullyConnectedNetwork).widths[0],
         seed,
       ]),

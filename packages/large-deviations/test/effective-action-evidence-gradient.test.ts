@@ -1,9 +1,9 @@
 import { erf, identity, infiniteWidthRecursion, pullBackVariances, relu } from "@finitewidth/activations";
-import { matrixFromRows, type FullyConnectedNetwork } from "@finitewidth/core";
+import { matrixFromRows } from "@finitewidth/core";
+import { firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
 import { describe, expect, test } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import { deepSaddleGradient, scalarIntegralGradient, scalarLaplaceGradient } from "../src/effective-action/evidence-gradient.js";
-import { firstLayerKernel } from "../src/effective-action/first-layer.js";
 import { createDeepProblem, createScalarProblem, deepMinima, scalarIntegral, scalarSaddle } from "../src/index.js";
 
 interface Inputs {
@@ -15,10 +15,9 @@ interface Inputs {
   readonly sb2: number[];
 }
 const phi = { erf, relu, linear: identity };
-const networkOf = ({ activation, sw2, sb2 }: Inputs, widths: readonly number[]): FullyConnectedNetwork => ({
-  type: "fully-connected",
+const networkOf = ({ activation, sw2, sb2 }: Inputs, widths: readonly number[]): DenseChain => ({
   widths,
-  activation: activation === "linear" ? "identity" : activation,
+  activation: phi[activation],
   weightVariance: sw2,
   biasVariance: sb2,
 });
@@ -85,8 +84,7 @@ describe("deep networks, saddle part", () => {
   const { cases } = readFixture<DeepFixture>("evidence-trust/effective-action-deep-gradient");
   test.each(cases.map((each, i) => [i, each] as const))("fixture, case %d", (_, { inputs, expected }) => {
     const problem = createDeepProblem({
-      network: networkOf(inputs, inputs.widths),
-      activation: phi[inputs.activation],
+      chain: networkOf(inputs, inputs.widths),
       inputs: matrixFromRows(inputs.X),
       targets: Float64Array.from(inputs.y),
       temperature: inputs.T,

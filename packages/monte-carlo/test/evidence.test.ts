@@ -1,4 +1,13 @@
-import { inlineRun, matrixFromRows, resolveNetwork, resolveNetworkInput, type Matrix, type Problem } from "@finitewidth/core";
+import {
+  inlineRun,
+  matrixFromRows,
+  readoutOf,
+  resolveArchitecture,
+  resolveNetworkInput,
+  type Matrix,
+  type Problem,
+} from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import { logMeanExp } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
@@ -58,13 +67,13 @@ describe("likelihood and scores at given weights", () => {
   const tolerance = { relative: 1e-8, absolute: 1e-9 };
   test.each(cases.map((each, i) => [i, each] as const))("fixture collapsed-network, case %d", (_, { inputs, expected }) => {
     const problem = problemOf(inputs);
-    const { priorModel, activation } = resolveNetwork(registry, problem.network);
-    const network = priorModel.realise(problem.network, activation, problem.inputs, problem.targets.shape[1]);
+    const architecture = resolveArchitecture(registry, problem.network);
+    const network = realise(architecture, problem.inputs, problem.targets.shape[1]);
     const sampling = {
       network,
       targets: problem.targets,
       temperature: problem.temperature,
-      readoutBias: Math.sqrt(problem.network.biasVariance.at(-1)!),
+      readoutBias: Math.sqrt(readoutOf(architecture).biasVariance),
     };
     const target = collapsedLogLikelihood(sampling);
     // θ: weights of a layer row by row, then its biases; the fixture's gradient: unit by unit, weights then bias
@@ -74,7 +83,7 @@ describe("likelihood and scores at given weights", () => {
     const gradient = new Float64Array(target.dimension);
     const logLikelihood = target.evaluate(theta, gradient);
     expectClose(logLikelihood, expected.logLikelihood, tolerance);
-    const blocks = hiddenBlocks(problem.network, network);
+    const blocks = hiddenBlocks(architecture, network);
     const byUnit = blocks.flatMap(({ weights: [from, to], biases }, l) => {
       const width = inputs.widths[l]!;
       const inner = (to - from) / width;
@@ -221,8 +230,7 @@ describe("invariants", () => {
     const problem: Inputs = { ...inputs, activation: "sign", widths: [6], X: inputs.X.slice(0, 5), y: inputs.y!.slice(0, 5) };
     const { logEvidence: value, standardError, converged } = await evidenceOf(problem);
     const { network: prior, targets, temperature } = problemOf(problem);
-    const { priorModel, activation } = resolveNetwork(registry, prior);
-    const network = priorModel.realise(prior, activation, problemOf(problem).inputs, 1);
+    const network = realise(resolveArchitecture(registry, prior), problemOf(problem).inputs, 1);
     const target = collapsedLogLikelihood({ network, targets, temperature, readoutBias: 0 });
     const random = stream(9);
     const gradient = new Float64Array(target.dimension);

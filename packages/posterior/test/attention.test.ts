@@ -70,7 +70,7 @@ describe("posterior of attention networks", () => {
     const { problem, law, test } = setUp(inputs, true);
     const posterior = await fitSiteChain(problem, law, { draws: 20_000 }, run);
     compare("evidence", [posterior.logEvidence!], [posterior.standardError?.logEvidence ?? 0], expected.logEvidence, tolerance.zScore);
-    const { mean, variance, standardError } = predictSiteChain(posterior, problem, law, test, false, run);
+    const { mean, variance, standardError } = predictSiteChain(posterior.state, problem, law, test, false, run);
     compare("mean", mean.data, standardError!.mean.data, expected.predictiveMean, tolerance.zScore);
     compare(
       "second moment",
@@ -90,10 +90,10 @@ describe("posterior of attention networks", () => {
     const close = { absolute: tolerance.absolutePlusRelative, relative: tolerance.absolutePlusRelative };
     for (const [k, c] of inputs.cases.entries()) {
       const { problem, law, test } = setUp(c, true);
-      const posterior = fitScalar(problem, law, plainChain(law.chain)!, false, run);
+      const posterior = fitScalar(problem, law, plainChain(law.chain)!, false, {}, run);
       const e = expected.cases[k]!;
       expectClose(posterior.logEvidence!, e.logEvidence, close, `evidence ${k}`);
-      const { mean, covariance } = predictFromScalar(posterior, problem, law, test, true, run);
+      const { mean, covariance } = predictFromScalar(posterior.state, problem, law, test, true, run);
       expectClose(mean, e.predictiveMean, close, `mean ${k}`);
       expectClose(covariance!, e.predictiveCovariance, close, `covariance ${k}`);
     }

@@ -182,11 +182,13 @@ function averageDraws(
     },
     (done) => run.onProgress?.(done, draws.points.length, "averages over draws"),
   );
-  const { registry } = run;
-  const weightVariance = randomLayers(resolveArchitecture(registry, problem.network).layers).map((layer) => layer.weightVariance);
   const deeper =
     features && reduced && geometry && depth > 1 && hasTapTables(geometry)
-      ? deeperKernels({ problem: sites, weightVariance, geometry, features, reduced, taps: reducedTaps(geometry) }, draws, run)
+      ? deeperKernels(
+          { problem: sites, weightVariance: weightVariances(problem, run), geometry, features, reduced, taps: reducedTaps(geometry) },
+          draws,
+          run,
+        )
       : [];
   const turned = rotateMixing(finish(mixing, [d, d]), rotation, geometry?.siteBases?.[0], law.sites);
   return {
@@ -196,6 +198,10 @@ function averageDraws(
     ...(features ? { featureCovariance: finish(core, [width, width]).mean, kernels: [firstKernel(core, features, width), ...deeper] } : {}),
   };
 }
+
+/** σ_w² of layers 1 … L+1. */
+const weightVariances = ({ network }: Problem, { registry }: Run): readonly number[] =>
+  randomLayers(resolveArchitecture(registry, network).layers).map(({ weightVariance }) => weightVariance);
 
 /** E[Ĝ²] … E[Ĝ^L], from one network at each of a few thousand draws. */
 function deeperKernels(drawing: NetworkDrawing, draws: PosteriorSample, run: Run): MatrixAverage[] {
