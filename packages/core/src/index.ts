@@ -7,6 +7,7 @@ export * from "./network.js";
 export * from "./pause.js";
 export type * from "./prior-model.js";
 export type * from "./random-stream.js";
+export type * from "./referee.js";
 export * from "./registry.js";
 export * from "./run.js";
 export * from "./scaling.js";

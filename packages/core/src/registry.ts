@@ -4,6 +4,7 @@ import type { Dataset } from "./dataset.js";
 import type { ReportSection, SweepKey } from "./extensions.js";
 import type { Network } from "./network.js";
 import type { PriorModel } from "./prior-model.js";
+import type { Referee } from "./referee.js";
 import type { Theory } from "./theory.js";
 
 /** What a package contributes. A third-party package exports one of these as `plugin` (or as its default export). */
@@ -17,6 +18,7 @@ export interface Plugin {
   readonly datasets?: readonly Dataset[];
   readonly sweepKeys?: readonly SweepKey[];
   readonly reportSections?: readonly ReportSection[];
+  readonly referees?: readonly Referee[];
 }
 
 /** Names resolved to plug-ins; a plain value without global state. */
@@ -33,6 +35,8 @@ export interface Registry {
   readonly datasets: readonly Dataset[];
   readonly sweepKeys: readonly SweepKey[];
   readonly reportSections: readonly ReportSection[];
+  /** The first one judges. */
+  readonly referees: readonly Referee[];
 }
 
 /**
@@ -75,6 +79,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     datasets: [...datasets.values()],
     sweepKeys: [...collect("sweep key", (plugin) => plugin.sweepKeys).values()],
     reportSections: [...collect("report section", (plugin) => plugin.reportSections).values()],
+    referees: [...collect("referee", (plugin) => plugin.referees).values()],
   };
 }
 

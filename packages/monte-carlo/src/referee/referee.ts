@@ -1,61 +1,24 @@
-import { resolveNetwork, rowRange, toStandardScaling, zeros, type Json, type Matrix, type Problem, type Run } from "@finitewidth/core";
+import {
+  resolveNetwork,
+  rowRange,
+  toStandardScaling,
+  zeros,
+  type FittedMethod,
+  type Json,
+  type Matrix,
+  type MethodVerdict,
+  type Problem,
+  type Referee,
+  type RefereeOptions,
+  type RefereeReport,
+  type RefereeTests,
+  type Run,
+  type Verdict,
+} from "@finitewidth/core";
 import { evidenceOfIslands, studentQuantile, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
 import { burnIn, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
 import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
-import {
-  chainHealth,
-  compareErrors,
-  decide,
-  uStatisticSquare,
-  worstStatus,
-  type ChainHealth,
-  type Rule,
-  type Verdict,
-} from "./judgement.js";
-
-/** Numbers of one fitted method: plain data, what it cannot give left out. */
-export interface FittedMethod {
-  /** Latent outputs at the test inputs (at the training inputs when there are no others), P* × D. */
-  readonly predictive?: { readonly mean: Matrix; readonly variance: Matrix };
-  readonly logEvidence?: number;
-  readonly logEvidenceStandardError?: number;
-  readonly hiddenKernels?: readonly Matrix[];
-  readonly orderParameter?: unknown;
-}
-
-/** Where outputs are compared. */
-export interface RefereeTests {
-  readonly inputs: Matrix;
-  /** P* × D. */
-  readonly targets?: Matrix;
-}
-
-/** Options of the referee. */
-export interface RefereeOptions {
-  /** Draws per chain at the first look; doubtful theories are looked at again after 4 and 14 times as many. @defaultValue 14 */
-  readonly draws?: number;
-  /** @defaultValue 32 */
-  readonly chains?: number;
-  /** τ: relative errors up to this do not count. @defaultValue 0.05 */
-  readonly tolerance?: number;
-  /** Work that the referee may take, counted in operations of a machine of 4 Gflop/s. @defaultValue 10 */
-  readonly seconds?: number;
-}
-
-/** Verdicts on the quantities that a method gives. */
-export interface MethodVerdict {
-  readonly predictive?: Verdict;
-  readonly generalizationError?: Verdict;
-  readonly logEvidence?: Verdict;
-  readonly hiddenKernels?: Verdict;
-  readonly orderParameter?: Verdict;
-}
-
-/** Verdicts by method, and the referee's own numbers. */
-export interface RefereeReport {
-  readonly verdicts: Readonly<Record<string, MethodVerdict>>;
-  readonly referee: { readonly [key: string]: Json };
-}
+import { chainHealth, compareErrors, decide, uStatisticSquare, worstStatus, type ChainHealth, type Rule } from "./judgement.js";
 
 /** Test points that are compared at most, evenly spread. */
 const mostTests = 500;
@@ -314,3 +277,10 @@ function judgeEvidence({ logEvidence, logEvidenceStandardError = 0 }: FittedMeth
     how: `annealed runs of the real network give ${evidence.logEvidence.toFixed(2)} ± ${about(evidence.standardError)} (Student, ${evidence.islandWeights.length - 1} degrees of freedom: 95 % within ± ${about(studentQuantile(0.975, evidence.islandWeights.length - 1) * standardError)})`,
   };
 }
+
+/** The referee as a plug-in. */
+export const networkReferee: Referee = {
+  name: "network",
+  summary: "A short run of the real network, a calibrated rule: confirmed, doubtful, contradicted.",
+  judge: referee,
+};
