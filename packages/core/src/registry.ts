@@ -2,6 +2,7 @@ import type { Activation } from "./activation.js";
 import { FinitewidthError, inputError } from "./errors.js";
 import type { Dataset } from "./dataset.js";
 import type { ReportSection, SweepKey } from "./extensions.js";
+import type { LikelihoodFamily } from "./likelihood.js";
 import type { Network } from "./network.js";
 import type { PriorModel } from "./prior-model.js";
 import type { Referee } from "./referee.js";
@@ -15,6 +16,7 @@ export interface Plugin {
   readonly activations?: readonly Activation[];
   readonly priorModels?: readonly PriorModel[];
   readonly theories?: readonly Theory[];
+  readonly likelihoods?: readonly LikelihoodFamily[];
   readonly datasets?: readonly Dataset[];
   readonly sweepKeys?: readonly SweepKey[];
   readonly reportSections?: readonly ReportSection[];
@@ -28,10 +30,12 @@ export interface Registry {
   activation(name: string, path?: string): Activation;
   priorModel(name: string, path?: string): PriorModel;
   theory(name: string, path?: string): Theory;
+  likelihood(name: string, path?: string): LikelihoodFamily;
   dataset(name: string, path?: string): Dataset;
   readonly activations: readonly Activation[];
   readonly priorModels: readonly PriorModel[];
   readonly theories: readonly Theory[];
+  readonly likelihoods: readonly LikelihoodFamily[];
   readonly datasets: readonly Dataset[];
   readonly sweepKeys: readonly SweepKey[];
   readonly reportSections: readonly ReportSection[];
@@ -61,6 +65,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
   const activations = collect("activation", (plugin) => plugin.activations);
   const priorModels = collect("prior model", (plugin) => plugin.priorModels);
   const theories = collect("theory", (plugin) => plugin.theories);
+  const likelihoods = collect("likelihood", (plugin) => plugin.likelihoods);
   const datasets = collect("data set", (plugin) => plugin.datasets);
   const resolve = <T>(map: Map<string, T>, name: string, path: string): T => {
     const item = map.get(name);
@@ -72,10 +77,12 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     activation: (name, path = "network.activation") => resolve(activations, name, path),
     priorModel: (name, path = "network.type") => resolve(priorModels, name, path),
     theory: (name, path = "methods") => resolve(theories, name, path),
+    likelihood: (name, path = "likelihood.type") => resolve(likelihoods, name, path),
     dataset: (name, path = "data.dataset") => resolve(datasets, name, path),
     activations: [...activations.values()],
     priorModels: [...priorModels.values()],
     theories: [...theories.values()],
+    likelihoods: [...likelihoods.values()],
     datasets: [...datasets.values()],
     sweepKeys: [...collect("sweep key", (plugin) => plugin.sweepKeys).values()],
     reportSections: [...collect("report section", (plugin) => plugin.reportSections).values()],
