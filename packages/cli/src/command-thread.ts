@@ -5,7 +5,7 @@ import { main } from "./main.js";
 
 const { argv, isTTY } = workerData as { readonly argv: readonly string[]; readonly isTTY: boolean };
 const port = parentPort!;
-const tell = (message: Message): void => port.postMessage(message);
+const tell = (message: Message): void => port.postMessage(message, []);
 const controller = new AbortController();
 port.on("message", () => controller.abort(new FinitewidthError("interrupted", { code: "worker" })));
 port.unref();

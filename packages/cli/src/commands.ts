@@ -6,6 +6,7 @@ const quiet: Flag = { name: "quiet", summary: "Print nothing but errors" };
 const resume: Flag = { name: "resume", summary: "Go on from what an interrupted run has finished" };
 const dryRun: Flag = { name: "dry-run", summary: "Check the file, try small parts, say how long it would take; write nothing" };
 const paths: Flag = { name: "allow-plugin-paths", summary: "Load plug-ins that the file names by path: their code runs on this machine" };
+const referee: Flag = { name: "referee", value: "SECONDS|off", summary: "Work for the check of every method against the real network" };
 const plugin: Flag = { name: "load", value: "PACKAGE", summary: "Also load this plug-in (repeatable)", multiple: true };
 
 /** Every command with its flags: what is read, helped, and completed. */
@@ -14,7 +15,7 @@ export const commands: readonly Command[] = [
     name: "run",
     argument: "EXPERIMENT",
     summary: "Run every method of an experiment file; writes result.json, report.html, and sweep.csv for a sweep",
-    flags: [out, workers, quiet, resume, dryRun, paths],
+    flags: [out, workers, quiet, resume, dryRun, referee, paths],
     example: "finitewidth run experiment.json --out results/experiment",
   },
   {

@@ -64,7 +64,7 @@ export function launch(argv: readonly string[]): void {
       process.exit(1);
     }
     interrupted = true;
-    worker.postMessage("interrupt");
+    worker.postMessage("interrupt", []);
     setTimeout(() => {
       goOn();
       unlock();

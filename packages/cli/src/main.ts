@@ -17,6 +17,8 @@ export interface CommandContext {
   readonly resume: boolean;
   readonly dryRun: boolean;
   readonly allowPluginPaths: boolean;
+  /** Seconds of work for the referee, false for none, undefined for what the experiment says. */
+  readonly referee: number | false | undefined;
   readonly signal: AbortSignal;
   /** As typed, for provenance. */
   readonly command: string;
@@ -82,6 +84,7 @@ async function dispatch(argv: readonly string[], signal: AbortSignal, surroundin
     resume: flags.resume === true,
     dryRun: flags["dry-run"] === true,
     allowPluginPaths: flags["allow-plugin-paths"] === true,
+    referee: refereeSeconds(flags.referee as string | undefined),
     signal,
     command: ["finitewidth", ...argv].join(" "),
     stdout,
@@ -118,5 +121,13 @@ function workerCount(value: string | undefined): number {
   if (value === undefined) return availableParallelism();
   if (!/^\d{1,4}$/.test(value))
     throw new FinitewidthError(`--workers: expected an integer ≥ 0, got ${value}`, { code: "input", path: "--workers" });
+  return Number(value);
+}
+
+function refereeSeconds(value: string | undefined): number | false | undefined {
+  if (value === undefined) return undefined;
+  if (value === "off") return false;
+  if (!(Number(value) > 0 && Number(value) < 1e6))
+    throw new FinitewidthError(`--referee: expected seconds or off, got ${value}`, { code: "input", path: "--referee" });
   return Number(value);
 }

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,6 +45,7 @@ const experiment = {
   likelihood: { temperature: 0.1 },
   methods: ["nngp", { method: "monte-carlo", chains: 2, draws: 1500, warmup: 300 }],
   sweep: { widths: [4, 6, 8] },
+  referee: false,
 };
 const write = (value: unknown, name = "e.json") => writeFile(join(folder, name), JSON.stringify(value));
 const result = async (out: string) => JSON.parse(await readFile(join(folder, out, "result.json"), "utf8")) as Record<string, unknown>;
@@ -61,6 +62,12 @@ const waitFor = async (condition: () => boolean): Promise<void> => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 
+/** Methods that are kept. */
+const kept = (out: string): number => {
+  const checkpoints = join(folder, out, ".checkpoints");
+  return existsSync(checkpoints) ? readdirSync(checkpoints).filter((name) => name.startsWith("method-")).length : 0;
+};
+
 describe("a run that is ended", () => {
   it("by Ctrl-C or by force keeps what is finished; resumed numbers are those of an undisturbed run", async () => {
     await write(experiment);
@@ -74,15 +81,15 @@ describe("a run that is ended", () => {
     });
 
     const first = start(["run", "e.json", "--out", "cut"]);
-    await waitFor(() => existsSync(join(folder, "cut", ".checkpoints")));
-    await new Promise((resolve) => setTimeout(resolve, 700));
+    await waitFor(() => kept("cut") >= 1);
     first.kill("SIGKILL");
     await first.ended;
+    const before = kept("cut");
+    expect(before).toBeGreaterThanOrEqual(1);
     expect(existsSync(join(folder, "cut", ".lock"))).toBe(true);
 
     const second = start(["run", "e.json", "--out", "cut", "--resume"]);
-    await waitFor(() => existsSync(join(folder, "cut", ".checkpoints")));
-    await new Promise((resolve) => setTimeout(resolve, 1500));
+    await waitFor(() => kept("cut") > before);
     second.kill("SIGINT");
     const ended = await second.ended;
     if (ended.status !== 0) {

@@ -31,7 +31,7 @@ export function resumable(run: Run, store: ChunkStore): Run {
       const fresh = (run as EagerRun).map(task, missing, keep)[Symbol.asyncIterator]();
       let taken = 0;
       try {
-        for (const [i, chunk] of chunks.entries()) {
+        for (let i = 0; i < chunks.length; i++) {
           if (found[i] !== undefined) {
             yield found[i] as B;
             continue;

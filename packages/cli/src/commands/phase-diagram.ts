@@ -37,8 +37,14 @@ export async function runPhaseCommand(file: string, folder: string, context: Com
   }
   const out = await chooseFolder(file, context.out);
   const { run, close } = await openSession({
-    ...{ registry, seed: phase.seed, progress, out, source: file },
-    ...{ workers: context.workers, signal: context.signal, onOpen: context.onOpen },
+    registry,
+    seed: phase.seed,
+    progress,
+    out,
+    source: file,
+    workers: context.workers,
+    signal: context.signal,
+    onOpen: context.onOpen,
   });
   const started = performance.now();
   let succeeded = false;

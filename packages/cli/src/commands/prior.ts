@@ -23,8 +23,15 @@ export async function runPriorCommand(file: string, folder: string, context: Com
   const dataHash = hashOfData([{ train: { inputs, targets: inputs } }]);
   const identity = identityOf(registry, prior, dataHash);
   const session = await openSession({
-    ...{ registry, seed: prior.seed, progress, identity, out, source: file },
-    ...{ workers: context.workers, signal: context.signal, resume: context.resume },
+    registry,
+    seed: prior.seed,
+    progress,
+    identity,
+    out,
+    source: file,
+    workers: context.workers,
+    signal: context.signal,
+    resume: context.resume,
     onOpen: context.onOpen,
   });
   const { checkpoints } = session;

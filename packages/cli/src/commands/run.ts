@@ -34,7 +34,7 @@ const pause = 2000;
  * when a method that was named failed.
  */
 export async function runRunCommand(file: string, folder: string, context: CommandContext): Promise<number> {
-  const raw = await readJson(file);
+  const raw = withReferee(await readJson(file), context.referee);
   const progress = createProgress(!context.quiet, context.stderr);
   const policy = { allowPaths: context.allowPluginPaths, ...(context.quiet ? {} : { announce: progress.say }) };
   const registry = await loadRegistry(pluginsOf(raw), folder, policy);
@@ -46,8 +46,16 @@ export async function runRunCommand(file: string, folder: string, context: Comma
   const identity = identityOf(registry, [plan.experiment, plan.keys.map((key) => key.name)], dataHash);
   const points = plan.data.train.inputs.shape[0];
   const session = await openSession({
-    ...{ registry, seed: plan.experiment.seed, progress, points, identity, out, source: file },
-    ...{ workers: context.workers, signal: context.signal, resume: context.resume },
+    registry,
+    seed: plan.experiment.seed,
+    progress,
+    points,
+    identity,
+    out,
+    source: file,
+    workers: context.workers,
+    signal: context.signal,
+    resume: context.resume,
     onOpen: context.onOpen,
   });
   const { checkpoints } = session;
@@ -70,7 +78,7 @@ export async function runRunCommand(file: string, folder: string, context: Comma
         finished.set(job.id, outcome);
         context.onFinished(finished.size, jobs.length);
         if (outcome.status === "ok" && !earlier) await checkpoints?.save("method", jobKey(job), outcome);
-        if (Date.now() < next || finished.size === jobs.length) return;
+        if (Date.now() < next) return;
         const started = Date.now();
         await write(false).catch((error: Error) => progress.say(`${error.message}; the run goes on`));
         // Writing takes a twentieth of the time at most.
@@ -90,6 +98,13 @@ export async function runRunCommand(file: string, folder: string, context: Comma
   }
   if (!context.quiet) printResults(plan, results, out, context.stdout);
   return reportFailures(results, context);
+}
+
+/** The experiment with the referee of the command line in place of its own. */
+function withReferee(raw: unknown, referee: number | false | undefined): unknown {
+  if (referee === undefined || typeof raw !== "object" || raw === null || Array.isArray(raw)) return raw;
+  const own = (raw as { referee?: unknown }).referee;
+  return { ...raw, referee: referee === false ? false : { ...(typeof own === "object" ? own : {}), seconds: referee } };
 }
 
 const jobKey = (job: Job): readonly unknown[] => [job.id, job.method.label, job.problem.label ?? null];

@@ -19,8 +19,13 @@ export async function runVerifyCommand(
   const registry = await loadRegistry([], process.cwd(), { allowPaths: false });
   const out = await chooseFolder("verify", context.out);
   const { run, close } = await openSession({
-    ...{ registry, seed: 1, progress, out },
-    ...{ workers: context.workers, signal: context.signal, onOpen: context.onOpen },
+    registry,
+    seed: 1,
+    progress,
+    out,
+    workers: context.workers,
+    signal: context.signal,
+    onOpen: context.onOpen,
   });
   try {
     const evidence = await runVerification({ suite, ...(filter === undefined ? {} : { filter }) }, run, progress.stage);
