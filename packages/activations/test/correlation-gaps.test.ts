@@ -4,7 +4,15 @@ import { multiplyTransposedRight } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { crossInfiniteWidthRecursion, infiniteWidthRecursion, inputGaps, kernelMap, plugin } from "../src/index.js";
+import {
+  advanceGaps,
+  crossInfiniteWidthRecursion,
+  infiniteWidthRecursion,
+  inputGaps,
+  kernelGaps,
+  kernelMap,
+  plugin,
+} from "../src/index.js";
 
 const named = (name: string) => plugin.activations!.find((candidate) => candidate.name === name)!;
 
@@ -62,6 +70,27 @@ describe("kernels of nearly parallel inputs", () => {
     for (let l = 0; l < 6; l++) kernel = kernelMap(named("sign"), kernel);
     expect([...kernel.data]).toEqual(expected);
   });
+});
+
+it.each([
+  ["a positive correlation", 0.995, 0.7, 0.4],
+  ["a negative one that stays", -0.995, 0.7, 1e-3],
+  ["a negative one that the bias turns", -0.995, 1e-3, 0.9],
+])("the gap of weight·G + bias is that of its numbers, unequal variances included (%s)", (_, rho, weight, bias) => {
+  // φ(h) = h, but as an activation that has a gap
+  const identity = named("identity");
+  const linear = {
+    ...identity,
+    smooth: false,
+    moments: { ...identity.moments, gap: (_a: number, _c: number, _b: number, gap: number) => gap },
+  };
+  const [a, b] = [1.3, 1.9];
+  const c = rho * Math.sqrt(a * b);
+  const kernel = matrixFromRows([[c]]);
+  const layer = { rows: [a], kernel, columns: [b] };
+  const gaps = advanceGaps(linear, layer, kernelGaps([a], kernel, [b]), matrixFromRows([[c]]), { weight, bias });
+  const [a2, b2] = [weight * a + bias, weight * b + bias];
+  expectClose(gaps.get(0)!, Math.sqrt(a2 * b2) - Math.abs(weight * c + bias), { relative: 1e-10 });
 });
 
 /** Six multiples, positive and negative, of one random vector. */
