@@ -1,4 +1,13 @@
-import { inlineRun, matrixFromRows, resolveNetworkInput, type FittedMethod, type Matrix, type Problem, type RefereeOptions, type RefereeReport } from "@finitewidth/core";
+import {
+  inlineRun,
+  matrixFromRows,
+  resolveNetworkInput,
+  type FittedMethod,
+  type Matrix,
+  type Problem,
+  type RefereeOptions,
+  type RefereeReport,
+} from "@finitewidth/core";
 import { exact } from "@finitewidth/posterior";
 import { describe, expect, it, test } from "vitest";
 import { readFixture } from "../../../tools/testing.ts";

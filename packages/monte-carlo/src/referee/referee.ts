@@ -17,6 +17,7 @@ import {
 } from "@finitewidth/core";
 import { evidenceOfIslands, studentQuantile, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
 import { burnIn, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
+import { priorDistance } from "./prior-distance.js";
 import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
 import { chainHealth, compareErrors, decide, uStatisticSquare, worstStatus, type ChainHealth, type Rule } from "./judgement.js";
 
@@ -55,6 +56,7 @@ export async function referee(
   const budget = planReferee(network, standard.inputs.shape[0], at.inputs.shape[0], { chains, draws, seconds });
   if (budget === undefined)
     return unchecked(`a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`);
+  const distance = await priorDistance(standard, run);
   const base = { problem: standard, testInputs: at.inputs, seed: run.seed };
   const ladder = await pilot(base, run);
   let groups: readonly RefereeGroup[] | undefined;
@@ -68,7 +70,7 @@ export async function referee(
     const decided = Object.values(judged.verdicts).every(
       ({ predictive, generalizationError }) => predictive?.status !== "doubtful" && generalizationError?.status !== "doubtful",
     );
-    if (decided || look === budget.looks.length - 1) return judged;
+    if (decided || look === budget.looks.length - 1) return { ...judged, referee: { ...judged.referee, ...distance } };
   }
   return unchecked("the referee was given no draws");
 }
