@@ -39,7 +39,7 @@ export interface RefereeOptions {
   readonly chains?: number;
   /** Relative errors up to this do not count. @defaultValue 0.05 */
   readonly tolerance?: number;
-  /** Work that it may take, in seconds of a machine of 4 Gflop/s: counted, not timed. @defaultValue 10 */
+  /** Work that it may take, in seconds of a machine of 10 Gflop/s: counted, not timed. @defaultValue 10 */
   readonly seconds?: number;
 }
 

@@ -16,7 +16,7 @@ import {
   type Verdict,
 } from "@finitewidth/core";
 import { evidenceOfIslands, studentQuantile, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
-import { burnIn, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
+import { burnIn, pilotParticles, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
 import { priorDistance } from "./prior-distance.js";
 import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
 import { chainHealth, compareErrors, decide, uStatisticSquare, worstStatus, type ChainHealth, type Rule } from "./judgement.js";
@@ -53,19 +53,22 @@ export async function referee(
   const at = chosenTests(tests ?? { inputs: standard.inputs });
   const { priorModel, activation } = resolveNetwork(run.registry, standard.network);
   const network = priorModel.realise(standard.network, activation, standard.inputs, standard.targets.shape[1]);
-  const budget = planReferee(network, standard.inputs.shape[0], at.inputs.shape[0], { chains, draws, seconds });
-  if (budget === undefined)
-    return unchecked(`a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`);
-  const distance = await priorDistance(standard, run);
+  const wanted = { chains, draws, seconds };
+  const [points, count] = [standard.inputs.shape[0], at.inputs.shape[0]];
+  const tooLong = `a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`;
+  if (planReferee(network, points, count, wanted) === undefined) return unchecked(tooLong);
   const base = { problem: standard, testInputs: at.inputs, seed: run.seed };
   const ladder = await pilot(base, run);
+  const budget = planReferee(network, points, count, wanted, ladder);
+  if (budget === undefined) return unchecked(tooLong);
+  const distance = await priorDistance(standard, run);
   let groups: readonly RefereeGroup[] | undefined;
   let evidence: IslandEvidence | undefined;
-  for (const [look, count] of budget.looks.entries()) {
-    groups = await runGroups(base, budget, ladder, look, groups, count - (look === 0 ? 0 : budget.looks[look - 1]!), run);
+  for (const [look, total] of budget.looks.entries()) {
+    groups = await runGroups(base, budget, ladder, look, groups, total - (look === 0 ? 0 : budget.looks[look - 1]!), run);
     evidence ??= evidenceOfIslands(groups.map((group) => group.levels));
     const rule: Rule = { tolerance, alpha: budget.looks.length === 1 ? levels.one : levels.several, trust: 0.05 };
-    const bench = { groups, evidence, rule, at, draws: count };
+    const bench = { groups, evidence, rule, at, draws: total };
     const judged = judge(methods, bench);
     const decided = Object.values(judged.verdicts).every(
       ({ predictive, generalizationError }) => predictive?.status !== "doubtful" && generalizationError?.status !== "doubtful",
@@ -78,7 +81,7 @@ export async function referee(
 type Base = Pick<RefereeChunk, "problem" | "testInputs" | "seed">;
 
 async function pilot(base: Base, run: Run): Promise<AnnealingLadder> {
-  const chunk: RefereeChunk = { ...base, look: 0, group: 0, chains: 0, particles: 32, burnIn: 0, draws: 0 };
+  const chunk: RefereeChunk = { ...base, look: 0, group: 0, chains: 0, particles: pilotParticles, burnIn: 0, draws: 0 };
   for await (const { ladder } of run.map(runRefereeChains, [chunk])) return ladder;
   throw new Error("a run yields one result per chunk");
 }
