@@ -1,4 +1,5 @@
 export { defineActivation, type ActivationDefinition } from "./define-activation.js";
+export * from "./correlation-gaps.js";
 export { erf } from "./erf.js";
 export { smoothFourPoint, smoothFourPointEstimate, type FourPointEstimate } from "./four-point/smooth.js";
 export { gelu, geluFunction } from "./gelu.js";
@@ -6,7 +7,7 @@ export { identity } from "./identity.js";
 export * from "./infinite-width.js";
 export { crossKernelMap, diagonalMap, kernelMap } from "./kernel-map.js";
 export * from "./kernel-slopes.js";
-export { coincident, rootDeterminant } from "./pair-geometry.js";
+export { coincident, correlationGap, rootDeterminant } from "./pair-geometry.js";
 export { plugin } from "./plugin.js";
 export { pairMoments, type PairMoments, type QuadratureMoments } from "./quadrature/complete-moments.js";
 export type { ActivationFunction } from "./quadrature/function.js";

@@ -1,19 +1,24 @@
-/**
- * √(ab − c²), the root of the determinant of a 2 × 2 covariance, as √((√(ab) − c)(√(ab) + c)): no cancellation at correlation ±1, and 0
- * instead of NaN where rounding puts the correlation beyond ±1.
- */
-export function rootDeterminant(a: number, c: number, b: number): number {
+/** Gram matrices have rounding errors of this size: a correlation that is closer to ±1 is ±1. */
+const rounding = 16 * Number.EPSILON;
+
+/** √(ab) − |c| ≥ 0, how far a correlation is from ±1; 0 within the rounding of a Gram matrix. */
+export function correlationGap(a: number, c: number, b: number): number {
   const s = Math.sqrt(a * b);
-  return Math.sqrt(Math.max(s - c, 0) * Math.max(s + c, 0));
+  const gap = s - Math.abs(c);
+  return gap > rounding * s ? gap : 0;
 }
 
 /**
- * Whether two inputs are parallel within rounding, ab − c² ≤ 1e-15 ab, and on the same side (c > 0): kernels then act as at equal inputs.
+ * √(ab − c²), the root of the determinant of a 2 × 2 covariance, as √((√(ab) − |c|)(√(ab) + |c|)): no cancellation at correlation ±1 beyond
+ * that of `gap`, and exactly 0 for inputs that are parallel within rounding.
  */
+export function rootDeterminant(a: number, c: number, b: number, gap = correlationGap(a, c, b)): number {
+  return Math.sqrt(gap * (Math.sqrt(a * b) + Math.abs(c)));
+}
+
+/** Whether two inputs are parallel within rounding and on the same side (c > 0): kernels then act as at equal inputs. */
 export function coincident(a: number, c: number, b: number): boolean {
-  if (!(c > 0)) return a === 0 && b === 0;
-  const s = Math.sqrt(a * b);
-  return (s - c) * (s + c) <= 1e-15 * a * b;
+  return c > 0 ? correlationGap(a, c, b) === 0 : a === 0 && b === 0;
 }
 
 /** x·y with 0·∞ = 0: a vanishing factor in front of a diverging derivative. */

@@ -13,7 +13,8 @@ export const sign: Activation = {
   value: (h) => (h > 0 ? 1 : h < 0 ? -1 : 0),
   derivative: () => 0,
   moments: {
-    kernel: (a, c, b) => (a > 0 && b > 0 ? (2 / Math.PI) * Math.atan2(c, rootDeterminant(a, c, b)) : 0),
+    kernel: (a, c, b, gap) => (a > 0 && b > 0 ? (2 / Math.PI) * Math.atan2(c, rootDeterminant(a, c, b, gap)) : 0),
+    gap: (a, c, b, gap) => (a > 0 && b > 0 ? (2 / Math.PI) * Math.atan2(rootDeterminant(a, c, b, gap), Math.abs(c)) : 0),
     kernelSlope: signSlope,
     kernelCurvature: (a, c, b) => (c === 0 ? 0 : -(c / a) * signSlope(a, c, b)),
     diagonal: (k) => (k > 0 ? 1 : 0),

@@ -13,7 +13,12 @@ export const step: Activation = {
   value: (h) => 0.5 * (1 + sign.value(h)),
   derivative: () => 0,
   moments: {
-    kernel: (a, c, b) => 0.25 * (1 + sign.moments.kernel(a, c, b)),
+    kernel: (a, c, b, gap) => 0.25 * (1 + sign.moments.kernel(a, c, b, gap)),
+    gap: (a, c, b, gap) => {
+      if (!(a > 0 && b > 0)) return a > 0 || b > 0 ? Math.SQRT1_2 / 2 - 0.25 : 0;
+      const below = sign.moments.gap!(a, c, b, gap);
+      return 0.25 * (c < 0 ? 2 - below : below);
+    },
     kernelSlope: (a, c, b) => 0.25 * sign.moments.kernelSlope(a, c, b),
     kernelCurvature: (a, c, b) => 0.25 * sign.moments.kernelCurvature(a, c, b),
     diagonal: (k) => (k > 0 ? 0.5 : 0.25),

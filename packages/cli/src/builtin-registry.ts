@@ -1,22 +1,47 @@
-import { createRegistry, FinitewidthError, type Plugin, type Registry } from "@finitewidth/core";
+import { createRegistry, describe, FinitewidthError, printable, type Plugin, type Registry } from "@finitewidth/core";
 import { plugin as datasets } from "@finitewidth/datasets";
 import { standardPlugins } from "@finitewidth/verification";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+/** How plug-ins are loaded. */
+export interface PluginPolicy {
+  /** Plug-ins named by path are loaded: whoever wrote the file runs code here. */
+  readonly allowPaths: boolean;
+  /** Told what is about to be loaded, before it is. */
+  readonly announce?: (sentence: string) => void;
+}
+
+/** Seconds that a plug-in may take to load. */
+const patience = 30;
 
 /**
  * The built-in registry plus third-party packages, resolved from the folder of the experiment file, then from the working directory.
- * @throws FinitewidthError (code "input") naming `plugins[i]` when a package is missing or exports no plug-in.
+ * @throws FinitewidthError (code "input") naming `plugins[i]` when a package is missing, named by a path that is not allowed, or exports no
+ * plug-in.
  */
-export async function loadRegistry(plugins: readonly string[], folder: string): Promise<Registry> {
-  const loaded = await Promise.all(plugins.map((name, i) => loadPlugin(name, folder, `plugins[${i}]`)));
+export async function loadRegistry(plugins: readonly string[], folder: string, policy: PluginPolicy): Promise<Registry> {
+  const urls = plugins.map((name, i) => resolvePlugin(name, folder, `plugins[${i}]`, policy.allowPaths));
+  const loaded: Plugin[] = [];
+  for (const [i, url] of urls.entries()) {
+    policy.announce?.(`loading plug-in ${plugins[i]} (${fileURLToPath(url)})`);
+    loaded.push(await loadPlugin(plugins[i]!, url, `plugins[${i}]`));
+  }
   return createRegistry([...standardPlugins, datasets, ...loaded]);
 }
 
+const packageName = /^(?:@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*(?:\/[\w~-][\w.~-]*)*$/;
+
 /** URL of a plug-in module, for workers that load it again. @throws FinitewidthError (code "input"). */
-export function resolvePlugin(name: string, folder: string, path: string): string {
-  if (name.startsWith(".") || name.startsWith("/")) return pathToFileURL(resolve(folder, name)).href;
+export function resolvePlugin(name: string, folder: string, path: string, allowPaths: boolean): string {
+  if (!packageName.test(name)) {
+    if (allowPaths) return name.startsWith("file:") ? name : pathToFileURL(resolve(folder, name)).href;
+    throw new FinitewidthError(`${path}: ${describe(name)} is a path: its code would run here; add --allow-plugin-paths if you trust it`, {
+      code: "input",
+      path,
+    });
+  }
   for (const base of [folder, process.cwd()]) {
     const require = createRequire(join(base, "package.json"));
     try {
@@ -55,16 +80,22 @@ function pickEntry(exports: unknown): string | undefined {
   return pickEntry(map["."] ?? map.node ?? map.import ?? map.default);
 }
 
-async function loadPlugin(name: string, folder: string, path: string): Promise<Plugin> {
-  const url = resolvePlugin(name, folder, path);
+async function loadPlugin(name: string, url: string, path: string): Promise<Plugin> {
+  let timer: NodeJS.Timeout | undefined;
   let module: { plugin?: Plugin; default?: Plugin };
   try {
-    module = (await import(url)) as typeof module;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error(`it has not loaded in ${patience} s`)), patience * 1000);
+    });
+    module = (await Promise.race([import(url), late])) as typeof module;
   } catch (cause) {
-    throw new FinitewidthError(`${path}: "${name}" cannot be loaded (${(cause as Error).message})`, { code: "input", path }, { cause });
+    const reason = cause instanceof Error ? cause.message : `it threw ${describe(cause)}`;
+    throw new FinitewidthError(`${path}: "${name}" cannot be loaded (${printable(reason, 300)})`, { code: "input", path }, { cause });
+  } finally {
+    clearTimeout(timer);
   }
   const plugin = module.plugin ?? module.default;
-  if (plugin === undefined || typeof plugin.name !== "string") {
+  if (plugin === undefined || plugin === null || typeof plugin.name !== "string") {
     throw new FinitewidthError(
       `${path}: "${name}" exports no plug-in; expected an export \`plugin\` (see "write a plug-in" in the guide)`,
       { code: "input", path },

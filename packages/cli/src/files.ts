@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { FinitewidthError, printable } from "@finitewidth/core";
@@ -21,6 +21,15 @@ export async function readJson(file: string): Promise<unknown> {
     );
   }
 }
+
+/** Plug-ins that a file names, before anything else in it is looked at. */
+export const pluginsOf = (raw: unknown): readonly string[] => {
+  const list = typeof raw === "object" && raw !== null ? (raw as { plugins?: unknown }).plugins : undefined;
+  return Array.isArray(list) ? list.filter((entry) => typeof entry === "string") : [];
+};
+
+/** Name of a file without folder and ending. */
+export const titleOf = (file: string): string => basename(file).replace(/\.(jsonc?|ya?ml)$/i, "");
 
 /** Reads data files relative to the folder of the experiment. */
 export const fileReader =

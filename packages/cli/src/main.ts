@@ -1,144 +1,133 @@
 import { availableParallelism } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
-import { cac } from "cac";
+import { dirname, resolve } from "node:path";
 import { FinitewidthError, printable } from "@finitewidth/core";
 import { Mistakes } from "@finitewidth/experiment";
-import { runPhaseCommand } from "./commands/phase-diagram.js";
-import { runPluginsCommand } from "./commands/plugins.js";
-import { runPriorCommand } from "./commands/prior.js";
-import { runRunCommand } from "./commands/run.js";
-import { runVerifyCommand } from "./commands/verify.js";
+import type { Arguments } from "./arguments.js";
+import { front } from "./front.js";
+import { OutputError } from "./output-folder.js";
+import type { Output } from "./terminal.js";
+import type { ProgressStream } from "./progress.js";
 
-/** Options that every computing command has. */
-export interface CommonOptions {
-  /** Folder of the results. */
-  readonly out: string;
+/** What every command gets. */
+export interface CommandContext {
+  /** Folder of the results as typed. */
+  readonly out: string | undefined;
   readonly workers: number;
   readonly quiet: boolean;
+  readonly resume: boolean;
+  readonly dryRun: boolean;
+  readonly allowPluginPaths: boolean;
+  /** Seconds of work for the referee, false for none, undefined for what the experiment says. */
+  readonly referee: number | false | undefined;
   readonly signal: AbortSignal;
+  /** As typed, for provenance. */
+  readonly command: string;
+  readonly stdout: Output;
+  readonly stderr: ProgressStream;
+  /** The output folder is made and ours. */
+  readonly onOpen: (folder: string) => void;
+  /** So many of so many methods have finished. */
+  readonly onFinished: (done: number, total: number) => void;
 }
 
-const version = "0.1.0";
+/** Where the program runs: what differs between a terminal, a worker thread and a test. */
+export interface Surroundings {
+  readonly signal?: AbortSignal;
+  readonly stderr?: ProgressStream;
+  readonly onOpen?: CommandContext["onOpen"];
+  readonly onFinished?: CommandContext["onFinished"];
+}
 
 /**
- * Runs the command line. Exit status: 0 done; 1 a computation failed; 2 bad input (one line on standard error, nothing written).
+ * Runs the command line. Exit status: 0 done; 1 a computation failed; 2 bad input (one line for each mistake on standard error, nothing
+ * written).
  * @param argv arguments after the program's name
  */
-export async function main(argv: readonly string[]): Promise<number> {
+export async function main(argv: readonly string[], surroundings: Surroundings = {}): Promise<number> {
   const controller = new AbortController();
   const interrupt = (): void => controller.abort(new FinitewidthError("interrupted", { code: "worker" }));
   process.once("SIGINT", interrupt);
   process.once("SIGTERM", interrupt);
+  const signal = surroundings.signal ? AbortSignal.any([surroundings.signal, controller.signal]) : controller.signal;
   try {
-    return await dispatch(argv, controller.signal);
+    return await dispatch(argv, signal, surroundings);
   } catch (error) {
-    const lines =
-      error instanceof Mistakes ? error.errors.map((one) => one.message) : [error instanceof Error ? error.message : String(error)];
-    for (const line of lines) process.stderr.write(`${printable(line)}\n`);
-    if (
-      error instanceof FinitewidthError &&
-      (error.code === "input" ||
-        error.code === "shape" ||
-        (error.code === "file" && !controller.signal.aborted && error.message.includes("cannot be written") === false))
-    )
-      return 2;
-    return isUsageError(error) ? 2 : 1;
+    const lines = error instanceof Mistakes ? error.errors.map((one) => one.message) : [messageOf(error)];
+    // Whoever interrupted from outside says so itself.
+    if (!surroundings.signal?.aborted) for (const line of lines) (surroundings.stderr ?? process.stderr).write(`${printable(line)}\n`);
+    return isMistake(error) ? 2 : 1;
   } finally {
     process.removeListener("SIGINT", interrupt);
     process.removeListener("SIGTERM", interrupt);
   }
 }
 
-const isUsageError = (error: unknown): boolean => error instanceof Error && error.name === "CACError";
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : `something threw ${String(error)}`);
+/** Whether the caller has to change something: a field, an argument, a file that is read. */
+const isMistake = (error: unknown): boolean =>
+  error instanceof FinitewidthError &&
+  !(error instanceof OutputError) &&
+  (error.code === "input" || error.code === "shape" || (error.code === "file" && !error.message.includes("cannot be written")));
 
-async function dispatch(argv: readonly string[], signal: AbortSignal): Promise<number> {
-  const cli = cac("finitewidth");
-  const action: { run?: () => Promise<number> } = {};
-  const common = (
-    input: string | undefined,
-    fallback: string,
-    options: { out?: string; workers?: unknown; quiet?: boolean },
-  ): CommonOptions => ({
-    out: resolve(
-      options.out === undefined
-        ? join("results", input === undefined ? fallback : basename(input).replace(/\.json$/i, ""))
-        : String(options.out),
-    ),
-    workers: workerCount(options.workers),
-    quiet: options.quiet ?? false,
+async function dispatch(argv: readonly string[], signal: AbortSignal, surroundings: Surroundings): Promise<number> {
+  const { stdout } = process;
+  const asked = front(argv);
+  if ("text" in asked) {
+    (asked.status === 0 ? stdout : (surroundings.stderr ?? process.stderr)).write(asked.text);
+    return asked.status;
+  }
+  const { flags, argument } = asked.execute;
+  const context: CommandContext = {
+    out: flags.out as string | undefined,
+    workers: workerCount(flags.workers as string | undefined),
+    quiet: flags.quiet === true,
+    resume: flags.resume === true,
+    dryRun: flags["dry-run"] === true,
+    allowPluginPaths: flags["allow-plugin-paths"] === true,
+    referee: refereeSeconds(flags.referee as string | undefined),
     signal,
-  });
-  const computing = (command: ReturnType<typeof cli.command>) =>
-    command
-      .option("--out <dir>", "Folder for the results (default: results/<name of the file>)")
-      .option("--workers <n>", "Number of worker threads; the numbers do not depend on it (default: one per core)")
-      .option("--quiet", "Print nothing but errors");
-
-  computing(cli.command("run <experiment>", "Run every method of an experiment file; writes result.json and report.html"))
-    .option("--resume", "Continue an interrupted run from the chunks that it finished")
-    .example("finitewidth run experiment.json --out results/experiment")
-    .action(
-      (file: string, options) =>
-        (action.run = () =>
-          runRunCommand(file, dirname(resolve(file)), { ...common(file, "run", options), resume: options.resume ?? false })),
-    );
-  computing(cli.command("prior <prior>", "Answer questions about the prior; writes prior.json and report.html"))
-    .option("--resume", "Continue an interrupted run from the chunks that it finished")
-    .action(
-      (file: string, options) =>
-        (action.run = () =>
-          runPriorCommand(file, dirname(resolve(file)), { ...common(file, "prior", options), resume: options.resume ?? false })),
-    );
-  computing(cli.command("phase-diagram <phase>", "Criticality over a grid of variances; writes phase.json and report.html")).action(
-    (file: string, options) => (action.run = () => runPhaseCommand(file, dirname(resolve(file)), common(file, "phase-diagram", options))),
-  );
-  computing(cli.command("verify", "Check the analytic results against Monte Carlo; writes report.html, report.json, report.md, junit.xml"))
-    .option("--suite <suite>", "quick (minutes) or full (before a release)", { default: "quick" })
-    .option("--filter <text>", "Only claims whose name contains the text")
-    .action(
-      (options) =>
-        (action.run = () =>
-          runVerifyCommand({
-            suite: String(options.suite),
-            ...(options.filter === undefined ? {} : { filter: String(options.filter) }),
-            ...common(undefined, "verify", options),
-          })),
-    );
-  cli
-    .command("plugins", "List prior models, methods and activations that are installed")
-    .option("--load <package>", "Also load this third-party package (repeatable)")
-    .action((options) => (action.run = () => runPluginsCommand(options.load === undefined ? [] : [options.load].flat().map(String))));
-  for (const [name, what] of [
-    ["reproduce [figure]", "Regenerate a headline figure of a source paper"],
-    ["explore", "Serve the interactive page"],
-  ] as const) {
-    cli.command(name, `${what} (reserved, not available yet)`).action(() => {
-      action.run = async () => {
-        throw new FinitewidthError(`${name.split(" ")[0]}: reserved, not available in version ${version}`, { code: "input" });
-      };
-    });
-  }
-  cli.help();
-  cli.version(version);
-  cli.parse(["node", "finitewidth", ...argv], { run: false });
-  if (cli.options.help === true || cli.options.version === true) return 0;
-  if (!cli.matchedCommand) {
-    if (argv.length === 0) {
-      cli.outputHelp();
-      return 0;
-    }
-    throw new FinitewidthError(
-      `${argv[0]}: unknown command; expected one of run, prior, phase-diagram, verify, plugins, reproduce, explore`,
-      { code: "input" },
-    );
-  }
-  await cli.runMatchedCommand();
-  return (await action.run?.()) ?? 0;
+    command: ["finitewidth", ...argv].join(" "),
+    stdout,
+    stderr: surroundings.stderr ?? process.stderr,
+    onOpen: surroundings.onOpen ?? (() => undefined),
+    onFinished: surroundings.onFinished ?? (() => undefined),
+  };
+  return execute(asked.execute, argument ?? "", context);
 }
 
-function workerCount(value: unknown): number {
+/** Commands are loaded when they are asked for: help and completion wait for none of them. */
+async function execute({ command, flags }: Arguments, file: string, context: CommandContext): Promise<number> {
+  const folder = dirname(resolve(file));
+  switch (command.name) {
+    case "run":
+      return (await import("./commands/run.js")).runRunCommand(file, folder, context);
+    case "prior":
+      return (await import("./commands/prior.js")).runPriorCommand(file, folder, context);
+    case "phase-diagram":
+      return (await import("./commands/phase-diagram.js")).runPhaseCommand(file, folder, context);
+    case "verify": {
+      const filter = flags.filter as string | undefined;
+      const request = { suite: (flags.suite as string | undefined) ?? "quick", ...(filter === undefined ? {} : { filter }) };
+      return (await import("./commands/verify.js")).runVerifyCommand(request, context);
+    }
+    case "plugins":
+      return (await import("./commands/plugins.js")).runPluginsCommand((flags.load as readonly string[] | undefined) ?? [], context.stdout);
+    default:
+      throw new TypeError(`${command.name} has no implementation`);
+  }
+}
+
+function workerCount(value: string | undefined): number {
   if (value === undefined) return availableParallelism();
-  if (!Number.isSafeInteger(value) || (value as number) < 0)
-    throw new FinitewidthError(`--workers: expected an integer ≥ 0, got ${String(value)}`, { code: "input", path: "--workers" });
-  return value as number;
+  if (!/^\d{1,4}$/.test(value))
+    throw new FinitewidthError(`--workers: expected an integer ≥ 0, got ${value}`, { code: "input", path: "--workers" });
+  return Number(value);
+}
+
+function refereeSeconds(value: string | undefined): number | false | undefined {
+  if (value === undefined) return undefined;
+  if (value === "off") return false;
+  if (!(Number(value) > 0 && Number(value) < 1e6))
+    throw new FinitewidthError(`--referee: expected seconds or off, got ${value}`, { code: "input", path: "--referee" });
+  return Number(value);
 }

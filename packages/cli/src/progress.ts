@@ -1,33 +1,60 @@
-/** A progress line on standard error, redrawn in place; silent when quiet or when standard error is not a terminal. */
+/** Where a command says what it is doing, on standard error. */
 export interface Progress {
-  /** Names what is going on. */
-  stage(label: string): void;
-  /** Moves the bar of the present stage. */
+  /** Names what is going on; `done` of `total` parts of the whole are finished. */
+  stage(label: string, done?: number, total?: number): void;
+  /** Moves within the present stage. */
   advance(done: number, total: number): void;
+  /** A sentence that stays. */
+  say(sentence: string): void;
   clear(): void;
 }
 
-/** @param enabled false for --quiet */
-export function createProgress(enabled: boolean, stream: NodeJS.WriteStream = process.stderr): Progress {
-  if (!enabled || !stream.isTTY) return { stage: () => undefined, advance: () => undefined, clear: () => undefined };
-  const started = Date.now();
+/** Standard error of a command: a terminal is redrawn in place, a file gets a line now and then. */
+export interface ProgressStream {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+const seconds = (value: number): string =>
+  value < 90 ? `${Math.round(value)} s` : value < 5400 ? `${Math.round(value / 60)} min` : `${(value / 3600).toFixed(1)} h`;
+
+/** Seconds left of a whole of which `fraction` took `elapsed`; undefined while that says nothing. */
+export function timeLeft(fraction: number, elapsed: number): number | undefined {
+  return fraction > 0.02 && elapsed > 2 ? (elapsed * (1 - fraction)) / fraction : undefined;
+}
+
+/** @param enabled false for --quiet: only `say` speaks. */
+export function createProgress(enabled: boolean, stream: ProgressStream = process.stderr, now: () => number = Date.now): Progress {
+  const started = now();
+  const terminal = stream.isTTY === true;
+  // A terminal is redrawn at most every 80 ms; a log gets a line after ten seconds and then every half minute.
+  const pause = terminal ? 80 : 30_000;
+  let last = terminal ? 0 : started - 20_000;
   let label = "";
-  let last = 0;
-  const draw = (fraction: number | undefined): void => {
-    last = Date.now();
+  let [finished, parts] = [0, 1];
+  const draw = (within: number): void => {
+    last = now();
+    const elapsed = (last - started) / 1000;
+    const fraction = Math.min(1, (finished + within) / parts);
+    const left = timeLeft(fraction, elapsed);
     const width = 24;
-    const filled = Math.round(width * Math.min(1, Math.max(0, fraction ?? 0)));
-    const bar = fraction === undefined ? "" : ` ${"█".repeat(filled)}${"░".repeat(width - filled)} ${Math.round(100 * fraction)} %`;
-    stream.write(`\r\u001b[K${label}${bar} ${((last - started) / 1000).toFixed(0)} s`);
+    const filled = Math.round(width * fraction);
+    const bar = terminal ? `${"█".repeat(filled)}${"░".repeat(width - filled)} ` : "";
+    const text = `${label} ${bar}${Math.round(100 * fraction)} %, ${seconds(elapsed)}${left === undefined ? "" : `, about ${seconds(left)} left`}`;
+    stream.write(terminal ? `\r\u001b[K${text}` : `${text}\n`);
   };
+  const due = (): boolean => enabled && now() - last >= pause;
   return {
-    stage(text) {
-      label = text;
-      draw(undefined);
+    stage(text, done = 0, total = 1) {
+      [label, finished, parts] = [text, done, total];
+      if (due()) draw(0);
     },
     advance(done, total) {
-      if (Date.now() - last >= 80) draw(done / total);
+      if (due()) draw(total > 0 ? Math.min(1, done / total) : 0);
     },
-    clear: () => void stream.write("\r\u001b[K"),
+    say(sentence) {
+      stream.write(`${terminal ? "\r\u001b[K" : ""}${sentence}\n`);
+    },
+    clear: () => void (enabled && terminal && stream.write("\r\u001b[K")),
   };
 }

@@ -51,8 +51,13 @@ export interface ArrayMaps {
  * truly diverges (sign): there ±Infinity.
  */
 export interface GaussianMoments {
-  /** G = E φ(h1)φ(h2). */
-  kernel(a: number, c: number, b: number): number;
+  /** G = E φ(h1)φ(h2). `gap` = √(ab) − |c|, where it is known to more digits than a, b and c hold; used by activations that have `gap`. */
+  kernel(a: number, c: number, b: number, gap?: number): number;
+  /**
+   * √(g(a)g(b)) − |G| from `gap` = √(ab) − |c|, without cancellation. For φ with jumps, where it is of the order of √gap: a recursion that
+   * does not carry it loses half of the digits of nearly parallel inputs in every layer.
+   */
+  gap?(a: number, c: number, b: number, gap: number): number;
   /** Ġ = ∂G/∂c = E φ′(h1)φ′(h2). */
   kernelSlope(a: number, c: number, b: number): number;
   /** X = E φ″(h1)φ(h2) = 2 ∂G/∂a (distributional part included). */

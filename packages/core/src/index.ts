@@ -23,6 +23,7 @@ export type * from "./prior-model.js";
 export type * from "./prior-result.js";
 export type * from "./problem.js";
 export type * from "./random-stream.js";
+export type * from "./referee.js";
 export * from "./registry.js";
 export * from "./run.js";
 export * from "./scaling.js";

@@ -56,8 +56,16 @@ export interface Likelihood {
   observe(targets: Matrix): Observation;
   /** Class of every row of targets; for likelihoods of classes. */
   labels?(targets: Matrix): Int32Array;
+  /** Targets of given classes out of so many, what `labels` undoes. */
+  encode?(labels: ArrayLike<number>, classes: number): Matrix;
   /** Class probabilities of latent outputs, M × d to M × classes; for likelihoods of classes. */
   probabilities?(latents: Matrix): Matrix;
+}
+
+/** A likelihood by the name of its family, with its parameters: plain data, as in the `likelihood` of an experiment file. */
+export interface LikelihoodChoice {
+  readonly type: string;
+  readonly [parameter: string]: unknown;
 }
 
 /** Plug-in kind 4: a family of likelihoods, `"likelihood": { "type": name, … }` in experiment files. */

@@ -4,9 +4,11 @@ import type { LayerPlugin } from "./layer.js";
 import { FinitewidthError, inputError } from "./errors.js";
 import type { Dataset } from "./dataset.js";
 import type { ReportSection, SweepKey } from "./extensions.js";
+import type { LikelihoodFamily } from "./likelihood.js";
 import type { Network } from "./network.js";
 import type { Observable } from "./observable.js";
 import type { PriorModel } from "./prior-model.js";
+import type { Referee } from "./referee.js";
 import type { Theory } from "./theory.js";
 
 /** What a package contributes. A third-party package exports one of these as `plugin` (or as its default export). */
@@ -19,9 +21,11 @@ export interface Plugin {
   readonly priorModels?: readonly PriorModel[];
   readonly theories?: readonly Theory[];
   readonly observables?: readonly Observable[];
+  readonly likelihoods?: readonly LikelihoodFamily[];
   readonly datasets?: readonly Dataset[];
   readonly sweepKeys?: readonly SweepKey[];
   readonly reportSections?: readonly ReportSection[];
+  readonly referees?: readonly Referee[];
 }
 
 /** Names resolved to plug-ins; a plain value without global state. */
@@ -33,15 +37,19 @@ export interface Registry {
   priorModel(name: string, path?: string): PriorModel;
   theory(name: string, path?: string): Theory;
   observable(name: string, path?: string): Observable;
+  likelihood(name: string, path?: string): LikelihoodFamily;
   dataset(name: string, path?: string): Dataset;
   readonly activations: readonly Activation[];
   readonly layers: readonly LayerPlugin[];
   readonly priorModels: readonly PriorModel[];
   readonly theories: readonly Theory[];
   readonly observables: readonly Observable[];
+  readonly likelihoods: readonly LikelihoodFamily[];
   readonly datasets: readonly Dataset[];
   readonly sweepKeys: readonly SweepKey[];
   readonly reportSections: readonly ReportSection[];
+  /** The first one judges. */
+  readonly referees: readonly Referee[];
 }
 
 /**
@@ -68,6 +76,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
   const priorModels = collect("prior model", (plugin) => plugin.priorModels);
   const theories = collect("theory", (plugin) => plugin.theories);
   const observables = collect("observable", (plugin) => plugin.observables);
+  const likelihoods = collect("likelihood", (plugin) => plugin.likelihoods);
   const datasets = collect("data set", (plugin) => plugin.datasets);
   const resolve = <T>(map: Map<string, T>, name: string, path: string): T => {
     const item = map.get(name);
@@ -82,14 +91,17 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     layer: (name, path = "network.layers") => resolve(layers, name, path),
     priorModel: (name, path = "network.type") => resolve(priorModels, name, path),
     theory: (name, path = "methods") => resolve(theories, name, path),
+    likelihood: (name, path = "likelihood.type") => resolve(likelihoods, name, path),
     dataset: (name, path = "data.dataset") => resolve(datasets, name, path),
     activations: [...activations.values()],
     layers: [...layers.values()],
     priorModels: [...priorModels.values()],
     theories: [...theories.values()],
+    likelihoods: [...likelihoods.values()],
     datasets: [...datasets.values()],
     sweepKeys: [...collect("sweep key", (plugin) => plugin.sweepKeys).values()],
     reportSections: [...collect("report section", (plugin) => plugin.reportSections).values()],
+    referees: [...collect("referee", (plugin) => plugin.referees).values()],
   };
 }
 

@@ -1,7 +1,8 @@
-import { nestedArrays, rowsOf, type Matrix, type NestedNumbers, type Tensor } from "@finitewidth/core";
+import { nestedArrays, rowsOf, type Matrix, type MethodVerdict, type NestedNumbers, type Tensor } from "@finitewidth/core";
 import type { MethodOutcome } from "./method-outcome.js";
 import type { Plan } from "./plan.js";
-import type { StepOutcome } from "./run-experiment.js";
+import type { ProblemOutcome, StepOutcome } from "./run-experiment.js";
+import { refereeToJson } from "./verdicts.js";
 
 const pair = (prediction: { readonly mean: Matrix; readonly variance: Matrix }) => ({
   mean: rowsOf(prediction.mean),
@@ -22,8 +23,8 @@ export function largeKernels(outcome: MethodOutcome, prefix = ""): Record<string
   return Object.fromEntries(kernels.map((kernel, l) => [`${prefix}${outcome.label}_layer_${l + 1}`, kernel]));
 }
 
-/** The method's entry in `result.json`. */
-export function outcomeToJson(outcome: MethodOutcome): Record<string, unknown> {
+/** The method's entry in `result.json`, with what the referee says about it. */
+export function outcomeToJson(outcome: MethodOutcome, verdict?: MethodVerdict): Record<string, unknown> {
   if (outcome.status === "failed") return { status: "failed", error: outcome.error.message, seconds: outcome.seconds };
   const { posterior, predictive } = outcome;
   const errors = {
@@ -36,6 +37,7 @@ export function outcomeToJson(outcome: MethodOutcome): Record<string, unknown> {
   };
   return {
     status: "ok",
+    ...(verdict ? { verdict } : {}),
     ...(posterior.logEvidence === undefined ? {} : { logEvidence: posterior.logEvidence }),
     ...(predictive ? { predictive: pair(predictive) } : {}),
     ...(posterior.train ? { train: pair(posterior.train) } : {}),
@@ -76,18 +78,18 @@ export function resultToJson(plan: Plan, steps: readonly StepOutcome[], more: Re
     schemaVersion: 1,
     experiment: resolvedExperiment(plan),
     ...(plan.experiment.sweep
-      ? { sweep: steps.map((one) => ({ values: one.step.values, results: stepResults(one) })) }
-      : { results: steps[0] ? stepResults(steps[0]) : {} }),
+      ? { sweep: steps.map((one) => ({ values: one.step.values, results: stepResults(one), ...refereeToJson(one.problems) })) }
+      : { results: steps[0] ? stepResults(steps[0]) : {}, ...refereeToJson(steps[0]?.problems ?? []) }),
     ...more,
   };
 }
 
 const stepResults = ({ problems }: StepOutcome): Record<string, unknown> => {
-  const methods = (outcomes: readonly MethodOutcome[]) => Object.fromEntries(outcomes.map((one) => [one.label, outcomeToJson(one)]));
+  const methods = ({ outcomes, verdicts }: ProblemOutcome) =>
+    Object.fromEntries(outcomes.map((one) => [one.label, outcomeToJson(one, verdicts?.verdicts[one.label])]));
   const [first] = problems;
-  return first?.problem.label === undefined
-    ? methods(first?.outcomes ?? [])
-    : Object.fromEntries(problems.map(({ problem, outcomes }) => [problem.label, methods(outcomes)]));
+  if (first === undefined) return {};
+  return first.problem.label === undefined ? methods(first) : Object.fromEntries(problems.map((one) => [one.problem.label, methods(one)]));
 };
 
 /** The experiment as read, with the defaults of networks and methods where no sweep changes them. */

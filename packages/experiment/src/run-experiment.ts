@@ -1,5 +1,6 @@
 import { FinitewidthError, inlineRun, refusal, type Matrix, type Run } from "@finitewidth/core";
 import { findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
+import { isRefereed, judgeProblem, type Verdicts } from "./verdicts.js";
 import { planExperiment, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
 
 /** One method on one network of one step: the unit of work, and of what is kept when a run is interrupted. */
@@ -16,6 +17,8 @@ export interface Job {
 export interface ProblemOutcome {
   readonly problem: PlannedProblem;
   readonly outcomes: readonly MethodOutcome[];
+  /** What the referee says, where it was asked. */
+  readonly verdicts?: Verdicts;
 }
 
 /** Outcome of one step. */
@@ -44,7 +47,7 @@ export function jobsOf(plan: Plan): Job[] {
 }
 
 /**
- * Runs every method on every network of every step. Failures are recorded and leave the others alone; cancellation ends everything (what
+ * Runs every method on every network of every step, then the referee on each network. Failures are recorded and leave the others alone; cancellation ends everything (what
  * was finished has gone to `onResult`).
  */
 export async function runPlan(plan: Plan, run: Run, hooks: RunHooks = {}): Promise<StepOutcome[]> {
@@ -57,7 +60,22 @@ export async function runPlan(plan: Plan, run: Run, hooks: RunHooks = {}): Promi
     finished.set(job.id, outcome);
     await hooks.onResult?.(job, outcome, earlier !== undefined);
   }
-  return assemble(plan, finished);
+  return refereed(plan, assemble(plan, finished), run);
+}
+
+/** The outcomes with verdicts; the referee hears all methods of a network at once. */
+export async function refereed(plan: Plan, steps: readonly StepOutcome[], run: Run): Promise<StepOutcome[]> {
+  const judged: StepOutcome[] = [];
+  for (const { step, problems } of steps) {
+    const asked = isRefereed(plan, plan.steps.indexOf(step));
+    const all: ProblemOutcome[] = [];
+    for (const one of problems) {
+      const verdicts = asked ? await judgeProblem(plan, step, one.problem, one.outcomes, { ...run, seed: step.seed }) : undefined;
+      all.push(verdicts ? { ...one, verdicts } : one);
+    }
+    judged.push({ step, problems: all });
+  }
+  return judged;
 }
 
 /** Outcomes by job in the shape of the plan; steps and networks without any are left out. */

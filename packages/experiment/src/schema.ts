@@ -1,5 +1,14 @@
 import * as v from "valibot";
-import { finiteNumber, name, nonNegativeInteger, nonNegativeNumber, oneOf, positiveInteger, strictObject } from "@finitewidth/core";
+import {
+  finiteNumber,
+  name,
+  nonNegativeInteger,
+  nonNegativeNumber,
+  oneOf,
+  positiveInteger,
+  positiveNumber,
+  strictObject,
+} from "@finitewidth/core";
 
 const rows = v.array(v.array(finiteNumber, "a list of finite numbers"), "a list of rows");
 const table = strictObject({ inputs: rows, targets: rows });
@@ -54,6 +63,19 @@ const common = {
   seed: v.optional(nonNegativeInteger, 1),
 };
 
+const referee = v.lazy((input) =>
+  typeof input === "boolean"
+    ? v.literal(false, "false, or an object of options")
+    : strictObject({
+        draws: v.optional(v.pipe(positiveInteger, v.minValue(2, "an integer ≥ 2")), 14),
+        chains: v.optional(v.pipe(positiveInteger, v.minValue(8, "a multiple of 8"), v.multipleOf(8, "a multiple of 8")), 32),
+        tolerance: v.optional(positiveNumber, 0.05),
+        seconds: v.optional(positiveNumber, 10),
+        /** Of a sweep. */
+        steps: v.optional(oneOf(["extremes", "all"]), "extremes"),
+      }),
+);
+
 export const experimentSchema = strictObject({
   data,
   network: v.optional(network),
@@ -62,6 +84,7 @@ export const experimentSchema = strictObject({
   likelihood: strictObject({ type: v.optional(oneOf(["gaussian"])), temperature: nonNegativeNumber }),
   methods,
   sweep: v.optional(sweep),
+  referee: v.optional(referee, {}),
   ...common,
 });
 

@@ -1,4 +1,4 @@
-import type { LikelihoodFamily } from "@finitewidth/core";
+import type { LikelihoodFamily, Plugin } from "@finitewidth/core";
 import { gaussian } from "./family/gaussian.js";
 import { logistic } from "./family/logistic.js";
 import { poisson } from "./family/poisson.js";
@@ -7,3 +7,6 @@ import { softmax } from "./family/softmax.js";
 
 /** The likelihoods of this package. */
 export const likelihoods: readonly LikelihoodFamily[] = [gaussian, logistic, probit, softmax, poisson];
+
+/** The package as a plug-in. */
+export const plugin: Plugin = { name: "@finitewidth/likelihoods", module: import.meta.url, likelihoods };

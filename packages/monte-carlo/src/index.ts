@@ -12,4 +12,5 @@ export { samplePrior } from "./prior/sample.js";
 export { monteCarlo } from "./theory.js";
 export { runRefereeChains, type RefereeChunk, type RefereeGroup } from "./referee/chains.js";
 export * from "./referee/judgement.js";
-export * from "./referee/referee.js";
+export { measurePriorDistance, type DistanceChunk } from "./referee/prior-distance.js";
+export { networkReferee, referee } from "./referee/referee.js";

@@ -1,8 +1,17 @@
-import { inlineRun, matrixFromRows, resolveNetworkInput, type Matrix, type Problem } from "@finitewidth/core";
+import {
+  inlineRun,
+  matrixFromRows,
+  resolveNetworkInput,
+  type FittedMethod,
+  type Matrix,
+  type Problem,
+  type RefereeOptions,
+  type RefereeReport,
+} from "@finitewidth/core";
 import { exact } from "@finitewidth/posterior";
 import { describe, expect, it, test } from "vitest";
 import { readFixture } from "../../../tools/testing.ts";
-import { referee, type FittedMethod, type RefereeOptions, type RefereeReport } from "../src/index.js";
+import { referee } from "../src/index.js";
 import { registry } from "./helpers.js";
 
 interface DigitsFixture {

@@ -16,6 +16,8 @@ export interface PoolOptions extends InlineRunOptions {
 
 /** A run whose workers stay until it is closed. */
 export interface PoolRun extends Run {
+  /** As `Run.map`; `settled` is told every result as soon as it is there, and awaited before the result is yielded. */
+  map<A, B>(task: Task<A, B>, chunks: readonly A[], settled?: (index: number, value: B) => Promise<void>): AsyncIterable<B>;
   /** Ends the workers. Running maps reject. */
   close(): void;
 }
@@ -136,7 +138,11 @@ export function poolRun(options: PoolOptions): PoolRun {
     }
   };
 
-  const map = async function* <A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
+  const map = async function* <A, B>(
+    task: Task<A, B>,
+    chunks: readonly A[],
+    settled?: (index: number, value: B) => Promise<void>,
+  ): AsyncIterable<B> {
     signal?.throwIfAborted();
     if (closed) throw new FinitewidthError("the pool is closed", { code: "worker" });
     const stop = new AbortController();
@@ -151,7 +157,7 @@ export function poolRun(options: PoolOptions): PoolRun {
     const ticker = onProgress ? setInterval(report, 200) : undefined;
     if (typeof ticker === "object" && "unref" in ticker) ticker.unref();
 
-    const runChunk = async (chunk: A): Promise<B> => {
+    const runChunk = async (chunk: A, index: number): Promise<B> => {
       for (let failures = 0; ; failures++) {
         const member = await acquire();
         if (abort.aborted) {
@@ -162,6 +168,7 @@ export function poolRun(options: PoolOptions): PoolRun {
         try {
           const value = await attempt(member, task, chunk, abort);
           done += 1;
+          await settled?.(index, value);
           return value;
         } catch (error) {
           if (!(error instanceof WorkerDeath)) throw error;
@@ -179,7 +186,7 @@ export function poolRun(options: PoolOptions): PoolRun {
       }
     };
     // All chunks are queued at once; the pool hands them out in order as workers become free.
-    const results = chunks.map((chunk) => runChunk(chunk));
+    const results = chunks.map((chunk, index) => runChunk(chunk, index));
     for (const result of results) result.catch(() => undefined);
     try {
       for (const result of results) {

@@ -7,6 +7,11 @@ export interface ChunkStore {
   save(task: string, chunk: unknown, result: unknown): Promise<void>;
 }
 
+/** A run whose `map` tells results as they come; see `PoolRun`. */
+interface EagerRun extends Run {
+  map<A, B>(task: Task<A, B>, chunks: readonly A[], settled?: (index: number, value: B) => Promise<void>): AsyncIterable<B>;
+}
+
 /**
  * A run that keeps the result of every finished chunk in a store and takes from it what is already there. A run that was killed and started
  * again ends with the same results: chunks are pure functions.
@@ -17,16 +22,24 @@ export function resumable(run: Run, store: ChunkStore): Run {
     async *map<A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
       const found = await Promise.all(chunks.map((chunk) => store.load(task.name, chunk)));
       const missing = chunks.filter((_, i) => found[i] === undefined);
-      const fresh = run.map(task, missing)[Symbol.asyncIterator]();
+      // A pool tells each result when it is there, not when those before it are: none is lost. Other runs are asked in order.
+      const saved = new Set<number>();
+      const keep = async (i: number, value: unknown): Promise<void> => {
+        saved.add(i);
+        await store.save(task.name, missing[i], value);
+      };
+      const fresh = (run as EagerRun).map(task, missing, keep)[Symbol.asyncIterator]();
+      let taken = 0;
       try {
-        for (const [i, chunk] of chunks.entries()) {
+        for (let i = 0; i < chunks.length; i++) {
           if (found[i] !== undefined) {
             yield found[i] as B;
             continue;
           }
           const next = await fresh.next();
           if (next.done) return;
-          await store.save(task.name, chunk, next.value);
+          if (!saved.has(taken)) await keep(taken, next.value);
+          taken += 1;
           yield next.value;
         }
       } finally {

@@ -52,8 +52,9 @@ async function envelope(work: () => Promise<{ value: unknown; transfer: Transfer
 }
 
 async function loadPlugin(url: string): Promise<Plugin> {
-  const { plugin } = (await import(/* @vite-ignore */ url)) as { plugin?: Plugin };
-  if (plugin === undefined) throw new FinitewidthError(`${url}: exports no \`plugin\``, { code: "worker" });
+  const module = (await import(/* @vite-ignore */ url)) as { plugin?: Plugin; default?: Plugin };
+  const plugin = module.plugin ?? module.default;
+  if (plugin === undefined) throw new FinitewidthError(`${url}: exports no plug-in (as plugin or by default)`, { code: "worker" });
   return plugin;
 }
 

@@ -33,11 +33,14 @@ export function spawn(): WorkerHandle {
   return handleOf(new Worker(new URL(`./worker.node.${extension}`, import.meta.url), { execArgv: inheritable(process.execArgv) }));
 }
 
-/** Options of this process that a thread can have too: those about a script given as text would make it fail. */
+/** Options of this process about how modules are found: what a thread needs, and all that it may be given (V8's are the process's). */
 function inheritable(options: readonly string[]): string[] {
-  return options.filter(
-    (option, i) => !/^(--input-type|-e$|--eval|-p$|--print)/.test(option) && !/^(-e|--eval|-p|--print)$/.test(options[i - 1] ?? ""),
-  );
+  const known = /^(--conditions|-C|--import|--require|-r|--loader|--experimental-loader|--enable-source-maps|--no-warnings)(=|$)/;
+  return options.flatMap((option, i) => {
+    if (known.test(option)) return [option];
+    const previous = options[i - 1] ?? "";
+    return !option.startsWith("-") && known.test(previous) && !previous.includes("=") ? [option] : [];
+  });
 }
 
 /** Number of workers to start when nothing is said. */

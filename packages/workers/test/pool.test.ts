@@ -128,12 +128,13 @@ describe("resuming", () => {
   it("takes finished chunks from the store and ends with the same result", async () => {
     const whole = await collect(pool({ workers: 0 }), numbers, chunks);
     const store = memory();
-    const interrupted = resumable(pool({ workers: 2 }), store)
-      .map(numbers, chunks)
-      [Symbol.asyncIterator]();
+    const map = resumable(pool({ workers: 2 }), store).map(numbers, chunks);
+    const interrupted = map[Symbol.asyncIterator]();
     for (let i = 0; i < 4; i++) await interrupted.next();
     await interrupted.return?.();
-    expect(store.saved.size).toBe(4);
+    // What the second worker finished ahead of its turn is kept too.
+    const kept = store.saved.size;
+    expect(kept).toBeGreaterThanOrEqual(4);
     expect(await collect(resumable(pool({ workers: 2 }), store), numbers, chunks)).toEqual(whole);
     expect(store.saved.size).toBe(9);
   });

@@ -1,18 +1,22 @@
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { inputError, type Matrix } from "@finitewidth/core";
 import { axisValues, loadData, parsePhaseFile, type DataSource, type InlineData } from "@finitewidth/experiment";
 import { phaseDiagram } from "@finitewidth/large-deviations";
 import { loadRegistry } from "../builtin-registry.js";
-import { fileReader, prettyJson, readJson, writeAtomically, writePiecesAtomically } from "../files.js";
-import type { CommonOptions } from "../main.js";
-import { openRun } from "../open-run.js";
+import { fileReader, pluginsOf, prettyJson, readJson, titleOf, writeAtomically, writePiecesAtomically } from "../files.js";
+import type { CommandContext } from "../main.js";
+import { chooseFolder } from "../output-folder.js";
 import { createProgress } from "../progress.js";
-import { phaseReport } from "../report/phase-report.js";
+import { hashOfData, provenanceOf } from "../provenance.js";
+import { openSession } from "../session.js";
 
 /** `finitewidth phase-diagram`: phase.json and report.html in the output folder. */
-export async function runPhaseCommand(file: string, folder: string, options: CommonOptions): Promise<number> {
-  const phase = parsePhaseFile(await readJson(file));
-  const registry = await loadRegistry(phase.plugins, folder);
+export async function runPhaseCommand(file: string, folder: string, context: CommandContext): Promise<number> {
+  const raw = await readJson(file);
+  const progress = createProgress(!context.quiet, context.stderr);
+  const policy = { allowPaths: context.allowPluginPaths, ...(context.quiet ? {} : { announce: progress.say }) };
+  const registry = await loadRegistry(pluginsOf(raw), folder, policy);
+  const phase = parsePhaseFile(raw);
   registry.activation(phase.activation, "activation");
   const grid = { weightVariance: axisValues(phase.weightVariance), biasVariance: axisValues(phase.biasVariance) };
   for (const [name, values] of Object.entries(grid)) {
@@ -31,8 +35,17 @@ export async function runPhaseCommand(file: string, folder: string, options: Com
       )
     ).train;
   }
-  const progress = createProgress(!options.quiet);
-  const { run, close } = await openRun({ registry, seed: phase.seed, progress, ...options, resume: false });
+  const out = await chooseFolder(file, context.out);
+  const { run, close } = await openSession({
+    registry,
+    seed: phase.seed,
+    progress,
+    out,
+    source: file,
+    workers: context.workers,
+    signal: context.signal,
+    onOpen: context.onOpen,
+  });
   const started = performance.now();
   let succeeded = false;
   progress.stage("phase diagram");
@@ -57,14 +70,16 @@ export async function runPhaseCommand(file: string, folder: string, options: Com
       run,
     );
     const seconds = (performance.now() - started) / 1000;
-    await writePiecesAtomically(join(options.out, "phase.json"), prettyJson({ schemaVersion: 1, phase, ...result, seconds }));
-    await writeAtomically(join(options.out, "report.html"), phaseReport(phase.activation, result, basename(file).replace(/\.json$/i, "")));
+    const provenance = provenanceOf(registry, context.command, train && hashOfData([{ train }]));
+    await writePiecesAtomically(join(out, "phase.json"), prettyJson({ schemaVersion: 1, phase, ...result, seconds, provenance }));
+    const { phaseReport } = await import("../report/phase-report.js");
+    await writeAtomically(join(out, "report.html"), phaseReport(phase.activation, result, titleOf(file), provenance));
     succeeded = true;
     progress.clear();
-    if (!options.quiet) {
-      for (const warning of result.warnings) process.stdout.write(`  ! ${warning}\n`);
-      process.stdout.write(
-        `${grid.weightVariance.length} × ${grid.biasVariance.length} grid in ${seconds.toFixed(1)} s\n\nReport: ${join(options.out, "report.html")}\nNumbers: ${join(options.out, "phase.json")}\n`,
+    if (!context.quiet) {
+      for (const warning of result.warnings) context.stdout.write(`  ! ${warning}\n`);
+      context.stdout.write(
+        `${grid.weightVariance.length} × ${grid.biasVariance.length} grid in ${seconds.toFixed(1)} s\n\nReport: ${join(out, "report.html")}\nNumbers: ${join(out, "phase.json")}\n`,
       );
     }
     return 0;

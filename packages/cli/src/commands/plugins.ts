@@ -1,25 +1,38 @@
+import { builtinSweepKeys } from "@finitewidth/experiment";
 import { loadRegistry } from "../builtin-registry.js";
+import type { Output } from "../terminal.js";
 import { textTable } from "../table.js";
 
 /** `finitewidth plugins`: what is installed, third-party packages given by --load included. */
-export async function runPluginsCommand(load: readonly string[]): Promise<number> {
-  const registry = await loadRegistry(load, process.cwd());
+export async function runPluginsCommand(load: readonly string[], stdout: Output): Promise<number> {
+  const registry = await loadRegistry(load, process.cwd(), { allowPaths: true });
   const sections: readonly [string, readonly { readonly name: string; readonly summary: string }[]][] = [
     ["Networks", registry.priorModels],
     ["Methods", registry.theories],
     ["Activations", registry.activations],
+    ["Data sets", registry.datasets],
+    ["Sweep keys", [...builtinSweepKeys, ...registry.sweepKeys]],
+    ["Report sections", registry.reportSections],
   ];
   const owner = (name: string): string =>
     registry.plugins.find((plugin) =>
-      [...(plugin.priorModels ?? []), ...(plugin.theories ?? []), ...(plugin.activations ?? [])].some((item) => item.name === name),
+      [
+        ...(plugin.priorModels ?? []),
+        ...(plugin.theories ?? []),
+        ...(plugin.activations ?? []),
+        ...(plugin.datasets ?? []),
+        ...(plugin.sweepKeys ?? []),
+        ...(plugin.reportSections ?? []),
+      ].some((item) => item.name === name),
     )?.name ?? "";
   const left = (rows: readonly (readonly string[])[]): string[][] => {
     const width = Math.max(...rows.map((row) => row[1]!.length));
     return rows.map((row) => [row[0]!, row[1]!.padEnd(width), row[2]!]);
   };
   for (const [title, items] of sections) {
+    if (items.length === 0) continue;
     const rows = left(items.map((item) => [item.name, item.summary, owner(item.name)]));
-    process.stdout.write(`${textTable([title, "", "from"], rows)}\n\n`);
+    stdout.write(`${textTable([title, "", "from"], rows)}\n\n`);
   }
   return 0;
 }

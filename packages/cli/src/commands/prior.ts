@@ -1,59 +1,86 @@
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { printable } from "@finitewidth/core";
-import { planPrior, priorOutcomeToJson, runPrior, type PriorOutcome } from "@finitewidth/experiment";
-import { pluginsOf } from "./run.js";
+import { planPrior, priorOutcomeToJson, runPrior, type PlannedMethod, type PriorOutcome } from "@finitewidth/experiment";
 import { loadRegistry } from "../builtin-registry.js";
-import { prettyJson, readJson, writeAtomically, writePiecesAtomically } from "../files.js";
-import type { CommonOptions } from "../main.js";
-import { openRun } from "../open-run.js";
+import { pluginsOf, prettyJson, readJson, titleOf, writeAtomically, writePiecesAtomically } from "../files.js";
+import type { CommandContext } from "../main.js";
+import { chooseFolder } from "../output-folder.js";
 import { createProgress } from "../progress.js";
-import { priorReport, priorTable } from "../report/prior-report.js";
+import { hashOfData, identityOf, provenanceOf } from "../provenance.js";
+import { openSession } from "../session.js";
 import { textTable } from "../table.js";
 
-/** `finitewidth prior`: prior.json and report.html in the output folder; exit status 1 when a method failed. */
-export async function runPriorCommand(
-  file: string,
-  folder: string,
-  options: CommonOptions & { readonly resume: boolean },
-): Promise<number> {
+/** `finitewidth prior`: prior.json and report.html in the output folder; exit status 1 when a method that was named failed. */
+export async function runPriorCommand(file: string, folder: string, context: CommandContext): Promise<number> {
   const raw = await readJson(file);
-  const registry = await loadRegistry(pluginsOf(raw), folder);
+  const progress = createProgress(!context.quiet, context.stderr);
+  const policy = { allowPaths: context.allowPluginPaths, ...(context.quiet ? {} : { announce: progress.say }) };
+  const registry = await loadRegistry(pluginsOf(raw), folder, policy);
   const plan = planPrior(raw, registry);
   const prior = plan.file;
-  const progress = createProgress(!options.quiet);
-  const { run, close } = await openRun({ registry, seed: prior.seed, progress, ...options });
+  const out = await chooseFolder(file, context.out);
+  const { inputs } = plan.problem;
+  const dataHash = hashOfData([{ train: { inputs, targets: inputs } }]);
+  const identity = identityOf(registry, prior, dataHash);
+  const session = await openSession({
+    registry,
+    seed: prior.seed,
+    progress,
+    identity,
+    out,
+    source: file,
+    workers: context.workers,
+    signal: context.signal,
+    resume: context.resume,
+    onOpen: context.onOpen,
+  });
+  const { checkpoints } = session;
+  const keyOf = (method: PlannedMethod): string => method.label;
+  let finished = 0;
   let outcomes: PriorOutcome[] | undefined;
+  let succeeded = false;
   try {
-    outcomes = await runPrior(plan, run, { onStart: ({ label }) => progress.stage(label) });
+    outcomes = await runPrior(plan, session.run, {
+      recall: async (method) => (await checkpoints?.load("prior", keyOf(method))) as PriorOutcome | undefined,
+      onStart: ({ label }) => progress.stage(label, finished, plan.methods.length),
+      onResult: async (method, outcome) => {
+        finished += 1;
+        context.onFinished(finished, plan.methods.length);
+        if (outcome.status === "ok") await checkpoints?.save("prior", keyOf(method), outcome);
+      },
+    });
+    const resolved = {
+      ...prior,
+      network: plan.problem.network,
+      methods: plan.methods.map(({ label, method, options: own }) => ({
+        method,
+        ...(label === method ? {} : { label }),
+        ...(own as object),
+      })),
+    };
+    const json = {
+      schemaVersion: 1,
+      prior: resolved,
+      results: Object.fromEntries(outcomes.map((outcome) => [outcome.label, priorOutcomeToJson(outcome)])),
+      provenance: provenanceOf(registry, context.command, dataHash),
+    };
+    await writePiecesAtomically(join(out, "prior.json"), prettyJson(json));
+    const { priorReport, priorTable } = await import("../report/prior-report.js");
+    await writeAtomically(join(out, "report.html"), priorReport(plan, outcomes, titleOf(file), json.provenance));
+    succeeded = true;
+    if (!context.quiet) {
+      const { header, rows } = priorTable(outcomes);
+      context.stdout.write(`${textTable(header, rows)}\n`);
+      for (const outcome of outcomes)
+        if (outcome.status === "ok")
+          for (const warning of outcome.result.warnings) context.stdout.write(`  ! ${outcome.label}: ${warning}\n`);
+      context.stdout.write(`\nReport: ${join(out, "report.html")}\nNumbers: ${join(out, "prior.json")}\n`);
+    }
   } finally {
-    await close(outcomes !== undefined);
-  }
-  const resolved = {
-    ...prior,
-    network: plan.problem.network,
-    methods: plan.methods.map(({ label, method, options: own }) => ({
-      method,
-      ...(label === method ? {} : { label }),
-      ...(own as object),
-    })),
-  };
-  const json = {
-    schemaVersion: 1,
-    prior: resolved,
-    results: Object.fromEntries(outcomes.map((outcome) => [outcome.label, priorOutcomeToJson(outcome)])),
-  };
-  await writePiecesAtomically(join(options.out, "prior.json"), prettyJson(json));
-  await writeAtomically(join(options.out, "report.html"), priorReport(plan, outcomes, basename(file).replace(/\.json$/i, "")));
-  if (!options.quiet) {
-    const { header, rows } = priorTable(outcomes);
-    process.stdout.write(`${textTable(header, rows)}\n`);
-    for (const outcome of outcomes)
-      if (outcome.status === "ok")
-        for (const warning of outcome.result.warnings) process.stdout.write(`  ! ${outcome.label}: ${warning}\n`);
-    process.stdout.write(`\nReport: ${join(options.out, "report.html")}\nNumbers: ${join(options.out, "prior.json")}\n`);
+    await session.close(succeeded);
   }
   const failures = outcomes.filter((outcome) => outcome.status === "failed" && outcome.named);
   for (const outcome of failures)
-    if (outcome.status === "failed") process.stderr.write(`${outcome.label} failed: ${printable(outcome.error.message)}\n`);
+    if (outcome.status === "failed") context.stderr.write(`${outcome.label} failed: ${printable(outcome.error.message)}\n`);
   return failures.length > 0 ? 1 : 0;
 }

@@ -1,64 +1,155 @@
 import { join } from "node:path";
 import { printable } from "@finitewidth/core";
 import { encodeNpz } from "@finitewidth/core/npz";
-import { hiddenKernelArrays, planExperiment, resultToJson, runPlan, type Job, type StepOutcome } from "@finitewidth/experiment";
+import {
+  assemble,
+  hiddenKernelArrays,
+  jobsOf,
+  planExperiment,
+  resultToJson,
+  runPlan,
+  type Job,
+  type MethodOutcome,
+  type Plan,
+  type StepOutcome,
+} from "@finitewidth/experiment";
+import { inlineRun } from "@finitewidth/core";
 import { loadRegistry } from "../builtin-registry.js";
-import { fileReader, prettyJson, readJson, writeAtomically, writePiecesAtomically } from "../files.js";
-import type { CommonOptions } from "../main.js";
+import { estimatePlan, type Estimate } from "../dry-run.js";
+import { fileReader, pluginsOf, prettyJson, readJson, titleOf, writeAtomically, writePiecesAtomically } from "../files.js";
+import type { CommandContext } from "../main.js";
+import { chooseFolder } from "../output-folder.js";
 import { createProgress } from "../progress.js";
-import { experimentReport, summaryTable } from "../report/experiment-report.js";
-import { openRun } from "../open-run.js";
+import { hashOfData, identityOf, provenanceOf } from "../provenance.js";
+import { openSession } from "../session.js";
+import { sweepCsv } from "../sweep-table.js";
+import { printResults } from "../terminal.js";
 import { textTable } from "../table.js";
 
-/** `finitewidth run`: result.json and report.html in the output folder; exit status 1 when a method that was named failed. */
-export async function runRunCommand(file: string, folder: string, options: CommonOptions & { readonly resume: boolean }): Promise<number> {
-  const raw = await readJson(file);
-  const registry = await loadRegistry(pluginsOf(raw), folder);
-  const plan = await planExperiment(raw, { registry, readFile: fileReader(folder) });
+/** Milliseconds between two writings of `result.json` while methods are still running. */
+const pause = 2000;
 
-  const progress = createProgress(!options.quiet);
+/**
+ * `finitewidth run`: result.json, report.html and, for a sweep, sweep.csv in the output folder, written as methods finish; exit status 1
+ * when a method that was named failed.
+ */
+export async function runRunCommand(file: string, folder: string, context: CommandContext): Promise<number> {
+  const raw = withReferee(await readJson(file), context.referee);
+  const progress = createProgress(!context.quiet, context.stderr);
+  const policy = { allowPaths: context.allowPluginPaths, ...(context.quiet ? {} : { announce: progress.say }) };
+  const registry = await loadRegistry(pluginsOf(raw), folder, policy);
+  const plan = await planExperiment(raw, { registry, readFile: fileReader(folder) });
+  if (context.dryRun) return dryRun(plan, context);
+
+  const out = await chooseFolder(file, context.out);
+  const dataHash = hashOfData([...new Set([plan.data, ...plan.steps.map((step) => step.data)])]);
+  const identity = identityOf(registry, [plan.experiment, plan.keys.map((key) => key.name)], dataHash);
   const points = plan.data.train.inputs.shape[0];
-  const { run, close } = await openRun({ registry, seed: plan.experiment.seed, progress, points, ...options });
-  let results: StepOutcome[] | undefined;
+  const session = await openSession({
+    registry,
+    seed: plan.experiment.seed,
+    progress,
+    points,
+    identity,
+    out,
+    source: file,
+    workers: context.workers,
+    signal: context.signal,
+    resume: context.resume,
+    onOpen: context.onOpen,
+  });
+  const { checkpoints } = session;
+  const more = { provenance: provenanceOf(registry, context.command, dataHash) };
+  const finished = new Map<string, MethodOutcome>();
+  const jobs = jobsOf(plan);
+  const write = async (complete: boolean): Promise<StepOutcome[]> => {
+    const results = assemble(plan, finished);
+    const state = complete ? {} : { complete: false };
+    await writePiecesAtomically(join(out, "result.json"), prettyJson(resultToJson(plan, results, { ...more, ...state })));
+    if (plan.experiment.sweep) await writeAtomically(join(out, "sweep.csv"), sweepCsv(plan, results));
+    return results;
+  };
+  let [next, results] = [Date.now() + pause, undefined as StepOutcome[] | undefined];
   try {
-    results = await runPlan(plan, run, { onStart: (job) => progress.stage(jobLabel(job)) });
+    await runPlan(plan, session.run, {
+      recall: async (job) => recalled(job, await checkpoints?.load("method", jobKey(job))),
+      onStart: (job) => progress.stage(jobLabel(job), finished.size, jobs.length),
+      onResult: async (job, outcome, earlier) => {
+        finished.set(job.id, outcome);
+        context.onFinished(finished.size, jobs.length);
+        if (outcome.status === "ok" && !earlier) await checkpoints?.save("method", jobKey(job), outcome);
+        if (Date.now() < next) return;
+        const started = Date.now();
+        await write(false).catch((error: Error) => progress.say(`${error.message}; the run goes on`));
+        // Writing takes a twentieth of the time at most.
+        next = Date.now() + Math.max(pause, 20 * (Date.now() - started));
+      },
+    });
+    results = await write(true);
+    const kernels = hiddenKernelArrays(results);
+    if (Object.keys(kernels).length > 0) await writeAtomically(join(out, "hidden-kernels.npz"), encodeNpz(kernels));
+    const { experimentReport } = await import("../report/experiment-report.js");
+    await writeAtomically(join(out, "report.html"), experimentReport(plan, results, titleOf(file), more.provenance));
+  } catch (error) {
+    if (context.signal.aborted && finished.size > 0) await write(false).catch(() => undefined);
+    throw error;
   } finally {
-    await close(results !== undefined);
+    await session.close(results !== undefined);
   }
-  const kernels = hiddenKernelArrays(results);
-  if (Object.keys(kernels).length > 0) await writeAtomically(join(options.out, "hidden-kernels.npz"), encodeNpz(kernels));
-  await writePiecesAtomically(join(options.out, "result.json"), prettyJson(resultToJson(plan, results)));
-  await writeAtomically(join(options.out, "report.html"), experimentReport(plan, results, titleOf(file)));
-  if (!options.quiet) printResults(results, options.out);
-  const failures = results.flatMap(({ problems }) =>
-    problems.flatMap(({ outcomes }) => outcomes.filter((outcome) => outcome.status === "failed" && outcome.named)),
-  );
-  for (const outcome of failures)
-    if (outcome.status === "failed") process.stderr.write(`${outcome.label} failed: ${printable(outcome.error.message)}\n`);
-  return failures.length > 0 ? 1 : 0;
+  if (!context.quiet) printResults(plan, results, out, context.stdout);
+  return reportFailures(results, context);
 }
 
-/** Plug-ins of a file, before anything else in it is looked at. */
-export const pluginsOf = (raw: unknown): readonly string[] => {
-  const list = typeof raw === "object" && raw !== null ? (raw as { plugins?: unknown }).plugins : undefined;
-  return Array.isArray(list) ? list.filter((entry) => typeof entry === "string") : [];
+/** The experiment with the referee of the command line in place of its own. */
+function withReferee(raw: unknown, referee: number | false | undefined): unknown {
+  if (referee === undefined || typeof raw !== "object" || raw === null || Array.isArray(raw)) return raw;
+  const own = (raw as { referee?: unknown }).referee;
+  return { ...raw, referee: referee === false ? false : { ...(typeof own === "object" ? own : {}), seconds: referee } };
+}
+
+const jobKey = (job: Job): readonly unknown[] => [job.id, job.method.label, job.problem.label ?? null];
+
+/** An outcome that was kept, if it is one. */
+const recalled = (job: Job, kept: unknown): MethodOutcome | undefined => {
+  const outcome = kept as MethodOutcome | undefined;
+  return outcome?.status === "ok" && outcome.label === job.method.label ? outcome : undefined;
 };
 
 const jobLabel = ({ step, problem, method }: Job): string =>
   [problem.label, method.label, step.values && JSON.stringify(step.values)].filter((part) => part !== undefined).join(" ");
 
-const titleOf = (file: string): string => file.replace(/^.*[\\/]/, "").replace(/\.json$/i, "");
-
-function printResults(results: readonly StepOutcome[], out: string): void {
-  for (const { step, problems } of results) {
-    if (step.values) process.stdout.write(`\n${JSON.stringify(step.values)}\n`);
-    for (const { problem, outcomes } of problems) {
-      const { header, rows } = summaryTable(outcomes);
-      if (problem.label !== undefined) process.stdout.write(`\n${problem.label}\n`);
-      process.stdout.write(`${textTable(header, rows)}\n`);
+function reportFailures(results: readonly StepOutcome[], context: CommandContext): number {
+  let status = 0;
+  for (const { step, problems } of results)
+    for (const { problem, outcomes } of problems)
       for (const outcome of outcomes)
-        if (outcome.status === "ok") for (const warning of outcome.warnings) process.stdout.write(`  ! ${outcome.label}: ${warning}\n`);
-    }
-  }
-  process.stdout.write(`\nReport: ${join(out, "report.html")}\nNumbers: ${join(out, "result.json")}\n`);
+        if (outcome.status === "failed" && outcome.named) {
+          const where = [problem.label, step.values && JSON.stringify(step.values)].filter((part) => part !== undefined).join(" ");
+          context.stderr.write(`${outcome.label} failed${where === "" ? "" : ` (${where})`}: ${printable(outcome.error.message)}\n`);
+          status = 1;
+        }
+  return status;
 }
+
+async function dryRun(plan: Plan, context: CommandContext): Promise<number> {
+  const estimates = await estimatePlan(plan, (signal, onProgress) => ({
+    run: inlineRun({ registry: plan.registry, seed: plan.experiment.seed, signal: AbortSignal.any([signal, context.signal]), onProgress }),
+    close: () => undefined,
+  }));
+  const total = estimates.reduce((sum, one) => sum + (one.seconds ?? 0), 0);
+  const row = ({ label, seconds, bytes, remark }: Estimate): string[] => [
+    label,
+    time(seconds),
+    `${(bytes / 2 ** 20).toFixed(1)} MiB`,
+    remark ?? "",
+  ];
+  const table = textTable(["method", "expected time", "kernels", ""], [...estimates.map(row), ["all", time(total), "", ""]]);
+  const count = jobsOf(plan).length;
+  context.stdout.write(
+    `${table}\n\n${count} run${count === 1 ? "" : "s"} of a method on one thread, extended from at most 80 training points; nothing was written.\n`,
+  );
+  return 0;
+}
+
+const time = (seconds: number | undefined): string =>
+  seconds === undefined ? "–" : seconds < 1 ? "< 1 s" : seconds < 90 ? `${Math.round(seconds)} s` : `${(seconds / 60).toFixed(1)} min`;

@@ -27,39 +27,12 @@ import {
   type Note,
 } from "@finitewidth/plots";
 import type { MethodOutcome, Plan, ProblemOutcome, SolvedOutcome, StepOutcome } from "@finitewidth/experiment";
-import { formatNumber, withError } from "../table.js";
+import { summaryTable } from "../summary-table.js";
+import { formatNumber } from "../table.js";
+import type { Provenance } from "../provenance.js";
 import { createDocument } from "./html.js";
 
 type Solved = SolvedOutcome;
-
-/** Header and rows of the summary table, shared by the terminal and the report. */
-export function summaryTable(outcomes: readonly MethodOutcome[]): { readonly header: string[]; readonly rows: string[][] } {
-  const header = ["method", "log evidence", "generalisation error", "bias", "variance", "order parameter", "seconds"];
-  const rows = outcomes.map((outcome) => {
-    if (outcome.status === "failed") return [outcome.label, "failed", "", "", "", "", outcome.seconds.toFixed(2)];
-    const { posterior, generalizationError: error, generalizationStandardError: spread } = outcome;
-    return [
-      outcome.label,
-      withError(posterior.logEvidence, posterior.standardError?.logEvidence),
-      withError(error?.total, spread?.total),
-      withError(error?.bias, spread?.bias),
-      withError(error?.variance, spread?.variance),
-      orderParameterText(outcome),
-      outcome.seconds.toFixed(2),
-    ];
-  });
-  return { header, rows };
-}
-
-function orderParameterText({ posterior }: Solved): string {
-  const value = posterior.orderParameter;
-  if (value === undefined) return "–";
-  const error = posterior.standardError?.orderParameter;
-  if (typeof value === "number") return withError(value, typeof error === "number" ? error : undefined);
-  return value.shape.length === 1 && value.data.length <= 4
-    ? Array.from(value.data, formatNumber).join(", ")
-    : `${value.shape.join(" × ")} matrix`;
-}
 
 /** One sentence about the network. */
 export function describeNetwork(network: Network, registry: Registry): string {
@@ -77,7 +50,7 @@ const activationNames = (layers: readonly Primitive[]): string[] =>
   });
 
 /** The report of `finitewidth run`. */
-export function experimentReport(plan: Plan, results: readonly StepOutcome[], name: string): string {
+export function experimentReport(plan: Plan, results: readonly StepOutcome[], name: string, _provenance?: Provenance): string {
   const document = createDocument();
   const { problem } = plan.steps[0]!.problems[0]!;
   const facts = `${describeNetwork(problem.network, plan.registry)}; ${problem.inputs.shape[0]} training points of ${problem.inputs.shape[1]} features, ${problem.targets.shape[1]} output${problem.targets.shape[1] === 1 ? "" : "s"}, temperature ${formatNumber(problem.temperature)}, ${problem.scaling} scaling, seed ${plan.experiment.seed}.`;

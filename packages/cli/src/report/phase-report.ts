@@ -1,4 +1,5 @@
 import { lines, phasePlane, type PhasePlane, escapeHtml, figureBlock, notes, page } from "@finitewidth/plots";
+import type { Provenance } from "../provenance.js";
 import { createDocument } from "./html.js";
 
 type Grid = readonly (readonly (number | null)[])[];
@@ -23,7 +24,7 @@ export interface PhaseResult {
 }
 
 /** The report of `finitewidth phase-diagram`. */
-export function phaseReport(activation: string, result: PhaseResult, name: string): string {
+export function phaseReport(activation: string, result: PhaseResult, name: string, _provenance?: Provenance): string {
   const document = createDocument();
   const { weightVariance, biasVariance } = result.grid;
   const maximum = result.adaptation?.maximum ?? undefined;

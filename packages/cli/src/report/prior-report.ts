@@ -13,6 +13,7 @@ import {
 import type { PriorOutcome, PriorPlan } from "@finitewidth/experiment";
 import { formatNumber, withError } from "../table.js";
 import { describeNetwork } from "./experiment-report.js";
+import type { Provenance } from "../provenance.js";
 import { createDocument } from "./html.js";
 
 /** Header and rows of the summary, shared by the terminal and the report: moments at the first input. */
@@ -38,7 +39,7 @@ export function priorTable(outcomes: readonly PriorOutcome[]): { readonly header
 }
 
 /** The report of `finitewidth prior`. */
-export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], name: string): string {
+export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], name: string, _provenance?: Provenance): string {
   const document = createDocument();
   const { header, rows } = priorTable(outcomes);
   const { problem } = plan;

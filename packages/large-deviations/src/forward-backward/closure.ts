@@ -12,6 +12,8 @@ export interface TiltedAverages {
   readonly proposal?: Matrix;
   /** 1/(n Σ p²) of the importance weights; 1 for closed forms. */
   readonly effectiveFraction: number;
+  /** Of lattice rules: estimated error of the averages, relative to the largest. */
+  readonly quadratureError?: number;
 }
 
 /** A tilted measure to average under. */

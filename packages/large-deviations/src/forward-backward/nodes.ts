@@ -5,6 +5,14 @@ import { normalPoints } from "@finitewidth/numerics";
 export interface GaussianNodes {
   readonly points: Matrix;
   readonly weights: Float64Array;
+  /** Of lattices: weights of the same integral on every second node along each axis, 0 on the others. */
+  readonly coarse?: Float64Array;
+  /** Of lattices: error that they are refined to; infinite with kinks, where halving the spacing divides the error by four only. */
+  readonly goal?: number;
+  /** Of lattices: indices of the nodes in the outermost shell, half a standard deviation thick. */
+  readonly edge?: readonly number[];
+  /** Of lattices: half the spacing; absent where that would be too many nodes. */
+  readonly refined?: () => GaussianNodes;
 }
 
 /** Target error, largest spacing and reach of the lattice rules, P = 1, 2, 3. */
@@ -15,18 +23,22 @@ const lattices = [
 ] as const;
 /** The three-dimensional lattice of pictures: kernel shifts to about 1e-4 of themselves. */
 const coarseLattice = { error: 1e-4, spacing: 0.6, reach: 5.4 } as const;
-/** No lattice is finer than this. */
+/** No lattice starts finer than this. */
 const finestSpacing = 0.05;
+/** No lattice is refined beyond this many nodes, P = 1, 2, 3. */
+const mostNodes = [2 ** 14, 2 ** 17, 2 ** 15] as const;
 
 /**
  * Trapezoidal rule of the standard normal weight on the lattice `spacing`·ℤ^P inside a ball. Products of two factors erf at variance v are
  * integrated to about exp(−2π²/((1 + 4v)·spacing²)); Gauss–Hermite rules need several times as many nodes. `half`: one of every pair ±z,
  * with both weights, for even integrands. O((reach/spacing)^P) nodes.
  */
-export function latticeNodes(dimensions: number, spacing: number, reach: number, half = false): GaussianNodes {
+export function latticeNodes(dimensions: number, spacing: number, reach: number, half = false, goal = 1e-12): GaussianNodes {
   const side = Math.floor(reach / spacing);
   const points: number[] = [];
   const weights: number[] = [];
+  const even: number[] = [];
+  const edge: number[] = [];
   const index = new Int32Array(dimensions).fill(-side);
   for (;;) {
     let radius = 0;
@@ -35,15 +47,26 @@ export function latticeNodes(dimensions: number, spacing: number, reach: number,
     if (radius <= reach * reach && sign >= 0) {
       for (let k = 0; k < dimensions; k++) points.push(index[k]! * spacing);
       weights.push((half && sign > 0 ? 2 : 1) * Math.exp(-0.5 * radius));
+      if (radius > (reach - 0.5) ** 2) edge.push(weights.length - 1);
+      even.push(index.every((value) => value % 2 === 0) ? 1 : 0);
     }
     let axis = dimensions - 1;
     while (axis >= 0 && ++index[axis]! > side) index[axis--] = -side;
     if (axis < 0) break;
   }
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const shares = (of: readonly number[]): Float64Array => {
+    const total = of.reduce((sum, weight) => sum + weight, 0);
+    return Float64Array.from(of, (weight) => weight / total);
+  };
   return {
     points: { data: Float64Array.from(points), shape: [weights.length, dimensions] },
-    weights: Float64Array.from(weights, (weight) => weight / total),
+    weights: shares(weights),
+    goal,
+    edge,
+    coarse: shares(weights.map((weight, i) => weight * even[i]!)),
+    ...(weights.length * 2 ** dimensions <= mostNodes[dimensions - 1]!
+      ? { refined: () => latticeNodes(dimensions, 0.5 * spacing, reach, half, goal) }
+      : {}),
   };
 }
 
@@ -78,5 +101,11 @@ export function gaussianNodes({ dimensions, smooth, odd, largestVariance, log2Co
   if (!usesLattice(dimensions, smooth)) return quasiRandomNodes(dimensions, log2Count, seed);
   const { error, spacing, reach } = coarse && dimensions === 3 ? coarseLattice : lattices[dimensions - 1]!;
   const wanted = Math.sqrt((2 * Math.PI ** 2) / ((1 + 4 * largestVariance) * Math.log(1 / error)));
-  return latticeNodes(dimensions, Math.min(spacing, Math.max(wanted, dimensions === 3 ? 4 * finestSpacing : finestSpacing)), reach, odd);
+  return latticeNodes(
+    dimensions,
+    Math.min(spacing, Math.max(wanted, dimensions === 3 ? 4 * finestSpacing : finestSpacing)),
+    reach,
+    odd,
+    smooth ? error : Number.POSITIVE_INFINITY,
+  );
 }

@@ -20,8 +20,10 @@ import { whitenedTilt } from "./linear-closure.js";
 import type { GaussianNodes } from "./nodes.js";
 import { jumps } from "./refusals.js";
 
-/** Range of the eigenvalues of the proposal's tilt. */
-const clip = { lower: -4, upper: 0.8 } as const;
+/** Weight of the outermost shell of a lattice over what the proposal leaves beyond it. */
+const shellToTail = 50;
+/** Largest eigenvalue of the proposal's tilt, and the smallest, wider proposals where the first is too narrow for a lattice. */
+const clip = { lower: [-4, -1, 0], upper: 0.8 } as const;
 
 /** Nodes of a tilted measure with its proposal N(0, S). */
 interface TiltedSample {
@@ -46,6 +48,9 @@ interface TiltedSample {
   readonly differences: Float64Array;
   readonly cumulant: number;
   readonly effectiveFraction: number;
+  /** Of lattices: `refinementError`, and the weight near the edge of the lattice in units of what the proposal itself leaves outside. */
+  readonly error?: number;
+  readonly edge?: number;
 }
 
 /** Rows of `m` multiplied by `factors`. */
@@ -79,13 +84,18 @@ function spectralFunction(vectors: Matrix, values: Float64Array, f: (value: numb
  * Nodes and weights of the tilted measure. @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to
  * diverge.
  */
-function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, conjugate, weightVariance }: TiltedMeasure): TiltedSample {
+function sampleTilted(
+  activation: Activation,
+  nodes: GaussianNodes,
+  { kernel, conjugate, weightVariance }: TiltedMeasure,
+  lower: number = clip.lower[0],
+): TiltedSample {
   const root = symmetricRoot(kernel);
   const [count, size] = nodes.points.shape;
   // the slopes of a φ that jumps diverge at equal inputs: any proposal will do, so take the prior
   const tilt = jumps(activation) ? zeros(size, size) : applyAdjointJacobian(activation, kernel, conjugate);
   const { values, vectors } = symmetricEigen(whitenedTilt(root, combine(weightVariance, tilt, 0, tilt)));
-  const lambda = values.map((value) => Math.min(Math.max(value, clip.lower), clip.upper));
+  const lambda = values.map((value) => Math.min(Math.max(value, lower), clip.upper));
   const stretch = spectralFunction(vectors, lambda, (value) => 1 / Math.sqrt(1 - value));
   const excess = spectralFunction(vectors, lambda, (value) => value / (1 - value));
   const stretchedRoot = multiply(root.root, stretch);
@@ -114,12 +124,9 @@ function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, co
     exponents[i] = weightVariance * energy - 0.5 * proposal - 0.5 * logDeterminant;
     if (exponents[i]! > largest) largest = exponents[i]!;
   }
-  let total = 0;
-  for (let i = 0; i < count; i++) {
-    exponents[i] = nodes.weights[i]! * Math.exp(exponents[i]! - largest);
-    total += exponents[i]!;
-  }
-  const weights = exponents.map((value) => value / total);
+  const densities = exponents.map((value) => Math.exp(value - largest));
+  const { weights, total } = selfNormalised(densities, nodes.weights);
+  const coarse = nodes.coarse && selfNormalised(densities, nodes.coarse);
   let concentration = 0;
   const differences = new Float64Array(count);
   for (let i = 0; i < count; i++) {
@@ -139,7 +146,37 @@ function sampleTilted(activation: Activation, nodes: GaussianNodes, { kernel, co
     differences,
     cumulant: Math.log(total) + largest,
     effectiveFraction: 1 / concentration,
+    ...(coarse
+      ? {
+          error: refinementError(
+            Math.log(total / coarse.total),
+            [features, whitened].map((rows) => [weightedGram(rows, weights), weightedGram(rows, coarse.weights)]),
+            activation.smooth,
+          ),
+          edge: nodes.edge!.reduce((sum, i) => sum + weights[i]!, 0) / shellToTail,
+        }
+      : {}),
   };
+}
+
+/** Weights w e/Σ w e and the sum. */
+function selfNormalised(values: Float64Array, nodeWeights: Float64Array): { readonly weights: Float64Array; readonly total: number } {
+  const weights = values.map((value, i) => value * nodeWeights[i]!);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return { weights: weights.map((weight) => weight / total), total };
+}
+
+/**
+ * Error of a lattice from its change to twice the spacing, e: the trapezoidal rule of an analytic function converges at least like
+ * exp(−c/spacing), so that halving the spacing squares the error; at kinks it divides it by 4.
+ */
+function refinementError(logarithm: number, moments: readonly (readonly Matrix[])[], smooth: boolean): number {
+  let error = Math.abs(logarithm);
+  for (const [fine, coarse] of moments) {
+    const scale = Math.max(...fine!.data.map(Math.abs));
+    for (let i = 0; i < fine!.data.length; i++) error = Math.max(error, Math.abs(fine!.data[i]! - coarse!.data[i]!) / (scale || 1));
+  }
+  return smooth ? Math.min(error, error * error) : error / 4;
 }
 
 /**
@@ -200,13 +237,26 @@ function whitenedGradient({ root, excess, whitened, differences }: TiltedSample)
 
 /**
  * Importance nodes with control variates: proposal N(0, S) from B = gJᵀ(C)[A] with the eigenvalues of 2FᵀBF kept in [−4, 0.8],
- * self-normalised weights, and the proposal's Gaussian moments added exactly. O(n P²) for n nodes. Source:
+ * self-normalised weights, and the proposal's Gaussian moments added exactly. A lattice is refined until the averages keep still (and stays
+ * so for later calls): the tilted measure may vary faster than the prior that its spacing was chosen for. O(n P²) for n nodes. Source:
  * docs/theories/forward-backward.md.
  */
 export function quadratureClosure(activation: Activation, nodes: GaussianNodes): TiltClosure {
+  let rule = nodes;
+  const sampled = (measure: TiltedMeasure): TiltedSample => {
+    let width = 0;
+    for (;;) {
+      const sample = sampleTilted(activation, rule, measure, clip.lower[width]);
+      if (sample.error === undefined) return sample;
+      const goal = rule.goal!;
+      if (sample.edge! > goal && width + 1 < clip.lower.length) width++;
+      else if (sample.error > goal && rule.refined) rule = rule.refined();
+      else return sample;
+    }
+  };
   return {
     averages(measure, want) {
-      const sample = sampleTilted(activation, nodes, measure);
+      const sample = sampled(measure);
       const plain = (): Matrix => weightedGram(sample.features, sample.weights);
       const varied = combine(1, kernelMap(activation, sample.covariance), 1, weightedGram(sample.features, sample.differences));
       const controlled = jumps(activation) ? withEqualInputs(varied, plain(), measure.kernel) : varied;
@@ -216,10 +266,11 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
         ...(want.gradient ? { gradient: activation.smooth ? smoothGradient(activation, measure, sample) : whitenedGradient(sample) } : {}),
         cumulant: sample.cumulant,
         effectiveFraction: sample.effectiveFraction,
+        ...(sample.error === undefined ? {} : { quadratureError: Math.max(sample.error, sample.edge!) }),
       };
     },
     extend(measure, test) {
-      const sample = sampleTilted(activation, nodes, measure);
+      const sample = sampled(measure);
       const [points, size] = test.cross.shape;
       const x = sample.root.whiten(transpose(test.cross));
       const stretched = multiply(sample.stretch, x);

@@ -2,7 +2,7 @@ import { matrix, type Likelihood, type LikelihoodFamily } from "@finitewidth/cor
 import { trapezoidMoments } from "../inference/tilted.js";
 import { linkParameters, requireScale, type LinkParameters } from "./parameters.js";
 import { scalarLikelihood, type ScalarLink } from "./scalar.js";
-import { checkSigns, signLabels } from "./targets.js";
+import { checkSigns, signLabels, signTargets } from "./targets.js";
 
 /** 1/(1 + e^−z) without overflow. */
 export const sigmoid = (z: number): number => {
@@ -20,21 +20,22 @@ function logisticVariance(z: number): number {
   return e / (1 + e) ** 2;
 }
 
-const link: ScalarLink = {
+export const logisticLink: ScalarLink = {
   logDensity: (y, z) => logSigmoid(y * z),
   gradient: (y, z) => y * sigmoid(-y * z),
   curvature: (_y, z) => logisticVariance(z),
   // 1 − 2p = −tanh(z/2)
   slope: (_y, z) => -logisticVariance(z) * Math.tanh(0.5 * z),
-  tilted: (y, mean, variance) => trapezoidMoments(link, y, mean, variance),
+  tilted: (y, mean, variance) => trapezoidMoments(logisticLink, y, mean, variance),
 };
 
 /** p(y | f) = 1/(1 + exp(−y f/τ)), y = ±1. @throws FinitewidthError (code "input") unless τ > 0. */
 export const logisticLikelihood = (scale = 1): Likelihood =>
-  scalarLikelihood("logistic", requireScale(scale), link, {
+  scalarLikelihood("logistic", requireScale(scale), logisticLink, {
     classes: () => 2,
     check: (targets, path = "targets") => checkSigns(targets, "logistic", path),
     labels: signLabels,
+    encode: signTargets,
     probabilities: (latents) => binary(latents.data, (f) => [sigmoid(-f / scale), sigmoid(f / scale)]),
   });
 

@@ -4,7 +4,7 @@ import { binary } from "./logistic.js";
 import { mills } from "./mills.js";
 import { linkParameters, requireScale, type LinkParameters } from "./parameters.js";
 import { scalarLikelihood, type ScalarLink } from "./scalar.js";
-import { checkSigns, signLabels } from "./targets.js";
+import { checkSigns, signLabels, signTargets } from "./targets.js";
 
 const link: ScalarLink = {
   logDensity: (y, z) => logNormalDistribution(y * z),
@@ -26,6 +26,7 @@ export const probitLikelihood = (scale = 1): Likelihood =>
     classes: () => 2,
     check: (targets, path = "targets") => checkSigns(targets, "probit", path),
     labels: signLabels,
+    encode: signTargets,
     probabilities: (latents) => binary(latents.data, (f) => [normalDistribution(-f / scale), normalDistribution(f / scale)]),
   });
 

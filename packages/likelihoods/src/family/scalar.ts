@@ -52,7 +52,7 @@ export function scalarLikelihood(
   name: string,
   scale: number,
   link: ScalarLink,
-  rest: Pick<Likelihood, "classes" | "check" | "labels" | "probabilities">,
+  rest: Pick<Likelihood, "classes" | "check" | "labels" | "encode" | "probabilities">,
 ): Likelihood {
   return {
     name,

@@ -8,8 +8,10 @@ import {
 } from "@finitewidth/core";
 import { identity, multiply } from "@finitewidth/linalg";
 import { helmertContrasts } from "./contrasts.js";
+import { logisticLink } from "./logistic.js";
 import { linkParameters, requireScale, type LinkParameters } from "./parameters.js";
-import { checkOneHot, oneHotLabels } from "./targets.js";
+import { scalarObservation } from "./scalar.js";
+import { checkOneHot, oneHotLabels, oneHotTargets } from "./targets.js";
 
 /** p = exp(z)/Σ exp(z) of one row; z becomes relative to its largest entry, and log Σ exp of that is returned. */
 function softmaxRow(z: Float64Array, p: Float64Array): number {
@@ -56,9 +58,12 @@ function softmaxObservation(basis: Matrix, scale: number, targets: Matrix): Obse
       out[at + a] = factor * sum;
     }
   };
+  const signs = { data: Float64Array.from(labels, (label) => 1 - 2 * label), shape: [points, 1] as const };
   return {
     points,
     latents: d,
+    // two classes: the difference of the logits is √2 g
+    ...(d === 1 ? { scalar: scalarObservation(logisticLink, scale * Math.SQRT1_2, signs).scalar! } : {}),
     evaluate: (latent, out: LikelihoodDerivatives = {}) => {
       let total = 0;
       for (let i = 0; i < points; i++) {
@@ -133,6 +138,7 @@ export function softmaxLikelihood(scale = 1, options: SoftmaxOptions = {}): Like
     contrasts: (columns) => (contrasts ? helmertContrasts(columns) : undefined),
     check,
     labels: oneHotLabels,
+    encode: oneHotTargets,
     observe: (targets) => {
       check(targets);
       return softmaxObservation(basis(targets.shape[1]), scale, targets);

@@ -1,4 +1,4 @@
-import { FinitewidthError, inputError, shapeError, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
 
 /** One column. @throws FinitewidthError (code "shape") otherwise. */
 export function requireOneColumn(targets: Matrix, likelihood: string, path: string): void {
@@ -50,3 +50,16 @@ export const oneHotLabels = (targets: Matrix): Int32Array =>
     const columns = targets.shape[1];
     return targets.data.subarray(i * columns, (i + 1) * columns).indexOf(1);
   });
+
+/** −1 and +1 in one column for classes 0 and 1. @throws FinitewidthError (code "input") unless there are two. */
+export function signTargets(labels: ArrayLike<number>, classes: number): Matrix {
+  if (classes !== 2) throw inputError("likelihood.type", `one for ${classes} classes, such as "softmax"`, "one for two classes");
+  return { data: Float64Array.from(labels, (label) => 2 * label - 1), shape: [labels.length, 1] };
+}
+
+/** One-hot rows. */
+export function oneHotTargets(labels: ArrayLike<number>, classes: number): Matrix {
+  const out = zeros(labels.length, classes);
+  for (let i = 0; i < labels.length; i++) out.data[i * classes + labels[i]!] = 1;
+  return out;
+}

@@ -9,7 +9,7 @@ import { panelMoments } from "./tilted.js";
  */
 export function binaryProbabilities(likelihood: Likelihood, mean: Float64Array, variance: Float64Array): Matrix {
   const m = mean.length;
-  const { scalar } = likelihood.observe({ data: Float64Array.from({ length: m }, () => 1), shape: [m, 1] });
+  const { scalar } = likelihood.observe(likelihood.encode!(new Int32Array(m).fill(1), 2));
   const out = zeros(m, 2);
   for (let i = 0; i < m; i++) {
     const v = Math.max(variance[i]!, 1e-12 * likelihood.scale ** 2);

@@ -26,13 +26,13 @@ export interface MixturePrediction {
 /** Mixture over the nodes of the predictions at every q. O(P³ + P² M) per node. */
 export function predictMixture(
   likelihood: Likelihood,
-  mixture: ScaleMixture<Pick<SiteApproximation, "alpha" | "weights">>,
+  mixture: Pick<ScaleMixture<Pick<SiteApproximation, "alpha" | "weights">>, "logQ" | "weights" | "nodes">,
   kernelsAt: (q: number) => KernelsGivenScale,
 ): MixturePrediction {
   let mean: Float64Array | undefined;
   let second = new Float64Array(0);
   let probabilities: Matrix | undefined;
-  const twoClasses = likelihood.classes(1) === 2;
+  const twoClasses = likelihood.encode !== undefined;
   for (const [k, node] of mixture.nodes.entries()) {
     const weight = mixture.weights[k]!;
     if (weight < negligible) continue;

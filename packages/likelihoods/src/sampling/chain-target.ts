@@ -1,9 +1,11 @@
 import { shapeError, zeros, type Matrix, type Observation } from "@finitewidth/core";
-import { createWorkspace, gram } from "@finitewidth/linalg";
+import { createWorkspace, gram, identity } from "@finitewidth/linalg";
+import type { LogDensity } from "@finitewidth/numerics";
 import { chiQuantile } from "./chi-quantile.js";
-import type { WhitenedLikelihood } from "./process-target.js";
 
-/** Layers of a Wishart chain over outputs, 1 … L: Q = M_1, M_l | M_{l+1} ~ W(N_l, s_l M_{l+1}/N_l). */
+/**
+ * Layers of a Wishart chain over outputs, 1 … L: Q = M_1, M_l | M_{l+1} ~ W(N_l, s_l M_{l+1}/N_l). Without layers Q = 1: a Gaussian process.
+ */
 export interface OutputChain {
   readonly widths: readonly number[];
   /** s_l = σ_w²(l + 1). @defaultValue 1 */
@@ -14,23 +16,29 @@ export interface OutputChain {
   readonly readoutBias?: number;
 }
 
-/** Bartlett factors at a point: F_l of layers 1 … L, d × r_l, with M_l = F_l F_lᵀ. */
-export interface OutputFactors {
-  readonly factors: readonly Matrix[];
+/** A point in coordinates that mean something. */
+export interface ChainPoint {
+  /** F_1: d × r_1, with Q = F_1F_1ᵀ. */
+  readonly factor: Matrix;
+  /** r_1 × rank. */
+  readonly g: Matrix;
+  /** d. */
+  readonly bias: Float64Array;
 }
 
-/** Log likelihood of a deep linear network (or of any kernel under a Wishart mixing matrix) over (chain, g). */
-export interface ChainTarget extends WhitenedLikelihood {
-  factorsAt(x: Float64Array): OutputFactors;
-  /** The g part of a point (r_1 × rank), and the bias per output (d). */
-  parts(x: Float64Array): { readonly g: Matrix; readonly bias: Float64Array };
+/**
+ * Log likelihood over (chain, g), coordinates that are N(0, 1) under the prior: of a Gaussian process, of a deep linear network, or of any
+ * kernel under a Wishart mixing matrix.
+ */
+export interface ChainTarget extends LogDensity {
+  /** f at a point, P × d; the array is reused by the next call. */
+  latent(x: Float64Array): Float64Array;
+  pointAt(x: Float64Array): ChainPoint;
   /**
    * E[Ĝˡ | f, chain] of a linear network, l = 1 … L, P × P each: (1 − r_l/N_l)(s_{l−1}E[Ĝ^{l−1}] + b_l) + v_l v_lᵀ/N_l with v_1 = B gᵀ,
    * v_{l+1} = √s_l v_l Z_lᵀ + √b_{l+1} ξ_{l+1}: no inverse. `kernel`: K = BBᵀ.
    */
   hiddenKernels(x: Float64Array, kernel: Matrix): Matrix[];
-  /** f = F_1 g B_*ᵀ + bias at points whose kernel root is B_* (M × rank): M × d. */
-  latentAt(x: Float64Array, root: Matrix): Matrix;
 }
 
 interface Layer {
@@ -121,6 +129,7 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
     }
     return out;
   };
+  const topOf = (chainAt: ReturnType<typeof forward>): Matrix => chainAt[0]?.f ?? identity(d);
   const biasOf = (x: Float64Array, factors: readonly Matrix[]): Float64Array => {
     const out = new Float64Array(d);
     let at = biasStart;
@@ -134,14 +143,14 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
     return out;
   };
   const outputs = (x: Float64Array, chainAt: ReturnType<typeof forward>): void => {
-    const top = L > 0 ? chainAt[0]!.f : undefined;
+    const top = topOf(chainAt).data;
     g.data.set(x.subarray(gOffset, biasStart));
     workspace.multiply(b, g, gB, { transposed: "right" });
     const bias = biasOf(x, chainAt.map(({ f }) => f)); // prettier-ignore
     for (let i = 0; i < points; i++) {
       for (let a = 0; a < d; a++) {
         let sum = bias[a]!;
-        for (let k = 0; k < r1; k++) sum += (top ? top.data[a * r1 + k]! : Number(a === k)) * gB.data[i * r1 + k]!;
+        for (let k = 0; k < r1; k++) sum += top[a * r1 + k]! * gB.data[i * r1 + k]!;
         latent[i * d + a] = sum;
       }
     }
@@ -150,7 +159,7 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
     const at = forward(x);
     outputs(x, at);
     const value = observation.evaluate(latent, { gradient: slopes });
-    const F1 = at[0]!.f;
+    const F1 = topOf(at);
     // ḡ = F_1ᵀ Gᵀ B and F̄_1 = Gᵀ (B gᵀ)
     const cotangent: Matrix = { data: slopes, shape: [points, d] };
     let fBar = times(cotangent, gB, "left");
@@ -183,14 +192,9 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
     }
     return value;
   };
-  const parts: ChainTarget["parts"] = (x) => ({
-    g: { data: x.slice(gOffset, biasStart), shape: [r1, rank] },
-    bias: biasOf(x, forward(x).map(({ f }) => f)), // prettier-ignore
-  });
   return {
     dimension,
     evaluate,
-    parts,
     latent: (x) => {
       outputs(x, forward(x));
       return latent;
@@ -215,13 +219,13 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
       }
       return out;
     },
-    factorsAt: (x) => ({ factors: forward(x).map(({ f }) => f) }),
-    latentAt: (x, other) => {
-      const { g: own, bias } = parts(x);
-      const F1 = forward(x)[0]!.f;
-      const out = times(times(other, own, "right"), F1, "right");
-      for (let i = 0; i < out.data.length; i++) out.data[i]! += bias[i % d]!;
-      return out;
+    pointAt: (x) => {
+      const at = forward(x);
+      return {
+        factor: topOf(at),
+        g: { data: x.slice(gOffset, biasStart), shape: [r1, rank] },
+        bias: biasOf(x, at.map(({ f }) => f)), // prettier-ignore
+      };
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { FiniteNetwork, Matrix } from "@finitewidth/core";
+import type { AnnealingLadder } from "@finitewidth/numerics";
 
 /** What the referee may do. */
 export interface RefereeBudget {
@@ -9,13 +10,13 @@ export interface RefereeBudget {
 }
 
 /** Multiplications and additions a second that a plan counts on, all workers together: slow machines take longer, not other numbers. */
-const speed = 4e9;
+const speed = 1e10;
 /** What a gradient costs however small the network. */
-const overhead = 4e5;
-/** Gradients of a trajectory at the step sizes that the ladder ends with, and levels of the ladder. */
-const typical = { gradients: 5, levels: 5 };
+const overhead = 1e6;
 /** Groups of chains, which are chunks of work and units of the evidence's error. */
 export const refereeGroups = 8;
+/** Particles that find the ladder. */
+export const pilotParticles = 32;
 
 /** Flops of a gradient of the collapsed likelihood, and of a prediction. */
 function costs(network: FiniteNetwork, points: number, tests: number): { readonly gradient: number; readonly prediction: number } {
@@ -31,20 +32,22 @@ function costs(network: FiniteNetwork, points: number, tests: number): { readonl
 }
 
 /**
- * A plan in draws from a limit in seconds, by counting operations: the same for every machine and number of workers, so that results are
- * reproducible. Undefined when even eight chains with seven draws take longer.
+ * A plan in draws from a limit in seconds, by counting operations along the pilot's ladder: the same for every machine and number of workers,
+ * so that results are reproducible. Undefined when even eight chains with seven draws take longer. Without a ladder: the least there can be.
  */
 export function planReferee(
   network: FiniteNetwork,
   points: number,
   tests: number,
   wanted: { readonly chains: number; readonly draws: number; readonly seconds: number },
+  ladder: AnnealingLadder = { exponents: [0, 1], stepSizes: [1] },
 ): RefereeBudget | undefined {
   const { gradient, prediction } = costs(network, points, tests);
+  const perTrajectory = ladder.stepSizes.map((step) => Math.min(64, Math.ceil(Math.PI / 2 / step)));
+  const perParticle = perTrajectory.reduce((sum, count) => sum + count, 0);
   const seconds = (chains: number, particles: number, draws: number): number => {
-    const annealing = refereeGroups * particles * 2 * typical.levels + 32 * typical.levels;
-    const moves = annealing + chains * (draws + burnIn);
-    return (moves * typical.gradients * gradient + chains * draws * prediction) / speed;
+    const gradients = (pilotParticles + 2 * refereeGroups * particles) * perParticle + chains * (draws + burnIn) * perTrajectory.at(-1)!;
+    return (gradients * gradient + chains * draws * prediction) / speed;
   };
   const sizes = [
     { chains: wanted.chains, particles: 16, draws: wanted.draws },

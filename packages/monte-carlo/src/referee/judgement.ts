@@ -1,17 +1,5 @@
+import type { VerdictStatus } from "@finitewidth/core";
 import { jackknifeError, studentQuantile } from "@finitewidth/numerics";
-
-/** How far a number of a theory can be believed. */
-export type VerdictStatus = "confirmed" | "doubtful" | "contradicted" | "unchecked";
-
-/** Verdict of a quantity: plain data, as it stands in result files. */
-export interface Verdict {
-  readonly status: VerdictStatus;
-  /** Estimated |theory − truth|. */
-  readonly error: number | null;
-  readonly standardError: number | null;
-  /** One sentence. */
-  readonly how: string;
-}
 
 /** What a decision rests on. */
 export interface Comparison {

@@ -1,62 +1,26 @@
-import { resolveArchitecture, rowRange, toStandardScaling, zeros, type Json, type Matrix, type Problem, type Run } from "@finitewidth/core";
+import {
+  resolveArchitecture,
+  rowRange,
+  toStandardScaling,
+  zeros,
+  type FittedMethod,
+  type Json,
+  type Matrix,
+  type MethodVerdict,
+  type Problem,
+  type Referee,
+  type RefereeOptions,
+  type RefereeReport,
+  type RefereeTests,
+  type Run,
+  type Verdict,
+} from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
 import { evidenceOfIslands, studentQuantile, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
-import { burnIn, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
+import { burnIn, pilotParticles, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
+import { priorDistance } from "./prior-distance.js";
 import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
-import {
-  chainHealth,
-  compareErrors,
-  decide,
-  uStatisticSquare,
-  worstStatus,
-  type ChainHealth,
-  type Rule,
-  type Verdict,
-} from "./judgement.js";
-
-/** Numbers of one fitted method: plain data, what it cannot give left out. */
-export interface FittedMethod {
-  /** Latent outputs at the test inputs (at the training inputs when there are no others), P* × D. */
-  readonly predictive?: { readonly mean: Matrix; readonly variance: Matrix };
-  readonly logEvidence?: number;
-  readonly logEvidenceStandardError?: number;
-  readonly hiddenKernels?: readonly Matrix[];
-  readonly orderParameter?: unknown;
-}
-
-/** Where outputs are compared. */
-export interface RefereeTests {
-  readonly inputs: Matrix;
-  /** P* × D. */
-  readonly targets?: Matrix;
-}
-
-/** Options of the referee. */
-export interface RefereeOptions {
-  /** Draws per chain at the first look; doubtful theories are looked at again after 4 and 14 times as many. @defaultValue 14 */
-  readonly draws?: number;
-  /** @defaultValue 32 */
-  readonly chains?: number;
-  /** τ: relative errors up to this do not count. @defaultValue 0.05 */
-  readonly tolerance?: number;
-  /** Work that the referee may take, counted in operations of a machine of 4 Gflop/s. @defaultValue 10 */
-  readonly seconds?: number;
-}
-
-/** Verdicts on the quantities that a method gives. */
-export interface MethodVerdict {
-  readonly predictive?: Verdict;
-  readonly generalizationError?: Verdict;
-  readonly logEvidence?: Verdict;
-  readonly hiddenKernels?: Verdict;
-  readonly orderParameter?: Verdict;
-}
-
-/** Verdicts by method, and the referee's own numbers. */
-export interface RefereeReport {
-  readonly verdicts: Readonly<Record<string, MethodVerdict>>;
-  readonly referee: { readonly [key: string]: Json };
-}
+import { chainHealth, compareErrors, decide, uStatisticSquare, worstStatus, type ChainHealth, type Rule } from "./judgement.js";
 
 /** Test points that are compared at most, evenly spread. */
 const mostTests = 500;
@@ -89,23 +53,27 @@ export async function referee(
   const standard = toStandardScaling(problem, run.registry);
   const at = chosenTests(tests ?? { inputs: standard.inputs });
   const network = realise(resolveArchitecture(run.registry, standard.network), standard.inputs, standard.targets.shape[1]);
-  const budget = planReferee(network, standard.inputs.shape[0], at.inputs.shape[0], { chains, draws, seconds });
-  if (budget === undefined)
-    return unchecked(`a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`);
+  const wanted = { chains, draws, seconds };
+  const [points, count] = [standard.inputs.shape[0], at.inputs.shape[0]];
+  const tooLong = `a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`;
+  if (planReferee(network, points, count, wanted) === undefined) return unchecked(tooLong);
   const base = { problem: standard, testInputs: at.inputs, seed: run.seed };
   const ladder = await pilot(base, run);
+  const budget = planReferee(network, points, count, wanted, ladder);
+  if (budget === undefined) return unchecked(tooLong);
+  const distance = await priorDistance(standard, run);
   let groups: readonly RefereeGroup[] | undefined;
   let evidence: IslandEvidence | undefined;
-  for (const [look, count] of budget.looks.entries()) {
-    groups = await runGroups(base, budget, ladder, look, groups, count - (look === 0 ? 0 : budget.looks[look - 1]!), run);
+  for (const [look, total] of budget.looks.entries()) {
+    groups = await runGroups(base, budget, ladder, look, groups, total - (look === 0 ? 0 : budget.looks[look - 1]!), run);
     evidence ??= evidenceOfIslands(groups.map((group) => group.levels));
     const rule: Rule = { tolerance, alpha: budget.looks.length === 1 ? levels.one : levels.several, trust: 0.05 };
-    const bench = { groups, evidence, rule, at, draws: count };
+    const bench = { groups, evidence, rule, at, draws: total };
     const judged = judge(methods, bench);
     const decided = Object.values(judged.verdicts).every(
       ({ predictive, generalizationError }) => predictive?.status !== "doubtful" && generalizationError?.status !== "doubtful",
     );
-    if (decided || look === budget.looks.length - 1) return judged;
+    if (decided || look === budget.looks.length - 1) return { ...judged, referee: { ...judged.referee, ...distance } };
   }
   return unchecked("the referee was given no draws");
 }
@@ -113,7 +81,7 @@ export async function referee(
 type Base = Pick<RefereeChunk, "problem" | "testInputs" | "seed">;
 
 async function pilot(base: Base, run: Run): Promise<AnnealingLadder> {
-  const chunk: RefereeChunk = { ...base, look: 0, group: 0, chains: 0, particles: 32, burnIn: 0, draws: 0 };
+  const chunk: RefereeChunk = { ...base, look: 0, group: 0, chains: 0, particles: pilotParticles, burnIn: 0, draws: 0 };
   for await (const { ladder } of run.map(runRefereeChains, [chunk])) return ladder;
   throw new Error("a run yields one result per chunk");
 }
@@ -314,3 +282,10 @@ function judgeEvidence({ logEvidence, logEvidenceStandardError = 0 }: FittedMeth
     how: `annealed runs of the real network give ${evidence.logEvidence.toFixed(2)} ± ${about(evidence.standardError)} (Student, ${evidence.islandWeights.length - 1} degrees of freedom: 95 % within ± ${about(studentQuantile(0.975, evidence.islandWeights.length - 1) * standardError)})`,
   };
 }
+
+/** The referee as a plug-in. */
+export const networkReferee: Referee = {
+  name: "network",
+  summary: "A short run of the real network, a calibrated rule: confirmed, doubtful, contradicted.",
+  judge: referee,
+};

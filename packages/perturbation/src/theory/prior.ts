@@ -1,4 +1,16 @@
-import { rowRange, shapeError, type Figure, type Matrix, type PriorProblem, type PriorResult, type Run } from "@finitewidth/core";
+import {
+  FinitewidthError,
+  rowRange,
+  shapeError,
+  type Figure,
+  type Json,
+  type Matrix,
+  type PriorProblem,
+  type PriorResult,
+  type Run,
+  type Tensor,
+} from "@finitewidth/core";
+import { leadingDistance } from "@finitewidth/numerics";
 import { pairCount, toPairs } from "../kernel-flow/index-pairs.js";
 import type { KernelChain } from "../kernel-flow/kernel-chain.js";
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
@@ -53,10 +65,26 @@ export async function priorPerturbative(problem: PriorProblem, options: Perturba
     ...(covariance === undefined ? {} : { kernelCovariance: covariance, fourthCumulant: fourthCumulantTensor(covariance) }),
     excessKurtosis: kurtosis,
     ...(logDensity === undefined ? {} : { logDensity }),
-    diagnostics: { engine: setting.engine, largestRelativeVariance: largest },
+    diagnostics: {
+      engine: setting.engine,
+      largestRelativeVariance: largest,
+      ...(covariance ? distanceDiagnostics(covariance, meanShift, kernel, problem.outputs) : {}),
+    },
     warnings,
     figures: priorFigures(setting, inputs, { kernel: kernel.data[0]!, variance: variances[0]!, meanShift: meanShift.data[0]! }),
   };
+}
+
+/** Leading distance of the outputs' law to the Gaussian process; none for a singular kernel, where the outputs have no density. */
+function distanceDiagnostics(covariance: Tensor, meanShift: Matrix, kernel: Matrix, outputs: number): { readonly [key: string]: Json } {
+  try {
+    const distance = leadingDistance(covariance, meanShift, kernel, outputs);
+    const sentence = `the outputs at these inputs differ from the Gaussian process by χ² ≈ ${distance.chiSquare.toPrecision(3)} to leading order in 1/width`;
+    return { priorDistance: { ...distance, sentence } };
+  } catch (error) {
+    if (error instanceof FinitewidthError && error.code === "not-positive-definite") return {};
+    throw error;
+  }
 }
 
 /** Why the prior question is not answered; undefined when it is. */

@@ -1,0 +1,19 @@
+import { parentPort, workerData } from "node:worker_threads";
+import { FinitewidthError } from "@finitewidth/core";
+import type { Message } from "./launch.js";
+import { main } from "./main.js";
+
+const { argv, isTTY } = workerData as { readonly argv: readonly string[]; readonly isTTY: boolean };
+const port = parentPort!;
+const tell = (message: Message): void => port.postMessage(message, []);
+const controller = new AbortController();
+port.on("message", () => controller.abort(new FinitewidthError("interrupted", { code: "worker" })));
+port.unref();
+
+const status = await main(argv, {
+  signal: controller.signal,
+  stderr: { isTTY, write: (text) => process.stderr.write(text) },
+  onOpen: (folder) => tell({ kind: "open", folder }),
+  onFinished: (done, total) => tell({ kind: "finished", done, total }),
+});
+tell({ kind: "status", status });

@@ -1,0 +1,53 @@
+import type { Command, Flag } from "./arguments.js";
+
+const out: Flag = { name: "out", value: "DIR", summary: "Folder for the results (default: results/<name of the file>)" };
+const workers: Flag = { name: "workers", value: "N", summary: "Worker threads; the numbers do not depend on it (default: one per core)" };
+const quiet: Flag = { name: "quiet", summary: "Print nothing but errors" };
+const resume: Flag = { name: "resume", summary: "Go on from what an interrupted run has finished" };
+const dryRun: Flag = { name: "dry-run", summary: "Check the file, try small parts, say how long it would take; write nothing" };
+const paths: Flag = { name: "allow-plugin-paths", summary: "Load plug-ins that the file names by path: their code runs on this machine" };
+const referee: Flag = { name: "referee", value: "SECONDS|off", summary: "Work for the check of every method against the real network" };
+const plugin: Flag = { name: "load", value: "PACKAGE", summary: "Also load this plug-in (repeatable)", multiple: true };
+
+/** Every command with its flags: what is read, helped, and completed. */
+export const commands: readonly Command[] = [
+  {
+    name: "run",
+    argument: "EXPERIMENT",
+    summary: "Run every method of an experiment file; writes result.json, report.html, and sweep.csv for a sweep",
+    flags: [out, workers, quiet, resume, dryRun, referee, paths],
+    example: "finitewidth run experiment.json --out results/experiment",
+  },
+  {
+    name: "prior",
+    argument: "PRIOR",
+    summary: "Answer questions about the prior; writes prior.json and report.html",
+    flags: [out, workers, quiet, resume, paths],
+  },
+  {
+    name: "phase-diagram",
+    argument: "PHASE",
+    summary: "Criticality over a grid of variances; writes phase.json and report.html",
+    flags: [out, workers, quiet, paths],
+  },
+  {
+    name: "verify",
+    summary: "Check the analytic results against Monte Carlo; writes report.html, report.json, report.md, junit.xml",
+    flags: [
+      { name: "suite", value: "quick|full", summary: "quick (minutes, default) or full (before a release)" },
+      { name: "filter", value: "TEXT", summary: "Only claims whose name contains the text" },
+      out,
+      workers,
+      quiet,
+    ],
+  },
+  { name: "plugins", summary: "List networks, methods, activations, data sets and sweep keys that are installed", flags: [plugin] },
+  { name: "completion", argument: "SHELL", summary: "Print a completion script for bash, zsh or fish", flags: [] },
+  {
+    name: "reproduce",
+    argument: "[FIGURE]",
+    summary: "Regenerate a headline figure of a source paper (reserved, not available yet)",
+    flags: [],
+  },
+  { name: "explore", summary: "Serve the interactive page (reserved, not available yet)", flags: [] },
+];

@@ -1,0 +1,85 @@
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { front } from "./front.js";
+
+/** What the command's thread tells this one. */
+export type Message =
+  | { readonly kind: "status"; readonly status: number }
+  | { readonly kind: "open"; readonly folder: string }
+  | { readonly kind: "finished"; readonly done: number; readonly total: number };
+
+/** Milliseconds that a busy command has to end by itself after an interruption. */
+const patience = 600;
+
+/**
+ * Runs the program in a thread of its own, so that this one hears signals however busy the command is. An interrupted command ends within a
+ * second; what it has finished is kept. A closed pipe ends it quietly.
+ */
+export function launch(argv: readonly string[]): void {
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(0);
+    throw error;
+  });
+  const asked = front(argv);
+  if ("text" in asked) {
+    (asked.status === 0 ? process.stdout : process.stderr).write(asked.text);
+    process.exitCode = asked.status;
+    return;
+  }
+  const worker = new Worker(new URL("./command-thread.js", import.meta.url), {
+    workerData: { argv, isTTY: process.stderr.isTTY === true },
+    execArgv: [],
+  });
+  let status: number | undefined;
+  let folder: string | undefined;
+  let finished = "";
+  worker.on("message", (message: Message) => {
+    if (message.kind === "status") status = message.status;
+    else if (message.kind === "open") folder = message.folder;
+    else finished = `${message.done} of ${message.total} methods are finished and `;
+  });
+  worker.on("error", (error: NodeJS.ErrnoException) => {
+    const reason =
+      error.code === "ERR_WORKER_OUT_OF_MEMORY"
+        ? "out of memory; give Node more (--max-old-space-size) or the experiment less"
+        : error?.message;
+    process.stderr.write(`finitewidth: ${reason ?? `something threw ${String(error)}`}\n`);
+    status ??= 1;
+  });
+  const unlock = (): void => {
+    if (folder !== undefined) rmSync(join(folder, ".lock"), { force: true });
+  };
+  let interrupted = false;
+  const goOn = (): void => {
+    if (folder !== undefined && argv[0] !== "phase-diagram" && argv[0] !== "verify")
+      process.stderr.write(
+        `\ninterrupted: ${finished}what is finished is kept in ${folder}; the same command with --resume goes on from there\n`,
+      );
+    else process.stderr.write("\ninterrupted\n");
+  };
+  const interrupt = (): void => {
+    if (interrupted) {
+      unlock();
+      process.exit(1);
+    }
+    interrupted = true;
+    worker.postMessage("interrupt", []);
+    setTimeout(() => {
+      goOn();
+      unlock();
+      process.exit(1);
+    }, patience).unref();
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  worker.on("exit", () => {
+    if (status === undefined) {
+      process.stderr.write("finitewidth: the command ended early; a plug-in may have ended it\n");
+      unlock();
+    } else if (interrupted && status !== 0) goOn();
+    process.exitCode = status ?? 1;
+    process.removeListener("SIGINT", interrupt);
+    process.removeListener("SIGTERM", interrupt);
+  });
+}

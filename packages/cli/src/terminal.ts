@@ -1,0 +1,75 @@
+import { join } from "node:path";
+import type { MethodOutcome, Plan, StepOutcome } from "@finitewidth/experiment";
+import { bestRow, quantities, stepText, sweepRows, type SweepRow } from "./sweep-table.js";
+import { summaryTable } from "./summary-table.js";
+import { formatNumber, textTable, withError } from "./table.js";
+
+/** Where a command prints. */
+export interface Output {
+  write(text: string): unknown;
+}
+
+/** The results of `finitewidth run` in the terminal: one table, for a sweep with one row per step. */
+export function printResults(plan: Plan, results: readonly StepOutcome[], out: string, stdout: Output): void {
+  if (plan.experiment.sweep) stdout.write(`${sweepText(plan, results)}\n`);
+  else
+    for (const { problems } of results)
+      for (const { problem, outcomes } of problems) {
+        const { header, rows } = summaryTable(outcomes);
+        if (problem.label !== undefined) stdout.write(`\n${problem.label}\n`);
+        stdout.write(`${textTable(header, rows)}\n`);
+      }
+  for (const line of warningLines(results)) stdout.write(`${line}\n`);
+  stdout.write(`\nReport: ${join(out, "report.html")}\nNumbers: ${join(out, "result.json")}\n`);
+  if (plan.experiment.sweep) stdout.write(`Table: ${join(out, "sweep.csv")}\n`);
+}
+
+/** Steps as rows, methods as columns: the generalisation error where there is one, else the log evidence; marks where a method warns. */
+export function sweepText(plan: Plan, results: readonly StepOutcome[]): string {
+  const rows = sweepRows(results);
+  const quantity = quantities.find(
+    ({ name, value }) => name === "generalizationError.total" && rows.some((row) => valueOf(row, value) !== undefined),
+  );
+  const shown = quantity ?? quantities[0]!;
+  const column = ({ network, outcome }: SweepRow): string => (network === undefined ? outcome.label : `${network}: ${outcome.label}`);
+  const columns = [...new Set(rows.map(column))];
+  const cell = (outcome: MethodOutcome | undefined): string => {
+    if (!outcome) return "";
+    if (outcome.status === "failed") return "failed";
+    return `${withError(shown.value(outcome), shown.error(outcome))}${outcome.warnings.length > 0 ? " !" : ""}`;
+  };
+  const body = results.map(({ step }, index) => [
+    ...plan.keys.map((key) => text(step.values?.[key.name])),
+    ...columns.map((name) => cell(rows.find((row) => row.index === index && column(row) === name)?.outcome)),
+  ]);
+  const best = columns.flatMap((name) => {
+    const own = rows.filter((row) => column(row) === name);
+    return quantities.flatMap((one) => {
+      const found = bestRow(own, one);
+      return found ? [`best ${one.label} of ${name}: ${formatNumber(found.value)} at ${stepText(found.row.step.values)}`] : [];
+    });
+  });
+  return `${shown.label}\n${textTable([...plan.keys.map((key) => key.name), ...columns], body)}\n${best.join("\n")}`;
+}
+
+const valueOf = (row: SweepRow, value: (typeof quantities)[number]["value"]): number | undefined =>
+  row.outcome.status === "ok" ? value(row.outcome) : undefined;
+const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+/** Warnings that the terminal shows; the report has all. */
+const mostWarnings = 12;
+
+/** Every warning once, with how many steps it is about. */
+function warningLines(results: readonly StepOutcome[]): string[] {
+  const counts = new Map<string, number>();
+  for (const { outcome } of sweepRows(results))
+    if (outcome.status === "ok")
+      for (const warning of outcome.warnings) {
+        const line = `  ! ${outcome.label}: ${warning}`;
+        counts.set(line, (counts.get(line) ?? 0) + 1);
+      }
+  const lines = [...counts].map(([line, count]) => (count > 1 ? `${line} (${count} times)` : line));
+  return lines.length > mostWarnings
+    ? [...lines.slice(0, mostWarnings), `  ! … and ${lines.length - mostWarnings} more in the report`]
+    : lines;
+}

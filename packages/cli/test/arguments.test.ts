@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { completionScript, helpText, readArguments } from "../src/arguments.js";
+import { commands } from "../src/commands.js";
+
+const read = (...argv: string[]) => readArguments(argv, commands)!;
+
+describe("arguments", () => {
+  it("keep values as typed", () => {
+    const { command, argument, flags } = read("run", "e.json", "--out", "007", "--workers=2", "--quiet");
+    expect([command.name, argument, flags.out, flags.workers, flags.quiet]).toEqual(["run", "e.json", "007", "2", true]);
+    expect(read("run", "e.json", "--out", "-x").flags.out).toBe("-x");
+    expect(read("plugins", "--load", "a", "--load", "b").flags.load).toEqual(["a", "b"]);
+  });
+
+  it.each([
+    [["rnu"], "rnu: unknown command; expected one of run, prior"],
+    [["run"], "run: expected EXPERIMENT, got nothing"],
+    [["run", "a", "b"], 'run: unexpected argument "b"'],
+    [["run", "a", "--sead", "3"], "--sead: unknown option; expected one of --out"],
+    [["run", "a", "--sead=3"], "--sead: unknown option"],
+    [["run", "a", "--out", "x", "--out", "y"], "--out: given twice"],
+    [["run", "a", "--out"], "--out: expected DIR, got nothing"],
+    [["run", "a", "--out", "--quiet"], "--out: expected DIR, got nothing"],
+    [["run", "a", "--quiet=yes"], "--quiet: takes no value"],
+    [["run", "a", "-q"], "-q: unknown option"],
+    [["plugins", "x"], 'plugins: unexpected argument "x"'],
+  ])("refuse %j", (argv, message) => {
+    expect(() => readArguments(argv, commands)).toThrow(message);
+  });
+
+  it("help names every command and every flag; completion does too", () => {
+    expect(readArguments([], commands)).toBeUndefined();
+    for (const command of commands) {
+      expect(helpText(commands)).toContain(command.name);
+      for (const flag of command.flags) {
+        expect(helpText(commands, command)).toContain(`--${flag.name}`);
+        for (const shell of ["bash", "zsh", "fish"]) expect(completionScript(shell, commands)).toContain(flag.name);
+      }
+    }
+    expect(() => completionScript("cmd", commands)).toThrow("bash");
+  });
+});

@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import { extended } from "../src/dry-run.js";
+import { createProgress, timeLeft } from "../src/progress.js";
+
+describe("progress", () => {
+  const at = (isTTY: boolean, enabled = true) => {
+    let now = 0;
+    const lines: string[] = [];
+    const progress = createProgress(enabled, { isTTY, write: (text) => lines.push(text) }, () => now);
+    return { progress, lines, wait: (seconds: number) => (now += 1000 * seconds) };
+  };
+
+  it("writes a line now and then into a file, with the time left of the whole", () => {
+    const { progress, lines, wait } = at(false);
+    progress.stage("first", 0, 4);
+    expect(lines).toEqual([]);
+    wait(12);
+    progress.advance(1, 2);
+    expect(lines).toEqual(["first 13 %, 12 s, about 84 s left\n"]);
+    wait(10);
+    progress.stage("second", 1, 4);
+    expect(lines).toHaveLength(1);
+    wait(20);
+    progress.advance(1, 1);
+    expect(lines[1]).toBe("second 50 %, 42 s, about 42 s left\n");
+  });
+
+  it("redraws a terminal in place, and is silent when quiet, but for what must be said", () => {
+    const terminal = at(true);
+    terminal.wait(1);
+    terminal.progress.stage("exact");
+    expect(terminal.lines[0]).toMatch(/^\r.*exact/);
+    terminal.progress.clear();
+    expect(terminal.lines.at(-1)).toMatch(/^\r/);
+    const quiet = at(true, false);
+    quiet.wait(100);
+    quiet.progress.stage("exact");
+    quiet.progress.advance(1, 2);
+    quiet.progress.clear();
+    expect(quiet.lines).toEqual([]);
+    quiet.progress.say("damaged");
+    expect(quiet.lines).toHaveLength(1);
+  });
+
+  it("does not guess from nothing", () => {
+    expect(timeLeft(0.01, 100)).toBeUndefined();
+    expect(timeLeft(0.25, 10)).toBe(30);
+  });
+});
+
+describe("expected time", () => {
+  it("extends the measured power of P", () => {
+    expect(
+      extended(
+        [
+          { points: 40, seconds: 1 },
+          { points: 80, seconds: 4 },
+        ],
+        800,
+      ),
+    ).toBeCloseTo(400, 10);
+    expect(
+      extended(
+        [
+          { points: 40, seconds: 1 },
+          { points: 80, seconds: 100 },
+        ],
+        160,
+      ),
+    ).toBeCloseTo(800, 10);
+    expect(
+      extended(
+        [
+          { points: 40, seconds: 2 },
+          { points: 80, seconds: 1 },
+        ],
+        160,
+      ),
+    ).toBe(1);
+    expect(extended([{ points: 30, seconds: 5 }], 30)).toBe(5);
+  });
+});

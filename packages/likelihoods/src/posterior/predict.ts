@@ -1,0 +1,182 @@
+import { matrix, zeros, type Likelihood, type Matrix } from "@finitewidth/core";
+import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
+import { stream } from "@finitewidth/random";
+import { averageProbabilities, binaryProbabilities, contrastMoments } from "../inference/class-probabilities.js";
+import { factorSoftmax, predictLaplaceSoftmax } from "../inference/laplace-softmax.js";
+import { predictMixture } from "../inference/mixture-predict.js";
+import { predictSites } from "../inference/sites.js";
+import { helmertContrasts } from "../family/contrasts.js";
+import { kernelAtScale } from "./mixture.js";
+import { chainMeans } from "./sampling.js";
+import type { DrawsState, LatentState, LogitsState } from "./state.js";
+
+/** Kernels of some points: K of the training points (on demand), P × M between, M prior variances; the readout bias of a chain left out. */
+export interface LatentKernels {
+  train(): Matrix;
+  readonly cross: Matrix;
+  readonly prior: Float64Array;
+  /** @defaultValue 0 */
+  readonly readoutBias?: number;
+}
+
+/** Latent outputs (M × outputs, logits where the latent ones are contrasts) and class probabilities. */
+export interface LatentPrediction {
+  readonly mean: Matrix;
+  readonly variance: Matrix;
+  /** M × classes. */
+  readonly probabilities?: Matrix;
+  readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix; readonly probabilities?: Matrix };
+}
+
+/** One latent output as what a user calls outputs: a column, or logits gH. */
+function outputsOf(
+  likelihood: Likelihood,
+  columns: number,
+  mean: Float64Array,
+  variance: Float64Array,
+): { mean: Matrix; variance: Matrix } {
+  const lift = likelihood.contrasts(columns) ?? identity(1);
+  return {
+    mean: multiply(matrix(mean.length, 1, mean), lift),
+    variance: multiply(matrix(variance.length, 1, variance), { data: lift.data.map((h) => h * h), shape: lift.shape }),
+  };
+}
+
+/** First index of the streams of what training points do not fix. */
+const residualStreams = 7;
+
+/**
+ * Predictions of a fitted latent state at points whose kernels are given. `columns`: of the targets. `seed`: for what the training points
+ * leave open in sampled states.
+ */
+export function predictLatents(
+  state: LatentState,
+  likelihood: Likelihood,
+  columns: number,
+  kernels: LatentKernels,
+  seed: number,
+): LatentPrediction {
+  if (state.kind === "draws") return predictDraws(state, likelihood, columns, kernels, seed);
+  if (state.kind === "logits") return predictLogits(state, likelihood, kernels);
+  const { cross, prior, readoutBias = 0 } = kernels;
+  const train = kernels.train();
+  if (state.kind === "sites") {
+    const { mean, variance } = predictSites(train, state, cross, prior);
+    return {
+      ...outputsOf(likelihood, columns, mean, variance),
+      ...(likelihood.encode ? { probabilities: binaryProbabilities(likelihood, mean, variance) } : {}),
+    };
+  }
+  const points = state.alpha.shape[1];
+  const row = (m: Matrix, k: number): Float64Array => m.data.subarray(k * points, (k + 1) * points);
+  const nodes = Array.from(state.logQ, (_, k) => ({ alpha: row(state.alpha, k), weights: row(state.weights, k) }));
+  const found = predictMixture(likelihood, { logQ: state.logQ, weights: state.nodeWeights, nodes }, (q) => ({
+    train: kernelAtScale(train, readoutBias, q),
+    cross: kernelAtScale(cross, readoutBias, q),
+    prior: prior.map((value) => q * value + readoutBias),
+  }));
+  return {
+    ...outputsOf(likelihood, columns, found.mean, found.variance),
+    ...(found.probabilities ? { probabilities: found.probabilities } : {}),
+  };
+}
+
+function predictLogits(state: LogitsState, likelihood: Likelihood, { train, cross, prior }: LatentKernels): LatentPrediction {
+  const { scale } = likelihood;
+  const kernel = train();
+  const factor = factorSoftmax({ data: kernel.data.map((value) => value / scale ** 2), shape: kernel.shape }, state.probabilities);
+  const raw = predictLaplaceSoftmax({ scale, alpha: state.alpha, factor }, cross, prior);
+  const D = state.alpha.shape[1];
+  const basis = helmertContrasts(D);
+  const { mean, covariance } = contrastMoments(basis, raw.mean, raw.covariance);
+  const variance = zeros(prior.length, D);
+  for (let j = 0; j < prior.length; j++) {
+    const block = { data: covariance.slice(j * (D - 1) ** 2, (j + 1) * (D - 1) ** 2), shape: [D - 1, D - 1] as const };
+    const lifted = multiplyTransposedLeft(basis, multiply(block, basis));
+    for (let c = 0; c < D; c++) variance.data[j * D + c] = Math.max(lifted.data[c * D + c]!, 0);
+  }
+  return { mean: multiply(mean, basis), variance, probabilities: averageProbabilities(likelihood, mean, covariance, 10) };
+}
+
+/**
+ * Averages over draws: given a draw, f_* is Gaussian with variance ρ FFᵀ, which the moments take in closed form and the probabilities by one
+ * antithetic pair per draw and point. Standard errors from independent chains. O(draws·d·rank·M).
+ */
+function predictDraws(
+  { basis, projected, factors, bias, weights, chains }: DrawsState,
+  likelihood: Likelihood,
+  columns: number,
+  { cross, prior }: LatentKernels,
+  seed: number,
+): LatentPrediction {
+  const m = prior.length;
+  const d = bias.shape[1];
+  const rank = basis.shape[1];
+  const count = weights.length;
+  const r1 = factors.shape[1] / d;
+  const reach = multiplyTransposedLeft(cross, basis);
+  const open = prior.map((value, j) => {
+    let explained = 0;
+    for (let i = 0; i < rank; i++) explained += reach.data[j * rank + i]! ** 2;
+    // below rounding of the kernel nothing is open
+    return value - explained > 1e-10 * value ? Math.sqrt(value - explained) : 0;
+  });
+  const lift = likelihood.contrasts(columns);
+  const outputs = lift ? lift.shape[1] : d;
+  const classes = likelihood.classes(columns) ?? 0;
+  const chainCount = chains.at(-1)! + 1;
+  const [first, second] = [zeros(chainCount, m * outputs), zeros(chainCount, m * outputs)];
+  const p = zeros(chainCount, m * classes);
+  const chainWeights = new Float64Array(chainCount);
+  const random = stream(seed, residualStreams);
+  const noise = new Float64Array(r1 * m);
+  for (let k = 0; k < count; k++) {
+    const c = chains[k]!;
+    const share = weights[k]!;
+    chainWeights[c]! += share;
+    const factor = { data: factors.data.subarray(k * d * r1, (k + 1) * d * r1), shape: [d, r1] as const };
+    const latent = multiplyTransposedRight(reach, { data: projected.data.subarray(k * d * rank, (k + 1) * d * rank), shape: [d, rank] });
+    for (let i = 0; i < latent.data.length; i++) latent.data[i]! += bias.data[k * d + (i % d)]!;
+    const lifted = lift ? multiply(latent, lift) : latent;
+    const spread = lift ? multiplyTransposedLeft(lift, factor) : factor;
+    for (let o = 0; o < outputs; o++) {
+      let square = 0;
+      for (let e = 0; e < r1; e++) square += spread.data[o * r1 + e]! ** 2;
+      for (let j = 0; j < m; j++) {
+        const value = lifted.data[j * outputs + o]!;
+        first.data[c * m * outputs + j * outputs + o]! += share * value;
+        second.data[c * m * outputs + j * outputs + o]! += share * (value * value + open[j]! ** 2 * square);
+      }
+    }
+    if (classes === 0) continue;
+    random.normals(noise);
+    const jitter = multiplyTransposedRight({ data: noise, shape: [m, r1] }, factor);
+    for (const sign of [1, -1]) {
+      const at = { data: latent.data.map((value, i) => value + sign * open[Math.floor(i / d)]! * jitter.data[i]!), shape: latent.shape };
+      const { data } = likelihood.probabilities!(at);
+      for (let i = 0; i < data.length; i++) p.data[c * m * classes + i]! += 0.5 * share * data[i]!;
+    }
+  }
+  const average = (sums: Matrix, shape: readonly [number, number]): { mean: Matrix; error: Matrix } => {
+    const size = sums.shape[1];
+    const perChain = { data: sums.data.map((value, i) => value / chainWeights[Math.floor(i / size)]!), shape: sums.shape };
+    const { mean, error } = chainMeans(perChain, chainWeights);
+    return { mean: { data: mean, shape }, error: { data: error, shape } };
+  };
+  const mean = average(first, [m, outputs]);
+  for (let c = 0; c < chainCount; c++) {
+    // squares about the mean of all chains
+    for (let i = 0; i < m * outputs; i++) {
+      const centre = mean.mean.data[i]!;
+      second.data[c * m * outputs + i]! += centre * (centre * chainWeights[c]! - 2 * first.data[c * m * outputs + i]!);
+    }
+  }
+  const variance = average(second, [m, outputs]);
+  const probabilities = classes > 0 ? average(p, [m, classes]) : undefined;
+  return {
+    mean: mean.mean,
+    variance: variance.mean,
+    ...(probabilities ? { probabilities: probabilities.mean } : {}),
+    standardError: { mean: mean.error, variance: variance.error, ...(probabilities ? { probabilities: probabilities.error } : {}) },
+  };
+}
