@@ -1,9 +1,9 @@
 import { erf, identity, infiniteWidthRecursion, pullBackVariances, relu } from "@finitewidth/activations";
-import { matrixFromRows, type FullyConnectedNetwork } from "@finitewidth/core";
+import { matrixFromRows } from "@finitewidth/core";
+import { firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
 import { describe, expect, test } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import { deepSaddleGradient, scalarIntegralGradient, scalarLaplaceGradient } from "../src/effective-action/evidence-gradient.js";
-import { firstLayerKernel } from "../src/effective-action/first-layer.js";
 import { createDeepProblem, createScalarProblem, deepMinima, scalarIntegral, scalarSaddle } from "../src/index.js";
 
 interface Inputs {
@@ -15,10 +15,9 @@ interface Inputs {
   readonly sb2: number[];
 }
 const phi = { erf, relu, linear: identity };
-const networkOf = ({ activation, sw2, sb2 }: Inputs, widths: readonly number[]): FullyConnectedNetwork => ({
-  type: "fully-connected",
+const chainOf = ({ activation, sw2, sb2 }: Inputs, widths: readonly number[]): DenseChain => ({
   widths,
-  activation: activation === "linear" ? "identity" : activation,
+  activation: phi[activation],
   weightVariance: sw2,
   biasVariance: sb2,
 });
@@ -40,8 +39,8 @@ describe("one hidden layer", () => {
   const { cases } = readFixture<ShallowFixture>("evidence-trust/effective-action-gradient");
   test.each(cases.map((each, i) => [i, each.inputs.mode, each] as const))("fixture, case %d, %s", (_, mode, { inputs, expected }) => {
     const X = matrixFromRows(inputs.X);
-    const network = networkOf(inputs, [inputs.N]);
-    const recursion = infiniteWidthRecursion(phi[inputs.activation], firstLayerKernel(network, X), [inputs.sw2[1]!], [0]);
+    const chain = chainOf(inputs, [inputs.N]);
+    const recursion = infiniteWidthRecursion(phi[inputs.activation], firstLayerKernel(chain, X), [inputs.sw2[1]!], [0]);
     const problem = createScalarProblem({
       kernel: recursion.preactivation[1]!,
       targets: Float64Array.from(inputs.y),
@@ -85,8 +84,7 @@ describe("deep networks, saddle part", () => {
   const { cases } = readFixture<DeepFixture>("evidence-trust/effective-action-deep-gradient");
   test.each(cases.map((each, i) => [i, each] as const))("fixture, case %d", (_, { inputs, expected }) => {
     const problem = createDeepProblem({
-      network: networkOf(inputs, inputs.widths),
-      activation: phi[inputs.activation],
+      chain: chainOf(inputs, inputs.widths),
       inputs: matrixFromRows(inputs.X),
       targets: Float64Array.from(inputs.y),
       temperature: inputs.T,
