@@ -15,7 +15,7 @@ interface Inputs {
   readonly sb2: number[];
 }
 const phi = { erf, relu, linear: identity };
-const networkOf = ({ activation, sw2, sb2 }: Inputs, widths: readonly number[]): DenseChain => ({
+const chainOf = ({ activation, sw2, sb2 }: Inputs, widths: readonly number[]): DenseChain => ({
   widths,
   activation: phi[activation],
   weightVariance: sw2,
@@ -39,8 +39,8 @@ describe("one hidden layer", () => {
   const { cases } = readFixture<ShallowFixture>("evidence-trust/effective-action-gradient");
   test.each(cases.map((each, i) => [i, each.inputs.mode, each] as const))("fixture, case %d, %s", (_, mode, { inputs, expected }) => {
     const X = matrixFromRows(inputs.X);
-    const network = networkOf(inputs, [inputs.N]);
-    const recursion = infiniteWidthRecursion(phi[inputs.activation], firstLayerKernel(network, X), [inputs.sw2[1]!], [0]);
+    const chain = chainOf(inputs, [inputs.N]);
+    const recursion = infiniteWidthRecursion(phi[inputs.activation], firstLayerKernel(chain, X), [inputs.sw2[1]!], [0]);
     const problem = createScalarProblem({
       kernel: recursion.preactivation[1]!,
       targets: Float64Array.from(inputs.y),
@@ -84,7 +84,7 @@ describe("deep networks, saddle part", () => {
   const { cases } = readFixture<DeepFixture>("evidence-trust/effective-action-deep-gradient");
   test.each(cases.map((each, i) => [i, each] as const))("fixture, case %d", (_, { inputs, expected }) => {
     const problem = createDeepProblem({
-      chain: networkOf(inputs, inputs.widths),
+      chain: chainOf(inputs, inputs.widths),
       inputs: matrixFromRows(inputs.X),
       targets: Float64Array.from(inputs.y),
       temperature: inputs.T,

@@ -1,3 +1,4 @@
+export * from "./fixed-point/index.js";
 export * from "./krylov/index.js";
 export * from "./low-discrepancy/index.js";
 export * from "./optimisation/index.js";

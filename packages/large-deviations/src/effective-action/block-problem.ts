@@ -10,8 +10,9 @@ import {
   symmetrise,
   type Cholesky,
 } from "@finitewidth/linalg";
+import { fixedPoint } from "@finitewidth/numerics";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
-import { blend, initialDamping, meanUpdate, nextDamping, stalled, type MeanSaddle } from "./mean-saddle.js";
+import { blendOrders, meanIteration, meanUpdate, type MeanSaddle } from "./mean-saddle.js";
 import { checkParameters } from "./scalar-problem.js";
 import { largest, plus } from "./small-matrix.js";
 
@@ -213,26 +214,25 @@ export function blockMeanSaddle(problem: BlockProblem, onIteration?: (iteration:
   if (!means) throw new FinitewidthError("the problem has no mean: minimise its action instead", { code: "input" });
   const n = sites * outputs;
   const v = meanDirections(means, outputs);
-  let q: Matrix = identity(n);
-  let zeta: Matrix = identity(n);
-  let [xi, xiCovariance] = [new Float64Array(n), zeros(n, n)];
-  let residual = Infinity;
-  let damping = initialDamping;
-  let iterations = 0;
-  while (iterations < 3000 && residual >= 1e-13 && !stalled(damping, residual)) {
-    iterations++;
-    const state = blockState(problem, q, zeta);
-    const traces = blockTraces(problem, state);
-    xi = multiply(zeta, multiplyTransposedLeft(v, { data: state.residual, shape: [state.residual.length, 1] }))
-      .data as Float64Array<ArrayBuffer>;
-    const vz = multiply(v, zeta);
-    xiCovariance = symmetrise(plus(zeta, multiplyTransposedLeft(vz, multiply(state.inverse, vz)), -1));
-    const next = meanUpdate(zeta, traces, xi, xiCovariance, problem.width);
-    residual = Math.max(largest(plus(next.zeta, zeta, -1)), largest(plus(next.orderParameter, q, -1))) / largest(q);
-    q = blend(q, next.orderParameter, damping.factor);
-    zeta = blend(zeta, next.zeta, damping.factor);
-    damping = nextDamping(damping, residual);
-    onIteration?.(iterations);
-  }
-  return { orderParameter: q, zeta, xi, xiCovariance, converged: residual < 1e-9, iterations, residual };
+  const { step, factor, residual, iterations } = fixedPoint(
+    { orderParameter: identity(n), zeta: identity(n) },
+    ({ orderParameter, zeta }) => {
+      const state = blockState(problem, orderParameter, zeta);
+      const traces = blockTraces(problem, state);
+      const xi = multiply(zeta, multiplyTransposedLeft(v, { data: state.residual, shape: [state.residual.length, 1] })).data;
+      const vz = multiply(v, zeta);
+      const xiCovariance = symmetrise(plus(zeta, multiplyTransposedLeft(vz, multiply(state.inverse, vz)), -1));
+      const next = meanUpdate(zeta, traces, xi, xiCovariance, problem.width);
+      return {
+        residual:
+          Math.max(largest(plus(next.zeta, zeta, -1)), largest(plus(next.orderParameter, orderParameter, -1))) / largest(orderParameter),
+        move: blendOrders({ orderParameter, zeta }, next),
+        xi,
+        xiCovariance,
+      };
+    },
+    { tolerance: 1e-13, maximumIterations: 3000, ...meanIteration, onIteration },
+  );
+  const { xi, xiCovariance } = step;
+  return { ...step.move(factor), xi, xiCovariance, converged: residual < 1e-9, iterations, residual };
 }

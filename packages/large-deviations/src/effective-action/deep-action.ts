@@ -2,6 +2,7 @@ import { applyAdjointJacobian, kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
 import {
   addDiagonal,
+  affine,
   cholesky,
   identity,
   innerProduct,
@@ -19,8 +20,6 @@ export interface RenormalisedKernels {
   readonly maps: readonly Matrix[];
 }
 
-const scaled = (a: Matrix, factor: number, shift = 0): Matrix => ({ data: a.data.map((value) => factor * value + shift), shape: a.shape });
-
 /** The renormalised kernel recursion at order parameters Q_1 … Q_L. O(L P²) kernel evaluations ("nested"), O(L P²) otherwise. */
 export function renormalisedKernels(problem: DeepProblem, orderParameters: Float64Array): RenormalisedKernels {
   const { closure, activation, hidden, slopes, weightVariance, biasVariance } = problem;
@@ -31,7 +30,7 @@ export function renormalisedKernels(problem: DeepProblem, orderParameters: Float
     const below = kernels[l]!;
     let map: Matrix;
     if (closure === "nested") map = kernelMap(activation, below);
-    else if (closure === "product") map = scaled(hidden[l]!, product);
+    else if (closure === "product") map = affine(product, hidden[l]!);
     else {
       const size = below.shape[0];
       map = zeros(size, size);
@@ -43,7 +42,7 @@ export function renormalisedKernels(problem: DeepProblem, orderParameters: Float
       }
     }
     maps.push(map);
-    kernels.push(scaled(map, weightVariance[l + 1]! * orderParameters[l]!, biasVariance[l + 1]!));
+    kernels.push(affine(weightVariance[l + 1]! * orderParameters[l]!, map, biasVariance[l + 1]!));
     product *= orderParameters[l]!;
   }
   return { kernels, maps };
@@ -92,7 +91,7 @@ export function deepAction(problem: DeepProblem, logOrderParameters: Float64Arra
   let adjoint = zeros(size, size);
   for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) adjoint.data[i * size + j] = inverse.data[i * size + j]! - r[i]! * r[j]!;
   for (let l = depth - 1; l >= 0; l--) {
-    const weighted = scaled(adjoint, weightVariance[l + 1]! * Q[l]!);
+    const weighted = affine(weightVariance[l + 1]! * Q[l]!, adjoint);
     const slope = innerProduct(weighted, maps[l]!);
     gradient[l]! += slope;
     if (l === 0) break;

@@ -1,6 +1,5 @@
-import { kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, inputError, shapeError, type Activation, type Matrix } from "@finitewidth/core";
-import { firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
+import { fullyConnectedKernels, type DenseChain } from "@finitewidth/kernels";
 import { diagonalOf } from "@finitewidth/linalg";
 import { finiteSlopes } from "./finite-slopes.js";
 import { checkParameters } from "./scalar-problem.js";
@@ -84,13 +83,7 @@ export function createDeepProblem(input: DeepInput): DeepProblem {
   if (closure === "product" && biasVariance.slice(1).some((value) => value > 0)) {
     throw inputError("closure", `"nested" or "affine" for a network with biases in layers 2 … L + 1`, "product");
   }
-  const kernels = [firstLayerKernel(chain, inputs)];
-  const hidden: Matrix[] = [];
-  for (let l = 0; l < depth; l++) {
-    const g = kernelMap(activation, kernels[l]!);
-    hidden.push(g);
-    kernels.push({ data: g.data.map((value) => weightVariance[l + 1]! * value + biasVariance[l + 1]!), shape: g.shape });
-  }
+  const { preactivation: kernels, hidden } = fullyConnectedKernels(chain, inputs);
   if (
     closure === "nested" &&
     !activation.smooth &&

@@ -34,7 +34,7 @@ export function scalarIntegralGradient(problem: ScalarProblem, integral: ScalarI
   const columns = zeros(size, ranks * used.length);
   let free = 0;
   used.forEach(([Q, weight], node) => {
-    const { factor, mean } = biasAt(problem, Q);
+    const { factor, mean } = biasAt(problem, Q, z);
     free += weight * (Math.log(Q) - Q);
     for (let i = 0; i < size; i++) {
       const d = temperature + Q * k[i]!;

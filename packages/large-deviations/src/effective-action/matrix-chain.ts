@@ -1,5 +1,6 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
-import { identity, innerProduct, symmetricEigen } from "@finitewidth/linalg";
+import { affine, identity, innerProduct, symmetricEigen } from "@finitewidth/linalg";
+import { fixedPoint } from "@finitewidth/numerics";
 import type { MultiOutputSpectrum } from "./multi-output-problem.js";
 import { multiOutputAction } from "./multi-output-state.js";
 import { congruence, largest, plus, riccatiMinimiser, symmetricInverse } from "./small-matrix.js";
@@ -18,8 +19,6 @@ export interface MatrixChainSaddle {
   /** Last relative change of M_1. */
   readonly residual: number;
 }
-
-const scaled = (a: Matrix, factor: number): Matrix => ({ data: a.data.map((value) => factor * value), shape: a.shape });
 
 function logDeterminant(a: Matrix): number {
   return symmetricEigen(a).values.reduce((sum, value) => sum + Math.log(value), 0);
@@ -48,28 +47,22 @@ export function matrixChainSaddle(
 ): MatrixChainSaddle {
   const n = problem.targets.shape[1];
   const { energy } = multiOutputAction(problem);
-  const matrices = widths.map(() => identity(n));
-  let residual = Infinity;
-  let iterations = 0;
-  let best = Infinity;
-  let stalled = 0;
-  while (iterations < 20_000 && residual > 1e-13 && stalled < 50) {
-    iterations++;
-    const before = matrices[0]!;
-    const { plus: up, minus } = energy(before);
-    const above = (l: number): Matrix => symmetricInverse(matrices[l + 1] ?? identity(n));
-    matrices[0] = riccatiMinimiser(plus(above(0), up, 1 / widths[0]!), scaled(congruence(before, minus), 1 / widths[0]!));
-    for (let l = 1; l < widths.length; l++) {
-      const ratio = widths[l - 1]! / widths[l]!;
-      matrices[l] = riccatiMinimiser(above(l), scaled(matrices[l - 1]!, ratio), 1 - ratio);
-    }
-    residual = largest(plus(matrices[0]!, before, -1)) / largest(before);
-    onIteration?.(iterations);
-    if (residual < 0.95 * best) {
-      best = residual;
-      stalled = 0;
-    } else if (residual < 1e-11) stalled++;
-  }
+  const { step, residual, iterations } = fixedPoint(
+    widths.map(() => identity(n)),
+    (before) => {
+      const matrices = [...before];
+      const above = (l: number): Matrix => symmetricInverse(matrices[l + 1] ?? identity(n));
+      const { plus: up, minus } = energy(before[0]!);
+      matrices[0] = riccatiMinimiser(plus(above(0), up, 1 / widths[0]!), affine(1 / widths[0]!, congruence(before[0]!, minus)));
+      for (let l = 1; l < widths.length; l++) {
+        const ratio = widths[l - 1]! / widths[l]!;
+        matrices[l] = riccatiMinimiser(above(l), affine(ratio, matrices[l - 1]!), 1 - ratio);
+      }
+      return { residual: largest(plus(matrices[0]!, before[0]!, -1)) / largest(before[0]!), move: () => matrices };
+    },
+    { tolerance: 1e-13, maximumIterations: 20_000, standstill: { progress: 0.95, steps: 50, counted: 1e-11 }, onIteration },
+  );
+  const matrices = step.move();
   const action = matrixChainAction(problem, widths, matrices);
   if (!Number.isFinite(action))
     throw new FinitewidthError("the matrix order parameters did not converge; raise the temperature", { code: "not-converged" });

@@ -1,5 +1,6 @@
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
 import { identity, lu, multiply, symmetricEigen, trace } from "@finitewidth/linalg";
+import { fixedPoint } from "@finitewidth/numerics";
 import { congruence, largest, plus, riccatiMinimiser, spectralFunction } from "./small-matrix.js";
 
 /**
@@ -62,24 +63,15 @@ export function minimiseMatrixAction(
   start: Matrix = identity(action.dimension),
   onIteration?: (iteration: number) => void,
 ): MatrixActionMinimum {
-  let q = start;
-  let iterations = 0;
-  let best = Infinity;
-  let stalled = 0;
-  while (iterations < 2000 && stalled < 30) {
-    const next = majoriseMinimiseStep(action, q);
-    iterations++;
-    const move = largest(plus(next, q, -1)) / largest(next);
-    q = next;
-    onIteration?.(iterations);
-    if (move <= 1e-13) break;
-    // Rounding can keep ΔQ above 1e-13; no progress for 30 steps at this level means that the fixed point is reached.
-    if (move < 0.9 * best) {
-      best = move;
-      stalled = 0;
-    } else if (move < 1e-9) stalled++;
-  }
-  const polished = newtonPolish(action, q);
+  const { step, iterations } = fixedPoint(
+    start,
+    (q) => {
+      const next = majoriseMinimiseStep(action, q);
+      return { residual: largest(plus(next, q, -1)) / largest(next), move: () => next };
+    },
+    { tolerance: 1e-13, maximumIterations: 2000, standstill: { progress: 0.9, steps: 30, counted: 1e-9 }, onIteration },
+  );
+  const polished = newtonPolish(action, step.move());
   return { ...polished, iterations: iterations + polished.iterations, converged: polished.residual <= 1e-6 };
 }
 

@@ -1,6 +1,7 @@
 import { inputError } from "@finitewidth/core";
 import { logGamma, newtonRoot } from "@finitewidth/numerics";
 import type { MultiOutputSpectrum } from "./multi-output-problem.js";
+import { biasAt } from "./scalar-action.js";
 
 /** Nodes in u = log Q with normalised weights and the moments of ξ given Q. */
 export interface MeanNodes {
@@ -29,24 +30,6 @@ interface Slice {
   readonly centre: number;
 }
 
-/** ⟨1, x⟩-dependent part of a quadratic form when the readout bias is projected out: the factor 1 + b 1ᵀ(T + QK_c)⁻¹1 and the coefficient of 1. */
-export function biasProjection(
-  problem: MultiOutputSpectrum,
-  Q: number,
-  values: Float64Array,
-): { readonly factor: number; readonly coefficient: number } {
-  const { eigenvalues: k, ones: w, temperature, biasVariance: b } = problem;
-  if (b === 0) return { factor: 1, coefficient: 0 };
-  let [ww, wx] = [0, 0];
-  for (let i = 0; i < k.length; i++) {
-    const d = temperature + Q * k[i]!;
-    ww += (w[i]! * w[i]!) / d;
-    wx += (w[i]! * values[i]!) / d;
-  }
-  const factor = 1 + b * ww;
-  return { factor, coefficient: (b * wx) / factor };
-}
-
 function slice(problem: MultiOutputSpectrum, Q: number): Slice {
   const {
     eigenvalues: k,
@@ -56,18 +39,18 @@ function slice(problem: MultiOutputSpectrum, Q: number): Slice {
     biasVariance: b,
   } = problem;
   const m = problem.mean!;
-  const bias = biasProjection(problem, Q, m);
+  const bias = biasAt(problem, Q, m);
   let [logDeterminant, mm, mz] = [Math.log(bias.factor), 0, 0];
   for (let i = 0; i < k.length; i++) {
     const d = temperature + Q * k[i]!;
-    const projected = (m[i]! - bias.coefficient * w[i]!) / d;
+    const projected = (m[i]! - bias.mean * w[i]!) / d;
     logDeterminant += Math.log(d);
     mm += projected * m[i]!;
     mz += projected * z[i]!;
   }
   const centre = mm > 0 ? mz / mm : 0;
   const rest = z.map((value, i) => value - centre * m[i]!);
-  const c = biasProjection(problem, Q, rest).coefficient;
+  const c = biasAt(problem, Q, rest).mean;
   let quadratic = b > 0 ? (c * c) / b : 0;
   for (let i = 0; i < k.length; i++) quadratic += (rest[i]! - c * w[i]!) ** 2 / (temperature + Q * k[i]!);
   return { base: 0.5 * (logDeterminant + quadratic), stiffness: mm, centre };

@@ -1,8 +1,9 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import { multiply } from "@finitewidth/linalg";
-import { biasProjection, type MeanNodes } from "./mean-integral.js";
+import type { MeanNodes } from "./mean-integral.js";
 import type { NewPoints } from "./multi-output-predict.js";
 import type { MultiOutputProblem, MultiOutputSpectrum } from "./multi-output-problem.js";
+import { biasAt } from "./scalar-action.js";
 import { sandwich, type ScalarPrediction } from "./scalar-predict.js";
 
 /** The pieces of the prediction that are linear in ξ at one Q: f = base + ξ slope in the mean, plus a variance. */
@@ -30,14 +31,14 @@ function solveAt(problem: MultiOutputSpectrum, Q: number) {
   } = problem;
   const m = problem.mean!;
   const inverse = k.map((value) => 1 / (temperature + Q * value));
-  const y = biasProjection(problem, Q, z);
-  const mean = biasProjection(problem, Q, m);
+  const y = biasAt(problem, Q, z);
+  const mean = biasAt(problem, Q, m);
   return {
     inverse,
-    fromTargets: z.map((value, i) => (value - y.coefficient * w[i]!) * inverse[i]!),
-    fromMean: m.map((value, i) => (value - mean.coefficient * w[i]!) * inverse[i]!),
-    targetBias: y.coefficient,
-    meanBias: mean.coefficient,
+    fromTargets: z.map((value, i) => (value - y.mean * w[i]!) * inverse[i]!),
+    fromMean: m.map((value, i) => (value - mean.mean * w[i]!) * inverse[i]!),
+    targetBias: y.mean,
+    meanBias: mean.mean,
     biasScale: b / y.factor,
   };
 }

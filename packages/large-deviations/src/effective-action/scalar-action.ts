@@ -9,21 +9,26 @@ export interface ActionDerivatives {
 }
 
 /**
- * Posterior mean c of the readout bias and the factor g = 1 + b 1ᵀ(T + QK)⁻¹1 at a given Q; c = 0, g = 1 without a bias.
+ * The readout bias integrated out at a given Q, for a vector x in the eigenbasis: the coefficient c with (T + QK + b 11ᵀ)⁻¹x =
+ * (T + QK)⁻¹(x − c 1), for the targets the posterior mean of the bias, and the factor g = 1 + b 1ᵀ(T + QK)⁻¹1; c = 0, g = 1 without a bias.
  * The rank-one update in this form has no cancellation, at T = 0 and for b → ∞ (centring) too.
  */
-export function biasAt(problem: ScalarSpectrum, orderParameter: number): { readonly factor: number; readonly mean: number } {
-  const { eigenvalues: k, targets: z, ones: w, temperature, biasVariance: b } = problem;
+export function biasAt(
+  problem: Pick<ScalarSpectrum, "eigenvalues" | "ones" | "temperature" | "biasVariance">,
+  orderParameter: number,
+  values: Float64Array,
+): { readonly factor: number; readonly mean: number } {
+  const { eigenvalues: k, ones: w, temperature, biasVariance: b } = problem;
   if (b === 0) return { factor: 1, mean: 0 };
   let ww = 0;
-  let wz = 0;
+  let wx = 0;
   for (let i = 0; i < k.length; i++) {
     const d = temperature + orderParameter * k[i]!;
     ww += (w[i]! * w[i]!) / d;
-    wz += (w[i]! * z[i]!) / d;
+    wx += (w[i]! * values[i]!) / d;
   }
   const factor = 1 + b * ww;
-  return { factor, mean: (b * wz) / factor };
+  return { factor, mean: (b * wx) / factor };
 }
 
 /**
@@ -33,7 +38,7 @@ export function biasAt(problem: ScalarSpectrum, orderParameter: number): { reado
 export function scalarAction(problem: ScalarSpectrum, orderParameter: number): ActionDerivatives {
   const { eigenvalues: k, targets: z, ones: w, temperature, width, biasVariance: b } = problem;
   const Q = orderParameter;
-  const bias = biasAt(problem, Q);
+  const bias = biasAt(problem, Q, z);
   const c = bias.mean;
   let logDeterminant = 0;
   let quadratic = 0;

@@ -136,7 +136,7 @@ function nodeTable(
   const biasWeights = new Float64Array(used.length);
   let meanOrderParameter = 0;
   for (const [node, [Q, weight]] of used.entries()) {
-    const { factor, mean } = biasAt(problem, Q);
+    const { factor, mean } = biasAt(problem, Q, problem.targets);
     bias[node] = mean;
     biasWeights[node] = (weight * problem.biasVariance) / factor;
     meanOrderParameter += weight * Q;
@@ -190,7 +190,7 @@ export function trainError(problem: ScalarSpectrum, posterior: OrderParameterNod
   let total = 0;
   let biasPart = 0;
   for (const [Q, weight] of significantNodes(posterior)) {
-    const { factor, mean: c } = biasAt(problem, Q);
+    const { factor, mean: c } = biasAt(problem, Q, z);
     let bias = 0;
     let variance = 0;
     for (let i = 0; i < size; i++) {
@@ -219,7 +219,7 @@ export function learnedKernel(problem: ScalarProblem, posterior: OrderParameterN
   const columns = zeros(size, ranks * used.length);
   const signs: number[] = [];
   used.forEach(([Q, weight], node) => {
-    const { factor, mean: c } = biasAt(problem, Q);
+    const { factor, mean: c } = biasAt(problem, Q, z);
     const scale = (weight * Q) / width;
     for (let i = 0; i < size; i++) {
       const d = temperature + Q * k[i]!;

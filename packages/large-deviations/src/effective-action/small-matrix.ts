@@ -1,5 +1,6 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import {
+  combine,
   multiply,
   multiplyTransposedLeft,
   multiplyTransposedRight,
@@ -25,8 +26,8 @@ export const rotateInto = (vectors: Matrix, b: Matrix): Matrix => symmetrise(mul
 /** V B Vᵀ. */
 export const rotateBack = (vectors: Matrix, b: Matrix): Matrix => symmetrise(multiplyTransposedRight(multiply(vectors, b), vectors));
 
-/** a + t b, entry by entry. */
-export const plus = (a: Matrix, b: Matrix, t = 1): Matrix => ({ data: a.data.map((value, i) => value + t * b.data[i]!), shape: a.shape });
+/** a + t b. */
+export const plus = (a: Matrix, b: Matrix, t = 1): Matrix => combine(1, a, t, b);
 
 /** Largest |entry|. */
 export const largest = (a: Matrix): number => a.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

@@ -10,7 +10,7 @@ import {
   symmetrise,
   transpose,
 } from "@finitewidth/linalg";
-import { brentRoot } from "@finitewidth/numerics";
+import { brentRoot, fixedPoint } from "@finitewidth/numerics";
 
 /** Saddle of a deep linear network in the proportional limit. */
 export interface DeepLinearSaddle {
@@ -26,7 +26,7 @@ export interface DeepLinearSaddle {
   readonly kernels: readonly Matrix[];
 }
 
-const settings = { tolerance: 1e-14, maximumIterations: 20_000, damping: 0.5 } as const;
+const settings = { tolerance: 1e-14, maximumIterations: 20_000, damping: { initial: 0.5, least: 0.5, shrink: 1 } } as const;
 
 /**
  * Saddle of a deep linear network without biases for P ~ N, D fixed: Q_l = 1 + (Ω − d)/N_l with Ω = VᵀQK0V-type overlaps and d the
@@ -38,8 +38,7 @@ export function solveDeepLinear(kernel: Matrix, targets: Matrix, temperature: nu
   const [P, D] = targets.shape;
   const { values, vectors } = symmetricEigen(kernel);
   const projected = multiplyTransposedLeft(vectors, targets);
-  let layers: Matrix[] = widths.map(() => identity(D));
-  for (let iteration = 0; iteration < settings.maximumIterations; iteration++) {
+  const evaluate = (layers: readonly Matrix[]) => {
     const product = layers.reduce((q, layer) => multiply(q, layer), identity(D));
     const { values: q, vectors: u } = symmetricEigen(symmetrise(product));
     const rotated = multiply(projected, u);
@@ -56,34 +55,46 @@ export function solveDeepLinear(kernel: Matrix, targets: Matrix, temperature: nu
     }
     const back = (m: Matrix): Matrix => multiply(multiply(u, m), transpose(u));
     const excess = combine(1, back(multiplyTransposedLeft(weights, mean)), -1, back(diagonalMatrix(freedom)));
-    let error = 0;
-    const next = layers.map((layer, l) => {
-      const wanted = combine(1, identity(D), 1 / widths[l]!, symmetrise(excess));
-      error = Math.max(error, frobenius(combine(1, wanted, -1, layer)));
-      return combine(1 - settings.damping, layer, settings.damping, wanted);
-    });
-    if (error < settings.tolerance * D) {
-      const at = layers.map((layer) => multiply(multiplyTransposedLeft(u, layer), u));
-      const kernels: Matrix[] = [kernel];
-      for (const [l, width] of widths.entries()) {
-        const added = zeros(P, P);
-        for (let k = 0; k < D; k++) {
-          let upper = 1;
-          for (const q of at.slice(l)) upper *= q.data[k * D + k]!;
-          for (let i = 0; i < P; i++) {
-            const signal = q[k]! * values[i]!;
-            added.data[i * P + i]! += (temperature * signal) / (signal + temperature) / upper;
-            for (let j = 0; j < P; j++) added.data[i * P + j]! += (mean.data[i * D + k]! * mean.data[j * D + k]!) / upper;
-          }
-        }
-        kernels.push(combine(1 - D / width, kernels[l]!, 1 / width, multiply(multiply(vectors, added), transpose(vectors))));
+    const wanted = widths.map((width) => combine(1, identity(D), 1 / width, symmetrise(excess)));
+    return {
+      residual: wanted.reduce((most, next, l) => Math.max(most, frobenius(combine(1, next, -1, layers[l]!))), 0),
+      move: (factor: number): Matrix[] => layers.map((layer, l) => combine(1 - factor, layer, factor, wanted[l]!)),
+      product,
+      q,
+      u,
+      weights,
+      mean,
+    };
+  };
+  const {
+    x: layers,
+    step,
+    converged,
+  } = fixedPoint(
+    widths.map(() => identity(D)),
+    evaluate,
+    { ...settings, tolerance: settings.tolerance * D },
+  );
+  if (!converged)
+    throw new FinitewidthError("the deep linear saddle did not settle; raise the temperature or the widths", { code: "not-converged" });
+  const { product, q, u, weights, mean } = step;
+  const at = layers.map((layer) => multiply(multiplyTransposedLeft(u, layer), u));
+  const kernels: Matrix[] = [kernel];
+  for (const [l, width] of widths.entries()) {
+    const added = zeros(P, P);
+    for (let k = 0; k < D; k++) {
+      let upper = 1;
+      for (const q of at.slice(l)) upper *= q.data[k * D + k]!;
+      for (let i = 0; i < P; i++) {
+        const signal = q[k]! * values[i]!;
+        added.data[i * P + i]! += (temperature * signal) / (signal + temperature) / upper;
+        for (let j = 0; j < P; j++) added.data[i * P + j]! += (mean.data[i * D + k]! * mean.data[j * D + k]!) / upper;
       }
-      const inPlace = (m: Matrix): Matrix => multiply(vectors, multiply(m, transpose(u)));
-      return { orderParameter: symmetrise(product), layers, weights: inPlace(weights), trainMean: inPlace(mean), kernels };
     }
-    layers = next;
+    kernels.push(combine(1 - D / width, kernels[l]!, 1 / width, multiply(multiply(vectors, added), transpose(vectors))));
   }
-  throw new FinitewidthError("the deep linear saddle did not settle; raise the temperature or the widths", { code: "not-converged" });
+  const inPlace = (m: Matrix): Matrix => multiply(vectors, multiply(m, transpose(u)));
+  return { orderParameter: symmetrise(product), layers, weights: inPlace(weights), trainMean: inPlace(mean), kernels };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, shapeError, zeros, type Activation, type Matrix, type RandomStream, type Tensor } from "@finitewidth/core";
-import { combine, gram, innerProduct, multiply } from "@finitewidth/linalg";
+import { affine, combine, gram, innerProduct, multiply } from "@finitewidth/linalg";
 import { minimiseLbfgs } from "@finitewidth/numerics";
 import type { TiltClosure } from "./closure.js";
 import { symmetricRoot } from "./kernel-root.js";
@@ -19,18 +19,13 @@ export interface KernelStep {
   readonly biasVariance: number;
 }
 
-const affine = (m: Matrix, scale: number, shift: number): Matrix => ({
-  data: m.data.map((value) => scale * value + shift),
-  shape: m.shape,
-});
-
 /** Draws Ĉ^{l+1} = g φφᵀ/N_l + g_b given Cˡ: the N_l units are independent N(0, Cˡ). O(P² N_l). */
 export function sampleKernelStep({ activation, kernel, width, weightVariance, biasVariance }: KernelStep, stream: RandomStream): Matrix {
   const size = kernel.shape[0];
   const noise: Matrix = { data: stream.normals(new Float64Array(size * width)), shape: [size, width] };
   const fields = multiply(symmetricRoot(kernel).root, noise);
   const features: Matrix = { data: fields.data.map(activation.value), shape: fields.shape };
-  return affine(gram(features), weightVariance / width, biasVariance);
+  return affine(weightVariance / width, gram(features), biasVariance);
 }
 
 /**
@@ -71,7 +66,7 @@ export function kernelCumulants({ activation, kernel, width, weightVariance, bia
     const connected = activation.moments.fourPoint(block) - g.data[index[0]! * n + index[1]!]! * g.data[index[2]! * n + index[3]!]!;
     covariance[at] = (weightVariance ** 2 / width) * connected;
   }
-  return { mean: affine(g, weightVariance, biasVariance), covariance: { data: covariance, shape: [n, n, n, n] } };
+  return { mean: affine(weightVariance, g, biasVariance), covariance: { data: covariance, shape: [n, n, n, n] } };
 }
 
 /**
@@ -101,7 +96,7 @@ export interface KernelRate {
 export function kernelRate(step: KernelStep, next: Matrix, closure: TiltClosure): KernelRate {
   const n = step.kernel.shape[0];
   if (next.shape[0] !== n || next.shape[1] !== n) throw shapeError("next", `${n} × ${n}`, next.shape.join(" × "));
-  const target = affine(next, 1, -step.biasVariance);
+  const target = affine(1, next, -step.biasVariance);
   const pairs = Array.from({ length: n }, (_, i) => Array.from({ length: i + 1 }, (_, j) => [i, j] as const)).flat();
   const toMatrix = (x: Float64Array): Matrix => {
     const out = zeros(n, n);

@@ -2,6 +2,7 @@ import { kernelMap } from "@finitewidth/activations";
 import { FinitewidthError, type Activation, type Matrix } from "@finitewidth/core";
 import {
   addDiagonal,
+  affine,
   cholesky,
   combine,
   frobenius,
@@ -15,6 +16,7 @@ import {
   trace,
   transpose,
 } from "@finitewidth/linalg";
+import { fixedPoint } from "@finitewidth/numerics";
 import type { TiltClosure } from "./closure.js";
 import { choleskyRoot } from "./kernel-root.js";
 import { checkSaddleProblem } from "./saddle-problem.js";
@@ -57,7 +59,15 @@ export interface ProportionalSaddle {
   readonly effectiveFraction: number;
 }
 
-const settings = { tolerance: 1e-10, maximumSweeps: 4000, damping: 0.5, orderDamping: 0.25, least: 0.02 } as const;
+/** Unknowns. */
+interface Iterate {
+  readonly C: Matrix;
+  readonly Q: number;
+}
+
+const settings = { tolerance: 1e-10, maximumIterations: 4000, damping: { initial: 0.5, least: 0.02, shrink: 0.8, slow: 0.98 } } as const;
+/** Q moves by no larger a share than this. */
+const orderDamping = 0.25;
 
 /**
  * Forward–backward equations with the Onsager term that kernels alone miss when P ~ N, for one hidden layer and one output:
@@ -70,53 +80,53 @@ export function solveProportional(problem: ProportionalProblem, beforeSweep?: (s
   const { activation, firstKernel, targets, temperature: T, width: N, weightVariance: g, biasVariance, closure } = problem;
   checkSaddleProblem({ firstKernel, targets, temperature: T, widths: [N], weightVariance: [g], biasVariance: [biasVariance] });
   const P = firstKernel.shape[0];
-  const affine = (m: Matrix): Matrix => ({ data: m.data.map((value) => g * value + biasVariance), shape: m.shape });
-  const K = affine(kernelMap(activation, firstKernel));
+  const K = affine(g, kernelMap(activation, firstKernel), biasVariance);
   // a measure of change only: the shift keeps rounding in the null space of dependent inputs out of it
   const preconditioner = choleskyRoot(addDiagonal(K, 1e-6 * (trace(K) / P) || 1));
-  let C = K;
-  let Q = 1;
-  let last = Number.POSITIVE_INFINITY;
-  let damping: number = settings.damping;
-  let start: Matrix | undefined;
-  for (let sweeps = 1; sweeps <= settings.maximumSweeps; sweeps++) {
-    beforeSweep?.(sweeps);
+  let sweeps = 0;
+  let proposal: Matrix | undefined;
+  const sweep = ({ C, Q }: Iterate) => {
+    beforeSweep?.(++sweeps);
     const resolventFactor = cholesky(addDiagonal(combine(Q, K, 0, K), T));
     const resolvent = gram(transpose(solveLower(resolventFactor.factor, identity(P))));
     const tau = innerProduct(K, resolvent) / N;
     const weights = solveCholesky(cholesky(addDiagonal(combine(1 / (1 + tau), C, 0, C), T)), targets);
     const conjugate = combine(1 / (2 * N * (1 + tau)), multiplyTransposedRight(weights, weights), -Q / (2 * N), resolvent);
-    const averages = closure.averages({ kernel: firstKernel, conjugate, weightVariance: g }, { gradient: false }, start);
-    start = averages.proposal;
-    const next = affine(averages.secondMoment);
+    const averages = closure.averages({ kernel: firstKernel, conjugate, weightVariance: g }, { gradient: false }, proposal);
+    proposal = averages.proposal;
+    const next = affine(g, averages.secondMoment, biasVariance);
     const nextQ = (1 + innerProduct(weights, multiply(next, weights)) / (N * (1 + tau))) / (1 + tau);
     const change = combine(1, next, -1, C);
     const whitened = preconditioner.whiten(transpose(preconditioner.whiten(change)));
-    const residual = frobenius(whitened) / Math.sqrt(P) + Math.abs(nextQ - Q) / Q;
-    if (!Number.isFinite(residual)) break;
-    if (residual < settings.tolerance) {
-      const mean = multiply(C, weights);
-      return {
-        kernel: C,
-        conjugate,
-        weights,
-        resolvent,
-        infiniteWidth: K,
-        orderParameter: Q,
-        tau,
-        trainMean: combine(1 / (1 + tau), mean, 0, mean),
-        residual,
-        sweeps,
-        effectiveFraction: averages.effectiveFraction,
-      };
-    }
-    if (residual > 0.98 * last) damping = Math.max(settings.least, 0.8 * damping);
-    last = residual;
-    C = combine(1, C, damping, change);
-    Q += Math.min(damping, settings.orderDamping) * (nextQ - Q);
+    return {
+      residual: frobenius(whitened) / Math.sqrt(P) + Math.abs(nextQ - Q) / Q,
+      move: (factor: number): Iterate => ({ C: combine(1, C, factor, change), Q: Q + Math.min(factor, orderDamping) * (nextQ - Q) }),
+      conjugate,
+      weights,
+      resolvent,
+      tau,
+      effectiveFraction: averages.effectiveFraction,
+    };
+  };
+  const { x, step, converged, residual, previous } = fixedPoint({ C: K, Q: 1 }, sweep, settings);
+  if (!converged) {
+    throw new FinitewidthError(
+      `the proportional equations stopped at residual ${(Number.isFinite(residual) ? residual : previous).toExponential(1)}; raise the temperature or the width, or use "effective-action"`,
+      { code: "not-converged" },
+    );
   }
-  throw new FinitewidthError(
-    `the proportional equations stopped at residual ${last.toExponential(1)}; raise the temperature or the width, or use "effective-action"`,
-    { code: "not-converged" },
-  );
+  const { conjugate, weights, resolvent, tau, effectiveFraction } = step;
+  return {
+    kernel: x.C,
+    conjugate,
+    weights,
+    resolvent,
+    infiniteWidth: K,
+    orderParameter: x.Q,
+    tau,
+    trainMean: affine(1 / (1 + tau), multiply(x.C, weights)),
+    residual,
+    sweeps,
+    effectiveFraction,
+  };
 }

@@ -13,6 +13,7 @@ import {
   trace,
   transpose,
 } from "@finitewidth/linalg";
+import { spectralFunction } from "../effective-action/small-matrix.js";
 import type { TiltClosure, TiltedMeasure } from "./closure.js";
 import { conditionalMoments } from "./conditional-moments.js";
 import { symmetricRoot, type KernelRoot } from "./kernel-root.js";
@@ -72,14 +73,6 @@ function applied(f: (value: number) => number, m: Matrix): Matrix {
   return out;
 }
 
-/** V diag(f(λ)) Vᵀ. */
-function spectralFunction(vectors: Matrix, values: Float64Array, f: (value: number) => number): Matrix {
-  const n = values.length;
-  const scaled = zeros(n, n);
-  for (let i = 0; i < n; i++) for (let k = 0; k < n; k++) scaled.data[i * n + k] = vectors.data[i * n + k]! * f(values[k]!);
-  return symmetrise(multiply(scaled, transpose(vectors)));
-}
-
 /**
  * Nodes and weights of the tilted measure. @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to
  * diverge.
@@ -94,10 +87,11 @@ function sampleTilted(
   const [count, size] = nodes.points.shape;
   // the slopes of a φ that jumps diverge at equal inputs: any proposal will do, so take the prior
   const tilt = jumps(activation) ? zeros(size, size) : applyAdjointJacobian(activation, kernel, conjugate);
-  const { values, vectors } = symmetricEigen(whitenedTilt(root, combine(weightVariance, tilt, 0, tilt)));
-  const lambda = values.map((value) => Math.min(Math.max(value, lower), clip.upper));
-  const stretch = spectralFunction(vectors, lambda, (value) => 1 / Math.sqrt(1 - value));
-  const excess = spectralFunction(vectors, lambda, (value) => value / (1 - value));
+  const eigen = symmetricEigen(whitenedTilt(root, combine(weightVariance, tilt, 0, tilt)));
+  const lambda = eigen.values.map((value) => Math.min(Math.max(value, lower), clip.upper));
+  const capped = { values: lambda, vectors: eigen.vectors };
+  const stretch = spectralFunction(capped, (value) => 1 / Math.sqrt(1 - value));
+  const excess = spectralFunction(capped, (value) => value / (1 - value));
   const stretchedRoot = multiply(root.root, stretch);
   const covariance = gram(stretchedRoot);
   const whitened = multiply(nodes.points, stretch);

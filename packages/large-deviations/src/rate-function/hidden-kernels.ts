@@ -69,7 +69,7 @@ export function firstHiddenKernelOverSites(
   law: MixingLaw,
   mixing: readonly Matrix[],
   referenceWidth: number,
-): Matrix | undefined {
+): readonly [Matrix] | undefined {
   const geometry = siteGeometryOf(law);
   if (geometry === undefined) return undefined;
   const { inputs, targets, temperature, scaling } = problem;
@@ -87,5 +87,5 @@ export function firstHiddenKernelOverSites(
     law.chain.layers[0]!.width,
     evidence,
   );
-  return averageOverSites(features, core);
+  return [averageOverSites(features, core)];
 }

@@ -1,7 +1,6 @@
 import { rowsOf, type Figure, type Json, type Matrix, type MixingLaw, type Problem, type Tensor } from "@finitewidth/core";
 import { expandSites, siteGeometryOf } from "@finitewidth/numerics";
 import { actionFigure, eigenvalueFigure, siteMapFigure } from "./figures.js";
-import { firstHiddenKernelOverSites, hiddenKernelsAtMinimum } from "./hidden-kernels.js";
 import { referenceWidthOf } from "./predict.js";
 import type { Solution } from "./solution.js";
 import type { SpectralData } from "./spectral-data.js";
@@ -37,23 +36,6 @@ export function warningsOf(law: MixingLaw, { solver, minima }: Solution, outputs
       `a layer of ${narrow.width} units is narrower than its mixing matrix (${outputs * narrow.sites}): the limit of large widths is far away, prefer "exact"`,
     );
   return warnings;
-}
-
-export function hiddenKernelsOf(
-  problem: Problem,
-  law: MixingLaw,
-  kernel: Matrix | undefined,
-  solution: Solution,
-  data: SpectralData | undefined,
-): readonly Matrix[] | undefined {
-  const N = referenceWidthOf(law);
-  if (siteGeometryOf(law) === undefined)
-    return data === undefined || kernel === undefined
-      ? undefined
-      : hiddenKernelsAtMinimum(law.chain, solution.mixing, kernel, data, problem.scaling, N);
-  if (law.chain.layers.length > 1) return undefined;
-  const first = firstHiddenKernelOverSites(problem, law, solution.mixing, N);
-  return first === undefined ? undefined : [first];
 }
 
 export function figuresOf(problem: Problem, law: MixingLaw, solution: Solution, data: SpectralData | undefined): Figure[] {

@@ -8,14 +8,16 @@ import {
   type Registry,
   type Run,
   type Theory,
+  type WishartLayer,
 } from "@finitewidth/core";
 import { convolutionChain, denseChain, mixingLaw, siteBlocks } from "@finitewidth/kernels";
 import { hasUpperBiases } from "@finitewidth/numerics";
 import { claimsOf } from "./claims.js";
+import { firstHiddenKernelOverSites, hiddenKernelsAtMinimum } from "./hidden-kernels.js";
 import { solveKronecker } from "./kronecker-solution.js";
 import { largeDeviationOptions, type LargeDeviationOptions } from "./options.js";
 import { predictAt, referenceWidthOf, siteSource } from "./predict.js";
-import { figuresOf, hiddenKernelsOf, minimaReport, orderParameter, warningsOf } from "./report.js";
+import { figuresOf, minimaReport, orderParameter, warningsOf } from "./report.js";
 import { solveSites } from "./site-solution.js";
 import type { LargeDeviationState } from "./state.js";
 
@@ -23,7 +25,10 @@ const name = "large-deviation";
 
 function refuses({ network }: Problem, registry: Registry): string | undefined {
   const architecture = resolveArchitecture(registry, network);
-  if (mixingLaw(architecture) !== undefined) return undefined;
+  const law = mixingLaw(architecture);
+  if (law?.chain.layers.some(({ skip }) => skip !== undefined))
+    return 'the rate function is known for chains of Wishart matrices, and a skip connection makes a noncentral one; use "exact", "perturbative" or "monte-carlo"';
+  if (law !== undefined) return undefined;
   if (isLinear(architecture.layers))
     return 'no rate function is known for this composition of linear layers; use "nngp", "perturbative" or "monte-carlo"';
   const activation = (denseChain(architecture) ?? convolutionChain(architecture))?.activation;
@@ -42,8 +47,13 @@ function lawOf(problem: Problem, registry: Registry): MixingLaw {
   return mixingLaw(resolveArchitecture(registry, problem.network))!;
 }
 
-/** One site and no biases above the first layer: everything is a function of the eigenvalues of Q and K. */
-const isKronecker = ({ chain }: MixingLaw): boolean => chain.layers.every(({ sites }) => sites === 1) && !hasUpperBiases(chain);
+/** Mean square of the taps of a layer of one site. */
+const gainOf = ({ taps }: WishartLayer): number =>
+  taps.length === 0 ? 1 : taps.reduce((sum, tap) => sum + tap.data[0]! ** 2, 0) / taps.length;
+
+/** One site, taps of length 1, no biases above the first layer: everything is a function of the eigenvalues of Q and K. */
+const isKronecker = ({ chain }: MixingLaw): boolean =>
+  chain.layers.every((layer) => layer.sites === 1 && Math.abs(gainOf(layer) - 1) < 1e-12) && !hasUpperBiases(chain);
 
 async function fit(
   problem: Problem,
@@ -51,6 +61,8 @@ async function fit(
   run: Run,
 ): Promise<Posterior<LargeDeviationOptions, LargeDeviationState>> {
   const law = lawOf(problem, run.registry);
+  // kernels of one site are those of the layers only where no layer has more
+  const single = denseChain(resolveArchitecture(run.registry, problem.network)) !== undefined;
   const { chain } = law;
   const outputs = problem.targets.shape[1];
   const N = referenceWidthOf(law);
@@ -63,7 +75,12 @@ async function fit(
   const state: LargeDeviationState = kronecker
     ? { kind: "kronecker", mixing, spread, spectrum: kronecker.data }
     : { kind: "sites", mixing, spread };
-  const hiddenKernels = hiddenKernelsOf(problem, law, kernel, solution, kronecker?.data);
+  const hiddenKernels =
+    kronecker && single
+      ? hiddenKernelsAtMinimum(chain, mixing, kernel!, kronecker.data, problem.scaling, N)
+      : chain.layers.length === 1
+        ? firstHiddenKernelOverSites(problem, law, mixing, N)
+        : undefined;
   return {
     theory: name,
     problem,
