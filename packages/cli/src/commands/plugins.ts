@@ -6,12 +6,15 @@ export async function runPluginsCommand(load: readonly string[]): Promise<number
   const registry = await loadRegistry(load, process.cwd());
   const sections: readonly [string, readonly { readonly name: string; readonly summary: string }[]][] = [
     ["Networks", registry.priorModels],
+    ["Layers", registry.layers],
     ["Methods", registry.theories],
     ["Activations", registry.activations],
   ];
   const owner = (name: string): string =>
     registry.plugins.find((plugin) =>
-      [...(plugin.priorModels ?? []), ...(plugin.theories ?? []), ...(plugin.activations ?? [])].some((item) => item.name === name),
+      [...(plugin.priorModels ?? []), ...(plugin.layers ?? []), ...(plugin.theories ?? []), ...(plugin.activations ?? [])].some(
+        (item) => item.name === name,
+      ),
     )?.name ?? "";
   const left = (rows: readonly (readonly string[])[]): string[][] => {
     const width = Math.max(...rows.map((row) => row[1]!.length));
