@@ -105,12 +105,7 @@ function build(builder: Builder, layers: readonly Primitive[], site: StageSite):
     const before = builder.at;
     const stage = stageOf(builder, layer, below);
     builder.numbers += 3 * builder.points * stage.sites * stage.channels;
-    below = {
-      ...below,
-      channels: stage.channels,
-      sites: stage.sites,
-      parametersBelow: below.parametersBelow || builder.offsets.length > 0,
-    };
+    below = { ...below, channels: stage.channels, sites: stage.sites, parametersBelow: below.parametersBelow || builder.at > before };
     return stage;
   });
   return sequence(stages, site);
