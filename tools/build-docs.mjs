@@ -36,6 +36,7 @@ function theoryPages() {
     "nngp",
     "exact",
     "convolution",
+    "layers",
     "effective-action",
     "large-deviation",
     "forward-backward",

@@ -1,4 +1,4 @@
-// `nx g @finitewidth/tools:plugin NAME --kind theory|prior|activation`: a complete plug-in, copied from the example of its kind with the
+// `nx g @finitewidth/tools:plugin NAME --kind theory|prior|layer|activation`: a complete plug-in, copied from the example of its kind with the
 // names changed.
 import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const examples = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), "docs", "examples", "plugins");
 /** The example that each kind starts from, and the name in it that is replaced. */
-const templates = { activation: "sin", prior: "linear-residual", theory: "laplace-evidence" };
+const templates = { activation: "sin", layer: "student-t", prior: "linear-residual", theory: "laplace-evidence" };
 
 export default async function generatePlugin(tree, { name, kind, directory }) {
   if (!/^[a-z][a-z\d]*(-[a-z\d]+)*$/.test(name))

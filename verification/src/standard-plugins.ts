@@ -6,6 +6,7 @@ import { plugin as perturbation } from "@finitewidth/perturbation";
 import { plugin as posterior } from "@finitewidth/posterior";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
+import { plugin as priorSequential } from "@finitewidth/prior-sequential";
 import { plugin as observables } from "./observables.js";
 
 /** All plug-ins of this project: what the command line offers and the verification suite checks. */
@@ -13,6 +14,7 @@ export const standardPlugins: readonly Plugin[] = [
   activations,
   priorFc,
   priorConv,
+  priorSequential,
   posterior,
   largeDeviations,
   perturbation,

@@ -12,6 +12,7 @@ export type * from "./finite-network.js";
 export type * from "./json.js";
 export type * from "./kernels.js";
 export type * from "./layer.js";
+export * from "./layer-list.js";
 export * from "./layers.js";
 export type * from "./likelihood.js";
 export type * from "./network.js";

@@ -1,8 +1,9 @@
-import { createRegistry, inlineRun, matrixFromRows, resolveNetworkInput, zeros, type Matrix } from "@finitewidth/core";
+import { createRegistry, inlineRun, matrixFromRows, resolveArchitecture, resolveNetworkInput, zeros, type Matrix } from "@finitewidth/core";
 import { plugin as activations } from "@finitewidth/activations";
 import { addDiagonal, gram } from "@finitewidth/linalg";
 import { leadingDistance, sampledDistance, wassersteinBound } from "@finitewidth/numerics";
-import { fullyConnectedKernels, plugin as fullyConnected } from "@finitewidth/prior-fc";
+import { infiniteWidthKernels, realise } from "@finitewidth/kernels";
+import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, test } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
@@ -33,7 +34,7 @@ async function lawOf({ X, activation, widths }: Fixture["cases"][number]["inputs
   const inputs = matrixFromRows(X);
   const options = { engine: "auto" } as never;
   const law = await perturbative.prior!({ network, inputs, outputs: 1, evaluateAt: [], samples: 1 }, options, inlineRun({ registry }));
-  const kernel = fullyConnectedKernels(network as never, registry.activation(activation), inputs).preactivation.at(-1)!;
+  const kernel = infiniteWidthKernels(resolveArchitecture(registry, network), inputs).preactivation.at(-1)!;
   return { kernel, shift: law.kernelMeanShift!, covariance: law.kernelCovariance! };
 }
 
@@ -67,9 +68,7 @@ describe("distance of the prior to the Gaussian process", () => {
       { type: "fully-connected", widths: inputs.widths, activation: inputs.activation } as { type: string },
       registry,
     );
-    const realised = registry
-      .priorModel("fully-connected")
-      .realise(network, registry.activation(inputs.activation), matrixFromRows(inputs.X), 1);
+    const realised = realise(resolveArchitecture(registry, network), matrixFromRows(inputs.X), 1);
     const random = stream(3);
     const draws = Array.from({ length: 300 }, (): Matrix => {
       const { features } = realised.forward(random.normals(new Float64Array(realised.parameters)));

@@ -1,2 +1,2 @@
-export type { LayerEntry, SequentialNetwork } from "./network.js";
+export type { SequentialNetwork } from "./network.js";
 export { layers, plugin, sequential } from "./plugin.js";

@@ -84,6 +84,49 @@ const networks = [
     ),
     inputs: rows(6),
   },
+  // a linear chain, whose law is known
+  {
+    network: serial(
+      [2, 4],
+      [
+        filter(3, { biasVariance: 0 }),
+        { layer: "average-pooling", window: [2] },
+        {
+          layer: "attention",
+          matrices: [
+            [
+              [0.7, 0.3],
+              [0.1, 0.9],
+            ],
+          ],
+          width: 3,
+        },
+        { layer: "flatten" },
+        dense(4),
+        dense(),
+      ],
+    ),
+    inputs: rows(8),
+  },
+  // several layers of weights read the inputs
+  {
+    network: serial(
+      [2, 4],
+      [
+        {
+          layer: "sum",
+          branches: [
+            [{ layer: "average-pooling", window: [2] }, dense(3)],
+            [{ layer: "average-pooling", window: [2] }, dense(3, 0.1)],
+          ],
+          coefficients: [1, 0.5],
+        },
+        { layer: "flatten" },
+        dense(),
+      ],
+    ),
+    inputs: rows(8),
+  },
 ];
 
 describe("conformance of sequential", () => {

@@ -53,7 +53,7 @@ describe("compositions that are the same network", () => {
     );
     expectClose(
       onVectors([{ layer: "sum", branches: [[], []], coefficients: [1, -1] }], [dense(undefined, 1, 0.3)]),
-      new Array(16).fill(0.3),
+      Array.from({ length: 16 }, () => 0.3),
       exact,
     );
   });
@@ -106,7 +106,7 @@ describe("compositions that are the same network", () => {
     const softmax = { layer: "attention", scores: "softmax", scoreVariance: 0, width: 5, weightVariance: 1.5, biasVariance: 0.1 };
     const mean = {
       layer: "attention",
-      matrices: [Array.from({ length: 6 }, () => new Array(6).fill(1 / 6))],
+      matrices: [Array.from({ length: 6 }, () => Array.from({ length: 6 }, () => 1 / 6))],
       width: 5,
       weightVariance: 1.5,
       biasVariance: 0.1,

@@ -8,6 +8,7 @@ export async function runPluginsCommand(load: readonly string[], stdout: Output)
   const registry = await loadRegistry(load, process.cwd(), { allowPaths: true });
   const sections: readonly [string, readonly { readonly name: string; readonly summary: string }[]][] = [
     ["Networks", registry.priorModels],
+    ["Layers", registry.layers],
     ["Methods", registry.theories],
     ["Activations", registry.activations],
     ["Data sets", registry.datasets],
@@ -18,6 +19,7 @@ export async function runPluginsCommand(load: readonly string[], stdout: Output)
     registry.plugins.find((plugin) =>
       [
         ...(plugin.priorModels ?? []),
+        ...(plugin.layers ?? []),
         ...(plugin.theories ?? []),
         ...(plugin.activations ?? []),
         ...(plugin.datasets ?? []),

@@ -1,4 +1,4 @@
-import { inputError, type Activation, type Architecture, type Primitive, type RandomLayer, type SiteMap } from "@finitewidth/core";
+import { inputError, refusal, type Activation, type Architecture, type Primitive, type RandomLayer, type SiteMap } from "@finitewidth/core";
 import { composeMaps, identityMap, isIdentityMap } from "../site-map.js";
 
 /**
@@ -169,6 +169,11 @@ function random(draft: Draft, layer: RandomLayer, node: Node): Node {
   const [first] = maps;
   if (first === undefined || maps.some(({ inputSites, outputSites }) => inputSites !== node.sites || outputSites !== first.outputSites))
     throw misfit(`maps of ${node.sites} sites, all to as many, in every layer of weights`);
+  if (layer.weights && node.kind === "input")
+    throw refusal(
+      "kernels",
+      "weights that are not Gaussian on the inputs make units that are not Gaussian at any width; put a dense layer below them",
+    );
   const stream = draft.parents.length;
   draft.parents.push(stream);
   draft.widths.push(layer.width ?? 0);

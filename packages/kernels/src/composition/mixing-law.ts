@@ -9,8 +9,8 @@ import {
   type WishartChain,
   type WishartLayer,
 } from "@finitewidth/core";
-import { gram, multiplyTransposedLeft, multiplyTransposedRight, thinSvd, transpose } from "@finitewidth/linalg";
-import { chainLayout, sampleChainFactors } from "@finitewidth/numerics";
+import { gram, identity, multiplyTransposedLeft, multiplyTransposedRight, thinSvd, transpose } from "@finitewidth/linalg";
+import { chainLayout, sampleChainFactors, type SiteGeometry } from "@finitewidth/numerics";
 import { requireImages } from "../convolution/images.js";
 import { requireMemory } from "../convolution/memory.js";
 import { orthonormalBasis } from "../convolution/site-subspaces.js";
@@ -18,22 +18,29 @@ import { composeMaps } from "../site-map.js";
 import { siteRows } from "./full-kernels.js";
 import { applyMap, applyTransposed } from "./source-maps.js";
 
-/** A random layer with the maps T_kΠ from the units of the layer below (or the inputs) to its own. */
+/** A random layer with the maps ΠT_k from what it reads to what the layer above reads of its units, and what Π makes of a constant. */
 interface Step {
   readonly layer: RandomLayer;
   readonly maps: readonly SiteMap[];
+  readonly constant: Float64Array;
 }
 
 /** Random layers one above the other with nothing but site maps between them; undefined for other networks. */
 function linearSteps(architecture: Architecture): readonly Step[] | undefined {
   const steps: Step[] = [];
-  let below: SiteMap | undefined;
+  let inputs: SiteMap | undefined;
   for (const layer of architecture.layers) {
-    if (layer.kind === "site-map") below = below ? composeMaps(layer.map, below) : layer.map;
-    else if (layer.kind === "random" && !layer.scores && !layer.weights) {
-      const reading = below;
-      steps.push({ layer, maps: reading ? layer.maps.map((map) => composeMaps(map, reading)) : layer.maps });
-      below = undefined;
+    if (layer.kind === "site-map") {
+      const last = steps.pop();
+      if (last === undefined) inputs = inputs ? composeMaps(layer.map, inputs) : layer.map;
+      else {
+        const { data } = applyMap(everywhere(layer.map), { data: last.constant, shape: [last.constant.length, 1] });
+        steps.push({ layer: last.layer, maps: last.maps.map((map) => composeMaps(layer.map, map)), constant: data });
+      }
+    } else if (layer.kind === "random" && !layer.scores && !layer.weights) {
+      const pooled = steps.length === 0 ? inputs : undefined;
+      const maps = pooled ? layer.maps.map((map) => composeMaps(map, pooled)) : layer.maps;
+      steps.push({ layer, maps, constant: new Float64Array(maps[0]!.outputSites).fill(1) });
     } else if (layer.kind !== "pointwise" || !layer.activation.linear) return undefined;
   }
   return steps.length > 1 ? steps : undefined;
@@ -41,7 +48,7 @@ function linearSteps(architecture: Architecture): readonly Step[] | undefined {
 
 const everywhere = (map: SiteMap) => ({ ...map, perPoint: false });
 
-/** B_L with B_L B_Lᵀ = Σ_k (T_kΠ)ᵀ(T_kΠ) over the K maps of the readout: the maps side by side, in fewer columns where they depend on each other. */
+/** B_L with B_L B_Lᵀ = Σ_k T_kᵀT_k over the K maps of the readout: the maps side by side, in fewer columns where they depend on each other. */
 function readoutBasis({ maps }: Step): Matrix {
   const [sites, count] = [maps[0]!.inputSites, maps.length];
   requireMemory(16 * sites * count, "the basis of the readout's sites", "use larger strides, fewer sites or a pooled readout");
@@ -60,11 +67,11 @@ function readoutBasis({ maps }: Step): Matrix {
 /**
  * Exact law of the mixing variable of random layers one above the other, with pooling, flattening and fixed attention between them, biases
  * included and no skips: M_l = B_l Z_l B_lᵀ with Z_L ~ W(N_L, σ_w²(L+1)/(K N_L) 1) and Z_l | Z_{l+1} ~ W(N_l, σ_w²(l+1)/(K N_l) Σ_k t_k Z_{l+1} t_kᵀ),
- * t_k = B_lᵀ (T_kΠ)ᵀ B_{l+1}: the maps {T_kΠ} of a layer are its Kraus list. B_l (l < L) is an orthonormal basis of what the layers above see of the
- * sites, so that every Z_l is positive definite. Undefined for other networks. @throws FinitewidthError (code "memory").
+ * t_k = B_lᵀ (ΠT_k)ᵀ B_{l+1}: sites are those that the layer above reads, the maps {ΠT_k} of a layer are its Kraus list. B_l (l < L) is an orthonormal basis
+ * of what the layers above see of the sites, so that every Z_l is positive definite. Undefined for other networks. @throws FinitewidthError (code "memory").
  * Theory: docs/theories/layers.md, "Exact laws".
  */
-export function compositionMixing(architecture: Architecture): MixingLaw | undefined {
+export function compositionMixing(architecture: Architecture): (MixingLaw & SiteGeometry) | undefined {
   const steps = linearSteps(architecture);
   if (steps === undefined) return undefined;
   const [first] = steps as readonly [Step];
@@ -90,10 +97,13 @@ export function compositionMixing(architecture: Architecture): MixingLaw | undef
   }
   const chain = chainOf(steps, bases, taps);
   const { sites } = chain.layers[0]!;
-  const features = (inputs: Matrix): readonly Matrix[] => reducedFeatures(architecture, first, bases[0]!, inputs);
+  const features = (inputs: Matrix): readonly Matrix[] => siteFeatures(architecture, first, bases[0]!, inputs);
   return {
     sites,
     chain,
+    siteBases: bases,
+    siteFeatures: (inputs) => siteFeatures(architecture, first, identity(bases[0]!.shape[0]), inputs),
+    reducedFeatures: features,
     sample: (outputs, stream) => {
       requireMemory(8 * (outputs * sites) ** 2, "the mixing matrix", "use larger strides, fewer sites or a pooled readout");
       return gram(sampleChainFactors(chainLayout(chain, outputs), stream)[0]!.f);
@@ -120,12 +130,8 @@ function chainOf(steps: readonly Step[], bases: readonly Matrix[], taps: readonl
   const layers = bases.map((basis, l): WishartLayer => {
     const { layer } = steps[l]!;
     const above = steps[l + 1]!;
-    const [rows, sites] = basis.shape;
-    const biasWeights = Float64Array.from({ length: sites }, (_, r) => {
-      let sum = 0;
-      for (let i = 0; i < rows; i++) sum += basis.data[i * sites + r]!;
-      return sum;
-    });
+    const sites = basis.shape[1];
+    const biasWeights = reducedConstant(steps[l]!, basis);
     const common = { width: layer.width!, sites, biasVariance: l === 0 ? 0 : layer.biasVariance, biasWeights };
     const variance = above.layer.weightVariance;
     if (l === bases.length - 1) return { ...common, variance: variance / above.maps.length, taps: [] };
@@ -138,8 +144,13 @@ function chainOf(steps: readonly Step[], bases: readonly Matrix[], taps: readonl
   return { layers, readoutBiasVariance: steps.at(-1)!.layer.biasVariance };
 }
 
+/** Bᵀ Π1. */
+const reducedConstant = ({ constant }: Step, basis: Matrix): Float64Array =>
+  multiplyTransposedLeft(basis, { data: constant, shape: [constant.length, 1] }).data;
+
 /** Φ̃_r = Σ_i B_ir Φ_i with K¹_ij = Φ_iΦ_jᵀ: one P × (K·C + 1) matrix for each reduced site; a bias is one more feature. */
-function reducedFeatures({ input }: Architecture, { layer, maps }: Step, basis: Matrix, inputs: Matrix): readonly Matrix[] {
+function siteFeatures({ input }: Architecture, step: Step, basis: Matrix, inputs: Matrix): readonly Matrix[] {
+  const { layer, maps } = step;
   const { channels, sites } = input ?? { channels: inputs.shape[1], sites: 1 };
   requireImages(inputs, channels, sites);
   const points = inputs.shape[0];
@@ -165,10 +176,9 @@ function reducedFeatures({ input }: Architecture, { layer, maps }: Step, basis: 
     }
   });
   if (bias > 0) {
+    const constant = reducedConstant(step, basis);
     out.forEach(({ data }, r) => {
-      let sum = 0;
-      for (let i = 0; i < basis.shape[0]; i++) sum += basis.data[i * reduced + r]!;
-      for (let mu = 0; mu < points; mu++) data[(mu + 1) * columns - 1] = bias * sum;
+      for (let mu = 0; mu < points; mu++) data[(mu + 1) * columns - 1] = bias * constant[r]!;
     });
   }
   return out;

@@ -22,7 +22,9 @@ export function architectureChecks(
         const { preactivation, hidden } = kernelsOf(inputs);
         const L = hidden.length;
         demand(L >= 1, "at least one hidden layer must be read by a layer of weights");
-        demand(preactivation.length === L + 1, `preactivation: expected ${L + 1} kernels (K¹ … K^{L+1}), got ${preactivation.length}`);
+        // several layers of weights may read the inputs
+        const count = architecture().overrides?.infiniteWidthKernels ? L + 1 : randomLayers(architecture().layers).length;
+        demand(preactivation.length === count, `preactivation: expected ${count} kernels (K¹ … K^{L+1}), got ${preactivation.length}`);
         for (const [name, list] of Object.entries({ preactivation, hidden })) {
           list.forEach((kernel, l) => {
             demand(kernel.shape[0] === P && kernel.shape[1] === P, `${name}[${l}]: expected ${P} × ${P}, got ${kernel.shape.join(" × ")}`);

@@ -36,7 +36,10 @@ export const measurePriorDistance: Task<DistanceChunk, GaussianDistance & { read
     const kernel = infiniteWidthKernels(architecture, inputs).preactivation.at(-1)!;
     const cyclicPairs = Math.max(20, Math.min(400, Math.floor(limits.flops / (4 * inputs.shape[0] ** 3))));
     // the mean kernel of one hidden layer without a normalisation is that of infinite width
-    return sampledDistance(draws, kernel, temperature, targets.shape[1], { meanKnown: hiddenWidths(architecture).length === 1 && architecture.layers.every(({ kind }) => kind !== "normalise"), cyclicPairs });
+    return sampledDistance(draws, kernel, temperature, targets.shape[1], {
+      meanKnown: hiddenWidths(architecture).length === 1 && architecture.layers.every(({ kind }) => kind !== "normalise"),
+      cyclicPairs,
+    });
   },
 };
 

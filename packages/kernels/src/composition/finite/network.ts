@@ -7,17 +7,18 @@ import {
   type Matrix,
   type Primitive,
 } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedLeft } from "@finitewidth/linalg";
+import { gram } from "@finitewidth/linalg";
 import { requireImages } from "../../convolution/images.js";
 import { requireMemory } from "../../convolution/memory.js";
 import { siteRows } from "../full-kernels.js";
 import { mergeStage, normaliseStage, pointwiseStage, sequence, siteMapStage } from "./plain-stages.js";
 import { randomStage, type RandomStage } from "./random-stage.js";
 import { softmaxStage } from "./softmax-stage.js";
-import { scaledBy, type Stage, type StageSite } from "./stage.js";
+import { scaledBy, lazyMemory, type Memory, type Stage, type StageSite } from "./stage.js";
 
 interface Builder {
   readonly points: number;
+  readonly memory: Memory;
   readonly outputs: number;
   at: number;
   numbers: number;
@@ -39,7 +40,7 @@ export function compositionNetwork({ input, layers }: Architecture, inputs: Matr
   const { channels, sites } = input ?? { channels: inputs.shape[1], sites: 1 };
   requireImages(inputs, channels, sites);
   const points = inputs.shape[0];
-  const builder: Builder = { points, outputs, at: 0, numbers: 0, offsets: [], readings: [] };
+  const builder: Builder = { points, memory: lazyMemory(), outputs, at: 0, numbers: 0, offsets: [], readings: [] };
   const hidden = build(builder, layers.slice(0, -1), { points, channels, sites, parametersBelow: false });
   const hiddenParameters = builder.at;
   const below = { points, channels: hidden.channels, sites: hidden.sites, parametersBelow: hiddenParameters > 0 };
@@ -52,16 +53,12 @@ export function compositionNetwork({ input, layers }: Architecture, inputs: Matr
   const top = build(builder, [last], below);
   const readout = builder.readout!;
   if (top.sites !== 1) throw shapeError("network.layers", "one site at the readout", `${top.sites}`);
-  requireMemory(8 * builder.numbers, "the activities of the network", "use fewer inputs, fewer units or larger strides");
+  requireMemory(
+    8 * (builder.numbers + builder.memory.size),
+    "the activities of the network",
+    "use fewer inputs, fewer units or larger strides",
+  );
   const z = siteRows(inputs, channels, sites);
-  const bias = Math.sqrt(last.biasVariance);
-  const weightsOf = (theta: Float64Array): Matrix => ({
-    data: theta.subarray(readout.weights.start, readout.weights.start + readout.weights.length),
-    shape: [outputs, readout.weights.length / outputs],
-  });
-  const throughHidden = (theta: Float64Array, onFeatures: Matrix, gradient: Float64Array): void => {
-    if (below.parametersBelow) hidden.pullback(theta, readout.pullbackFeatures(onFeatures), gradient);
-  };
   return {
     parameters: builder.at,
     readoutParameters: builder.at - hiddenParameters,
@@ -77,17 +74,13 @@ export function compositionNetwork({ input, layers }: Architecture, inputs: Matr
         hiddenKernels: () => readings.map((reading) => readingKernel(reading, points)),
       };
     },
-    pullback(theta, { features }, cotangent, gradient) {
-      const { start } = readout.weights;
-      gradient.set(multiplyTransposedLeft(cotangent, features).data, start);
-      if (bias > 0) {
-        const biases = start + readout.weights.length;
-        gradient.fill(0, biases, biases + outputs);
-        for (let i = 0; i < cotangent.data.length; i++) gradient[biases + (i % outputs)]! += bias * cotangent.data[i]!;
-      }
-      throughHidden(theta, multiply(cotangent, weightsOf(theta)), gradient);
+    pullback(theta, _, cotangent, gradient) {
+      const onHidden = readout.pullback(theta, cotangent, gradient);
+      if (onHidden) hidden.pullback(theta, onHidden, gradient);
     },
-    pullbackFeatures: (theta, _, cotangent, gradient) => throughHidden(theta, cotangent, gradient),
+    pullbackFeatures(theta, _, cotangent, gradient) {
+      if (hiddenParameters > 0) hidden.pullback(theta, readout.pullbackFeatures(cotangent), gradient);
+    },
   };
 }
 
@@ -105,12 +98,7 @@ function build(builder: Builder, layers: readonly Primitive[], site: StageSite):
     const before = builder.at;
     const stage = stageOf(builder, layer, below);
     builder.numbers += 3 * builder.points * stage.sites * stage.channels;
-    below = {
-      ...below,
-      channels: stage.channels,
-      sites: stage.sites,
-      parametersBelow: below.parametersBelow || builder.offsets.length > 0,
-    };
+    below = { ...below, channels: stage.channels, sites: stage.sites, parametersBelow: below.parametersBelow || builder.at > before };
     return stage;
   });
   return sequence(stages, site);
@@ -119,7 +107,7 @@ function build(builder: Builder, layers: readonly Primitive[], site: StageSite):
 function stageOf(builder: Builder, layer: Primitive, site: StageSite): Stage {
   switch (layer.kind) {
     case "pointwise":
-      return layer.activation.linear ? sequence([], site) : pointwiseStage(layer.activation, site);
+      return layer.activation.linear ? sequence([], site) : pointwiseStage(layer.activation, site, builder.memory);
     case "site-map":
       return siteMapStage(layer.map, site);
     case "normalise":
@@ -131,12 +119,13 @@ function stageOf(builder: Builder, layer: Primitive, site: StageSite): Stage {
       );
     case "random": {
       const units = layer.width ?? builder.outputs;
-      const stage = layer.scores ? softmaxStage(layer, units, site, builder.at) : randomStage(layer, units, site, builder.at);
+      const stage = layer.scores
+        ? softmaxStage(layer, units, site, builder.at)
+        : randomStage(layer, units, site, builder.at, builder.memory);
       if (layer.width === undefined && !layer.scores) builder.readout = stage as RandomStage;
       builder.offsets.push(builder.at);
       builder.at += stage.parameters;
-      builder.numbers +=
-        2 * builder.points * stage.sites * site.channels * Math.max(1, layer.maps.length, layer.scores?.heads ?? 0) + stage.parameters;
+      if (layer.scores) builder.numbers += 2 * builder.points * stage.sites * site.channels * layer.scores.heads + stage.parameters;
       const index = builder.readings.push(undefined) - 1;
       return {
         ...stage,

@@ -1,30 +1,26 @@
 import { zeros, type Activation, type Matrix, type SiteMap } from "@finitewidth/core";
-import { mapErf, mapExp } from "@finitewidth/linalg";
 import { arrayActivation } from "../../dense/finite-activation.js";
 import { applyMap, applyTransposed } from "../source-maps.js";
-import { addInto, scaledBy, type Stage, type StageSite } from "./stage.js";
-
-const maps = { map: (name: "exp" | "erf", { data }: Matrix): void => void (name === "exp" ? mapExp : mapErf)(data, data) };
+import { addInto, scaledBy, type Memory, type Stage, type StageSite } from "./stage.js";
 
 /** φ(z). */
-export function pointwiseStage(activation: Activation, { channels, sites }: StageSite): Stage {
+export function pointwiseStage(activation: Activation, { points, channels, sites }: StageSite, memory: Memory): Stage {
   const phi = arrayActivation(activation);
+  const values = memory.reserve(points * sites, channels);
+  const slopes = memory.reserve(points * sites, channels);
   let preactivation: Matrix;
-  const empty = (): Matrix => zeros(...preactivation.shape);
   return {
     channels,
     sites,
     forward(_, below) {
       preactivation = below;
-      const out = empty();
-      phi.values(below, 1, out, maps);
-      return out;
+      phi.values(below, 1, values(), memory.workspace);
+      return values();
     },
-    pullback(_, cotangent) {
-      const out = empty();
-      phi.slopes(preactivation, 1, out, maps);
-      for (let i = 0; i < out.data.length; i++) out.data[i]! *= cotangent.data[i]!;
-      return out;
+    pullback(_, { data: c, shape }) {
+      const { data } = slopes();
+      phi.slopes(preactivation, 1, slopes(), memory.workspace);
+      return { data: data.map((value, i) => value * c[i]!), shape };
     },
   };
 }

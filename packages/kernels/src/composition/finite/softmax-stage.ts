@@ -1,6 +1,7 @@
 import { zeros, type Matrix, type RandomLayer } from "@finitewidth/core";
 import { multiply, multiplyTransposedLeft, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { softmaxRows } from "../softmax.js";
+import { addBiases, biasGradient } from "./random-stage.js";
 import { addInto, type Stage, type StageSite } from "./stage.js";
 
 /**
@@ -65,17 +66,14 @@ export function softmaxStage(layer: RandomLayer, units: number, site: StageSite,
         }
       }
       const out = multiplyTransposedRight(attended, weightsOf(theta));
-      if (bias > 0) for (let i = 0; i < out.data.length; i++) out.data[i]! += bias * theta[biases + (i % units)]!;
+      if (bias > 0) addBiases(out, theta.subarray(biases, biases + units), bias);
       return out;
     },
     pullback(theta, cotangent, gradient) {
       const own = multiplyTransposedLeft(cotangent, attended).data;
       if (law) for (let i = 0; i < own.length; i++) own[i]! *= law.derivative(theta[start + i]!);
       gradient.set(own, start);
-      if (bias > 0) {
-        gradient.fill(0, biases, biases + units);
-        for (let i = 0; i < cotangent.data.length; i++) gradient[biases + (i % units)]! += bias * cotangent.data[i]!;
-      }
+      if (bias > 0) biasGradient(cotangent, bias, gradient.subarray(biases, biases + units));
       const onAttended = scaled(multiply(cotangent, weightsOf(theta)), scale);
       const onRead = zeros(points * sites, channels);
       for (let h = 0; h < heads; h++) {

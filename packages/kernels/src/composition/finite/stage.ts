@@ -1,4 +1,5 @@
 import type { Matrix } from "@finitewidth/core";
+import { createWorkspace, type Workspace } from "@finitewidth/linalg";
 
 /** One primitive of a real network. Activities are (point, site) × channels; a stage keeps what its pullback needs from its last run. */
 export interface Stage {
@@ -31,4 +32,31 @@ export const scaledBy = (data: Float64Array, factor: number): Float64Array => da
 /** x += y. */
 export function addInto(x: Float64Array, y: Float64Array): void {
   for (let i = 0; i < x.length; i++) x[i]! += y[i]!;
+}
+
+/** Matrices of all stages, laid out at the first run: repeated runs copy θ in and the gradient out and allocate little. */
+export interface Memory {
+  /** A matrix of the given shape, there from the first run on. */
+  reserve(rows: number, columns: number): () => Matrix;
+  readonly workspace: Workspace;
+  /** Numbers reserved so far. */
+  readonly size: number;
+}
+
+export function lazyMemory(): Memory {
+  const shapes: (readonly [number, number])[] = [];
+  let made: Workspace | undefined;
+  const workspace = (): Workspace => (made ??= createWorkspace(shapes));
+  return {
+    reserve(rows, columns) {
+      const index = shapes.push([rows, columns]) - 1;
+      return () => workspace().matrices[index]!;
+    },
+    get workspace() {
+      return workspace();
+    },
+    get size() {
+      return shapes.reduce((sum, [rows, columns]) => sum + rows * columns, 0);
+    },
+  };
 }
