@@ -106,7 +106,7 @@ interface Looked {
 }
 
 function createSearch(context: Context): (method: MethodRequest, depth: number | undefined, record?: boolean) => Promise<Optimum> {
-  const { request, keys, run, settings, trace } = context;
+  const { request, run, settings, trace } = context;
   const continuous = Object.entries(request.ranges).filter(([name]) => name !== "widths");
   const names = continuous.map(([name]) => name);
   const [lower, upper] = [0, 1].map((end) => continuous.map(([, range]) => Math.log(range[end]!))) as [number[], number[]];
