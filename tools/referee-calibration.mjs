@@ -1,5 +1,5 @@
 // Verdicts of the referee against long runs of the same network, over a grid of data, activations, sizes and depths; the table goes to
-// docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs [--every K]
+// docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs [--every K] [--points P]
 // (nx run @finitewidth/tools:referee-calibration); finished cases are kept in results/referee-calibration.jsonl and taken from there.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -21,7 +21,7 @@ const theories = [
   ["forward-backward", {}],
 ];
 
-/** Every case; `--every K` takes each K-th of them in an order that mixes all axes. */
+/** Every case; `--every K` takes each K-th of them in an order that mixes all axes, `--points P` those of up to P points. */
 function cases() {
   const all = [];
   for (const data of ["digits", "teacher"])
@@ -29,9 +29,10 @@ function cases() {
       for (const points of [40, 100, 200])
         for (const width of [5, 20, 80, 500])
           for (const depth of [1, 2]) for (const outputs of [1, 3]) all.push({ data, activation, points, width, depth, outputs });
+  const most = process.argv.includes("--points") ? Number(process.argv[process.argv.indexOf("--points") + 1]) : Infinity;
   const every = process.argv.includes("--every") ? Number(process.argv[process.argv.indexOf("--every") + 1]) : 1;
   const key = (one) => stream(11, one.points, one.width, one.depth, one.outputs, one.data.length, one.activation.length).uniform();
-  return all.sort((a, b) => key(a) - key(b)).filter((_, i) => i % every === 0);
+  return all.sort((a, b) => key(a) - key(b)).filter((one, i) => i % every === 0 && one.points <= most);
 }
 
 async function dataOf({ data, points, outputs }) {
@@ -83,7 +84,7 @@ async function runCase(one) {
   const started = process.cpuUsage();
   const short = await referee(problem, methods, test, {}, inlineRun({ registry, seed: 1 }));
   const seconds = (process.cpuUsage(started).user + process.cpuUsage(started).system) / 1e6;
-  const long = await referee(problem, {}, test, { draws: 150, chains: 64, seconds: 1e6 }, inlineRun({ registry, seed: 1001 }));
+  const long = await referee(problem, {}, test, { draws: 60, chains: 32, seconds: 1e6 }, inlineRun({ registry, seed: 1001 }));
   const truth = long.referee;
   const total = (m) => {
     const { mean, variance } = m.predictive;
@@ -167,7 +168,7 @@ function table() {
   }
   const seconds = known.map((one) => one.seconds);
   return [
-    `${known.length} networks, ${judged.length} numbers; a long run of the same network (64 chains × 150 draws) is the truth.`,
+    `${known.length} networks, ${judged.length} numbers; a long run of the same network (32 chains × 60 draws) is the truth.`,
     "",
     ...lines,
     "",

@@ -59,7 +59,7 @@ function markdown(evidence: SuiteEvidence): string {
     `# Verification: ${evidence.passed ? "passed" : "FAILED"}`,
     "",
     summary(evidence),
-    `Every number of a claim is compared with sampled networks; shown is its worst entry. A claim holds when |z| ≤ ${threshold.toFixed(2)} (1 % false alarms for the whole suite, Šidák), or when its residual falls with N at the stated order; and when the same samples reject deliberately wrong versions of it (power).`,
+    `Every number of a claim is compared with sampled networks; shown is its worst entry. A claim holds when |z| ≤ ${threshold.toFixed(2)} (1 % false alarms for the whole suite, Šidák), or when its residual falls with N at the stated order. The column power shows which deliberately wrong versions of it the same samples reject, and which they miss.`,
     "",
     "| | theory | scenario | claim | error | claimed | sampled | verdict | power |",
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
@@ -104,7 +104,7 @@ function html(evidence: SuiteEvidence, document: Document): string {
   const script = `const f=document.getElementById("filter"),o=document.getElementById("failed");const u=()=>{for(const s of document.querySelectorAll(".claim"))s.hidden=!s.dataset.name.includes(f.value.toLowerCase())||(o.checked&&s.dataset.passed==="true")};f.oninput=u;o.onchange=u;`;
   return page(
     "Verification – finitewidth",
-    `<h1>Verification: <span class="${evidence.passed ? "pass" : "fail"}">${evidence.passed ? "passed" : "failed"}</span></h1><p class="lead">${escapeHtml(summary(evidence))} Every claim is compared with sampled networks; deliberately wrong versions of it must be rejected by the same samples.</p>${failures}${scoreHistogram(evidence, document)}${controls}${cards.join("")}`,
+    `<h1>Verification: <span class="${evidence.passed ? "pass" : "fail"}">${evidence.passed ? "passed" : "failed"}</span></h1><p class="lead">${escapeHtml(summary(evidence))} Every claim is compared with sampled networks; the same samples are asked to reject deliberately wrong versions of it, and what they miss is shown.</p>${failures}${scoreHistogram(evidence, document)}${controls}${cards.join("")}`,
     script,
   );
 }

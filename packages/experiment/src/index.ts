@@ -2,6 +2,7 @@ export { loadData, resolveSource, type FileReader } from "./data.js";
 export * from "./method-outcome.js";
 export { MistakeList, Mistakes } from "./mistakes.js";
 export { parseExperiment, parsePhaseFile, parsePriorFile } from "./parse.js";
+export { optimiseEvidence, type Evaluation, type OptimiseResult, type OptimiseSettings, type Optimum } from "./optimise.js";
 export { planExperiment, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
 export { hiddenKernelArrays, kernelTextLimit, outcomeToJson, resolvedExperiment, resultToJson } from "./result-json.js";
 export * from "./run-experiment.js";

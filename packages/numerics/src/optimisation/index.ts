@@ -1,3 +1,4 @@
+export * from "./bounded-ascent.js";
 export * from "./lbfgs.js";
 export * from "./line-search.js";
 export * from "./newton.js";

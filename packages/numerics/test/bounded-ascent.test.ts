@@ -1,0 +1,39 @@
+import { describe, expect, test } from "vitest";
+import { maximiseInBox, maximiseOverIntegers, type BoundedPoint } from "../src/index.js";
+import { expectClose } from "../../../tools/testing.ts";
+
+/** −½(x − m)ᵀH(x − m) + a quartic, correlated. */
+const hill = ([x, y]: readonly number[]): number =>
+  -0.5 * (2 * (x! - 1) ** 2 + 1.2 * (x! - 1) * (y! + 2) + 3 * (y! + 2) ** 2) - 0.05 * (x! - 1) ** 4;
+const slope = ([x, y]: readonly number[]): readonly [number, number] => [
+  -(2 * (x! - 1) + 0.6 * (y! + 2)) - 0.2 * (x! - 1) ** 3,
+  -(0.6 * (x! - 1) + 3 * (y! + 2)),
+];
+
+describe("bounded maximisation", () => {
+  test.each([
+    ["with gradients", (point: readonly number[]): BoundedPoint => ({ point, value: hill(point), gradient: slope(point) })],
+    ["with one gradient", (point: readonly number[]): BoundedPoint => ({ point, value: hill(point), gradient: [slope(point)[0], null] })],
+    ["with differences", (point: readonly number[]): BoundedPoint => ({ point, value: hill(point) })],
+  ])("finds an inner maximum %s", async (_, f) => {
+    let evaluations = 0;
+    const counted = async (point: readonly number[]): Promise<BoundedPoint> => (evaluations++, f(point));
+    const found = await maximiseInBox(counted, [-2, 3], { lower: [-5, -5], upper: [5, 5] });
+    expectClose([...found.point], [1, -2], { absolute: 2e-3 });
+    expect(found.converged).toBe(true);
+    expect(evaluations).toBeLessThan(60);
+  });
+
+  test("holds a coordinate at its bound and maximises over the others", async () => {
+    const found = await maximiseInBox(async (point) => ({ point, value: hill(point) }), [2.5, 0], { lower: [2, -5], upper: [4, 5] });
+    // given x = 2: y = −2 − 0.6/3
+    expectClose([...found.point], [2, -2.2], { absolute: 2e-3 });
+  });
+
+  test.each([1, 2, 7, 40, 333, 500])("integers: %d", async (best) => {
+    let evaluations = 0;
+    const found = await maximiseOverIntegers(async (n) => (evaluations++, -((Math.log(n) - Math.log(best)) ** 2)), 1, 500);
+    expect(Math.abs(Math.log(found.point / best))).toBeLessThan(0.06);
+    expect(evaluations).toBeLessThan(30);
+  });
+});
