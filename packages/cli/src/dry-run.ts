@@ -1,3 +1,4 @@
+import { hiddenWidths, resolveArchitecture } from "@finitewidth/core";
 import type { Matrix, Run } from "@finitewidth/core";
 import { rowRange } from "@finitewidth/core";
 import { runMethod, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep } from "@finitewidth/experiment";
@@ -35,7 +36,7 @@ export async function estimatePlan(
         const method = problem.methods.find((one) => one.label === label);
         if (!method) continue;
         const { network, inputs } = problem.problem;
-        bytes = Math.max(bytes, 8 * (network.weightVariance.length + 1) * inputs.shape[0] ** 2);
+        bytes = Math.max(bytes, 8 * (hiddenWidths(resolveArchitecture(plan.registry, network)).length + 2) * inputs.shape[0] ** 2);
         const one = await extrapolate(method, problem, step, open);
         if (typeof one === "string") remark = one;
         else [seconds, count] = [seconds + one, count + 1];
