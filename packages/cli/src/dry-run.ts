@@ -1,6 +1,4 @@
-import { hiddenWidths, resolveArchitecture } from "@finitewidth/core";
-import type { Matrix, Run } from "@finitewidth/core";
-import { rowRange } from "@finitewidth/core";
+import { hiddenWidths, resolveArchitecture, rowRange, type Matrix, type Run } from "@finitewidth/core";
 import { runMethod, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep } from "@finitewidth/experiment";
 
 /** What a method is expected to cost over the whole plan. */
