@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { plugin as activations } from "@finitewidth/activations";
-import { createRegistry, fit, FinitewidthError, rowsOf, type Theory } from "@finitewidth/core";
+import { createRegistry, fit, FinitewidthError, type Theory } from "@finitewidth/core";
 import { plugin as largeDeviations } from "@finitewidth/large-deviations";
 import { plugin as perturbation } from "@finitewidth/perturbation";
 import { plugin as posterior } from "@finitewidth/posterior";

@@ -24,25 +24,28 @@ function refusesOrAnswers<T>(
 ): fc.IRawProperty<unknown> {
   return fc.property(input, (value) => {
     const started = performance.now();
-    let result: unknown;
-    try {
-      result = parse(value);
-    } catch (error) {
-      if (!(error instanceof FinitewidthError)) throw new Error(`${name} threw ${String(error)}`, { cause: error });
-      // a file with several mistakes has a line for each
-      for (const line of error.message.split("\n")) {
-        if (!/^[^\p{Cc}]+$/u.test(line))
-          throw new Error(`${name}: control characters or an empty line in ${JSON.stringify(error.message)}`);
-        if (line.length > 5000) throw new Error(`${name}: a line of ${line.length} characters`);
-      }
-      return;
-    } finally {
-      const took = performance.now() - started;
-      if (took > patience) throw new Error(`${name} took ${took.toFixed(0)} ms`);
-      if (Object.keys(Object.prototype).length > 0) throw new Error(`${name} wrote to Object.prototype`);
-    }
-    check?.(value, result as never);
+    const result = answerOf(name, () => parse(value));
+    const took = performance.now() - started;
+    if (took > patience) throw new Error(`${name} took ${took.toFixed(0)} ms`);
+    if (Object.keys(Object.prototype).length > 0) throw new Error(`${name} wrote to Object.prototype`);
+    if (result !== undefined) check?.(value, result.answer as never);
   }) as fc.IRawProperty<unknown>;
+}
+
+/** What a parser answers; undefined where it refuses as it should. */
+function answerOf(name: string, parse: () => unknown): { readonly answer: unknown } | undefined {
+  try {
+    return { answer: parse() };
+  } catch (error) {
+    if (!(error instanceof FinitewidthError)) throw new Error(`${name} threw ${String(error)}`, { cause: error });
+    // a file with several mistakes has a line for each
+    for (const line of error.message.split("\n")) {
+      if (!/^[^\p{Cc}]+$/u.test(line))
+        throw new Error(`${name}: control characters or an empty line in ${JSON.stringify(error.message)}`, { cause: error });
+      if (line.length > 5000) throw new Error(`${name}: a line of ${line.length} characters`, { cause: error });
+    }
+    return undefined;
+  }
 }
 
 const hostileNumber = fc.oneof(
