@@ -1,16 +1,24 @@
-import type { MethodOutcome, SolvedOutcome } from "@finitewidth/experiment";
+import type { MethodOutcome, SolvedOutcome, Verdicts } from "@finitewidth/experiment";
 import { formatNumber, withError } from "./table.js";
+import { marked, overall } from "./verdict-text.js";
 
-/** Header and rows of the summary table, shared by the terminal and the report. */
-export function summaryTable(outcomes: readonly MethodOutcome[]): { readonly header: string[]; readonly rows: string[][] } {
-  const header = ["method", "log evidence", "generalisation error", "bias", "variance", "order parameter", "seconds"];
+/** Header and rows of the summary table, shared by the terminal and the report; verdicts first, where there was a referee. */
+export function summaryTable(
+  outcomes: readonly MethodOutcome[],
+  verdicts?: Verdicts,
+): { readonly header: string[]; readonly rows: string[][] } {
+  const column = (text: string): string[] => (verdicts ? [text] : []);
+  const header = ["method", ...column("verdict"), "log evidence", "generalisation error", "bias", "variance", "order parameter", "seconds"];
   const rows = outcomes.map((outcome) => {
-    if (outcome.status === "failed") return [outcome.label, "failed", "", "", "", "", outcome.seconds.toFixed(2)];
+    if (outcome.status === "failed")
+      return [outcome.label, ...column("failed"), verdicts ? "" : "failed", "", "", "", "", outcome.seconds.toFixed(2)];
     const { posterior, generalizationError: error, generalizationStandardError: spread } = outcome;
+    const verdict = verdicts?.verdicts[outcome.label];
     return [
       outcome.label,
-      withError(posterior.logEvidence, posterior.standardError?.logEvidence),
-      withError(error?.total, spread?.total),
+      ...column(overall(verdict)),
+      marked(withError(posterior.logEvidence, posterior.standardError?.logEvidence), verdict?.logEvidence),
+      marked(withError(error?.total, spread?.total), verdict?.generalizationError),
       withError(error?.bias, spread?.bias),
       withError(error?.variance, spread?.variance),
       orderParameterText(outcome),

@@ -3,6 +3,7 @@ import type { MethodOutcome, Plan, StepOutcome } from "@finitewidth/experiment";
 import { bestRow, quantities, stepText, sweepRows, type SweepRow } from "./sweep-table.js";
 import { summaryTable } from "./summary-table.js";
 import { formatNumber, textTable, withError } from "./table.js";
+import { legend } from "./verdict-text.js";
 
 /** Where a command prints. */
 export interface Output {
@@ -14,11 +15,12 @@ export function printResults(plan: Plan, results: readonly StepOutcome[], out: s
   if (plan.experiment.sweep) stdout.write(`${sweepText(plan, results)}\n`);
   else
     for (const { problems } of results)
-      for (const { problem, outcomes } of problems) {
-        const { header, rows } = summaryTable(outcomes);
+      for (const { problem, outcomes, verdicts } of problems) {
+        const { header, rows } = summaryTable(outcomes, verdicts);
         if (problem.label !== undefined) stdout.write(`\n${problem.label}\n`);
         stdout.write(`${textTable(header, rows)}\n`);
       }
+  if (results.some(({ problems }) => problems.some(({ verdicts }) => verdicts))) stdout.write(`${legend}\n`);
   for (const line of warningLines(results)) stdout.write(`${line}\n`);
   stdout.write(`\nReport: ${join(out, "report.html")}\nNumbers: ${join(out, "result.json")}\n`);
   if (plan.experiment.sweep) stdout.write(`Table: ${join(out, "sweep.csv")}\n`);

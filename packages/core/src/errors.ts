@@ -27,7 +27,14 @@ export class FinitewidthError extends Error {
   readonly received?: string;
 
   constructor(message: string, details: ErrorDetails, options?: ErrorOptions) {
-    super(message, options);
+    // keys, cells and names from files end up in messages, and messages on terminals
+    super(
+      message
+        .split("\n")
+        .map((line) => printable(line))
+        .join("\n"),
+      options,
+    );
     this.code = details.code;
     if (details.path !== undefined) this.path = details.path;
     if (details.expected !== undefined) this.expected = details.expected;

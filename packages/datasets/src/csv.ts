@@ -93,6 +93,6 @@ function recordsOf(text: string, path: string): Line[] {
 /** Tabs and semicolons separate where there are any outside quotes: a comma beside them is a decimal comma or part of a name. */
 function delimiterOf(text: string): string {
   const line = /^(?!\ufeff?#)[^\r\n]*[^\s][^\r\n]*$/m.exec(text)?.[0] ?? "";
-  const bare = line.replaceAll(/"[^"]*"/g, "").trim();
+  const bare = line.trim().replaceAll(/"[^"]*"/g, "");
   return ["\t", ";", ","].find((candidate) => bare.includes(candidate)) ?? ",";
 }

@@ -16,6 +16,7 @@ describe("CSV that is read", () => {
     ["tabs, CR only", "x0\tx1\ty\r0.5\t-1.2\t1\r1.5\t0.3\t-1\r", ["x0", "x1", "y"]],
     ["comments, blank lines, spaces", "# one\n\n x0 , x1 , y \n 0.5,-1.2 ,1\n# two\n  \n1.5,0.3,-1\n\n", ["x0", "x1", "y"]],
     ["quoted commas in names", '"a,b","say ""c""",y\n0.5,-1.2,1\n1.5,0.3,-1\n', ["a,b", 'say "c"', "y"]],
+    ["quoted tabs in names", '"x\t0"\t"x\t1"\ty\n0.5\t-1.2\t1\n1.5\t0.3\t-1\n', ["x\t0", "x\t1", "y"]],
     ["exponents and signs", "x0,x1,y\n+5e-1,-12E-1,1.\n15e-1,3.0E-01,-1\n", ["x0", "x1", "y"]],
   ])("%s", (_, text, columns) => {
     const table = readCsv(text);

@@ -17,5 +17,6 @@ export {
   type PhaseFile,
   type PriorFile,
 } from "./schema.js";
+export type { Verdicts } from "./verdicts.js";
 export { positionOf, sweepKey, sweepSteps, type SweepValues } from "./sweep.js";
 export { builtinSweepKeys } from "./sweep-keys.js";

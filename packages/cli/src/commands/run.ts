@@ -62,16 +62,14 @@ export async function runRunCommand(file: string, folder: string, context: Comma
   const more = { provenance: provenanceOf(registry, context.command, dataHash) };
   const finished = new Map<string, MethodOutcome>();
   const jobs = jobsOf(plan);
-  const write = async (complete: boolean): Promise<StepOutcome[]> => {
-    const results = assemble(plan, finished);
+  const write = async (results: readonly StepOutcome[], complete: boolean): Promise<void> => {
     const state = complete ? {} : { complete: false };
     await writePiecesAtomically(join(out, "result.json"), prettyJson(resultToJson(plan, results, { ...more, ...state })));
     if (plan.experiment.sweep) await writeAtomically(join(out, "sweep.csv"), sweepCsv(plan, results));
-    return results;
   };
   let [next, results] = [Date.now() + pause, undefined as StepOutcome[] | undefined];
   try {
-    await runPlan(plan, session.run, {
+    const judged = await runPlan(plan, session.run, {
       recall: async (job) => recalled(job, await checkpoints?.load("method", jobKey(job))),
       onStart: (job) => progress.stage(jobLabel(job), finished.size, jobs.length),
       onResult: async (job, outcome, earlier) => {
@@ -80,18 +78,19 @@ export async function runRunCommand(file: string, folder: string, context: Comma
         if (outcome.status === "ok" && !earlier) await checkpoints?.save("method", jobKey(job), outcome);
         if (Date.now() < next) return;
         const started = Date.now();
-        await write(false).catch((error: Error) => progress.say(`${error.message}; the run goes on`));
+        await write(assemble(plan, finished), false).catch((error: Error) => progress.say(`${error.message}; the run goes on`));
         // Writing takes a twentieth of the time at most.
         next = Date.now() + Math.max(pause, 20 * (Date.now() - started));
       },
     });
-    results = await write(true);
+    await write(judged, true);
+    results = judged;
     const kernels = hiddenKernelArrays(results);
     if (Object.keys(kernels).length > 0) await writeAtomically(join(out, "hidden-kernels.npz"), encodeNpz(kernels));
     const { experimentReport } = await import("../report/experiment-report.js");
     await writeAtomically(join(out, "report.html"), experimentReport(plan, results, titleOf(file), more.provenance));
   } catch (error) {
-    if (context.signal.aborted && finished.size > 0) await write(false).catch(() => undefined);
+    if (context.signal.aborted && finished.size > 0) await write(assemble(plan, finished), false).catch(() => undefined);
     throw error;
   } finally {
     await session.close(results !== undefined);

@@ -26,7 +26,8 @@ import {
   page,
   type Note,
 } from "@finitewidth/plots";
-import type { MethodOutcome, Plan, ProblemOutcome, SolvedOutcome, StepOutcome } from "@finitewidth/experiment";
+import type { MethodOutcome, Plan, ProblemOutcome, SolvedOutcome, StepOutcome, Verdicts } from "@finitewidth/experiment";
+import { legend, verdictRows } from "../verdict-text.js";
 import { summaryTable } from "../summary-table.js";
 import { formatNumber } from "../table.js";
 import type { Provenance } from "../provenance.js";
@@ -70,8 +71,8 @@ function withoutBulk(experiment: Plan["experiment"]): unknown {
     : experiment;
 }
 
-function methodTable(outcomes: readonly MethodOutcome[]): string {
-  const { header, rows } = summaryTable(outcomes);
+function methodTable(outcomes: readonly MethodOutcome[], verdicts?: Verdicts): string {
+  const { header, rows } = summaryTable(outcomes, verdicts);
   return htmlTable(
     header,
     rows.map((row) =>
@@ -80,6 +81,19 @@ function methodTable(outcomes: readonly MethodOutcome[]): string {
       ),
     ),
   );
+}
+
+/** What the referee says, number by number. */
+function verdictSection(verdicts: Verdicts | undefined): string {
+  if (!verdicts) return "";
+  const { header, rows } = verdictRows(verdicts);
+  const distance = verdicts.referee["priorDistance"] as { readonly sentence?: string } | undefined;
+  const sentence =
+    distance?.sentence === undefined ? "" : `<p>${escapeHtml(`${distance.sentence[0]!.toUpperCase()}${distance.sentence.slice(1)}.`)}</p>`;
+  return `<p>${escapeHtml(legend)}.</p><details><summary>Verdicts</summary>${htmlTable(
+    header,
+    rows.map((row) => row.map(escapeHtml)),
+  )}</details>${sentence}`;
 }
 
 function remarks(outcomes: readonly MethodOutcome[], prefix = ""): string {
@@ -98,10 +112,15 @@ const seriesOf = (outcome: Solved): PredictiveSeries => ({
   variance: outcome.predictive!.variance.data,
 });
 
-function stepBody(plan: Plan, { problem: planned, outcomes }: ProblemOutcome, document: Document): string {
+function stepBody(plan: Plan, { problem: planned, outcomes, verdicts }: ProblemOutcome, document: Document): string {
   const { label, problem } = planned;
   const solved = outcomes.filter((outcome): outcome is Solved => outcome.status === "ok");
-  const parts = [`<h2>${escapeHtml(label ?? "Summary")}</h2>`, methodTable(outcomes), remarks(outcomes)];
+  const parts = [
+    `<h2>${escapeHtml(label ?? "Summary")}</h2>`,
+    methodTable(outcomes, verdicts),
+    verdictSection(verdicts),
+    remarks(outcomes),
+  ];
   const predicted = solved.filter((outcome) => outcome.predictive !== undefined);
   const targets = plan.data.test?.targets;
   const grid: string[] = [];

@@ -1,0 +1,39 @@
+import type { Verdict } from "@finitewidth/core";
+import { expect, it } from "vitest";
+import { marked, overall } from "../src/verdict-text.js";
+import { runCommand } from "./command.js";
+
+const of = (status: Verdict["status"]): Verdict => ({ status, error: null, standardError: null, how: "so" });
+
+it("one word for a method: its outputs decide, the worst of the rest where they were not checked", () => {
+  expect(overall({ generalizationError: of("confirmed"), logEvidence: of("contradicted") })).toBe("confirmed");
+  expect(overall({ predictive: of("doubtful"), generalizationError: of("contradicted") })).toBe("contradicted");
+  expect(overall({ predictive: of("unchecked"), logEvidence: of("doubtful"), hiddenKernels: of("confirmed") })).toBe("doubtful");
+  expect(overall({ orderParameter: of("unchecked") })).toBe("unchecked");
+  expect(overall(undefined)).toBe("–");
+  expect([marked("1.2", of("contradicted")), marked("1.2", of("unchecked")), marked("1.2", undefined)]).toEqual(["1.2 ✗", "1.2", "1.2"]);
+});
+
+it("verdicts are in the file, first in the table and in the report; --referee off leaves no trace of them", async () => {
+  const rows = Array.from({ length: 12 }, (_, i) => [Math.sin(i), Math.cos(2 * i), Math.sin(3 * i)]);
+  const experiment = {
+    data: { train: { inputs: rows, targets: rows.map(([x]) => [x]) }, test: { inputs: rows, targets: rows.map(([x]) => [x]) } },
+    network: { type: "fully-connected", widths: [3], activation: "identity" },
+    likelihood: { temperature: 0.2 },
+    methods: ["nngp", "exact"],
+  };
+  const { status, stdout, result, report } = await runCommand("run", experiment, ["--referee", "3"]);
+  expect(status).toBe(0);
+  expect(result.results.exact.verdict.generalizationError.status).not.toBe("contradicted");
+  expect(result.results.nngp.verdict.logEvidence.how).toContain("real network");
+  expect(result.referee).toMatchObject({ checked: true, chains: 32 });
+  expect(result.referee.priorDistance.sentence).toContain("χ²");
+  expect(result.experiment.referee.seconds).toBe(3);
+  expect(stdout).toMatch(/^method\s+verdict\s+log evidence/m);
+  expect(stdout).toContain("✓ confirmed, ? doubtful, ✗ contradicted");
+  expect(report).toContain("how it is known");
+  const off = await runCommand("run", experiment, ["--referee", "off"]);
+  expect(off.result.referee).toBeUndefined();
+  expect(off.result.results.exact.verdict).toBeUndefined();
+  expect(off.stdout).not.toContain("verdict");
+});
