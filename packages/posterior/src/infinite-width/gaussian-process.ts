@@ -12,7 +12,7 @@ import {
   trace,
   transpose,
 } from "@finitewidth/linalg";
-import { projectTargets, requireInRange, spectrumOf } from "../spectrum/spectrum.js";
+import { projectTargets, requireInRange, spectrumOf, type Spectrum } from "../spectrum/spectrum.js";
 
 /**
  * A Gaussian process with D independent outputs conditioned on Y = f(X) + noise of variance T. `root` is R (k × P) with
@@ -20,17 +20,35 @@ import { projectTargets, requireInRange, spectrumOf } from "../spectrum/spectrum
  */
 export interface GaussianProcess {
   readonly root: Matrix;
-  /** "cholesky": root holds the lower Cholesky factor of K + T instead, and R = L⁻¹ is applied by substitution. */
-  readonly form: "cholesky" | "root";
+  /**
+   * "cholesky": root holds the lower Cholesky factor of K + T instead, and R = L⁻¹ is applied by substitution. "range": a kernel of rank
+   * r < P beside which T is lost in rounding; root holds κ^{−½}Vᵀ (r × P) above the same times √(T/(κ + T)), and `weights` leave out the
+   * null directions, which do not reach other points.
+   */
+  readonly form: "cholesky" | "root" | "range";
   readonly weights: Matrix;
   /** Σ_outputs log N(Y | 0, K + T); on the range of K (orthonormal coordinates) at T = 0. */
   readonly logEvidence: number;
   readonly warnings: readonly string[];
 }
 
+/** A test point whose variance beyond the training points is below this share of its own is in their span. */
+const spanTolerance = 1e-12;
+
 /**
- * Conditions on targets Y (P × D). Cholesky of K + T for T > 0; the eigenvectors of K where that fails and at T = 0, so that a singular K
- * (duplicate inputs, P > rank) is an ordinary input. O(P³).
+ * Whether K may be singular beside so small a T that null directions, with weights of size Y/T, would cost more than nine digits: a pivot of
+ * K + T that holds hardly more than T and rounding.
+ */
+function mayLoseNoise(factor: Matrix, kernel: Matrix, temperature: number): boolean {
+  const largest = diagonalOf(kernel).reduce((most, value) => Math.max(most, value), 0);
+  if (temperature > 1e-7 * largest) return false;
+  const least = 10 * (temperature + kernel.shape[0] * Number.EPSILON * largest);
+  return diagonalOf(factor).some((pivot) => pivot * pivot <= least);
+}
+
+/**
+ * Conditions on targets Y (P × D). Cholesky of K + T for T > 0; the eigenvectors of K where that fails, where T is lost in the rounding of a
+ * singular K, and at T = 0, so that a singular K (duplicate inputs, P > rank) is an ordinary input at any T. O(P³).
  * @throws FinitewidthError (code "input") at T = 0 when Y is outside the range of K, "not-positive-definite" for a kernel with a negative
  * eigenvalue.
  */
@@ -38,6 +56,10 @@ export function conditionGaussianProcess(kernel: Matrix, targets: Matrix, temper
   if (temperature > 0) {
     try {
       const factor = cholesky(addDiagonal(kernel, temperature));
+      if (mayLoseNoise(factor.factor, kernel, temperature)) {
+        const spectrum = spectrumOf(kernel);
+        if (spectrum.values.length < kernel.shape[0]) return conditionBySpectrum(spectrum, targets, temperature);
+      }
       const weights = solveCholesky(factor, targets);
       const outputs = targets.shape[1];
       let quadratic = 0;
@@ -48,11 +70,10 @@ export function conditionGaussianProcess(kernel: Matrix, targets: Matrix, temper
       if (!(error instanceof FinitewidthError && error.code === "not-positive-definite")) throw error;
     }
   }
-  return conditionBySpectrum(kernel, targets, temperature);
+  return conditionBySpectrum(spectrumOf(kernel), targets, temperature);
 }
 
-function conditionBySpectrum(kernel: Matrix, targets: Matrix, temperature: number): GaussianProcess {
-  const spectrum = spectrumOf(kernel);
+function conditionBySpectrum(spectrum: Spectrum, targets: Matrix, temperature: number): GaussianProcess {
   const { values, vectors } = spectrum;
   const [n, r] = vectors.shape;
   const outputs = targets.shape[1];
@@ -74,14 +95,20 @@ function conditionBySpectrum(kernel: Matrix, targets: Matrix, temperature: numbe
   }
   const weights = multiply(vectors, scaled);
   if (temperature > 0) {
-    logEvidence -= 0.5 * ((n - r) * outputs * Math.log(2 * Math.PI * temperature) + y.residualSquare / temperature);
-    // The null directions carry weight Y_⊥/T; they do not reach test points.
-    const fitted = multiply(vectors, y.projected);
-    for (let i = 0; i < weights.data.length; i++) weights.data[i]! += (targets.data[i]! - fitted.data[i]!) / temperature;
+    if (n > r) logEvidence -= 0.5 * ((n - r) * outputs * Math.log(2 * Math.PI * temperature) + y.residualSquare / temperature);
+    const root = zeros(2 * r, n);
+    for (let i = 0; i < r; i++) {
+      const [scale, noise] = [1 / Math.sqrt(values[i]!), Math.sqrt(temperature / (values[i]! + temperature))];
+      for (let j = 0; j < n; j++) {
+        root.data[i * n + j] = scale * vectors.data[j * r + i]!;
+        root.data[(r + i) * n + j] = noise * scale * vectors.data[j * r + i]!;
+      }
+    }
+    return { root, form: "range", weights, logEvidence, warnings: [] };
   }
   const root = transpose(vectors);
-  for (let i = 0; i < r; i++) for (let j = 0; j < n; j++) root.data[i * n + j]! /= Math.sqrt(values[i]! + temperature);
-  const warnings = r < n && temperature === 0 ? [`kernel has rank ${r} of ${n}: the log evidence is the density on its range`] : [];
+  for (let i = 0; i < r; i++) for (let j = 0; j < n; j++) root.data[i * n + j]! /= Math.sqrt(values[i]!);
+  const warnings = r < n ? [`kernel has rank ${r} of ${n}: the log evidence is the density on its range`] : [];
   return { root, form: "root", weights, logEvidence, warnings };
 }
 
@@ -106,15 +133,36 @@ export function predictGaussianProcess(
   prior: Float64Array | Matrix,
 ): GaussianPrediction {
   const mean = multiplyTransposedLeft(cross, process.weights);
-  const explained = applyRoot(process, cross);
-  const [k, points] = explained.shape;
-  const square = new Float64Array(points);
-  for (let i = 0; i < k; i++) for (let j = 0; j < points; j++) square[j]! += explained.data[i * points + j]! ** 2;
+  const applied = applyRoot(process, cross);
+  const [rows, points] = applied.shape;
+  const k = process.form === "range" ? rows / 2 : rows;
+  const explained: Matrix = { data: applied.data.subarray(0, k * points), shape: [k, points] };
+  const noise: Matrix = { data: applied.data.subarray(k * points), shape: [rows - k, points] };
   const diagonal = prior instanceof Float64Array ? prior : diagonalOf(prior);
-  const variance = diagonal.map((value, j) => Math.max(value - square[j]!, 0));
+  const squares = (m: Matrix): Float64Array => {
+    const out = new Float64Array(points);
+    for (let i = 0; i < m.shape[0]; i++) for (let j = 0; j < points; j++) out[j]! += m.data[i * points + j]! ** 2;
+    return out;
+  };
+  const square = squares(explained);
+  const left = diagonal.map((value, j) => {
+    const rest = value - square[j]!;
+    return process.form === "range" && rest < spanTolerance * value ? 0 : Math.max(rest, 0);
+  });
+  const added = squares(noise);
+  const variance = left.map((value, j) => value + added[j]!);
   if (prior instanceof Float64Array) return { mean, variance };
-  const product = gram(transpose(explained));
-  return { mean, variance, covariance: { data: prior.data.map((value, i) => value - product.data[i]!), shape: prior.shape } };
+  const [product, more] = [gram(transpose(explained)), gram(transpose(noise))];
+  const covariance = zeros(points, points);
+  for (let i = 0; i < points; i++) {
+    for (let j = 0; j < points; j++) {
+      const at = i * points + j;
+      // a point in the span has no part of its own that others could share
+      const own = process.form === "range" && (left[i] === 0 || left[j] === 0) ? 0 : prior.data[at]! - product.data[at]!;
+      covariance.data[at] = own + (more.data[at] ?? 0);
+    }
+  }
+  return { mean, variance, covariance };
 }
 
 /**
@@ -123,7 +171,7 @@ export function predictGaussianProcess(
  */
 export function trainGaussianProcess(process: GaussianProcess, kernel: Matrix, targets: Matrix, temperature: number): GaussianPrediction {
   const n = kernel.shape[0];
-  if (process.form === "root" || temperature > trace(kernel) / n) return predictGaussianProcess(process, kernel, diagonalOf(kernel));
+  if (process.form !== "cholesky" || temperature > trace(kernel) / n) return predictGaussianProcess(process, kernel, diagonalOf(kernel));
   const mean = { data: targets.data.map((value, i) => value - temperature * process.weights.data[i]!), shape: targets.shape };
   const inverse = applyRoot(process, identity(n));
   const diagonal = new Float64Array(n);
