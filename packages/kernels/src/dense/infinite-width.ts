@@ -1,4 +1,4 @@
-import { crossInfiniteWidthRecursion, infiniteWidthRecursion } from "@finitewidth/activations";
+import { crossInfiniteWidthRecursion, infiniteWidthRecursion, inputGaps, needsGaps, type CorrelationGaps } from "@finitewidth/activations";
 import type { InfiniteWidthKernels, Matrix } from "@finitewidth/core";
 import type { DenseChain } from "../chain.js";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
@@ -33,23 +33,22 @@ export function firstLayerDiagonal(chain: DenseChain, inputs: Matrix): Float64Ar
  * `inputs` and themselves (P × P) or `others` (P × P′, with the diagonal of `others`). O(L P P′) Gaussian moments.
  * Source: docs/theories/nngp.md; J. Lee et al., Deep neural networks as Gaussian processes (2018), eq. 4–5.
  */
-export function fullyConnectedKernels(
-  chain: DenseChain,
-
-  inputs: Matrix,
-  others?: Matrix,
-): InfiniteWidthKernels {
+export function fullyConnectedKernels(chain: DenseChain, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
   const { activation } = chain;
   const first = firstLayerKernel(chain, inputs, others);
+  const rows = firstLayerDiagonal(chain, inputs);
+  const columns = others === undefined ? rows : firstLayerDiagonal(chain, others);
   const [weights, biases] = [chain.weightVariance.slice(1), chain.biasVariance.slice(1)];
-  if (others === undefined) return infiniteWidthRecursion(activation, first, weights, biases);
-  const { preactivation, hidden, columnVariances } = crossInfiniteWidthRecursion(
-    activation,
-    firstLayerDiagonal(chain, inputs),
-    first,
-    firstLayerDiagonal(chain, others),
-    weights,
-    biases,
-  );
-  return { preactivation, hidden, othersDiagonal: columnVariances.at(-1)! };
+  const gaps: CorrelationGaps | undefined = needsGaps(activation)
+    ? inputGaps(
+        inputs,
+        others ?? inputs,
+        first,
+        { rows, columns },
+        { scale: chain.weightVariance[0]! / inputs.shape[1], bias: chain.biasVariance[0]! },
+      )
+    : undefined;
+  if (others === undefined) return infiniteWidthRecursion(activation, first, weights, biases, gaps);
+  const found = crossInfiniteWidthRecursion(activation, rows, first, columns, weights, biases, gaps);
+  return { preactivation: found.preactivation, hidden: found.hidden, othersDiagonal: found.columnVariances.at(-1)! };
 }
