@@ -24,6 +24,7 @@ import {
   siteGeometryOf,
   siteMap,
   type SiteGeometry,
+  type StackedFeatures,
 } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { eigenvalueFigure } from "../exact/eigenvalue-figure.js";
@@ -43,8 +44,10 @@ import {
   type PredictionSums,
   type SiteDraws,
 } from "./predict.js";
+import type { SiteConditional } from "./conditional.js";
 import { meanMixing, siteProblem, type SiteProblem } from "./problem.js";
 import { drawsForAverages, drawsForNetworks, sampleSiteChain } from "./sample.js";
+import { learnedWeightCovariance, type WeightConditional } from "./weight-space.js";
 
 /** Sites up to which mixing matrices are reported over all sites and drawn as a map. */
 const siteLimit = 200;
@@ -170,15 +173,9 @@ function averageDraws(
         const f = trainGiven(sites, conditional);
         train = addPrediction(train, draws, k, f.mean, f.variance);
       }
-      const { factors, alpha, root } = conditional;
+      const { factors } = conditional;
       addValues(mixing, draws, k, gram(factors[0]!.f).data);
-      if (reduced)
-        addValues(
-          core,
-          draws,
-          k,
-          learnedFeatureCovariance(reduced, factors[0]!.f, law.chain.layers[0]!.width, { alpha, weight: 1, lower: root.factor }).data,
-        );
+      if (reduced) addValues(core, draws, k, learnedFeatures(sites, conditional, reduced).data);
     },
     (done) => run.onProgress?.(done, draws.points.length, "averages over draws"),
   );
@@ -203,6 +200,14 @@ function averageDraws(
 const weightVariances = ({ network }: Problem, { registry }: Run): readonly number[] =>
   randomLayers(resolveArchitecture(registry, network).layers).map(({ weightVariance }) => weightVariance);
 
+/** Covariance over features of the first layer's filters given the chain and the data. */
+function learnedFeatures(sites: SiteProblem, conditional: SiteConditional | WeightConditional, features: StackedFeatures): Matrix {
+  const channels = sites.law.chain.layers[0]!.width;
+  if ("weights" in conditional) return learnedWeightCovariance(sites, conditional, features.width, channels);
+  const { factors, alpha, root } = conditional;
+  return learnedFeatureCovariance(features, factors[0]!.f, channels, { alpha, weight: 1, lower: root.factor });
+}
+
 /** E[Ĝ²] … E[Ĝ^L], from one network at each of a few thousand draws. */
 function deeperKernels(drawing: NetworkDrawing, draws: PosteriorSample, run: Run): MatrixAverage[] {
   const { problem } = drawing;
@@ -210,12 +215,16 @@ function deeperKernels(drawing: NetworkDrawing, draws: PosteriorSample, run: Run
   const networks = drawsForNetworks(draws, problem.targets.length, networkCost(drawing));
   const sums = problem.law.chain.layers.slice(1).map(() => batchSums(networks.batchCount, points * points));
   const random: RandomStream = stream(run.seed, 7, 1);
+  // the networks are drawn around the outputs at the points
+  const { weights: _, ...onPoints } = problem;
   eachConditional(
-    problem,
+    onPoints,
     networks,
     (conditional, k) => {
       if (k % 16 === 0) run.signal?.throwIfAborted();
-      drawHiddenKernels(drawing, conditional, random).forEach((kernel, l) => addValues(sums[l]!, networks, k, kernel.data));
+      drawHiddenKernels(drawing, conditional as SiteConditional, random).forEach((kernel, l) =>
+        addValues(sums[l]!, networks, k, kernel.data),
+      );
     },
     (done) => run.onProgress?.(done, networks.points.length, "hidden kernels"),
   );

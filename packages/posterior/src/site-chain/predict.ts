@@ -1,10 +1,21 @@
 import { zeros, type Matrix, type MixingLaw, type Prediction } from "@finitewidth/core";
-import { gram, identity, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, solveLower } from "@finitewidth/linalg";
+import {
+  affine,
+  gram,
+  identity,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  solveCholesky,
+  solveLower,
+  transpose,
+} from "@finitewidth/linalg";
 import { outputDesign, siteCovariance, stackSiteKernels, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import { addBiases, conditionOnChain, type SiteConditional } from "./conditional.js";
 import { siteCovarianceOf, type SiteProblem } from "./problem.js";
+import { conditionOnWeights, type WeightConditional } from "./weight-space.js";
 
 /** The draws that averages are taken over. */
 export type SiteDraws = Pick<PosteriorSample, "points" | "weights" | "batches" | "batchCount">;
@@ -13,11 +24,11 @@ export type SiteDraws = Pick<PosteriorSample, "points" | "weights" | "batches" |
 export function eachConditional(
   problem: SiteProblem,
   draws: SiteDraws,
-  visit: (conditional: SiteConditional, k: number) => void,
+  visit: (conditional: SiteConditional | WeightConditional, k: number) => void,
   onDraw?: (done: number) => void,
 ): void {
   draws.points.forEach((x, k) => {
-    const conditional = conditionOnChain(problem, x);
+    const conditional = problem.weights ? conditionOnWeights(problem, problem.weights, x) : conditionOnChain(problem, x);
     if (conditional !== undefined) visit(conditional, k);
     onDraw?.(k + 1);
   });
@@ -101,8 +112,11 @@ function rotateBack(
 /** f at the training inputs given the chain, T > 0: y − T(Σ + T)⁻¹y and T − T²(Σ + T)⁻¹. */
 export function trainGiven(
   problem: SiteProblem,
-  { alpha, root }: SiteConditional,
+  conditional: SiteConditional | WeightConditional,
 ): { readonly mean: Float64Array; readonly variance: Float64Array } {
+  if ("weights" in conditional && problem.covariance.kind === "features")
+    return predictFromWeights(problem, conditional, problem.covariance.features);
+  const { alpha, root } = conditional as SiteConditional;
   const { targets, temperature, points } = problem;
   const size = targets.length;
   const means = targets.map((y, k) => y - temperature * alpha[k]!);
@@ -111,6 +125,30 @@ export function trainGiven(
     problem,
     means,
     (a, b, mu) => (a === b ? temperature : 0) - temperature * temperature * inverse[(a * points + mu) * size + b * points + mu]!,
+    points,
+  );
+}
+
+/** f = Ψ θ at some points, θ | Y, chain ~ N(A⁻¹b, T A⁻¹). O(n² P D) for n weights. */
+function predictFromWeights(
+  problem: SiteProblem,
+  { factors, root, weights }: WeightConditional,
+  features: StackedFeatures,
+): { readonly mean: Float64Array; readonly variance: Float64Array } {
+  const { outputs, temperature } = problem;
+  const { points } = features;
+  const design = outputDesign(features, factors[0]!.f);
+  const width = outputs * points;
+  const half = solveLower(root.factor, transpose(design));
+  const rows = half.shape[0];
+  return rotateBack(
+    problem,
+    multiply(design, { data: weights, shape: [weights.length, 1] }).data,
+    (a, b, mu) => {
+      let sum = 0;
+      for (let k = 0; k < rows; k++) sum += half.data[k * width + a * points + mu]! * half.data[k * width + b * points + mu]!;
+      return temperature * sum;
+    },
     points,
   );
 }
@@ -191,9 +229,11 @@ function pairedOutputs(design: Matrix, outputs: number): Matrix {
 /** f at test inputs given the chain: Cᵀα and C* − Cᵀ(Σ + T)⁻¹C, point by point. O((PD)² P* D). */
 export function predictGiven(
   problem: SiteProblem,
-  conditional: SiteConditional,
+  given: SiteConditional | WeightConditional,
   kernels: TestKernels,
 ): { readonly mean: Float64Array; readonly variance: Float64Array } {
+  if ("weights" in given && kernels.kind === "features") return predictFromWeights(problem, given, kernels.features);
+  const conditional = given as SiteConditional;
   const { outputs } = problem;
   const { points } = kernels;
   const { cross, own } = testCovariances(problem, conditional, kernels, false);
@@ -218,9 +258,19 @@ const projectedMeans = ({ alpha }: SiteConditional, cross: Matrix): Float64Array
 /** The joint law given the chain, not rotated back: means and covariance over (output, point). */
 export function predictJointly(
   problem: SiteProblem,
-  conditional: SiteConditional,
+  given: SiteConditional | WeightConditional,
   kernels: TestKernels,
 ): { readonly mean: Float64Array; readonly covariance: Matrix } {
+  if ("weights" in given && kernels.kind === "features") {
+    const { factors, root, weights } = given;
+    const design = outputDesign(kernels.features, factors[0]!.f);
+    const half = solveLower(root.factor, transpose(design));
+    return {
+      mean: multiply(design, { data: weights, shape: [weights.length, 1] }).data,
+      covariance: affine(problem.temperature, multiplyTransposedLeft(half, half)),
+    };
+  }
+  const conditional = given as SiteConditional;
   const { cross, own } = testCovariances(problem, conditional, kernels, true);
   const half = solveLower(conditional.root.factor, cross);
   const reduction = multiplyTransposedLeft(half, half);

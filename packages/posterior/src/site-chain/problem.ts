@@ -26,6 +26,7 @@ import {
   type SiteKernels,
   type StackedFeatures,
 } from "@finitewidth/numerics";
+import { weightSpaceOf, type WeightSpace } from "./weight-space.js";
 
 /** What the likelihood of the mixing matrices is made from, as plain data. */
 export interface SiteModel {
@@ -37,6 +38,8 @@ export interface SiteModel {
   readonly targets: Float64Array;
   readonly outputs: number;
   readonly temperature: number;
+  /** Given where there are fewer weights than targets: the likelihood then works on them. */
+  readonly weights?: WeightSpace;
 }
 
 /** A regression problem over sites with everything that does not depend on the mixing matrices computed once. */
@@ -86,7 +89,18 @@ export function siteProblem(problem: Problem, law: MixingLaw, rotation?: Matrix,
   const turned = multiply(observed, turn);
   const flat = new Float64Array(rank * outputs);
   for (let mu = 0; mu < rank; mu++) for (let a = 0; a < outputs; a++) flat[a * rank + mu] = turned.data[mu * outputs + a]!;
-  return { law, layout: chainLayout(law.chain, outputs), covariance, rotation: turn, targets: flat, outputs, points: rank, temperature };
+  const problemOnPoints = {
+    law,
+    layout: chainLayout(law.chain, outputs),
+    covariance,
+    rotation: turn,
+    targets: flat,
+    outputs,
+    points: rank,
+    temperature,
+  };
+  const weights = covariance.kind === "features" ? weightSpaceOf(problemOnPoints, covariance.features) : undefined;
+  return weights === undefined ? problemOnPoints : { ...problemOnPoints, weights };
 }
 
 /**

@@ -14,13 +14,14 @@ import {
 import type { PosteriorTarget, TargetGradients, TargetValue } from "../sampling/target.js";
 import { conditionOnChain, type SiteConditional } from "./conditional.js";
 import type { SiteModel } from "./problem.js";
+import { conditionOnWeights, weightGradient } from "./weight-space.js";
 
 const outside: TargetValue = { logPrior: -Infinity, logLikelihood: -Infinity };
 
 /**
  * Posterior of a chain over sites in its signed-root coordinates. Likelihood by Cholesky of the (P D)² covariance; gradient
  * ∂/∂M_(ai)(bj) = Σ_μν K_ij(μν) ½(αα^T − Σ⁻¹)_(aμ)(bν), carried back through the Bartlett factors. O((PD)³ + (PD)² r F) an evaluation.
- * Source: docs/theories/convolution.md §6.
+ * With fewer weights than targets by `conditionOnWeights` instead. Source: docs/theories/convolution.md §6.
  */
 export function siteTarget(problem: SiteModel): PosteriorTarget {
   const { layout } = problem;
@@ -32,10 +33,14 @@ export function siteTarget(problem: SiteModel): PosteriorTarget {
       gradients?.prior.fill(0);
       gradients?.likelihood.fill(0);
       for (const value of x) if (!(Math.abs(value) <= bound)) return outside;
-      const conditional = conditionOnChain(problem, x);
+      const conditional = problem.weights ? conditionOnWeights(problem, problem.weights, x) : conditionOnChain(problem, x);
       if (conditional === undefined || !Number.isFinite(conditional.logLikelihood)) return outside;
       const logPrior = coordinateLogPrior(layout, x, gradients?.prior);
-      if (gradients) addLikelihoodGradient(problem, conditional, gradients);
+      if (gradients && "weights" in conditional) {
+        const direct = weightGradient(problem, problem.weights!, conditional);
+        const { coordinates, factors } = conditional;
+        addCoordinateGradient(layout, coordinates, chainAdjoint(layout, factors, [], direct), gradients.likelihood);
+      } else if (gradients) addLikelihoodGradient(problem, conditional as SiteConditional, gradients);
       return { logPrior, logLikelihood: conditional.logLikelihood };
     },
     samplePrior: (stream, out) => sampleCoordinates(layout, stream, out),

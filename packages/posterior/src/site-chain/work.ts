@@ -9,8 +9,16 @@ export const siteRatios = ratiosTask(import.meta.url, "siteRatios", siteTarget);
 export const siteImportance = importanceTask(import.meta.url, "siteImportance", siteTarget);
 
 /** The target of a problem over sites with the tasks that sample it. */
-export function siteSource({ law, layout, covariance, targets, outputs, temperature }: SiteModel): SamplingSource<SiteModel> {
-  const model: SiteModel = { law: { chain: law.chain }, layout, covariance, targets, outputs, temperature };
+export function siteSource({ law, layout, covariance, targets, outputs, temperature, weights }: SiteModel): SamplingSource<SiteModel> {
+  const model: SiteModel = {
+    law: { chain: law.chain },
+    layout,
+    covariance,
+    targets,
+    outputs,
+    temperature,
+    ...(weights === undefined ? {} : { weights }),
+  };
   return {
     target: siteTarget(model),
     data: model,
