@@ -8,3 +8,4 @@ export * from "./mnist.js";
 export * from "./plugin.js";
 export * from "./preprocessing.js";
 export * from "./regular-file.js";
+export * from "./sequences.js";

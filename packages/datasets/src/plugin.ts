@@ -1,5 +1,6 @@
 import type { Dataset, Plugin } from "@finitewidth/core";
 import { loadDataset, type DatasetRequest } from "./classification.js";
+import { sequenceDatasets } from "./sequences.js";
 
 const named = (name: string, summary: string): Dataset => ({
   name,
@@ -13,6 +14,7 @@ export const plugin: Plugin = {
   module: import.meta.url,
   datasets: [
     named("mnist", "handwritten digits, 28 × 28, 60 000 and 10 000 of them"),
+    ...sequenceDatasets,
     named("iris", "150 flowers of three species, four measurements"),
   ],
 };
