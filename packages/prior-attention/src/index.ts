@@ -1,4 +1,6 @@
 export * from "./features.js";
+export * from "./finite-network.js";
+export * from "./infinite-width.js";
 export * from "./maps.js";
 export * from "./mixing-law.js";
 export * from "./model.js";
