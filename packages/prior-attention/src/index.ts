@@ -6,4 +6,6 @@ export * from "./mixing-law.js";
 export * from "./model.js";
 export type * from "./network.js";
 export * from "./paths.js";
+export * from "./plugin.js";
+export * from "./schema.js";
 export * from "./scores.js";

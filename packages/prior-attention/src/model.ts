@@ -52,7 +52,7 @@ function layerSource(maps: LayerMaps | undefined, layer: number, tokens: number,
     const [q, k] = [queries, keys].map((list) => list.map((rows) => matrixFromRows(rows))) as [Matrix[], Matrix[]];
     return { heads: q.length, stochastic: true, taken: 0, at: (sequences) => softmaxMaps(sequences, q, k, scale) };
   }
-  if ("keys" in maps) {
+  if (!("from" in maps)) {
     const { heads, keys: size, scale, seed } = maps;
     const drawn = (kind: number): Matrix[] =>
       Array.from({ length: heads }, (_, h) => ({

@@ -25,7 +25,7 @@ export function caseOf(c: AttentionCase): { readonly network: AttentionNetwork; 
       tokens: c.inputs[0]!.length,
       features: c.inputs[0]![0]!.length,
       layers: c.widths.map((width, l) => {
-        const maps: LayerMaps = own[l] ? { heads: c.attention[l]![0]!.length } : { matrices: c.attention[l]![0]! };
+        const maps: LayerMaps = own[l] ? { heads: c.attention[l]![0]!.length, from: "input" } : { matrices: c.attention[l]![0]! };
         return { width, maps };
       }),
       readout: c.readout,
