@@ -20,4 +20,5 @@ export * from "./composition/source-maps.js";
 export * from "./composition/full-kernels.js";
 export { compositionKernels } from "./composition/infinite-width.js";
 export { compositionNetwork } from "./composition/finite/network.js";
+export { linearSteps, type LinearStep } from "./composition/linear-steps.js";
 export { compositionMixing } from "./composition/mixing-law.js";

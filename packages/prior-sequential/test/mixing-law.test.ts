@@ -1,6 +1,7 @@
-import { zeros, type Architecture, type Matrix, type MixingLaw } from "@finitewidth/core";
+import { type Architecture, type Matrix, type MixingLaw } from "@finitewidth/core";
 import { composition, compositionKernels, compositionMixing, mixingLaw, realise } from "@finitewidth/kernels";
-import { multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { affine, identity, multiplyTransposedRight } from "@finitewidth/linalg";
+import { pullBackMixing } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
@@ -21,6 +22,7 @@ const attention = (width: number, matrices: number[][][]) => ({
   weightVariance: 1.4,
   biasVariance: 0,
 });
+const residual = (body: object[], skip: number, branch: number) => ({ layer: "residual", body, skip, branch });
 const flatten = { layer: "flatten" };
 const global = { layer: "global-average-pooling" };
 const heads = [
@@ -66,26 +68,32 @@ const networks: Record<string, readonly [number[], object[]]> = {
     [2, 6],
     [pooling(3), dense(3), flatten, dense()],
   ],
+  "skips over dense layers": [[3], [dense(4), residual([dense(4)], 0.9, 0.5), residual([dense(4)], -1.1, 0.7), dense(2), dense()]],
+  "a sum of branches": [
+    [2],
+    [dense(3), { layer: "sum", branches: [[dense(3, 0.5)], [], [dense(3, 2)], []], coefficients: [0.7, 0.3, 1.2, 0.5] }, dense()],
+  ],
+  "filters with a skip": [
+    [2, 4],
+    [filter(3), residual([filter(3)], 0.8, 0.6), global, dense()],
+  ],
+  "attention with a skip": [
+    [2, 3],
+    [dense(3), residual([attention(3, heads)], 1, 0.8), flatten, dense()],
+  ],
 };
 const withBiases = (layers: readonly object[]): object[] =>
-  layers.map((layer, l) => ("weightVariance" in layer ? { ...layer, biasVariance: 0.1 + 0.05 * l } : layer));
+  layers.map((layer, l) => {
+    if ("body" in layer) return { ...layer, body: withBiases(layer.body as object[]) };
+    return "weightVariance" in layer ? { ...layer, biasVariance: 0.1 + 0.05 * l } : layer;
+  });
 
 /** E M_l of every layer of a chain, D = 1. */
 function meanMixing({ chain }: MixingLaw): Matrix[] {
-  let above: Matrix | undefined;
-  return chain.layers
-    .toReversed()
-    .map(({ sites, variance, taps }) => {
-      const mean = zeros(sites, sites);
-      if (above === undefined) for (let r = 0; r < sites; r++) mean.data[r * sites + r] = variance;
-      else
-        for (const tap of taps)
-          multiplyTransposedRight(multiply(tap, above), tap).data.forEach(
-            (value, k) => (mean.data[k]! += (variance * value) / taps.length),
-          );
-      return (above = mean);
-    })
-    .toReversed();
+  const out: Matrix[] = [];
+  for (const layer of chain.layers.toReversed())
+    out.unshift(out[0] === undefined ? affine(layer.variance, identity(layer.sites)) : pullBackMixing(layer, 1, out[0]));
+  return out;
 }
 
 const quadratic = ({ data, shape: [n] }: Matrix, v: Float64Array): number => {
@@ -170,11 +178,11 @@ describe("exact laws of linear chains", () => {
     });
   }
 
-  it("no law for activations, skips, norms and random scores", () => {
+  it("no law for activations, skips over several layers, norms and random scores", () => {
     const erf = { layer: "activation", name: "erf" };
     const lists: object[][] = [
       [dense(3), erf, dense()],
-      [dense(3), { layer: "residual", body: [dense(3)] }, dense()],
+      [dense(3), { layer: "residual", body: [dense(4), dense(3)] }, dense()],
       [dense(3), { layer: "layer-normalization" }, dense()],
     ];
     for (const list of lists) expect(mixingLaw(built([2], list))).toBeUndefined();

@@ -1,55 +1,15 @@
-import {
-  shapeError,
-  zeros,
-  type Architecture,
-  type Matrix,
-  type MixingLaw,
-  type RandomLayer,
-  type SiteMap,
-  type WishartChain,
-  type WishartLayer,
-} from "@finitewidth/core";
+import { shapeError, zeros, type Architecture, type Matrix, type MixingLaw, type WishartChain, type WishartLayer } from "@finitewidth/core";
 import { gram, identity, multiplyTransposedLeft, multiplyTransposedRight, thinSvd, transpose } from "@finitewidth/linalg";
 import { chainLayout, sampleChainFactors, type SiteGeometry } from "@finitewidth/numerics";
 import { requireImages } from "../convolution/images.js";
 import { requireMemory } from "../convolution/memory.js";
 import { orthonormalBasis } from "../convolution/site-subspaces.js";
-import { composeMaps } from "../site-map.js";
 import { siteRows } from "./full-kernels.js";
+import { everywhere, linearSteps, type LinearStep } from "./linear-steps.js";
 import { applyMap, applyTransposed } from "./source-maps.js";
 
-/** A random layer with the maps ΠT_k from what it reads to what the layer above reads of its units, and what Π makes of a constant. */
-interface Step {
-  readonly layer: RandomLayer;
-  readonly maps: readonly SiteMap[];
-  readonly constant: Float64Array;
-}
-
-/** Random layers one above the other with nothing but site maps between them; undefined for other networks. */
-function linearSteps(architecture: Architecture): readonly Step[] | undefined {
-  const steps: Step[] = [];
-  let inputs: SiteMap | undefined;
-  for (const layer of architecture.layers) {
-    if (layer.kind === "site-map") {
-      const last = steps.pop();
-      if (last === undefined) inputs = inputs ? composeMaps(layer.map, inputs) : layer.map;
-      else {
-        const { data } = applyMap(everywhere(layer.map), { data: last.constant, shape: [last.constant.length, 1] });
-        steps.push({ layer: last.layer, maps: last.maps.map((map) => composeMaps(layer.map, map)), constant: data });
-      }
-    } else if (layer.kind === "random" && !layer.scores && !layer.weights) {
-      const pooled = steps.length === 0 ? inputs : undefined;
-      const maps = pooled ? layer.maps.map((map) => composeMaps(map, pooled)) : layer.maps;
-      steps.push({ layer, maps, constant: new Float64Array(maps[0]!.outputSites).fill(1) });
-    } else if (layer.kind !== "pointwise" || !layer.activation.linear) return undefined;
-  }
-  return steps.length > 1 ? steps : undefined;
-}
-
-const everywhere = (map: SiteMap) => ({ ...map, perPoint: false });
-
 /** B_L with B_L B_Lᵀ = Σ_k T_kᵀT_k over the K maps of the readout: the maps side by side, in fewer columns where they depend on each other. */
-function readoutBasis({ maps }: Step): Matrix {
+function readoutBasis({ maps }: LinearStep): Matrix {
   const [sites, count] = [maps[0]!.inputSites, maps.length];
   requireMemory(16 * sites * count, "the basis of the readout's sites", "use larger strides, fewer sites or a pooled readout");
   const one: Matrix = { data: Float64Array.of(1), shape: [1, 1] };
@@ -66,7 +26,8 @@ function readoutBasis({ maps }: Step): Matrix {
 
 /**
  * Exact law of the mixing variable of random layers one above the other, with pooling, flattening and fixed attention between them, biases
- * included and no skips: M_l = B_l Z_l B_lᵀ with Z_L ~ W(N_L, σ_w²(L+1)/(K N_L) 1) and Z_l | Z_{l+1} ~ W(N_l, σ_w²(l+1)/(K N_l) Σ_k t_k Z_{l+1} t_kᵀ),
+ * included, and skips over single layers of weights (a noncentral step, see `WishartSkip`): M_l = B_l Z_l B_lᵀ with
+ * Z_L ~ W(N_L, σ_w²(L+1)/(K N_L) 1) and Z_l | Z_{l+1} ~ W(N_l, σ_w²(l+1)/(K N_l) Σ_k t_k Z_{l+1} t_kᵀ),
  * t_k = B_lᵀ (ΠT_k)ᵀ B_{l+1}: sites are those that the layer above reads, the maps {ΠT_k} of a layer are its Kraus list. B_l (l < L) is an orthonormal basis
  * of what the layers above see of the sites, so that every Z_l is positive definite. Undefined for other networks. @throws FinitewidthError (code "memory").
  * Theory: docs/theories/layers.md, "Exact laws".
@@ -74,28 +35,31 @@ function readoutBasis({ maps }: Step): Matrix {
 export function compositionMixing(architecture: Architecture): (MixingLaw & SiteGeometry) | undefined {
   const steps = linearSteps(architecture);
   if (steps === undefined) return undefined;
-  const [first] = steps as readonly [Step];
+  const [first] = steps as readonly [LinearStep];
   const hidden = steps.slice(0, -1);
   const bases: Matrix[] = [];
   const taps: Matrix[][] = [];
+  const skips: (Matrix | undefined)[] = [];
   for (let l = hidden.length - 1; l >= 0; l--) {
     if (l === hidden.length - 1) bases.unshift(readoutBasis(steps[l + 1]!));
     else {
-      const { maps } = steps[l + 1]!;
+      const { maps, skip } = steps[l + 1]!;
       const above = bases[0]!;
       requireMemory(
-        16 * maps.length * maps[0]!.inputSites * above.shape[1],
+        16 * (maps.length + 1) * steps[l]!.constant.length * above.shape[1],
         "the site subspaces",
         "use larger strides, fewer sites or fewer taps",
       );
       const moved = maps.map((map) => applyTransposed(everywhere(map), above));
-      const basis = orthonormalBasis(moved);
+      const carried = skip === undefined ? undefined : applyTransposed(everywhere(skip), above);
+      const basis = orthonormalBasis(carried === undefined ? moved : [...moved, carried]);
       taps.unshift(moved.map((block) => multiplyTransposedLeft(basis, block)));
+      skips.unshift(carried === undefined ? undefined : multiplyTransposedLeft(basis, carried));
       bases.unshift(basis);
     }
     if (bases[0]!.shape[1] === 0) return undefined;
   }
-  const chain = chainOf(steps, bases, taps);
+  const chain = chainOf(steps, bases, taps, skips);
   const { sites } = chain.layers[0]!;
   const features = (inputs: Matrix): readonly Matrix[] => siteFeatures(architecture, first, bases[0]!, inputs);
   return {
@@ -126,7 +90,12 @@ export function compositionMixing(architecture: Architecture): (MixingLaw & Site
   };
 }
 
-function chainOf(steps: readonly Step[], bases: readonly Matrix[], taps: readonly (readonly Matrix[])[]): WishartChain {
+function chainOf(
+  steps: readonly LinearStep[],
+  bases: readonly Matrix[],
+  taps: readonly (readonly Matrix[])[],
+  skips: readonly (Matrix | undefined)[],
+): WishartChain {
   const layers = bases.map((basis, l): WishartLayer => {
     const { layer } = steps[l]!;
     const above = steps[l + 1]!;
@@ -136,20 +105,26 @@ function chainOf(steps: readonly Step[], bases: readonly Matrix[], taps: readonl
     const variance = above.layer.weightVariance;
     if (l === bases.length - 1) return { ...common, variance: variance / above.maps.length, taps: [] };
     const own = taps[l]!;
-    if (sites > 1 || bases[l + 1]!.shape[1] > 1) return { ...common, variance, taps: own };
+    const tap = skips[l];
+    if (sites > 1 || bases[l + 1]!.shape[1] > 1)
+      return { ...common, variance, taps: own, ...(tap === undefined ? {} : { skip: { coefficient: 1, tap } }) };
     // between single sites: the tap [[1]], its factor in the variance
-    const factor = own.reduce((sum, tap) => sum + tap.data[0]! ** 2, 0) / own.length;
-    return { ...common, variance: variance * factor, taps: [{ data: Float64Array.of(1), shape: [1, 1] }] };
+    const one: Matrix = { data: Float64Array.of(1), shape: [1, 1] };
+    const factor = own.reduce((sum, { data }) => sum + data[0]! ** 2, 0) / own.length;
+    const skip = tap === undefined ? {} : { skip: { coefficient: tap.data[0]!, tap: one } };
+    return own.length === 0
+      ? { ...common, variance: 0, taps: [], ...skip }
+      : { ...common, variance: variance * factor, taps: [one], ...skip };
   });
   return { layers, readoutBiasVariance: steps.at(-1)!.layer.biasVariance };
 }
 
 /** Bᵀ Π1. */
-const reducedConstant = ({ constant }: Step, basis: Matrix): Float64Array =>
+const reducedConstant = ({ constant }: LinearStep, basis: Matrix): Float64Array =>
   multiplyTransposedLeft(basis, { data: constant, shape: [constant.length, 1] }).data;
 
 /** Φ̃_r = Σ_i B_ir Φ_i with K¹_ij = Φ_iΦ_jᵀ: one P × (K·C + 1) matrix for each reduced site; a bias is one more feature. */
-function siteFeatures({ input }: Architecture, step: Step, basis: Matrix, inputs: Matrix): readonly Matrix[] {
+function siteFeatures({ input }: Architecture, step: LinearStep, basis: Matrix, inputs: Matrix): readonly Matrix[] {
   const { layer, maps } = step;
   const { channels, sites } = input ?? { channels: inputs.shape[1], sites: 1 };
   requireImages(inputs, channels, sites);

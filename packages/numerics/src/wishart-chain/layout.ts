@@ -1,4 +1,4 @@
-import { inputError, type WishartChain, type WishartLayer } from "@finitewidth/core";
+import { FinitewidthError, inputError, type WishartChain, type WishartLayer } from "@finitewidth/core";
 
 /** Shapes of one layer of a chain of factors, M_l = F_l F_lᵀ, F_l = R_l Z_l; with a skip F_l = [α(I⊗T)F_{l+1}, 0] + R_l Z_l. */
 export interface ChainLayerLayout {
@@ -36,7 +36,8 @@ export interface ChainLayout {
 /**
  * Shapes of the factors of a Wishart chain. Going down from the readout, E_l has one block of columns per tap; where that is more
  * than its rows the Cholesky factor of E_l E_lᵀ replaces it. Source: docs/theories/convolution.md §5, residual.md §3.
- * @throws FinitewidthError (code "input") for a skip between layers of different widths.
+ * @throws FinitewidthError (code "input") for a skip between layers of different widths; (code "refused") for one over several sites whose
+ * layer above has fewer units than it would need.
  */
 export function chainLayout(chain: WishartChain, outputs: number): ChainLayout {
   const layers: ChainLayerLayout[] = [];
@@ -61,6 +62,11 @@ export function chainLayout(chain: WishartChain, outputs: number): ChainLayout {
         : layer.sites === 1 && above!.layer.sites === 1 && layer.taps.length === 1
           ? ("inner" as const)
           : ("rows" as const);
+    if (compressed === "rows" && columns > rows && above!.rank < above!.rows)
+      throw new FinitewidthError(
+        `[exact] ${outputs} outputs through a layer of ${above!.rank} units above a skip over several sites leave a singular mixing matrix; use "monte-carlo"`,
+        { code: "refused" },
+      );
     const limit = compressed === "inner" ? shift : rows;
     layers.unshift({
       layer,

@@ -1,6 +1,7 @@
 import {
   hiddenWidths,
   isLinear,
+  randomLayers,
   refusal,
   resolveArchitecture,
   toStandardScaling,
@@ -20,7 +21,7 @@ import {
   type Tensor,
   type Theory,
 } from "@finitewidth/core";
-import { denseChain, mixingLaw } from "@finitewidth/kernels";
+import { mixingLaw } from "@finitewidth/kernels";
 import { defaultSampling } from "../sampling/sample.js";
 import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
@@ -93,11 +94,18 @@ function rescaledFigure(figure: Figure, scale: number): Figure {
   };
 }
 
+/** Whether the layers of the chain are those that layers of weights read, on one site each: then its hidden kernels are all there are. */
+function chainHasAllKernels({ layers }: Architecture, { chain }: MixingLaw): boolean {
+  const random = randomLayers(layers);
+  return (
+    random.length === chain.layers.length + 1 && random.every(({ maps }) => maps.every((map) => map.inputSites * map.outputSites === 1))
+  );
+}
+
 async function fitStandard(problem: Problem, options: ExactOptions, run: Run): Promise<ExactPosterior> {
   const architecture = resolveArchitecture(run.registry, problem.network);
   const law = requireLaw(architecture);
-  // kernels of one site are those of the layers only where no layer has more
-  const single = denseChain(architecture) !== undefined;
+  const single = chainHasAllKernels(architecture, law);
   const chain = plainChain(law.chain);
   if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
     const posterior = fitScalar(problem, law, chain, single, options, run);
