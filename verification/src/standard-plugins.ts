@@ -4,6 +4,7 @@ import { plugin as largeDeviations } from "@finitewidth/large-deviations";
 import { plugin as monteCarlo } from "@finitewidth/monte-carlo";
 import { plugin as perturbation } from "@finitewidth/perturbation";
 import { plugin as posterior } from "@finitewidth/posterior";
+import { plugin as priorAttention } from "@finitewidth/prior-attention";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { plugin as priorSequential } from "@finitewidth/prior-sequential";
@@ -14,6 +15,7 @@ export const standardPlugins: readonly Plugin[] = [
   activations,
   priorFc,
   priorConv,
+  priorAttention,
   priorSequential,
   posterior,
   largeDeviations,

@@ -23,7 +23,13 @@ export type Figure =
   | {
       readonly kind: "heatmaps";
       readonly title: string;
-      readonly panels: readonly { readonly label: string; readonly values: Matrix; readonly diverging?: boolean }[];
+      readonly panels: readonly {
+        readonly label: string;
+        readonly values: Matrix;
+        readonly diverging?: boolean;
+        /** Names of rows and columns of a square matrix; written where there is room. */
+        readonly names?: readonly string[];
+      }[];
     }
   | {
       readonly kind: "histogram";

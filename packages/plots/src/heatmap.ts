@@ -9,8 +9,12 @@ export interface HeatmapPanel {
   readonly values: Matrix;
   /** Centre the colours at zero (differences). Panels of the same kind share their limits. */
   readonly diverging?: boolean;
+  /** Names of rows and columns of a square matrix; written where there is room. */
+  readonly names?: readonly string[];
 }
 
+/** Names up to which they are written beside the rows. */
+const namesLimit = 20;
 const side = 190;
 const gap = 78;
 const top = 26;
@@ -60,6 +64,18 @@ export function heatmaps(panels: readonly HeatmapPanel[], document: Document): E
     const image = element("image", picture, svg);
     element("title", {}, image, `${panel.label}: ${rows} × ${columns}, from ${short(low)} to ${short(high)}`);
     element("rect", { x, y, width: side, height: side, fill: "none", stroke: "#999", "stroke-width": 0.5 }, svg);
+    const names = panel.names === undefined || panel.names.length > namesLimit ? [] : panel.names;
+    names.forEach((name, i) => {
+      const at = {
+        x: x + 2,
+        y: y + ((i + 0.5) * side) / names.length + 3,
+        "font-size": 8,
+        fill: "#000",
+        stroke: "#fff",
+        "stroke-width": 2,
+      };
+      element("text", { ...at, "paint-order": "stroke" }, svg, name);
+    });
     const bar = { x: x + side + 8, y, width: 10, height: side, preserveAspectRatio: "none", href: colourBar(scale) };
     element("image", bar, svg);
     element("rect", { x: x + side + 8, y, width: 10, height: side, fill: "none", stroke: "#999", "stroke-width": 0.5 }, svg);

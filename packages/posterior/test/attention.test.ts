@@ -5,17 +5,20 @@ import {
   attentionPaths,
   headScores,
   pathWeights,
+  plugin,
   type AttentionMixingLaw,
 } from "@finitewidth/prior-attention";
+import { stackFeatures } from "@finitewidth/numerics";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, flatten, readFixture } from "../../../tools/testing.ts";
 import { caseOf, reductionOf, type AttentionCase } from "../../prior-attention/test/fixtures.ts";
 import { fitScalar } from "../src/exact/scalar-theory.js";
 import { plainChain } from "../src/index.js";
 import { predictFromScalar } from "../src/exact/scalar-theory.js";
-import { fitSiteChain, predictSiteChain } from "../src/site-chain/index.js";
+import { fitSiteChain, partScores, predictSiteChain, prunedMeans, siteWeights, storedDraws } from "../src/site-chain/index.js";
+import { siteProblem } from "../src/site-chain/problem.js";
 
-const run = inlineRun({ registry: createRegistry([]), seed: 1 });
+const run = inlineRun({ registry: createRegistry([plugin]), seed: 1 });
 
 interface Estimate {
   readonly estimate: Nested;
@@ -34,13 +37,7 @@ function setUp(c: AttentionCase, reduce: boolean): { problem: Problem; law: Atte
   return {
     // the maps of the fixtures are softmax maps: their rows sum to one
     law: attentionMixing({ ...model, stochastic: true }, paths),
-    problem: {
-      network: { ...network, activation: "identity" } as Problem["network"],
-      inputs: part(0, p),
-      targets: matrixFromRows(c.targets!),
-      temperature: c.temperature!,
-      scaling: "standard",
-    },
+    problem: { network, inputs: part(0, p), targets: matrixFromRows(c.targets!), temperature: c.temperature!, scaling: "standard" },
     test: part(p, rows.shape[0]),
   };
 }
@@ -111,7 +108,7 @@ describe("posterior of attention networks", () => {
       };
       tolerance: { zScore: number };
     }>("attention-residual/attention-pruning");
-    const { problem, law } = setUp(inputs, false);
+    const { problem, law, test } = setUp(inputs, false);
     const posterior = await fitSiteChain(problem, law, { draws: 60_000 }, run);
     compare("evidence", [posterior.logEvidence!], [posterior.standardError!.logEvidence!], expected.logEvidence, tolerance.zScore);
     const heads = law.paths.heads;
@@ -119,6 +116,14 @@ describe("posterior of attention networks", () => {
     const weights = pathWeights(posterior.orderParameter as Matrix, 1, heads, variances);
     const errors = pathWeights(posterior.standardError!.orderParameter as Matrix, 1, heads, variances);
     compare("path weights", weights.data, errors.data, expected.pathWeights, tolerance.zScore);
+    const sites = siteProblem(problem, law, posterior.state.rotation);
+    const features = stackFeatures(law.reducedFeatures!(test));
+    const removed = [{ label: "kept 0", sites: inputs.keep.flatMap((keep, site) => (keep === 0 ? [site] : [])) }];
+    const [all, pruned] = prunedMeans(sites, storedDraws(posterior.state), removed, features);
+    const full = predictSiteChain(posterior.state, problem, law, test, false, run);
+    expectClose(all!, full.mean, { relative: 1e-9, absolute: 1e-10 }, "nothing removed");
+    // a fraction of the weights moves the mean as much as the weights themselves
+    compare("pruned mean", pruned!, full.standardError!.mean.data, expected.prunedMean, tolerance.zScore);
     const estimated = matrixFromRows(expected.pathWeights.estimate as number[][]);
     expectClose(headScores(estimated, heads), expected.headScores, { relative: 1e-9 }, "scores of the weights of the fixture");
     // a score sums |w| over pairs of paths: its error is at most the sum of theirs
@@ -140,5 +145,9 @@ describe("posterior of attention networks", () => {
       compare(`without ${layer}, ${head}`, [fitted.logEvidence!], [fitted.standardError?.logEvidence ?? 0], logEvidence, tolerance.zScore);
     }
     expect(posterior.hiddenKernels).toHaveLength(1);
+    const own = siteWeights(law, posterior.orderParameter as Matrix, 1);
+    expectClose(own, weights, { relative: 1e-12 }, "weights of sites");
+    expectClose(partScores(own, law.parts!), headScores(weights, heads).flat(), { relative: 1e-12 }, "scores of parts");
+    expect(posterior.diagnostics["heads"]).toHaveLength(4);
   });
 });

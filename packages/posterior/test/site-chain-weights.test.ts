@@ -1,5 +1,7 @@
-import { type ConvolutionalNetwork, type Matrix, type Problem } from "@finitewidth/core";
-import { convolutionalMixing } from "@finitewidth/prior-conv";
+import { createRegistry, resolveArchitecture, resolveNetworkInput, type Matrix, type Network, type Problem } from "@finitewidth/core";
+import { plugin as activations } from "@finitewidth/activations";
+import { mixingLaw } from "@finitewidth/kernels";
+import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { gram } from "@finitewidth/linalg";
 import { learnedFeatureCovariance } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
@@ -17,15 +19,19 @@ const draw = (rows: number, columns: number): Matrix => ({
   shape: [rows, columns],
 });
 
-const network = (outputs: number): ConvolutionalNetwork => ({
-  type: "convolutional",
-  inputShape: [1, 4],
-  layers: [5, 4].map((channels) => ({ channels, kernelSize: [2], stride: [2], padding: "valid", dilation: [1] })),
-  readout: "flatten",
-  activation: "identity",
-  weightVariance: [1.2, 0.8, 1.1 + outputs],
-  biasVariance: [0.3, 0, 0],
-});
+const registry = createRegistry([activations, priorConv]);
+const network = (outputs: number): Network =>
+  resolveNetworkInput(
+    {
+      type: "convolutional",
+      inputShape: [1, 4],
+      layers: [5, 4].map((channels) => ({ channels, kernelSize: 2, stride: 2 })),
+      activation: "identity",
+      weightVariance: [1.2, 0.8, 1.1 + outputs],
+      biasVariance: [0.3, 0, 0],
+    },
+    registry,
+  );
 
 describe.each([1, 2])("weights in place of points, %i outputs", (outputs) => {
   const problem: Problem = {
@@ -35,7 +41,7 @@ describe.each([1, 2])("weights in place of points, %i outputs", (outputs) => {
     temperature: 0.4,
     scaling: "standard",
   };
-  const law = convolutionalMixing(network(outputs));
+  const law = mixingLaw(resolveArchitecture(registry, network(outputs)))!;
   const sites = siteProblem(problem, law);
   const { weights, ...onPoints } = sites;
   const x = random.normals(new Float64Array(sites.layout.dimension));

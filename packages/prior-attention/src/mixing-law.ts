@@ -3,7 +3,8 @@ import { gram, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { chainLayout, sampleChainFactors, siteCovariance, stackSiteKernels, type SiteGeometry } from "@finitewidth/numerics";
 import { pathFeatures, tokenFeatures } from "./features.js";
 import type { AttentionModel } from "./model.js";
-import { attentionPaths, suffixVectors, type AttentionPaths } from "./paths.js";
+import { attentionPaths, pathNames, suffixVectors, type AttentionPaths } from "./paths.js";
+import { headParts } from "./scores.js";
 
 /** Mixing law of an attention network: sites are paths of heads. */
 export interface AttentionMixingLaw extends MixingLaw, SiteGeometry {
@@ -82,6 +83,7 @@ export function attentionMixing(
     sites: paths.sites[0]!,
     chain,
     paths,
+    ...(paths.reduced || paths.sites[0]! < 2 ? {} : { siteNames: pathNames(model.heads), parts: headParts(model.heads) }),
     siteFeatures: (inputs) => features(inputs).tokens,
     reducedFeatures: (inputs) => features(inputs).reduced,
     sample: (outputs, stream) => gram(sampleChainFactors(chainLayout(chain, outputs), stream)[0]!.f),

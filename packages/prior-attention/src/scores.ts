@@ -1,4 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
+import type { SitePart } from "@finitewidth/numerics";
 
 /**
  * Posterior mean of M_1 over (output, path) as weights of pairs of paths, averaged over outputs, in units of its prior mean:
@@ -58,4 +59,20 @@ export function keptPaths(heads: readonly number[], removed: readonly (readonly 
     const digits = headsOfPath(path, heads);
     return removed.every(([layer, head]) => digits[layer - 2] !== head) ? 1 : 0;
   });
+}
+
+/** The paths through every head of layers 2 … L with more than one, "layer.head" counted from 1. */
+export function headParts(heads: readonly number[]): SitePart[] {
+  const paths = heads.slice(1).reduce((product, h) => product * h, 1);
+  const digits = Array.from({ length: paths }, (_, path) => headsOfPath(path, heads));
+  return heads
+    .slice(1)
+    .flatMap((count, k) =>
+      count === 1
+        ? []
+        : Array.from({ length: count }, (_, h) => ({
+            label: `${k + 2}.${h + 1}`,
+            sites: digits.flatMap((own, path) => (own[k] === h ? [path] : [])),
+          })),
+    );
 }

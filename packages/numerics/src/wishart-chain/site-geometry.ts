@@ -2,6 +2,12 @@ import { zeros, type Matrix, type MixingLaw } from "@finitewidth/core";
 import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower } from "@finitewidth/linalg";
 import { blockDiagonal } from "./moments.js";
 
+/** Sites that share something which can be taken away: the paths through one attention head. */
+export interface SitePart {
+  readonly label: string;
+  readonly sites: readonly number[];
+}
+
 /** What a mixing law over sites may know besides its chain: how its sites come from those of the first layer. */
 export interface SiteGeometry {
   /** Φ_i with K¹_ij = Φ_i Φ_jᵀ, one per site of the first hidden layer: P × F. */
@@ -17,6 +23,9 @@ export interface SiteGeometry {
     readonly tapCount: number;
     readonly taps: Int32Array;
   }[];
+  /** Names of the sites of M_1, and what they pass through, where sites are paths. */
+  readonly siteNames?: readonly string[];
+  readonly parts?: readonly SitePart[];
 }
 
 /** The geometry of a law that has one (convolutions, attention), undefined for the others. */

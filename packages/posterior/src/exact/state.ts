@@ -38,6 +38,8 @@ export interface SiteState {
   readonly rotation: Matrix;
   /** E[A]: posterior covariance of the first layer's filters over features. */
   readonly featureCovariance?: Matrix;
+  /** Labels of the parts of the sites in the order in which pruning removes them, where the law has parts. */
+  readonly removed?: readonly string[];
 }
 
 /** What predictions of `exact` need, by the form of the mixing variable. */

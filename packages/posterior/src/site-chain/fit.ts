@@ -3,7 +3,6 @@ import {
   randomLayers,
   resolveArchitecture,
   zeros,
-  type Figure,
   type Matrix,
   type MixingLaw,
   type Posterior,
@@ -12,45 +11,29 @@ import {
   type RandomStream,
   type Run,
 } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedRight, symmetricEigenvalues } from "@finitewidth/linalg";
+import { gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import {
   averageOverSites,
   blockDiagonal,
-  chainFactors,
-  coordinatesToFactors,
   expandSites,
   learnedFeatureCovariance,
-  sampleChainFactors,
   siteGeometryOf,
-  siteMap,
   type SiteGeometry,
   type StackedFeatures,
 } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
-import { eigenvalueFigure } from "../exact/eigenvalue-figure.js";
 import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draws.js";
 import type { ExactOptions } from "../exact/options.js";
 import type { ExactState, SiteState } from "../exact/state.js";
 import type { PosteriorSample } from "../sampling/target.js";
 import { drawHiddenKernels, hasTapTables, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
-import {
-  addPrediction,
-  eachConditional,
-  finishPrediction,
-  predictGiven,
-  predictJointly,
-  testKernels,
-  trainGiven,
-  type PredictionSums,
-  type SiteDraws,
-} from "./predict.js";
+import { mapFigure, mixingFigures, siteLimit } from "./figures.js";
+import { partReport } from "./parts.js";
+import { addPrediction, eachConditional, finishPrediction, trainGiven, type PredictionSums, type SiteDraws } from "./predict.js";
 import type { SiteConditional } from "./conditional.js";
-import { meanMixing, siteProblem, type SiteProblem } from "./problem.js";
+import { siteProblem, type SiteProblem } from "./problem.js";
 import { drawsForAverages, drawsForNetworks, sampleSiteChain } from "./sample.js";
 import { learnedWeightCovariance, type WeightConditional } from "./weight-space.js";
-
-/** Sites up to which mixing matrices are reported over all sites and drawn as a map. */
-const siteLimit = 200;
 
 /**
  * Exact posterior of a deep linear network over several sites (convolutions), any channels, biases, outputs, T ≥ 0; `problem` in standard
@@ -69,6 +52,7 @@ export async function fitSiteChain(
   const draws = drawsForAverages(sample, sites.targets.length);
   const geometry = siteGeometryOf(law);
   const averages = averageDraws(sites, problem, draws, geometry, run);
+  const parts = partReport(sites, draws, averages.mixing.mean, problem.targets, geometry);
   const { diagnostics, warnings } = sample;
   const error = sample.logEvidenceStandardError;
   const sampled = draws.batchCount > 1;
@@ -88,6 +72,7 @@ export async function fitSiteChain(
       batchCount: draws.batchCount,
       rotation: sites.rotation,
       ...(averages.featureCovariance === undefined ? {} : { featureCovariance: averages.featureCovariance }),
+      ...(parts === undefined ? {} : { removed: parts.order.map(({ label }) => label) }),
     },
     solver: {
       converged: warnings.length === 0,
@@ -111,9 +96,13 @@ export async function fitSiteChain(
       kept: draws.points.length,
       dimension: sites.layout.dimension,
       sites: law.sites,
+      ...parts?.diagnostics,
     },
     warnings,
-    figures: [...mapFigure(law, averages.mixing.mean, geometry, sites.outputs), ...mixingFigures(sites, draws, run.seed)],
+    figures: [
+      ...(parts?.figures ?? mapFigure(law, averages.mixing.mean, geometry, sites.outputs)),
+      ...mixingFigures(sites, draws, run.seed),
+    ],
   };
 }
 
@@ -265,50 +254,6 @@ function rotateMixing({ mean, standardError }: MatrixAverage, rotation: Matrix, 
   return { mean: mapped, standardError: { data: variance.data.map((value) => Math.sqrt(Math.max(0, value))), shape: variance.shape } };
 }
 
-function mapFigure(law: MixingLaw, mean: Matrix, geometry: SiteGeometry | undefined, outputs: number): readonly Figure[] {
-  if (mean.shape[0] > siteLimit * outputs) return [];
-  const prior = meanMixing(law, outputs)[0]!;
-  const basis = geometry?.siteBases?.[0];
-  const before = siteMap(basis !== undefined && basis.shape[0] <= siteLimit ? expandSites(basis, prior) : prior, outputs);
-  const after = siteMap(mean, outputs);
-  return [
-    {
-      kind: "heatmaps",
-      title: "Renormalisation of pairs of sites: mean of the mixing matrix",
-      panels: [
-        { label: "prior", values: before },
-        { label: "posterior", values: after },
-        {
-          label: "difference",
-          values: { data: after.data.map((value, k) => value - before.data[k]!), shape: after.shape },
-          diverging: true,
-        },
-      ],
-    },
-  ];
-}
-
-/** Rows of the mixing matrix up to which its eigenvalues are drawn. */
-const eigenvalueLimit = 200;
-
-/** Eigenvalues of M_1 under posterior and prior; the infinite width as marks at those of E M_1. */
-function mixingFigures({ law, layout, outputs }: SiteProblem, draws: SiteDraws, seed: number): readonly Figure[] {
-  if (layout.layers[0]!.rows > eigenvalueLimit) return [];
-  const random = stream(seed, 9001);
-  const mixingOf = (x: Float64Array): Matrix => gram(chainFactors(layout, coordinatesToFactors(layout, x).z)[0]!.f);
-  const prior = (): Matrix => gram(sampleChainFactors(layout, random)[0]!.f);
-  const means = Array.from(symmetricEigenvalues(meanMixing(law, outputs)[0]!));
-  const distinct = means.filter((value, i) => i === 0 || value - means[i - 1]! > 1e-9 * value);
-  return [
-    eigenvalueFigure(
-      draws.weights,
-      (k) => mixingOf(draws.points[k]!),
-      prior,
-      distinct.map((x, i) => ({ label: i === 0 ? "infinite width" : "", x })),
-    ),
-  ];
-}
-
 /** E[Ĝ¹_ij | Y] between sites i and j of the first hidden layer on the training inputs: P × P, from a posterior of `fitSiteChain`. */
 export function firstHiddenKernelBetweenSites(
   posterior: Posterior<ExactOptions, ExactState>,
@@ -322,95 +267,4 @@ export function firstHiddenKernelBetweenSites(
   if (left === undefined || right === undefined || covariance === undefined)
     throw inputError("i, j", `sites of a convolutional network, less than ${features?.length ?? 0}`, [i, j]);
   return multiplyTransposedRight(multiply(left, covariance), right);
-}
-
-/** Predictions from what `fitSiteChain` left in `state`; `problem` in standard scaling. Cost: (PD)³ + (PD)² P* D a draw. */
-export function predictSiteChain(
-  state: SiteState,
-  problem: Problem,
-  law: MixingLaw,
-  inputs: Matrix,
-  wantCovariance: boolean,
-  run: Run,
-): Prediction {
-  const sites = siteProblem(problem, law, state.rotation);
-  const draws = storedDraws(state);
-  const kernels = testKernels(law, problem.inputs, inputs, wantCovariance);
-  const points = inputs.shape[0];
-  const { outputs } = sites;
-  if (wantCovariance) return predictWithCovariance(sites, draws, points, outputs, inputs, problem, law, run);
-  let sums: PredictionSums | undefined;
-  eachConditional(sites, draws, (conditional, k) => {
-    if (k % 16 === 0) run.signal?.throwIfAborted();
-    const { mean, variance } = predictGiven(sites, conditional, kernels);
-    sums = addPrediction(sums, draws, k, mean, variance);
-  });
-  return finishPrediction(sums!, points, outputs);
-}
-
-function storedDraws({ points, weights, batches, batchCount }: SiteState): SiteDraws {
-  const [count, dimension] = points.shape;
-  return {
-    points: Array.from({ length: count }, (_, k) => points.data.subarray(k * dimension, (k + 1) * dimension)),
-    weights,
-    batches: Int32Array.from(batches),
-    batchCount,
-  };
-}
-
-/** Mean, variances and the whole covariance, index point·D + output. */
-function predictWithCovariance(
-  sites: SiteProblem,
-  draws: SiteDraws,
-  points: number,
-  outputs: number,
-  inputs: Matrix,
-  problem: Problem,
-  law: MixingLaw,
-  run: Run,
-): Prediction {
-  const kernels = testKernels(law, problem.inputs, inputs, true);
-  const marginal = testKernels(law, problem.inputs, inputs, false);
-  const size = points * outputs;
-  let sums: PredictionSums | undefined;
-  let origin: Float64Array | undefined;
-  const first = new Float64Array(size);
-  const second = new Float64Array(size * size);
-  eachConditional(sites, draws, (conditional, k) => {
-    run.signal?.throwIfAborted();
-    const given = predictGiven(sites, conditional, marginal);
-    sums = addPrediction(sums, draws, k, given.mean, given.variance);
-    const joint = predictJointly(sites, conditional, kernels);
-    origin ??= joint.mean.slice();
-    const weight = draws.weights[k]!;
-    for (let i = 0; i < size; i++) {
-      const m = joint.mean[i]! - origin[i]!;
-      first[i]! += weight * m;
-      for (let j = 0; j < size; j++)
-        second[i * size + j]! += weight * (joint.covariance.data[i * size + j]! + m * (joint.mean[j]! - origin[j]!));
-    }
-  });
-  const total = draws.weights.reduce((sum, value) => sum + value, 0);
-  const { rotation } = sites;
-  const covariance = zeros(size, size);
-  for (let mu = 0; mu < points; mu++) {
-    for (let nu = 0; nu < points; nu++) {
-      for (let b = 0; b < outputs; b++) {
-        for (let c = 0; c < outputs; c++) {
-          let value = 0;
-          for (let a = 0; a < outputs; a++) {
-            for (let e = 0; e < outputs; e++) {
-              const [i, j] = [a * points + mu, e * points + nu];
-              value +=
-                rotation.data[b * outputs + a]! *
-                rotation.data[c * outputs + e]! *
-                (second[i * size + j]! / total - (first[i]! * first[j]!) / (total * total));
-            }
-          }
-          covariance.data[(mu * outputs + b) * size + nu * outputs + c] = value;
-        }
-      }
-    }
-  }
-  return { ...finishPrediction(sums!, points, outputs), covariance };
 }

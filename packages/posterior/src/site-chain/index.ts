@@ -1,2 +1,4 @@
-export { firstHiddenKernelBetweenSites, fitSiteChain, predictSiteChain } from "./fit.js";
+export { firstHiddenKernelBetweenSites, fitSiteChain } from "./fit.js";
+export { partScores, prunedMeans, siteWeights } from "./parts.js";
+export { predictSiteChain, storedDraws } from "./predict-posterior.js";
 export { siteChainPrior } from "./prior.js";
