@@ -78,7 +78,7 @@ export function finiteAttention(model: AttentionModel, inputs: Matrix, outputs: 
     const own = { width, inner, at, scale: Math.sqrt(weightVariance[l]! / inner), biasScale: Math.sqrt(biasVariance[l]!) };
     at += width * inner;
     channels = width;
-    if (biasVariance[l]! === 0) return own;
+    if (!(biasVariance[l]! > 0)) return own;
     at += width;
     return { ...own, biases: at - width };
   };

@@ -1,10 +1,7 @@
-import { createRegistry, fit, inlineRun, matrixFromRows, resolveArchitecture, resolveNetworkInput } from "@finitewidth/core";
-import { plugin as activations } from "@finitewidth/activations";
 import { infiniteWidthKernels, linearSteps, mixingLaw } from "@finitewidth/kernels";
 import { mixingMoments } from "@finitewidth/numerics";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { plugin } from "../src/index.js";
 import { built, someInputs } from "./helpers.js";
 
 const dense = (width?: number, weightVariance = 1, biasVariance = 0) => ({

@@ -1,4 +1,4 @@
-import { zeros, type Matrix, type Network, type RandomStream } from "@finitewidth/core";
+import { zeros, type Matrix, type RandomStream } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, thinSvd } from "@finitewidth/linalg";
 import { blockDiagonal, outputDesign, type SiteGeometry, type StackedFeatures } from "@finitewidth/numerics";
 import type { SiteConditional } from "./conditional.js";
