@@ -34,6 +34,7 @@ export const relu: Activation = {
     diagonalCurvature: () => 0,
     mean: (k) => Math.sqrt(k / (2 * Math.PI)),
     slope: () => 0.5,
+    meanSlope: (a, c, b) => (Math.sqrt(b) + (a > 0 ? c / Math.sqrt(a) : 0)) / (2 * Math.sqrt(2 * Math.PI)),
     fourth: (k) => 1.5 * k * k,
     fourthOrder(a, c, b) {
       const s = rootDeterminant(a, c, b);

@@ -26,6 +26,7 @@ export const step: Activation = {
     diagonalCurvature: () => 0,
     mean: () => 0.5,
     slope: (k) => 1 / Math.sqrt(2 * Math.PI * k),
+    meanSlope: (a) => 0.5 / Math.sqrt(2 * Math.PI * a),
     fourth: (k) => (k > 0 ? 0.5 : 1 / 16),
     fourthOrder(a, c, b) {
       const { d40, d31, d22, d13, d04 } = sign.moments.fourthOrder(a, c, b);

@@ -72,12 +72,16 @@ export interface GaussianMoments {
   mean(k: number): number;
   /** E φ′(h). */
   slope(k: number): number;
+  /** E φ′(h1)φ(h2): response of the kernel to a shift of the mean of h1. Zero for odd φ; needed where φ has kinks. */
+  meanSlope?(a: number, c: number, b: number): number;
   /** E φ⁴(h). */
   fourth(k: number): number;
   /** Fourth-order pair functions for the second derivative of the kernel map (docs/theories/perturbative.md), distinct inputs. */
   fourthOrder(a: number, c: number, b: number): FourthOrderPair;
   /** E φ(h1)φ(h2)φ(h3)φ(h4) for a 4 × 4 covariance (16 numbers, row-major), singular ones included. */
   fourPoint(covariance: Float64Array): number;
+  /** How `fourPoint` is found: a quadrature takes milliseconds, "none" refuses. @defaultValue "closed-form" */
+  readonly fourPoints?: "closed-form" | "quadrature" | "none";
 }
 
 /** Expectations of products of derivatives: `d40` = E φ⁗(h1)φ(h2), `d31` = E φ‴(h1)φ′(h2), `d22` = E φ″(h1)φ″(h2), … */

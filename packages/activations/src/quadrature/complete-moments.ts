@@ -70,7 +70,11 @@ export function completeMoments(f: ActivationFunction, closed: Partial<GaussianM
         }),
     fourPoint: kinked ? unavailable("four-point functions") : (covariance) => smoothFourPoint(f, covariance),
   };
-  const moments: GaussianMoments = { ...quadrature, ...closed };
+  const moments: GaussianMoments = {
+    ...quadrature,
+    fourPoints: closed.fourPoint ? "closed-form" : kinked ? "none" : "quadrature",
+    ...closed,
+  };
   if (kinked || (closed.kernel && closed.kernelSlope && closed.kernelCurvature)) return moments;
   return { ...moments, batch: () => mehlerBatch(f, moments, closed) } as QuadratureMoments;
 }

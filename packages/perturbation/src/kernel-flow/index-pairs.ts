@@ -10,7 +10,7 @@ export function pairIndex(n: number, a: number, b: number): number {
 }
 
 /** Entries of a symmetric matrix at the pairs a ≤ b, written into `out`. */
-export function toPairs(m: Matrix, out = new Float64Array(pairCount(m.shape[0]))): Float64Array {
+export function toPairs(m: Matrix, out: Float64Array = new Float64Array(pairCount(m.shape[0]))): Float64Array {
   const n = m.shape[0];
   let at = 0;
   for (let a = 0; a < n; a++) for (let b = a; b < n; b++) out[at++] = m.data[a * n + b]!;

@@ -153,7 +153,7 @@ export function pairFlow(parameters: FlowParameters, a: PointFlow, b: PointFlow,
 }
 
 /** ½ H:Σ for one pair as a function of Σ_{ab,ab}, Σ_{aa,ab}, Σ_{ab,bb}, Σ_{aa,bb}, Σ_{aa,aa}, Σ_{bb,bb}. */
-function secondOrder(
+export function secondOrder(
   activation: Activation,
   a: number,
   c: number,

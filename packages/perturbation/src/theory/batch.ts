@@ -22,8 +22,10 @@ export interface Batch {
   readonly traces: readonly { readonly gradientX: number; readonly weightsZ: number; readonly inverseZ: number }[];
   /** Z on the training points at the widths of the network. */
   readonly z: Matrix;
-  /** Drawn networks only: E K̂^{L+1} − K^{L+1} over the joint points, E Ĝˡ − Gˡ and E K̂^{L+1} − K^{L+1} on the training points. */
-  readonly priorShift?: { readonly output: Matrix; readonly hidden: readonly Matrix[] };
+  /**
+   * Drawn networks and compositions: E K̂^{L+1} − K^{L+1} over the joint points, E Ĝˡ − Gˡ on the training points and, where it is known, E K̂ˡ − Kˡ.
+   */
+  readonly priorShift?: { readonly output: Matrix; readonly hidden: readonly Matrix[]; readonly preactivation?: readonly Matrix[] };
 }
 
 /** Rows through which the training points are seen: T Γ⁻¹. */

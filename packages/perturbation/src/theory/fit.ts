@@ -23,10 +23,11 @@ import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-piece
 import { standardError } from "../sampled/standard-error.js";
 import { averageBatches, trainingRows, type Batch } from "./batch.js";
 import { deterministicBatch } from "./deterministic.js";
+import { expandedBatch } from "./expanded.js";
 import { matrixJson } from "./json.js";
 import type { PerturbativeOptions } from "./options.js";
 import { sampledBatch, type SampledChunk } from "./sampled.js";
-import { averageSites, chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
+import { averageSites, chainOf, createSetting, firstKernelOf, widthsAreIn, type Setting } from "./setting.js";
 
 /** Number of independent batches of the sampled engines. */
 export const batchCount = 16;
@@ -72,10 +73,13 @@ export async function fitPerturbative(
   let batches: Batch[];
   let kernels: Kernels;
   let pieces: GaussianPieces;
-  if (setting.engine === "networks") {
+  if (widthsAreIn(setting)) {
     const infinite = infiniteWidthKernels(setting.architecture, inputs);
     pieces = gaussianPieces(infinite.preactivation.at(-1)!, targets, temperature);
-    batches = await runBatches({ problem: standard, engine: "networks", covariance: false }, options, run);
+    batches =
+      setting.composition === undefined
+        ? await runBatches({ problem: standard, engine: "networks", covariance: false }, options, run)
+        : [expandedBatch(setting.composition, inputs, pieces, () => trainingRows(pieces), { covariance: false, withKernels: true, tick })];
     const { priorShift } = averageBatches(batches);
     const none = infinite.preactivation.map((k) => zeros(...k.shape));
     kernels = {
@@ -83,7 +87,7 @@ export async function fitPerturbative(
       preactivation: infinite.preactivation,
       outputShifts: [priorShift!.output],
       hiddenShifts: priorShift!.hidden,
-      preactivationShifts: [...none.slice(1), priorShift!.output],
+      preactivationShifts: priorShift!.preactivation ?? [...none.slice(1), priorShift!.output],
     };
   } else {
     const chain = chainOf(setting, inputs, "inputs");
@@ -158,7 +162,7 @@ export async function fitPerturbative(
         priorShift: matrixJson(kernels.preactivationShifts[l]!),
         dataShift: matrixJson(x),
       })),
-      layerShares: layerShares(quantities.evidence),
+      ...(widthsAreIn(setting) ? {} : { layerShares: layerShares(quantities.evidence) }),
     },
     warnings,
     figures: [
@@ -185,7 +189,7 @@ function evidenceJson(setting: Setting, leading: number, evidence: readonly numb
   return {
     leading,
     correction,
-    ...(setting.engine === "networks" ? {} : { coefficientsOfInverseWidths: evidence.map((value, k) => value * setting.widths[k]!) }),
+    ...(widthsAreIn(setting) ? {} : { coefficientsOfInverseWidths: evidence.map((value, k) => value * setting.widths[k]!) }),
   };
 }
 
@@ -236,8 +240,8 @@ function chainKernels(
 
 function derive(setting: Setting, pieces: GaussianPieces, kernels: Kernels, batch: Batch): Quantities {
   const D = pieces.weights.shape[1];
-  const factors = setting.engine === "networks" ? [1] : setting.widths.map((width) => 1 / width);
-  const shifts = setting.engine === "networks" ? [batch.priorShift!.output] : kernels.outputShifts;
+  const factors = widthsAreIn(setting) ? [1] : setting.widths.map((width) => 1 / width);
+  const shifts = widthsAreIn(setting) ? [batch.priorShift!.output] : kernels.outputShifts;
   const meanShift = atWidths(
     shifts,
     factors.map((factor) => 1 / factor),

@@ -20,6 +20,7 @@ import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-piece
 import { standardError } from "../sampled/standard-error.js";
 import { averageBatches, testRows, trainingBlock, type Batch } from "./batch.js";
 import { deterministicBatch, trainingVertices } from "./deterministic.js";
+import { expandedBatch } from "./expanded.js";
 import { runBatches, type PerturbativeState } from "./fit.js";
 import type { Engine, PerturbativeOptions } from "./options.js";
 import { chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
@@ -137,6 +138,10 @@ interface TrainingContext {
 }
 
 function trainingContext({ setting, problem, run }: Context): TrainingContext {
+  if (setting.composition !== undefined) {
+    const kernel = infiniteWidthKernels(setting.architecture, problem.inputs).preactivation.at(-1)!;
+    return { pieces: gaussianPieces(kernel, problem.targets, problem.temperature) };
+  }
   const chain = chainOf(setting, problem.inputs, "inputs");
   const pieces = gaussianPieces(chain.output, problem.targets, problem.temperature);
   return setting.engine === "exact" ? { pieces, known: trainingVertices(chain, () => run.signal?.throwIfAborted()) } : { pieces };
@@ -145,6 +150,17 @@ function trainingContext({ setting, problem, run }: Context): TrainingContext {
 async function predictBlock(context: Context, training: TrainingContext | undefined, test: Matrix): Promise<BlockPrediction> {
   const { setting, problem, meanShift, covariance, run } = context;
   const joint = stackRows(problem.inputs, test);
+  if (training !== undefined && setting.composition !== undefined) {
+    const { pieces } = training;
+    const tick = (): void => run.signal?.throwIfAborted();
+    const settings = { covariance, withKernels: false, tick };
+    const batch = expandedBatch(setting.composition, joint, pieces, (kernel) => testRows(kernel, pieces), settings);
+    return addLeading(
+      batch.kernel,
+      pieces,
+      correctPrediction(testRows(batch.kernel, pieces), batch.priorShift!.output, batch.projected, pieces),
+    );
+  }
   if (training !== undefined) {
     const chain = chainOf(setting, joint, "inputs (training inputs first)");
     const rows = testRows(chain.output, training.pieces);

@@ -2,6 +2,7 @@ import {
   FinitewidthError,
   rowRange,
   shapeError,
+  zeros,
   type Figure,
   type Json,
   type Matrix,
@@ -11,7 +12,10 @@ import {
   type Tensor,
 } from "@finitewidth/core";
 import { leadingDistance } from "@finitewidth/numerics";
-import { pairCount, toPairs } from "../kernel-flow/index-pairs.js";
+import type { Composition } from "@finitewidth/kernels";
+import { expandComposition } from "../composition/expansion.js";
+import { hasKinks, hasQuadrature } from "../composition/refusal.js";
+import { pairCount, pairIndex, toPairs } from "../kernel-flow/index-pairs.js";
 import type { KernelChain } from "../kernel-flow/kernel-chain.js";
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
 import { pointFlow } from "../kernel-flow/point-flow.js";
@@ -23,7 +27,7 @@ import { fourthCumulantTensor, kernelCovarianceTensor } from "../prior/cumulants
 import { correctedLogDensity, excessKurtosis, outputDensityFactor } from "../prior/output-density.js";
 import { linearPairings } from "../linear/pairings.js";
 import type { PerturbativeOptions } from "./options.js";
-import { chainOf, createSetting, firstKernelOf, hasKinks, type Setting } from "./setting.js";
+import { chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
 
 /** Points up to which the P × P × P × P quantities are written out. */
 const tensorLimit = 8;
@@ -37,21 +41,11 @@ export async function priorPerturbative(problem: PriorProblem, options: Perturba
   const P = inputs.shape[0];
   const setting = createSetting(problem.network, options.engine, P, run.registry);
   const tick = (): void => run.signal?.throwIfAborted();
-  const chain = chainOf(setting, inputs, "inputs");
-  const { widths, flow } = setting;
-  const kernel = chain.output;
-  const shift = flow === undefined ? undefined : atWidths(meanShiftFlow(flow, firstKernelOf(setting, inputs), tick).at(-1)!, widths);
-  const meanShift: Matrix = shift ?? { data: new Float64Array(P * P), shape: [P, P] };
   const warnings: string[] = [];
-  const variances = outputVariances(setting, inputs, tick);
+  const { kernel, meanShift, variances, sigma } = setting.composition
+    ? compositionLaw(setting.composition, inputs, tick)
+    : chainLaw(setting, problem, tick, warnings);
   const kurtosis = variances.map((variance, a) => excessKurtosis({ kernel: kernel.data[a * P + a]!, variance }));
-  const { activation } = chain;
-  const quadrature = "batch" in activation.moments;
-  const densityPoints = quadrature ? tensorLimit : densityLimit;
-  const kinked = hasKinks(activation);
-  if (kinked) warnings.push(`covariances of the kernel are left out: "${activation.name}" has kinks and no four-point functions`);
-  const wantsPairs = !kinked && (P <= tensorLimit || (problem.evaluateAt.length > 0 && P <= densityPoints));
-  const sigma = wantsPairs ? covarianceAtWidths(setting, chain, tick) : undefined;
   const covariance = sigma && P <= tensorLimit ? kernelCovarianceTensor(sigma, P) : undefined;
   const logDensity = densities(problem, kernel, meanShift, sigma, warnings);
   const largest = Math.max(...kurtosis) / 3;
@@ -75,6 +69,42 @@ export async function priorPerturbative(problem: PriorProblem, options: Perturba
   };
 }
 
+/** The random kernel of the outputs to first order, widths in. */
+interface KernelLaw {
+  readonly kernel: Matrix;
+  readonly meanShift: Matrix;
+  /** Var K̂_aa of every input. */
+  readonly variances: Float64Array;
+  /** Covariance over index pairs, where it is known and wanted. */
+  readonly sigma: Matrix | undefined;
+}
+
+function compositionLaw(graph: Composition, inputs: Matrix, tick: () => void): KernelLaw {
+  const expansion = expandComposition(graph, inputs, { shifts: true, tick });
+  const { kernel, covariance: sigma } = expansion;
+  const P = inputs.shape[0];
+  const variances = Float64Array.from({ length: P }, (_, a) => sigma.data[pairIndex(P, a, a) * (sigma.shape[0] + 1)]!);
+  return { kernel, meanShift: expansion.kernelShift(graph.layers.length - 1), variances, sigma };
+}
+
+function chainLaw(setting: Setting, { inputs, evaluateAt }: PriorProblem, tick: () => void, warnings: string[]): KernelLaw {
+  const P = inputs.shape[0];
+  const chain = chainOf(setting, inputs, "inputs");
+  const { widths, flow } = setting;
+  const shift = flow === undefined ? undefined : atWidths(meanShiftFlow(flow, firstKernelOf(setting, inputs), tick).at(-1)!, widths);
+  const { activation } = chain;
+  const densityPoints = hasQuadrature(activation) ? tensorLimit : densityLimit;
+  const kinked = hasKinks(activation);
+  if (kinked) warnings.push(`covariances of the kernel are left out: "${activation.name}" has kinks and no four-point functions`);
+  const wantsPairs = !kinked && (P <= tensorLimit || (evaluateAt.length > 0 && P <= densityPoints));
+  return {
+    kernel: chain.output,
+    meanShift: shift ?? zeros(P, P),
+    variances: outputVariances(setting, inputs, tick),
+    sigma: wantsPairs ? covarianceAtWidths(setting, chain, tick) : undefined,
+  };
+}
+
 /** Leading distance of the outputs' law to the Gaussian process; none for a singular kernel, where the outputs have no density. */
 function distanceDiagnostics(covariance: Tensor, meanShift: Matrix, kernel: Matrix, outputs: number): { readonly [key: string]: Json } {
   try {
@@ -94,7 +124,9 @@ export function refusesPriorPerturbative(
   run: Pick<Run, "registry">,
 ): string | undefined {
   const setting = createSetting(problem.network, options.engine, problem.inputs.shape[0], run.registry);
-  return setting.engine === "networks" ? "the prior of this network has no kernel chain to flow through; use monte-carlo" : undefined;
+  return setting.engine === "networks"
+    ? "the prior kernels of this network are known from drawn networks only; use monte-carlo"
+    : undefined;
 }
 
 /** Σ^{L+1} over index pairs at the widths of the network. */

@@ -9,7 +9,8 @@ import {
   type Network,
   type Registry,
 } from "@finitewidth/core";
-import { convolutionChain, denseChain, infiniteWidthKernels } from "@finitewidth/kernels";
+import { convolutionChain, denseChain, infiniteWidthKernels, type Composition } from "@finitewidth/kernels";
+import { expandable, hasKinks, hasQuadrature, tooLarge } from "../composition/refusal.js";
 import { filterChain, siteGram } from "../kernel-flow/convolution-chain.js";
 import { fullyConnectedChain, type KernelChain } from "../kernel-flow/kernel-chain.js";
 import type { FlowParameters } from "../kernel-flow/point-flow.js";
@@ -21,6 +22,8 @@ export interface Setting {
   readonly engine: "closed-form" | "exact" | "sampled" | "networks";
   /** N_1 … N_L. */
   readonly widths: readonly number[];
+  /** The list of layers that "exact" expands where there is no chain of kernels. */
+  readonly composition?: Composition;
   /** φ of all layers; left out for compositions that have no chain of kernels. */
   readonly activation?: Activation;
   /** Sites per point; 1 without convolutions. */
@@ -30,7 +33,7 @@ export interface Setting {
 }
 
 /** Composite points up to which "auto" evaluates all four-point functions: closed forms cost microseconds, quadrature milliseconds. */
-const exactLimit = (activation: Activation): number => ("batch" in activation.moments ? (activation.smooth ? 5 : 0) : 30);
+const exactLimit = (activation: Activation): number => (hasQuadrature(activation) ? (activation.smooth ? 5 : 0) : 30);
 
 /** Bytes that the sampled engine may need for its n × n matrices. */
 const sampledMemoryLimit = 2 ** 32;
@@ -39,7 +42,11 @@ const sampledMemoryLimit = 2 ** 32;
 export function engineRefusal(architecture: Architecture, engine: Engine, points: number): string | undefined {
   if (engine === "networks") return undefined;
   const analytic = analyticRefusal(architecture);
-  if (analytic !== undefined) return engine === "auto" ? undefined : `${analytic}; use "engine": "networks"`;
+  if (analytic !== undefined) {
+    if (engine === "auto") return undefined;
+    const expanded = engine === "exact" ? expansionOf(architecture, points, "exact") : `${analytic}, whose neurons "sampled" draws`;
+    return typeof expanded === "string" ? `${expanded}; use "engine": "networks"` : undefined;
+  }
   const { activation, sites, depth } = chainShape(architecture);
   const kinked = hasKinks(activation);
   if (engine === "exact" && kinked)
@@ -53,8 +60,11 @@ export function engineRefusal(architecture: Architecture, engine: Engine, points
   return undefined;
 }
 
-/** No four-point functions: moments by quadrature, and φ′ jumps. */
-export const hasKinks = (activation: Activation): boolean => "batch" in activation.moments && !activation.smooth;
+/** The list of layers to expand in 1/N at some points, or why not. */
+function expansionOf(architecture: Architecture, points: number, engine: "auto" | "exact"): Composition | string {
+  const graph = expandable(architecture);
+  return typeof graph === "string" ? graph : (tooLarge(graph, points, engine) ?? graph);
+}
 
 /** Why the random-kernel chain of the theory page does not cover a network. */
 function analyticRefusal(architecture: Architecture): string | undefined {
@@ -82,9 +92,14 @@ export function createSetting(network: Network, engine: Engine, points: number, 
   const reason = engineRefusal(architecture, engine, points);
   if (reason !== undefined) throw new FinitewidthError(`[perturbative] ${reason}`, { code: "refused" });
   const widths = hiddenWidths(architecture);
-  if (engine === "networks" || analyticRefusal(architecture) !== undefined) return { architecture, widths, engine: "networks", sites: 1 };
+  const drawn = { architecture, widths, engine: "networks", sites: 1 } as const;
+  if (engine === "networks") return drawn;
+  if (analyticRefusal(architecture) !== undefined) {
+    const graph = engine === "sampled" ? "" : expansionOf(architecture, points, engine);
+    return typeof graph === "string" ? drawn : { ...drawn, engine: "exact", composition: graph };
+  }
   const { activation, sites, depth } = chainShape(architecture);
-  if (hasKinks(activation) && depth > 1) return { architecture, widths, activation, engine: "networks", sites: 1 };
+  if (hasKinks(activation) && depth > 1) return { ...drawn, activation };
   const automatic = activation.linear ? "closed-form" : points * sites <= exactLimit(activation) ? "exact" : "sampled";
   const dense = denseChain(architecture);
   return {
@@ -96,6 +111,9 @@ export function createSetting(network: Network, engine: Engine, points: number, 
     ...(dense ? { flow: { activation, weightVariance: dense.weightVariance.slice(1), biasVariance: dense.biasVariance.slice(1) } } : {}),
   };
 }
+
+/** Whether batches hold the shifts of the prior, and widths are in their numbers: drawn networks and expanded compositions. */
+export const widthsAreIn = ({ engine, composition }: Setting): boolean => engine === "networks" || composition !== undefined;
 
 /** K¹ of a fully connected network at some inputs. */
 export function firstKernelOf({ architecture }: Setting, inputs: Matrix): Matrix {
