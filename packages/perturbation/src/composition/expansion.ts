@@ -26,7 +26,7 @@ export interface Expansion {
  * Kernels, mean shifts and covariances of all random layers of any composition to first order: δv = η + 𝒥δv between the second moments that
  * layers read and the means and variances of normalisations, Σ = (1 − 𝒥)⁻¹V(1 − 𝒥)⁻ᵀ; readings of the same units are correlated.
  * O(variables³) and the four-point functions of all pairs of readings of one stream. @throws FinitewidthError (code "refused") for two
- * activations without a joint vertex on one stream. Source: docs/theories/layers.md, "Corrections".
+ * activations without a joint vertex on one stream. Source: docs/theories/perturbative.md §11.
  */
 export function expandComposition(
   composition: Composition,

@@ -170,7 +170,7 @@ function mixedShift(s: LiveReading, mixed: Matrix): Matrix {
 
 /**
  * E of every variable minus its value at infinite width, to first order. `sigma`: covariance of all variables; `total`: (1 − 𝒥)⁻¹.
- * Source: docs/theories/layers.md, "Corrections".
+ * Source: docs/theories/perturbative.md §11.
  */
 export function meanShifts(
   variables: Variables,

@@ -90,7 +90,7 @@ function poolColumns(live: LiveReading, m: Matrix): Matrix {
   );
 }
 
-/** N times the covariance of the bare noise of two variables' averages over the same stream: sizes s × t. Source: docs/theories/layers.md, "Corrections". */
+/** N times the covariance of the bare noise of two variables' averages over the same stream: sizes s × t. Source: docs/theories/perturbative.md §11. */
 function noise(variables: Variables, s: Live, t: Live, tick: () => void): Matrix {
   if (s.kind === "reading" && t.kind === "reading") {
     const left = poolColumns(s, vertex(variables, s, t, tick));
