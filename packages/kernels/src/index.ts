@@ -22,3 +22,4 @@ export { compositionKernels } from "./composition/infinite-width.js";
 export { compositionNetwork } from "./composition/finite/network.js";
 export { linearSteps, type LinearStep } from "./composition/linear-steps.js";
 export { compositionMixing } from "./composition/mixing-law.js";
+export { drawKernels } from "./composition/draw.js";
