@@ -1,5 +1,12 @@
 import { createPause, type LikelihoodChoice, type Matrix, type Task, type TaskContext } from "@finitewidth/core";
-import { anneal, createRotationSampler, nextStepSize, type AnnealedLevel, type AnnealingLadder } from "@finitewidth/numerics";
+import {
+  anneal,
+  createRotationSampler,
+  nextStepSize,
+  type AnnealedLevel,
+  type AnnealedRun,
+  type AnnealingLadder,
+} from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { chainTarget, type OutputChain } from "../sampling/chain-target.js";
 import { createLikelihood } from "./problem.js";
@@ -16,6 +23,8 @@ export interface LatentIslandChunk {
   readonly particles: number;
   /** Without one the run finds it: a pilot, or a start for draws alone. */
   readonly ladder?: AnnealingLadder;
+  /** Where all chains start, instead of being annealed from the prior: the mode of a log-concave posterior. */
+  readonly start?: Float64Array;
   /** Draws of every particle, after as many trajectories of burn-in as `burnIn`. */
   readonly draws: number;
   readonly burnIn: number;
@@ -50,17 +59,20 @@ export const sampleLatentIsland: Task<LatentIslandChunk, LatentIslandResult> = {
     const sampler = createRotationSampler(target, () => tick(progress));
     const random = stream(chunk.seed, ...chunk.indices);
     const pause = createPause();
-    const share = draws > 0 ? 0.5 : 1;
-    const run = await anneal(
-      sampler,
-      { particles, moves: movesPerLevel, ...(ladder ? { ladder } : {}), pause, onLevel: (exponent) => (progress = share * exponent) },
-      random,
-    );
+    const share = chunk.start ? 0 : draws > 0 ? 0.5 : 1;
+    const settings = { particles, moves: movesPerLevel, pause, onLevel: (exponent: number) => (progress = share * exponent) };
+    const run: AnnealedRun = chunk.start
+      ? {
+          ladder: { exponents: [], stepSizes: [] },
+          levels: [],
+          states: Array.from({ length: particles }, () => sampler.open(chunk.start!)),
+        }
+      : await anneal(sampler, { ...settings, ...(ladder ? { ladder } : {}) }, random);
     const positions = new Float64Array(particles * draws * target.dimension);
     const logLikelihoods = new Float64Array(particles * draws);
     const size = chunk.targets.shape[0] ** 2;
     const hidden = chunk.chain.widths.map(() => new Float64Array(kernel && draws > 0 ? particles * size : 0));
-    let stepSize = run.ladder.stepSizes.at(-1) ?? 0.5;
+    let stepSize = run.ladder.stepSizes.at(-1) ?? 0.3;
     let accepted = 0;
     const trajectories = draws > 0 ? burnIn + draws : 0;
     // all particles take a trajectory before any takes the next, so that one step size serves all while it adapts

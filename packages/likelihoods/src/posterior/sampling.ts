@@ -1,6 +1,7 @@
 import { zeros, type Matrix, type Run } from "@finitewidth/core";
-import { multiply, symmetricEigen } from "@finitewidth/linalg";
+import { multiply, multiplyTransposedRight, symmetricEigen } from "@finitewidth/linalg";
 import { diagnoseChains, evidenceOfIslands } from "@finitewidth/numerics";
+import { laplaceSoftmax } from "../inference/laplace-softmax.js";
 import { chainTarget } from "../sampling/chain-target.js";
 import { sampleLatentIsland, type LatentIslandChunk, type LatentIslandResult } from "./island.js";
 import { createLikelihood, type LatentProblem } from "./problem.js";
@@ -49,6 +50,16 @@ function rootAndBasis(kernel: Matrix): { readonly root: Matrix; readonly basis: 
   return { root, basis };
 }
 
+/** g at the mode of a softmax Gaussian process, Aᵀ in contrasts times B: the posterior is log-concave there, so chains may start at its mode. */
+function modeOf({ kernel, likelihood, targets }: LatentProblem, root: Matrix, run: Run): Float64Array | undefined {
+  const { scale, contrasts } = createLikelihood(run.registry, likelihood);
+  const basis = contrasts(targets.shape[1]);
+  if (basis === undefined) return undefined;
+  const { alpha } = laplaceSoftmax(kernel, targets, scale);
+  const inContrasts = multiplyTransposedRight(basis, alpha);
+  return multiply(inContrasts, root).data.map((value) => value / scale);
+}
+
 /** Mean over chains of equal length with weights, and its standard error from their spread. */
 export function chainMeans(perChain: Matrix, chainWeights: Float64Array): { readonly mean: Float64Array; readonly error: Float64Array } {
   const [count, size] = perChain.shape;
@@ -62,7 +73,8 @@ export function chainMeans(perChain: Matrix, chainWeights: Float64Array): { read
 }
 
 /**
- * Samples (chain, g) of a latent problem by Hamiltonian Monte Carlo with an exact Gaussian flow, started by annealed islands; with `evidence`,
+ * Samples (chain, g) of a latent problem by Hamiltonian Monte Carlo with an exact Gaussian flow, started by annealed islands (from the
+ * mode at infinite width); with `evidence`,
  * log Z from the islands. Exact up to standard errors from independent chains. Cost: 8 islands × particles × (levels × 2 + burn-in + draws) ×
  * about 6 gradients. Same numbers for any number of workers. Source: docs/theories/classification.md.
  */
@@ -71,7 +83,17 @@ export async function sampleLatents(problem: LatentProblem, wanted: number, evid
   const { root, basis } = rootAndBasis(kernel);
   const particles = evidence ? particlesForEvidence : particlesForStart;
   const draws = Math.max(leastDraws, Math.ceil(wanted / (islands * particles)));
-  const chunk = { root, chain, likelihood, targets, seed: run.seed, burnIn, ...(linear && chain.widths.length > 0 ? { kernel } : {}) };
+  const start = evidence || chain.widths.length > 0 ? undefined : modeOf(problem, root, run);
+  const chunk = {
+    root,
+    chain,
+    likelihood,
+    targets,
+    seed: run.seed,
+    burnIn,
+    ...(linear && chain.widths.length > 0 ? { kernel } : {}),
+    ...(start ? { start } : {}),
+  };
   const runAll = async (chunks: readonly LatentIslandChunk[]): Promise<LatentIslandResult[]> => {
     const out: LatentIslandResult[] = [];
     for await (const result of run.map(sampleLatentIsland, chunks)) out.push(result);
