@@ -1,3 +1,4 @@
+export * from "./family/fit-labels.js";
 export * from "./family/index.js";
 export * from "./inference/class-probabilities.js";
 export * from "./inference/expectation-propagation.js";
