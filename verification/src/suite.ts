@@ -3,6 +3,7 @@ import {
   inputError,
   hiddenWidths,
   priorQuestion,
+  reasonToRefuse,
   resolveArchitecture,
   validate,
   type Claim,
