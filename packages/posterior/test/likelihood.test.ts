@@ -60,7 +60,10 @@ describe("digits 3 and 8", () => {
     const test = inputs.Xtest.slice(0, 8);
     const [p, q] = [(await wide.predict(test)).probabilities!, (await limit.predict(test)).probabilities!];
     expectClose(p, q, { absolute: 1e-4 });
-    expect(wide.posterior.diagnostics["approximateLogEvidence"] as number).toBeCloseTo(limit.posterior.diagnostics["approximateLogEvidence"] as number, 3);
+    expect(wide.posterior.diagnostics["approximateLogEvidence"] as number).toBeCloseTo(
+      limit.posterior.diagnostics["approximateLogEvidence"] as number,
+      3,
+    );
     const n = inputs.y.length;
     const along = (kernel: { readonly data: Float64Array }): number =>
       inputs.y.reduce((sum, a, i) => sum + inputs.y.reduce((inner, b, j) => inner + a * b * kernel.data[i * n + j]!, 0), 0);
@@ -75,7 +78,9 @@ describe("problems with a likelihood of their own", () => {
     const solve = (targets: number[] | number[][], type: string) => fit(nngp, { ...base, targets, likelihood: { type } }, { registry });
     await expect(solve([0, 1, 1], "logistic")).rejects.toThrow("targets[0][0]: expected -1 or +1, got 0");
     await expect(solve([1, 1, 1], "probit")).rejects.toThrow("targets: class 0 has no training point");
-    await expect(solve([1, 2, 1], "no-such")).rejects.toThrow(/likelihood.type: expected one of "gaussian", "logistic", "probit", "softmax", "poisson"/);
+    await expect(solve([1, 2, 1], "no-such")).rejects.toThrow(
+      /likelihood.type: expected one of "gaussian", "logistic", "probit", "softmax", "poisson"/,
+    );
     await expect(solve([[1, 0], [0, 1], [1, 1]], "softmax")).rejects.toThrow("targets[2]: expected a one-hot row"); // prettier-ignore
   });
   it('"gaussian" is the temperature, bit for bit', async () => {
@@ -97,9 +102,17 @@ describe("problems with a likelihood of their own", () => {
     expect((await ep.predict([[1, 0]])).probabilities).toBeUndefined(); // prettier-ignore
   });
   it("exact refuses convolutions, and names what does not", async () => {
-    const network = { type: "convolutional", inputShape: [1, 4], layers: [{ channels: 2, kernelSize: [3] }], activation: "identity", readout: "flatten" };
+    const network = {
+      type: "convolutional",
+      inputShape: [1, 4],
+      layers: [{ channels: 2, kernelSize: [3] }],
+      activation: "identity",
+      readout: "flatten",
+    };
     const problem = { network, inputs: [[1, 0, 0, 1], [0, 1, 1, 0]], targets: [1, -1], likelihood: { type: "logistic" } }; // prettier-ignore
-    await expect(fit(exact, problem, { registry })).rejects.toThrow(/fully connected networks without skip connections only; use nngp or monte-carlo/);
+    await expect(fit(exact, problem, { registry })).rejects.toThrow(
+      /fully connected networks without skip connections only; use nngp or monte-carlo/,
+    );
     await expect(fit(nngp, problem, { registry })).resolves.toBeDefined();
   });
 });
