@@ -1,6 +1,5 @@
 export * from "./chain.js";
 export { arrayActivation } from "./dense/finite-activation.js";
-export { finiteConvolutional } from "./convolution/finite-network.js";
 export { filterMaps } from "./convolution/filters.js";
 export { convolutionGeometry, type ConvolutionGeometry } from "./convolution/geometry.js";
 export { convolutionalKernels } from "./convolution/infinite-width.js";
