@@ -112,3 +112,9 @@ export const convolutional =
       weightVariance: fields.weightVariance,
       biasVariance: fields.weightVariance.map(() => 0),
     }) as Network;
+
+/** Network written as a list of layers, as a function of the factor of its widths. */
+export const sequential =
+  (inputShape: readonly number[], layers: (factor: number) => readonly { readonly layer: string; readonly [field: string]: unknown }[]) =>
+  (factor: number): Network =>
+    ({ type: "sequential", inputShape, layers: layers(factor) }) as Network;

@@ -1,4 +1,4 @@
-import { convolutional, family, fullyConnected, type ScenarioFamily } from "./scenario-family.js";
+import { convolutional, family, fullyConnected, sequential, type ScenarioFamily } from "./scenario-family.js";
 
 const importance = (samples: number) => ({ kind: "importance" as const, samples });
 const chains = (draws: number) => ({ kind: "chains" as const, chains: 4, draws, warmup: Math.max(300, Math.floor(draws / 4)) });
@@ -96,6 +96,37 @@ export const scenarios: readonly ScenarioFamily[] = [
     temperature: 1,
     sampling: importance(120_000),
     seed: 17,
+  }),
+  family({
+    name: "linear, list of layers: filters, pooling, fixed attention, biases",
+    theories: [{ name: "exact" }],
+    network: sequential([2, 4], (factor) => [
+      { layer: "convolution", channels: 3 * factor, kernelSize: [3], weightVariance: 1.5, biasVariance: 0.1 },
+      { layer: "average-pooling", window: [2] },
+      {
+        layer: "attention",
+        matrices: [
+          [
+            [0.8, 0.2],
+            [0.3, 0.7],
+          ],
+          [
+            [0, 1],
+            [0.5, 0.5],
+          ],
+        ],
+        width: 2 * factor,
+        weightVariance: 1.4,
+        biasVariance: 0.2,
+      },
+      { layer: "flatten" },
+      { layer: "dense", weightVariance: 1.3, biasVariance: 0.1 },
+    ]),
+    points: 3,
+    features: 8,
+    temperature: 0.4,
+    sampling: importance(80_000),
+    seed: 19,
   }),
   // Mean-field scaling: minimiser of the rate function, error O(1/N).
   family({

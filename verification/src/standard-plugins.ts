@@ -1,6 +1,7 @@
 import { plugin as activations } from "@finitewidth/activations";
 import type { Plugin } from "@finitewidth/core";
 import { plugin as largeDeviations } from "@finitewidth/large-deviations";
+import { plugin as likelihoods } from "@finitewidth/likelihoods";
 import { plugin as monteCarlo } from "@finitewidth/monte-carlo";
 import { plugin as perturbation } from "@finitewidth/perturbation";
 import { plugin as posterior } from "@finitewidth/posterior";
@@ -13,6 +14,7 @@ import { plugin as observables } from "./observables.js";
 /** All plug-ins of this project: what the command line offers and the verification suite checks. */
 export const standardPlugins: readonly Plugin[] = [
   activations,
+  likelihoods,
   priorFc,
   priorConv,
   priorAttention,

@@ -3,6 +3,7 @@ import {
   inputError,
   hiddenWidths,
   priorQuestion,
+  reasonToRefuse,
   resolveArchitecture,
   validate,
   type Claim,
@@ -209,7 +210,7 @@ const samplable = ({ sampling }: ScenarioFamily, { estimand }: Claim): boolean =
   sampling.kind === "importance" || estimand.quantity !== "logEvidence";
 
 async function collect(theory: Theory, scenario: Scenario, options: unknown, run: Run): Promise<Claim[]> {
-  const reason = theory.refuses(scenario.problem, options, run.registry);
+  const reason = reasonToRefuse(theory, scenario.problem, options, run.registry);
   if (reason !== undefined) throw new FinitewidthError(`[${theory.name}] ${reason}`, { code: "refused" });
   const posterior = await theory.fit(scenario.problem, options, run);
   const predictive = await theory.predict(posterior, scenario.testInputs, { covariance: false }, run);

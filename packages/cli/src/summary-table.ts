@@ -8,7 +8,9 @@ export function summaryTable(
   verdicts?: Verdicts,
 ): { readonly header: string[]; readonly rows: string[][] } {
   const column = (text: string): string[] => (verdicts ? [text] : []);
-  const header = ["method", ...column("verdict"), "log evidence", "generalisation error", "bias", "variance", "order parameter", "seconds"];
+  const classes = outcomes.some((outcome) => outcome.status === "ok" && outcome.classification?.negativeLogLikelihood !== undefined);
+  const measures = classes ? ["accuracy", "negative log likelihood", "calibration error"] : ["generalisation error", "bias", "variance"];
+  const header = ["method", ...column("verdict"), "log evidence", ...measures, "order parameter", "seconds"];
   const rows = outcomes.map((outcome) => {
     if (outcome.status === "failed")
       return [outcome.label, ...column("failed"), verdicts ? "" : "failed", "", "", "", "", outcome.seconds.toFixed(2)];
@@ -18,15 +20,24 @@ export function summaryTable(
       outcome.label,
       ...column(overall(verdict)),
       marked(withError(posterior.logEvidence, posterior.standardError?.logEvidence), verdict?.logEvidence),
-      marked(withError(error?.total, spread?.total), verdict?.generalizationError),
-      withError(error?.bias, spread?.bias),
-      withError(error?.variance, spread?.variance),
+      ...(classes
+        ? scoreTexts(outcome)
+        : [
+            marked(withError(error?.total, spread?.total), verdict?.generalizationError),
+            withError(error?.bias, spread?.bias),
+            withError(error?.variance, spread?.variance),
+          ]),
       orderParameterText(outcome),
       outcome.seconds.toFixed(2),
     ];
   });
   return { header, rows };
 }
+
+const scoreTexts = ({ classification: scores }: SolvedOutcome): string[] =>
+  (["accuracy", "negativeLogLikelihood", "calibrationError"] as const).map((score) =>
+    withError(scores?.[score], scores?.standardError[score]),
+  );
 
 function orderParameterText({ posterior }: SolvedOutcome): string {
   const value = posterior.orderParameter;

@@ -1,5 +1,7 @@
 import { toMatrix, type MatrixLike } from "./arrays.js";
 import { inputError, refusal, shapeError } from "./errors.js";
+import type { LikelihoodChoice } from "./likelihood.js";
+import { createLikelihood, reasonToRefuse, requireEveryClass } from "./likelihoods.js";
 import type { Network } from "./network.js";
 import { inputSize } from "./layers.js";
 import type { Problem, Scaling } from "./problem.js";
@@ -11,7 +13,7 @@ import type { Matrix } from "./tensor.js";
 import type { Theory } from "./theory.js";
 import { validate } from "./validation.js";
 
-/** A regression problem as users write it. */
+/** A problem as users write it. */
 export interface ProblemInput {
   /** As in an experiment file; defaults are filled in by the prior model's schema. */
   readonly network: { readonly type: string; readonly [key: string]: unknown };
@@ -19,8 +21,10 @@ export interface ProblemInput {
   readonly inputs: MatrixLike;
   /** P × D, or P numbers. */
   readonly targets: MatrixLike;
-  /** Noise variance T ≥ 0. */
-  readonly temperature: number;
+  /** Noise variance T ≥ 0; left out when `likelihood` is given. */
+  readonly temperature?: number;
+  /** A registered likelihood with its parameters. @defaultValue Gaussian noise of variance `temperature` */
+  readonly likelihood?: LikelihoodChoice;
   /** @defaultValue "standard" */
   readonly scaling?: Scaling;
 }
@@ -33,9 +37,18 @@ export function createProblem(input: ProblemInput, registry: Registry): Problem 
   if (inputs.shape[0] === 0) throw inputError("inputs", "at least one row", []);
   if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
   if (targets.shape[1] === 0) throw inputError("targets", "at least one column", []);
-  if (!(Number.isFinite(input.temperature) && input.temperature >= 0))
-    throw inputError("likelihood.temperature", "a number ≥ 0", input.temperature);
-  return { network, inputs, targets, temperature: input.temperature, scaling: input.scaling ?? "standard" };
+  const scaling = input.scaling ?? "standard";
+  if (input.likelihood === undefined) {
+    if (!(Number.isFinite(input.temperature) && input.temperature! >= 0))
+      throw inputError("likelihood.temperature", "a number ≥ 0", input.temperature);
+    return { network, inputs, targets, temperature: input.temperature!, scaling };
+  }
+  if (input.temperature !== undefined) throw inputError("temperature", "nothing beside a likelihood of its own", input.temperature);
+  const likelihood = createLikelihood(registry, input.likelihood);
+  if (likelihood.noise !== undefined) return { network, inputs, targets, temperature: likelihood.noise, scaling };
+  likelihood.check(targets, "targets");
+  requireEveryClass(likelihood, targets, "targets");
+  return { network, inputs, targets, temperature: 0, likelihood: input.likelihood, scaling };
 }
 
 /** Validates the `network` object with the schema of its prior model and builds its layers, which checks the names in it. */
@@ -81,7 +94,7 @@ export async function fit<Options, State>(
   const { registry } = settings;
   const problem = createProblem(input, registry);
   const options = validate(theory.options, settings.options ?? {}, "options");
-  const reason = theory.refuses(problem, options, registry);
+  const reason = reasonToRefuse(theory, problem, options, registry);
   if (reason !== undefined) throw refusal(theory.name, reason);
   const run =
     settings.run ??

@@ -15,6 +15,7 @@ export type * from "./layer.js";
 export * from "./layer-list.js";
 export * from "./layers.js";
 export type * from "./likelihood.js";
+export * from "./likelihoods.js";
 export type * from "./network.js";
 export type * from "./observable.js";
 export * from "./pause.js";

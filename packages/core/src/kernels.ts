@@ -1,11 +1,13 @@
 import type { RandomStream } from "./random-stream.js";
 import type { Matrix } from "./tensor.js";
 
-/** Kernels of every layer at infinite width. With P inputs and P' others all matrices are P × P (others absent) or P × P'. */
+/**
+ * Kernels of every layer at infinite width, averaged over sites. With P inputs and P' others all matrices are P × P (others absent) or P × P'.
+ */
 export interface InfiniteWidthKernels {
-  /** K¹ … K^{L+1}: preactivation kernels; the last is the prior covariance of one output. For convolutions averaged over sites. */
+  /** K¹ … K^{L+1}: of every layer of weights in document order; the last is the prior covariance of one output. */
   readonly preactivation: readonly Matrix[];
-  /** G¹ … G^L: post-activation second moments (averaged over sites). */
+  /** G¹ … G^L: post-activation second moments, those that every layer of weights reads that does not read the inputs. */
   readonly hidden: readonly Matrix[];
   /** K^{L+1} at the others paired with themselves, P' numbers; present when `others` was given. */
   readonly othersDiagonal?: Float64Array;

@@ -15,6 +15,8 @@ export interface Theory<Options = unknown, State = unknown> {
   readonly summary: string;
   /** Validates the options of a method entry and fills in defaults. */
   readonly options: StandardSchemaV1<unknown, Options>;
+  /** Takes likelihoods other than Gaussian noise, whatever `problem.likelihood` says; others are refused before `refuses` is asked. */
+  readonly anyLikelihood?: boolean;
   /** A sentence for the user when the theory does not apply, saying why and what to use instead; undefined when it does. */
   refuses(problem: Problem, options: Options, registry: Registry): string | undefined;
   fit(problem: Problem, options: Options, run: Run): Promise<Posterior<Options, State>>;

@@ -1,4 +1,14 @@
-import type { FinitewidthError, Matrix, Posterior, Prediction, Tensor } from "@finitewidth/core";
+import {
+  likelihoodOf,
+  type FinitewidthError,
+  type Matrix,
+  type Posterior,
+  type Prediction,
+  type Problem,
+  type Registry,
+  type Tensor,
+} from "@finitewidth/core";
+import { classesOf, classificationScores, decisions, type ClassificationScores } from "@finitewidth/likelihoods";
 
 /** Squared error of the predictive mean and mean variance at the test points. */
 export interface GeneralizationError {
@@ -25,6 +35,8 @@ interface Solved {
   readonly predictive?: Prediction;
   readonly generalizationError?: GeneralizationError;
   readonly generalizationStandardError?: GeneralizationError;
+  /** At the test points; the accuracy alone for Gaussian noise on class labels. */
+  readonly classification?: Classification;
   readonly warnings: readonly string[];
 }
 interface Failed {
@@ -59,6 +71,27 @@ export function generalizationStandardError({ mean, standardError }: Prediction,
   return { bias, variance: spread, total: bias + spread };
 }
 
+/** Scores of classes with their standard errors over the test points. */
+export type Classification = Partial<Omit<ClassificationScores, "standardError">> & {
+  readonly standardError: Partial<ClassificationScores["standardError"]>;
+};
+
+/** Scores of class probabilities; under Gaussian noise the accuracy of signs (±1) or largest outputs (one-hot); undefined for other targets. */
+export function classificationOf(
+  problem: Problem,
+  { mean, probabilities }: Prediction,
+  targets: Matrix,
+  registry: Registry,
+): Classification | undefined {
+  if (targets.shape[0] === 0) return undefined;
+  const likelihood = likelihoodOf(problem, registry);
+  if (likelihood) return probabilities && likelihood.labels ? classificationScores(probabilities, likelihood.labels(targets)) : undefined;
+  const known = classesOf(problem.targets) && classesOf(targets);
+  if (!known) return undefined;
+  const { accuracy, standardError } = classificationScores(decisions(mean), known.labels);
+  return { accuracy, standardError: { accuracy: standardError.accuracy } };
+}
+
 /** First place where an outcome holds a number that is not finite; results with one are failures, never written. */
 export function findNonFinite(posterior: Posterior, predictive: Prediction | undefined): string | undefined {
   const bad = (t: Tensor | undefined): boolean => t !== undefined && t.data.some((value) => !Number.isFinite(value));
@@ -67,6 +100,7 @@ export function findNonFinite(posterior: Posterior, predictive: Prediction | und
   if (bad(posterior.train?.variance)) return "train.variance";
   if (bad(predictive?.mean)) return "predictive.mean";
   if (bad(predictive?.variance)) return "predictive.variance";
+  if (bad(predictive?.probabilities)) return "predictive.probabilities";
   if (typeof posterior.orderParameter === "number" ? !Number.isFinite(posterior.orderParameter) : bad(posterior.orderParameter))
     return "orderParameter";
   const layer = posterior.hiddenKernels?.findIndex(bad) ?? -1;

@@ -1,19 +1,23 @@
 import {
   checkInputs,
+  createLikelihood,
   createProblem,
   FinitewidthError,
   inputError,
+  reasonToRefuse,
   rowRange,
   validateAll,
   type DataSplit,
   type ExperimentObject,
   type Json,
+  type LikelihoodChoice,
   type Problem,
   type Registry,
   type SweepDraft,
   type SweepKey,
   type Theory,
 } from "@finitewidth/core";
+import { fitLabels } from "@finitewidth/likelihoods";
 import { loadData, resolveSource, type FileReader } from "./data.js";
 import { checkLabel } from "./limits.js";
 import { MistakeList } from "./mistakes.js";
@@ -146,7 +150,7 @@ async function planStep(draft: SweepDraft, values: SweepValues | undefined, cont
   const methods = resolveMethods(experiment.methods, settings.registry, mistakes);
   const source = experiment.data;
   const whole = source && (await mistakes.attemptAsync(() => sources.load(source)));
-  const data = whole && mistakes.attempt(() => firstPoints(whole, draft.trainingPoints));
+  const data = whole && mistakes.attempt(() => labelled(firstPoints(whole, draft.trainingPoints), experiment, settings.registry));
   const networks = networksOf(experiment, mistakes);
   const problems = networks.map(({ label, network, path }): PlannedProblem | undefined => {
     if (!data) return void mistakes.attempt(() => resolveNetwork(network, settings.registry, path));
@@ -203,6 +207,18 @@ function firstPoints(data: DataSplit, points: number | undefined): DataSplit {
   return { ...data, train: { inputs: rowRange(inputs, 0, points), targets: rowRange(targets, 0, points) } };
 }
 
+/** The likelihood of an experiment when it is not Gaussian noise. */
+function otherLikelihood({ likelihood }: Partial<Experiment>): { readonly likelihood: LikelihoodChoice } | undefined {
+  if (likelihood === undefined || likelihood.type === undefined || likelihood.type === "gaussian") return undefined;
+  return { likelihood: likelihood as LikelihoodChoice };
+}
+
+/** Data with labels in the form that the likelihood takes. */
+function labelled(data: DataSplit, experiment: Partial<Experiment>, registry: Registry): DataSplit {
+  const other = otherLikelihood(experiment);
+  return other ? fitLabels(createLikelihood(registry, other.likelihood), data) : data;
+}
+
 function problemOf(network: WrittenNetwork["network"], experiment: Partial<Experiment>, data: DataSplit, registry: Registry): Problem {
   const model = registry.priorModel(network.type);
   const result = validateAll(model.schema, network, "network");
@@ -211,8 +227,10 @@ function problemOf(network: WrittenNetwork["network"], experiment: Partial<Exper
     for (const error of result.errors) list.add(error);
     list.throwIfAny();
   }
-  const temperature = experiment.likelihood?.temperature ?? 0;
-  const problem = createProblem({ network, ...data.train, temperature, scaling: experiment.scaling ?? "standard" }, registry);
+  const given = otherLikelihood(experiment) ?? {
+    temperature: (experiment.likelihood as { temperature?: number } | undefined)?.temperature ?? 0,
+  };
+  const problem = createProblem({ network, ...data.train, ...given, scaling: experiment.scaling ?? "standard" }, registry);
   if (data.test) checkInputs(data.test.inputs, problem.network, registry, "data.test.inputs");
   return problem;
 }
@@ -254,7 +272,7 @@ function applicable(problem: Problem, registry: Registry): PlannedMethod[] {
     const options = validateAll(theory.options, {});
     if ("errors" in options) return [];
     try {
-      if (theory.refuses(problem, options.value, registry) !== undefined) return [];
+      if (reasonToRefuse(theory, problem, options.value, registry) !== undefined) return [];
     } catch {
       return [];
     }

@@ -4,9 +4,10 @@ import type { Plan } from "./plan.js";
 import type { ProblemOutcome, StepOutcome } from "./run-experiment.js";
 import { refereeToJson } from "./verdicts.js";
 
-const pair = (prediction: { readonly mean: Matrix; readonly variance: Matrix }) => ({
+const pair = (prediction: { readonly mean: Matrix; readonly variance: Matrix; readonly probabilities?: Matrix }) => ({
   mean: rowsOf(prediction.mean),
   variance: rowsOf(prediction.variance),
+  ...(prediction.probabilities ? { probabilities: rowsOf(prediction.probabilities) } : {}),
 });
 const parameter = (value: number | Tensor): NestedNumbers => (typeof value === "number" ? value : nestedArrays(value));
 const kernels = (list: readonly Matrix[]) => list.map((kernel, l) => ({ layer: l + 1, mean: rowsOf(kernel) }));
@@ -27,11 +28,13 @@ export function largeKernels(outcome: MethodOutcome, prefix = ""): Record<string
 export function outcomeToJson(outcome: MethodOutcome, verdict?: MethodVerdict): Record<string, unknown> {
   if (outcome.status === "failed") return { status: "failed", error: outcome.error.message, seconds: outcome.seconds };
   const { posterior, predictive } = outcome;
+  const { standardError: scoreErrors, ...scores } = outcome.classification ?? { standardError: undefined };
   const errors = {
     ...(posterior.standardError?.logEvidence === undefined ? {} : { logEvidence: posterior.standardError.logEvidence }),
     ...(predictive?.standardError ? { predictive: pair(predictive.standardError) } : {}),
     ...(posterior.train?.standardError ? { train: pair(posterior.train.standardError) } : {}),
     ...(outcome.generalizationStandardError ? { generalizationError: outcome.generalizationStandardError } : {}),
+    ...(scoreErrors ? { classification: scoreErrors } : {}),
     ...(posterior.standardError?.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.standardError.orderParameter) }),
     ...(posterior.standardError?.hiddenKernels?.every(fitsText) ? { hiddenKernels: kernels(posterior.standardError.hiddenKernels) } : {}),
   };
@@ -42,6 +45,7 @@ export function outcomeToJson(outcome: MethodOutcome, verdict?: MethodVerdict): 
     ...(predictive ? { predictive: pair(predictive) } : {}),
     ...(posterior.train ? { train: pair(posterior.train) } : {}),
     ...(outcome.generalizationError ? { generalizationError: outcome.generalizationError } : {}),
+    ...(outcome.classification ? { classification: scores } : {}),
     ...(posterior.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.orderParameter) }),
     ...(posterior.hiddenKernels?.every(fitsText) ? { hiddenKernels: kernels(posterior.hiddenKernels) } : {}),
     ...(Object.keys(errors).length > 0 ? { standardError: errors } : {}),

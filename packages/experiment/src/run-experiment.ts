@@ -1,5 +1,5 @@
-import { FinitewidthError, inlineRun, refusal, type Matrix, type Run } from "@finitewidth/core";
-import { findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
+import { FinitewidthError, inlineRun, reasonToRefuse, refusal, type Matrix, type Run } from "@finitewidth/core";
+import { classificationOf, findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
 import { isRefereed, judgeProblem, type Verdicts } from "./verdicts.js";
 import { planExperiment, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
 
@@ -100,7 +100,7 @@ export async function runMethod(
   const seconds = (): number => (performance.now() - started) / 1000;
   const own = { label, method, named };
   try {
-    const reason = theory.refuses(problem, options, run.registry);
+    const reason = reasonToRefuse(theory, problem, options, run.registry);
     if (reason !== undefined) throw refusal(method, reason);
     const posterior = await theory.fit(problem, options, run);
     const predictive = test ? await theory.predict(posterior, test.inputs, { covariance: false }, run) : undefined;
@@ -111,8 +111,11 @@ export async function runMethod(
         path: bad,
       });
     const targets: Matrix | undefined = test?.targets;
-    const error = predictive && targets ? generalizationError(predictive, targets) : undefined;
-    const standardError = predictive && targets ? generalizationStandardError(predictive, targets) : undefined;
+    // squared errors are about numbers, not about classes or counts
+    const numbers = problem.likelihood === undefined;
+    const error = predictive && targets && numbers ? generalizationError(predictive, targets) : undefined;
+    const standardError = predictive && targets && numbers ? generalizationStandardError(predictive, targets) : undefined;
+    const classification = predictive && targets ? classificationOf(problem, predictive, targets, run.registry) : undefined;
     return {
       ...own,
       status: "ok",
@@ -120,6 +123,7 @@ export async function runMethod(
       ...(predictive ? { predictive } : {}),
       ...(error ? { generalizationError: error } : {}),
       ...(standardError ? { generalizationStandardError: standardError } : {}),
+      ...(classification ? { classification } : {}),
       warnings: [...new Set([...posterior.warnings, ...(predictive?.warnings ?? [])])],
       seconds: seconds(),
     };

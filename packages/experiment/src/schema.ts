@@ -76,12 +76,20 @@ const referee = v.lazy((input) =>
       }),
 );
 
+const gaussian = strictObject({ type: v.optional(oneOf(["gaussian"])), temperature: nonNegativeNumber });
+const otherLikelihood = v.looseObject({ type: name }, 'an object with "type"');
+/** Gaussian noise, or a registered likelihood, which validates its own parameters. */
+const likelihood = v.lazy((input): v.GenericSchema<unknown, v.InferOutput<typeof gaussian> | v.InferOutput<typeof otherLikelihood>> => {
+  const type = typeof input === "object" && input !== null && "type" in input ? input.type : undefined;
+  return type === undefined || type === "gaussian" ? gaussian : otherLikelihood;
+});
+
 export const experimentSchema = strictObject({
   data,
   network: v.optional(network),
   networks: v.optional(list(labelledNetwork, "a list of networks")),
   scaling: v.optional(oneOf(["standard", "mean-field"]), "standard"),
-  likelihood: strictObject({ type: v.optional(oneOf(["gaussian"])), temperature: nonNegativeNumber }),
+  likelihood,
   methods,
   sweep: v.optional(sweep),
   referee: v.optional(referee, {}),

@@ -116,7 +116,8 @@ function tapTableOf(maps: readonly SiteMap[]): TapTable | undefined {
     if (sources.length !== outputSites || weights !== undefined) return undefined;
     for (let i = 0; i < outputSites; i++) taps[i * maps.length + m] = sources[i]!;
   }
-  return { inputSites, outputSites, tapCount: maps.length, taps };
+  // filters that see nothing but zeros have no law of their own
+  return taps.every((site) => site < 0) ? undefined : { inputSites, outputSites, tapCount: maps.length, taps };
 }
 
 const readsEverySite = (maps: readonly SiteMap[], sites: number): boolean =>

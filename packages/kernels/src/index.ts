@@ -1,6 +1,5 @@
 export * from "./chain.js";
 export { arrayActivation } from "./dense/finite-activation.js";
-export { finiteConvolutional } from "./convolution/finite-network.js";
 export { filterMaps } from "./convolution/filters.js";
 export { convolutionGeometry, type ConvolutionGeometry } from "./convolution/geometry.js";
 export { convolutionalKernels } from "./convolution/infinite-width.js";
@@ -22,3 +21,4 @@ export { compositionKernels } from "./composition/infinite-width.js";
 export { compositionNetwork } from "./composition/finite/network.js";
 export { linearSteps, type LinearStep } from "./composition/linear-steps.js";
 export { compositionMixing } from "./composition/mixing-law.js";
+export { drawKernels } from "./composition/draw.js";

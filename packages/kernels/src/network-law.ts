@@ -11,7 +11,6 @@ import { composition } from "./composition/graph.js";
 import { compositionNetwork } from "./composition/finite/network.js";
 import { compositionMixing } from "./composition/mixing-law.js";
 import { convolutionChain, denseChain } from "./chain.js";
-import { finiteConvolutional } from "./convolution/finite-network.js";
 import { convolutionalKernels } from "./convolution/infinite-width.js";
 import { convolutionalMixing } from "./convolution/mixing-law.js";
 import { convolutionalSiteBlocks } from "./convolution/site-blocks.js";
@@ -61,7 +60,5 @@ export function realise(architecture: Architecture, inputs: Matrix, outputs: num
   if (own) return own(inputs, outputs);
   const dense = denseChain(architecture);
   if (dense) return finiteFullyConnected(dense, inputs, outputs);
-  const filters = convolutionChain(architecture);
-  if (filters) return finiteConvolutional(filters, inputs, outputs);
-  return compositionNetwork(architecture, inputs, outputs);
+  return compositionNetwork(architecture, inputs, outputs, { unpooled: convolutionChain(architecture) !== undefined });
 }

@@ -44,19 +44,22 @@ export function siteMapOfRows(inputSites: number, rows: readonly (readonly (read
   return { inputSites, outputSites: rows.length, sources, weights };
 }
 
-/** Entries of every row of T, those that read a zero left out. */
-export function rowsOfMap(map: SiteMap): (readonly [site: number, weight: number])[][] {
+/** Entries of row a of T, those that read a zero left out. */
+function rowOfMap(map: SiteMap, a: number): (readonly [site: number, weight: number])[] {
   const R = entriesPerSite(map);
-  return Array.from({ length: map.outputSites }, (_, a) =>
-    Array.from({ length: R }, (__, r) => [map.sources[a * R + r]!, map.weights?.[a * R + r] ?? 1] as const).filter(([site]) => site >= 0),
-  );
+  const row: [number, number][] = [];
+  for (let e = a * R; e < (a + 1) * R; e++) if (map.sources[e]! >= 0) row.push([map.sources[e]!, map.weights?.[e] ?? 1]);
+  return row;
 }
 
-/** T T′: first `below`, then `above`. */
+/** Entries of every row of T, those that read a zero left out. */
+export const rowsOfMap = (map: SiteMap): (readonly [site: number, weight: number])[][] =>
+  Array.from({ length: map.outputSites }, (_, a) => rowOfMap(map, a));
+
+/** T T′: first `below`, then `above`. O(entries of the product). */
 export function composeMaps(above: SiteMap, below: SiteMap): SiteMap {
-  const inner = rowsOfMap(below);
   const rows = rowsOfMap(above).map((row) =>
-    row.flatMap(([site, weight]) => inner[site]!.map(([source, factor]) => [source, weight * factor] as const)),
+    row.flatMap(([site, weight]) => rowOfMap(below, site).map(([source, factor]) => [source, weight * factor] as const)),
   );
   return siteMapOfRows(below.inputSites, rows);
 }

@@ -1,3 +1,4 @@
+export * from "./family/fit-labels.js";
 export * from "./family/index.js";
 export * from "./inference/class-probabilities.js";
 export * from "./inference/expectation-propagation.js";
@@ -15,9 +16,13 @@ export * from "./plugin.js";
 export { fitLatents } from "./posterior/fit.js";
 export type { LatentFit } from "./posterior/result.js";
 export * from "./posterior/island.js";
+export * from "./posterior/latent-posterior.js";
+export * from "./posterior/options.js";
 export * from "./posterior/predict.js";
 export * from "./posterior/problem.js";
 export type * from "./posterior/state.js";
+export * from "./sampling/averages.js";
 export * from "./sampling/chain-target.js";
 export { chiQuantile } from "./sampling/chi-quantile.js";
+export * from "./sampling/islands.js";
 export * from "./scores/scores.js";

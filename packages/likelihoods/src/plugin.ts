@@ -4,9 +4,15 @@ import { logistic } from "./family/logistic.js";
 import { poisson } from "./family/poisson.js";
 import { probit } from "./family/probit.js";
 import { softmax } from "./family/softmax.js";
+import { classificationSection } from "./scores/report-section.js";
 
 /** The likelihoods of this package. */
 export const likelihoods: readonly LikelihoodFamily[] = [gaussian, logistic, probit, softmax, poisson];
 
 /** The package as a plug-in. */
-export const plugin: Plugin = { name: "@finitewidth/likelihoods", module: import.meta.url, likelihoods };
+export const plugin: Plugin = {
+  name: "@finitewidth/likelihoods",
+  module: import.meta.url,
+  likelihoods,
+  reportSections: [classificationSection],
+};

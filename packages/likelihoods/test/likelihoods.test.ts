@@ -1,7 +1,7 @@
-import type { Likelihood, Matrix } from "@finitewidth/core";
+import { requireEveryClass, type Likelihood, type Matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.js";
-import { gaussianLikelihood, helmertContrasts, likelihoods, mills, requireEveryClass, softmaxLikelihood } from "../src/index.js";
+import { gaussianLikelihood, helmertContrasts, likelihoods, mills, softmaxLikelihood } from "../src/index.js";
 import { labelsOf, likelihoodOf, rows, type FixtureFile, type Labels } from "./fixtures.js";
 
 interface LikelihoodCase {
@@ -136,10 +136,8 @@ describe("labels", () => {
     expect(() => likelihood.observe(labelsOf(y))).toThrow(message);
   });
   it("a class without a training point is named", () => {
-    const likelihood = likelihoodOf("softmax");
-    expect(() => requireEveryClass(likelihood.labels!(labelsOf([[1, 0, 0], [0, 1, 0]])), 3, "targets")).toThrow("class 2 has no training point"); // prettier-ignore
-    expect(() => requireEveryClass(likelihoodOf("logistic").labels!(labelsOf([1, 1])), 2, "targets")).toThrow(
-      "class 0 has no training point",
-    );
+    const missing = labelsOf([[1, 0, 0], [0, 1, 0]]); // prettier-ignore
+    expect(() => requireEveryClass(likelihoodOf("softmax"), missing, "targets")).toThrow("targets: class 2 has no training point");
+    expect(() => requireEveryClass(likelihoodOf("logistic"), labelsOf([1, 1]), "targets")).toThrow("class 0 has no training point");
   });
 });

@@ -1,8 +1,8 @@
-import { createRegistry, inlineRun, matrixFromRows, type Matrix } from "@finitewidth/core";
+import { createLikelihood, createRegistry, inlineRun, matrixFromRows, type Matrix } from "@finitewidth/core";
 import { affine, diagonalOf, multiplyTransposedRight } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.js";
-import { createLikelihood, fitLatents, plugin, predictLatents, type LatentOptions, type LatentProblem } from "../src/index.js";
+import { fitLatents, plugin, predictLatents, type LatentOptions, type LatentProblem } from "../src/index.js";
 import { labelsOf, rows, type FixtureFile, type Labels } from "./fixtures.js";
 
 const registry = createRegistry([plugin]);

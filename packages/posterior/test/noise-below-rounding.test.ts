@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { fit, matrixFromRows, rowsOf } from "@finitewidth/core";
+import { fit, matrixFromRows, rowsOf, type Theory } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
-import { describe, expect, it } from "vitest";
+import { describe, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { conditionGaussianProcess, nngp, predictGaussianProcess } from "../src/index.js";
+import { conditionGaussianProcess, exact, nngp, predictGaussianProcess } from "../src/index.js";
 import { testRegistry } from "./registry.ts";
 
 interface Case {
@@ -30,13 +30,15 @@ describe("noise that is lost in the rounding of a singular kernel", () => {
     ["nngp-inputs-1e8", [0.589465707, 0.065577327], [0.608473233, 0.374798621], 1e-6],
     ["fb-inputs-1e6", [0.5894657, 0.0655773], [0.608473233, 0.374798621], 1e-6],
     ["ea-T1e-12", [0.58946571, 0.06557733], [6.0847e-12, 3.748e-12], 1e-5],
-  ])("nngp: %s", async (id, mean, variance, relative) => {
+  ])("nngp and exact: %s", async (id, mean, variance, relative) => {
     const { data, network, likelihood } = cases.get(id)!.input;
-    const { predict } = await fit(nngp, { network, ...data.train, temperature: likelihood.temperature }, { registry });
-    const found = await predict(data.test.inputs, { covariance: true });
-    expectClose(found.mean.data, mean, { relative });
-    expectClose(found.variance.data, variance, { relative });
-    expectClose([found.covariance!.data[0]!, found.covariance!.data[3]!], found.variance.data, { relative: 1e-12 });
+    for (const theory of [nngp, exact]) {
+      const { predict } = await fit(theory as Theory, { network, ...data.train, temperature: likelihood.temperature }, { registry });
+      const found = await predict(data.test.inputs, { covariance: true });
+      expectClose(found.mean.data, mean, { relative });
+      expectClose(found.variance.data, variance, { relative });
+      expectClose([found.covariance!.data[0]!, found.covariance!.data[3]!], found.variance.data, { relative: 1e-12 });
+    }
   });
 
   it.each([0, 1, 2, 3, 4, 5])("random linear kernels at every T against the posterior of the weights (%i)", (seed) => {

@@ -1,6 +1,6 @@
-import { matrixFromRows, type Activation, type Matrix } from "@finitewidth/core";
+import { matrixFromRows, type Activation, type Architecture, type Matrix, type Registry } from "@finitewidth/core";
 import { convolutionGeometry, type ConvolutionChain } from "@finitewidth/kernels";
-import type { ConvolutionalLayer, ConvolutionalNetwork } from "../src/index.js";
+import { convolutional, type ConvolutionalLayer, type ConvolutionalNetwork } from "../src/index.js";
 
 /** Geometry of a layer as the fixtures have it: always explicit padding, which may wrap around. */
 export interface FixtureGeometry {
@@ -40,6 +40,10 @@ export const networkOf = (input: FixtureNetwork): ConvolutionalNetwork => ({
   weightVariance: input.variances,
   biasVariance: input.variances.map(() => 0),
 });
+
+/** The layers of a network with an activation of the tests. */
+export const architectureOf = (network: ConvolutionalNetwork, activation: Activation): Architecture =>
+  convolutional.architecture(network, { activation: () => activation } as unknown as Registry);
 
 export const inputsOf = (input: FixtureNetwork): Matrix => matrixFromRows(input.X.map((image) => image.flat()));
 

@@ -1,9 +1,9 @@
 import { FinitewidthError, validate, type Activation, type Matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { convolutionalKernels, finiteConvolutional, memoryLimit } from "@finitewidth/kernels";
+import { convolutionalKernels, memoryLimit, realise } from "@finitewidth/kernels";
 import { convolutionalSchema, type ConvolutionalNetwork } from "../src/index.js";
-import { filtersOf, identityActivation, plainIdentity, quadraticActivation, values } from "./helpers.js";
+import { architectureOf, filtersOf, identityActivation, plainIdentity, quadraticActivation, values } from "./helpers.js";
 
 const networks: readonly { readonly name: string; readonly network: ConvolutionalNetwork }[] = [
   {
@@ -61,7 +61,7 @@ describe.each(networks)("$name", ({ network }) => {
   it.each([identityActivation, quadraticActivation])(
     "has the gradient that differences of its outputs have ($name)",
     (activation: Activation) => {
-      const net = finiteConvolutional(filtersOf(network, activation), inputs, 2);
+      const net = realise(architectureOf(network, activation), inputs, 2);
       const theta = values(net.parameters, 3);
       const cotangent: Matrix = { data: values(6, 4), shape: [3, 2] };
       const gradient = new Float64Array(net.parameters);
@@ -82,7 +82,7 @@ describe.each(networks)("$name", ({ network }) => {
   );
 
   it("has outputs linear in its readout features, and hidden kernels that are the features' for a flattened readout", () => {
-    const net = finiteConvolutional(filtersOf(network, quadraticActivation), inputs, 2);
+    const net = realise(architectureOf(network, quadraticActivation), inputs, 2);
     const theta = values(net.parameters, 6);
     const { outputs, features, hiddenKernels } = net.forward(theta);
     const start = net.offsets.at(-1)!;
@@ -109,7 +109,7 @@ describe.each(networks)("$name", ({ network }) => {
   it.each([identityActivation, quadraticActivation])(
     "approaches its infinite-width kernels: averages over many networks ($name)",
     (activation: Activation) => {
-      const net = finiteConvolutional(filtersOf(network, activation), inputs, 1);
+      const net = realise(architectureOf(network, activation), inputs, 1);
       const draws = 6000;
       const exact = convolutionalKernels(filtersOf(network, activation), inputs);
       // the first layer's empirical kernel has the infinite-width mean at any width, and so has the last one for a linear network

@@ -1,5 +1,5 @@
 import type { Architecture, Matrix } from "@finitewidth/core";
-import { composition, compositionKernels, fullKernels, infiniteWidthKernels } from "@finitewidth/kernels";
+import { composition, compositionKernels, fullKernels, infiniteWidthKernels, mixingLaw } from "@finitewidth/kernels";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { built, someInputs } from "./helpers.js";
@@ -148,6 +148,26 @@ describe("compositions that are the same network", () => {
       order.flatMap((i) => order.map((j) => kernel[3 * i + j]!)),
       exact,
     );
+  });
+
+  it("filters and windows that see nothing but zeros leave the biases", () => {
+    const blind = { kernelSize: [1], stride: [9], padding: [1] };
+    const none = built([2, 6], [filter(3), filter(4, { ...blind, biasVariance: 0.3 }), flatten, dense(undefined, 2, 0.1)]);
+    expectClose(
+      kernelOf(none, signals),
+      Array.from({ length: 9 }, () => 0.7),
+      exact,
+    );
+    const pooled = built(
+      [2, 6],
+      [filter(3), { layer: "average-pooling", window: [1], stride: [9], padding: [1] }, flatten, dense(undefined, 2, 0.1)],
+    );
+    expectClose(
+      kernelOf(pooled, signals),
+      Array.from({ length: 9 }, () => 0.1),
+      exact,
+    );
+    expect(mixingLaw(none)).toBeUndefined();
   });
 
   it("degenerate inputs: zeros, duplicates, opposite points", () => {

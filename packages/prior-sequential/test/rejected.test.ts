@@ -72,11 +72,6 @@ describe("networks that are rejected, with the path of the field", () => {
     ["a padding below zero", [{ ...convolution, padding: [-1] }, ...readout], "network.layers[0].padding[0]"],
     ["padding of another dimension", [{ ...convolution, padding: [1, 1] }, ...readout], "network.layers[0].padding"],
     [
-      "padding that hides every site",
-      [{ ...convolution, kernelSize: [1], padding: [1], stride: [5] }, ...readout],
-      "network.layers[0].padding",
-    ],
-    [
       "a negative score variance",
       [{ layer: "attention", scores: "softmax", scoreVariance: -1, width: 3 }, ...readout],
       "network.layers[0].scoreVariance",

@@ -54,7 +54,7 @@ const activationNames = (layers: readonly Primitive[]): string[] =>
 export function experimentReport(plan: Plan, results: readonly StepOutcome[], name: string, _provenance?: Provenance): string {
   const document = createDocument();
   const { problem } = plan.steps[0]!.problems[0]!;
-  const facts = `${describeNetwork(problem.network, plan.registry)}; ${problem.inputs.shape[0]} training points of ${problem.inputs.shape[1]} features, ${problem.targets.shape[1]} output${problem.targets.shape[1] === 1 ? "" : "s"}, temperature ${formatNumber(problem.temperature)}, ${problem.scaling} scaling, seed ${plan.experiment.seed}.`;
+  const facts = `${describeNetwork(problem.network, plan.registry)}; ${problem.inputs.shape[0]} training points of ${problem.inputs.shape[1]} features, ${problem.targets.shape[1]} output${problem.targets.shape[1] === 1 ? "" : "s"}, ${problem.likelihood ? `${problem.likelihood.type} likelihood` : `temperature ${formatNumber(problem.temperature)}`}, ${problem.scaling} scaling, seed ${plan.experiment.seed}.`;
   const body = plan.experiment.sweep
     ? sweepBody(plan, results, document)
     : results[0]!.problems.map((one) => stepBody(plan, one, document)).join("");
@@ -124,7 +124,7 @@ function stepBody(plan: Plan, { problem: planned, outcomes, verdicts }: ProblemO
   const predicted = solved.filter((outcome) => outcome.predictive !== undefined);
   const targets = plan.data.test?.targets;
   const grid: string[] = [];
-  if (predicted.length > 0 && targets && targets.data.length >= 8) {
+  if (predicted.length > 0 && targets && targets.data.length >= 8 && problem.likelihood === undefined) {
     const element = calibration(predicted.map(seriesOf), targets.data, problem.temperature, normalQuantile, document);
     grid.push(
       figureBlock(

@@ -4,7 +4,7 @@ import { requireMemory } from "../convolution/memory.js";
 import { rowsOfMap } from "../site-map.js";
 import type { Composition } from "./graph.js";
 import { sitePlan, type SitePlan } from "./site-plan.js";
-import { laneCount, runPlan, type Lanes, type PointSide } from "./site-run.js";
+import { blockLanes, ownLanes, runPlan, type PointSide } from "./site-run.js";
 
 /** Bytes of all quantities for the pairs of points that are computed at once. */
 const blockBytes = 2 ** 27;
@@ -40,9 +40,9 @@ export function compositionKernels(composition: Composition, inputs: Matrix, oth
     const side = pointSide(plan, rows, channels, sites);
     const means = averages.map(() => zeros(rows.shape[0], 1));
     for (let from = 0; from < rows.shape[0]; from += size) {
-      const lanes: Lanes = { kind: "own", side, from, to: Math.min(rows.shape[0], from + size) };
+      const lanes = ownLanes(side, from, Math.min(rows.shape[0], from + size));
       const buffers = runPlan(plan, composition, lanes);
-      averages.forEach((quantity, k) => means[k]!.data.set(siteAverage(plan, quantity, buffers, laneCount(lanes)), from));
+      averages.forEach((quantity, k) => means[k]!.data.set(siteAverage(plan, quantity, buffers, lanes.left.length), from));
     }
     return { side, means };
   };
@@ -56,9 +56,9 @@ export function compositionKernels(composition: Composition, inputs: Matrix, oth
         [r, Math.min(P, r + edge)],
         [c, Math.min(columns, c + edge)],
       ] as const;
-      const lanes: Lanes = { kind: "cross", rows: left.side, columns: right.side, rowRange, columnRange, same: others === undefined };
+      const lanes = blockLanes(left.side, right.side, rowRange, columnRange);
       const buffers = runPlan(plan, composition, lanes);
-      averages.forEach((quantity, k) => put(results[k]!, rowRange, columnRange, siteAverage(plan, quantity, buffers, laneCount(lanes))));
+      averages.forEach((quantity, k) => put(results[k]!, rowRange, columnRange, siteAverage(plan, quantity, buffers, lanes.left.length)));
     }
   }
   if (!others) results.forEach((kernel, k) => completeSymmetric(kernel, left.means[k]!.data));

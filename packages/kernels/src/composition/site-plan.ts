@@ -126,7 +126,11 @@ function demandBelow(quantities: readonly Quantity[], quantity: Quantity, before
     }
     case "linear": {
       const groups = new Map<number, LinearTerm[]>();
-      for (const term of operation.terms) groups.set(term.below, [...(groups.get(term.below) ?? []), term]);
+      for (const term of operation.terms) {
+        const group = groups.get(term.below);
+        if (group) group.push(term);
+        else groups.set(term.below, [term]);
+      }
       let bytes = 0;
       quantity.tables = [...groups].map(([below, terms]) => {
         const entries = terms.reduce(

@@ -18,51 +18,59 @@ export interface PointSide {
   readonly attention: Map<number, Float64Array>;
 }
 
-/** Pairs of points that are computed at once: every point from `from` to `to` with itself, or rows by columns. */
-export type Lanes =
-  | { readonly kind: "own"; readonly side: PointSide; readonly from: number; readonly to: number }
-  | {
-      readonly kind: "cross";
-      readonly rows: PointSide;
-      readonly columns: PointSide;
-      readonly rowRange: readonly [from: number, to: number];
-      readonly columnRange: readonly [from: number, to: number];
-      /** Rows and columns are the same points. */
-      readonly same: boolean;
-    };
+/** Pairs of points that are computed at once, `left` and `right` of every lane: points with themselves, or a block of rows by columns. */
+export interface Lanes {
+  readonly rows: PointSide;
+  readonly columns: PointSide;
+  readonly left: Int32Array;
+  readonly right: Int32Array;
+  /** Every point with itself: what it has of its own is kept. */
+  readonly own: boolean;
+  /** First row and column, and how many, of a block; `same`: these are the same points. */
+  readonly block?: { readonly from: readonly [number, number]; readonly shape: readonly [number, number]; readonly same: boolean };
+}
 
-/** Number of pairs of points. */
-export const laneCount = (lanes: Lanes): number =>
-  lanes.kind === "own" ? lanes.to - lanes.from : (lanes.rowRange[1] - lanes.rowRange[0]) * (lanes.columnRange[1] - lanes.columnRange[0]);
+/** Points `from` to `to` with themselves. */
+export function ownLanes(side: PointSide, from: number, to: number): Lanes {
+  const points = Int32Array.from({ length: to - from }, (_, k) => from + k);
+  return { rows: side, columns: side, left: points, right: points, own: true };
+}
 
-/** All quantities of a plan for some pairs of points: (pair of sites) × lanes each. Points of their own leave what they have to the pairs. */
+/** A block of rows by columns. */
+export function blockLanes(
+  rows: PointSide,
+  columns: PointSide,
+  [r0, r1]: readonly [number, number],
+  [c0, c1]: readonly [number, number],
+): Lanes {
+  const shape = [r1 - r0, c1 - c0] as const;
+  const left = Int32Array.from({ length: shape[0] * shape[1] }, (_, k) => r0 + Math.floor(k / shape[1]));
+  const right = Int32Array.from({ length: left.length }, (_, k) => c0 + (k % shape[1]));
+  const same = rows === columns && r0 === c0 && r1 === c1;
+  return { rows, columns, left, right, own: false, block: { from: [r0, c0], shape, same } };
+}
+
+/** All quantities of a plan for some pairs of points: (pair of sites) × lanes each. Points with themselves leave what they have to the pairs. */
 export function runPlan(plan: SitePlan, composition: Composition, lanes: Lanes): readonly Float64Array[] {
-  const count = laneCount(lanes);
   const buffers: Float64Array[] = [];
   plan.quantities.forEach((quantity, q) => {
-    const out = new Float64Array(quantity.pairs.first.length * count);
+    const out = new Float64Array(quantity.pairs.first.length * lanes.left.length);
     buffers.push(out);
-    evaluate(quantity, q, out, buffers, composition, lanes, count);
-    if (lanes.kind === "own") keepOwn(plan, composition, q, out, lanes);
+    evaluate(quantity, q, out, buffers, composition, lanes);
+    if (lanes.own) keepOwn(plan, composition, q, out, lanes);
   });
   return buffers;
 }
 
 /** Keeps variances and scales of points; rounding can leave differences of equal units slightly negative. */
-function keepOwn(
-  plan: SitePlan,
-  { norms }: Composition,
-  q: number,
-  values: Float64Array,
-  { side, from, to }: Lanes & { kind: "own" },
-): void {
+function keepOwn(plan: SitePlan, { norms }: Composition, q: number, values: Float64Array, { rows: side, left }: Lanes): void {
   const { pairs, shape } = plan.quantities[q]!;
   const diagonal = (): Float64Array => {
     const out = side.variances.get(q) ?? new Float64Array(shape[0] * side.points);
     side.variances.set(q, out);
     for (let i = 0; i < shape[0]; i++) {
       const p = pairs.at(i, i);
-      for (let at = from; at < to; at++) out[i * side.points + at] = Math.max(0, values[p * (to - from) + at - from]!);
+      for (let k = 0; k < left.length; k++) out[i * side.points + left[k]!] = Math.max(0, values[p * left.length + k]!);
     }
     return out;
   };
@@ -72,9 +80,12 @@ function keepOwn(
     const variances = diagonal();
     const { epsilon } = norms[norm]!;
     const scales = (side.scales[norm] ??= new Float64Array(variances.length));
-    for (let i = 0; i < shape[0]; i++)
-      for (let k = i * side.points + from; k < i * side.points + to; k++)
-        scales[k] = variances[k]! + epsilon > 0 ? 1 / Math.sqrt(variances[k]! + epsilon) : 0;
+    for (let i = 0; i < shape[0]; i++) {
+      for (const point of left) {
+        const c = variances[i * side.points + point]! + epsilon;
+        scales[i * side.points + point] = c > 0 ? 1 / Math.sqrt(c) : 0;
+      }
+    }
   });
 }
 
@@ -85,45 +96,51 @@ function evaluate(
   buffers: readonly Float64Array[],
   composition: Composition,
   lanes: Lanes,
-  count: number,
 ): void {
   const { operation } = quantity;
   switch (operation.kind) {
     case "inputs":
-      return inputMoments(quantity, q, out, lanes, count);
+      return inputMoments(quantity, q, out, lanes);
     case "linear":
-      return linear(quantity, out, buffers, count, operation.bias);
+      return linear(quantity, out, buffers, lanes.left.length, operation.bias);
     case "moment":
-      return lanes.kind === "own"
-        ? ownMoments(quantity, operation.activation, operation.below, out, buffers[operation.below]!, lanes)
-        : crossMoments(quantity, operation.activation, operation.below, out, buffers[operation.below]!, lanes);
+      return moments(quantity, operation.activation, operation.below, out, buffers[operation.below]!, lanes);
     case "scale":
-      return scale(quantity, out, buffers[operation.below]!, lanes, count, operation.left, operation.right);
+      return scale(quantity, out, buffers[operation.below]!, lanes, operation.left, operation.right);
     case "softmax":
-      return softmax(quantity, q, out, buffers[operation.below]!, composition, operation.layer, lanes, count);
+      return softmax(quantity, q, out, buffers[operation.below]!, composition, operation.layer, lanes);
   }
 }
 
-function inputMoments({ pairs: { first, second } }: Quantity, q: number, out: Float64Array, lanes: Lanes, count: number): void {
-  const [rows, columns] = lanes.kind === "own" ? [lanes.side, lanes.side] : [lanes.rows, lanes.columns];
-  const [left, right] = [rows.inputs.get(q)!, columns.inputs.get(q)!];
-  const channels = left[0]!.shape[1];
-  const part = ({ data }: Matrix, [from, to]: readonly [number, number]): Matrix => ({
-    data: data.subarray(from * channels, to * channels),
-    shape: [to - from, channels],
+/** From this many pairs of points on, products and kernel maps of whole blocks are faster than loops. */
+const wholeBlock = 256;
+
+function inputMoments(
+  { pairs: { first, second } }: Quantity,
+  q: number,
+  out: Float64Array,
+  { rows, columns, left, right, block }: Lanes,
+): void {
+  const [x, y] = [rows.inputs.get(q)!, columns.inputs.get(q)!];
+  const channels = x[0]!.shape[1];
+  const count = left.length;
+  const part = ({ data }: Matrix, from: number, size: number): Matrix => ({
+    data: data.subarray(from * channels, (from + size) * channels),
+    shape: [size, channels],
   });
   for (let p = 0; p < first.length; p++) {
-    const [x, y] = [left[first[p]!]!, right[second[p]!]!];
-    if (lanes.kind === "cross") {
-      const { data } = multiplyTransposedRight(part(x, lanes.rowRange), part(y, lanes.columnRange));
+    const [a, b] = [x[first[p]!]!, y[second[p]!]!];
+    if (block && count >= wholeBlock) {
+      const { from, shape } = block;
+      const { data } = multiplyTransposedRight(part(a, from[0], shape[0]), part(b, from[1], shape[1]));
       for (let k = 0; k < count; k++) out[p * count + k] = data[k]! / channels;
-    } else {
-      for (let k = 0; k < count; k++) {
-        const start = (lanes.from + k) * channels;
-        let sum = 0;
-        for (let c = start; c < start + channels; c++) sum += x.data[c]! * y.data[c]!;
-        out[p * count + k] = sum / channels;
-      }
+      continue;
+    }
+    for (let k = 0; k < count; k++) {
+      const [i, j] = [left[k]! * channels, right[k]! * channels];
+      let sum = 0;
+      for (let c = 0; c < channels; c++) sum += a.data[i + c]! * b.data[j + c]!;
+      out[p * count + k] = sum / channels;
     }
   }
 }
@@ -141,52 +158,36 @@ function linear({ tables, pairs }: Quantity, out: Float64Array, buffers: readonl
   if (bias !== 0) for (let k = 0; k < out.length; k++) out[k]! += bias;
 }
 
-function ownMoments(
+function moments(
   { pairs: { first, second }, sources }: Quantity,
   activation: Activation,
   below: number,
   out: Float64Array,
   values: Float64Array,
-  { side, from, to }: Lanes & { kind: "own" },
+  { rows, columns, left, right, own, block }: Lanes,
 ): void {
-  const variances = side.variances.get(below)!;
+  const [a, b] = [rows.variances.get(below)!, columns.variances.get(below)!];
+  const count = left.length;
   const { diagonal } = activation.moments;
   const { kernel } = pairMoments(activation.moments);
-  const count = to - from;
   for (let p = 0; p < first.length; p++) {
-    const [i, j] = [first[p]! * side.points, second[p]! * side.points];
-    for (let k = 0; k < count; k++) {
-      const at = from + k;
-      out[p * count + k] =
-        i === j ? diagonal(variances[i + at]!) : kernel(variances[i + at]!, values[sources![p]! * count + k]!, variances[j + at]!);
+    const [i, j] = [first[p]! * rows.points, second[p]! * columns.points];
+    const source = sources![p]! * count;
+    if (block && count >= wholeBlock) {
+      const { from, shape, same } = block;
+      const matrix: Matrix = { data: values.subarray(source, source + count), shape };
+      const rowVariances = a.subarray(i + from[0], i + from[0] + shape[0]);
+      if (same && first[p] === second[p]) {
+        // one site of the same points: a symmetric kernel, half of it to compute
+        for (let k = 0; k < shape[0]; k++) matrix.data[k * shape[0] + k] = rowVariances[k]!;
+        out.set(kernelMap(activation, matrix).data, p * count);
+      } else out.set(crossKernelMap(activation, rowVariances, matrix, b.subarray(j + from[1], j + from[1] + shape[1])).data, p * count);
+      continue;
     }
-  }
-}
-
-function crossMoments(
-  { pairs: { first, second }, sources }: Quantity,
-  activation: Activation,
-  below: number,
-  out: Float64Array,
-  values: Float64Array,
-  lanes: Lanes & { kind: "cross" },
-): void {
-  const { rows, columns, rowRange, columnRange } = lanes;
-  const [a, b] = [rows.variances.get(below)!, columns.variances.get(below)!];
-  const shape = [rowRange[1] - rowRange[0], columnRange[1] - columnRange[0]] as const;
-  const count = shape[0] * shape[1];
-  const square = lanes.same && rowRange[0] === columnRange[0] && rowRange[1] === columnRange[1];
-  for (let p = 0; p < first.length; p++) {
-    const [i, j] = [first[p]!, second[p]!];
-    const block: Matrix = { data: values.subarray(sources![p]! * count, (sources![p]! + 1) * count), shape };
-    const rowVariances = a.subarray(i * rows.points + rowRange[0], i * rows.points + rowRange[1]);
-    if (square && i === j) {
-      // one site of the same points: a symmetric kernel, half of it to compute
-      for (let k = 0; k < shape[0]; k++) block.data[k * shape[0] + k] = rowVariances[k]!;
-      out.set(kernelMap(activation, block).data, p * count);
-    } else {
-      const columnVariances = b.subarray(j * columns.points + columnRange[0], j * columns.points + columnRange[1]);
-      out.set(crossKernelMap(activation, rowVariances, block, columnVariances).data, p * count);
+    const equal = own && first[p] === second[p];
+    for (let k = 0; k < count; k++) {
+      const variance = a[i + left[k]!]!;
+      out[p * count + k] = equal ? diagonal(variance) : kernel(variance, values[source + k]!, b[j + right[k]!]!);
     }
   }
 }
@@ -195,23 +196,17 @@ function scale(
   { pairs: { first, second }, sources }: Quantity,
   out: Float64Array,
   values: Float64Array,
-  lanes: Lanes,
-  count: number,
-  left?: number,
-  right?: number,
+  { rows, columns, left, right }: Lanes,
+  leftNorm?: number,
+  rightNorm?: number,
 ): void {
-  const [rows, columns] = lanes.kind === "own" ? [lanes.side, lanes.side] : [lanes.rows, lanes.columns];
-  const one = left === undefined ? undefined : rows.scales[left]!;
-  const other = right === undefined ? undefined : columns.scales[right]!;
-  const width = lanes.kind === "own" ? 1 : lanes.columnRange[1] - lanes.columnRange[0];
-  const [r0, c0] = lanes.kind === "own" ? [lanes.from, lanes.from] : [lanes.rowRange[0], lanes.columnRange[0]];
+  const one = leftNorm === undefined ? undefined : rows.scales[leftNorm]!;
+  const other = rightNorm === undefined ? undefined : columns.scales[rightNorm]!;
+  const count = left.length;
   for (let p = 0; p < first.length; p++) {
-    for (let k = 0; k < count; k++) {
-      const row = r0 + Math.floor(k / width);
-      const column = lanes.kind === "own" ? row : c0 + (k % width);
-      const factor = (one?.[first[p]! * rows.points + row] ?? 1) * (other?.[second[p]! * columns.points + column] ?? 1);
-      out[p * count + k] = factor * values[sources![p]! * count + k]!;
-    }
+    const [i, j] = [first[p]! * rows.points, second[p]! * columns.points];
+    for (let k = 0; k < count; k++)
+      out[p * count + k] = (one?.[i + left[k]!] ?? 1) * (other?.[j + right[k]!] ?? 1) * values[sources![p]! * count + k]!;
   }
 }
 
@@ -222,8 +217,7 @@ function softmax(
   values: Float64Array,
   { layers }: Composition,
   layer: number,
-  lanes: Lanes,
-  count: number,
+  { rows, columns, left, right, own }: Lanes,
 ): void {
   const { random } = layers[layer]!;
   const moment = new Float64Array(s * s);
@@ -233,27 +227,25 @@ function softmax(
     if (omega === undefined) side.attention.set(q, (omega = new Float64Array(side.points * s * s)));
     return omega;
   };
-  const [rows, columns] = lanes.kind === "own" ? [lanes.side, lanes.side] : [lanes.rows, lanes.columns];
-  const width = lanes.kind === "own" ? 1 : lanes.columnRange[1] - lanes.columnRange[0];
+  const count = left.length;
   for (let k = 0; k < count; k++) {
     for (let e = 0; e < s * s; e++) moment[e] = values[sources![e]! * count + k]!;
-    const row = (lanes.kind === "own" ? lanes.from : lanes.rowRange[0]) + Math.floor(k / width);
-    const column = lanes.kind === "own" ? row : lanes.columnRange[0] + (k % width);
-    const left = omegaOf(rows).subarray(row * s * s, (row + 1) * s * s);
-    if (lanes.kind === "own") {
-      for (let e = 0; e < s * s; e++) left[e] = random.scores!.scoreVariance * moment[e]!;
-      softmaxRows({ data: left, shape: [s, s] });
+    const one = omegaOf(rows).subarray(left[k]! * s * s, (left[k]! + 1) * s * s);
+    if (own) {
+      for (let e = 0; e < s * s; e++) one[e] = random.scores!.scoreVariance * moment[e]!;
+      softmaxRows({ data: one, shape: [s, s] });
     }
-    const right = omegaOf(columns).subarray(column * s * s, (column + 1) * s * s);
+    const other = omegaOf(columns).subarray(right[k]! * s * s, (right[k]! + 1) * s * s);
     attended.fill(0);
-    for (let i = 0; i < s; i++)
+    for (let i = 0; i < s; i++) {
       for (let j = 0; j < s; j++) {
-        const w = left[i * s + j]!;
+        const w = one[i * s + j]!;
         for (let c = 0; c < s; c++) attended[i * s + c]! += w * moment[j * s + c]!;
       }
+    }
     for (let p = 0; p < first.length; p++) {
       let sum = 0;
-      for (let c = 0; c < s; c++) sum += attended[first[p]! * s + c]! * right[second[p]! * s + c]!;
+      for (let c = 0; c < s; c++) sum += attended[first[p]! * s + c]! * other[second[p]! * s + c]!;
       out[p * count + k] = random.weightVariance * sum + random.biasVariance;
     }
   }

@@ -1,9 +1,10 @@
 import { nonNegativeInteger, oneOf, strictObject, type StandardSchemaV1 } from "@finitewidth/core";
+import { inferenceEntries, type InferenceOptions } from "@finitewidth/likelihoods";
 import * as v from "valibot";
 import type { Closure } from "./deep-problem.js";
 
-/** Options of the method "effective-action". */
-export interface EffectiveActionOptions {
+/** Options of the method "effective-action"; `inference`, `posteriorDraws`, `evidence` are for likelihoods other than Gaussian noise. */
+export interface EffectiveActionOptions extends InferenceOptions {
   /**
    * Average over the posterior of the order parameter, or take its saddle. One hidden layer and one output; others always take the saddle.
    * @defaultValue "integral"
@@ -28,4 +29,5 @@ export const effectiveActionOptions: StandardSchemaV1<unknown, EffectiveActionOp
   mean: v.optional(oneOf(["two-parameter", "plain"]), "two-parameter"),
   correction: v.optional(oneOf(["none", "cumulant"]), "none"),
   draws: v.optional(nonNegativeInteger, 4000),
+  ...inferenceEntries,
 });

@@ -1,5 +1,14 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { combine, gram, multiply, multiplyTransposedRight, predictScaleMixture, transpose } from "@finitewidth/linalg";
+import {
+  combine,
+  gram,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  predictScaleMixture,
+  splitBySpan,
+  transpose,
+} from "@finitewidth/linalg";
 import { biasAt } from "./scalar-action.js";
 import { significantNodes, type OrderParameterNodes } from "./scalar-posterior.js";
 import { completeScalarProblem, type ReducedScalarProblem, type ScalarProblem, type ScalarSpectrum } from "./scalar-problem.js";
@@ -13,7 +22,8 @@ export interface ScalarPrediction {
 
 /**
  * Latent outputs at test points: E m(Q) and E s²(Q) + Var m(Q) over the nodes, with
- * m = c + Q Σ v_i(z_i − c w_i)/d_i and s² = Qκ − Q² Σ v_i²/d_i + (b/g)(1 − Q Σ v_i w_i/d_i)².
+ * m = c + Q Σ v_i(z_i − c w_i)/d_i and s² = Qκ − Q² Σ v_i²/d_i + (b/g)(1 − Q Σ v_i w_i/d_i)²; the difference as Q(κ − Σ v_i²/k_i) +
+ * QT Σ v_i²/(k_i d_i), `splitBySpan`.
  * cross: P* × P and variances: P*, both without the readout bias; own: P* × P*, for covariances. The terms linear in 1/d are averaged over
  * the nodes first, so that a node costs one column of a matrix product: O(P* P²) + 2 P* P flops a node (4 with a bias).
  */
@@ -27,24 +37,26 @@ export function predictScalar(
   const { eigenvalues: k, targets: z, ones: w, temperature } = problem;
   const size = k.length;
   const count = cross.shape[0];
-  const v = multiply(cross, problem.vectors);
+  const projected = multiplyTransposedLeft(problem.vectors, transpose(cross));
+  const { inside, outside } = splitBySpan(projected, k, own === undefined ? variances : own.data);
+  // a null direction of K has no cross kernel but rounding
+  const v = transpose({ data: inside.data.map((value, at) => value * Math.sqrt(k[Math.floor(at / count)]!)), shape: inside.shape });
   const table = nodeTable(problem, posterior, (Q, c, i) => {
     const d = temperature + Q * k[i]!;
-    return { fitted: (Q * (z[i]! - c * w[i]!)) / d, explained: (Q * Q) / d, leverage: (Q * w[i]!) / d };
+    return { fitted: (Q * (z[i]! - c * w[i]!)) / d, left: (Q * temperature) / d, leverage: (Q * w[i]!) / d };
   });
   const means = multiplyTransposedRight(table.fitted, v);
   const leverage = multiplyTransposedRight(table.leverage, v);
   const variance = new Float64Array(count);
   for (let t = 0; t < count; t++) {
-    let explained = 0;
-    for (let i = 0; i < size; i++) explained += table.averaged[i]! * v.data[t * size + i]! ** 2;
-    variance[t] = table.meanOrderParameter * variances[t]! - explained;
+    variance[t] = table.meanOrderParameter * outside[own === undefined || count === 1 ? t : t * (count + 1)]!;
+    for (let i = 0; i < size; i++) variance[t]! += table.averaged[i]! * inside.data[i * count + t]! ** 2;
   }
   for (let at = 0; at < means.data.length; at++) means.data[at]! += table.bias[Math.floor(at / count)]!;
   for (let at = 0; at < leverage.data.length; at++) leverage.data[at] = 1 - leverage.data[at]!;
   const mean = mixMoments(table, means, leverage, variance);
   if (own === undefined) return { mean, variance };
-  const explained = gram(scaledRows(v, table.averaged.map(Math.sqrt)));
+  const left = gram(scaledRows(transpose(inside), table.averaged.map(Math.sqrt)));
   const spread = crossProducts(
     means.data.map((value, at) => value - mean[at % count]!),
     table.weights,
@@ -53,7 +65,7 @@ export function predictScalar(
   const shared = crossProducts(leverage.data, table.biasWeights, count);
   const covariance = zeros(count, count);
   for (let at = 0; at < covariance.data.length; at++) {
-    covariance.data[at] = table.meanOrderParameter * own.data[at]! - explained.data[at]! + spread.data[at]! + (shared.data[at] ?? 0);
+    covariance.data[at] = table.meanOrderParameter * outside[at]! + left.data[at]! + spread.data[at]! + (shared.data[at] ?? 0);
   }
   return { mean, variance, covariance };
 }
@@ -87,7 +99,7 @@ export function predictScalarTrain(problem: ScalarProblem, posterior: OrderParam
     const d = temperature + Q * k[i]!;
     return {
       fitted: (Q * k[i]! * z[i]! + temperature * c * w[i]!) / d,
-      explained: (temperature * Q * k[i]!) / d,
+      left: (temperature * Q * k[i]!) / d,
       leverage: (temperature * w[i]!) / d,
     };
   });
@@ -113,18 +125,14 @@ interface NodeTable {
   readonly fitted: Matrix;
   /** Nodes × P; no rows without a bias. */
   readonly leverage: Matrix;
-  /** E of `explained`: P. */
+  /** E of `left`: P. */
   readonly averaged: Float64Array;
 }
 
 function nodeTable(
   problem: ScalarSpectrum,
   posterior: OrderParameterNodes,
-  at: (
-    orderParameter: number,
-    bias: number,
-    i: number,
-  ) => { readonly fitted: number; readonly explained: number; readonly leverage: number },
+  at: (orderParameter: number, bias: number, i: number) => { readonly fitted: number; readonly left: number; readonly leverage: number },
 ): NodeTable {
   const used = [...significantNodes(posterior)];
   const size = problem.eigenvalues.length;
@@ -144,7 +152,7 @@ function nodeTable(
       const value = at(Q, mean, i);
       fitted.data[node * size + i] = value.fitted;
       if (biased) leverage.data[node * size + i] = value.leverage;
-      averaged[i]! += weight * value.explained;
+      averaged[i]! += weight * value.left;
     }
   }
   return { weights: Float64Array.from(used, ([, weight]) => weight), bias, biasWeights, meanOrderParameter, fitted, leverage, averaged };

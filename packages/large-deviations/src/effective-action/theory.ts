@@ -25,7 +25,7 @@ async function fit(problem: Problem, options: EffectiveActionOptions, run: Run):
   const setting = settingOf(problem, run.registry);
   const reason = refusalOf(setting, options);
   if (reason !== undefined) throw refusal(name, reason);
-  return { theory: name, problem, options, ...regimeOf(setting, options)!.fit(setting, options, run) };
+  return { theory: name, problem, options, ...(await regimeOf(setting, options)!.fit(setting, options, run)) };
 }
 
 async function predict(
@@ -55,6 +55,7 @@ export const effectiveAction: Theory<EffectiveActionOptions, EffectiveActionStat
   name,
   summary: "Renormalised kernels at finite width (proportional limit): one order parameter per layer, or a matrix over outputs or sites.",
   options: effectiveActionOptions,
+  anyLikelihood: true,
   refuses: (problem, options, registry) => refusalOf(settingOf(problem, registry), options),
   fit,
   predict,

@@ -5,12 +5,12 @@ import { predictFromKernels, trainingDiscrepancy } from "./data-term.js";
 import { adaptationByLayer, alignmentByLayer, forceNumber, forwardBackwardFigures } from "./diagnose.js";
 import { roughFraction, spread, type FitContext, type ForwardBackwardPosterior } from "./fit-context.js";
 import { isLinear } from "./linear-closure.js";
-import { isBiasFree, solveLinearSaddle } from "./linear-saddle.js";
+import { solveLinearSaddle } from "./linear-saddle.js";
 import type { ForwardBackwardOptions } from "./options.js";
 import { jumps } from "./refusals.js";
 import { relativeDistance, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle-problem.js";
 import { solveSaddle, sweepOnce } from "./saddle.js";
-import { closureOptionsOf, type Setting } from "./setting.js";
+import { closureOptionsOf, solvesInRange, type Setting } from "./setting.js";
 import { attempt, guided, guidedStart, secondSolution } from "./starts.js";
 import { solveVariationalSaddle } from "./variational-saddle.js";
 import { fraction, regimeWarnings } from "./warnings.js";
@@ -86,7 +86,7 @@ export function fitKernels(
     ? Math.min(Math.max(Math.floor(nodeBudget.operations / perSweep), nodeBudget.leastSweeps), nodeBudget.mostSweeps)
     : deterministicSweeps;
   // tolerances: forward differences cannot do better than this on large kernels
-  const matrixEquation = isLinear(activation) && options.order === "full" && isBiasFree(biasVariance);
+  const matrixEquation = solvesInRange(setting, options);
   const solve = (solverOptions: SaddleOptions): Saddle => {
     if (matrixEquation) return solveLinearSaddle(activation, saddleProblem, solverOptions);
     const limited = { totalSweeps, ...solverOptions };

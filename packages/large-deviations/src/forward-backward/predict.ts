@@ -5,9 +5,17 @@ import { affine, combine, multiply, multiplyTransposedRight, symmetrise } from "
 import type { TestKernels } from "./closure.js";
 import { createClosure } from "./create-closure.js";
 import { predictFromKernels } from "./data-term.js";
+import { predictLinear } from "./linear-predict.js";
 import { spread, type ForwardBackwardPosterior } from "./fit-context.js";
-import { closureOptionsOf, settingOf, type Setting } from "./setting.js";
+import { closureOptionsOf, settingOf, solvesInRange, type Setting } from "./setting.js";
 import type { ProportionalState } from "./state.js";
+
+/** Test kernels of the first layer. */
+const firstKernels = ({ chain, inputs: train }: Setting, inputs: Matrix, covariance: boolean): TestKernels => ({
+  cross: firstLayerKernel(chain, inputs, train),
+  variances: firstLayerDiagonal(chain, inputs),
+  ...(covariance ? { joint: firstLayerKernel(chain, inputs) } : {}),
+});
 
 /** Test kernels of the readout layer: the closures of all layers extended in turn, C*^{l+1} = g⟨φ(h*)φ(h)⟩ + g_b. */
 function readoutKernels(
@@ -17,13 +25,8 @@ function readoutKernels(
   covariance: boolean,
   run: Run,
 ): TestKernels {
-  const { chain } = setting;
   const closure = createClosure(setting.activation, closureOptionsOf(setting, options, seed));
-  let test: TestKernels = {
-    cross: firstLayerKernel(chain, inputs, setting.inputs),
-    variances: firstLayerDiagonal(chain, inputs),
-    ...(covariance ? { joint: firstLayerKernel(chain, inputs) } : {}),
-  };
+  let test = firstKernels(setting, inputs, covariance);
   for (const [l, conjugate] of conjugates.entries()) {
     run.signal?.throwIfAborted();
     const [g, bias] = [setting.weightVariance[l]!, setting.biasVariance[l]!];
@@ -77,12 +80,26 @@ export function predictForwardBackward(
   const { state } = posterior;
   const setting = settingOf(posterior.problem, run.registry);
   const proportional = state.kind === "proportional";
+  const outputs = state.weights.shape[1];
+  const withOutputs = (variance: Float64Array) => spread(variance, outputs);
+  if (!proportional && solvesInRange(setting, posterior.options)) {
+    const { mean, variance, joint } = predictLinear(
+      {
+        firstKernel: state.kernels[0]!,
+        readoutKernel: state.kernels.at(-1)!,
+        targets: setting.targets,
+        temperature: setting.temperature,
+        gain: setting.weightVariance.reduce((product, g) => product * g * setting.activation.value(1) ** 2, 1),
+      },
+      firstKernels(setting, inputs, want.covariance),
+    );
+    return { mean, variance: withOutputs(variance), ...(joint ? { covariance: independentOutputs(joint, variance, outputs) } : {}) };
+  }
   const test = readoutKernels(posterior, setting, inputs, want.covariance && !proportional, run);
   const { mean, variance } = proportional
     ? predictProportional(state, setting, inputs, test)
     : predictFromKernels(state, test.cross, test.variances);
-  const outputs = state.weights.shape[1];
-  const marginal = { mean, variance: spread(variance, outputs) };
+  const marginal = { mean, variance: withOutputs(variance) };
   if (!want.covariance) return marginal;
   if (!test.joint)
     return {

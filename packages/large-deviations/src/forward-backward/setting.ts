@@ -9,6 +9,8 @@ import {
 } from "@finitewidth/core";
 import { denseChain, fullyConnectedKernels, type DenseChain } from "@finitewidth/kernels";
 import type { ClosureOptions } from "./create-closure.js";
+import { isLinear } from "./linear-closure.js";
+import { isBiasFree } from "./linear-saddle.js";
 import type { ForwardBackwardOptions } from "./options.js";
 
 /** A problem of a fully connected chain in standard scaling with its kernels at infinite width. */
@@ -44,6 +46,10 @@ export function settingOf(problem: Problem, registry: Registry): Setting {
     biasVariance: chain.biasVariance.slice(1),
   };
 }
+
+/** Whether the matrix equation in the range of K¹ is solved: linear φ, order "full", no biases above the first layer. */
+export const solvesInRange = ({ activation, biasVariance }: Setting, { order }: ForwardBackwardOptions): boolean =>
+  isLinear(activation) && order === "full" && isBiasFree(biasVariance);
 
 /** Largest variance of a hidden preactivation at infinite width. */
 export function largestVariance(kernels: readonly Matrix[]): number {

@@ -1,5 +1,5 @@
 import { zeros, type Matrix, type Problem, type WishartChain } from "@finitewidth/core";
-import { affine, multiply, multiplyTransposedLeft, multiplyTransposedRight, symmetricEigen } from "@finitewidth/linalg";
+import { affine, multiply, multiplyTransposedLeft, multiplyTransposedRight, splitBySpan, symmetricEigen } from "@finitewidth/linalg";
 import { kroneckerChainData } from "./chain-data.js";
 import { chainFluctuations } from "./chain-minimiser.js";
 import { chainAtMinimum, matrixRateMinima } from "./matrix-minimiser.js";
@@ -88,7 +88,7 @@ export interface RotatedPrediction {
 }
 
 /**
- * f̃_a = q_a k̂ᵀ(q_aκ + T)⁻¹ŷ_a and q_a K_xx − q_a² k̂ᵀ(q_aκ + T)⁻¹k̂ in the eigenbasis of K, k̂ = VᵀK_x. `own` holds K_xx, or its
+ * f̃_a = q_a k̂ᵀ(q_aκ + T)⁻¹ŷ_a and q_a K_xx − q_a² k̂ᵀ(q_aκ + T)⁻¹k̂ in the eigenbasis of K, k̂ = VᵀK_x (by `splitBySpan`, without the difference). `own` holds K_xx, or its
  * diagonal. O(D P P*), or O(D P P*²) for whole covariances. Source: docs/theories/exact.md.
  */
 export function predictRotated(data: SpectralData, q: Matrix, cross: Matrix, own: Float64Array): RotatedPrediction {
@@ -108,22 +108,23 @@ export function predictRotated(data: SpectralData, q: Matrix, cross: Matrix, own
   const weights = zeros(rank, d);
   for (let i = 0; i < rank; i++)
     for (let a = 0; a < d; a++) weights.data[i * d + a] = values[a]! * inverse(i, a) * rotated.data[i * d + a]!;
+  const { inside, outside } = splitBySpan(projected, eigenvalues, own);
   const whole = own.length === points * points && points > 1;
   const spread = Array.from(values, (qa, a) => {
     if (!whole) {
-      const out = own.map((value) => qa * value);
+      const out = outside.map((value) => qa * value);
       for (let i = 0; i < rank; i++) {
-        const factor = qa * qa * inverse(i, a);
-        for (let mu = 0; mu < points; mu++) out[mu]! -= factor * projected.data[i * points + mu]! ** 2;
+        const factor = qa * temperature * inverse(i, a);
+        for (let mu = 0; mu < points; mu++) out[mu]! += factor * inside.data[i * points + mu]! ** 2;
       }
-      return out.map((value) => Math.max(value, 0));
+      return out;
     }
     const half: Matrix = {
-      data: projected.data.map((value, k) => value * qa * Math.sqrt(inverse(Math.floor(k / points), a))),
-      shape: projected.shape,
+      data: inside.data.map((value, k) => value * Math.sqrt(qa * temperature * inverse(Math.floor(k / points), a))),
+      shape: inside.shape,
     };
-    const reduction = multiplyTransposedLeft(half, half);
-    return own.map((value, k) => qa * value - reduction.data[k]!);
+    const left = multiplyTransposedLeft(half, half);
+    return outside.map((value, k) => qa * value + left.data[k]!);
   });
   return {
     mean: multiplyTransposedLeft(projected, weights),

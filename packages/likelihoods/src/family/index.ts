@@ -5,4 +5,3 @@ export { mills, type MillsValues } from "./mills.js";
 export * from "./poisson.js";
 export * from "./probit.js";
 export * from "./softmax.js";
-export { requireEveryClass } from "./targets.js";

@@ -1,4 +1,4 @@
-import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
+import { inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
 
 /** One column. @throws FinitewidthError (code "shape") otherwise. */
 export function requireOneColumn(targets: Matrix, likelihood: string, path: string): void {
@@ -12,17 +12,7 @@ export function requireEntries(targets: Matrix, path: string, expected: string, 
   if (at >= 0) throw inputError(`${path}[${Math.floor(at / columns)}][${at % columns}]`, expected, targets.data[at]);
 }
 
-/** At least one row; every class has one. @throws FinitewidthError (code "input") naming the empty class. */
-export function requireEveryClass(labels: Int32Array, classes: number, path: string): void {
-  const counts = new Int32Array(classes);
-  for (const label of labels) counts[label]!++;
-  const empty = counts.indexOf(0);
-  if (empty >= 0) {
-    throw new FinitewidthError(`${path}: class ${empty} has no training point; leave it out or add some`, { code: "input", path });
-  }
-}
-
-/** −1 and +1 in one column, both present. @throws FinitewidthError (code "input" or "shape"). */
+/** −1 and +1 in one column. @throws FinitewidthError (code "input" or "shape"). */
 export function checkSigns(targets: Matrix, likelihood: string, path: string): void {
   requireOneColumn(targets, likelihood, path);
   requireEntries(targets, path, "-1 or +1", (value) => Math.abs(value) === 1);

@@ -1,11 +1,11 @@
-import type { Likelihood, Observation, Run } from "@finitewidth/core";
+import { createLikelihood, type Likelihood, type Observation, type Run } from "@finitewidth/core";
 import { identity } from "@finitewidth/linalg";
 import { expectationPropagation } from "../inference/expectation-propagation.js";
 import { importanceEvidence, kernelRoot, leastImportanceFraction, type ImportanceEvidence } from "../inference/importance.js";
 import { kernelTimesMixing, laplaceDense } from "../inference/laplace-dense.js";
 import { laplaceScalar, laplaceScalarMeanShift } from "../inference/laplace-scalar.js";
 import { laplaceSoftmax, laplaceSoftmaxMeanShift } from "../inference/laplace-softmax.js";
-import { createLikelihood, resolveInference, type LatentOptions, type LatentProblem } from "./problem.js";
+import { resolveInference, type LatentOptions, type LatentProblem } from "./problem.js";
 import { fitMixture } from "./mixture.js";
 import { importanceStreams, laplaceWarning, looseWarning, shiftedWarning, trustedEvidence, type LatentFit } from "./result.js";
 import { sampleLatents } from "./sampling.js";

@@ -6,8 +6,8 @@ import { factorSoftmax, predictLaplaceSoftmax } from "../inference/laplace-softm
 import { predictMixture } from "../inference/mixture-predict.js";
 import { predictSites } from "../inference/sites.js";
 import { helmertContrasts } from "../family/contrasts.js";
+import { latentAverages, type LatentPrediction } from "../sampling/averages.js";
 import { kernelAtScale } from "./mixture.js";
-import { chainMeans } from "./sampling.js";
 import type { DrawsState, LatentState, LogitsState } from "./state.js";
 
 /** Kernels of some points: K of the training points (on demand), P × M between, M prior variances; the readout bias of a chain left out. */
@@ -17,15 +17,6 @@ export interface LatentKernels {
   readonly prior: Float64Array;
   /** @defaultValue 0 */
   readonly readoutBias?: number;
-}
-
-/** Latent outputs (M × outputs, logits where the latent ones are contrasts) and class probabilities. */
-export interface LatentPrediction {
-  readonly mean: Matrix;
-  readonly variance: Matrix;
-  /** M × classes. */
-  readonly probabilities?: Matrix;
-  readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix; readonly probabilities?: Matrix };
 }
 
 /** One latent output as what a user calls outputs: a column, or logits gH. */
@@ -121,62 +112,15 @@ function predictDraws(
     // below rounding of the kernel nothing is open
     return value - explained > 1e-10 * value ? Math.sqrt(value - explained) : 0;
   });
-  const lift = likelihood.contrasts(columns);
-  const outputs = lift ? lift.shape[1] : d;
-  const classes = likelihood.classes(columns) ?? 0;
-  const chainCount = chains.at(-1)! + 1;
-  const [first, second] = [zeros(chainCount, m * outputs), zeros(chainCount, m * outputs)];
-  const p = zeros(chainCount, m * classes);
-  const chainWeights = new Float64Array(chainCount);
+  const averages = latentAverages(likelihood, columns, m, chains.at(-1)! + 1);
   const random = stream(seed, residualStreams);
-  const noise = new Float64Array(r1 * m);
+  const noise = { data: new Float64Array(r1 * m), shape: [m, r1] as const };
   for (let k = 0; k < count; k++) {
-    const c = chains[k]!;
-    const share = weights[k]!;
-    chainWeights[c]! += share;
     const factor = { data: factors.data.subarray(k * d * r1, (k + 1) * d * r1), shape: [d, r1] as const };
     const latent = multiplyTransposedRight(reach, { data: projected.data.subarray(k * d * rank, (k + 1) * d * rank), shape: [d, rank] });
     for (let i = 0; i < latent.data.length; i++) latent.data[i]! += bias.data[k * d + (i % d)]!;
-    const lifted = lift ? multiply(latent, lift) : latent;
-    const spread = lift ? multiplyTransposedLeft(lift, factor) : factor;
-    for (let o = 0; o < outputs; o++) {
-      let square = 0;
-      for (let e = 0; e < r1; e++) square += spread.data[o * r1 + e]! ** 2;
-      for (let j = 0; j < m; j++) {
-        const value = lifted.data[j * outputs + o]!;
-        first.data[c * m * outputs + j * outputs + o]! += share * value;
-        second.data[c * m * outputs + j * outputs + o]! += share * (value * value + open[j]! ** 2 * square);
-      }
-    }
-    if (classes === 0) continue;
-    random.normals(noise);
-    const jitter = multiplyTransposedRight({ data: noise, shape: [m, r1] }, factor);
-    for (const sign of [1, -1]) {
-      const at = { data: latent.data.map((value, i) => value + sign * open[Math.floor(i / d)]! * jitter.data[i]!), shape: latent.shape };
-      const { data } = likelihood.probabilities!(at);
-      for (let i = 0; i < data.length; i++) p.data[c * m * classes + i]! += 0.5 * share * data[i]!;
-    }
+    random.normals(noise.data);
+    averages.add(chains[k]!, weights[k]!, latent, { open, factor, noise });
   }
-  const average = (sums: Matrix, shape: readonly [number, number]): { mean: Matrix; error: Matrix } => {
-    const size = sums.shape[1];
-    const perChain = { data: sums.data.map((value, i) => value / chainWeights[Math.floor(i / size)]!), shape: sums.shape };
-    const { mean, error } = chainMeans(perChain, chainWeights);
-    return { mean: { data: mean, shape }, error: { data: error, shape } };
-  };
-  const mean = average(first, [m, outputs]);
-  for (let c = 0; c < chainCount; c++) {
-    // squares about the mean of all chains
-    for (let i = 0; i < m * outputs; i++) {
-      const centre = mean.mean.data[i]!;
-      second.data[c * m * outputs + i]! += centre * (centre * chainWeights[c]! - 2 * first.data[c * m * outputs + i]!);
-    }
-  }
-  const variance = average(second, [m, outputs]);
-  const probabilities = classes > 0 ? average(p, [m, classes]) : undefined;
-  return {
-    mean: mean.mean,
-    variance: variance.mean,
-    ...(probabilities ? { probabilities: probabilities.mean } : {}),
-    standardError: { mean: mean.error, variance: variance.error, ...(probabilities ? { probabilities: probabilities.error } : {}) },
-  };
+  return averages.finish();
 }

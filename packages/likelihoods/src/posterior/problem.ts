@@ -1,4 +1,4 @@
-import { inputError, validate, type Likelihood, type LikelihoodChoice, type Matrix, type Registry } from "@finitewidth/core";
+import { inputError, type Likelihood, type LikelihoodChoice, type Matrix } from "@finitewidth/core";
 import type { OutputChain } from "../sampling/chain-target.js";
 
 /**
@@ -27,13 +27,6 @@ export interface LatentOptions {
   readonly draws: number;
   /** log Z by sampling, where it is expensive: several latent outputs of many points. Undefined: where points × outputs ≤ 400. */
   readonly evidence?: boolean | undefined;
-}
-
-/** Resolves a likelihood by name and validates its parameters. @throws FinitewidthError (code "input"). */
-export function createLikelihood(registry: Registry, choice: LikelihoodChoice, path = "likelihood"): Likelihood {
-  const { type, ...parameters } = choice;
-  const family = registry.likelihood(type, `${path}.type`);
-  return family.create(validate(family.schema, parameters, path));
 }
 
 /** What `inference` "auto" stands for, and whether the choice is possible. @throws FinitewidthError (code "input"). */

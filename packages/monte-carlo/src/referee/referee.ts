@@ -49,6 +49,8 @@ export async function referee(
     verdicts: mapMethods(methods, (method) => verdictsOf(method, tests?.targets !== undefined, () => notChecked(why))),
     referee: { checked: false, why },
   });
+  if (problem.likelihood !== undefined)
+    return unchecked(`the referee judges Gaussian noise, not the ${problem.likelihood.type} likelihood`);
   if (!(problem.temperature > 0)) return unchecked("the referee samples the network's weights, which takes a temperature T > 0");
   const standard = toStandardScaling(problem, run.registry);
   const at = chosenTests(tests ?? { inputs: standard.inputs });

@@ -2,6 +2,7 @@ import { FinitewidthError, inputError, zeros, type Matrix } from "@finitewidth/c
 import {
   addDiagonal,
   cholesky,
+  diagonalOf,
   identity,
   multiplyTransposedRight,
   solveCholesky,
@@ -24,7 +25,12 @@ export interface GaussianPieces {
   readonly gradient: Matrix;
   /** log N(Y | 0, Γ), all outputs. */
   readonly logEvidence: number;
+  /** Decimal digits that rounding leaves of the corrections, at worst: −log₁₀(P ε κ²), κ the condition number of Γ. */
+  readonly digits: number;
 }
+
+/** Fewer digits are no answer. */
+const leastDigits = 2;
 
 /** Largest condition number of K^{L+1} with which T = 0 is answered. */
 const conditionLimit = 1e12;
@@ -47,6 +53,13 @@ export function gaussianPieces(kernel: Matrix, targets: Matrix, temperature: num
     }
   }
   const factor = factorise(addDiagonal(kernel, temperature));
+  const digits = digitsLeft(factor);
+  if (temperature > 0 && digits < leastDigits) {
+    throw new FinitewidthError(
+      `likelihood.temperature: the noise ${temperature} is lost in the rounding of the prior kernel of the training inputs, which is singular beside it; raise it, or use "exact", "nngp" or "effective-action"`,
+      { code: "refused", path: "likelihood.temperature" },
+    );
+  }
   const inverse = symmetrise(solveCholesky(factor, identity(P)));
   const weights = solveCholesky(factor, targets);
   const outer = multiplyTransposedRight(weights, weights);
@@ -54,7 +67,14 @@ export function gaussianPieces(kernel: Matrix, targets: Matrix, temperature: num
   let quadratic = 0;
   for (let i = 0; i < targets.data.length; i++) quadratic += targets.data[i]! * weights.data[i]!;
   const logEvidence = -0.5 * (quadratic + D * factor.logDeterminant + P * D * Math.log(2 * Math.PI));
-  return { temperature, factor, inverse, weights, gradient, logEvidence };
+  return { temperature, factor, inverse, weights, gradient, logEvidence, digits };
+}
+
+/** Pivots bound the condition number from below, and hardly miss it for a kernel plus noise. Corrections hold products of two inverses. */
+function digitsLeft({ factor }: Cholesky): number {
+  const pivots = diagonalOf(factor).map((pivot) => pivot * pivot);
+  const condition = Math.max(...pivots) / Math.min(...pivots);
+  return Math.max(0, -Math.log10(pivots.length * Number.EPSILON * condition * condition));
 }
 
 function factorise(gamma: Matrix): Cholesky {

@@ -20,6 +20,7 @@ import {
   type ExpansionDiagnostics,
 } from "../posterior/corrections.js";
 import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-pieces.js";
+import { positiveVariance } from "../posterior/positive-variance.js";
 import { standardError } from "../sampled/standard-error.js";
 import { averageBatches, trainingRows, type Batch } from "./batch.js";
 import { deterministicBatch } from "./deterministic.js";
@@ -58,6 +59,9 @@ export interface PerturbativeState {
   /** δ^{L+1} on the training points. */
   readonly meanShift: Matrix;
 }
+
+/** Fewer digits than these are worth a warning. */
+const warnedDigits = 5;
 
 /** Infinite-width posterior plus all first-order corrections on the training points. */
 export async function fitPerturbative(
@@ -103,7 +107,11 @@ export async function fitPerturbative(
   const leading = leadingTraining(pieces, kernels.preactivation.at(-1)!, targets);
   const add = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value + b.data[i]!), shape: a.shape });
   const hiddenKernels = kernels.hidden.map((g, l) => add(add(g, kernels.hiddenShifts[l]!), total.hidden[l]!));
-  const train: Prediction = { mean: add(leading.mean, quantities.train.mean), variance: add(leading.variance, quantities.train.variance) };
+  const { variance: trainVariance, replaced: negative } = positiveVariance(
+    leading.variance,
+    add(leading.variance, quantities.train.variance),
+  );
+  const train: Prediction = { mean: add(leading.mean, quantities.train.mean), variance: trainVariance };
   const correction = quantities.evidence.reduce((sum, value) => sum + value, 0);
   const errors =
     batches.length > 1
@@ -113,13 +121,17 @@ export async function fitPerturbative(
           setting,
         )
       : undefined;
-  const negative = train.variance.data.filter((value) => value < 0).length;
   const indefinite = hiddenKernels.flatMap((kernel, l) => (isIndefinite(kernel) ? [l + 1] : []));
   const warnings = [
     ...expansionWarnings(quantities.diagnostics),
+    ...(pieces.digits < warnedDigits
+      ? [
+          `the kernel of the training inputs is nearly singular beside T = ${temperature}: rounding leaves about ${Math.floor(pieces.digits)} digits of the corrections`,
+        ]
+      : []),
     ...(negative > 0
       ? [
-          `${negative} of ${train.variance.data.length} training variances are negative: first order has broken down there; they are reported as they are`,
+          `first order has broken down for ${negative} of ${train.variance.data.length} training variances, which it makes negative; given there is v e^(δ/v), which agrees to first order`,
         ]
       : []),
     ...(indefinite.length > 0

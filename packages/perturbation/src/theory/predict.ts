@@ -17,6 +17,7 @@ import { extendMeanShift } from "../kernel-flow/mean-shift.js";
 import type { KnownVertex } from "../kernel-flow/vertex.js";
 import { correctPrediction, type PredictionCorrection } from "../posterior/corrections.js";
 import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-pieces.js";
+import { positiveVariance } from "../posterior/positive-variance.js";
 import { standardError } from "../sampled/standard-error.js";
 import { averageBatches, testRows, trainingBlock, type Batch } from "./batch.js";
 import { deterministicBatch, trainingVertices } from "./deterministic.js";
@@ -69,7 +70,7 @@ export async function predictPerturbative(
     blocks.map((b) => b.mean),
     problem,
   );
-  const variance = stack(
+  const firstOrder = stack(
     blocks.map((b) => b.variance),
     problem,
   );
@@ -85,8 +86,9 @@ export async function predictPerturbative(
   };
   const correction = (total: Matrix, leading: Matrix): number[][] =>
     rowsOf({ data: total.data.map((value, i) => value - leading.data[i]!), shape: total.shape });
-  const negative = variance.data.filter((value) => value < 0).length;
+  const { variance, replaced: negative } = positiveVariance(infinite.variance, firstOrder);
   const covariance = blocks[0]?.covariance;
+  if (covariance && negative > 0) variance.data.forEach((value, i) => (covariance.data[i * (variance.data.length + 1)] = value));
   const sampled = blocks[0]?.standardError !== undefined;
   return {
     mean,
@@ -108,12 +110,12 @@ export async function predictPerturbative(
       : {}),
     diagnostics: {
       infiniteWidth: { mean: rowsOf(infinite.mean), variance: rowsOf(infinite.variance) },
-      correction: { mean: correction(mean, infinite.mean), variance: correction(variance, infinite.variance) },
+      correction: { mean: correction(mean, infinite.mean), variance: correction(firstOrder, infinite.variance) },
     },
     ...(negative > 0
       ? {
           warnings: [
-            `${negative} of ${variance.data.length} predictive variances are negative: first order has broken down there; they are reported as they are`,
+            `first order has broken down for ${negative} of ${variance.data.length} predictive variances, which it makes negative; given there is v e^(δ/v), which agrees to first order`,
           ],
         }
       : {}),

@@ -1,3 +1,4 @@
+import { diagonalOf } from "@finitewidth/linalg";
 import {
   FinitewidthError,
   rowRange,
@@ -25,6 +26,7 @@ import { pairFluctuation, type GaussianPairing } from "../posterior/fluctuation.
 import { gaussianPieces } from "../posterior/gaussian-pieces.js";
 import { fourthCumulantTensor, kernelCovarianceTensor } from "../prior/cumulants.js";
 import { correctedLogDensity, excessKurtosis, outputDensityFactor } from "../prior/output-density.js";
+import { positiveVariance } from "../posterior/positive-variance.js";
 import { linearPairings } from "../linear/pairings.js";
 import type { PerturbativeOptions } from "./options.js";
 import { chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
@@ -53,8 +55,9 @@ export async function priorPerturbative(problem: PriorProblem, options: Perturba
     warnings.push(
       `relative variance of the kernel is ${largest.toPrecision(3)}: first order in depth/width is ${largest > 1 ? "not to be trusted" : "doubtful"} for this prior`,
     );
+  const secondMoment = boundedMoment(kernel, meanShift, warnings);
   return {
-    secondMoment: { data: kernel.data.map((value, i) => value + meanShift.data[i]!), shape: kernel.shape },
+    secondMoment,
     kernelMeanShift: meanShift,
     ...(covariance === undefined ? {} : { kernelCovariance: covariance, fourthCumulant: fourthCumulantTensor(covariance) }),
     excessKurtosis: kurtosis,
@@ -115,6 +118,35 @@ function distanceDiagnostics(covariance: Tensor, meanShift: Matrix, kernel: Matr
     if (error instanceof FinitewidthError && error.code === "not-positive-definite") return {};
     throw error;
   }
+}
+
+/**
+ * K + δ with entries that no second moment can have (|E ff′| > √(E f² E f′²), nearly parallel inputs of a φ that jumps, say) taken from K, and
+ * a warning that names the first.
+ */
+function boundedMoment(kernel: Matrix, meanShift: Matrix, warnings: string[]): Matrix {
+  const n = kernel.shape[0];
+  const data = kernel.data.map((value, i) => value + meanShift.data[i]!);
+  const { variance: diagonal } = positiveVariance(
+    { data: diagonalOf(kernel), shape: [n, 1] },
+    { data: diagonalOf({ data, shape: kernel.shape }), shape: [n, 1] },
+  );
+  let first: readonly [number, number] | undefined;
+  for (let i = 0; i < n; i++) {
+    data[i * n + i] = diagonal.data[i]!;
+    for (let j = 0; j < i; j++) {
+      const bound = Math.sqrt(diagonal.data[i]! * diagonal.data[j]!);
+      if (Math.abs(data[i * n + j]!) <= bound * (1 + 1e-12)) continue;
+      first ??= [j, i];
+      const value = kernel.data[i * n + j]!;
+      data[i * n + j] = data[j * n + i] = Math.sign(value) * Math.min(Math.abs(value), bound);
+    }
+  }
+  if (first)
+    warnings.push(
+      `first order in 1/width has broken down for inputs ${first[0] + 1} and ${first[1] + 1}, among others perhaps: nearly parallel, their corrected second moment would exceed √(E f² E f′²); the infinite-width one is given there`,
+    );
+  return { data, shape: kernel.shape };
 }
 
 /** Why the prior question is not answered; undefined when it is. */

@@ -1,10 +1,12 @@
 import { positiveInteger, strictObject, type StandardSchemaV1 } from "@finitewidth/core";
+import { inferenceEntries, type InferenceOptions } from "@finitewidth/likelihoods";
 import * as v from "valibot";
 
 /**
- * Options of the theory "exact"; they matter for several outputs, biases in hidden layers and convolutions, whose mixing matrix is sampled.
+ * Options of the theory "exact"; they matter for several outputs, biases in hidden layers and convolutions, whose mixing matrix is sampled, and
+ * `inference`, `posteriorDraws`, `evidence` for likelihoods other than Gaussian noise.
  */
-export interface ExactOptions {
+export interface ExactOptions extends InferenceOptions {
   /** Importance draws, for up to 12 coordinates of the mixing chain. */
   readonly draws?: number;
   /** Hamiltonian chains, for more. */
@@ -22,4 +24,5 @@ export const exactOptions: StandardSchemaV1<unknown, ExactOptions> = strictObjec
   chains: count(2),
   chainDraws: count(40),
   warmup: count(20),
+  ...inferenceEntries,
 }) as StandardSchemaV1<unknown, ExactOptions>;

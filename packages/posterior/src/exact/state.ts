@@ -1,4 +1,5 @@
 import type { Matrix } from "@finitewidth/core";
+import type { LatentPosteriorState } from "@finitewidth/likelihoods";
 
 /** One output, no hidden biases: nodes and weights of the quadrature over log q, in the eigenvectors of the kernel. */
 export interface ScalarState {
@@ -43,4 +44,4 @@ export interface SiteState {
 }
 
 /** What predictions of `exact` need, by the form of the mixing variable. */
-export type ExactState = ScalarState | MatrixState | SiteState;
+export type ExactState = ScalarState | MatrixState | SiteState | LatentPosteriorState;

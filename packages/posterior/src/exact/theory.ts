@@ -27,6 +27,7 @@ import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
 import { hasHiddenBias, plainChain } from "./chain.js";
 import { posteriorClaims, priorClaims } from "./claims.js";
+import { fitLikelihood, predictLikelihood, refusesLikelihood } from "./latent-theory.js";
 import { priorMoments } from "./prior-moments.js";
 import { checkValues, collectLogDensities, reportLogDensities, scalarLogDensities } from "./prior.js";
 import { fitScalar, predictFromScalar } from "./scalar-theory.js";
@@ -106,6 +107,7 @@ async function fitStandard(problem: Problem, options: ExactOptions, run: Run): P
   const architecture = resolveArchitecture(run.registry, problem.network);
   const law = requireLaw(architecture);
   const single = chainHasAllKernels(architecture, law);
+  if (problem.likelihood !== undefined) return fitLikelihood(problem, law, single, options, run);
   const chain = plainChain(law.chain);
   if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
     const posterior = fitScalar(problem, law, chain, single, options, run);
@@ -151,6 +153,7 @@ async function predict(posterior: ExactPosterior, inputs: Matrix, want: { readon
   const problem = toStandardScaling(posterior.problem, run.registry);
   const law = requireLaw(resolveArchitecture(run.registry, problem.network));
   const { state } = posterior;
+  if (state.kind === "latent") return predictLikelihood(state, problem, law, inputs, run);
   if (state.kind === "sites") return predictSiteChain(state, problem, law, inputs, want.covariance, run);
   if (state.kind === "matrix") return predictFromMatrix(state, problem, law, inputs, want.covariance, run);
   return predictFromScalar(state, problem, law, inputs, want.covariance, run);
@@ -195,7 +198,11 @@ export const exact: Theory<ExactOptions, ExactState> = {
   name: "exact",
   summary: "Exact posterior of deep linear networks of any finite width.",
   options: exactOptions,
-  refuses: (problem, _options, registry) => reasonToRefuse(resolveArchitecture(registry, problem.network)),
+  anyLikelihood: true,
+  refuses: (problem, _options, registry) => {
+    const architecture = resolveArchitecture(registry, problem.network);
+    return reasonToRefuse(architecture) ?? (problem.likelihood && refusesLikelihood(mixingLaw(architecture)!));
+  },
   fit,
   predict,
   prior,

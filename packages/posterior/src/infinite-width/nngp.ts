@@ -2,6 +2,7 @@ import {
   inputError,
   resolveArchitecture,
   shapeError,
+  strictObject,
   toStandardScaling,
   zeros,
   type InfiniteWidthKernels,
@@ -13,10 +14,17 @@ import {
   type Problem,
   type Registry,
   type Run,
+  type StandardSchemaV1,
   type Theory,
 } from "@finitewidth/core";
 import { infiniteWidthKernels } from "@finitewidth/kernels";
-import { noOptions, type NoOptions } from "../options.js";
+import {
+  fitLatentPosterior,
+  inferenceEntries,
+  predictLatentPosterior,
+  type InferenceOptions,
+  type LatentPosteriorState,
+} from "@finitewidth/likelihoods";
 import {
   conditionGaussianProcess,
   predictGaussianProcess,
@@ -24,6 +32,9 @@ import {
   type GaussianPrediction,
   type GaussianProcess,
 } from "./gaussian-process.js";
+
+/** Options for likelihoods other than Gaussian noise. */
+const nngpOptions = strictObject(inferenceEntries) as StandardSchemaV1<unknown, InferenceOptions>;
 
 const kernels = (registry: Registry, { network }: Pick<Problem, "network">, inputs: Matrix, others?: Matrix): InfiniteWidthKernels =>
   infiniteWidthKernels(resolveArchitecture(registry, network), inputs, others);
@@ -46,11 +57,12 @@ function spreadOutputs(prediction: GaussianPrediction, outputs: number): Predict
   return { mean: prediction.mean, variance, covariance };
 }
 
-/** What predictions need: the conditioned Gaussian process. */
-export type NngpState = Pick<GaussianProcess, "root" | "form" | "weights">;
+/** What predictions need: the conditioned Gaussian process, or what another likelihood than Gaussian noise left of it. */
+export type NngpState = Pick<GaussianProcess, "root" | "form" | "weights"> | LatentPosteriorState;
 
-async function fit(problem: Problem, options: NoOptions, run: Run): Promise<Posterior<NoOptions, NngpState>> {
+async function fit(problem: Problem, options: InferenceOptions, run: Run): Promise<Posterior<InferenceOptions, NngpState>> {
   run.signal?.throwIfAborted();
+  if (problem.likelihood !== undefined) return fitLikelihood(problem, options, run);
   const { network, inputs, targets, temperature } = toStandardScaling(problem, run.registry);
   if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
   const infinite = kernels(run.registry, { network }, inputs);
@@ -73,19 +85,32 @@ async function fit(problem: Problem, options: NoOptions, run: Run): Promise<Post
   };
 }
 
+/** Likelihoods other than Gaussian noise: a Gaussian process observed through them. */
+async function fitLikelihood(problem: Problem, options: InferenceOptions, run: Run): Promise<Posterior<InferenceOptions, NngpState>> {
+  const standard = toStandardScaling(problem, run.registry);
+  const infinite = kernels(run.registry, standard, standard.inputs);
+  const fitted = await fitLatentPosterior(standard, { kernel: outputKernel(infinite), chain: { widths: [] } }, options, run);
+  return { theory: "nngp", problem, options, ...fitted, hiddenKernels: infinite.hidden };
+}
+
 async function predict(
-  posterior: Posterior<NoOptions, NngpState>,
+  posterior: Posterior<InferenceOptions, NngpState>,
   inputs: Matrix,
   want: { readonly covariance: boolean },
   run: Run,
 ): Promise<Prediction> {
   const problem = toStandardScaling(posterior.problem, run.registry);
+  const { state } = posterior;
   const cross = kernels(run.registry, problem, problem.inputs, inputs);
+  if ("latent" in state) {
+    const train = (): Matrix => outputKernel(kernels(run.registry, problem, problem.inputs));
+    return predictLatentPosterior(problem, state, { widths: [] }, { train, cross: outputKernel(cross), prior: cross.othersDiagonal! }, run);
+  }
   const prior = want.covariance ? outputKernel(kernels(run.registry, problem, inputs)) : cross.othersDiagonal!;
-  return spreadOutputs(predictGaussianProcess(posterior.state, outputKernel(cross), prior), problem.targets.shape[1]);
+  return spreadOutputs(predictGaussianProcess(state, outputKernel(cross), prior), problem.targets.shape[1]);
 }
 
-async function prior(problem: PriorProblem, _options: NoOptions, run: Run): Promise<PriorResult> {
+async function prior(problem: PriorProblem, _options: InferenceOptions, run: Run): Promise<PriorResult> {
   const kernel = outputKernel(kernels(run.registry, problem, problem.inputs));
   const points = kernel.shape[0];
   const warnings: string[] = [];
@@ -120,10 +145,11 @@ async function prior(problem: PriorProblem, _options: NoOptions, run: Run): Prom
  * and hidden kernels G¹ … G^L, which the data do not change. Makes no claims about networks of finite width.
  * Source: docs/theories/nngp.md; J. Lee et al., Deep neural networks as Gaussian processes (2018).
  */
-export const nngp: Theory<NoOptions, NngpState> = {
+export const nngp: Theory<InferenceOptions, NngpState> = {
   name: "nngp",
   summary: "Infinite-width Gaussian process (NNGP): any activation, no feature learning.",
-  options: noOptions,
+  options: nngpOptions,
+  anyLikelihood: true,
   refuses: () => undefined,
   fit,
   predict,

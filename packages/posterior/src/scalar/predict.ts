@@ -1,5 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { diagonalOf, gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
+import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, splitBySpan, transpose } from "@finitewidth/linalg";
 import { conditionalValues, type ScalarData } from "./likelihood.js";
 import type { ScalarPosterior } from "./posterior.js";
 
@@ -50,7 +50,7 @@ export interface ScalarPrediction {
 
 /**
  * Predictive law of f at points with projected cross kernel k̂ = VᵀK_x (r × P*) and prior K_xx (P* variances, or P* × P* for the joint
- * covariance): mean E[q k̂ᵀα + β], covariance E[q K_xx − q² k̂ᵀC⁻¹k̂ + S(1 − s)(1 − s)ᵀ] + Cov of the means, s = q k̂ᵀC⁻¹o, β and S the
+ * covariance): mean E[q k̂ᵀα + β], covariance E[q K_xx − q² k̂ᵀC⁻¹k̂ + S(1 − s)(1 − s)ᵀ] (by `splitBySpan`, without the difference) + Cov of the means, s = q k̂ᵀC⁻¹o, β and S the
  * mean and variance of the readout bias. Variances are clipped at 0. O(n r P*).
  */
 export function predictScalar(
@@ -65,9 +65,14 @@ export function predictScalar(
   const n = q.length;
   const r = data.values.length;
   const points = cross.shape[1];
-  const diagonal = prior instanceof Float64Array ? prior : diagonalOf(prior);
+  const stride = prior instanceof Float64Array || points === 1 ? 1 : points + 1;
   const nodeMeans = multiply(alpha, cross);
-  const nodeVariances = multiply(inverse, { data: cross.data.map((value) => value * value), shape: cross.shape });
+  const { inside, outside } = splitBySpan(cross, data.values, prior instanceof Float64Array ? prior : prior.data);
+  // Σ_i k̂_i²/κ_i · T/(qκ_i + T)
+  const nodeVariances = multiply(
+    { data: inverse.data.map((value) => data.temperature * value), shape: inverse.shape },
+    { data: inside.data.map((value) => value * value), shape: inside.shape },
+  );
   const biased = data.readoutBias > 0;
   // 1 − s, the part of the bias at a test point that the data do not fix
   const free = biased ? multiply(scaleColumns(inverse, data.ones), cross) : zeros(0, 0);
@@ -76,7 +81,7 @@ export function predictScalar(
     for (let j = 0; j < points; j++) {
       const at = k * points + j;
       const m = q[k]! * nodeMeans.data[at]! + biasMean[k]!;
-      let variance = q[k]! * (diagonal[j]! - q[k]! * nodeVariances.data[at]!);
+      let variance = q[k]! * (outside[j * stride]! + nodeVariances.data[at]!);
       if (biased) {
         free.data[at] = 1 - q[k]! * free.data[at]!;
         variance += biasVariance[k]! * free.data[at]! ** 2;
@@ -93,16 +98,16 @@ export function predictScalar(
   }
   if (prior instanceof Float64Array) return { mean, variance, nodeMeans, nodeVariances };
   let scale = 0;
-  const explained = new Float64Array(r);
+  const left = new Float64Array(r);
   const spread = zeros(n, points);
   for (let k = 0; k < n; k++) {
     scale += weights[k]! * q[k]!;
-    for (let i = 0; i < r; i++) explained[i]! += weights[k]! * q[k]! ** 2 * inverse.data[k * r + i]!;
+    for (let i = 0; i < r; i++) left[i]! += weights[k]! * q[k]! * data.temperature * inverse.data[k * r + i]!;
     for (let j = 0; j < points; j++) spread.data[k * points + j] = Math.sqrt(weights[k]!) * (nodeMeans.data[k * points + j]! - mean[j]!);
   }
   const between = gram(transpose(spread));
-  const within = gram(transpose(scaleRows(cross, explained.map(Math.sqrt))));
-  const covariance = { data: prior.data.map((value, i) => scale * value - within.data[i]! + between.data[i]!), shape: prior.shape };
+  const within = gram(transpose(scaleRows(inside, left.map(Math.sqrt))));
+  const covariance = { data: outside.map((value, i) => scale * value + within.data[i]! + between.data[i]!), shape: prior.shape };
   if (biased) {
     const shared = gram(
       transpose(

@@ -26,21 +26,29 @@ interface Builder {
   /** What every layer of weights that does not read the inputs read in the last run. */
   readonly readings: (Matrix | undefined)[];
   readout?: RandomStage;
+  /** Whether hidden kernels are those of units before they are pooled, and these units. */
+  readonly before: boolean;
+  unpooled?: Matrix | undefined;
 }
 
 /**
  * A network of any layers as a function of whitened parameters θ, all inputs at once: one group of parameters per layer of weights in document order,
  * branches depth first. Weights of dense layers [unit][channel], above a flattening [unit][channel][site], of filters [unit][channel][tap], of attention
  * [unit][head][channel] and scores [head][key][channel], then biases [unit] where σ_b² > 0; weights that are not Gaussian are functions of their θ.
- * `hiddenKernels`: ψψᵀ/(N s) of what every layer of weights reads, those above the inputs left out. Cost of a run: 2 P s K C N flops per layer of K
+ * `hiddenKernels`: ψψᵀ/(N s) of what every layer of weights reads (`unpooled`: before pooling), those above the inputs left out. Cost of a run: 2 P s K C N flops per layer of K
  * maps from C to N units, twice that backward. @throws FinitewidthError "shape", "memory"; "refused" for a readout whose weights are not Gaussian.
  * Theory: docs/theories/layers.md, "Real networks".
  */
-export function compositionNetwork({ input, layers }: Architecture, inputs: Matrix, outputs: number): FiniteNetwork {
+export function compositionNetwork(
+  { input, layers }: Architecture,
+  inputs: Matrix,
+  outputs: number,
+  { unpooled = false }: { readonly unpooled?: boolean } = {},
+): FiniteNetwork {
   const { channels, sites } = input ?? { channels: inputs.shape[1], sites: 1 };
   requireImages(inputs, channels, sites);
   const points = inputs.shape[0];
-  const builder: Builder = { points, memory: lazyMemory(), outputs, at: 0, numbers: 0, offsets: [], readings: [] };
+  const builder: Builder = { points, memory: lazyMemory(), outputs, at: 0, numbers: 0, offsets: [], readings: [], before: unpooled };
   const hidden = build(builder, layers.slice(0, -1), { points, channels, sites, parametersBelow: false });
   const hiddenParameters = builder.at;
   const below = { points, channels: hidden.channels, sites: hidden.sites, parametersBelow: hiddenParameters > 0 };
@@ -108,8 +116,17 @@ function stageOf(builder: Builder, layer: Primitive, site: StageSite): Stage {
   switch (layer.kind) {
     case "pointwise":
       return layer.activation.linear ? sequence([], site) : pointwiseStage(layer.activation, site, builder.memory);
-    case "site-map":
-      return siteMapStage(layer.map, site);
+    case "site-map": {
+      const stage = siteMapStage(layer.map, site);
+      if (!builder.before || !site.parametersBelow) return stage;
+      return {
+        ...stage,
+        forward(theta, below) {
+          builder.unpooled ??= below;
+          return stage.forward(theta, below);
+        },
+      };
+    }
     case "normalise":
       return normaliseStage(layer.epsilon, site);
     case "merge":
@@ -130,7 +147,8 @@ function stageOf(builder: Builder, layer: Primitive, site: StageSite): Stage {
       return {
         ...stage,
         forward: (theta, below) => {
-          if (site.parametersBelow) builder.readings[index] = below;
+          if (site.parametersBelow) builder.readings[index] = builder.unpooled ?? below;
+          builder.unpooled = undefined;
           return stage.forward(theta, below);
         },
       };

@@ -1,8 +1,10 @@
+import type { LatentPosteriorState } from "@finitewidth/likelihoods";
 import type { EffectiveActionOptions } from "../options.js";
 import type { Setting } from "../setting.js";
 import { blocks, type BlockActionState } from "./blocks.js";
 import { chain, type ChainActionState } from "./chain.js";
 import { deep, type DeepActionState } from "./deep.js";
+import { latent } from "./latent.js";
 import { mean, type MeanActionState } from "./mean.js";
 import { multiOutput, type MultiOutputActionState } from "./multi-output.js";
 import type { Regime } from "./regime.js";
@@ -10,10 +12,16 @@ import { scalar, type ScalarActionState } from "./scalar.js";
 
 /** What predictions of `effective-action` need, by the kind of action. */
 export type EffectiveActionState =
-  ScalarActionState | MeanActionState | MultiOutputActionState | DeepActionState | ChainActionState | BlockActionState;
+  | ScalarActionState
+  | MeanActionState
+  | MultiOutputActionState
+  | DeepActionState
+  | ChainActionState
+  | BlockActionState
+  | LatentPosteriorState;
 
 /** All kinds of effective action; the first one that applies is taken. */
-const regimes: readonly Regime<EffectiveActionState>[] = [blocks, deep, chain, multiOutput, mean, scalar];
+const regimes: readonly Regime<EffectiveActionState>[] = [latent, blocks, deep, chain, multiOutput, mean, scalar];
 
 /** The kind of action that a problem has; undefined when no order parameters are known for its network. */
 export const regimeOf = (setting: Setting, options: EffectiveActionOptions): Regime<EffectiveActionState> | undefined =>

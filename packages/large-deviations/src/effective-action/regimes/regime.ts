@@ -35,7 +35,7 @@ export interface Regime<State extends { readonly kind: string }> {
   applies(setting: Setting, options: EffectiveActionOptions): boolean;
   /** Why a problem that leads here has no solution, and what to use instead. */
   refuses(setting: Setting, options: EffectiveActionOptions): string | undefined;
-  fit(setting: Setting, options: EffectiveActionOptions, run: Run): RegimeFit<State>;
+  fit(setting: Setting, options: EffectiveActionOptions, run: Run): RegimeFit<State> | Promise<RegimeFit<State>>;
   /** Latent outputs at new inputs. */
   predict(fitted: FittedRegime<State>, inputs: Matrix, wantCovariance: boolean, run: Run): Prediction;
   claims(setting: Setting, options: EffectiveActionOptions): StatedErrors;

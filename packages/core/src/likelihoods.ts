@@ -1,0 +1,44 @@
+import { FinitewidthError } from "./errors.js";
+import type { Likelihood, LikelihoodChoice } from "./likelihood.js";
+import type { Problem } from "./problem.js";
+import type { Registry } from "./registry.js";
+import type { Matrix } from "./tensor.js";
+import type { Theory } from "./theory.js";
+import { validate } from "./validation.js";
+
+/** A likelihood by name, its parameters validated. @throws FinitewidthError (code "input") for an unknown name or bad parameters. */
+export function createLikelihood(registry: Registry, choice: LikelihoodChoice, path = "likelihood"): Likelihood {
+  const { type, ...parameters } = choice;
+  const family = registry.likelihood(type, `${path}.type`);
+  return family.create(validate(family.schema, parameters, path));
+}
+
+/** The likelihood of a problem, where it is not Gaussian noise of variance `temperature`. */
+export const likelihoodOf = ({ likelihood }: Pick<Problem, "likelihood">, registry: Registry): Likelihood | undefined =>
+  likelihood && createLikelihood(registry, likelihood);
+
+/** Every class has a row. @throws FinitewidthError (code "input") naming the first that has none. */
+export function requireEveryClass(likelihood: Likelihood, targets: Matrix, path: string): void {
+  const classes = likelihood.classes(targets.shape[1]);
+  if (classes === undefined || likelihood.labels === undefined) return;
+  const seen = new Set(likelihood.labels(targets));
+  for (let c = 0; c < classes; c++) {
+    if (!seen.has(c))
+      throw new FinitewidthError(`${path}: class ${c} has no training point; leave the class out or add some`, { code: "input", path });
+  }
+}
+
+/** Why a theory does not apply, its own reasons and that it needs Gaussian noise; undefined when it does. */
+export function reasonToRefuse<Options, State>(
+  theory: Theory<Options, State>,
+  problem: Problem,
+  options: Options,
+  registry: Registry,
+): string | undefined {
+  if (problem.likelihood !== undefined && theory.anyLikelihood !== true) {
+    const others = registry.theories.filter(({ anyLikelihood }) => anyLikelihood === true).map(({ name }) => name);
+    const instead = others.length > 0 ? `use ${others.join(" or ")}, or squared loss` : "use squared loss";
+    return `needs Gaussian noise, not the ${problem.likelihood.type} likelihood; ${instead}.`;
+  }
+  return theory.refuses(problem, options, registry);
+}

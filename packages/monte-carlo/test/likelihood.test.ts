@@ -1,0 +1,158 @@
+import { createLikelihood, fit, matrixFromRows, resolveArchitecture, resolveNetworkInput, type ProblemInput } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
+import { plugin as likelihoods, softmaxLikelihood } from "@finitewidth/likelihoods";
+import { describe, expect, it } from "vitest";
+import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
+import { networkTarget } from "../src/likelihood/network-target.js";
+import { monteCarlo } from "../src/index.js";
+import { registryWith } from "./helpers.js";
+
+const registry = registryWith(likelihoods);
+type Labels = readonly (number | readonly number[])[];
+const labelsOf = (y: Labels) => matrixFromRows(y.map((row) => (typeof row === "number" ? [row] : row)));
+
+describe("log likelihood over all weights", () => {
+  interface Inputs {
+    readonly kind: string;
+    readonly X: number[][];
+    readonly Xtest: number[][];
+    readonly Y: Labels;
+    readonly activation: string;
+    readonly likelihood: string;
+    readonly widths: number[];
+    readonly sw2: number[];
+    readonly sb2: number[];
+    readonly theta: number[];
+  }
+  interface Expected {
+    readonly dimension: number;
+    readonly latent: number[][];
+    readonly latentTest: number[][];
+    readonly logLikelihood: number;
+    readonly gradient: number[];
+  }
+  const { cases, tolerance } = readFixture<{
+    readonly cases: readonly { readonly inputs: Inputs; readonly expected: Expected }[];
+    readonly tolerance: { readonly relative: number; readonly absolute: number };
+  }>("classification/targets");
+  it.each(cases.filter(({ inputs }) => inputs.kind === "network").map((entry) => [entry.inputs.activation, entry] as const))(
+    "%s",
+    (_name, { inputs, expected }) => {
+      const { widths, activation, sw2, sb2 } = inputs;
+      const network = { type: "fully-connected", widths, activation, weightVariance: sw2, biasVariance: sb2 };
+      const architecture = resolveArchitecture(registry, resolveNetworkInput(network, registry));
+      const likelihood = createLikelihood(registry, { type: inputs.likelihood });
+      const targets = labelsOf(inputs.Y);
+      const d = likelihood.latents(targets.shape[1]);
+      const real = realise(architecture, matrixFromRows(inputs.X), d);
+      const target = networkTarget(real, likelihood.observe(targets));
+      expect(target.dimension).toBe(expected.dimension);
+      const theta = fromFixture(inputs.theta, inputs, d, real.parameters);
+      const gradient = new Float64Array(theta.length);
+      expectClose(target.evaluate(theta, gradient), expected.logLikelihood, tolerance, "log likelihood");
+      expectClose(real.forward(theta).outputs, expected.latent, tolerance, "latent");
+      // the gradient, in the order of the fixture
+      const order = fromFixture(
+        inputs.theta.map((_, i) => i),
+        inputs,
+        d,
+        real.parameters,
+      );
+      const reordered = new Float64Array(theta.length);
+      order.forEach((at, i) => (reordered[at] = gradient[i]!));
+      expectClose(reordered, expected.gradient, tolerance, "gradient");
+      expectClose(realise(architecture, matrixFromRows(inputs.Xtest), d).forward(theta).outputs, expected.latentTest, tolerance, "test");
+    },
+  );
+
+  /** The fixture has every unit's weights and then its bias; a finite network has the weights of a layer and then its biases. */
+  function fromFixture(theta: readonly number[], { X, widths, sb2 }: Inputs, d: number, parameters: number): Float64Array {
+    const out: number[] = [];
+    let at = 0;
+    [...widths, d].forEach((units, l) => {
+      const size = l === 0 ? X[0]!.length : widths[l - 1]!;
+      const biased = sb2[l]! > 0;
+      const weights: number[] = [];
+      const biases: number[] = [];
+      for (let u = 0; u < units; u++) {
+        weights.push(...theta.slice(at, at + size));
+        at += size;
+        if (biased) biases.push(theta[at++]!);
+      }
+      out.push(...weights, ...biases);
+    });
+    expect(out.length).toBe(parameters);
+    return Float64Array.from(out);
+  }
+});
+
+describe("small networks against draws from the prior", () => {
+  interface Inputs {
+    readonly architecture: string;
+    readonly likelihood: string;
+    readonly X: number[][];
+    readonly Xtest: number[][];
+    readonly Y: Labels;
+    readonly widths: number[];
+    readonly sw2: number[];
+  }
+  interface Estimate<T> {
+    readonly estimate: T;
+    readonly standardError: T;
+  }
+  interface Expected {
+    readonly logEvidence: Estimate<number>;
+    readonly probabilities: Estimate<number[][]>;
+    readonly hiddenKernel1?: Estimate<number[][]>;
+  }
+  const { cases, tolerance } = readFixture<{
+    readonly cases: readonly { readonly inputs: Inputs; readonly expected: Expected }[];
+    readonly tolerance: { readonly z: number };
+  }>("classification/sampled-small");
+  it.each(cases.map((entry) => [`${entry.inputs.architecture} ${entry.inputs.likelihood} ${entry.inputs.widths.join()}`, entry] as const))(
+    "%s",
+    async (_name, { inputs, expected }) => {
+      const activation = inputs.architecture === "linear" ? "identity" : inputs.architecture;
+      const problem: ProblemInput = {
+        network: { type: "fully-connected", widths: inputs.widths, activation, weightVariance: inputs.sw2 },
+        inputs: inputs.X,
+        targets: labelsOf(inputs.Y),
+        likelihood: { type: inputs.likelihood },
+      };
+      const { posterior, predict } = await fit(monteCarlo, problem, { registry, options: { evidence: true } });
+      const { logEvidence, probabilities, hiddenKernel1 } = expected;
+      const z = tolerance.z;
+      const combined = Math.hypot(posterior.standardError!.logEvidence!, logEvidence.standardError);
+      expectWithinStandardErrors(posterior.logEvidence!, logEvidence.estimate, combined, z, "log Z");
+      const prediction = await predict(inputs.Xtest);
+      const error = prediction.standardError!.probabilities!.data.map((e, i) => Math.hypot(e, probabilities.standardError.flat()[i]!));
+      expectWithinStandardErrors(prediction.probabilities!, probabilities.estimate, error, z, "probabilities");
+      expect(Math.max(...error)).toBeLessThan(0.03);
+      if (hiddenKernel1 === undefined) return;
+      const own = posterior.standardError!.hiddenKernels![0]!.data.map((e, i) => Math.hypot(e, hiddenKernel1.standardError.flat()[i]!));
+      expectWithinStandardErrors(posterior.hiddenKernels![0]!, hiddenKernel1.estimate, own, z, "hidden kernel");
+    },
+  );
+});
+
+describe("refusals and shapes", () => {
+  const inputs = [[1, 0], [0, 1], [1, 1]]; // prettier-ignore
+  const network = { type: "fully-connected", widths: [3], activation: "erf" };
+  it("samplers other than hmc, gradients of the evidence and step functions are refused", async () => {
+    const problem = { network, inputs, targets: [1, -1, 1], likelihood: { type: "logistic" } };
+    await expect(fit(monteCarlo, problem, { registry, options: { sampler: "langevin" } })).rejects.toThrow(/sampled by "sampler": "hmc"/);
+    await expect(fit(monteCarlo, problem, { registry, options: { gradients: true } })).rejects.toThrow(/gradients of the evidence/);
+    const step = { ...problem, network: { ...network, activation: "sign" } };
+    await expect(fit(monteCarlo, step, { registry })).rejects.toThrow(/piecewise constant/);
+  });
+  it("softmax has D − 1 latent outputs and logits that sum to 0", async () => {
+    const targets = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]; // prettier-ignore
+    const { predict, posterior } = await fit(monteCarlo, { network, inputs, targets, likelihood: { type: "softmax" } }, { registry });
+    const { mean, probabilities } = await predict([[1, 0.5]]);
+    expect(mean.shape).toEqual([1, 3]);
+    expect(mean.data.reduce((a, b) => a + b, 0)).toBeCloseTo(0, 10);
+    expect(probabilities!.data.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 10);
+    expect(softmaxLikelihood().latents(3)).toBe(2);
+    expect(posterior.train!.probabilities!.shape).toEqual([3, 3]);
+  });
+});

@@ -1,0 +1,91 @@
+import { createProblem, fit, inlineRun, matrixFromRows, rowsOf, validate, type PriorResult } from "@finitewidth/core";
+import { stream } from "@finitewidth/random";
+import { describe, expect, it } from "vitest";
+import { expectClose } from "../../../tools/testing.ts";
+import { perturbative, type PerturbativeOptions } from "../src/index.js";
+import { positiveVariance } from "../src/posterior/positive-variance.js";
+import { registry } from "./networks.js";
+
+const prior = (inputs: number[][], network: Record<string, unknown>): Promise<PriorResult> => {
+  const problem = createProblem(
+    { network: { type: "fully-connected", ...network }, inputs, targets: inputs.map(() => 0), temperature: 1 },
+    registry,
+  );
+  return perturbative.prior!(
+    { network: problem.network, inputs: problem.inputs, outputs: 1, evaluateAt: [], samples: 1 },
+    validate(perturbative.options, {}) as PerturbativeOptions,
+    inlineRun({ registry }),
+  );
+};
+
+describe("second moments obey Cauchy–Schwarz", () => {
+  it.each([0, 1, 2, 3, 4, 5, 6, 7])(
+    "sign at nearly equal inputs (%i): a moment within bounds, and a warning where first order is not",
+    async (power) => {
+      const { secondMoment, warnings } = await prior(
+        [
+          [1, 0.5],
+          [1, 0.5 + 10 ** -power],
+        ],
+        { widths: [10, 10], activation: "sign" },
+      );
+      const [[a, c], [, b]] = rowsOf(secondMoment!) as [[number, number], [number, number]];
+      expect(Math.abs(c)).toBeLessThanOrEqual(Math.sqrt(a * b) * (1 + 1e-12));
+      if (power > 2 && power < 7) expect(warnings.join()).toMatch(/inputs 1 and 2.*nearly parallel.*infinite-width one is given there/);
+      else if (power === 0) expect(warnings.join()).not.toMatch(/nearly parallel/);
+    },
+  );
+});
+
+describe("variances are never negative", () => {
+  it("v e^(δ/v) where v + δ is, unchanged elsewhere", () => {
+    const column = (values: number[]) => matrixFromRows(values.map((value) => [value]));
+    const { variance, replaced } = positiveVariance(column([2, 2, 0]), column([1.5, -1, -0.5]));
+    expect(replaced).toBe(2);
+    expectClose(variance.data, [1.5, 2 * Math.exp(-1.5), 0], { relative: 1e-15 });
+  });
+
+  it.each([0, 1, 2])("narrow networks pulled hard (%i)", async (seed) => {
+    const random = stream(61, seed);
+    const rows = (n: number, m: number, scale: number): number[][] =>
+      Array.from({ length: n }, () => [...random.normals(new Float64Array(m))].map((x) => scale * x));
+    const { posterior, predict } = await fit(
+      perturbative,
+      {
+        network: { type: "fully-connected", widths: [3, 3], activation: "erf" },
+        inputs: rows(4, 3, 1),
+        targets: rows(4, 1, 0.01),
+        temperature: 0.05,
+      },
+      { registry, options: { engine: "exact" } },
+    );
+    const found = await predict(rows(3, 3, 1), { covariance: true });
+    for (const one of [found, posterior.train!]) expect(one.variance.data.every((value) => value >= 0)).toBe(true);
+    expectClose(
+      [0, 4, 8].map((at) => found.covariance!.data[at]!),
+      found.variance.data,
+      { relative: 1e-10, absolute: 1e-14 },
+    );
+  });
+});
+
+it("noise that is lost in the rounding of a singular kernel is refused, digits that are few are told", async () => {
+  const ask = (temperature: number) =>
+    fit(
+      perturbative,
+      {
+        network: { type: "fully-connected", widths: [10], activation: "identity" },
+        inputs: [
+          [1, 2],
+          [2, 1],
+          [1, 1],
+        ],
+        targets: [1, 0, 1],
+        temperature,
+      },
+      { registry },
+    );
+  await expect(ask(1e-12)).rejects.toThrow(/^likelihood\.temperature: the noise 1e-12 is lost in the rounding.*"exact"/);
+  expect((await ask(1e-6)).posterior.warnings.join()).toMatch(/rounding leaves about [2-4] digits/);
+  expect((await ask(0.1)).posterior.warnings.join()).not.toMatch(/digits/);
+});
