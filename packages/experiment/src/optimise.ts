@@ -203,9 +203,11 @@ function evaluationOf(values: Readonly<Record<string, number>>, { posterior, gen
   };
 }
 
-/** Whether the theory has the option `gradients`. */
+/** Whether the theory knows its own gradients, by its capability or by an option. */
 function acceptsGradients({ method, ...options }: MethodRequest, { registry }: OptimiseSettings): boolean {
-  const result = registry.theory(method, "optimise.method").options["~standard"].validate({ ...options, gradients: true });
+  const theory = registry.theory(method, "optimise.method");
+  if (theory.evidenceGradient) return true;
+  const result = theory.options["~standard"].validate({ ...options, gradients: true });
   return !(result instanceof Promise) && result.issues === undefined;
 }
 

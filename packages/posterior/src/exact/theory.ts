@@ -23,6 +23,7 @@ import {
 } from "@finitewidth/core";
 import { mixingLaw } from "@finitewidth/kernels";
 import { defaultSampling } from "../sampling/sample.js";
+import { exactGradient } from "./evidence-gradient.js";
 import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
 import { hasHiddenBias, plainChain } from "./chain.js";
@@ -205,6 +206,7 @@ export const exact: Theory<ExactOptions, ExactState> = {
   },
   fit,
   predict,
+  evidenceGradient: (posterior, run) => exactGradient(exact, posterior, run),
   prior,
   refusesPrior: (problem, _options, registry) => reasonToRefuse(resolveArchitecture(registry, problem.network)),
   claims,
