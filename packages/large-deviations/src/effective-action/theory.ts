@@ -51,7 +51,7 @@ async function prior(problem: PriorProblem, options: EffectiveActionOptions, run
 /** In closed form where the action has one (one hidden layer and one output), by differences of fits elsewhere. */
 async function evidenceGradient(posterior: EffectiveActionPosterior, run: Run): Promise<EvidenceGradient | undefined> {
   const { problem, options, state, logEvidence } = posterior;
-  if (logEvidence === undefined) return undefined;
+  if (logEvidence === undefined || problem.likelihood !== undefined) return undefined;
   const own = regimeOfState(state).evidenceGradient?.(settingOf(problem, run.registry), options, state);
   const theory = effectiveAction as Theory;
   return own ? { ...own, widths: await widthRatios(theory, posterior, run) } : differenceEvidenceGradient(theory, posterior, run);
