@@ -1,0 +1,11 @@
+export * from "./branch.js";
+export * from "./cavity.js";
+export * from "./evidence.js";
+export * from "./features.js";
+export * from "./mixture.js";
+export * from "./nodes.js";
+export { unitOdds, type UnitOdds } from "./odds.js";
+export * from "./prediction.js";
+export { sampleTask, type SampleChunk } from "./samples.js";
+export * from "./solution.js";
+export * from "./unit.js";
