@@ -85,7 +85,7 @@ const weightOf = (rate: number, approaching: boolean, averaged: number): number 
   averaged === 1 ? 1 : approaching ? Math.max(rate, 1 / averaged) : Math.max(1 / averaged, 0.04);
 
 /** Field of the infinite-width network with `fraction` of its units: (Σ + fraction K)⁻¹ y, (Σ + fraction K)⁻¹. */
-function infiniteWidthField({ surroundings, weightVariance, secondMoment }: Setting, fraction: number): Field {
+export function infiniteWidthField({ surroundings, weightVariance, secondMoment }: Setting, fraction: number): Field {
   const total = combine(1, surroundings.noise, fraction * weightVariance, secondMoment);
   const P = surroundings.targets.length;
   return { covariance: solve(total, identity(P)), mean: solve(total, columnOfValues(surroundings.targets)).data };

@@ -6,11 +6,16 @@ import type { Field, UnitMoments } from "./unit.js";
  * log E exp ℓ over the prior, from draws of the tilted measure: −log E exp(−ℓ) with its standard error. The weights exp(−ℓ) ≤ √(1+s) are bounded,
  * so that no annealing is needed. Draws are taken as independent.
  */
-export function logNormaliserFromTilts(tilts: Float64Array): { readonly value: number; readonly standardError: number } {
-  const weights = tilts.map((tilt) => Math.exp(-tilt));
-  const mean = weights.reduce((sum, value) => sum + value, 0) / weights.length;
-  const scatter = weights.reduce((sum, value) => sum + (value / mean - 1) ** 2, 0) / weights.length;
-  return { value: -Math.log(mean), standardError: Math.sqrt(scatter / weights.length) };
+export function logNormaliserFromTilts(
+  tilts: Float64Array,
+  weights?: Float64Array,
+): { readonly value: number; readonly standardError: number } {
+  const count = tilts.length;
+  let mean = 0;
+  for (let i = 0; i < count; i++) mean += Math.exp(-tilts[i]!) * (weights ? weights[i]! : 1 / count);
+  let scatter = 0;
+  for (let i = 0; i < count; i++) scatter += (Math.exp(-tilts[i]!) / mean - 1) ** 2 * (weights ? weights[i]! : 1 / count);
+  return { value: -Math.log(mean), standardError: Math.sqrt(scatter / count) };
 }
 
 /**

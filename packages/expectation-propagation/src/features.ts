@@ -14,8 +14,11 @@ export interface UnitFeatures {
   readonly projection: Matrix;
 }
 
-/** Coordinates of a unit from K¹ = σ_w²(1) XXᵀ/N0 + σ_b²(1): its eigenvectors times the roots of its eigenvalues. O(P³). */
-export function unitFeatures(kernel: Matrix): UnitFeatures {
+/**
+ * Coordinates of a unit from K¹ = σ_w²(1) XXᵀ/N0 + σ_b²(1): its eigenvectors times the roots of its eigenvalues. Eigenvectors point along the
+ * targets, so that the same draws belong to the same units in any order of the rows. O(P³).
+ */
+export function unitFeatures(kernel: Matrix, targets: Float64Array): UnitFeatures {
   const P = kernel.shape[0];
   const { values, vectors } = symmetricEigen(kernel);
   const kept = [...values.keys()].filter((k) => values[k]! > rankTolerance * P * values.at(-1)!);
@@ -23,8 +26,10 @@ export function unitFeatures(kernel: Matrix): UnitFeatures {
   const projection = zeros(P, kept.length);
   for (const [j, k] of kept.entries()) {
     const root = Math.sqrt(values[k]!);
+    let along = 0;
+    for (let a = 0; a < P; a++) along += vectors.data[a * P + k]! * targets[a]!;
     for (let a = 0; a < P; a++) {
-      const entry = vectors.data[a * P + k]!;
+      const entry = (along < 0 ? -1 : 1) * vectors.data[a * P + k]!;
       features.data[a * kept.length + j] = entry * root;
       projection.data[a * kept.length + j] = entry / root;
     }

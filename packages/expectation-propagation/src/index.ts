@@ -9,3 +9,7 @@ export * from "./prediction.js";
 export { sampleTask, type SampleChunk } from "./samples.js";
 export * from "./solution.js";
 export * from "./unit.js";
+export { expectationPropagationOptions, type ExpectationPropagationOptions } from "./options.js";
+export { plugin } from "./plugin.js";
+export type { ExpectationPropagationState } from "./state.js";
+export { expectationPropagation } from "./theory.js";

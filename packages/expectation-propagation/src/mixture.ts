@@ -4,7 +4,7 @@ import type { Setting } from "./branch.js";
 import { fieldOfUnits, fieldWithUnit } from "./cavity.js";
 import { logEvidenceOfUnits, logNormaliserFromTilts } from "./evidence.js";
 import type { UnitOdds } from "./odds.js";
-import { predictBranch, type RowPrediction, type SampledGroup, type TestRows } from "./prediction.js";
+import { coefficientOptions, predictBranch, type RowPrediction, type SampledGroup, type TestRows } from "./prediction.js";
 import {
   alignmentsOf,
   createUnitEvaluator,
@@ -56,7 +56,7 @@ function summariseGroup(setting: Setting, group: SampledGroup, control: boolean)
   const states = unitStates(count);
   unit.setField(group.field, alpha);
   unit.evaluate(group.units, count, states);
-  const coefficients = momentCoefficients(states, alpha, group.field.mean, control ? { secondMoment } : {});
+  const coefficients = momentCoefficients(states, alpha, group.field.mean, coefficientOptions(group, control ? secondMoment : undefined));
   return { states, moments: unit.moments(group.units, count, coefficients, true) };
 }
 
@@ -71,7 +71,7 @@ export function summariseBranch(setting: Setting, draws: BranchDraws): BranchSum
   const block = draws.block && summariseGroup(setting, draws.block, false);
   const n = block ? width - 1 : width;
   const rest = fieldOfUnits(n, bulk.moments, draws.bulk.field, surroundings);
-  const z = logNormaliserFromTilts(bulk.states.tilts);
+  const z = logNormaliserFromTilts(bulk.states.tilts, draws.bulk.weights);
   const last = draws.block ? Math.log(width) + draws.block.odds.logNormaliser + Math.log(draws.block.odds.odds) : z.value;
   const logEvidence = logEvidenceOfUnits(width - 1, bulk.moments, draws.bulk.field, { bulk: z.value, last }, surroundings);
   return {

@@ -19,6 +19,8 @@ export interface SampledGroup {
   readonly field: Field;
   /** S × d. */
   readonly units: Float64Array;
+  /** Of the draws, normalised. @defaultValue equal ones */
+  readonly weights?: Float64Array;
 }
 
 /** New rows as a unit sees them: h* = F* z + ξ, ξ ~ N(0, residual), and the prior second moments of φ between them and the training rows. */
@@ -41,6 +43,12 @@ interface JointMoments {
   readonly own: Float64Array | Matrix;
 }
 
+/** How the averages of a group are formed. */
+export const coefficientOptions = ({ weights }: SampledGroup, secondMoment?: Matrix) => ({
+  ...(weights === undefined ? {} : { weights }),
+  ...(secondMoment === undefined ? {} : { secondMoment }),
+});
+
 const blockRows = 512;
 const isMatrix = (x: Float64Array | Matrix): x is Matrix => "shape" in x;
 
@@ -54,7 +62,7 @@ function jointMoments(setting: Setting, group: SampledGroup, rows: TestRows, con
   const states = unitStates(count);
   unit.setField(group.field, alpha);
   unit.evaluate(group.units, count, states);
-  const coefficients = momentCoefficients(states, alpha, group.field.mean, control ? { secondMoment } : {});
+  const coefficients = momentCoefficients(states, alpha, group.field.mean, coefficientOptions(group, control ? secondMoment : undefined));
   const train = unit.moments(group.units, count, coefficients);
   const full = isMatrix(rows.own);
   let cross = zeros(S, P);
@@ -111,7 +119,11 @@ function addResidual(h: Matrix, residual: Float64Array | Matrix, seed: number, i
     return combine(1, h, 1, multiplyTransposedRight(normals, residual));
   }
   if (residual.every((value) => value === 0)) return h;
-  for (let k = 0; k < h.data.length; k++) h.data[k]! += residual[k % columns]! * random.normal();
+  // one draw a unit for all rows: only their marginals count here, and they do not depend on what other rows are asked for
+  for (let i = 0, k = 0; i < rows; i++) {
+    const normal = random.normal();
+    for (let a = 0; a < columns; a++, k++) h.data[k]! += residual[a]! * normal;
+  }
   return h;
 }
 

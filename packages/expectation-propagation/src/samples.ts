@@ -1,4 +1,5 @@
-import type { Matrix, Task } from "@finitewidth/core";
+import { resolveArchitecture, type Matrix, type Network, type Task } from "@finitewidth/core";
+import { denseChain } from "@finitewidth/kernels";
 import { stream } from "@finitewidth/random";
 import { moveUnits, type Population } from "./population.js";
 import { createUnitEvaluator, unitStates, type Field, type Window } from "./unit.js";
@@ -6,7 +7,8 @@ import { createUnitEvaluator, unitStates, type Field, type Window } from "./unit
 /** Particles to be moved in a field that stays as it is. */
 export interface SampleChunk {
   readonly features: Matrix;
-  readonly activation: string;
+  /** Of one hidden layer. */
+  readonly network: Network;
   readonly field: Field;
   readonly alpha: number;
   readonly window: Window;
@@ -26,7 +28,10 @@ export const sampleTask: Task<SampleChunk, Float64Array> = {
   name: "sampleTask",
   run: (chunk, { registry, tick }) => {
     const random = stream(chunk.seed, 3, chunk.index);
-    const unit = createUnitEvaluator({ features: chunk.features, activation: registry.activation(chunk.activation) });
+    const unit = createUnitEvaluator({
+      features: chunk.features,
+      activation: denseChain(resolveArchitecture(registry, chunk.network))!.activation,
+    });
     const count = chunk.units.length / unit.dimension;
     const population: Population = { units: chunk.units.slice(), count, angle: chunk.angle, states: unitStates(count) };
     unit.setField(chunk.field, chunk.alpha, chunk.window);

@@ -1,18 +1,19 @@
-import type { Registry, Run, Task } from "@finitewidth/core";
+import { resolveArchitecture, type Network, type Registry, type Run, type Task } from "@finitewidth/core";
+import { denseChain } from "@finitewidth/kernels";
 import { solveSpecialised, solveSymmetric, type Branch, type BranchOptions, type Group, type Setting } from "./branch.js";
 import { sampleTask, type SampleChunk } from "./samples.js";
 import { summariseBranch, type BranchDraws, type BranchSummary, type WeightedBranch } from "./mixture.js";
 import type { SampledGroup } from "./prediction.js";
 
-/** A setting as plain data: the activation by its name. */
+/** A setting as plain data: the activation is that of the network. */
 export interface SettingData extends Omit<Setting, "prior"> {
   readonly features: Setting["prior"]["features"];
-  readonly activation: string;
+  readonly network: Network;
 }
 
-export const settingFrom = ({ features, activation, ...rest }: SettingData, registry: Registry): Setting => ({
+export const settingFrom = ({ features, network, ...rest }: SettingData, registry: Registry): Setting => ({
   ...rest,
-  prior: { features, activation: registry.activation(activation) },
+  prior: { features, activation: denseChain(resolveArchitecture(registry, network))!.activation },
 });
 
 /** One branch to be solved. */
@@ -63,8 +64,8 @@ const thin = 5;
 const negligible = 1e-3;
 
 /**
- * Solves both branches, draws from their units' measures and weighs them. The log odds of one aligned unit against none are the mean of those
- * seen from either branch (the trapezoid rule between them) and of the difference of their evidences, half each.
+ * Solves both branches, draws from their units' measures and weighs them. The odds of one aligned unit against none are the ratio of the
+ * branches' evidences; where one of them is not defined, the geometric mean of the odds seen from either branch (the trapezoid rule).
  */
 export async function solveStrongLabels(data: SettingData, options: BranchOptions, run: Run): Promise<Solution> {
   const { width } = data;
@@ -88,7 +89,7 @@ export async function solveStrongLabels(data: SettingData, options: BranchOption
   }
   const [first, second] = drawn.map(({ summary }) => summary.logEvidence?.value);
   const fromEvidence = first === undefined || second === undefined ? undefined : Math.exp(second - first);
-  const ratio = fromEvidence === undefined || local === Infinity ? local : Math.sqrt(local * fromEvidence);
+  const ratio = local === Infinity ? local : (fromEvidence ?? local);
   const pair = one ? 0.5 * (width - 1) * one.bulk.odds.odds : 0;
   const weights = ratio === Infinity ? [0, 1, pair] : [1, ratio, ratio * pair];
   const total = weights.reduce((sum, value) => sum + value, 0);
@@ -108,7 +109,7 @@ async function draw(setting: SettingData, group: Group, options: BranchOptions, 
   for (let start = 0; start < group.units.length; start += size) {
     chunks.push({
       features: setting.features,
-      activation: setting.activation,
+      network: setting.network,
       field: group.field,
       alpha: setting.weightVariance / setting.width,
       window: group.window,

@@ -1,6 +1,6 @@
 import type { Activation, Matrix } from "@finitewidth/core";
+import { arrayActivation } from "@finitewidth/kernels";
 import { createWorkspace } from "@finitewidth/linalg";
-import { arrayActivation } from "./array-activation.js";
 
 /** The Gaussian field t ~ N(i r, R) on the training rows. */
 export interface Field {
@@ -91,7 +91,7 @@ export function createUnitEvaluator(prior: UnitPrior): UnitEvaluator {
     Matrix,
   ];
   F.data.set(prior.features.data);
-  const phi = arrayActivation(prior.activation, workspace);
+  const phi = arrayActivation(prior.activation);
   const r = new Float64Array(points);
   let alpha = 0;
   let [least, most] = anyAlignment;
@@ -99,7 +99,7 @@ export function createUnitEvaluator(prior: UnitPrior): UnitEvaluator {
   const activate = (units: Float64Array, start: number, rows: number): void => {
     Z.data.set(units.subarray(start * dimension, (start + rows) * dimension));
     workspace.multiply(Z, F, H, { transposed: "right" });
-    phi.values(H, Phi);
+    phi.values(H, 1, Phi, workspace);
   };
   /** RPhi := diag(coefficients) Phi, zero rows beyond the last unit. */
   const scaleRows = (coefficients: Float64Array, start: number, rows: number): void => {
@@ -139,7 +139,7 @@ export function createUnitEvaluator(prior: UnitPrior): UnitEvaluator {
               : -Infinity;
         }
         if (gradients === undefined) continue;
-        phi.slopes(H, Phi);
+        phi.slopes(H, 1, Phi, workspace);
         for (let i = 0, k = 0; i < rows; i++) {
           const scale = scales[start + i]! > 0 ? scales[start + i]! : 1;
           const v = (alpha * overlaps[start + i]!) / scale;
