@@ -170,12 +170,14 @@ export function createUnitEvaluator(prior: UnitPrior): UnitEvaluator {
       const { prior: exact } = coefficients;
       const M = new Float64Array(points * points);
       const second = new Float64Array(points * points);
-      for (let a = 0; exact && a < points; a++) {
-        for (let b = 0; b < points; b++) {
-          const g = exact.secondMoment.data[a * points + b]!;
-          response[a]! += g * exact.response[b]!;
-          M[a * points + b] = exact.curvature * g;
-          second[a * points + b] = exact.kernel * g;
+      if (exact) {
+        const { data: g } = exact.secondMoment;
+        for (let a = 0, k = 0; a < points; a++) {
+          for (let b = 0; b < points; b++, k++) {
+            response[a]! += g[k]! * exact.response[b]!;
+            M[k] = exact.curvature * g[k]!;
+            second[k] = exact.kernel * g[k]!;
+          }
         }
       }
       for (let a = 0, k = 0; a < points; a++) {
