@@ -28,6 +28,7 @@ import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
 import { hasHiddenBias, plainChain } from "./chain.js";
 import { posteriorClaims, priorClaims } from "./claims.js";
+import { likelihoodClaims } from "./likelihood-claims.js";
 import { fitLikelihood, predictLikelihood, refusesLikelihood } from "./latent-theory.js";
 import { priorMoments } from "./prior-moments.js";
 import { checkValues, collectLogDensities, reportLogDensities, scalarLogDensities } from "./prior.js";
@@ -187,7 +188,7 @@ async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Pr
 
 function* claims({ posterior, predictive, prior: answer }: FittedScenario<ExactOptions, ExactState>): Iterable<Claim> {
   if (answer !== undefined) yield* priorClaims(answer);
-  yield* posteriorClaims(posterior, predictive);
+  yield* posterior.state.kind === "latent" ? likelihoodClaims(posterior, predictive) : posteriorClaims(posterior, predictive);
 }
 
 /**
