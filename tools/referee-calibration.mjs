@@ -1,5 +1,5 @@
 // Verdicts of the referee against long runs of the same network, over a grid of data, activations, sizes and depths; the table goes to
-// docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs [--every K] [--points P]
+// docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs [--every K] [--points P] [--width N] [--verbose]
 // (nx run @finitewidth/tools:referee-calibration); finished cases are kept in results/referee-calibration.jsonl and taken from there.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -21,7 +21,7 @@ const theories = [
   ["forward-backward", {}],
 ];
 
-/** Every case; `--every K` takes each K-th of them in an order that mixes all axes, `--points P` those of up to P points. */
+/** Every case; `--every K` takes each K-th of them in an order that mixes all axes, `--points P` those of up to P points, `--width N` of up to N units. */
 function cases() {
   const all = [];
   for (const data of ["digits", "teacher"])
@@ -29,10 +29,10 @@ function cases() {
       for (const points of [40, 100, 200])
         for (const width of [5, 20, 80, 500])
           for (const depth of [1, 2]) for (const outputs of [1, 3]) all.push({ data, activation, points, width, depth, outputs });
-  const most = process.argv.includes("--points") ? Number(process.argv[process.argv.indexOf("--points") + 1]) : Infinity;
-  const every = process.argv.includes("--every") ? Number(process.argv[process.argv.indexOf("--every") + 1]) : 1;
+  const option = (name, standard) => (process.argv.includes(name) ? Number(process.argv[process.argv.indexOf(name) + 1]) : standard);
+  const [points, width, every] = [option("--points", Infinity), option("--width", Infinity), option("--every", 1)];
   const key = (one) => stream(11, one.points, one.width, one.depth, one.outputs, one.data.length, one.activation.length).uniform();
-  return all.sort((a, b) => key(a) - key(b)).filter((one, i) => i % every === 0 && one.points <= most);
+  return all.sort((a, b) => key(a) - key(b)).filter((one, i) => i % every === 0 && one.points <= points && one.width <= width);
 }
 
 async function dataOf({ data, points, outputs }) {
@@ -70,6 +70,7 @@ async function runCase(one) {
   let problem;
   for (const [name, options] of theories) {
     const label = options.correction ?? name;
+    if (process.argv.includes("--verbose")) console.log(`  ${label} ${(performance.now() / 1000).toFixed(0)}`);
     try {
       const { posterior, predict } = await fit(registry.theory(name), { network, ...train, temperature }, { registry, options });
       problem = posterior.problem;
@@ -81,6 +82,7 @@ async function runCase(one) {
       // a theory that refuses or fails has nothing to be judged
     }
   }
+  if (process.argv.includes("--verbose")) console.log(`  referee ${(performance.now() / 1000).toFixed(0)} ${JSON.stringify(one)}`);
   const started = process.cpuUsage();
   const short = await referee(problem, methods, test, {}, inlineRun({ registry, seed: 1 }));
   const seconds = (process.cpuUsage(started).user + process.cpuUsage(started).system) / 1e6;

@@ -52,6 +52,14 @@ export const observables: readonly Observable[] = [
     terms: predictive.terms,
     value: predictive.variance,
   }),
+  posterior("predictive.probabilities", "posterior probabilities of the classes at the test inputs", {
+    terms: (draw) => {
+      const probabilities = draw.conditional?.probabilities;
+      if (probabilities === undefined) return {};
+      return { "predictive.probabilities": probabilities.data.slice(draw.points * probabilities.shape[1]) };
+    },
+    value: (averages) => averages.of("predictive.probabilities"),
+  }),
   posterior("train.mean", "posterior mean of the outputs at the training inputs", { terms: train.terms, value: train.mean }),
   posterior("train.variance", "posterior variance of the outputs at the training inputs", { terms: train.terms, value: train.variance }),
   posterior("hiddenKernel", "posterior mean of the kernel of a hidden layer on the training inputs", {

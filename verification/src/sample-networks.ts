@@ -1,10 +1,13 @@
 import {
   hiddenWidths,
+  likelihoodOf,
   readoutOf,
   resolveArchitecture,
   stackRows,
   toStandardScaling,
+  zeros,
   type FiniteNetworkState,
+  type Likelihood,
   type Matrix,
   type NetworkDraw,
   type Problem,
@@ -49,7 +52,9 @@ export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
     const architecture = resolveArchitecture(registry, problem.network);
     const posterior = chunk.of === "posterior";
     const inputs = posterior ? stackRows(problem.inputs, chunk.testInputs) : problem.inputs;
-    const network = realise(architecture, inputs, problem.targets.shape[1]);
+    const likelihood = likelihoodOf(problem, registry);
+    const network = realise(architecture, inputs, likelihood?.latents(problem.targets.shape[1]) ?? problem.targets.shape[1]);
+    const observed = likelihood && posterior ? observeOutputs(likelihood, problem.targets) : undefined;
     const random = stream(chunk.seed, chunk.index);
     const theta = new Float64Array(network.parameters);
     const bias = readoutOf(architecture).biasVariance;
@@ -67,7 +72,7 @@ export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
       const draw = { kernel, points, hiddenKernels: () => trainingKernels(state, points) };
       if (!posterior) accumulate(sums, termsOf(draw), 1);
       else {
-        const { logWeight, ...conditional } = conditionOnTargets(kernel, problem);
+        const { logWeight, ...conditional } = observed ? observed(state.outputs) : conditionOnTargets(kernel, problem);
         draws.push({ logWeight, terms: termsOf({ ...draw, conditional }) });
       }
     }
@@ -101,6 +106,22 @@ function termsOfObservables(
 
 const trainingKernels = (state: FiniteNetworkState, points: number): Matrix[] =>
   state.hiddenKernels().map((kernel) => (kernel.shape[0] === points ? kernel : block(kernel, 0, points, 0, points)));
+
+/** Weight p(Y | f) and outputs of networks whose readout is drawn too, for likelihoods other than Gaussian noise. */
+function observeOutputs(likelihood: Likelihood, targets: Matrix) {
+  const observation = likelihood.observe(targets);
+  const lift = likelihood.contrasts(targets.shape[1]);
+  return (outputs: Matrix): { readonly logWeight: number } & NonNullable<NetworkDraw["conditional"]> => {
+    const n = outputs.shape[0];
+    return {
+      logWeight: observation.evaluate(outputs.data.subarray(0, targets.shape[0] * observation.latents)),
+      mean: lift ? multiply(outputs, lift) : outputs,
+      variance: new Float64Array(n),
+      covariance: () => zeros(n, n),
+      ...(likelihood.probabilities ? { probabilities: likelihood.probabilities(outputs) } : {}),
+    };
+  };
+}
 
 /** log N(Y | 0, K̂ + T), and mean and variance of f at all inputs given Y. O(P³ + P² n). */
 function conditionOnTargets(

@@ -1,4 +1,4 @@
-import type { Network, Problem, Scaling, Scenario } from "@finitewidth/core";
+import type { LikelihoodChoice, Network, Problem, Scaling, Scenario } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 
 /** How the truth is sampled. */
@@ -29,6 +29,8 @@ interface Fields {
   readonly outputs?: number;
   readonly tests?: number;
   readonly temperature: number;
+  /** Likelihood of labels made of the targets: their signs (one output), or which of several is the largest. */
+  readonly likelihood?: LikelihoodChoice;
   readonly scaling?: Scaling;
   readonly sampling: Sampling;
   readonly suite?: "quick" | "full";
@@ -59,16 +61,31 @@ export function family(fields: Fields): ScenarioFamily {
           targets[i * outputs + d] = scale * (0.9 * x + 0.5 * Math.sin(2 * x + d) + 0.4 * random.normal());
         }
       }
+      if (fields.likelihood) toLabels(targets, outputs);
       const problem: Problem = {
         network: fields.network(factor),
         inputs: { data: inputs, shape: [points, features] },
         targets: { data: targets, shape: [points, outputs] },
         temperature,
+        ...(fields.likelihood ? { likelihood: fields.likelihood } : {}),
         scaling: fields.scaling ?? "standard",
       };
       return { name: factor === 1 ? name : `${name} ×${factor}`, problem, testInputs: { data: testInputs, shape: [tests, features] } };
     },
   };
+}
+
+/** Numbers become signs, rows of several become one-hot at their largest entry. */
+function toLabels(targets: Float64Array, outputs: number): void {
+  for (let i = 0; i < targets.length; i += outputs) {
+    const row = targets.subarray(i, i + outputs);
+    if (outputs === 1) row[0] = row[0]! > 0 ? 1 : -1;
+    else {
+      const largest = row.indexOf(Math.max(...row));
+      row.fill(0);
+      row[largest] = 1;
+    }
+  }
 }
 
 /** Fully connected network with one variance per layer. */

@@ -1,5 +1,6 @@
 import { plugin as activations } from "@finitewidth/activations";
 import type { Plugin } from "@finitewidth/core";
+import { plugin as expectationPropagation } from "@finitewidth/expectation-propagation";
 import { plugin as largeDeviations } from "@finitewidth/large-deviations";
 import { plugin as likelihoods } from "@finitewidth/likelihoods";
 import { plugin as monteCarlo } from "@finitewidth/monte-carlo";
@@ -21,6 +22,7 @@ export const standardPlugins: readonly Plugin[] = [
   priorSequential,
   posterior,
   largeDeviations,
+  expectationPropagation,
   perturbation,
   monteCarlo,
   observables,

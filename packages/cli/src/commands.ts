@@ -31,6 +31,12 @@ export const commands: readonly Command[] = [
     flags: [out, workers, quiet, paths],
   },
   {
+    name: "optimise",
+    argument: "EXPERIMENT",
+    summary: "Choose width, depth, variances and noise by the evidence; writes optimum.json (an experiment), optimise.json and report.html",
+    flags: [out, workers, quiet, resume, paths],
+  },
+  {
     name: "verify",
     summary: "Check the analytic results against Monte Carlo; writes report.html, report.json, report.md, junit.xml",
     flags: [

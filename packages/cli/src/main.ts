@@ -103,6 +103,8 @@ async function execute({ command, flags }: Arguments, file: string, context: Com
       return (await import("./commands/run.js")).runRunCommand(file, folder, context);
     case "prior":
       return (await import("./commands/prior.js")).runPriorCommand(file, folder, context);
+    case "optimise":
+      return (await import("./commands/optimise.js")).runOptimiseCommand(file, folder, context);
     case "phase-diagram":
       return (await import("./commands/phase-diagram.js")).runPhaseCommand(file, folder, context);
     case "verify": {

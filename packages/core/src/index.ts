@@ -4,7 +4,7 @@ export * from "./arrays.js";
 export type * from "./claim.js";
 export type * from "./dataset.js";
 export * from "./errors.js";
-export type * from "./evidence-gradient.js";
+export * from "./evidence-gradient.js";
 export type * from "./extensions.js";
 export * from "./facade.js";
 export type * from "./figure.js";

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import type { Claim, FittedScenario } from "./claim.js";
+import type { EvidenceGradient } from "./evidence-gradient.js";
 import type { Posterior } from "./posterior.js";
 import type { Prediction } from "./prediction.js";
 import type { PriorResult } from "./prior-result.js";
@@ -22,6 +23,11 @@ export interface Theory<Options = unknown, State = unknown> {
   fit(problem: Problem, options: Options, run: Run): Promise<Posterior<Options, State>>;
   /** Latent outputs at the rows of `inputs`, P* × N0. */
   predict(posterior: Posterior<Options, State>, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction>;
+  /**
+   * Derivatives of a fitted log evidence in the logarithms of variances and temperature, and its ratio to one unit more in every hidden layer;
+   * undefined where they are not known. Sampled ones carry standard errors. `"gradients": true` in a method entry asks for them.
+   */
+  evidenceGradient?(posterior: Posterior<Options, State>, run: Run): Promise<EvidenceGradient | undefined>;
   /** Answers prior questions, where the theory can; `refusesPrior` says why not. */
   prior?(problem: PriorProblem, options: Options, run: Run): Promise<PriorResult>;
   refusesPrior?(problem: PriorProblem, options: Options, registry: Registry): string | undefined;

@@ -43,6 +43,8 @@ export interface OptimiseSettings extends PlanSettings {
   /** Where chunks are computed. @defaultValue this thread, with the experiment's seed */
   readonly run?: Run;
   readonly signal?: AbortSignal;
+  /** Opens the run when the file has been checked; in place of `run`. */
+  readonly openRun?: () => Promise<Run>;
   /** Every evaluation as it is made. */
   readonly onEvaluation?: (evaluation: Evaluation, count: number) => void;
 }
@@ -63,20 +65,23 @@ export async function optimiseEvidence(file: unknown, settings: OptimiseSettings
   const { registry, signal } = settings;
   const { data } = await planExperiment(experiment, settings);
   const seed = typeof experiment["seed"] === "number" ? experiment["seed"] : 1;
-  const run = settings.run ?? inlineRun({ registry, seed, ...(signal ? { signal } : {}) });
   const keys = Object.keys(request.over).map((name) => sweepKey(name, registry));
+  registry.theory(request.method.method, "optimise.method");
+  const run = (await settings.openRun?.()) ?? settings.run ?? inlineRun({ registry, seed, ...(signal ? { signal } : {}) });
   const trace: Evaluation[] = [];
   const search = createSearch({ request, experiment, keys, data, run, settings, trace });
   const depths: Optimum[] = [];
   for (const depth of request.depths) depths.push(await search(request.method, depth));
   const optimum = depths.reduce((a, b) => (b.logEvidence > a.logEvidence ? b : a));
   const best = applyValues(draftOf(experiment), optimum.values, keys, registry).experiment;
+  const { referee, methods } = file as ExperimentObject;
+  const given = { ...(referee === undefined ? {} : { referee }), ...(methods === undefined ? {} : { methods }) };
   const compared = request.reference !== undefined && registry.theories.some(({ name }) => name === request.reference);
   const infiniteWidth = compared ? await search({ method: request.reference! }, optimum.values["depth"], false) : undefined;
   return {
     method: request.method.method,
     optimum,
-    experiment: { ...best, methods: (file as ExperimentObject)["methods"] ?? [request.method as Json] },
+    experiment: { ...withoutReferee(best), ...given, methods: given.methods ?? [request.method as Json] },
     depths,
     trace,
     ...(infiniteWidth ? { infiniteWidth } : {}),
@@ -89,6 +94,8 @@ export async function optimiseEvidence(file: unknown, settings: OptimiseSettings
     ],
   };
 }
+
+const withoutReferee = ({ referee: _referee, ...rest }: ExperimentObject): ExperimentObject => rest;
 
 interface Context {
   readonly request: OptimiseRequest;
@@ -203,9 +210,11 @@ function evaluationOf(values: Readonly<Record<string, number>>, { posterior, gen
   };
 }
 
-/** Whether the theory has the option `gradients`. */
+/** Whether the theory knows its own gradients, by its capability or by an option. */
 function acceptsGradients({ method, ...options }: MethodRequest, { registry }: OptimiseSettings): boolean {
-  const result = registry.theory(method, "optimise.method").options["~standard"].validate({ ...options, gradients: true });
+  const theory = registry.theory(method, "optimise.method");
+  if (theory.evidenceGradient) return true;
+  const result = theory.options["~standard"].validate({ ...options, gradients: true });
   return !(result instanceof Promise) && result.issues === undefined;
 }
 

@@ -33,6 +33,8 @@ export interface PlannedMethod {
   readonly method: string;
   readonly theory: Theory;
   readonly options: unknown;
+  /** Whether the derivatives of the log evidence are wanted too. */
+  readonly gradients?: boolean;
   /** False when `"methods": "applicable"` chose it. */
   readonly named: boolean;
 }
@@ -258,12 +260,17 @@ export function resolveMethod(
     mistakes.add(inputError(path, 'each method once, or with a "label" of its own (results are keyed by it)', label));
   const theory = mistakes.attempt(() => registry.theory(method, path));
   if (!theory) return undefined;
-  const resolved = validateAll(theory.options, options, path);
+  const { gradients, ...rest } = options;
+  // a theory may have an option of that name itself, as sampling does
+  const own = gradients !== undefined && !("errors" in validateAll(theory.options, { gradients }));
+  if (gradients !== undefined && !own && typeof gradients !== "boolean")
+    mistakes.add(inputError(`${path}.gradients`, "true or false", gradients));
+  const resolved = validateAll(theory.options, own ? options : rest, path);
   if ("errors" in resolved) {
     for (const error of resolved.errors) mistakes.add(error);
     return undefined;
   }
-  return { label, method, theory, options: resolved.value, named: true };
+  return { label, method, theory, options: resolved.value, ...(gradients === true && !own ? { gradients } : {}), named: true };
 }
 
 /** Every registered theory that takes its default options and does not refuse the problem. */

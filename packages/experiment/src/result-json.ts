@@ -100,10 +100,11 @@ const stepResults = ({ problems }: StepOutcome): Record<string, unknown> => {
 export function resolvedExperiment({ experiment, steps }: Plan): Record<string, unknown> {
   const { problems } = steps[0]!;
   const resolved = problems.map(({ label, problem }) => (label === undefined ? problem.network : { label, ...problem.network }));
-  const methods = problems[0]!.methods.map(({ label, method, options }) => ({
+  const methods = problems[0]!.methods.map(({ label, method, options, gradients }) => ({
     method,
     ...(label === method ? {} : { label }),
     ...(options as object),
+    ...(gradients ? { gradients } : {}),
   }));
   const networks = experiment.networks ? { networks: resolved } : { network: resolved[0] };
   return { ...experiment, ...(experiment.sweep ? {} : networks), methods: experiment.methods === "applicable" ? "applicable" : methods };

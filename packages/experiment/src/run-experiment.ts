@@ -1,4 +1,4 @@
-import { FinitewidthError, inlineRun, reasonToRefuse, refusal, type Matrix, type Run } from "@finitewidth/core";
+import { FinitewidthError, inlineRun, reasonToRefuse, refusal, type Json, type Matrix, type Run } from "@finitewidth/core";
 import { classificationOf, findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
 import { isRefereed, judgeProblem, type Verdicts } from "./verdicts.js";
 import { planExperiment, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
@@ -91,7 +91,7 @@ export function assemble(plan: Plan, finished: ReadonlyMap<string, MethodOutcome
 
 /** Solves one problem with one method. */
 export async function runMethod(
-  { label, method, theory, options, named }: PlannedMethod,
+  { label, method, theory, options, gradients, named }: PlannedMethod,
   { problem }: PlannedProblem,
   { data: { test } }: PlannedStep,
   run: Run,
@@ -102,7 +102,12 @@ export async function runMethod(
   try {
     const reason = reasonToRefuse(theory, problem, options, run.registry);
     if (reason !== undefined) throw refusal(method, reason);
-    const posterior = await theory.fit(problem, options, run);
+    const fitted = await theory.fit(problem, options, run);
+    const gradient = gradients ? await theory.evidenceGradient?.(fitted, run) : undefined;
+    const posterior = gradient
+      ? { ...fitted, diagnostics: { ...fitted.diagnostics, evidenceGradient: gradient as unknown as Json } }
+      : fitted;
+    const missing = gradients && !gradient ? [`${method} gives no derivatives of its log evidence here`] : [];
     const predictive = test ? await theory.predict(posterior, test.inputs, { covariance: false }, run) : undefined;
     const bad = findNonFinite(posterior, predictive);
     if (bad !== undefined)
@@ -124,7 +129,7 @@ export async function runMethod(
       ...(error ? { generalizationError: error } : {}),
       ...(standardError ? { generalizationStandardError: standardError } : {}),
       ...(classification ? { classification } : {}),
-      warnings: [...new Set([...posterior.warnings, ...(predictive?.warnings ?? [])])],
+      warnings: [...new Set([...posterior.warnings, ...missing, ...(predictive?.warnings ?? [])])],
       seconds: seconds(),
     };
   } catch (error) {

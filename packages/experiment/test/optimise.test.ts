@@ -1,6 +1,6 @@
 import { plugin as monteCarlo } from "@finitewidth/monte-carlo";
 import { describe, expect, it } from "vitest";
-import { optimiseEvidence, parseExperiment, runExperiment, type Evaluation } from "../src/index.js";
+import { optimiseEvidence, parseExperiment, resolvedExperiment, runExperiment, type Evaluation } from "../src/index.js";
 import { registry, registryWith } from "./cases.js";
 
 const random = (i: number): number => Math.sin(12.9898 * (i + 1)) * 1.3;
@@ -102,5 +102,37 @@ describe("maximising the evidence", () => {
     [{ over: { temperature: [0.1, 1] }, method: "magic" }, /optimise\.method|methods/],
   ])("wrong requests are told by path: %j", async (optimise, message) => {
     await expect(optimiseEvidence({ ...base, optimise }, { registry })).rejects.toThrow(message);
+  });
+});
+
+describe("derivatives of the evidence in results", () => {
+  it("stand in the diagnostics when asked for, and are those of the evidence", async () => {
+    const methods = [
+      { method: "exact", gradients: true },
+      { method: "nngp", gradients: true },
+      { method: "nngp", label: "plain" },
+    ];
+    const { plan, steps } = await runExperiment({ ...base, methods, referee: false }, { registry });
+    const [exact, infinite, plain] = steps[0]!.problems[0]!.outcomes.map((outcome) =>
+      outcome.status === "ok" ? (outcome.posterior.diagnostics["evidenceGradient"] as Record<string, unknown> | undefined) : undefined,
+    );
+    const step = 1e-3;
+    const slope =
+      ((await evidence({ likelihood: { temperature: 0.5 * Math.exp(step) } })) -
+        (await evidence({ likelihood: { temperature: 0.5 * Math.exp(-step) } }))) /
+      (2 * step);
+    expect(exact!["logTemperature"]).toBeCloseTo(slope, 5);
+    expect(exact!["logBiasVariance"]).toEqual([null, null]);
+    const wider = (await evidence({ network: { ...base.network, widths: [6] } })) - (await evidence({}));
+    expect((exact!["widths"] as number[])[0]).toBeCloseTo(wider, 9);
+    expect(infinite!["widths"]).toEqual([0]);
+    expect(plain).toBeUndefined();
+    expect((resolvedExperiment(plan)["methods"] as object[])[0]).toMatchObject({ method: "exact", gradients: true });
+  });
+
+  it("are refused by path when they are not asked for properly", async () => {
+    await expect(runExperiment({ ...base, methods: [{ method: "exact", gradients: 1 }] }, { registry })).rejects.toThrow(
+      "methods[0].gradients",
+    );
   });
 });

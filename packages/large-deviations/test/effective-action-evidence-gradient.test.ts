@@ -1,10 +1,20 @@
-import { erf, identity, infiniteWidthRecursion, pullBackVariances, relu } from "@finitewidth/activations";
-import { matrixFromRows } from "@finitewidth/core";
+import { erf, identity, infiniteWidthRecursion, plugin as activations, pullBackVariances, relu } from "@finitewidth/activations";
+import { createProblem, createRegistry, differenceEvidenceGradient, inlineRun, matrixFromRows, type Theory } from "@finitewidth/core";
 import { firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
+import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { describe, expect, test } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import { deepSaddleGradient, scalarIntegralGradient, scalarLaplaceGradient } from "../src/effective-action/evidence-gradient.js";
-import { createDeepProblem, createScalarProblem, deepMinima, scalarIntegral, scalarSaddle } from "../src/index.js";
+import {
+  createDeepProblem,
+  createScalarProblem,
+  deepMinima,
+  effectiveAction,
+  plugin,
+  resolveEffectiveActionOptions,
+  scalarIntegral,
+  scalarSaddle,
+} from "../src/index.js";
 
 interface Inputs {
   readonly X: number[][];
@@ -104,5 +114,54 @@ describe("deep networks, saddle part", () => {
     if (inputs.activation !== "erf" && inputs.sb2.every((value) => value === 0)) {
       expect(Math.max(...found.logWeightVariance) - Math.min(...found.logWeightVariance)).toBeLessThan(1e-9);
     }
+  });
+});
+
+describe("capability of the theory, against differences of fits", () => {
+  const registry = createRegistry([activations, fullyConnected, plugin]);
+  const X = [
+    [0.4, -1.2, 0.3],
+    [1.1, 0.2, -0.7],
+    [-0.5, 0.9, 1.4],
+    [0.8, 0.6, 0.1],
+    [-1.3, 0.2, 0.5],
+  ];
+  const y = [0.7, -0.4, 1.1, 0.3, -0.9];
+  test.each([
+    ["integral, biases", [6], "erf", [0.2, 0.3], {}],
+    ["Laplace", [6], "erf", [0.2, 0], { mode: "saddle" }],
+    ["Laplace with a readout bias, by differences", [6], "erf", [0.2, 0.3], { mode: "saddle" }],
+    ["mean of the activation, by differences", [6], "relu", [0, 0], {}],
+    ["deep, by differences", [6, 5], "erf", [0.1, 0.1, 0.1], {}],
+  ] as const)("%s", async (_, widths, activation, biasVariance, options) => {
+    const network = {
+      type: "fully-connected",
+      widths,
+      activation,
+      weightVariance: biasVariance.map((__, l) => 1.3 - 0.1 * l),
+      biasVariance,
+    };
+    const problem = createProblem({ network, inputs: X, targets: y, temperature: 0.15 }, registry);
+    const run = inlineRun({ registry });
+    const resolved = resolveEffectiveActionOptions({ ...options, draws: 0 });
+    const posterior = await effectiveAction.fit(problem, resolved, run);
+    const found = (await effectiveAction.evidenceGradient!(posterior, run))!;
+    const wanted = await differenceEvidenceGradient(effectiveAction as Theory, posterior, run);
+    const tolerance = { relative: 1e-5, absolute: 1e-6 };
+    expectClose(found.logWeightVariance as number[], wanted.logWeightVariance as number[], tolerance);
+    expect(found.logBiasVariance.map((value) => value === null)).toEqual(biasVariance.map((value) => value === 0));
+    expectClose(
+      found.logBiasVariance.map((value) => value ?? 0),
+      wanted.logBiasVariance.map((value) => value ?? 0),
+      tolerance,
+    );
+    expectClose(found.logTemperature!, wanted.logTemperature!, tolerance);
+    const wider = { ...network, widths: widths.map((width, l) => (l === 0 ? width + 1 : width)) };
+    const next = await effectiveAction.fit(
+      createProblem({ network: wider, inputs: X, targets: y, temperature: 0.15 }, registry),
+      resolved,
+      run,
+    );
+    expectClose(found.widths[0]!, next.logEvidence! - posterior.logEvidence!, { absolute: 1e-12 });
   });
 });

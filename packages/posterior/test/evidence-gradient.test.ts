@@ -1,16 +1,25 @@
 import { erf, identity, infiniteWidthRecursion, pullBackVariances, relu } from "@finitewidth/activations";
-import { matrixFromRows } from "@finitewidth/core";
-import { gram } from "@finitewidth/linalg";
-import { describe, test } from "vitest";
+import {
+  createProblem,
+  differenceEvidenceGradient,
+  inlineRun,
+  matrixFromRows,
+  type EvidenceGradient,
+  type Theory,
+} from "@finitewidth/core";
+import { gram, scaleMixtureScores } from "@finitewidth/linalg";
+import { describe, expect, test } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
+import { exact, nngp } from "../src/index.js";
+import { testRegistry } from "./registry.js";
 import { conditionGaussianProcess } from "../src/infinite-width/gaussian-process.js";
 import { gaussianProcessAdjoint } from "../src/infinite-width/evidence-gradient.js";
-import { scalarEvidenceScores } from "../src/scalar/evidence-gradient.js";
 import { scalarLaw } from "../src/scalar/law.js";
 import { scalarData } from "../src/scalar/likelihood.js";
 import { integrateScalarPosterior } from "../src/scalar/posterior.js";
 import { spectralProblem } from "../src/spectrum/problem.js";
 
+const registry = testRegistry();
 const phi = { erf, relu, linear: identity };
 const tolerance = { relative: 1e-8, absolute: 1e-9 };
 
@@ -73,9 +82,106 @@ describe("deep linear networks with one output", () => {
       );
       const posterior = integrateScalarPosterior(law, data);
       expectClose(posterior.logEvidence, expected.logEvidence, tolerance);
-      const { kernel, noise } = scalarEvidenceScores(posterior, data);
+      const { values, targets, ones, temperature, readoutBias, nullity, residualSquare } = data;
+      const { kernel, noise } = scaleMixtureScores(
+        { values, targets, ones, noise: temperature, biasVariance: readoutBias, nullity, residualSquare },
+        { q: posterior.logQ.map(Math.exp), weights: posterior.weights },
+      );
       expectClose(kernel, expected.dLogScale, tolerance, "log scale");
       expectClose(noise, expected.dLogT, tolerance, "log T");
     },
   );
+});
+
+describe("capability of the theories, against differences of fits", () => {
+  const X = [
+    [0.4, -1.2, 0.3],
+    [1.1, 0.2, -0.7],
+    [-0.5, 0.9, 1.4],
+    [0.8, 0.6, 0.1],
+    [-1.3, 0.2, 0.5],
+  ];
+  const y = [0.7, -0.4, 1.1, 0.3, -0.9];
+  const network = (widths: number[], activation: string, weightVariance: number[], biasVariance: number[]) => ({
+    type: "fully-connected",
+    widths,
+    activation,
+    weightVariance,
+    biasVariance,
+  });
+  const run = () => inlineRun({ registry });
+  type Case = readonly [string, typeof nngp | typeof exact, object, { readonly scaling?: "mean-field"; readonly T?: number }];
+  test.each<Case>([
+    ["infinite width, erf, biases", nngp, network([4, 3], "erf", [1.3, 0.9, 1.1], [0.2, 0.1, 0.3]), {}],
+    ["infinite width, tanh", nngp, network([4], "tanh", [1.3, 0.9], [0, 0]), {}],
+    ["infinite width, mean field", nngp, network([4], "erf", [1.3, 0.9], [0, 0.2]), { scaling: "mean-field" }],
+    [
+      "infinite width, a convolution",
+      nngp,
+      {
+        type: "convolutional",
+        inputShape: [1, 3],
+        layers: [{ channels: 5, kernelSize: [2] }],
+        readout: "flatten",
+        activation: "relu",
+        weightVariance: 1.2,
+        biasVariance: 0.1,
+      },
+      {},
+    ],
+    ["linear, one output", exact, network([4], "identity", [1.3, 0.9], [0, 0]), {}],
+    ["linear, first and last biases", exact, network([4], "identity", [1.3, 0.9], [0.2, 0.3]), {}],
+    ["linear, no noise", exact, network([4], "identity", [1.3, 0.9], [0, 0]), { T: 0 }],
+    ["linear, mean field", exact, network([4], "identity", [1.3, 0.9], [0.2, 0]), { scaling: "mean-field" }],
+  ])("%s", async (_, theory, given, { scaling, T = 0.15 }) => {
+    const rows = T === 0 ? 3 : X.length;
+    const problem = createProblem(
+      {
+        network: given as { type: string },
+        inputs: X.slice(0, rows),
+        targets: y.slice(0, rows),
+        temperature: T,
+        ...(scaling ? { scaling } : {}),
+      },
+      registry,
+    );
+    const one = theory as Theory;
+    const posterior = await one.fit(problem, {}, run());
+    const found = (await one.evidenceGradient!(posterior, run()))!;
+    const wanted = await differenceEvidenceGradient(one, posterior, run());
+    const flat = ({ logWeightVariance, logBiasVariance, logTemperature, widths }: EvidenceGradient): (number | null)[] => [
+      ...logWeightVariance,
+      ...logBiasVariance,
+      logTemperature,
+      ...widths,
+    ];
+    expect(flat(found).map((value) => value === null)).toEqual(flat(wanted).map((value) => value === null));
+    expectClose(
+      flat(found).filter((value) => value !== null),
+      flat(wanted).filter((value) => value !== null),
+      { relative: 1e-6, absolute: 1e-7 },
+    );
+  });
+
+  test("several outputs of a linear network: within the errors of the draws, all layers alike", async () => {
+    const targets = y.map((value, i) => [value, Math.cos(2 * i)]);
+    const at = (factor: number) =>
+      createProblem(
+        { network: network([5, 6], "identity", [1.3, 0.9 * factor, 1.1], [0.2, 0, 0]), inputs: X, targets, temperature: 0.15 },
+        registry,
+      );
+    const posterior = await exact.fit(at(1), { draws: 20000 }, run());
+    const found = (await exact.evidenceGradient!(posterior, run()))!;
+    const [up, down] = [await exact.fit(at(1.2), { draws: 20000 }, run()), await exact.fit(at(1 / 1.2), { draws: 20000 }, run())];
+    const difference = (up.logEvidence! - down.logEvidence!) / (2 * Math.log(1.2));
+    const error = Math.hypot(
+      found.standardError!.logWeightVariance[1]!,
+      Math.hypot(up.standardError!.logEvidence!, down.standardError!.logEvidence!) / (2 * Math.log(1.2)),
+    );
+    expect(Math.abs(found.logWeightVariance[1]! - difference)).toBeLessThan(4 * error + 0.02);
+    expect(error).toBeLessThan(0.2);
+    expectClose(found.logWeightVariance[1]!, found.logWeightVariance[2]!, { relative: 1e-12 });
+    expectClose(found.logWeightVariance[0]! + found.logBiasVariance[0]!, found.logWeightVariance[1]!, { relative: 1e-9 });
+    expect(found.widths).toEqual([null, null]);
+  });
 });

@@ -1,8 +1,10 @@
 import { createProblem, type ProblemInput } from "../facade.js";
+import { randomLayers } from "../layers.js";
+import { resolveArchitecture, type Registry } from "../registry.js";
+import type { Problem } from "../problem.js";
 import { posteriorFromNpz, posteriorToNpz } from "../npz.js";
 import type { Posterior } from "../posterior.js";
 import type { Prediction } from "../prediction.js";
-import type { Registry } from "../registry.js";
 import { inlineRun } from "../run.js";
 import { priorQuestion } from "../scaling.js";
 import type { Matrix } from "../tensor.js";
@@ -109,6 +111,32 @@ function checksOf(
           posterior.solver.converged || posterior.warnings.length > 0,
           "an answer that did not converge must carry a warning (or be thrown as an error)",
         );
+      },
+    },
+    {
+      name: "derivatives of the log evidence, where they are given without an error, are those of fits",
+      async run() {
+        const posterior = await fit();
+        const found = await theory.evidenceGradient?.(posterior, run());
+        if (found === undefined || found.standardError !== undefined) return;
+        const { network, temperature } = posterior.problem;
+        const readout = randomLayers(resolveArchitecture(registry, network).layers).length - 1;
+        const vary = (factor: number): Problem["network"] =>
+          registry
+            .priorModel(network.type)
+            .vary(network, { weightVariance: (variance, layer) => (layer === readout ? factor * variance : variance) }, registry);
+        const slope = async (at: (factor: number) => Problem): Promise<number> => {
+          const value = async (step: number) => (await theory.fit(at(Math.exp(step)), options(), run())).logEvidence!;
+          const central = async (step: number) => ((await value(step)) - (await value(-step))) / (2 * step);
+          return (4 * (await central(0.01)) - (await central(0.02))) / 3;
+        };
+        const wanted = [
+          await slope((factor) => ({ ...posterior.problem, network: vary(factor) })),
+          temperature > 0 ? await slope((factor) => ({ ...posterior.problem, temperature: factor * temperature })) : 0,
+        ];
+        // in mean-field scaling too: factors of variances and temperature are the same there
+        const given = [found.logWeightVariance[readout]!, found.logTemperature ?? 0];
+        demandClose(given, wanted, Math.max(tolerance, 1e-5), "evidenceGradient: log σ_w²(L+1), log T");
       },
     },
     {

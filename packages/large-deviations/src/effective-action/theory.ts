@@ -1,6 +1,9 @@
 import {
+  differenceEvidenceGradient,
   refusal,
   validate,
+  widthRatios,
+  type EvidenceGradient,
   type Matrix,
   type Posterior,
   type Prediction,
@@ -45,6 +48,15 @@ async function prior(problem: PriorProblem, options: EffectiveActionOptions, run
   return priorEffectiveAction(problem, options, run);
 }
 
+/** In closed form where the action has one (one hidden layer and one output), by differences of fits elsewhere. */
+async function evidenceGradient(posterior: EffectiveActionPosterior, run: Run): Promise<EvidenceGradient | undefined> {
+  const { problem, options, state, logEvidence } = posterior;
+  if (logEvidence === undefined || problem.likelihood !== undefined) return undefined;
+  const own = regimeOfState(state).evidenceGradient?.(settingOf(problem, run.registry), options, state);
+  const theory = effectiveAction as Theory;
+  return own ? { ...own, widths: await widthRatios(theory, posterior, run) } : differenceEvidenceGradient(theory, posterior, run);
+}
+
 /**
  * Proportional limit: order parameters that renormalise the kernel, found as minima of an effective action. One hidden layer with any
  * activation and any number of outputs, deep fully connected networks, one convolutional hidden layer. Exact for the identity with one
@@ -59,6 +71,7 @@ export const effectiveAction: Theory<EffectiveActionOptions, EffectiveActionStat
   refuses: (problem, options, registry) => refusalOf(settingOf(problem, registry), options),
   fit,
   predict,
+  evidenceGradient,
   prior,
   refusesPrior: (problem, _options, registry) => refusesPriorQuestion(problem, registry),
   claims: claimsOf,

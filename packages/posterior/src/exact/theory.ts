@@ -23,10 +23,12 @@ import {
 } from "@finitewidth/core";
 import { mixingLaw } from "@finitewidth/kernels";
 import { defaultSampling } from "../sampling/sample.js";
+import { exactGradient } from "./evidence-gradient.js";
 import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
 import { hasHiddenBias, plainChain } from "./chain.js";
 import { posteriorClaims, priorClaims } from "./claims.js";
+import { likelihoodClaims } from "./likelihood-claims.js";
 import { fitLikelihood, predictLikelihood, refusesLikelihood } from "./latent-theory.js";
 import { priorMoments } from "./prior-moments.js";
 import { checkValues, collectLogDensities, reportLogDensities, scalarLogDensities } from "./prior.js";
@@ -186,7 +188,7 @@ async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Pr
 
 function* claims({ posterior, predictive, prior: answer }: FittedScenario<ExactOptions, ExactState>): Iterable<Claim> {
   if (answer !== undefined) yield* priorClaims(answer);
-  yield* posteriorClaims(posterior, predictive);
+  yield* posterior.state.kind === "latent" ? likelihoodClaims(posterior, predictive) : posteriorClaims(posterior, predictive);
 }
 
 /**
@@ -205,6 +207,7 @@ export const exact: Theory<ExactOptions, ExactState> = {
   },
   fit,
   predict,
+  evidenceGradient: (posterior, run) => exactGradient(exact, posterior, run),
   prior,
   refusesPrior: (problem, _options, registry) => reasonToRefuse(resolveArchitecture(registry, problem.network)),
   claims,

@@ -25,6 +25,7 @@ import {
   type InferenceOptions,
   type LatentPosteriorState,
 } from "@finitewidth/likelihoods";
+import { infiniteWidthGradient } from "./evidence-gradient.js";
 import {
   conditionGaussianProcess,
   predictGaussianProcess,
@@ -153,6 +154,8 @@ export const nngp: Theory<InferenceOptions, NngpState> = {
   refuses: () => undefined,
   fit,
   predict,
+  evidenceGradient: async (posterior, run) =>
+    "latent" in posterior.state ? undefined : infiniteWidthGradient(nngp as Theory, posterior, posterior.state, run),
   prior,
   refusesPrior: () => undefined,
   claims: () => [],

@@ -2,6 +2,7 @@ import {
   matrix,
   rowsOf,
   type Claim,
+  type EvidenceGradient,
   type Json,
   type Matrix,
   type Posterior,
@@ -38,6 +39,8 @@ export interface Regime<State extends { readonly kind: string }> {
   fit(setting: Setting, options: EffectiveActionOptions, run: Run): RegimeFit<State> | Promise<RegimeFit<State>>;
   /** Latent outputs at new inputs. */
   predict(fitted: FittedRegime<State>, inputs: Matrix, wantCovariance: boolean, run: Run): Prediction;
+  /** Gradient of the log evidence in closed form; undefined where it is taken by differences. */
+  evidenceGradient?(setting: Setting, options: EffectiveActionOptions, state: State): Omit<EvidenceGradient, "widths"> | undefined;
   claims(setting: Setting, options: EffectiveActionOptions): StatedErrors;
 }
 

@@ -1,10 +1,13 @@
+import { pullBackVariances } from "@finitewidth/activations";
+import { fullyConnectedKernels } from "@finitewidth/kernels";
+import { scalarIntegralGradient, scalarLaplaceGradient } from "../evidence-gradient.js";
 import { correctPrediction, withCorrection } from "../correction.js";
 import { actionFigure, densityFigure } from "../figures.js";
 import { scalarMinima } from "../scalar-minima.js";
 import { pointMass, scalarIntegral, scalarSaddle, type OrderParameterNodes } from "../scalar-posterior.js";
 import { learnedKernel, predictScalar, predictScalarTrain, trainError } from "../scalar-predict.js";
 import { createScalarProblem, type ScalarProblem } from "../scalar-problem.js";
-import { isLinear, isOdd, means, newPoints, trainKernel, usesMean } from "../setting.js";
+import { denseOf, isLinear, isOdd, means, newPoints, trainKernel, usesMean } from "../setting.js";
 import { columnPrediction, divided, notConverged, plainMeanWarning, severalMinima, solverOf, type Regime } from "./regime.js";
 import { sameError, shallowErrors } from "./stated-errors.js";
 
@@ -92,6 +95,25 @@ export const scalar: Regime<ScalarActionState> = {
     const points = newPoints(setting, inputs, false, wantCovariance);
     const prediction = columnPrediction(predictScalar(state.problem, state, points.cross, points.variances, points.own));
     return correctPrediction(setting, options, run, { orderParameter: state.saddle, zeta: state.saddle }, inputs, prediction);
+  },
+
+  evidenceGradient(setting, options, { problem: spectral }) {
+    if (options.correction !== "none") return undefined;
+    const { activation, weightVariance, biasVariance } = denseOf(setting);
+    const found =
+      options.mode === "integral"
+        ? scalarIntegralGradient(spectral, scalarIntegral(spectral))
+        : spectral.biasVariance === 0
+          ? scalarLaplaceGradient(spectral, scalarSaddle(spectral))
+          : undefined;
+    if (found === undefined) return undefined;
+    const { preactivation, hidden } = fullyConnectedKernels(denseOf(setting), setting.problem.inputs);
+    const own = pullBackVariances(activation, { preactivation, hidden }, weightVariance, [biasVariance[0]!, 0], found.adjoint);
+    return {
+      logWeightVariance: Array.from(own.logWeightVariance),
+      logBiasVariance: [biasVariance[0]! > 0 ? own.logBiasVariance[0]! : null, biasVariance[1]! > 0 ? found.logReadoutBias : null],
+      logTemperature: spectral.temperature > 0 ? found.logTemperature : null,
+    };
   },
 
   // without a nonlinearity the integral is the exact posterior

@@ -1,0 +1,210 @@
+import { refusal, type Json, type Matrix, type Prediction, type Problem, type Run } from "@finitewidth/core";
+import { testRowsOf } from "./features.js";
+import { alignmentFigure } from "./figures.js";
+import { solveFixed } from "./fixed-nodes.js";
+import { mixPredictions, predictMixture, summariseBranch, type BranchDraws, type BranchSummary } from "./mixture.js";
+import type { ExpectationPropagationOptions } from "./options.js";
+import { newKernels, refusalOf, settingDataOf, strongLabelsOf } from "./problem.js";
+import { settingFrom, solveStrongLabels, type AlignmentOdds } from "./solution.js";
+import { branchState, weightedBranches, type ExpectationPropagationPosterior, type ExpectationPropagationState } from "./state.js";
+
+export const theoryName = "expectation-propagation";
+
+/** Above these a result is warned of; docs/theories/expectation-propagation.md, "When to trust it". */
+const limits = { residual: 0.08, several: 0.1, minority: 0.1, oddsRatio: 50 } as const;
+
+/** A branch as the result reports it. */
+interface Reported extends BranchDraws {
+  readonly probability: number;
+  readonly summary: BranchSummary;
+  readonly residual: number;
+  readonly sweeps: number;
+}
+
+interface Solved {
+  readonly branches: readonly Reported[];
+  readonly method: "nodes" | "sampling";
+  readonly probabilities: readonly [number, number, number];
+  readonly odds?: AlignmentOdds;
+}
+
+/** @throws FinitewidthError (code "refused"), (code "input") for nodes asked for that will not do. */
+export async function fitExpectationPropagation(
+  problem: Problem,
+  options: ExpectationPropagationOptions,
+  run: Run,
+): Promise<ExpectationPropagationPosterior> {
+  run.signal?.throwIfAborted();
+  const reason = refusalOf(problem, run.registry);
+  if (reason !== undefined) throw refusal(theoryName, reason);
+  const labels = strongLabelsOf(problem, run.registry);
+  const { data, coordinates } = settingDataOf(labels);
+  const setting = settingFrom(data, run.registry);
+  const wall = options.branches === "both" ? options.wall : Infinity;
+  let solved: Solved | undefined;
+  if (options.averages !== "sampling") {
+    const fixed = solveFixed(setting, options.wall, run.seed);
+    if (typeof fixed === "string") {
+      if (options.averages === "nodes") throw refusal(theoryName, `${fixed}; use "averages": "sampling".`);
+    } else {
+      const { nodes, solution, aligned } = fixed;
+      const draws: BranchDraws = { bulk: { field: solution.cavity, units: nodes.units, weights: solution.weights } };
+      const { iterations: sweeps, residual } = solution;
+      solved = {
+        branches: [{ ...draws, probability: 1, summary: summariseBranch(setting, draws), residual, sweeps }],
+        method: "nodes",
+        probabilities: [Math.exp(-aligned), aligned * Math.exp(-aligned), 0.5 * aligned ** 2 * Math.exp(-aligned)],
+      };
+    }
+  }
+  if (solved === undefined) {
+    const { branches, odds, probabilities } = await solveStrongLabels(
+      data,
+      { particles: options.particles, sweeps: options.sweeps, wall, seed: run.seed },
+      run,
+    );
+    const reported = branches.map(({ branch, ...rest }) => ({ ...rest, residual: branch.residual, sweeps: branch.sweeps }));
+    solved = { branches: reported, method: "sampling", probabilities, odds };
+  }
+  const { branches, method, probabilities, odds } = solved;
+  const state: ExpectationPropagationState = {
+    features: coordinates.features,
+    projection: coordinates.projection,
+    seed: run.seed,
+    branches: branches.map((branch) => branchState(branch, coordinates.features.shape[1])),
+  };
+  const residual = Math.max(...branches.map((branch) => branch.residual));
+  const evidence = evidenceOf(branches, probabilities);
+  return {
+    theory: theoryName,
+    problem,
+    options,
+    state,
+    solver: {
+      converged: residual < limits.residual,
+      iterations: branches.reduce((sum, { sweeps }) => sum + sweeps, 0),
+      residual,
+      jitter: 0,
+    },
+    ...(evidence === undefined ? {} : { logEvidence: evidence.value }),
+    ...(evidence === undefined || method === "nodes" ? {} : { standardError: { logEvidence: evidence.standardError } }),
+    train: trainPrediction(labels.problem, branches),
+    hiddenKernels: [mixedKernel(branches)],
+    diagnostics: {
+      averages: method,
+      alignedUnits: { none: probabilities[0], one: probabilities[1], two: probabilities[2] },
+      ...(odds === undefined ? {} : { oddsOfOne: finiteOdds(odds) }),
+      branches: branches.map(describeBranch),
+    },
+    warnings: warningsOf(solved, residual),
+    figures: [
+      alignmentFigure(
+        branches.map(({ probability, summary, bulk }) => ({
+          probability,
+          summary,
+          ...(bulk.weights ? { bulkWeights: bulk.weights } : {}),
+        })),
+        data.width,
+        options.wall,
+      ),
+    ],
+  };
+}
+
+/** Latent outputs at new inputs. */
+export function predictExpectationPropagation(
+  { problem, state }: ExpectationPropagationPosterior,
+  inputs: Matrix,
+  want: { readonly covariance: boolean },
+  run: Run,
+): Prediction {
+  run.signal?.throwIfAborted();
+  const labels = strongLabelsOf(problem, run.registry);
+  const { data } = settingDataOf(labels);
+  const setting = settingFrom({ ...data, features: state.features }, run.registry);
+  const rows = testRowsOf(labels.chain.activation, labels.kernel, state, newKernels(labels, inputs, want.covariance));
+  const { mean, variance } = predictMixture(setting, weightedBranches(state), rows, labels.chain.biasVariance[1]!, state.seed);
+  const S = inputs.shape[0];
+  const marginal = "shape" in variance ? Float64Array.from({ length: S }, (_, a) => variance.data[a * S + a]!) : variance;
+  const negative = marginal.filter((value) => value < 0).length;
+  return {
+    mean: { data: mean, shape: [S, 1] },
+    variance: { data: marginal.map((value) => Math.max(value, 0)), shape: [S, 1] },
+    ...("shape" in variance ? { covariance: variance } : {}),
+    ...(negative > 0
+      ? {
+          warnings: [`${negative} of ${S} predictive variances came out negative and are 0 here: the equations are not solved well enough`],
+        }
+      : {}),
+  };
+}
+
+/** ⟨f⟩ = y − T r_q, Cov f = T − T² R_q in every branch. */
+function trainPrediction({ targets, temperature: T }: Problem, branches: readonly Reported[]): Prediction {
+  const P = targets.shape[0];
+  const { mean, variance } = mixPredictions(
+    branches.map(({ summary: { whole } }) => ({
+      mean: whole.mean.map((r, i) => targets.data[i]! - T * r),
+      variance: Float64Array.from({ length: P }, (_, i) => Math.max(T - T * T * whole.covariance.data[i * (P + 1)]!, 0)),
+    })),
+    branches.map(({ probability }) => probability),
+  );
+  return { mean: { data: mean, shape: [P, 1] }, variance: { data: variance as Float64Array, shape: [P, 1] } };
+}
+
+function mixedKernel(branches: readonly Reported[]): Matrix {
+  const [first] = branches;
+  const data = new Float64Array(first!.summary.hiddenKernel.data.length);
+  for (const { probability, summary } of branches)
+    for (let k = 0; k < data.length; k++) data[k]! += probability * summary.hiddenKernel.data[k]!;
+  return { data, shape: first!.summary.hiddenKernel.shape };
+}
+
+/** From the branch without aligned units, where it is not a small minority: log p = log p₀ − log P(none). */
+function evidenceOf(branches: readonly Reported[], probabilities: readonly [number, number, number]) {
+  const symmetric = branches.find(({ block }) => block === undefined);
+  const evidence = symmetric?.summary.logEvidence;
+  if (evidence === undefined || symmetric!.probability < limits.minority) return undefined;
+  const shift = symmetric!.bulk.weights ? 0 : Math.log(probabilities[0]);
+  return { value: evidence.value - shift, standardError: evidence.standardError };
+}
+
+const finiteOdds = (odds: AlignmentOdds): { readonly [key: string]: Json } =>
+  Object.fromEntries(Object.entries(odds).map(([key, value]) => [key, Number.isFinite(value) ? (value as number) : null]));
+
+function describeBranch({ probability, summary, residual, sweeps }: Reported): Json {
+  const quantiles = (values: Float64Array): Json => {
+    const sorted = values.slice().sort();
+    const at = (probability: number): number => sorted[Math.floor(probability * (sorted.length - 1))]!;
+    return { q05: at(0.05), median: at(0.5), q95: at(0.95) };
+  };
+  return {
+    alignedUnits: summary.blockAlignments ? 1 : 0,
+    probability,
+    residual,
+    sweeps,
+    bulkAlignment: quantiles(summary.bulkAlignments),
+    ...(summary.blockAlignments ? { alignedUnit: quantiles(summary.blockAlignments) } : {}),
+    ...(summary.logEvidence ? { logEvidence: summary.logEvidence.value } : {}),
+  };
+}
+
+function warningsOf({ method, probabilities, odds }: Solved, residual: number): string[] {
+  const [none, one, two] = probabilities;
+  const percent = (p: number): string => `${(100 * p).toPrecision(2)} %`;
+  const warnings: string[] = [];
+  if (residual >= limits.residual) warnings.push(`the equations are solved to ${percent(residual)} only; raise "particles" and "sweeps"`);
+  if (method === "nodes") return warnings;
+  if (two > limits.several)
+    warnings.push(`two aligned units at once have a probability of ${percent(two)} and are left out: errors of 5–10 % are possible`);
+  if (Math.min(none, one) > limits.minority)
+    warnings.push(
+      `the number of aligned units fluctuates (none ${percent(none)}, one ${percent(one)}): the answer averages both, and errors up to 5 % are possible`,
+    );
+  const seen = [odds?.fromNone, odds?.fromOne, odds?.fromEvidence].filter((value) => value !== undefined);
+  if (Math.min(none, one) > 0.02 && Math.max(...seen) > limits.oddsRatio * Math.min(...seen))
+    warnings.push(
+      `estimates of the odds of an aligned unit disagree (${seen.map((value) => value.toPrecision(2)).join(", ")}): errors of 5–10 % are possible`,
+    );
+  return warnings;
+}

@@ -1,0 +1,15 @@
+export * from "./branch.js";
+export * from "./cavity.js";
+export * from "./evidence.js";
+export * from "./features.js";
+export * from "./mixture.js";
+export * from "./nodes.js";
+export { unitOdds, type UnitOdds } from "./odds.js";
+export * from "./prediction.js";
+export { sampleTask, type SampleChunk } from "./samples.js";
+export * from "./solution.js";
+export * from "./unit.js";
+export { expectationPropagationOptions, type ExpectationPropagationOptions } from "./options.js";
+export { plugin } from "./plugin.js";
+export type { ExpectationPropagationState } from "./state.js";
+export { expectationPropagation } from "./theory.js";

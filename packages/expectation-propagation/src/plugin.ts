@@ -1,0 +1,9 @@
+import type { Plugin, Theory } from "@finitewidth/core";
+import { expectationPropagation } from "./theory.js";
+
+/** Expectation propagation for strong labels. */
+export const plugin: Plugin = {
+  name: "@finitewidth/expectation-propagation",
+  module: import.meta.url,
+  theories: [expectationPropagation as Theory],
+};

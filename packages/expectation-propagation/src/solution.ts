@@ -1,0 +1,131 @@
+import { resolveArchitecture, type Network, type Registry, type Run, type Task } from "@finitewidth/core";
+import { denseChain } from "@finitewidth/kernels";
+import { solveSpecialised, solveSymmetric, type Branch, type BranchOptions, type Group, type Setting } from "./branch.js";
+import { sampleTask, type SampleChunk } from "./samples.js";
+import { summariseBranch, type BranchDraws, type BranchSummary, type WeightedBranch } from "./mixture.js";
+import type { SampledGroup } from "./prediction.js";
+
+/** A setting as plain data: the activation is that of the network. */
+export interface SettingData extends Omit<Setting, "prior"> {
+  readonly features: Setting["prior"]["features"];
+  readonly network: Network;
+}
+
+export const settingFrom = ({ features, network, ...rest }: SettingData, registry: Registry): Setting => ({
+  ...rest,
+  prior: { features, activation: denseChain(resolveArchitecture(registry, network))!.activation },
+});
+
+/** One branch to be solved. */
+export interface BranchChunk {
+  readonly setting: SettingData;
+  readonly options: BranchOptions;
+  readonly aligned: 0 | 1;
+}
+
+/** Solves one branch; null where it does not exist. */
+export const branchTask: Task<BranchChunk, Branch | null> = {
+  module: import.meta.url,
+  name: "branchTask",
+  run: ({ setting, options, aligned }, { registry, tick }) => {
+    const solved = (aligned === 1 ? solveSpecialised : solveSymmetric)(settingFrom(setting, registry), options, tick);
+    return solved ?? null;
+  },
+};
+
+/** A branch with its probability, the draws that predictions average over, and what they say on the training rows. */
+export interface SolvedBranch extends WeightedBranch {
+  readonly branch: Branch;
+  readonly summary: BranchSummary;
+}
+
+/** Odds of one aligned unit against none, three ways; undefined where there is no such estimate. */
+export interface AlignmentOdds {
+  /** N times the odds of a unit in the field of N − 1 others of which none is aligned. */
+  readonly fromNone: number;
+  /** The same where one unit is aligned, and the others adapted to it. */
+  readonly fromOne?: number;
+  /** exp of the difference of the log evidences. */
+  readonly fromEvidence?: number;
+}
+
+export interface Solution {
+  readonly branches: readonly SolvedBranch[];
+  readonly odds: AlignmentOdds;
+  /** Probabilities of no, one and two aligned units; the last is left out of the averages. */
+  readonly probabilities: readonly [none: number, one: number, two: number];
+}
+
+/** Particles of one chunk of the sampling. */
+const chunkParticles = 125;
+const snapshots = 8;
+const thin = 5;
+/** A branch less probable than this is left out. */
+const negligible = 1e-3;
+
+/**
+ * Solves both branches, draws from their units' measures and weighs them. The odds of one aligned unit against none are the ratio of the
+ * branches' evidences; where one of them is not defined, the geometric mean of the odds seen from either branch (the trapezoid rule).
+ */
+export async function solveStrongLabels(data: SettingData, options: BranchOptions, run: Run): Promise<Solution> {
+  const { width } = data;
+  const setting = settingFrom(data, run.registry);
+  const chunks = ([0, 1] as const)
+    .filter((aligned) => aligned === 0 || (options.wall < Infinity && width > 1))
+    .map((aligned): BranchChunk => ({ setting: data, options, aligned }));
+  const solved: Branch[] = [];
+  for await (const branch of run.map(branchTask, chunks)) if (branch !== null) solved.push(branch);
+  const [none, one] = solved as [Branch, Branch | undefined];
+  const fromNone = width * none.bulk.odds.odds;
+  const fromOne = one && width * one.block!.odds.odds;
+  const local = fromOne === undefined ? 0 : fromOne === Infinity ? Infinity : Math.sqrt(fromNone * fromOne);
+  const drawn: Omit<SolvedBranch, "probability">[] = [];
+  for (const branch of solved) {
+    if ((branch.aligned === 1 ? local : 1 / local) < negligible) continue;
+    const bulk = await draw(data, branch.bulk, options, 2 * branch.aligned, run);
+    const { block } = branch;
+    const draws: BranchDraws = block ? { bulk, block: { ...(await draw(data, block, options, 3, run)), odds: block.odds } } : { bulk };
+    drawn.push({ branch, ...draws, summary: summariseBranch(setting, draws) });
+  }
+  const [first, second] = drawn.map(({ summary }) => summary.logEvidence?.value);
+  const fromEvidence = first === undefined || second === undefined ? undefined : Math.exp(second - first);
+  const ratio = local === Infinity ? local : (fromEvidence ?? local);
+  const pair = one ? 0.5 * (width - 1) * one.bulk.odds.odds : 0;
+  const weights = ratio === Infinity ? [0, 1, pair] : [1, ratio, ratio * pair];
+  const total = weights.reduce((sum, value) => sum + value, 0);
+  const kept = drawn.reduce((sum, { branch }) => sum + weights[branch.aligned]!, 0);
+  return {
+    branches: drawn.map((branch) => ({ ...branch, probability: weights[branch.branch.aligned]! / kept })),
+    odds: { fromNone, ...(fromOne === undefined ? {} : { fromOne }), ...(fromEvidence === undefined ? {} : { fromEvidence }) },
+    probabilities: [weights[0]! / total, weights[1]! / total, weights[2]! / total],
+  };
+}
+
+/** Draws of one group, in chunks that any number of workers may share. */
+async function draw(setting: SettingData, group: Group, options: BranchOptions, index: number, run: Run): Promise<SampledGroup> {
+  const d = setting.features.shape[1];
+  const size = chunkParticles * d;
+  const chunks: SampleChunk[] = [];
+  for (let start = 0; start < group.units.length; start += size) {
+    chunks.push({
+      features: setting.features,
+      network: setting.network,
+      field: group.field,
+      alpha: setting.weightVariance / setting.width,
+      window: group.window,
+      units: group.units.slice(start, start + size),
+      angle: group.angle,
+      snapshots,
+      thin,
+      seed: options.seed,
+      index: 1000 * index + chunks.length,
+    });
+  }
+  const units = new Float64Array(snapshots * group.units.length);
+  let offset = 0;
+  for await (const drawn of run.map(sampleTask, chunks)) {
+    units.set(drawn, offset);
+    offset += drawn.length;
+  }
+  return { field: group.field, units };
+}

@@ -1,0 +1,258 @@
+import { plugin as activations } from "@finitewidth/activations";
+import {
+  createProblem,
+  createRegistry,
+  fit,
+  inlineRun,
+  resolveArchitecture,
+  validate,
+  type Matrix,
+  type ProblemInput,
+  type Run,
+  type Task,
+  type Theory,
+} from "@finitewidth/core";
+import { theoryChecks } from "@finitewidth/core/conformance";
+import { posteriorFromNpz, posteriorToNpz } from "@finitewidth/core/npz";
+import { plugin as fullyConnected } from "@finitewidth/prior-fc";
+import { cholesky, gram, multiply, solveCholesky } from "@finitewidth/linalg";
+import { denseChain, firstLayerKernel, fullyConnectedKernels } from "@finitewidth/kernels";
+import { stream } from "@finitewidth/random";
+import { describe, expect, it } from "vitest";
+import { expectationPropagation, expectationPropagationOptions } from "../src/index.js";
+
+const registry = createRegistry([activations, fullyConnected]);
+const network = (width: number, activation = "erf", biasVariance: number | number[] = 0, weightVariance: number | number[] = 1) => ({
+  type: "fully-connected",
+  widths: [width],
+  activation,
+  weightVariance,
+  biasVariance,
+});
+const normals = (rows: number, columns: number, seed: number): Matrix => ({
+  data: stream(seed).normals(new Float64Array(rows * columns)),
+  shape: [rows, columns],
+});
+
+/** Posterior of f at test points by weighing drawn networks with their Gaussian readout likelihood: means, covariances and their errors. */
+function importanceSampling(input: ProblemInput, tests: Matrix, draws: number) {
+  const problem = createProblem(input, registry);
+  const chain = denseChain(resolveArchitecture(registry, problem.network))!;
+  const [P, S] = [problem.inputs.shape[0], tests.shape[0]];
+  const n = P + S;
+  const all: Matrix = { data: Float64Array.from([...problem.inputs.data, ...tests.data]), shape: [n, problem.inputs.shape[1]] };
+  const root = cholesky(ridge(firstLayerKernel(chain, all))).factor;
+  const [N] = chain.widths as [number];
+  const [alpha, bias] = [chain.weightVariance[1]! / N, chain.biasVariance[1]!];
+  const random = stream(17);
+  const batches = 20;
+  const sums = Array.from({ length: batches }, () => ({ weight: 0, mean: new Float64Array(S), second: new Float64Array(S * S) }));
+  for (let i = 0; i < draws; i++) {
+    const h = multiply(root, { data: random.normals(new Float64Array(n * N)), shape: [n, N] });
+    for (let k = 0; k < h.data.length; k++) h.data[k] = chain.activation.value(h.data[k]!);
+    const K = gram(h).data.map((value) => alpha * value + bias);
+    const A = { data: new Float64Array(P * P), shape: [P, P] as const };
+    const right = { data: new Float64Array(P * (S + 1)), shape: [P, S + 1] as const };
+    for (let a = 0; a < P; a++) {
+      for (let b = 0; b < P; b++) A.data[a * P + b] = K[a * n + b]! + (a === b ? problem.temperature : 0);
+      right.data[a * (S + 1)] = problem.targets.data[a]!;
+      for (let b = 0; b < S; b++) right.data[a * (S + 1) + 1 + b] = K[a * n + P + b]!;
+    }
+    const factor = cholesky(A);
+    const solved = solveCholesky(factor, right).data;
+    let exponent = 0;
+    for (let a = 0; a < P; a++) exponent += problem.targets.data[a]! * solved[a * (S + 1)]!;
+    const weight = Math.exp(-0.5 * (exponent + factor.logDeterminant));
+    const sum = sums[i % batches]!;
+    sum.weight += weight;
+    for (let s = 0; s < S; s++) {
+      let mean = 0;
+      for (let a = 0; a < P; a++) mean += K[(P + s) * n + a]! * solved[a * (S + 1)]!;
+      sum.mean[s]! += weight * mean;
+      for (let t = 0; t < S; t++) {
+        let [other, covariance] = [0, K[(P + s) * n + P + t]!];
+        for (let a = 0; a < P; a++) {
+          other += K[(P + t) * n + a]! * solved[a * (S + 1)]!;
+          covariance -= K[(P + s) * n + a]! * solved[a * (S + 1) + 1 + t]!;
+        }
+        sum.second[s * S + t]! += weight * (covariance + mean * other);
+      }
+    }
+  }
+  const estimate = (of: readonly (typeof sums)[number][]) => {
+    const total = of.reduce((sum, { weight }) => sum + weight, 0);
+    const mean = Float64Array.from({ length: S }, (_, s) => of.reduce((sum, batch) => sum + batch.mean[s]!, 0) / total);
+    const covariance = Float64Array.from(
+      { length: S * S },
+      (_, k) => of.reduce((sum, batch) => sum + batch.second[k]!, 0) / total - mean[Math.floor(k / S)]! * mean[k % S]!,
+    );
+    return [...mean, ...covariance];
+  };
+  const value = estimate(sums);
+  // jackknife over batches
+  const error = value.map((_, k) => {
+    const without = sums.map((_batch, b) => estimate(sums.filter((_other, c) => c !== b))[k]!);
+    const mean = without.reduce((sum, x) => sum + x / batches, 0);
+    return Math.sqrt(((batches - 1) / batches) * without.reduce((sum, x) => sum + (x - mean) ** 2, 0));
+  });
+  return { value, error };
+}
+const ridge = (a: Matrix): Matrix => {
+  const data = a.data.slice();
+  for (let i = 0; i < a.shape[0]; i++) data[i * (a.shape[0] + 1)]! += 1e-10;
+  return { data, shape: a.shape };
+};
+
+describe("conformance", () => {
+  const problem = (points: number, features: number) => ({
+    network: network(6),
+    inputs: normals(points, features, 21),
+    targets: { data: normals(points, 1, 22).data.map((y) => 0.5 * y), shape: [points, 1] as const },
+    temperature: 0.1,
+  });
+  const cases = [
+    { problem: problem(3, 2), testInputs: normals(3, 2, 23), options: { averages: "nodes" } },
+    {
+      problem: problem(8, 8),
+      testInputs: normals(3, 8, 23),
+      options: { averages: "sampling", particles: 400, sweeps: 20 },
+      tolerance: 0.1,
+    },
+  ];
+  const refused = { ...problem(3, 2), network: { ...network(6), widths: [6, 6] } };
+  for (const check of theoryChecks(expectationPropagation as Theory, { registry, cases, refused }))
+    it(check.name, { timeout: 60_000 }, () => check.run());
+});
+
+describe("expectation propagation", () => {
+  it("predicts means and covariances of networks with biases, test inputs outside the span of the training inputs", async () => {
+    const input = { network: network(12, "erf", [0.2, 0.3], [1.2, 1.4]), inputs: normals(2, 4, 1), targets: [1.2, -0.7], temperature: 0.2 };
+    const tests = normals(3, 4, 2);
+    const { value, error } = importanceSampling(input, tests, 20_000);
+    for (const averages of ["nodes", "sampling"] as const) {
+      const { predict, posterior } = await fit(expectationPropagation, input, {
+        registry,
+        options: { averages, particles: 2000 },
+        seed: 4,
+      });
+      expect(posterior.diagnostics["averages"]).toBe(averages);
+      const { mean, covariance } = await predict(tests, { covariance: true });
+      // four standard errors, and 1/N² for the theory; 3/√(8·2000) for draws of the units
+      const own = averages === "nodes" ? 0.012 : 0.025;
+      for (const [k, got] of [...mean.data, ...covariance!.data].entries())
+        expect(Math.abs(got - value[k]!), `${averages} ${k}`).toBeLessThan(4 * error[k]! + own);
+      const alone = await predict(tests);
+      for (let s = 0; s < 3; s++) expect(Math.abs(alone.variance.data[s]! - covariance!.data[4 * s]!)).toBeLessThan(own);
+    }
+  });
+
+  it("becomes infinite width for wide networks", { timeout: 60_000 }, async () => {
+    const inputs = normals(20, 12, 3);
+    const targets = Array.from({ length: 20 }, (_, i) => (i % 2 ? 1 : -1));
+    const tests = normals(6, 12, 4);
+    const input = { network: network(100_000), inputs, targets, temperature: 0.1 };
+    const { posterior, predict } = await fit(expectationPropagation, input, { registry, options: { particles: 500, sweeps: 30 } });
+    const chain = denseChain(resolveArchitecture(registry, posterior.problem.network))!;
+    const total = ridge(fullyConnectedKernels(chain, inputs).preactivation[1]!);
+    for (let i = 0; i < 20; i++) total.data[21 * i]! += 0.1;
+    const cross = fullyConnectedKernels(chain, tests, inputs).preactivation[1]!;
+    const weights = solveCholesky(cholesky(total), { data: Float64Array.from(targets), shape: [20, 1] });
+    const expected = multiply(cross, weights).data;
+    const { mean } = await predict(tests);
+    // what 1/N is worth here, with labels of norm √20: r·K r/N
+    for (let s = 0; s < 6; s++) expect(Math.abs(mean.data[s]! - expected[s]!)).toBeLessThan(2e-3);
+    expect(posterior.diagnostics["alignedUnits"]).toMatchObject({ none: 1 });
+  });
+
+  it("has the same numbers whoever runs its chunks, and after saving", { timeout: 60_000 }, async () => {
+    const problem = createProblem(
+      { network: network(6), inputs: normals(10, 8, 5), targets: normals(10, 1, 6), temperature: 0.1 },
+      registry,
+    );
+    const options = validate(expectationPropagationOptions, { averages: "sampling", particles: 250, sweeps: 15 });
+    const inline = inlineRun({ registry, seed: 9 });
+    /** Last chunk first, plain data in and out, as a pool of workers may do. */
+    const shuffled: Run = {
+      ...inline,
+      async *map<A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
+        const results: B[] = [];
+        for (let i = chunks.length - 1; i >= 0; i--)
+          results[i] = structuredClone(await task.run(structuredClone(chunks[i]!), { registry, tick: () => undefined }));
+        yield* results;
+      },
+    };
+    const tests = normals(4, 8, 7);
+    const [one, other] = await Promise.all([inline, shuffled].map((run) => expectationPropagation.fit(problem, options, run)));
+    const first = await expectationPropagation.predict(one!, tests, { covariance: false }, inline);
+    const second = await expectationPropagation.predict(other!, tests, { covariance: false }, shuffled);
+    const saved = posteriorFromNpz(posteriorToNpz(one!)) as typeof one;
+    const third = await expectationPropagation.predict(saved!, tests, { covariance: false }, inline);
+    expect([...second.mean.data, ...second.variance.data]).toEqual([...first.mean.data, ...first.variance.data]);
+    expect([...third.mean.data]).toEqual([...first.mean.data]);
+    expect(other!.logEvidence).toBe(one!.logEvidence);
+  });
+
+  it("keeps the symmetries of the posterior", async () => {
+    const rows = [
+      [0.4, 1.1],
+      [-1.2, 0.3],
+      [0.8, -0.5],
+    ];
+    const targets = [1.5, -1, 0.7];
+    const tests = [[0.3, 0.2]];
+    const solve = async (inputs: number[][], y: number[], at: number[][]) => {
+      const { posterior, predict } = await fit(
+        expectationPropagation,
+        { network: network(8), inputs, targets: y, temperature: 0.1 },
+        { registry, options: { averages: "nodes" } },
+      );
+      const { mean, variance } = await predict(at);
+      return [mean.data[0]!, variance.data[0]!, posterior.logEvidence!];
+    };
+    const [m, v, evidence] = await solve(rows, targets, tests);
+    const flipped = await solve(
+      rows,
+      targets.map((y) => -y),
+      tests,
+    );
+    const swapped = await solve([rows[2]!, rows[0]!, rows[1]!], [targets[2]!, targets[0]!, targets[1]!], tests);
+    const turn = ([x, y]: number[]): number[] => [0.6 * x! - 0.8 * y!, 0.8 * x! + 0.6 * y!];
+    const turned = await solve(rows.map(turn), targets, tests.map(turn));
+    for (const [k, sign] of [-1, 1, 1].entries()) expect(flipped[k]! - sign * [m, v, evidence][k]!).toBeCloseTo(0, 7);
+    for (const k of [0, 1, 2]) {
+      expect(swapped[k]! - [m, v, evidence][k]!).toBeCloseTo(0, 7);
+      // nodes turn with the eigenvectors only up to their sign
+      expect(turned[k]! - [m, v, evidence][k]!).toBeCloseTo(0, 5);
+    }
+  });
+
+  it.each<readonly [change: Record<string, unknown>, targets: number[] | number[][], message: string, temperature: number]>([
+    [{ widths: [5, 5] }, [1, -1], "one hidden layer is needed, got 2", 0.1],
+    [{ activation: "quadratic" }, [1, -1], "grows faster than linearly", 0.1],
+    [{ activation: "sign" }, [1, -1], "jumps", 0.1],
+    [
+      {},
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      "one output is needed, got 2",
+      0.1,
+    ],
+    [{ widths: [2] }, [1, -1], "without noise", 0],
+  ])("refuses %j with %j: %s", async (change, targets, message, temperature) => {
+    const inputs = [
+      [1, 0],
+      [0, 1],
+    ];
+    await expect(
+      fit(expectationPropagation, { network: { ...network(5), ...change }, inputs, targets, temperature }, { registry }),
+    ).rejects.toThrow(message);
+  });
+
+  it("says which option is wrong", () => {
+    expect(() => validate(expectationPropagationOptions, { particles: 5 }, "options")).toThrow(
+      "options.particles: expected an integer ≥ 100, got 5",
+    );
+  });
+});
