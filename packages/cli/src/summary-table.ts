@@ -1,5 +1,5 @@
 import type { MethodOutcome, SolvedOutcome, Verdicts } from "@finitewidth/experiment";
-import { formatNumber, withError } from "./table.js";
+import { withError } from "./table.js";
 import { marked, overall } from "./verdict-text.js";
 
 /** Header and rows of the summary table, shared by the terminal and the report; verdicts first, where there was a referee. */
@@ -10,7 +10,7 @@ export function summaryTable(
   const column = (text: string): string[] => (verdicts ? [text] : []);
   const classes = outcomes.some((outcome) => outcome.status === "ok" && outcome.classification?.negativeLogLikelihood !== undefined);
   const measures = classes ? ["accuracy", "negative log likelihood", "calibration error"] : ["generalisation error", "bias", "variance"];
-  const header = ["method", ...column("verdict"), "log evidence", ...measures, "order parameter", "seconds"];
+  const header = ["method", ...column("verdict"), "log evidence", ...measures, "order parameter", "s"];
   const rows = outcomes.map((outcome) => {
     if (outcome.status === "failed")
       return [outcome.label, ...column("failed"), verdicts ? "" : "failed", "", "", "", "", outcome.seconds.toFixed(2)];
@@ -45,6 +45,6 @@ function orderParameterText({ posterior }: SolvedOutcome): string {
   const error = posterior.standardError?.orderParameter;
   if (typeof value === "number") return withError(value, typeof error === "number" ? error : undefined);
   return value.shape.length === 1 && value.data.length <= 4
-    ? Array.from(value.data, formatNumber).join(", ")
+    ? Array.from(value.data, (entry) => Number(entry.toPrecision(3))).join(", ")
     : `${value.shape.join(" × ")} matrix`;
 }

@@ -1,3 +1,4 @@
+import { csvCell } from "@finitewidth/plots";
 import { positionOf, type MethodOutcome, type Plan, type SolvedOutcome, type StepOutcome } from "@finitewidth/experiment";
 
 /** A number that a sweep follows. */
@@ -32,9 +33,22 @@ export const quantities: readonly Quantity[] = [
     value: ({ generalizationError }) => generalizationError?.[part],
     error: ({ generalizationStandardError }) => generalizationStandardError?.[part],
   })),
+  ...(
+    [
+      ["accuracy", "accuracy", "largest"],
+      ["negativeLogLikelihood", "negative log likelihood", "smallest"],
+      ["calibrationError", "calibration error", undefined],
+    ] as const
+  ).map(([score, label, best]): Quantity => ({
+    name: `classification.${score}`,
+    label,
+    ...(best ? { best } : {}),
+    value: ({ classification }) => classification?.[score],
+    error: ({ classification }) => classification?.standardError[score],
+  })),
   {
     name: "orderParameter",
-    label: "order parameter (mean of its diagonal)",
+    label: "order parameter",
     value: ({ posterior: { orderParameter } }) => meanOf(orderParameter),
     error: ({ posterior: { standardError } }) =>
       typeof standardError?.orderParameter === "number" ? standardError.orderParameter : undefined,
@@ -66,13 +80,6 @@ export const sweepRows = (results: readonly StepOutcome[]): SweepRow[] =>
       outcomes.map((outcome): SweepRow => ({ step, index, ...(problem.label === undefined ? {} : { network: problem.label }), outcome })),
     ),
   );
-
-/** A cell of a CSV file: quoted where it must be. */
-export function csvCell(value: unknown): string {
-  if (value === undefined || value === null) return "";
-  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
 
 /** `sweep.csv`: a row for every method at every step, keys first, then each quantity with its standard error. */
 export function sweepCsv(plan: Plan, results: readonly StepOutcome[]): string {
@@ -106,7 +113,8 @@ export function bestRow(rows: readonly SweepRow[], quantity: Quantity): { readon
   let best: { row: SweepRow; value: number } | undefined;
   for (const row of rows) {
     const value = row.outcome.status === "ok" ? quantity.value(row.outcome) : undefined;
-    if (value === undefined || !quantity.best) continue;
+    // A negative error, where a theory has broken down, is not the best one.
+    if (value === undefined || !quantity.best || (quantity.best === "smallest" && value <= 0)) continue;
     if (!best || (quantity.best === "largest" ? value > best.value : value < best.value)) best = { row, value };
   }
   return best;

@@ -1,4 +1,4 @@
-import { erf, identity, plugin as activations, relu, sign, tanh } from "@finitewidth/activations";
+import { erf, gelu, identity, plugin as activations, quadratic, relu, sign, tanh } from "@finitewidth/activations";
 import { createRegistry, inlineRun, matrixFromRows, type Activation } from "@finitewidth/core";
 import { cholesky } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
@@ -104,6 +104,11 @@ describe("fixed points", () => {
         ).toBeLessThan(weightVariance < 1.001 ? 1e-3 : 1e-9);
       }
     }
+  });
+
+  it("χ⊥ = 1 at a fixed point that iterations leave is not on the line: gelu at σ_w² from 2 to 3, quadratic anywhere", () => {
+    for (const weightVariance of [2.05, 2.25, 2.5, 2.75, 3]) expect(criticalBiasVariance(gelu, weightVariance)).toBeUndefined();
+    for (const weightVariance of [0.1, 0.3, 0.5, 1, 2]) expect(criticalBiasVariance(quadratic, weightVariance)).toBeUndefined();
   });
 });
 

@@ -1,6 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import type { Figure, Mark, Series } from "@finitewidth/core";
-import { coloursOf, plotStyle, short } from "./style.js";
+import { logTicks } from "./axis.js";
+import { coloursOf, plotStyle, rule, short, soft, surface, type DrawOptions } from "./style.js";
 
 interface Point {
   readonly x: number;
@@ -8,46 +9,78 @@ interface Point {
   readonly label: string;
   readonly low: number;
   readonly high: number;
+  readonly tip: string;
 }
 
 const pointsOf = (series: Series): Point[] =>
   Array.from(series.x, (x, i) => {
     const y = series.y[i]!;
     const error = series.error?.[i] ?? 0;
-    return { x, y, label: series.label, low: y - error, high: y + error };
+    const tip = `${series.label}\n${short(x)}: ${short(y)}${error > 0 ? ` ± ${short(error)}` : ""}`;
+    return { x, y, label: series.label, low: y - error, high: y + error, tip };
   }).filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
 
-const markLines = (marks: readonly Mark[] | undefined): Plot.Markish[] =>
-  (marks ?? []).flatMap((mark, i) => [
-    Plot.ruleX([mark.x], { stroke: "#444", strokeDasharray: "4 3" }),
-    Plot.text([mark], {
-      x: "x",
-      text: "label",
-      frameAnchor: "top",
-      dy: 6 + 13 * i,
-      dx: 4,
-      textAnchor: "start",
-      fill: "#444",
-      stroke: "white",
-      strokeWidth: 3,
-    }),
-  ]);
+/** Vertical marks; labels one below the other, on the side where there is room. */
+const markLines = (marks: readonly Mark[] | undefined, range: readonly [number, number], log: boolean): Plot.Markish[] =>
+  (marks ?? []).flatMap((mark, i) => {
+    const at = log ? Math.log(mark.x / range[0]) / Math.log(range[1] / range[0]) : (mark.x - range[0]) / (range[1] - range[0]);
+    const right = at > 0.6;
+    return [
+      Plot.ruleX([mark.x], { stroke: soft, strokeDasharray: "4 3" }),
+      Plot.text([mark], {
+        x: "x",
+        text: "label",
+        frameAnchor: "top",
+        dy: 8 + 14 * i,
+        dx: right ? -5 : 5,
+        textAnchor: right ? "end" : "start",
+        fill: soft,
+        stroke: surface,
+        strokeWidth: 4,
+      }),
+    ];
+  });
 
-/** Logarithmic axis with plain numbers (Plot writes 10m for 0.01). */
-const logarithmic = { type: "log", tickFormat: (value: number) => (Math.abs(Math.log10(value) % 1) < 1e-9 ? short(value) : "") } as const;
+const rangeOf = (values: readonly number[]): readonly [number, number] => {
+  const finite = values.filter(Number.isFinite);
+  return finite.length === 0 ? [0, 1] : [Math.min(...finite), Math.max(...finite)];
+};
 
-const frame = (document: Document, labels: readonly string[]) => ({
+/** Whole numbers where whole numbers are counted: layers, points, ranks. */
+function counted(values: readonly number[]): { readonly ticks?: number[]; readonly tickFormat?: (value: number) => string } {
+  const [low, high] = rangeOf(values);
+  if (values.length === 0 || high - low > 40 || !values.every(Number.isInteger)) return {};
+  const step = Math.max(1, Math.ceil((high - low) / 10));
+  return { ticks: Array.from({ length: Math.floor((high - low) / step) + 1 }, (_, i) => low + i * step), tickFormat: short };
+}
+
+const logarithmic = { type: "log" } as const;
+/** Ticks of a logarithmic axis as text with plain numbers: Plot writes 10m for 0.01, and asks a formatter about some ticks only. */
+const logAxisX = ([low, high]: readonly [number, number], label: string): Plot.Markish =>
+  Plot.axisX(logTicks(low, high), { text: (x: number) => short(x), label, labelArrow: "none" });
+const logAxisY = ([low, high]: readonly [number, number], label: string): Plot.Markish =>
+  Plot.axisY(logTicks(low, high), { text: (y: number) => short(y), label, labelArrow: "none" });
+
+const frame = (document: Document, labels: readonly string[], { width = 720, height = 340, colours, legend }: DrawOptions) => ({
   document,
-  width: 620,
-  height: 320,
-  marginLeft: 58,
-  marginBottom: 42,
+  width,
+  height,
+  marginLeft: 62,
+  marginRight: 18,
+  marginBottom: 44,
+  marginTop: 24,
+  inset: 6,
   style: plotStyle,
-  color: { domain: [...labels], range: coloursOf(labels), legend: labels.length > 1 },
+  color: { domain: [...labels], range: colours ? labels.map(colours) : coloursOf(labels), legend: legend ?? labels.length > 1 },
 });
+const border = Plot.frame({ stroke: rule });
+const grid = { grid: true, line: false } as const;
+/** Points that answer to the pointer where a curve has no markers of its own. */
+const touchable = (points: readonly Point[]): Plot.Markish[] =>
+  points.length > 400 ? [] : [Plot.dot(points, { x: "x", y: "y", r: 4, fill: "transparent", title: "tip" })];
 
 /** Curves with optional error bars; vertical marks. */
-export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Document): Element {
+export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Document, options: DrawOptions = {}): Element {
   const { series, marks, xLabel, yLabel, logX, logY } = figure;
   const positive = (point: Point): boolean => (!logX || point.x > 0) && (!logY || point.y > 0);
   const parts = series.map((one) => ({
@@ -55,16 +88,18 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
     markers: one.points ?? false,
     errors: one.error !== undefined,
   }));
+  const all = parts.flatMap(({ points }) => points);
+  const xRange = rangeOf([...all.map((point) => point.x), ...(marks ?? []).map((mark) => mark.x)]);
+  const labels = series.map((one) => one.label);
   return Plot.plot({
-    ...frame(
-      document,
-      series.map((one) => one.label),
-    ),
-    x: { label: xLabel, ...(logX ? logarithmic : {}), grid: true },
-    y: { label: yLabel, ...(logY ? logarithmic : {}), grid: true },
+    ...frame(document, labels, options),
+    x: { label: xLabel, labelArrow: "none", ...(logX ? logarithmic : counted(all.map((point) => point.x))), ...grid },
+    y: { label: yLabel, labelArrow: "none", ...(logY ? logarithmic : {}), ...grid },
     marks: [
-      Plot.frame({ stroke: "#ccc" }),
-      ...markLines(marks),
+      border,
+      ...(logX ? [logAxisX(xRange, xLabel)] : []),
+      ...(logY ? [logAxisY(rangeOf(all.map((point) => point.y)), yLabel)] : []),
+      ...markLines(marks, xRange, logX ?? false),
       ...parts.flatMap(({ points, markers, errors }) => [
         ...(errors
           ? [
@@ -75,39 +110,45 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
             ]
           : []),
         ...(markers ? [] : [Plot.line(points, { x: "x", y: "y", stroke: "label", strokeWidth: 1.8 })]),
-        ...(markers || points.length <= 40 ? [Plot.dot(points, { x: "x", y: "y", fill: "label", r: markers ? 3.5 : 2 })] : []),
+        ...(markers || points.length <= 40
+          ? [Plot.dot(points, { x: "x", y: "y", fill: "label", r: markers ? 3.5 : 2.2, title: "tip" })]
+          : touchable(points)),
       ]),
     ],
   });
 }
 
 /** Probability densities over a common axis, filled; vertical marks. */
-export function densities(figure: Extract<Figure, { kind: "density" }>, document: Document): Element {
+export function densities(figure: Extract<Figure, { kind: "density" }>, document: Document, options: DrawOptions = {}): Element {
   const { series, marks, label, logX } = figure;
-  const points = series.map(pointsOf);
+  const points = series.map((one) => pointsOf(one).filter((point) => !logX || point.x > 0));
+  const xRange = rangeOf([...points.flat().map((point) => point.x), ...(marks ?? []).map((mark) => mark.x)]);
   return Plot.plot({
     ...frame(
       document,
       series.map((one) => one.label),
+      options,
     ),
-    x: { label, ...(logX ? logarithmic : {}) },
-    y: { label: "probability density", grid: true },
+    x: { label, labelArrow: "none", ...(logX ? logarithmic : {}) },
+    y: { label: "probability density", labelArrow: "none", ...grid },
     marks: [
-      Plot.frame({ stroke: "#ccc" }),
+      border,
+      ...(logX ? [logAxisX(xRange, label)] : []),
       ...points.flatMap((part) => [
         Plot.areaY(part, { x: "x", y: "y", fill: "label", fillOpacity: 0.12 }),
         Plot.line(part, { x: "x", y: "y", stroke: "label", strokeWidth: 1.8 }),
+        ...touchable(part),
       ]),
-      ...markLines(marks),
+      ...markLines(marks, xRange, logX ?? false),
     ],
   });
 }
 
 /** Histogram as a density, with curves over it. */
-export function histogram(figure: Extract<Figure, { kind: "histogram" }>, document: Document): Element {
+export function histogram(figure: Extract<Figure, { kind: "histogram" }>, document: Document, options: DrawOptions = {}): Element {
   const { values, bins = 60, series = [], marks, label } = figure;
   const sampled = "sampled";
-  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const [low, high] = rangeOf(Array.from(values));
   const width = (high - low) / bins || 1;
   const counts = new Float64Array(bins);
   for (const value of values) counts[Math.min(bins - 1, Math.floor((value - low) / width))]!++;
@@ -116,16 +157,50 @@ export function histogram(figure: Extract<Figure, { kind: "histogram" }>, docume
     x2: low + (i + 1) * width,
     y: count / (values.length * width),
     label: sampled,
+    tip: `${short(low + i * width)} to ${short(low + (i + 1) * width)}: ${count} of ${values.length}`,
   }));
   return Plot.plot({
-    ...frame(document, [sampled, ...series.map((one) => one.label)]),
-    x: { label },
-    y: { label: "probability density", grid: true },
+    ...frame(document, [sampled, ...series.map((one) => one.label)], options),
+    x: { label, labelArrow: "none" },
+    y: { label: "probability density", labelArrow: "none", ...grid },
     marks: [
-      Plot.frame({ stroke: "#ccc" }),
-      Plot.rectY(bars, { x1: "x1", x2: "x2", y: "y", fill: "label", fillOpacity: 0.35, inset: 0 }),
+      border,
+      Plot.rectY(bars, { x1: "x1", x2: "x2", y: "y", fill: "label", fillOpacity: 0.35, inset: 0, title: "tip" }),
       ...series.map((one) => Plot.line(pointsOf(one), { x: "x", y: "y", stroke: "label", strokeWidth: 1.8 })),
-      ...markLines(marks),
+      ...markLines(marks, [low, high], false),
+    ],
+  });
+}
+
+/** Curves over the layers of a network: whole numbers below. */
+export function layerLines(
+  figure: Extract<Figure, { kind: "lines" }>,
+  depth: number,
+  document: Document,
+  options: DrawOptions = {},
+): Element {
+  const { series, yLabel, xLabel } = figure;
+  const points = series.flatMap(pointsOf);
+  const step = Math.max(1, Math.ceil(depth / 10));
+  return Plot.plot({
+    ...frame(
+      document,
+      series.map((one) => one.label),
+      { legend: false, ...options },
+    ),
+    inset: 10,
+    x: {
+      label: xLabel,
+      labelArrow: "none",
+      domain: [1, Math.max(2, depth)],
+      ticks: Array.from({ length: Math.ceil(depth / step) }, (_, i) => 1 + i * step),
+      tickFormat: String,
+    },
+    y: { label: yLabel, labelArrow: "none", ...grid, tickFormat: short },
+    marks: [
+      border,
+      Plot.line(points, { x: "x", y: "y", stroke: "label", strokeWidth: 1.8 }),
+      Plot.dot(points, { x: "x", y: "y", fill: "label", r: 3.2, title: "tip" }),
     ],
   });
 }

@@ -1,7 +1,7 @@
 import type { Matrix } from "@finitewidth/core";
 import { colourBar, diverging, sequential, type ColourScale } from "./colour-scale.js";
 import { pngDataUrl } from "./png.js";
-import { plotStyle, short } from "./style.js";
+import { ink, plotStyle, rule, short, soft } from "./style.js";
 
 /** One matrix of a row of heat maps. */
 export interface HeatmapPanel {
@@ -13,80 +13,122 @@ export interface HeatmapPanel {
   readonly names?: readonly string[];
 }
 
-/** Names up to which they are written beside the rows. */
-const namesLimit = 20;
 const side = 190;
 const gap = 78;
 const top = 26;
 const svgNamespace = "http://www.w3.org/2000/svg";
 
-/** Matrices side by side with common colour limits for each kind, a colour bar each. Entries become pixels: any size costs O(entries). */
-export function heatmaps(panels: readonly HeatmapPanel[], document: Document): Element {
-  const element = (name: string, attributes: Record<string, string | number>, parent?: Element, text?: string): Element => {
+const makers =
+  (document: Document) =>
+  (name: string, attributes: Record<string, string | number>, parent?: Element, text?: string): Element => {
     const node = document.createElementNS(svgNamespace, name);
     for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
     if (text !== undefined) node.textContent = text;
     parent?.appendChild(node);
     return node;
   };
-  const perRow = Math.min(panels.length, 3);
-  const width = perRow * (side + gap);
-  const height = Math.ceil(panels.length / perRow) * (side + top + 16);
-  const svg = element("svg", {
+
+function svgOf(width: number, height: number, document: Document): Element {
+  return makers(document)("svg", {
     xmlns: svgNamespace,
     viewBox: `0 0 ${width} ${height}`,
     width,
     height,
     "font-family": plotStyle.fontFamily,
     "font-size": 12,
+    fill: ink,
     role: "img",
   });
-  const limits = {
-    plain: commonLimits(panels.filter((panel) => !panel.diverging)),
-    diverging: commonLimits(panels.filter((panel) => panel.diverging)),
-  };
-  panels.forEach((panel, index) => {
-    const [low, high] = panel.diverging ? symmetric(limits.diverging) : limits.plain;
-    const scale = panel.diverging ? diverging : sequential;
-    const x = (index % perRow) * (side + gap);
-    const y = Math.floor(index / perRow) * (side + top + 16) + top;
-    const [rows, columns] = panel.values.shape;
-    element("text", { x, y: y - 8, "font-weight": 600 }, svg, panel.label);
-    const picture = {
-      x,
-      y,
-      width: side,
-      height: side,
-      preserveAspectRatio: "none",
-      style: "image-rendering: pixelated",
-      href: raster(reduced(panel.values), low, high, scale),
-    };
-    const image = element("image", picture, svg);
-    element("title", {}, image, `${panel.label}: ${rows} × ${columns}, from ${short(low)} to ${short(high)}`);
-    element("rect", { x, y, width: side, height: side, fill: "none", stroke: "#999", "stroke-width": 0.5 }, svg);
-    const names = panel.names === undefined || panel.names.length > namesLimit ? [] : panel.names;
-    names.forEach((name, i) => {
-      const at = {
-        x: x + 2,
-        y: y + ((i + 0.5) * side) / names.length + 3,
-        "font-size": 8,
-        fill: "#000",
-        stroke: "#fff",
-        "stroke-width": 2,
-      };
-      element("text", { ...at, "paint-order": "stroke" }, svg, name);
-    });
-    const bar = { x: x + side + 8, y, width: 10, height: side, preserveAspectRatio: "none", href: colourBar(scale) };
-    element("image", bar, svg);
-    element("rect", { x: x + side + 8, y, width: 10, height: side, fill: "none", stroke: "#999", "stroke-width": 0.5 }, svg);
-    const ticks: readonly [number, number][] = [
-      [high, 10],
-      [(low + high) / 2, side / 2 + 4],
-      [low, side],
-    ];
-    for (const [value, at] of ticks) element("text", { x: x + side + 22, y: y + at, "font-size": 10, fill: "#444" }, svg, short(value));
-  });
+}
+
+const cellHeight = side + top + 16;
+
+/** Matrices side by side with common colour limits for each kind, a colour bar each. Entries become pixels: any size costs O(entries). */
+export function heatmaps(panels: readonly HeatmapPanel[], document: Document): Element {
+  const perRow = Math.min(panels.length, 3);
+  const svg = svgOf(perRow * (side + gap), Math.ceil(panels.length / perRow) * cellHeight, document);
+  const limitsOf = limitsFor(panels);
+  panels.forEach((panel, index) =>
+    drawPanel(
+      panel,
+      limitsOf(panel),
+      { x: (index % perRow) * (side + gap), y: Math.floor(index / perRow) * cellHeight + top },
+      svg,
+      document,
+    ),
+  );
   return svg;
+}
+
+/** The same as pictures of their own that a page may break into lines, with their values for the pointer. */
+export function heatmapRow(panels: readonly HeatmapPanel[], document: Document): Element {
+  const row = document.createElement("div");
+  row.setAttribute("class", "heatmaps");
+  const limitsOf = limitsFor(panels);
+  for (const panel of panels) {
+    const svg = svgOf(side + gap, cellHeight, document);
+    const image = drawPanel(panel, limitsOf(panel), { x: 0, y: top }, svg, document);
+    const { data, shape } = reduced(panel.values, touched);
+    image.setAttribute("data-rows", String(panel.values.shape[0]));
+    image.setAttribute("data-columns", String(panel.values.shape[1]));
+    image.setAttribute("data-shape", shape.join(" "));
+    image.setAttribute("data-values", Array.from(data, (value) => Number(value.toPrecision(4))).join(" "));
+    row.appendChild(svg);
+  }
+  return row;
+}
+
+/** Names up to which they are written beside the rows. */
+const namesLimit = 20;
+
+/** Entries along each side that the pointer can tell apart. */
+const touched = 36;
+
+function limitsFor(panels: readonly HeatmapPanel[]): (panel: HeatmapPanel) => readonly [number, number] {
+  const plain = commonLimits(panels.filter((panel) => !panel.diverging));
+  const differences = symmetric(commonLimits(panels.filter((panel) => panel.diverging)));
+  return (panel) => (panel.diverging ? differences : plain);
+}
+
+/** One matrix with its title and colour bar; returns the picture. The first row is on top, as matrices are written. */
+function drawPanel(
+  panel: HeatmapPanel,
+  [low, high]: readonly [number, number],
+  { x, y }: { readonly x: number; readonly y: number },
+  svg: Element,
+  document: Document,
+): Element {
+  const element = makers(document);
+  const scale = panel.diverging ? diverging : sequential;
+  const [rows, columns] = panel.values.shape;
+  element("text", { x, y: y - 8, "font-weight": 600 }, svg, panel.label);
+  const picture = {
+    x,
+    y,
+    width: side,
+    height: side,
+    preserveAspectRatio: "none",
+    style: "image-rendering: pixelated",
+    href: raster(reduced(panel.values, resolution), low, high, scale),
+  };
+  const image = element("image", picture, svg);
+  element("title", {}, image, `${panel.label}: ${rows} × ${columns}, from ${short(low)} to ${short(high)}`);
+  element("rect", { x, y, width: side, height: side, fill: "none", stroke: rule, "stroke-width": 0.5 }, svg);
+  const names = panel.names === undefined || panel.names.length > namesLimit ? [] : panel.names;
+  names.forEach((name, i) => {
+    const at = { x: x + 2, y: y + ((i + 0.5) * side) / names.length + 3, "font-size": 8, fill: "#000", stroke: "#fff", "stroke-width": 2 };
+    element("text", { ...at, "paint-order": "stroke" }, svg, name);
+  });
+  const bar = { x: x + side + 8, y, width: 10, height: side, preserveAspectRatio: "none", href: colourBar(scale) };
+  element("image", bar, svg);
+  element("rect", { x: x + side + 8, y, width: 10, height: side, fill: "none", stroke: rule, "stroke-width": 0.5 }, svg);
+  const ticks: readonly [number, number][] = [
+    [high, 10],
+    [(low + high) / 2, side / 2 + 4],
+    [low, side],
+  ];
+  for (const [value, at] of ticks) element("text", { x: x + side + 22, y: y + at, "font-size": 10, fill: soft }, svg, short(value));
+  return image;
 }
 
 function commonLimits(panels: readonly HeatmapPanel[]): readonly [number, number] {
@@ -110,11 +152,11 @@ function symmetric([low, high]: readonly [number, number]): readonly [number, nu
 /** Pixels of a picture along each side: more entries are averaged in blocks, which the eye would do anyway. */
 const resolution = 400;
 
-/** Means over blocks of entries, at most `resolution` × `resolution`. */
-function reduced(values: Matrix): Matrix {
+/** Means over blocks of entries, at most `limit` × `limit`. */
+function reduced(values: Matrix, limit: number): Matrix {
   const [rows, columns] = values.shape;
-  if (rows <= resolution && columns <= resolution) return values;
-  const [h, w] = [Math.min(rows, resolution), Math.min(columns, resolution)];
+  if (rows <= limit && columns <= limit) return values;
+  const [h, w] = [Math.min(rows, limit), Math.min(columns, limit)];
   const data = new Float64Array(h * w);
   for (let i = 0; i < h; i++) {
     const [top, bottom] = [Math.floor((i * rows) / h), Math.floor(((i + 1) * rows) / h)];

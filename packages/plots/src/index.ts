@@ -1,3 +1,5 @@
+export * from "./axis.js";
+export { diverging, sequential } from "./colour-scale.js";
 export * from "./curves.js";
 export * from "./figure.js";
 export * from "./heatmap.js";
@@ -5,4 +7,5 @@ export * from "./page.js";
 export * from "./phase-plane.js";
 export { encodePng } from "./png.js";
 export * from "./predictive.js";
-export { colourOf, short } from "./style.js";
+export { colourOf, reportColours, short, type DrawOptions } from "./style.js";
+export * from "./sweep.js";

@@ -1,47 +1,70 @@
+import { pageScript } from "./page-script.js";
+import { pageStyle } from "./page-style.js";
+
 /** Escapes text for HTML. */
 export const escapeHtml = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
-const style = `
-:root{color-scheme:light;--ink:#1c2530;--soft:#5b6672;--line:#dfe4ea;--accent:#0b5fa5}
-*{box-sizing:border-box}
-body{font:16px/1.55 system-ui,sans-serif;color:var(--ink);margin:0;background:#f6f7f9}
-main{max-width:1080px;margin:0 auto;padding:2.2rem 1.4rem 4rem}
-h1{font-size:1.7rem;margin:0 0 .2rem}h2{font-size:1.2rem;margin:2.4rem 0 .6rem}
-p.lead{color:var(--soft);margin:.2rem 0 1.4rem;max-width:46rem}
-.card{background:#fff;border:1px solid var(--line);border-radius:10px;padding:1rem 1.2rem;margin:1rem 0;overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:.38rem .7rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
-th:first-child,td:first-child{text-align:left}th{font-weight:600;color:var(--soft);font-size:.86rem}
-td.text{white-space:normal;text-align:left}
-figure{margin:0}figure.plot{margin:0}figcaption{color:var(--soft);font-size:.9rem;margin:.3rem 0 0;max-width:44rem}
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(420px,1fr));gap:1rem}
-.warning{border-left:4px solid #d99000;background:#fff8e8;padding:.5rem .9rem;margin:.5rem 0;border-radius:0 6px 6px 0}
-.failed{border-left:4px solid #b3261e;background:#fdeeed;padding:.5rem .9rem;margin:.5rem 0;border-radius:0 6px 6px 0}
-details{margin:.8rem 0}summary{cursor:pointer;color:var(--accent)}
-pre{background:#f2f4f7;padding:.8rem;border-radius:6px;overflow:auto;font-size:.82rem;max-height:30rem}
-.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.45em}
-.pass{color:#1d7a3e;font-weight:600}.fail{color:#b3261e;font-weight:600}
-svg{max-width:100%;height:auto}footer{color:var(--soft);font-size:.85rem;margin-top:3rem}
-`;
-
 /** A whole page in one file: no script from elsewhere, no network. `body` is HTML. */
 export function page(title: string, body: string, script = ""): string {
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(title)}</title><style>${style}</style></head>
-<body><main>${body}<footer>Made by finitewidth. Formulas and their sources: the theory pages of the documentation.</footer></main>${script ? `<script>${script}</script>` : ""}</body></html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(title)}</title><style>${pageStyle}</style></head>
+<body><main>${body}<footer>Made by finitewidth. Formulas and their sources: the theory pages of the documentation.</footer></main><script>${pageScript}${script}</script></body></html>
 `;
 }
 
-/** A figure with its caption. */
-export const figureBlock = (element: Element, caption: string): string =>
-  `<div class="card"><figure>${element.outerHTML}<figcaption>${escapeHtml(caption)}</figcaption></figure></div>`;
+/** What stands beside a figure. */
+export interface FigureBlockOptions {
+  /** Name of the files that it is saved as. */
+  readonly name?: string;
+  /** Its numbers; the first row names them. */
+  readonly data?: readonly (readonly (string | number | null | undefined)[])[];
+  /** The same for screens of 390 pixels. */
+  readonly narrow?: Element;
+  /** HTML above the figure. */
+  readonly above?: string;
+}
 
-/** Table of cells that are HTML already. */
-export const htmlTable = (header: readonly string[], rows: readonly (readonly string[])[]): string =>
-  `<div class="card"><table><thead><tr>${header.map((cell) => `<th>${escapeHtml(cell)}</th>`).join("")}</tr></thead><tbody>${rows
-    .map((row) => `<tr>${row.map((cell) => `<td>${cell}</td>`).join("")}</tr>`)
-    .join("")}</tbody></table></div>`;
+/** A figure with its caption. */
+export function figureBlock(element: Element, caption: string, { name, data, narrow, above = "" }: FigureBlockOptions = {}): string {
+  const picture = narrow
+    ? `<div class="has-narrow"><div class="wide">${element.outerHTML}</div><div class="narrow">${narrow.outerHTML}</div></div>`
+    : `<div class="wide">${element.outerHTML}</div>`;
+  const csv = data
+    ? `<script type="text/csv">${data
+        .map((row) => row.map(csvCell).join(","))
+        .join("\n")
+        .replaceAll("<", "\\u003c")}</script>`
+    : "";
+  return `<div class="card"${name === undefined ? "" : ` data-name="${escapeHtml(name)}"`}>${csv}<figure>${above}${picture}<figcaption>${escapeHtml(caption)}</figcaption></figure></div>`;
+}
+
+/** A cell of a CSV file: quoted where it must be. */
+export function csvCell(value: unknown): string {
+  if (value === undefined || value === null) return "";
+  const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Table of cells that are HTML already; a sortable one has its headers for buttons; `text`: columns of words. */
+export const htmlTable = (
+  header: readonly string[],
+  rows: readonly (readonly string[])[],
+  { sortable = false, text = [] }: { readonly sortable?: boolean; readonly text?: readonly number[] } = {},
+): string =>
+  `<div class="card"><div class="scroll" tabindex="0"><table${sortable ? ' class="sortable"' : ""}><thead><tr>${header
+    .map((cell, j) => `<th scope="col"${text.includes(j) ? ' class="text"' : ""}>${escapeHtml(cell)}</th>`)
+    .join("")}</tr></thead><tbody>${rows
+    .map((row) => `<tr>${row.map((cell, j) => `<td${text.includes(j) ? ' class="text"' : ""}>${cell}</td>`).join("")}</tr>`)
+    .join("")}</tbody></table></div></div>`;
+
+/** Names and values, one below the other. */
+export const factList = (facts: readonly (readonly [string, string])[]): string =>
+  `<div class="card"><dl class="facts">${facts.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`).join("")}</dl></div>`;
+
+/** Labels with their colours. */
+export const legendOf = (labels: readonly string[], colours: (label: string) => string): string =>
+  `<div class="legend">${labels.map((label) => `<span><span class="dot" style="background:${colours(label)}"></span>${escapeHtml(label)}</span>`).join("")}</div>`;
 
 /** A remark in a report. */
 export interface Note {
@@ -56,4 +79,4 @@ export const notes = (items: readonly Note[]): string =>
 
 /** Collapsible JSON. */
 export const jsonDetails = (summary: string, value: unknown): string =>
-  `<details><summary>${escapeHtml(summary)}</summary><pre>${escapeHtml(JSON.stringify(value, undefined, 1))}</pre></details>`;
+  `<details><summary>${escapeHtml(summary)}</summary><pre tabindex="0">${escapeHtml(JSON.stringify(value, undefined, 1))}</pre></details>`;

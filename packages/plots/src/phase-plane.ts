@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { colourBar, diverging, sequential } from "./colour-scale.js";
-import { plotStyle, short } from "./style.js";
+import { plotStyle, rule, short, soft } from "./style.js";
 
 /** A scalar over the plane of weight and bias variances. */
 export interface PhasePlane {
@@ -56,10 +56,10 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
       Plot.line(inside, { stroke: "black", strokeWidth: 2 }),
       ...(inside.length > 0
         ? [
-            Plot.text([inside.at(-1)!], {
+            Plot.text([inside[Math.floor(0.6 * inside.length)]!], {
               text: ["χ⊥ = 1"],
-              dx: 6,
-              dy: -8,
+              dx: 8,
+              dy: 4,
               textAnchor: "start",
               stroke: "white",
               fill: "black",
@@ -81,7 +81,7 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
             }),
           ]
         : []),
-      Plot.frame({ stroke: "#999" }),
+      Plot.frame({ stroke: rule }),
     ],
   });
   appendColourBar(svg, { label, low, high, image: colourBar(scale) }, document);
@@ -108,5 +108,5 @@ function appendColourBar(
     [(bar.low + bar.high) / 2, height / 2 + 4],
     [bar.low, height],
   ] as const)
-    add("text", { "text-anchor": "start", x: x + 18, y: top + at, fill: "#444" }, short(value));
+    add("text", { "text-anchor": "start", x: x + 18, y: top + at, fill: soft }, short(value));
 }

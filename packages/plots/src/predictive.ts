@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
-import { coloursOf, plotStyle } from "./style.js";
+import { robustRange } from "./axis.js";
+import { coloursOf, plotStyle, rule, short, soft, type DrawOptions } from "./style.js";
 
 /** Predictions of one method at the test points, flattened over outputs. */
 export interface PredictiveSeries {
@@ -18,6 +19,7 @@ export function calibration(
   noise: number,
   quantile: (p: number) => number,
   document: Document,
+  options: DrawOptions = {},
 ): Element {
   const levels = Array.from({ length: 39 }, (_, i) => (i + 1) / 40);
   const points = series.flatMap(({ method, mean, variance }) =>
@@ -25,33 +27,44 @@ export function calibration(
       const z = quantile((1 + level) / 2);
       let inside = 0;
       for (let i = 0; i < targets.length; i++) if (Math.abs(targets[i]! - mean[i]!) <= z * Math.sqrt(variance[i]! + noise)) inside++;
-      return { level, coverage: inside / targets.length, method };
+      return {
+        level,
+        coverage: inside / targets.length,
+        method,
+        tip: `${method}\nstated ${short(level)}, found ${short(inside / targets.length)}`,
+      };
     }),
   );
   const labels = series.map((one) => one.method);
   return Plot.plot({
     document,
-    width: 420,
-    height: 380,
+    width: options.width ?? 540,
+    height: options.height ?? 360,
+    marginTop: 26,
+    inset: 6,
     marginLeft: 52,
     marginBottom: 42,
     style: plotStyle,
-    color: { domain: labels, range: coloursOf(labels), legend: true },
-    x: { label: "stated probability", domain: [0, 1], grid: true },
-    y: { label: "fraction of test targets inside", domain: [0, 1], grid: true },
+    color: { domain: labels, range: options.colours ? labels.map(options.colours) : coloursOf(labels), legend: options.legend ?? true },
+    x: { label: "stated probability", labelArrow: "none", domain: [0, 1], grid: true },
+    y: { label: "fraction of test targets inside", labelArrow: "none", domain: [0, 1], grid: true },
     marks: [
-      Plot.frame({ stroke: "#ccc" }),
+      Plot.frame({ stroke: rule }),
       Plot.line(
         [
           [0, 0],
           [1, 1],
         ],
-        { stroke: "#999", strokeDasharray: "4 3" },
+        { stroke: soft, strokeDasharray: "4 3" },
       ),
       Plot.line(points, { x: "level", y: "coverage", stroke: "method", strokeWidth: 1.8 }),
+      Plot.dot(points, { x: "level", y: "coverage", r: 4, fill: "transparent", title: "tip" }),
     ],
   });
 }
+
+/** Points of a method that are drawn. */
+const mostPoints = 160;
 
 /** Predictive mean of every method against that of a reference (with its standard errors as bars), point by point. */
 export function agreement(
@@ -59,38 +72,70 @@ export function agreement(
   series: readonly PredictiveSeries[],
   quantity: "mean" | "variance",
   document: Document,
+  options: DrawOptions = {},
 ): Element {
   const labels = series.map((one) => one.method);
   const points = series.flatMap((one) =>
-    Array.from(one[quantity], (y, i) => {
-      const x = reference[quantity][i]!;
-      const error = reference.standardError?.[i] ?? 0;
-      return { x, y, low: x - error, high: x + error, method: one.method };
-    }),
+    Array.from(one[quantity], (y, i) => [y, i] as const)
+      // Every so-manieth point where there are more than an eye can tell apart.
+      .filter(([, i]) => i % Math.ceil(one[quantity].length / mostPoints) === 0)
+      .map(([y, i]) => {
+        const x = reference[quantity][i]!;
+        const error = reference.standardError?.[i] ?? 0;
+        return {
+          x,
+          y,
+          low: x - error,
+          high: x + error,
+          method: one.method,
+          tip: `${one.method}, point ${i}\n${short(y)} against ${short(x)}${error > 0 ? ` ± ${short(error)}` : ""}`,
+        };
+      }),
   );
-  const all = points.flatMap((point) => [point.x, point.y]);
-  const limits = [Math.min(...all), Math.max(...all)];
+  const xs = points.map((point) => point.x);
+  const [low, high] = robustRange(points.map((point) => point.y));
+  const limits = [Math.min(low, ...xs), Math.max(high, ...xs)];
+  const inside = points.filter((point) => point.y >= low && point.y <= high);
+  const edges = points
+    .filter((point) => !inside.includes(point))
+    .map((point) => ({ ...point, up: point.y > high, y: point.y > high ? high : low }));
   return Plot.plot({
     document,
-    width: 420,
-    height: 380,
+    width: options.width ?? 540,
+    height: options.height ?? 360,
+    marginTop: 26,
+    inset: 6,
     marginLeft: 58,
     marginBottom: 42,
     style: plotStyle,
-    color: { domain: labels, range: coloursOf(labels), legend: true },
-    x: { label: `predictive ${quantity}, ${reference.method}`, grid: true },
-    y: { label: `predictive ${quantity}`, grid: true },
+    color: { domain: labels, range: options.colours ? labels.map(options.colours) : coloursOf(labels), legend: options.legend ?? true },
+    x: { label: `predictive ${quantity}, ${reference.method}`, labelArrow: "none", grid: true },
+    y: {
+      label: `predictive ${quantity}`,
+      labelArrow: "none",
+      grid: true,
+      domain: [Math.min(low, Math.min(...xs)), Math.max(high, Math.max(...xs))],
+    },
     marks: [
-      Plot.frame({ stroke: "#ccc" }),
+      Plot.frame({ stroke: rule }),
       Plot.line(
         [
           [limits[0]!, limits[0]!],
           [limits[1]!, limits[1]!],
         ],
-        { stroke: "#999", strokeDasharray: "4 3" },
+        { stroke: soft, strokeDasharray: "4 3" },
       ),
-      Plot.ruleY(points, { y: "y", x1: "low", x2: "high", stroke: "method", strokeOpacity: 0.5 }),
-      Plot.dot(points, { x: "x", y: "y", fill: "method", r: 2.2, fillOpacity: 0.75 }),
+      Plot.ruleY(inside, { y: "y", x1: "low", x2: "high", stroke: "method", strokeOpacity: 0.5 }),
+      Plot.dot(edges, {
+        x: "x",
+        y: "y",
+        fill: "method",
+        symbol: "triangle",
+        rotate: (point: { up: boolean }) => (point.up ? 0 : 180),
+        r: 3,
+        title: "tip",
+      }),
+      Plot.dot(inside, { x: "x", y: "y", fill: "method", r: 2.2, fillOpacity: 0.75, title: "tip" }),
     ],
   });
 }

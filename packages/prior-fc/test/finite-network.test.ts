@@ -56,6 +56,21 @@ describe.each(networks)("finite network: %s", (_name, fields, activation) => {
     expectClose(state.outputs.data, expected, { relative: 1e-12, absolute: 1e-13 });
   });
 
+  it("a gradient belongs to the forward run before it, however many there were", () => {
+    const cotangent = { data: stream(4).normals(new Float64Array(P * D)), shape: [P, D] as const };
+    const gradientOf = (one: typeof realised, parameters: Float64Array): Float64Array => {
+      const gradient = new Float64Array(one.parameters);
+      one.pullback(parameters, one.forward(parameters), cotangent, gradient);
+      return gradient;
+    };
+    const [used, other] = [finiteFullyConnected({ ...network, activation }, inputs, D), stream(3).normals(new Float64Array(theta.length))];
+    gradientOf(used, theta);
+    const fresh = (parameters: Float64Array) => gradientOf(finiteFullyConnected({ ...network, activation }, inputs, D), parameters);
+    expect(gradientOf(used, other)).toEqual(fresh(other));
+    used.forward(theta);
+    expect(gradientOf(used, theta)).toEqual(fresh(theta));
+  });
+
   it("outputs are linear in the features, with the readout's parameters", () => {
     const F = state.features.shape[1];
     const start = realised.parameters - realised.readoutParameters;

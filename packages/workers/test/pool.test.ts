@@ -99,6 +99,15 @@ describe("cancellation", () => {
     expect(Date.now() - started).toBeLessThan(5000);
   });
 
+  it("of an abandoned map does not reach into the next one, which the same worker runs", async () => {
+    const run = pool({ workers: 1 });
+    for await (const _ of run.map(politelyBusy, [{ milliseconds: 1 }, { milliseconds: 20_000 }])) break;
+    const started = Date.now();
+    const next = await collect(run, politelyBusy, [{ milliseconds: 300 }, { milliseconds: 300 }]);
+    expect(next).toHaveLength(2);
+    expect(Date.now() - started).toBeLessThan(15_000);
+  });
+
   it("before the start rejects at once", async () => {
     await expect(collect(pool({ workers: 1, signal: AbortSignal.abort(new Error("never")) }), numbers, chunks)).rejects.toThrow("never");
   });

@@ -22,8 +22,6 @@ import { chooseFolder } from "../output-folder.js";
 import { createProgress } from "../progress.js";
 import { hashOfData, identityOf, provenanceOf } from "../provenance.js";
 import { openSession } from "../session.js";
-import { sweepCsv } from "../sweep-table.js";
-import { printResults } from "../terminal.js";
 import { textTable } from "../table.js";
 
 /** Milliseconds between two writings of `result.json` while methods are still running. */
@@ -65,7 +63,7 @@ export async function runRunCommand(file: string, folder: string, context: Comma
   const write = async (results: readonly StepOutcome[], complete: boolean): Promise<void> => {
     const state = complete ? {} : { complete: false };
     await writePiecesAtomically(join(out, "result.json"), prettyJson(resultToJson(plan, results, { ...more, ...state })));
-    if (plan.experiment.sweep) await writeAtomically(join(out, "sweep.csv"), sweepCsv(plan, results));
+    if (plan.experiment.sweep) await writeAtomically(join(out, "sweep.csv"), (await import("../sweep-table.js")).sweepCsv(plan, results));
   };
   let [next, results] = [Date.now() + pause, undefined as StepOutcome[] | undefined];
   try {
@@ -75,6 +73,7 @@ export async function runRunCommand(file: string, folder: string, context: Comma
       onResult: async (job, outcome, earlier) => {
         finished.set(job.id, outcome);
         context.onFinished(finished.size, jobs.length);
+        if (finished.size === jobs.length) progress.stage("referee", finished.size, jobs.length);
         if (outcome.status === "ok" && !earlier) await checkpoints?.save("method", jobKey(job), outcome);
         if (Date.now() < next) return;
         const started = Date.now();
@@ -95,7 +94,7 @@ export async function runRunCommand(file: string, folder: string, context: Comma
   } finally {
     await session.close(results !== undefined);
   }
-  if (!context.quiet) printResults(plan, results, out, context.stdout);
+  if (!context.quiet) (await import("../terminal.js")).printResults(plan, results, out, context.stdout);
   return reportFailures(results, context);
 }
 

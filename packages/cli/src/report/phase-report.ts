@@ -1,5 +1,6 @@
 import { lines, phasePlane, type PhasePlane, escapeHtml, figureBlock, notes, page } from "@finitewidth/plots";
 import type { Provenance } from "../provenance.js";
+import { provenanceFacts } from "./experiment-report.js";
 import { createDocument } from "./html.js";
 
 type Grid = readonly (readonly (number | null)[])[];
@@ -24,7 +25,7 @@ export interface PhaseResult {
 }
 
 /** The report of `finitewidth phase-diagram`. */
-export function phaseReport(activation: string, result: PhaseResult, name: string, _provenance?: Provenance): string {
+export function phaseReport(activation: string, result: PhaseResult, name: string, provenance?: Provenance): string {
   const document = createDocument();
   const { weightVariance, biasVariance } = result.grid;
   const maximum = result.adaptation?.maximum ?? undefined;
@@ -70,6 +71,7 @@ export function phaseReport(activation: string, result: PhaseResult, name: strin
       ),
     );
   }
+  parts.push(provenanceFacts(provenance));
   return page(`${name} – finitewidth`, parts.join(""));
 }
 

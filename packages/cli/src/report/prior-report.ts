@@ -1,9 +1,10 @@
 import {
   drawFigure,
-  heatmaps,
+  heatmapRow,
   colourOf,
   escapeHtml,
   figureBlock,
+  figureData,
   htmlTable,
   jsonDetails,
   notes,
@@ -12,7 +13,8 @@ import {
 } from "@finitewidth/plots";
 import type { PriorOutcome, PriorPlan } from "@finitewidth/experiment";
 import { formatNumber, withError } from "../table.js";
-import { describeNetwork } from "./experiment-report.js";
+import { provenanceFacts } from "./experiment-report.js";
+import { describeNetwork } from "./network-facts.js";
 import type { Provenance } from "../provenance.js";
 import { createDocument } from "./html.js";
 
@@ -39,7 +41,7 @@ export function priorTable(outcomes: readonly PriorOutcome[]): { readonly header
 }
 
 /** The report of `finitewidth prior`. */
-export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], name: string, _provenance?: Provenance): string {
+export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], name: string, provenance?: Provenance): string {
   const document = createDocument();
   const { header, rows } = priorTable(outcomes);
   const { problem } = plan;
@@ -66,7 +68,7 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
     outcome.status === "ok" && outcome.result.secondMoment ? [{ label: outcome.label, values: outcome.result.secondMoment }] : [],
   );
   if (moments.length > 0 && problem.inputs.shape[0] > 1)
-    parts.push(`<h2>Second moments</h2>${figureBlock(heatmaps(moments, document), "E f fᵀ of one output over the inputs.")}`);
+    parts.push(`<h2>Second moments</h2>${figureBlock(heatmapRow(moments, document), "E f fᵀ of one output over the inputs.")}`);
   const shifts = outcomes.flatMap((outcome) =>
     outcome.status === "ok" && outcome.result.kernelMeanShift
       ? [{ label: outcome.label, values: outcome.result.kernelMeanShift, diverging: true }]
@@ -74,7 +76,7 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
   );
   if (shifts.some((shift) => shift.values.data.some((value) => value !== 0)) && problem.inputs.shape[0] > 1) {
     parts.push(
-      `<h2>Shift of the mean kernel</h2>${figureBlock(heatmaps(shifts, document), "E K̂ − K of the readout kernel: what finite width does to the mean kernel.")}`,
+      `<h2>Shift of the mean kernel</h2>${figureBlock(heatmapRow(shifts, document), "E K̂ − K of the readout kernel: what finite width does to the mean kernel.")}`,
     );
   }
   if (problem.evaluateAt.length > 0) {
@@ -93,8 +95,11 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
   for (const outcome of outcomes) {
     if (outcome.status !== "ok") continue;
     for (const figure of outcome.result.figures ?? [])
-      parts.push(`<h2>${escapeHtml(`${figure.title} – ${outcome.label}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title)}`);
+      parts.push(
+        `<h2>${escapeHtml(`${figure.title} – ${outcome.label}`)}</h2>${figureBlock(drawFigure(figure, document), figure.title, { name: figure.title, data: figureData(figure), narrow: drawFigure(figure, document, { width: 350, height: 290 }) })}`,
+      );
     if (outcome.result.diagnostics) parts.push(jsonDetails(`Diagnostics of ${outcome.label}`, outcome.result.diagnostics));
   }
+  parts.push(provenanceFacts(provenance, plan.file.seed));
   return page(`${name} – finitewidth`, parts.join(""));
 }

@@ -28,7 +28,24 @@ async function fit(problem: Problem, options: EffectiveActionOptions, run: Run):
   const setting = settingOf(problem, run.registry);
   const reason = refusalOf(setting, options);
   if (reason !== undefined) throw refusal(name, reason);
-  return { theory: name, problem, options, ...(await regimeOf(setting, options)!.fit(setting, options, run)) };
+  return withPossibleKernels({ theory: name, problem, options, ...(await regimeOf(setting, options)!.fit(setting, options, run)) });
+}
+
+/** Leaves out learned kernels with a negative variance: the action's saddle is no posterior mean where a layer is hardly wider than D. */
+function withPossibleKernels(posterior: EffectiveActionPosterior): EffectiveActionPosterior {
+  const { hiddenKernels, ...rest } = posterior;
+  const impossible = (hiddenKernels ?? []).findIndex(({ data, shape: [n] }) => {
+    const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    return Array.from({ length: n }, (_, i) => data[i * n + i]!).some((value) => value < -1e-9 * largest);
+  });
+  if (impossible < 0) return posterior;
+  return {
+    ...rest,
+    warnings: [
+      ...rest.warnings,
+      `hidden kernels are left out: that of layer ${impossible + 1} has negative variances, because a layer is not much wider than the ${posterior.problem.targets.shape[1]} outputs and the saddle says little there; use "exact" or "monte-carlo"`,
+    ],
+  };
 }
 
 async function predict(

@@ -19,6 +19,8 @@ import { fraction, regimeWarnings } from "./warnings.js";
 const otherScrambles = 3;
 /** Relative quadrature error of a kernel beyond which a warning is due. */
 const warnedError = 0.01;
+/** The same of a lattice, which is made for far less. */
+const warnedLatticeError = 1e-5;
 /** Search for a second solution only below this many operations. */
 const cheapWork = 4e7;
 /**
@@ -131,6 +133,10 @@ export function fitKernels(
     warnings.push(
       `the kernels carry an estimated quadrature error of ${(100 * error).toPrecision(2)} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`,
     );
+  if (saddle.quadratureError !== undefined && saddle.quadratureError > warnedLatticeError)
+    warnings.push(
+      `the lattice that averages over the tilted measure has an estimated relative error of ${saddle.quadratureError.toExponential(0)} where it is finest; the data pull very hard`,
+    );
   const discrepancy = trainingDiscrepancy(saddle.data, temperature);
   const diagnostics: { [key: string]: Json } = {
     residual: saddle.residual,
@@ -139,6 +145,7 @@ export function fitKernels(
     alignment: alignmentByLayer(saddle.kernels, infiniteWidth, targets),
     adaptation: adaptationByLayer(saddle.kernels, infiniteWidth),
     effectiveSampleFraction: saddle.effectiveFraction,
+    ...(saddle.quadratureError === undefined ? {} : { quadratureError: saddle.quadratureError }),
     logDataTerm: saddle.data.logDensity,
     ...(saddle.rate === undefined ? {} : { rate: saddle.rate }),
     discrepancySquared: discrepancy.square,

@@ -66,6 +66,10 @@ interface Iterate {
 }
 
 const settings = { tolerance: 1e-10, maximumIterations: 4000, damping: { initial: 0.5, least: 0.02, shrink: 0.8, slow: 0.98 } } as const;
+/** The tilted measure, or a covariance, does not exist at an iterate. */
+const leavesDomain = (error: unknown): boolean => error instanceof FinitewidthError && error.code === "not-positive-definite";
+/** Scales of the start beyond this are not tried. */
+const largestStart = 2 ** 60;
 /** Q moves by no larger a share than this. */
 const orderDamping = 0.25;
 
@@ -108,7 +112,19 @@ export function solveProportional(problem: ProportionalProblem, beforeSweep?: (s
       effectiveFraction: averages.effectiveFraction,
     };
   };
-  const { x, step, converged, residual, previous } = fixedPoint({ C: K, Q: 1 }, sweep, settings);
+  // where the data pull so hard at the infinite-width kernel that the tilted measure does not exist, a larger one is inside the domain
+  const start = (): Iterate => {
+    for (let scale = 1; ; scale *= 2) {
+      const at: Iterate = { C: affine(scale, K), Q: scale };
+      try {
+        sweep(at);
+        return at;
+      } catch (error) {
+        if (!leavesDomain(error) || scale > largestStart) throw error;
+      }
+    }
+  };
+  const { x, step, converged, residual, previous } = fixedPoint(start(), sweep, { ...settings, leavesDomain });
   if (!converged) {
     throw new FinitewidthError(
       `the proportional equations stopped at residual ${(Number.isFinite(residual) ? residual : previous).toExponential(1)}; raise the temperature or the width, or use "effective-action"`,

@@ -53,6 +53,8 @@ export interface Saddle {
   readonly sweeps: number;
   /** Smallest effective sample fraction of the layers; 1 for closed forms. */
   readonly effectiveFraction: number;
+  /** Largest estimated error of a lattice's averages, relative; absent for closed forms and random nodes. */
+  readonly quadratureError?: number;
 }
 
 /** @throws FinitewidthError (code "input" or "shape") naming the field. */

@@ -128,6 +128,7 @@ export function assembleSaddle(
     const shifted = affine(1, sweep.kernels[l]!, -biasVariance[l]!);
     rate += widths[l]! * (innerProduct(sweep.conjugates[l]!, shifted) - cumulant);
   }
+  const errors = sweep.forward.flatMap(({ quadratureError }) => quadratureError ?? []);
   return {
     kernels: [firstKernel, ...kernels],
     conjugates: sweep.conjugates,
@@ -137,6 +138,7 @@ export function assembleSaddle(
     residual,
     sweeps,
     effectiveFraction: sweep.effectiveFraction,
+    ...(errors.length > 0 ? { quadratureError: Math.max(...errors) } : {}),
   };
 }
 

@@ -36,6 +36,11 @@ export interface FixedPointOptions {
   readonly damping?: Damping;
   /** @defaultValue none */
   readonly standstill?: Standstill;
+  /**
+   * Errors of `evaluate` that mean that x is outside the domain of the map: the step that led there is halved until it stays inside, thirty
+   * times at most. @defaultValue none, errors pass
+   */
+  readonly leavesDomain?: ((error: unknown) => boolean) | undefined;
   /** Called after every evaluation; throws to cancel. */
   readonly onIteration?: ((iteration: number) => void) | undefined;
 }
@@ -54,6 +59,7 @@ export interface FixedPointEnd<X, Step> {
   readonly previous: number;
 }
 
+const mostHalvings = 30;
 const wholeSteps: Damping = { initial: 1, least: 1, shrink: 1 };
 const never: Standstill = { progress: 1, steps: Infinity };
 
@@ -64,7 +70,7 @@ const never: Standstill = { progress: 1, steps: Infinity };
 export function fixedPoint<X, Step extends FixedPointStep<X>>(
   start: X,
   evaluate: (x: X) => Step,
-  { tolerance, maximumIterations, damping = wholeSteps, standstill = never, onIteration }: FixedPointOptions,
+  { tolerance, maximumIterations, damping = wholeSteps, standstill = never, leavesDomain, onIteration }: FixedPointOptions,
 ): FixedPointEnd<X, Step> {
   const { progress, steps, counted = Infinity, below = Infinity } = standstill;
   const { least, shrink, slow = Infinity, cycle } = damping;
@@ -72,8 +78,17 @@ export function fixedPoint<X, Step extends FixedPointStep<X>>(
   let x = start;
   let nextFactor = damping.initial;
   let [best, previous, idle] = [Infinity, Infinity, 0];
+  let inside: { readonly step: Step; readonly factor: number; readonly halvings: number } | undefined;
   for (let iterations = 1; ; iterations++) {
-    const step = evaluate(x);
+    let step: Step;
+    try {
+      step = evaluate(x);
+    } catch (error) {
+      if (!leavesDomain?.(error) || inside === undefined || inside.halvings >= mostHalvings || iterations >= maximumIterations) throw error;
+      inside = { ...inside, factor: 0.5 * inside.factor, halvings: inside.halvings + 1 };
+      x = inside.step.move(inside.factor);
+      continue;
+    }
     const { residual } = step;
     if (residual > slow * previous) nextFactor = smaller(nextFactor);
     const factor = nextFactor;
@@ -84,6 +99,7 @@ export function fixedPoint<X, Step extends FixedPointStep<X>>(
     const converged = residual <= tolerance;
     if (converged || (idle >= steps && residual < below) || iterations >= maximumIterations || !Number.isFinite(residual))
       return { x, step, factor, converged, iterations, residual, previous };
+    inside = { step, factor, halvings: 0 };
     x = step.move(factor);
     previous = residual;
   }

@@ -12,7 +12,7 @@ import {
 import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.js";
 import { logMoments, logPriorDensity, scalarLaw, type ScalarLaw } from "../scalar/law.js";
 import { scalarData, type ScalarData } from "../scalar/likelihood.js";
-import { integrateScalarPosterior, posteriorMean, posteriorQuantiles, type ScalarPosterior } from "../scalar/posterior.js";
+import { integrateScalarPosterior, posteriorMean, posteriorModes, posteriorQuantiles, type ScalarPosterior } from "../scalar/posterior.js";
 import { nodeTables, predictScalar, predictScalarTrain, projectCross, type ScalarPrediction } from "../scalar/predict.js";
 import { spectralProblem } from "../spectrum/problem.js";
 import type { ExactOptions } from "./options.js";
@@ -51,6 +51,7 @@ export function fitScalar(
     : undefined;
   run.onProgress?.(3, 3, "hidden kernels");
   const meanQ = posteriorMean(posterior, Math.exp);
+  const modes = posteriorModes(posterior);
   const meanU = posteriorMean(posterior, (u) => u);
   return {
     theory: "exact",
@@ -78,15 +79,21 @@ export function fitScalar(
       rank: values.length,
       meanLogQ: meanU,
       deviationLogQ: Math.sqrt(posteriorMean(posterior, (u) => (u - meanU) ** 2)),
+      modes,
       quantiles: { levels, values: posteriorQuantiles(posterior, levels) },
     },
     warnings: [
       ...spectral.warnings,
+      ...(modes.length > 1
+        ? [
+            `the posterior of the mixing variable has ${modes.length} modes, at q = ${modes.map((q) => q.toPrecision(3)).join(", ")}: its mean is typical of none, and predictions are mixtures of theirs`,
+          ]
+        : []),
       ...(posterior.converged
         ? []
         : [`the quadrature over the mixing variable stopped at a change of ${posterior.residual.toExponential(1)} in the log evidence`]),
     ],
-    figures: [orderParameterFigure(mixing, posterior, meanQ)],
+    figures: [orderParameterFigure(mixing, posterior, meanQ, modes)],
   };
 }
 
@@ -99,7 +106,7 @@ function shifted(prediction: Pick<ScalarPrediction, "mean" | "variance" | "covar
 }
 
 /** Posterior and prior density of log q over q. */
-function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: number): Figure {
+function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: number, modes: readonly number[]): Figure {
   const { logQ, logIntegrand, logEvidence } = posterior;
   const prior = logMoments(law);
   const from = Math.min(logQ[0]!, prior.mean - 4 * prior.deviation);
@@ -117,6 +124,7 @@ function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: 
     marks: [
       { label: "infinite width", x: law.variances.reduce((product, s, l) => product * (s + (law.skips[l] ?? 0) ** 2), 1) },
       { label: "posterior mean", x: mean },
+      ...(modes.length > 1 ? modes.map((x, i) => ({ label: `mode ${i + 1}`, x })) : []),
     ],
   };
 }

@@ -137,6 +137,26 @@ export function posteriorMean(posterior: ScalarPosterior, f: (u: number) => numb
   return sum;
 }
 
+/** Modes below the highest by more than this in the log density do not count; between two of them it falls by `dip` or more. */
+const modes = { depth: 7, dip: 1e-4 } as const;
+
+/** Maxima of the density of log q, as values of q, ascending: those within a factor e^−7 of the highest, with dips far above rounding between. */
+export function posteriorModes({ logQ, logIntegrand }: Pick<ScalarPosterior, "logQ" | "logIntegrand">): number[] {
+  const found: number[] = [];
+  let [rising, extreme] = [true, 0];
+  for (let i = 1; i < logQ.length; i++) {
+    const gain = logIntegrand[i]! - logIntegrand[extreme]!;
+    if (rising ? gain > 0 : gain < 0) extreme = i;
+    else if (Math.abs(gain) > modes.dip) {
+      if (rising) found.push(extreme);
+      [rising, extreme] = [!rising, i];
+    }
+  }
+  if (rising) found.push(extreme);
+  const highest = found.reduce((most, i) => Math.max(most, logIntegrand[i]!), Number.NEGATIVE_INFINITY);
+  return found.filter((i) => logIntegrand[i]! >= highest - modes.depth).map((i) => Math.exp(logQ[i]!));
+}
+
 /** Quantiles of q at the given levels, by linear interpolation of the cumulative weights in u. */
 export function posteriorQuantiles(posterior: ScalarPosterior, levels: readonly number[]): number[] {
   const { logQ, weights } = posterior;

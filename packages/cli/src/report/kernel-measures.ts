@@ -1,0 +1,71 @@
+import type { Matrix } from "@finitewidth/core";
+
+/** ‖A − B‖_F / ‖B‖_F. */
+export function relativeShift(kernel: Matrix, reference: Matrix): number {
+  let [difference, size] = [0, 0];
+  for (let i = 0; i < kernel.data.length; i++) {
+    difference += (kernel.data[i]! - reference.data[i]!) ** 2;
+    size += reference.data[i]! ** 2;
+  }
+  return Math.sqrt(difference / size);
+}
+
+/** (tr K)² / tr K²: how many directions a kernel uses, between 1 and P. O(P²). */
+export function effectiveRank({ data, shape: [n] }: Matrix): number {
+  let [trace, square] = [0, 0];
+  for (let i = 0; i < n; i++) trace += data[i * n + i]!;
+  for (const entry of data) square += entry * entry;
+  return (trace * trace) / square;
+}
+
+/**
+ * Centred alignment of a kernel with the targets: ⟨HKH, YYᵀ⟩ / (‖HKH‖ ‖HYYᵀH‖), H = 1 − 11ᵀ/P; 1 when the kernel is that of the targets,
+ * undefined when the targets do not vary. O(P² D).
+ */
+export function centredAlignment(kernel: Matrix, targets: Matrix): number | undefined {
+  const [n, outputs] = targets.shape;
+  const centredTargets = new Float64Array(targets.data);
+  for (let a = 0; a < outputs; a++) {
+    let mean = 0;
+    for (let i = 0; i < n; i++) mean += targets.data[i * outputs + a]! / n;
+    for (let i = 0; i < n; i++) centredTargets[i * outputs + a]! -= mean;
+  }
+  const rowMeans = new Float64Array(n);
+  let total = 0;
+  for (let i = 0; i < n; i++) {
+    for (let j = 0; j < n; j++) rowMeans[i]! += kernel.data[i * n + j]! / n;
+    total += rowMeans[i]! / n;
+  }
+  let [product, kernelSquare, targetSquare] = [0, 0, 0];
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < n; j++) {
+      const centred = kernel.data[i * n + j]! - rowMeans[i]! - rowMeans[j]! + total;
+      let gram = 0;
+      for (let a = 0; a < outputs; a++) gram += centredTargets[i * outputs + a]! * centredTargets[j * outputs + a]!;
+      product += centred * gram;
+      kernelSquare += centred * centred;
+      targetSquare += gram * gram;
+    }
+  return kernelSquare > 0 && targetSquare > 0 ? product / Math.sqrt(kernelSquare * targetSquare) : undefined;
+}
+
+/** Training points ordered by class (largest of several outputs) or by their first target, so that learned structure shows as blocks. */
+export function orderByTarget({ data, shape: [points, outputs] }: Matrix): number[] {
+  const key = (i: number): number => {
+    if (outputs === 1) return data[i]!;
+    const row = data.subarray(i * outputs, (i + 1) * outputs);
+    return row.indexOf(Math.max(...row));
+  };
+  return Array.from({ length: points }, (_, i) => i).sort((i, j) => key(i) - key(j) || i - j);
+}
+
+/** K[order[i], order[j]]. */
+export function permuted(kernel: Matrix, order: readonly number[]): Matrix {
+  const n = kernel.shape[0];
+  const data = new Float64Array(n * n);
+  order.forEach((from, i) => order.forEach((to, j) => (data[i * n + j] = kernel.data[from * n + to]!)));
+  return { data, shape: [n, n] };
+}
+
+/** A − B. */
+export const difference = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value - b.data[i]!), shape: a.shape });

@@ -1,0 +1,126 @@
+import type { DataSplit, Matrix, Problem, Registry, Verdict, VerdictStatus } from "@finitewidth/core";
+import type { Plan, ProblemOutcome, SolvedOutcome, Verdicts } from "@finitewidth/experiment";
+import { reportColours } from "@finitewidth/plots";
+import { centredAlignment, relativeShift } from "./kernel-measures.js";
+import { infiniteHiddenKernels } from "./network-facts.js";
+import { overall } from "../verdict-text.js";
+import { formatNumber } from "../table.js";
+
+/** Everything that the sections of a report draw on: one problem and its outcomes, what infinite width says, whom to believe. */
+export interface Story {
+  readonly registry: Registry;
+  readonly problem: Problem;
+  readonly test: DataSplit["test"];
+  readonly outcomes: ProblemOutcome["outcomes"];
+  readonly solved: readonly SolvedOutcome[];
+  readonly verdicts: Verdicts | undefined;
+  /** G¹ … G^L at infinite width; undefined where they cannot be worked out. */
+  readonly infinite: readonly Matrix[] | undefined;
+  /** The method that leaves the hidden layers as at infinite width, if any. */
+  readonly baseline: SolvedOutcome | undefined;
+  /** The method to believe. */
+  readonly best: SolvedOutcome | undefined;
+  readonly colours: (label: string) => string;
+  readonly document: Document;
+}
+
+/** Gathers what a report tells about one network. A fault of a kernel never costs the report. */
+export function tellStory(plan: Plan, step: Plan["steps"][number], one: ProblemOutcome, document: Document): Story {
+  const { problem } = one.problem;
+  const solved = one.outcomes.filter((outcome): outcome is SolvedOutcome => outcome.status === "ok");
+  let infinite: readonly Matrix[] | undefined;
+  try {
+    infinite = infiniteHiddenKernels(problem, plan.registry);
+  } catch {
+    infinite = undefined;
+  }
+  const { verdicts } = one;
+  const baseline = solved.find((outcome) => infinite !== undefined && isInfinite(outcome, infinite));
+  return {
+    registry: plan.registry,
+    problem,
+    test: step.data.test,
+    outcomes: one.outcomes,
+    solved,
+    verdicts,
+    infinite,
+    baseline,
+    best: believed(solved, baseline, verdicts),
+    colours: reportColours(one.outcomes),
+    document,
+  };
+}
+
+const isInfinite = ({ posterior: { hiddenKernels } }: SolvedOutcome, infinite: readonly Matrix[]): boolean =>
+  hiddenKernels !== undefined && hiddenKernels.every((kernel, l) => infinite[l] !== undefined && relativeShift(kernel, infinite[l]) < 1e-9);
+
+const rank: Readonly<Record<VerdictStatus, number>> = { confirmed: 1, unchecked: 0, doubtful: -0.5, contradicted: -3 };
+
+/** The method with the best verdicts, then the one that states errors of its own (it sampled the network), then the one that warns least. */
+function believed(
+  solved: readonly SolvedOutcome[],
+  baseline: SolvedOutcome | undefined,
+  verdicts: Story["verdicts"],
+): SolvedOutcome | undefined {
+  const score = (outcome: SolvedOutcome): number => {
+    const own = Object.values({ ...verdicts?.verdicts[outcome.label] } as Record<string, Verdict>);
+    const checked = own.filter((verdict) => verdict.status !== "unchecked");
+    const judged = checked.length > 0 ? checked.reduce((sum, verdict) => sum + rank[verdict.status], 0) / checked.length : 0;
+    const sampled = outcome.predictive?.standardError ? 0.3 : 0;
+    return (
+      10 * judged + sampled - 0.3 * outcome.warnings.length - (outcome === baseline ? 1 : 0) + (outcome.posterior.hiddenKernels ? 0.2 : 0)
+    );
+  };
+  return [...solved].sort((a, b) => score(b) - score(a))[0];
+}
+
+const percent = (value: number): string =>
+  `${Math.abs(100 * value) < 10 ? (100 * value).toFixed(1) : (100 * value).toFixed(0)} %`.replace("-", "−");
+
+/** The first screen in a sentence or three: whether finite width matters, by how much, what was learned, whom to believe. */
+export function headline(story: Story): string {
+  const { best, baseline, infinite, problem, verdicts } = story;
+  if (!best) return "No method has an answer; the reasons are below.";
+  const parts: string[] = [];
+  if (baseline && best !== baseline) {
+    const evidence = gain(best.posterior.logEvidence, baseline.posterior.logEvidence);
+    const [finite, wide] = [best.generalizationError?.total, baseline.generalizationError?.total];
+    const change = finite !== undefined && wide !== undefined ? (finite - wide) / wide : undefined;
+    const matters = Math.abs(evidence ?? 0) > 1 || Math.abs(change ?? 0) > 0.05;
+    const numbers = [
+      ...(evidence === undefined ? [] : [`the log evidence is ${formatNumber(Math.abs(evidence))} ${evidence >= 0 ? "higher" : "lower"}`]),
+      ...(change === undefined || Math.abs(change) < 5e-4
+        ? []
+        : [`the generalisation error ${percent(Math.abs(change))} ${change <= 0 ? "lower" : "higher"}`]),
+    ];
+    if (numbers.length > 0)
+      parts.push(
+        `Finite width ${matters ? "matters" : "hardly matters"} here: ${numbers.join(" and ")} than at infinite width (${best.label} against ${baseline.label}).`,
+      );
+  } else if (!baseline) parts.push("No method at infinite width was asked, so there is nothing to compare with.");
+  const learned = best.posterior.hiddenKernels?.at(-1);
+  const before = infinite?.at(-1);
+  if (learned && before && best !== baseline) {
+    const [from, to] = [centredAlignment(before, problem.targets), centredAlignment(learned, problem.targets)];
+    const alignment =
+      from === undefined || to === undefined
+        ? ""
+        : `, its alignment with the targets ${to >= from ? "rose" : "fell"} from ${from.toFixed(2)} to ${to.toFixed(2)}`;
+    parts.push(`The kernel of the last hidden layer moved by ${percent(relativeShift(learned, before))}${alignment}.`);
+  }
+  parts.push(belief(best, verdicts, story));
+  return parts.join(" ");
+}
+
+const gain = (a: number | undefined, b: number | undefined): number | undefined => (a === undefined || b === undefined ? undefined : a - b);
+
+function belief(best: SolvedOutcome, verdicts: Story["verdicts"], { solved }: Story): string {
+  const worst = (label: string): string => overall(verdicts?.verdicts[label]);
+  const own = worst(best.label);
+  const wrong = solved.filter(({ label }) => worst(label) === "contradicted").map(({ label }) => label);
+  const others = wrong.length > 0 ? `; sampling the network contradicts ${wrong.join(", ")}` : "";
+  if (own === "confirmed") return `Believe ${best.label}: a short run of the real network confirms what of it was checked${others}.`;
+  if (best.predictive?.standardError) return `Believe ${best.label}, which sampled the real network, up to its standard errors${others}.`;
+  const caution = best.warnings.length > 0 ? "; it warns, see below" : "";
+  return `Of the methods asked ${best.label} is the one to believe${caution}${others}.`;
+}

@@ -1,0 +1,326 @@
+import { inflateSync } from "node:zlib";
+import { parseHTML } from "linkedom";
+import { describe, expect, it } from "vitest";
+import {
+  agreement,
+  calibration,
+  diverging,
+  drawFigure,
+  figureData,
+  heatmapRow,
+  heatmaps,
+  logTicks,
+  parallelCoordinates,
+  phasePlane,
+  reportColours,
+  robustRange,
+  sequential,
+  spansDecade,
+  sweepPanel,
+  sweepPlane,
+} from "../src/index.js";
+
+const document = parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
+const number = (node: Element, name: string): number => Number(node.getAttribute(name));
+
+/** Positions of the dots of a figure by what the pointer shows at them. */
+function dots(element: Element): { readonly tip: string; readonly x: number; readonly y: number }[] {
+  return [...element.querySelectorAll("circle")].flatMap((circle) => {
+    const tip = circle.querySelector("title")?.textContent;
+    return tip === undefined || tip === null ? [] : [{ tip, x: number(circle, "cx"), y: number(circle, "cy") }];
+  });
+}
+
+/** Decodes the picture of a heat map: RGB rows from the top. */
+function pixels(image: Element): { readonly width: number; readonly rows: number[][][] } {
+  const bytes = Buffer.from(image.getAttribute("href")!.split(",")[1]!, "base64");
+  const width = bytes.readUInt32BE(16);
+  const height = bytes.readUInt32BE(20);
+  const at = bytes.indexOf("IDAT");
+  const raw = inflateSync(bytes.subarray(at + 4, at + 4 + bytes.readUInt32BE(at - 4)));
+  const rows = Array.from({ length: height }, (_, y) =>
+    Array.from({ length: width }, (_, x) => [0, 1, 2].map((k) => raw[y * (3 * width + 1) + 1 + 3 * x + k]!)),
+  );
+  return { width, rows };
+}
+
+describe("heat maps", () => {
+  // 2 × 3 with entries 0 … 5: rows and columns cannot be mistaken for each other.
+  const values = { data: Float64Array.of(0, 1, 2, 3, 4, 5), shape: [2, 3] as const };
+
+  it("have the first row on top and columns from left to right", () => {
+    for (const element of [heatmaps([{ label: "m", values }], document), heatmapRow([{ label: "m", values }], document)]) {
+      const { width, rows } = pixels(element.querySelectorAll("image")[0]!);
+      expect([width, rows.length]).toEqual([3, 2]);
+      const wanted = Array.from({ length: 2 }, (_, i) => Array.from({ length: 3 }, (_, j) => [...sequential((3 * i + j) / 5)]));
+      expect(rows).toEqual(wanted);
+    }
+  });
+
+  it("centre differences at zero: red above, blue below, on the map as on the bar", () => {
+    const element = heatmaps(
+      [{ label: "d", values: { data: Float64Array.of(-1, 0, 2, -2), shape: [2, 2] as const }, diverging: true }],
+      document,
+    );
+    const [map, bar] = [...element.querySelectorAll("image")].map(pixels);
+    expect(map!.rows.flat()).toEqual([0.25, 0.5, 1, 0].map((t) => [...diverging(t)]));
+    expect(bar!.rows[0]![0]).toEqual([...diverging(1)]);
+    expect(bar!.rows.at(-1)![0]).toEqual([...diverging(0)]);
+    const labels = [...element.querySelectorAll("text")].map((node) => [node.textContent, number(node, "y")] as const);
+    const heights = Object.fromEntries(labels);
+    expect(heights["2"]!).toBeLessThan(heights["0"]!);
+    expect(heights["0"]!).toBeLessThan(heights["−2"]!);
+  });
+
+  it("average large matrices in blocks and carry their values for the pointer", () => {
+    const n = 800;
+    const large = { data: Float64Array.from({ length: n * n }, (_, k) => (Math.floor(k / n) < n / 2 ? 1 : 3)), shape: [n, n] as const };
+    const row = heatmapRow([{ label: "large", values: large }], document);
+    const image = row.querySelector("image")!;
+    const { width, rows } = pixels(image);
+    expect([width, rows.length]).toEqual([400, 400]);
+    expect([rows[0]![0], rows[399]![0]]).toEqual([[...sequential(0)], [...sequential(1)]]);
+    const [h, w] = image.getAttribute("data-shape")!.split(" ").map(Number);
+    const cells = image.getAttribute("data-values")!.split(" ").map(Number);
+    expect(cells).toHaveLength(h! * w!);
+    expect([cells[0], cells.at(-1)]).toEqual([1, 3]);
+  });
+});
+
+describe("curves", () => {
+  const series = [{ label: "a", x: Float64Array.of(1, 10, 100), y: Float64Array.of(1, 3, 2), error: Float64Array.of(0.5, 0.5, 0.5) }];
+
+  it("put larger values further right and higher up, decades at equal distances, bars around their points", () => {
+    const element = drawFigure({ kind: "lines", title: "t", xLabel: "N", yLabel: "y", logX: true, series }, document);
+    const [a, b, c] = dots(element);
+    expect([a!.tip, b!.tip]).toEqual(["a\n1: 1 ± 0.5", "a\n10: 3 ± 0.5"]);
+    expect(b!.x - a!.x).toBeCloseTo(c!.x - b!.x, 6);
+    expect(a!.x).toBeLessThan(b!.x);
+    expect(b!.y).toBeLessThan(c!.y);
+    expect(c!.y).toBeLessThan(a!.y);
+    const unit = (a!.y - b!.y) / 2;
+    const bars = [...element.querySelectorAll("line")].filter(
+      (line) => line.hasAttribute("x1") && Math.abs(Math.abs(number(line, "y2") - number(line, "y1")) - unit) < 1e-6,
+    );
+    expect(bars.length).toBe(3);
+  });
+
+  it("label whole numbers where whole numbers are counted, and every tick of a logarithmic axis", () => {
+    const layers = drawFigure(
+      {
+        kind: "lines",
+        title: "t",
+        xLabel: "layer",
+        yLabel: "y",
+        series: [{ label: "a", x: Float64Array.of(1, 2, 3), y: Float64Array.of(1, 2, 3) }],
+      },
+      document,
+    );
+    const ticks = [...layers.querySelectorAll('[aria-label="x-axis tick label"] text')].map((node) => node.textContent);
+    expect(ticks).toEqual(["1", "2", "3"]);
+    const wide = drawFigure(
+      {
+        kind: "lines",
+        title: "t",
+        xLabel: "N",
+        yLabel: "y",
+        logX: true,
+        series: [{ label: "a", x: Float64Array.of(3, 80), y: Float64Array.of(1, 2) }],
+      },
+      document,
+    );
+    expect([...wide.querySelectorAll('[aria-label="x-axis tick label"] text')].map((node) => node.textContent)).toEqual([
+      "5",
+      "10",
+      "20",
+      "50",
+    ]);
+    expect(logTicks(0.01, 1000)).toEqual([0.01, 0.1, 1, 10, 100, 1000]);
+    expect(logTicks(2, 9)).toEqual([2, 5].length >= 3 ? [] : [2, 3, 4, 5, 6, 7, 8, 9]);
+  });
+
+  it("give their numbers as rows", () => {
+    expect(figureData({ kind: "lines", title: "t", xLabel: "x", yLabel: "y", series })).toEqual([
+      ["series", "x", "y", "standardError"],
+      ["a", 1, 1, 0.5],
+      ["a", 10, 3, 0.5],
+      ["a", 100, 2, 0.5],
+    ]);
+    expect(
+      figureData({
+        kind: "heatmaps",
+        title: "t",
+        panels: [{ label: "m", values: { data: Float64Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] } }],
+      })[5],
+    ).toEqual(["m", 1, 1, 5]);
+  });
+
+  it("histograms are densities", () => {
+    const element = drawFigure({ kind: "histogram", title: "t", label: "f", values: Float64Array.of(0, 0.1, 0.2, 4), bins: 4 }, document);
+    const bars = [...element.querySelectorAll('[aria-label="rect"] rect')];
+    expect(bars.map((bar) => bar.querySelector("title")?.textContent)).toEqual([
+      "0 to 1: 3 of 4",
+      "1 to 2: 0 of 4",
+      "2 to 3: 0 of 4",
+      "3 to 4: 1 of 4",
+    ]);
+    expect(number(bars[0]!, "height")).toBeCloseTo(3 * number(bars[3]!, "height"), 6);
+  });
+});
+
+describe("predictions", () => {
+  it("count targets inside the stated interval, noise included", () => {
+    // z = 1 at every level: an interval of ± √(0.75 + 0.25) holds the targets 0 and 0.9, not 1.1 and −3.
+    const element = calibration(
+      [{ method: "exact", mean: new Float64Array(4), variance: Float64Array.of(0.75, 0.75, 0.75, 0.75) }],
+      Float64Array.of(0, 0.9, 1.1, -3),
+      0.25,
+      () => 1,
+      document,
+    );
+    expect(new Set(dots(element).map(({ tip }) => tip.split("found ")[1]))).toEqual(new Set(["0.5"]));
+    const [low, high] = [dots(element)[0]!, dots(element).at(-1)!];
+    expect(low.x).toBeLessThan(high.x);
+  });
+
+  it("compare with the reference along x, and keep one wild value from flattening the rest", () => {
+    const mean = Float64Array.from({ length: 30 }, (_, i) => i);
+    const reference = { method: "monte-carlo", mean, variance: new Float64Array(30) };
+    const own = {
+      method: "exact",
+      mean: mean.map((value) => [0, 2, 1][value] ?? (value === 29 ? 1e6 : value)),
+      variance: new Float64Array(30),
+    };
+    const found = dots(agreement(reference, [own], "mean", document));
+    const at = (i: number) => found.find(({ tip }) => tip.startsWith(`exact, point ${i}\n`))!;
+    expect(at(1).x).toBeLessThan(at(2).x);
+    expect(at(1).y).toBeLessThan(at(2).y);
+    expect(at(29)).toBeUndefined();
+    expect(at(0).y - at(28).y).toBeGreaterThan(100);
+  });
+});
+
+describe("phase planes", () => {
+  it("have the weight variance along x and the bias variance upwards", () => {
+    const element = phasePlane(
+      {
+        weightVariance: [1, 2, 3],
+        biasVariance: [0, 0.1],
+        values: [
+          [0, 1],
+          [2, 3],
+          [4, 5],
+        ],
+        label: "v",
+        criticalLine: [
+          [1, 0],
+          [2.9, 0.1],
+        ],
+      },
+      document,
+    );
+    const cells = [...element.querySelectorAll('[aria-label="rect"] rect')];
+    const fills = cells.map((cell) => cell.getAttribute("fill"));
+    expect(fills).toEqual([0, 1, 2, 3, 4, 5].map((value) => `rgb(${sequential(value / 5).join(",")})`));
+    expect(number(cells[0]!, "x")).toBeLessThan(number(cells[2]!, "x"));
+    expect(number(cells[1]!, "y")).toBeLessThan(number(cells[0]!, "y"));
+  });
+});
+
+describe("sweeps", () => {
+  const point = (x: number, y: number, more = {}) => ({ x, y, error: 0, label: "a", tip: `${x}: ${y}`, ...more });
+
+  it("use a logarithmic axis over a decade, hollow points for warnings, and triangles beyond a robust scale", () => {
+    const points = [
+      point(10, 1),
+      point(100, 2, { warned: true }),
+      point(1000, 1.5, { error: 0.1 }),
+      ...[1, 2, 3, 4, 5, 6, 7].map((k) => point(10 + k, 1.2)),
+      point(500, 1e6),
+    ];
+    const element = sweepPanel({ title: "error", xLabel: "N", points, labels: ["a"] }, document, { colours: () => "red" });
+    const found = dots(element);
+    const at = (x: number) => found.find(({ tip }) => tip.startsWith(`${x}:`))!;
+    expect(at(100).x - at(10).x).toBeCloseTo(at(1000).x - at(100).x, 6);
+    expect(at(100).y).toBeLessThan(at(1000).y);
+    expect(at(10).y - at(100).y).toBeGreaterThan(60);
+    expect(at(500)).toBeUndefined();
+    expect([...element.querySelectorAll("path title")].map((node) => node.textContent)).toEqual(["500: 1000000"]);
+    const circles = [...element.querySelectorAll("circle")];
+    expect(circles.filter((circle) => circle.getAttribute("fill") === "red").length).toBe(points.length - 2);
+  });
+
+  it("name positions that are no numbers", () => {
+    const element = sweepPanel(
+      { title: "error", xLabel: "activation", points: [point(0, 1), point(1, 2)], categories: ["erf", "relu"], labels: ["a"] },
+      document,
+    );
+    expect([...element.querySelectorAll('[aria-label="x-axis tick label"] text')].map((node) => node.textContent)).toEqual(["erf", "relu"]);
+  });
+
+  it("planes have the first key along x, the second upwards, and a frame around the best", () => {
+    const plane = {
+      title: "t",
+      xLabel: "N",
+      yLabel: "T",
+      xs: ["10", "20", "30"],
+      ys: ["0.1", "1"],
+      values: [
+        [0, 1],
+        [2, 3],
+        [4, null],
+      ],
+      best: [1, 1] as const,
+    };
+    const element = sweepPlane(plane, document, sequential);
+    const cells = [...element.querySelectorAll('[aria-label="cell"] rect')];
+    const at = (tip: string) => cells.find((cell) => cell.querySelector("title")?.textContent === tip)!;
+    expect(number(at("N 10, T 0.1: 0"), "x")).toBeLessThan(number(at("N 20, T 0.1: 2"), "x"));
+    expect(number(at("N 10, T 1: 1"), "y")).toBeLessThan(number(at("N 10, T 0.1: 0"), "y"));
+    expect(at("N 30, T 1: none")).toBeDefined();
+    const frame = cells.at(-1)!;
+    expect([number(frame, "x"), number(frame, "y")]).toEqual([number(at("N 20, T 1: 3"), "x"), number(at("N 20, T 1: 3"), "y")]);
+  });
+
+  it("parallel axes put larger values higher", () => {
+    const element = parallelCoordinates(
+      [
+        { name: "N", values: [1, 2] },
+        { name: "error", values: [5, 3] },
+      ],
+      document,
+      sequential,
+      { best: 1 },
+    );
+    const tips = dots(element);
+    expect(tips.map(({ tip }) => tip)).toEqual(["N: 1\nerror: 5", "N: 2\nerror: 3"]);
+    expect(tips[0]!.y).toBeLessThan(tips[1]!.y);
+    const red = [...element.querySelectorAll("path")].filter(
+      (path) => path.getAttribute("stroke") === "#d6204e" || path.parentElement?.getAttribute("stroke") === "#d6204e",
+    );
+    expect(red).toHaveLength(1);
+  });
+
+  it("robust ranges keep the middle and leave the far away out", () => {
+    expect(robustRange([1, 2, 3, 4, 5])).toEqual([1, 5]);
+    const [low, high] = robustRange([...Array.from({ length: 20 }, (_, i) => i), 1e9]);
+    expect(low).toBe(0);
+    expect(high).toBeLessThan(60);
+    expect(robustRange([2, 2])[0]).toBeLessThan(2);
+    expect([spansDecade([1, 10]), spansDecade([1, 9]), spansDecade([0, 10])]).toEqual([true, false, false]);
+  });
+});
+
+describe("colours", () => {
+  it("mean one thing in a report: a label keeps its hue, no two share one while there are free ones", () => {
+    const colour = reportColours([
+      { label: "exact", method: "exact" },
+      { label: "again", method: "exact" },
+      { label: "nngp", method: "nngp" },
+      { label: "other", method: "plug-in" },
+    ]);
+    const given = ["exact", "again", "nngp", "other"].map(colour);
+    expect(new Set(given).size).toBe(4);
+    expect(given[0]).toContain("--hue-blue");
+  });
+});
