@@ -48,7 +48,15 @@ export async function judgeProblem(
 function fittedMethod({ posterior, predictive }: Extract<MethodOutcome, { status: "ok" }>): FittedMethod {
   const outputs = predictive ?? posterior.train;
   return {
-    ...(outputs ? { predictive: { mean: outputs.mean, variance: outputs.variance } } : {}),
+    ...(outputs
+      ? {
+          predictive: {
+            mean: outputs.mean,
+            variance: outputs.variance,
+            ...(outputs.probabilities ? { probabilities: outputs.probabilities } : {}),
+          },
+        }
+      : {}),
     ...(posterior.logEvidence === undefined ? {} : { logEvidence: posterior.logEvidence }),
     ...(posterior.standardError?.logEvidence === undefined ? {} : { logEvidenceStandardError: posterior.standardError.logEvidence }),
     ...(posterior.hiddenKernels ? { hiddenKernels: posterior.hiddenKernels } : {}),

@@ -1,10 +1,19 @@
-import { createLikelihood, fit, matrixFromRows, resolveArchitecture, resolveNetworkInput, type ProblemInput } from "@finitewidth/core";
+import {
+  createLikelihood,
+  createProblem,
+  fit,
+  inlineRun,
+  matrixFromRows,
+  resolveArchitecture,
+  resolveNetworkInput,
+  type ProblemInput,
+} from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
 import { plugin as likelihoods, softmaxLikelihood } from "@finitewidth/likelihoods";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
 import { networkTarget } from "../src/likelihood/network-target.js";
-import { monteCarlo } from "../src/index.js";
+import { monteCarlo, referee } from "../src/index.js";
 import { registryWith } from "./helpers.js";
 
 const registry = registryWith(likelihoods);
@@ -154,5 +163,76 @@ describe("refusals and shapes", () => {
     expect(probabilities!.data.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 10);
     expect(softmaxLikelihood().latents(3)).toBe(2);
     expect(posterior.train!.probabilities!.shape).toEqual([3, 3]);
+  });
+});
+
+describe("referee of class probabilities", () => {
+  interface Digits {
+    readonly cases: readonly {
+      readonly inputs: { X: number[][]; y: number[]; Xtest: number[][]; sw2: number[]; width: number };
+      readonly expected: {
+        readonly networkProbabilities: { readonly estimate: number[]; readonly standardError: number[] };
+        readonly networkLogEvidence: { readonly estimate: number; readonly standardError: number };
+        readonly nngpLaplaceLogEvidence: number;
+      };
+    }[];
+  }
+  const { inputs, expected } = readFixture<Digits>("classification/digits").cases[0]!;
+  const problem = createProblem(
+    {
+      network: { type: "fully-connected", widths: [inputs.width], activation: "erf", weightVariance: inputs.sw2 },
+      inputs: inputs.X,
+      targets: inputs.y,
+      likelihood: { type: "logistic" },
+    },
+    registry,
+  );
+  const binary = (positive: readonly number[]) => matrixFromRows(positive.map((p) => [1 - p, p]));
+  const method = (positive: readonly number[], logEvidence: number) => {
+    const mean = matrixFromRows(positive.map(() => [0]));
+    return { predictive: { mean, variance: mean, probabilities: binary(positive) }, logEvidence };
+  };
+  it("confirms the network's own probabilities, contradicts them moved towards ½ and an evidence two nats off", async () => {
+    const { estimate, standardError } = expected.networkProbabilities;
+    const logEvidence = expected.networkLogEvidence.estimate;
+    const timid = estimate.map((p) => 0.5 + 0.8 * (p - 0.5));
+    const methods = { network: method(estimate, logEvidence), timid: method(timid, logEvidence - 3) };
+    const tests = { inputs: matrixFromRows(inputs.Xtest) };
+    const { verdicts, referee: own } = await referee(problem, methods, tests, {}, inlineRun({ registry, seed: 3 }));
+    expect(verdicts["network"]!.predictive!.status).toBe("confirmed");
+    expect(verdicts["network"]!.logEvidence!.status).not.toBe("contradicted");
+    expect(verdicts["timid"]!.predictive!.status).toBe("contradicted");
+    expect(verdicts["timid"]!.logEvidence!.status).toBe("contradicted");
+    // the referee's own evidence against a long run of the reference
+    const combined = Math.hypot(own["logEvidenceStandardError"] as number, expected.networkLogEvidence.standardError);
+    expect(Math.abs((own["logEvidence"] as number) - logEvidence) / combined).toBeLessThan(3.5);
+    expect(standardError.length).toBe(estimate.length);
+  });
+  it("the chains of the method agree with the fixture", async () => {
+    const { predict } = await fit(
+      monteCarlo,
+      {
+        network: { type: "fully-connected", widths: [inputs.width], activation: "erf", weightVariance: inputs.sw2 },
+        inputs: inputs.X,
+        targets: inputs.y,
+        likelihood: { type: "logistic" },
+      },
+      { registry },
+    );
+    const { probabilities, standardError } = await predict(inputs.Xtest);
+    const { estimate, standardError: theirs } = expected.networkProbabilities;
+    const error = estimate.map((_, i) => Math.hypot(theirs[i]!, standardError!.probabilities!.data[2 * i + 1]!));
+    expectWithinStandardErrors(
+      estimate.map((_, i) => probabilities!.data[2 * i + 1]!),
+      estimate,
+      error,
+      3.5,
+      "probabilities",
+    );
+  });
+  it("without time it says so", async () => {
+    const { verdicts } = await referee(problem, { a: method(inputs.Xtest.map(() => 0.5), -10) }, { inputs: matrixFromRows(inputs.Xtest) }, { seconds: 1e-6 }, inlineRun({ registry })); // prettier-ignore
+    expect(verdicts["a"]!.predictive!.status).toBe("unchecked");
+    expect(verdicts["a"]!.predictive!.how).toMatch(/more than the .* seconds allowed/);
   });
 });

@@ -6,7 +6,6 @@ import {
   type FittedMethod,
   type Json,
   type Matrix,
-  type MethodVerdict,
   type Problem,
   type Referee,
   type RefereeOptions,
@@ -16,21 +15,16 @@ import {
   type Verdict,
 } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
-import { evidenceOfIslands, studentQuantile, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
+import { evidenceOfIslands, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
 import { burnIn, pilotParticles, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
+import { likelihoodReferee } from "./likelihood-referee.js";
+import { about, judgeEvidence, judgeKernels, levels, mapMethods, notChecked, verdictsOf, type Methods } from "./verdicts.js";
 import { priorDistance } from "./prior-distance.js";
 import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
 import { chainHealth, compareErrors, decide, uStatisticSquare, worstStatus, type ChainHealth, type Rule } from "./judgement.js";
 
 /** Test points that are compared at most, evenly spread. */
 const mostTests = 500;
-/** Log evidences within this of the truth are as good as it: a Bayes factor of e. */
-const evidenceTolerance = 1;
-/** Two-sided level of a contradiction with one look, and with three. */
-const levels = { one: 0.002, several: 0.001 };
-
-type Methods = Readonly<Record<string, FittedMethod>>;
-
 /**
  * A short run of the real network that judges theories: chains annealed from the prior, their conditional moments at the test inputs compared
  * with every theory's by a calibrated rule, the log evidence of the same annealing with its evidence, hidden kernels with its kernels. All
@@ -49,8 +43,7 @@ export async function referee(
     verdicts: mapMethods(methods, (method) => verdictsOf(method, tests?.targets !== undefined, () => notChecked(why))),
     referee: { checked: false, why },
   });
-  if (problem.likelihood !== undefined)
-    return unchecked(`the referee judges Gaussian noise, not the ${problem.likelihood.type} likelihood`);
+  if (problem.likelihood !== undefined) return likelihoodReferee(problem, methods, tests, options, run);
   if (!(problem.temperature > 0)) return unchecked("the referee samples the network's weights, which takes a temperature T > 0");
   const standard = toStandardScaling(problem, run.registry);
   const at = chosenTests(tests ?? { inputs: standard.inputs });
@@ -138,22 +131,6 @@ interface Bench {
   readonly draws: number;
 }
 
-const mapMethods = <Out>(methods: Methods, f: (method: FittedMethod) => Out): Record<string, Out> =>
-  Object.fromEntries(Object.entries(methods).map(([label, method]) => [label, f(method)]));
-
-const notChecked = (how: string): Verdict => ({ status: "unchecked", error: null, standardError: null, how });
-
-/** One verdict for every quantity that a method gives. */
-function verdictsOf(method: FittedMethod, labelled: boolean, of: (quantity: keyof MethodVerdict) => Verdict): MethodVerdict {
-  const given: readonly (keyof MethodVerdict)[] = [
-    ...(method.predictive ? (labelled ? (["predictive", "generalizationError"] as const) : (["predictive"] as const)) : []),
-    ...(method.logEvidence === undefined ? [] : (["logEvidence"] as const)),
-    ...(method.hiddenKernels === undefined ? [] : (["hiddenKernels"] as const)),
-    ...(method.orderParameter === undefined ? [] : (["orderParameter"] as const)),
-  ];
-  return Object.fromEntries(given.map((quantity) => [quantity, of(quantity)]));
-}
-
 function judge(methods: Methods, bench: Bench): RefereeReport {
   const { groups, evidence, at, draws } = bench;
   const chains = groups.flatMap((group) => group.averages);
@@ -169,7 +146,13 @@ function judge(methods: Methods, bench: Bench): RefereeReport {
         if (quantity === "orderParameter")
           return notChecked("an order parameter belongs to its theory; the network has no number to compare it with");
         if (!health.healthy) return notChecked(`the referee's own chains did not mix (${illness(health)}); sample longer with monte-carlo`);
-        return quantity === "hiddenKernels" ? judgeKernels(method, bench) : judgeOutputs(method, bench, quantity);
+        return quantity === "hiddenKernels"
+          ? judgeKernels(
+              method,
+              groups.flatMap((group) => group.kernels),
+              bench.rule,
+            )
+          : judgeOutputs(method, bench, quantity);
       }),
     ),
     referee: {
@@ -207,8 +190,6 @@ function errorOfNetwork({ groups, at, rule }: Bench): { readonly [key: string]: 
   };
 }
 
-const about = (value: number): string => value.toPrecision(3);
-
 /**
  * With labels: total, bias and variance each within τ of the truth. Predictive: distance of the means within τ of the posterior variance, and
  * the variance within τ of itself.
@@ -243,49 +224,6 @@ function judgeOutputs({ predictive }: FittedMethod, { groups, at, rule }: Bench,
 
 const relative = ({ theory, truth, standardError }: { theory: number; truth: number; standardError: number }): number =>
   Math.abs(theory - truth) / (Math.abs(truth) + standardError);
-
-/** Frobenius distance of the mean hidden kernels within τ of their norm, layer by layer; the worst layer counts. */
-function judgeKernels({ hiddenKernels }: FittedMethod, { groups, rule }: Bench): Verdict {
-  const chains = groups.flatMap((group) => group.kernels);
-  const layers = hiddenKernels!.map((kernel, l) => {
-    const size = kernel.data.length;
-    const distance = uStatisticSquare(chains.map((each) => each[l]!.map((value, i) => value - kernel.data[i]!)));
-    const norm = uStatisticSquare(chains.map((each) => each[l]!)).value;
-    const status = decide(distance.value, distance.standardError, rule.tolerance ** 2 * norm, chains.length, rule);
-    const root = Math.sqrt(Math.max(distance.value * size, 0));
-    const standardError = Math.min(
-      (distance.standardError * size) / (2 * root || Number.MIN_VALUE),
-      Math.sqrt(distance.standardError * size),
-    );
-    return { status, root, standardError, norm: Math.sqrt(norm * size), layer: l + 1 };
-  });
-  const worst = layers.reduce((a, b) => (b.root / b.norm > a.root / a.norm ? b : a));
-  return {
-    status: worstStatus(layers.map(({ status }) => status)),
-    error: worst.root,
-    standardError: worst.standardError,
-    how: `${chains.length} chains of the real network: kernel of layer ${worst.layer} differs by ${about(worst.root)} ± ${about(worst.standardError)} in Frobenius norm, of ${about(worst.norm)}`,
-  };
-}
-
-/** Within one nat of the annealed evidence. */
-function judgeEvidence({ logEvidence, logEvidenceStandardError = 0 }: FittedMethod, evidence: IslandEvidence): Verdict {
-  // with few particles the finer objections are often noise; these two are the ones that convict (docs/theories/evidence.md)
-  if (evidence.islandSpread > 1 || Math.min(...evidence.acceptance) < 0.2) {
-    return notChecked(
-      `the referee's own log evidence is not good enough (${evidence.objections.join("; ")}); use monte-carlo with "evidence": true`,
-    );
-  }
-  const standardError = Math.hypot(evidence.standardError, logEvidenceStandardError);
-  const difference = logEvidence! - evidence.logEvidence;
-  const rule = { tolerance: 0, alpha: levels.one, trust: 0.05 };
-  return {
-    status: decide(difference, standardError, evidenceTolerance, evidence.islandWeights.length, rule),
-    error: Math.abs(difference),
-    standardError,
-    how: `annealed runs of the real network give ${evidence.logEvidence.toFixed(2)} ± ${about(evidence.standardError)} (Student, ${evidence.islandWeights.length - 1} degrees of freedom: 95 % within ± ${about(studentQuantile(0.975, evidence.islandWeights.length - 1) * standardError)})`,
-  };
-}
 
 /** The referee as a plug-in. */
 export const networkReferee: Referee = {
