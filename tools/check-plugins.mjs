@@ -183,21 +183,6 @@ async function throughCommandLine(folder, name) {
   if (numbers[0] !== numbers[1]) throw new Error(`the numbers depend on the workers: ${numbers.join(" and ")}`);
 }
 
-const verification = `import { createRegistry, inlineRun } from "@finitewidth/core";
-import { plugin as laplaceEvidence } from "finitewidth-plugin-laplace-evidence";
-import { plugin as sin } from "finitewidth-plugin-sin";
-import { family, fullyConnected, runVerification, standardPlugins } from "@finitewidth/verification";
-const sampling = { kind: "importance", samples: 40000 };
-const base = { points: 3, features: 3, temperature: 0.3, sampling, factors: [1, 2, 4], seed: 5 };
-const families = [
-  family({ ...base, name: "third-party theory", theories: [{ name: "laplace-evidence" }], network: fullyConnected("identity", [6], [1.3, 0.7]) }),
-  family({ ...base, name: "third-party activation", theories: [{ name: "perturbative" }], network: fullyConnected("sin", [8], [1.3, 0.7]) }),
-];
-const evidence = await runVerification({ suite: "quick", families }, inlineRun({ registry: createRegistry([...standardPlugins, laplaceEvidence, sin]) }));
-for (const { theory, id, passed, verdict, powerful } of evidence.claims) console.log(passed ? "✓" : "✗", theory, id, "score", verdict.score.toFixed(2), powerful ? "" : "(faults not caught)");
-if (!evidence.passed) throw new Error(JSON.stringify(evidence.failures) + JSON.stringify(evidence.claims.filter((claim) => !claim.passed).map(({ id, verdict, power }) => ({ id, verdict, power }))));
-`;
-
 try {
   const tarballs = packAll(join(work, "tarballs"));
   const development = join(work, "development");
@@ -264,9 +249,9 @@ try {
   });
   for (const name of Object.keys(kinds))
     await attempt(`the command line runs ${name} in this thread and in workers`, () => throughCommandLine(user, name));
-  await attempt("the verification suite checks their claims", async () => {
-    writeFileSync(join(user, "verify.mjs"), verification);
-    console.log((await runAsync(process.execPath, ["verify.mjs"], user)).trim());
+  await attempt("verify checks their claims", async () => {
+    const load = ["sin", "student-t", "laplace-evidence", "skip-and-attention"].flatMap((name) => ["--load", `finitewidth-plugin-${name}`]);
+    console.log((await runAsync("npx", ["finitewidth", "verify", ...load, "--out", join(user, "verification")], user)).trim());
   });
 } catch (error) {
   problems.push(error.message);

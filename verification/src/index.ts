@@ -4,7 +4,7 @@ export { observables } from "./observables.js";
 export * from "./reports.js";
 export * from "./sample-networks.js";
 export * from "./scenario-family.js";
-export * from "./scenarios.js";
+export * from "./scenarios/index.js";
 export * from "./standard-plugins.js";
 export * from "./sufficient-sums.js";
 export * from "./suite.js";

@@ -1,12 +1,5 @@
-import type { LikelihoodChoice, Network, Problem, Scaling, Scenario } from "@finitewidth/core";
+import { matrixFromRows, type Network, type Problem, type Sampling, type Scenario, type ScenarioDescription } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
-
-/** How the truth is sampled. */
-export type Sampling =
-  /** Networks from the prior, weighted by the likelihood: unbiased, no chain to mix; for few training points. */
-  | { readonly kind: "importance"; readonly samples: number }
-  /** Markov chains over the weights of the network (method `monte-carlo`). */
-  | { readonly kind: "chains"; readonly chains: number; readonly draws: number; readonly warmup: number };
 
 /** A network with data, at one or more common multiples of its widths. */
 export interface ScenarioFamily {
@@ -17,31 +10,12 @@ export interface ScenarioFamily {
   readonly factors: readonly number[];
   readonly sampling: Sampling;
   readonly suite: "quick" | "full";
+  /** @throws FinitewidthError (code "input") for a network that the registry does not know. */
   build(factor: number): Scenario;
 }
 
-interface Fields {
-  readonly name: string;
-  readonly theories: ScenarioFamily["theories"];
-  readonly network: (factor: number) => Network;
-  readonly points: number;
-  readonly features: number;
-  readonly outputs?: number;
-  readonly tests?: number;
-  readonly temperature: number;
-  /** Likelihood of labels made of the targets: their signs (one output), or which of several is the largest. */
-  readonly likelihood?: LikelihoodChoice;
-  readonly scaling?: Scaling;
-  readonly sampling: Sampling;
-  readonly suite?: "quick" | "full";
-  readonly factors?: readonly number[];
-  /** Size of the targets as a function of the width factor. */
-  readonly targetScale?: (factor: number) => number;
-  readonly seed: number;
-}
-
 /** Family with Gaussian inputs and a smooth target plus noise, all from the seed. */
-export function family(fields: Fields): ScenarioFamily {
+export function family(fields: ScenarioDescription): ScenarioFamily {
   const { name, theories, points, features, outputs = 1, tests = 2, temperature, sampling, seed } = fields;
   return {
     name,
@@ -51,26 +25,28 @@ export function family(fields: Fields): ScenarioFamily {
     suite: fields.suite ?? "quick",
     build(factor) {
       const random = stream(seed, 0);
-      const inputs = random.normals(new Float64Array(points * features));
-      const testInputs = random.normals(new Float64Array(tests * features));
+      const drawn = random.normals(new Float64Array(points * features));
+      const drawnTests = random.normals(new Float64Array(tests * features));
+      const inputs = fields.inputs ? matrixFromRows(fields.inputs) : { data: drawn, shape: [points, features] as const };
+      const testInputs = fields.testInputs ? matrixFromRows(fields.testInputs) : { data: drawnTests, shape: [tests, features] as const };
       const scale = fields.targetScale?.(factor) ?? 1;
       const targets = new Float64Array(points * outputs);
       for (let i = 0; i < points; i++) {
         for (let d = 0; d < outputs; d++) {
-          const x = inputs[i * features + (d % features)]!;
+          const x = inputs.data[i * features + (d % features)]!;
           targets[i * outputs + d] = scale * (0.9 * x + 0.5 * Math.sin(2 * x + d) + 0.4 * random.normal());
         }
       }
       if (fields.likelihood) toLabels(targets, outputs);
       const problem: Problem = {
-        network: fields.network(factor),
-        inputs: { data: inputs, shape: [points, features] },
+        network: fields.network(factor) as Network,
+        inputs,
         targets: { data: targets, shape: [points, outputs] },
         temperature,
         ...(fields.likelihood ? { likelihood: fields.likelihood } : {}),
         scaling: fields.scaling ?? "standard",
       };
-      return { name: factor === 1 ? name : `${name} ×${factor}`, problem, testInputs: { data: testInputs, shape: [tests, features] } };
+      return { name: factor === 1 ? name : `${name} ×${factor}`, problem, testInputs };
     },
   };
 }

@@ -5,20 +5,20 @@ import {
   priorQuestion,
   reasonToRefuse,
   resolveArchitecture,
+  resolveNetworkInput,
   validate,
   type Claim,
-  type Matrix,
+  type Registry,
   type Run,
   type Scenario,
-  type Tensor,
   type Theory,
 } from "@finitewidth/core";
 import { applyFault, faults } from "./faults.js";
 import { criticalScore, judge, type Comparison, type Verdict } from "./judge.js";
-import { sampleNetworks, type SampleChunk } from "./sample-networks.js";
-import type { ScenarioFamily } from "./scenario-family.js";
-import { scenarios } from "./scenarios.js";
-import { estimate, type Estimate, type SufficientSums } from "./sufficient-sums.js";
+import { family, type ScenarioFamily } from "./scenario-family.js";
+import { scenarios } from "./scenarios/index.js";
+import type { Estimate } from "./sufficient-sums.js";
+import { sampleFor, type Sampled } from "./truth.js";
 
 /** A deliberate mistake and whether the samples revealed it. */
 export interface PowerCheck {
@@ -69,7 +69,7 @@ export interface VerificationSettings {
   readonly suite: "quick" | "full";
   /** Only claims whose "theory / scenario / claim" contains this text. */
   readonly filter?: string;
-  /** @defaultValue the built-in ones */
+  /** @defaultValue the built-in ones and those of registered plug-ins */
   readonly families?: readonly ScenarioFamily[];
 }
 
@@ -83,7 +83,9 @@ export async function runVerification(
   onScenario?: (name: string) => void,
 ): Promise<SuiteEvidence> {
   const started = performance.now();
-  const families = (settings.families ?? scenarios).filter((family) => settings.suite === "full" || family.suite === "quick");
+  const families = (settings.families ?? [...scenarios, ...pluginFamilies(run.registry)]).filter(
+    (family) => settings.suite === "full" || family.suite === "quick",
+  );
   const wanted = (theory: string, family: ScenarioFamily, claim = ""): boolean =>
     settings.filter === undefined || `${theory} / ${family.name} / ${claim}`.toLowerCase().includes(settings.filter.toLowerCase());
   const failures: { scenario: string; theory: string; reason: string }[] = [];
@@ -209,6 +211,28 @@ export async function runVerification(
 const samplable = ({ sampling }: ScenarioFamily, { estimand }: Claim): boolean =>
   sampling.kind === "importance" || estimand.quantity !== "logEvidence";
 
+/** Scenarios of the registered plug-ins. */
+export const pluginFamilies = (registry: Registry): readonly ScenarioFamily[] =>
+  registry.scenarios.map((description) =>
+    family({ ...description, network: (factor) => resolveNetworkInput({ ...description.network(factor) }, registry) }),
+  );
+
+/** Built-in scenarios on which theories without scenarios of their own are checked: those that they do not refuse. */
+export function familiesFor(theories: readonly Theory[], registry: Registry): readonly ScenarioFamily[] {
+  return scenarios.flatMap((builtIn) => {
+    const fits = theories.filter((theory) =>
+      builtIn.factors.every((factor) => {
+        try {
+          return reasonToRefuse(theory, builtIn.build(factor).problem, validate(theory.options, {}), registry) === undefined;
+        } catch {
+          return false;
+        }
+      }),
+    );
+    return fits.length === 0 ? [] : [{ ...builtIn, theories: fits.map(({ name }) => ({ name })) }];
+  });
+}
+
 async function collect(theory: Theory, scenario: Scenario, options: unknown, run: Run): Promise<Claim[]> {
   const reason = reasonToRefuse(theory, scenario.problem, options, run.registry);
   if (reason !== undefined) throw new FinitewidthError(`[${theory.name}] ${reason}`, { code: "refused" });
@@ -218,92 +242,4 @@ async function collect(theory: Theory, scenario: Scenario, options: unknown, run
   const answers = theory.prior !== undefined && theory.refusesPrior?.(question, options, run.registry) === undefined;
   const prior = answers ? await theory.prior!(question, options, run) : undefined;
   return [...theory.claims({ scenario, posterior, predictive, ...(prior ? { prior } : {}) }, run.registry)];
-}
-
-/** What was sampled for one scenario at one width. */
-type Sampled =
-  | { readonly kind: "sums"; readonly chunks: readonly SufficientSums[] }
-  | { readonly kind: "chains"; readonly estimates: Readonly<Record<string, Estimate>> };
-
-const chunkCount = 40;
-
-async function sampleFor(
-  family: ScenarioFamily,
-  scenario: Scenario,
-  claims: readonly Claim[],
-  truth: Map<string, Promise<Sampled>>,
-  index: number,
-  run: Run,
-): Promise<Estimate[]> {
-  const points = scenario.problem.inputs.shape[0];
-  return Promise.all(
-    claims.map(async (claim) => {
-      const { of } = claim.estimand;
-      const key = `${of} ${index}`;
-      let sampled = truth.get(key);
-      if (sampled === undefined) {
-        sampled =
-          family.sampling.kind === "chains" && of === "posterior"
-            ? runChains(family.sampling, scenario, run)
-            : runImportance(family, scenario, of, index, run);
-        truth.set(key, sampled);
-      }
-      const result = await sampled;
-      const { quantity, layer } = claim.estimand;
-      if (result.kind === "sums") return estimate(result.chunks, run.registry.observable(quantity), points, layer);
-      const found = result.estimates[layer === undefined ? quantity : `${quantity} ${layer}`];
-      if (found === undefined) throw new FinitewidthError(`chains do not give ${quantity}`, { code: "refused" });
-      return found;
-    }),
-  );
-}
-
-async function runImportance(
-  family: ScenarioFamily,
-  scenario: Scenario,
-  of: "prior" | "posterior",
-  index: number,
-  run: Run,
-): Promise<Sampled> {
-  const samples = family.sampling.kind === "importance" ? family.sampling.samples : 40_000;
-  const chunks = Array.from({ length: chunkCount }, (_, chunk): SampleChunk => ({
-    problem: scenario.problem,
-    testInputs: scenario.testInputs,
-    of,
-    samples: Math.ceil(samples / chunkCount),
-    seed: run.seed,
-    index: (of === "prior" ? 0 : 1) * 1_000_000 + index * 10_000 + chunk,
-  }));
-  const results: SufficientSums[] = [];
-  for await (const result of run.map(sampleNetworks, chunks)) results.push(result);
-  return { kind: "sums", chunks: results };
-}
-
-async function runChains(
-  sampling: Extract<ScenarioFamily["sampling"], { kind: "chains" }>,
-  scenario: Scenario,
-  run: Run,
-): Promise<Sampled> {
-  const { kind: _kind, ...lengths } = sampling;
-  const sampler = run.registry.theory("monte-carlo", "theories");
-  const options = validate(sampler.options, lengths, "options of monte-carlo");
-  const { problem } = scenario;
-  const posterior = await sampler.fit(problem, options, run);
-  if (!posterior.solver.converged)
-    throw new FinitewidthError(`chains of ${scenario.name} did not mix: ${posterior.warnings.join("; ")}`, { code: "not-converged" });
-  const prediction = await sampler.predict(posterior, scenario.testInputs, { covariance: false }, run);
-  const effectiveSamples =
-    typeof posterior.diagnostics.effectiveSamples === "number" ? posterior.diagnostics.effectiveSamples : sampling.chains * sampling.draws;
-  const entry = (value: Matrix | Tensor | undefined, error: Matrix | Tensor | undefined): Estimate | undefined =>
-    value && error ? { value: value.data, standardError: error.data, effectiveSamples } : undefined;
-  const estimates: Record<string, Estimate> = {};
-  const put = (key: string, found: Estimate | undefined): void => {
-    if (found) estimates[key] = found;
-  };
-  put("predictive.mean", entry(prediction.mean, prediction.standardError?.mean));
-  put("predictive.variance", entry(prediction.variance, prediction.standardError?.variance));
-  put("train.mean", entry(posterior.train?.mean, posterior.train?.standardError?.mean));
-  put("train.variance", entry(posterior.train?.variance, posterior.train?.standardError?.variance));
-  posterior.hiddenKernels?.forEach((kernel, l) => put(`hiddenKernel ${l + 1}`, entry(kernel, posterior.standardError?.hiddenKernels?.[l])));
-  return { kind: "chains", estimates };
 }

@@ -42,6 +42,8 @@ export const commands: readonly Command[] = [
     flags: [
       { name: "suite", value: "quick|full", summary: "quick (minutes, default) or full (before a release)" },
       { name: "filter", value: "TEXT", summary: "Only claims whose name contains the text" },
+      { ...plugin, summary: "Check the claims about this plug-in instead (repeatable)" },
+      paths,
       out,
       workers,
       quiet,

@@ -109,7 +109,8 @@ async function execute({ command, flags }: Arguments, file: string, context: Com
       return (await import("./commands/phase-diagram.js")).runPhaseCommand(file, folder, context);
     case "verify": {
       const filter = flags.filter as string | undefined;
-      const request = { suite: (flags.suite as string | undefined) ?? "quick", ...(filter === undefined ? {} : { filter }) };
+      const load = (flags.load as readonly string[] | undefined) ?? [];
+      const request = { suite: (flags.suite as string | undefined) ?? "quick", ...(filter === undefined ? {} : { filter }), load };
       return (await import("./commands/verify.js")).runVerifyCommand(request, context);
     }
     case "plugins":

@@ -9,6 +9,7 @@ import type { Network } from "./network.js";
 import type { Observable } from "./observable.js";
 import type { PriorModel } from "./prior-model.js";
 import type { Referee } from "./referee.js";
+import type { ScenarioDescription } from "./scenario.js";
 import type { Theory } from "./theory.js";
 
 /** What a package contributes. A third-party package exports one of these as `plugin` (or as its default export). */
@@ -26,6 +27,8 @@ export interface Plugin {
   readonly sweepKeys?: readonly SweepKey[];
   readonly reportSections?: readonly ReportSection[];
   readonly referees?: readonly Referee[];
+  /** Where `finitewidth verify` checks claims about what this plug-in adds. */
+  readonly scenarios?: readonly ScenarioDescription[];
 }
 
 /** Names resolved to plug-ins; a plain value without global state. */
@@ -50,6 +53,7 @@ export interface Registry {
   readonly reportSections: readonly ReportSection[];
   /** The first one judges. */
   readonly referees: readonly Referee[];
+  readonly scenarios: readonly ScenarioDescription[];
 }
 
 /**
@@ -102,6 +106,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     sweepKeys: [...collect("sweep key", (plugin) => plugin.sweepKeys).values()],
     reportSections: [...collect("report section", (plugin) => plugin.reportSections).values()],
     referees: [...collect("referee", (plugin) => plugin.referees).values()],
+    scenarios: [...collect("scenario", (plugin) => plugin.scenarios).values()],
   };
 }
 

@@ -1,6 +1,13 @@
 import { join } from "node:path";
-import { inputError } from "@finitewidth/core";
-import { runVerification, verificationReports } from "@finitewidth/verification";
+import { inputError, type Registry } from "@finitewidth/core";
+import {
+  familiesFor,
+  pluginFamilies,
+  runVerification,
+  standardPlugins,
+  verificationReports,
+  type ScenarioFamily,
+} from "@finitewidth/verification";
 import { loadRegistry } from "../builtin-registry.js";
 import { writeAtomically } from "../files.js";
 import type { CommandContext } from "../main.js";
@@ -9,14 +16,30 @@ import { createProgress } from "../progress.js";
 import { createDocument } from "../report/html.js";
 import { openSession } from "../session.js";
 
-/** `finitewidth verify`: report.html, report.json, report.md, junit.xml; exit status 1 when a claim failed. */
+/** What loaded plug-ins want checked: their scenarios, and their theories on built-in ones where none of theirs names them. */
+function familiesOfPlugins(registry: Registry): readonly ScenarioFamily[] {
+  const own = pluginFamilies(registry);
+  const named = new Set(own.flatMap(({ theories }) => theories.map(({ name }) => name)));
+  const builtIn = new Set(standardPlugins.flatMap(({ theories = [] }) => theories));
+  const left = registry.theories.filter((theory) => !builtIn.has(theory) && !named.has(theory.name));
+  const families = [...own, ...familiesFor(left, registry)];
+  if (families.length === 0)
+    throw inputError("--load", "a plug-in with a theory or `scenarios`, which say where its claims are checked", "neither");
+  return families;
+}
+
+/**
+ * `finitewidth verify`: report.html, report.json, report.md, junit.xml; exit status 1 when a claim failed. With plug-ins loaded: the claims about
+ * what they add.
+ */
 export async function runVerifyCommand(
-  { suite, filter }: { readonly suite: string; readonly filter?: string },
+  { suite, filter, load }: { readonly suite: string; readonly filter?: string; readonly load: readonly string[] },
   context: CommandContext,
 ): Promise<number> {
   if (suite !== "quick" && suite !== "full") throw inputError("--suite", 'one of "quick", "full"', suite);
   const progress = createProgress(!context.quiet, context.stderr);
-  const registry = await loadRegistry([], process.cwd(), { allowPaths: false });
+  const registry = await loadRegistry(load, process.cwd(), { allowPaths: context.allowPluginPaths });
+  const families = load.length === 0 ? undefined : familiesOfPlugins(registry);
   const out = await chooseFolder("verify", context.out);
   const { run, close } = await openSession({
     registry,
@@ -28,7 +51,11 @@ export async function runVerifyCommand(
     onOpen: context.onOpen,
   });
   try {
-    const evidence = await runVerification({ suite, ...(filter === undefined ? {} : { filter }) }, run, progress.stage);
+    const evidence = await runVerification(
+      { suite, ...(filter === undefined ? {} : { filter }), ...(families ? { families } : {}) },
+      run,
+      progress.stage,
+    );
     const reports = verificationReports(evidence, createDocument());
     for (const [name, content] of Object.entries(reports)) await writeAtomically(join(out, name), content);
     progress.clear();

@@ -127,4 +127,21 @@ function minimise(k: Float64Array, z: Float64Array, N: number, T: number) {
   return { ...at, iterations, residual, converged: residual <= 1e-8 * (1 + Math.exp(at.u)) };
 }
 
-export const plugin: Plugin = { name: "finitewidth-plugin-laplace-evidence", module: import.meta.url, theories: [theory as Theory] };
+export const plugin: Plugin = {
+  name: "finitewidth-plugin-laplace-evidence",
+  module: import.meta.url,
+  theories: [theory as Theory],
+  scenarios: [
+    {
+      name: "laplace, one hidden layer",
+      theories: [{ name: "laplace-evidence" }],
+      network: (factor) => ({ type: "fully-connected", widths: [6 * factor], activation: "identity", weightVariance: [1.3, 0.7] }),
+      points: 3,
+      features: 3,
+      temperature: 0.3,
+      sampling: { kind: "importance", samples: 40_000 },
+      factors: [1, 2, 4],
+      seed: 5,
+    },
+  ],
+};

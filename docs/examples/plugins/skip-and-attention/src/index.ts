@@ -51,4 +51,34 @@ export const plugin: Plugin = {
   name: "finitewidth-plugin-skip-and-attention",
   module: import.meta.url,
   layers: [residual as LayerPlugin, attention as LayerPlugin],
+  scenarios: [
+    {
+      name: "scaled residual over attention by distance",
+      theories: [{ name: "perturbative", options: { engine: "exact" } }],
+      network: (factor) => ({
+        type: "sequential",
+        inputShape: [1, 3],
+        layers: [
+          { layer: "distance-attention", width: 8 * factor, weightVariance: 1.4 },
+          {
+            layer: "scaled-residual",
+            depth: 2,
+            body: [
+              { layer: "activation", name: "erf" },
+              { layer: "convolution", channels: 8 * factor, kernelSize: [1], weightVariance: 1.5 },
+            ],
+          },
+          { layer: "activation", name: "erf" },
+          { layer: "global-average-pooling" },
+          { layer: "dense", weightVariance: 1.3 },
+        ],
+      }),
+      points: 2,
+      features: 3,
+      temperature: 0.3,
+      sampling: { kind: "importance", samples: 60_000 },
+      factors: [1, 2, 4],
+      seed: 7,
+    },
+  ],
 };

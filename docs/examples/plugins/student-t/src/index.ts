@@ -48,4 +48,31 @@ export const layer: LayerPlugin<v.InferOutput<typeof schema>> = {
   },
 };
 
-export const plugin: Plugin = { name: "finitewidth-plugin-student-t", module: import.meta.url, layers: [layer as LayerPlugin] };
+export const plugin: Plugin = {
+  name: "finitewidth-plugin-student-t",
+  module: import.meta.url,
+  layers: [layer as LayerPlugin],
+  scenarios: [
+    {
+      name: "Student-t weights, one hidden layer",
+      theories: [{ name: "perturbative", options: { engine: "networks", samples: 65_536 } }],
+      network: (factor) => ({
+        type: "sequential",
+        inputShape: [3],
+        layers: [
+          { layer: "dense", width: 8 * factor, weightVariance: 1.3 },
+          { layer: "activation", name: "erf" },
+          { layer: "student-t", width: 8 * factor, weightVariance: 1.4, degreesOfFreedom: 6 },
+          { layer: "activation", name: "erf" },
+          { layer: "dense", weightVariance: 0.7 },
+        ],
+      }),
+      points: 3,
+      features: 3,
+      temperature: 0.3,
+      sampling: { kind: "importance", samples: 40_000 },
+      factors: [1, 2, 4],
+      seed: 6,
+    },
+  ],
+};

@@ -1,0 +1,63 @@
+import { family, fullyConnected, sequential, type ScenarioFamily } from "../scenario-family.js";
+import { importance } from "./sampling.js";
+
+/** Residuals beyond the first order fall as 1/N². */
+export const perturbative: readonly ScenarioFamily[] = [
+  family({
+    name: "erf, one hidden layer",
+    theories: [{ name: "perturbative" }],
+    network: fullyConnected("erf", [8], [1.4, 1.3], [0.1, 0.05]),
+    points: 3,
+    features: 3,
+    temperature: 0.3,
+    sampling: importance(120_000),
+    factors: [1, 2, 4],
+    seed: 21,
+  }),
+  family({
+    name: "erf, two hidden layers",
+    theories: [{ name: "perturbative" }],
+    network: fullyConnected("erf", [10, 8], [1.4, 1.5, 1.3], [0.1, 0.05, 0.05]),
+    points: 3,
+    features: 3,
+    temperature: 0.3,
+    sampling: importance(120_000),
+    factors: [1, 2, 4],
+    seed: 22,
+  }),
+  family({
+    name: "relu, residual branch under layer normalisation, pooling",
+    theories: [{ name: "perturbative", options: { engine: "exact" } }],
+    network: sequential([1, 3], (factor) => [
+      { layer: "convolution", channels: 10 * factor, kernelSize: [2], weightVariance: 1.4, biasVariance: 0.1 },
+      {
+        layer: "residual",
+        body: [
+          { layer: "layer-normalization" },
+          { layer: "activation", name: "relu" },
+          { layer: "convolution", channels: 10 * factor, kernelSize: [1], weightVariance: 1.8, biasVariance: 0.05 },
+        ],
+      },
+      { layer: "activation", name: "relu" },
+      { layer: "global-average-pooling" },
+      { layer: "dense", weightVariance: 1.5, biasVariance: 0.05 },
+    ]),
+    points: 2,
+    features: 3,
+    temperature: 0.3,
+    sampling: importance(120_000),
+    factors: [1, 2, 4],
+    seed: 29,
+  }),
+  family({
+    name: "relu, two hidden layers",
+    theories: [{ name: "perturbative" }],
+    network: fullyConnected("relu", [12, 10], [1.4, 1.8, 1.6], [0.1, 0.05, 0.05]),
+    points: 3,
+    features: 3,
+    temperature: 0.3,
+    sampling: importance(120_000),
+    factors: [1, 2, 4],
+    seed: 23,
+  }),
+];
