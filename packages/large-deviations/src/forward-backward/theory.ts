@@ -1,4 +1,14 @@
-import { refusal, type Claim, type FittedScenario, type Problem, type Registry, type Run, type Theory } from "@finitewidth/core";
+import {
+  refusal,
+  resolveArchitecture,
+  type Claim,
+  type FittedScenario,
+  type Problem,
+  type Registry,
+  type Run,
+  type Theory,
+} from "@finitewidth/core";
+import { denseChain } from "@finitewidth/kernels";
 import { forceNumber, trustedForce } from "./diagnose.js";
 import type { ForwardBackwardPosterior } from "./fit-context.js";
 import { fitTask } from "./fit.js";
@@ -6,7 +16,6 @@ import { isLinear } from "./linear-closure.js";
 import { forwardBackwardOptions, type ForwardBackwardOptions } from "./options.js";
 import { predictForwardBackward } from "./predict.js";
 import { forwardBackwardRefusal } from "./refusals.js";
-import { settingOf } from "./setting.js";
 import type { ForwardBackwardState } from "./state.js";
 
 const name = "forward-backward";
@@ -35,7 +44,7 @@ function* claims(
 ): Iterable<Claim> {
   const { problem, options, state, hiddenKernels, train } = posterior;
   const meanField = problem.scaling === "mean-field";
-  const exactClosure = options.closure === "quadrature" || isLinear(settingOf(problem, registry).activation);
+  const exactClosure = options.closure === "quadrature" || isLinear(denseChain(resolveArchitecture(registry, problem.network))!.activation);
   if (!exactClosure || options.order === "proportional" || (options.order === "first" && meanField)) return;
   const trusted = forceNumber(state.kernels.at(-1)!, state) >= trustedForce;
   const strong = meanField || trusted;
