@@ -8,7 +8,7 @@ import { secondChaos } from "./kernel-response.js";
 import { symmetricRoot } from "./kernel-root.js";
 import { isLinear } from "./linear-closure.js";
 import type { GaussianNodes } from "./nodes.js";
-import { weightedGram } from "./quadrature-closure.js";
+import { weightedGram } from "./tilted-sample.js";
 
 /** h ~ N(0, C) at the nodes, and w·(φᵀAφ − hᵀBh − its mean): what the second chaos leaves. */
 interface Remainder {

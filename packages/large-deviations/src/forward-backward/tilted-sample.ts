@@ -1,0 +1,161 @@
+import { applyAdjointJacobian } from "@finitewidth/activations";
+import { FinitewidthError, zeros, type Activation, type Matrix } from "@finitewidth/core";
+import { combine, gram, multiply, multiplyTransposedLeft, symmetricEigen, symmetrise } from "@finitewidth/linalg";
+import { spectralFunction } from "../effective-action/small-matrix.js";
+import type { TiltedMeasure } from "./closure.js";
+import { symmetricRoot, type KernelRoot } from "./kernel-root.js";
+import { whitenedTilt } from "./linear-closure.js";
+import type { GaussianNodes } from "./nodes.js";
+import { jumps } from "./refusals.js";
+
+/** Weight of the outermost shell of a lattice over what the proposal leaves beyond it. */
+const shellToTail = 50;
+/** Largest eigenvalue of the proposal's tilt, and the smallest, wider proposals where the first is too narrow for a lattice. */
+export const clip = { lower: [-4, -1, 0], upper: 0.8 } as const;
+
+/** Nodes of a tilted measure with its proposal N(0, S). */
+export interface TiltedSample {
+  readonly root: KernelRoot;
+  /** S. */
+  readonly covariance: Matrix;
+  /** Symmetric (1 − Λ)^{−½} in whitened coordinates: y = stretch z, h = F y. */
+  readonly stretch: Matrix;
+  /** Λ/(1 − Λ) in whitened coordinates, S's excess over C. */
+  readonly excess: Matrix;
+  /** y: n × P. */
+  readonly whitened: Matrix;
+  /** h: n × P. */
+  readonly fields: Matrix;
+  /** φ(h): n × P. */
+  readonly features: Matrix;
+  /** φ(h) A: n × P. */
+  readonly force: Matrix;
+  /** Self-normalised weights p. */
+  readonly weights: Float64Array;
+  /** p − w, which integrates what the proposal's own moments leave. */
+  readonly differences: Float64Array;
+  readonly cumulant: number;
+  readonly effectiveFraction: number;
+  /** Of lattices: `refinementError`, and the weight near the edge of the lattice in units of what the proposal itself leaves outside. */
+  readonly error?: number;
+  readonly edge?: number;
+}
+
+/** Rows of `m` multiplied by `factors`. */
+function scaleRows(m: Matrix, factors: Float64Array): Matrix {
+  const [rows, columns] = m.shape;
+  const out = zeros(rows, columns);
+  for (let i = 0; i < rows; i++) for (let j = i * columns; j < (i + 1) * columns; j++) out.data[j] = m.data[j]! * factors[i]!;
+  return out;
+}
+
+/** Σ_i factors_i rows_iᵀ rows_i. */
+export const weightedGram = (rows: Matrix, factors: Float64Array): Matrix =>
+  symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
+
+/** f of every entry. */
+export function applied(f: (value: number) => number, m: Matrix): Matrix {
+  const out = zeros(m.shape[0], m.shape[1]);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = f(m.data[i]!);
+  return out;
+}
+
+/**
+ * Nodes and weights of the tilted measure. @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to
+ * diverge.
+ */
+export function sampleTilted(
+  activation: Activation,
+  nodes: GaussianNodes,
+  { kernel, conjugate, weightVariance }: TiltedMeasure,
+  lower: number = clip.lower[0],
+): TiltedSample {
+  const root = symmetricRoot(kernel);
+  const [count, size] = nodes.points.shape;
+  // the slopes of a φ that jumps diverge at equal inputs: any proposal will do, so take the prior
+  const tilt = jumps(activation) ? zeros(size, size) : applyAdjointJacobian(activation, kernel, conjugate);
+  const eigen = symmetricEigen(whitenedTilt(root, combine(weightVariance, tilt, 0, tilt)));
+  const lambda = eigen.values.map((value) => Math.min(Math.max(value, lower), clip.upper));
+  const capped = { values: lambda, vectors: eigen.vectors };
+  const stretch = spectralFunction(capped, (value) => 1 / Math.sqrt(1 - value));
+  const excess = spectralFunction(capped, (value) => value / (1 - value));
+  const stretchedRoot = multiply(root.root, stretch);
+  const covariance = gram(stretchedRoot);
+  const whitened = multiply(nodes.points, stretch);
+  const fields = multiply(whitened, root.root);
+  const features = applied(activation.value, fields);
+  const force = multiply(features, conjugate);
+  const quadratic = multiply(nodes.points, excess);
+  let logDeterminant = 0;
+  for (const value of lambda) logDeterminant += Math.log1p(-value);
+  const exponents = new Float64Array(count);
+  let largest = Number.NEGATIVE_INFINITY;
+  for (let i = 0; i < count; i++) {
+    let [energy, proposal, radius] = [0, 0, 0];
+    for (let j = i * size; j < (i + 1) * size; j++) {
+      energy += features.data[j]! * force.data[j]!;
+      proposal += nodes.points.data[j]! * quadratic.data[j]!;
+      radius += whitened.data[j]! ** 2;
+    }
+    if (activation.degree === 1 && radius - 2 * weightVariance * energy <= 0 && radius > 0) {
+      throw new FinitewidthError("the tilt grows faster than the Gaussian decays in some direction: W is infinite", {
+        code: "not-positive-definite",
+      });
+    }
+    exponents[i] = weightVariance * energy - 0.5 * proposal - 0.5 * logDeterminant;
+    if (exponents[i]! > largest) largest = exponents[i]!;
+  }
+  const densities = exponents.map((value) => Math.exp(value - largest));
+  const { weights, total } = selfNormalised(densities, nodes.weights);
+  const coarse = nodes.coarse && selfNormalised(densities, nodes.coarse);
+  let concentration = 0;
+  const differences = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    concentration += (weights[i]! * weights[i]!) / nodes.weights[i]!;
+    differences[i] = weights[i]! - nodes.weights[i]!;
+  }
+  return {
+    root,
+    covariance,
+    stretch,
+    excess,
+    whitened,
+    fields,
+    features,
+    force,
+    weights,
+    differences,
+    cumulant: Math.log(total) + largest,
+    effectiveFraction: 1 / concentration,
+    ...(coarse
+      ? {
+          error: refinementError(
+            Math.log(total / coarse.total),
+            [features, whitened].map((rows) => [weightedGram(rows, weights), weightedGram(rows, coarse.weights)]),
+            activation.smooth,
+          ),
+          edge: nodes.edge!.reduce((sum, i) => sum + weights[i]!, 0) / shellToTail,
+        }
+      : {}),
+  };
+}
+
+/** Weights w e/Σ w e and the sum. */
+function selfNormalised(values: Float64Array, nodeWeights: Float64Array): { readonly weights: Float64Array; readonly total: number } {
+  const weights = values.map((value, i) => value * nodeWeights[i]!);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  return { weights: weights.map((weight) => weight / total), total };
+}
+
+/**
+ * Error of a lattice from its change to twice the spacing, e: the trapezoidal rule of an analytic function converges at least like
+ * exp(−c/spacing), so that halving the spacing squares the error; at kinks it divides it by 4.
+ */
+function refinementError(logarithm: number, moments: readonly (readonly Matrix[])[], smooth: boolean): number {
+  let error = Math.abs(logarithm);
+  for (const [fine, coarse] of moments) {
+    const scale = Math.max(...fine!.data.map(Math.abs));
+    for (let i = 0; i < fine!.data.length; i++) error = Math.max(error, Math.abs(fine!.data[i]! - coarse!.data[i]!) / (scale || 1));
+  }
+  return smooth ? Math.min(error, error * error) : error / 4;
+}
