@@ -7,7 +7,10 @@ export interface GaussianNodes {
   readonly weights: Float64Array;
   /** Of lattices: weights of the same integral on every second node along each axis, 0 on the others. */
   readonly coarse?: Float64Array;
-  /** Of lattices: error that they are refined to; infinite with kinks, where halving the spacing divides the error by four only. */
+  /**
+   * Of lattices: error that they are refined to; infinite with kinks, where halving the spacing divides the error by four only. Left out: the
+   * lattice is used as it is.
+   */
   readonly goal?: number;
   /** Of lattices: indices of the nodes in the outermost shell, half a standard deviation thick. */
   readonly edge?: readonly number[];
@@ -31,9 +34,9 @@ const mostNodes = [2 ** 14, 2 ** 17, 2 ** 15] as const;
 /**
  * Trapezoidal rule of the standard normal weight on the lattice `spacing`·ℤ^P inside a ball. Products of two factors erf at variance v are
  * integrated to about exp(−2π²/((1 + 4v)·spacing²)); Gauss–Hermite rules need several times as many nodes. `half`: one of every pair ±z,
- * with both weights, for even integrands. O((reach/spacing)^P) nodes.
+ * with both weights, for even integrands. `goal`: see `GaussianNodes`. O((reach/spacing)^P) nodes.
  */
-export function latticeNodes(dimensions: number, spacing: number, reach: number, half = false, goal = 1e-12): GaussianNodes {
+export function latticeNodes(dimensions: number, spacing: number, reach: number, half = false, goal?: number): GaussianNodes {
   const side = Math.floor(reach / spacing);
   const points: number[] = [];
   const weights: number[] = [];
@@ -61,7 +64,7 @@ export function latticeNodes(dimensions: number, spacing: number, reach: number,
   return {
     points: { data: Float64Array.from(points), shape: [weights.length, dimensions] },
     weights: shares(weights),
-    goal,
+    ...(goal === undefined ? {} : { goal }),
     edge,
     coarse: shares(weights.map((weight, i) => weight * even[i]!)),
     ...(weights.length * 2 ** dimensions <= mostNodes[dimensions - 1]!

@@ -75,8 +75,8 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
     let width = 0;
     for (;;) {
       const sample = sampleTilted(activation, rule, measure, clip.lower[width]);
-      if (sample.error === undefined) return sample;
-      const goal = rule.goal!;
+      const { goal } = rule;
+      if (goal === undefined || sample.error === undefined) return sample;
       if (sample.edge! > goal && width + 1 < clip.lower.length) width++;
       else if (sample.error > goal && rule.refined) rule = rule.refined();
       else return sample;
