@@ -95,7 +95,7 @@ export interface NodeOptions {
   /** 2^log2Count Sobol nodes. */
   readonly log2Count: number;
   readonly seed: number;
-  /** Fewer nodes in three dimensions, where many solutions are wanted for a picture. @defaultValue false */
+  /** Fewer nodes in three dimensions, never refined, where many solutions are wanted for a picture. @defaultValue false */
   readonly coarse?: boolean;
 }
 
@@ -109,6 +109,6 @@ export function gaussianNodes({ dimensions, smooth, odd, largestVariance, log2Co
     Math.min(spacing, Math.max(wanted, dimensions === 3 ? 4 * finestSpacing : finestSpacing)),
     reach,
     odd,
-    smooth ? error : Number.POSITIVE_INFINITY,
+    coarse && dimensions === 3 ? undefined : smooth ? error : Number.POSITIVE_INFINITY,
   );
 }
