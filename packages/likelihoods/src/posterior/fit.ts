@@ -11,7 +11,7 @@ import { importanceStreams, laplaceWarning, looseWarning, shiftedWarning, truste
 import { sampleLatents } from "./sampling.js";
 
 /** Points × latent outputs up to which a dense Laplace approximation guides importance sampling, and up to which log Z is sampled unasked. */
-const [densePoints, sampledPoints] = [800, 400];
+const [densePoints, sampledPoints] = [1000, 400];
 
 function fitSites(problem: LatentProblem, likelihood: Likelihood, observation: Observation, inference: string, run: Run): LatentFit {
   const { kernel } = problem;
