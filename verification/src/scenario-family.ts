@@ -1,5 +1,14 @@
-import type { LikelihoodChoice, Network, Problem, Scaling, Scenario } from "@finitewidth/core";
+import {
+  createRegistry,
+  resolveNetworkInput,
+  type LikelihoodChoice,
+  type Network,
+  type Problem,
+  type Scaling,
+  type Scenario,
+} from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
+import { standardPlugins } from "./standard-plugins.js";
 
 /** How the truth is sampled. */
 export type Sampling =
@@ -87,6 +96,12 @@ function toLabels(targets: Float64Array, outputs: number): void {
     }
   }
 }
+
+/** A network as an experiment file has it. */
+export const asWritten =
+  (network: (factor: number) => object) =>
+  (factor: number): Network =>
+    resolveNetworkInput(network(factor) as { readonly type: string }, createRegistry(standardPlugins));
 
 /** Fully connected network with one variance per layer. */
 export const fullyConnected =
