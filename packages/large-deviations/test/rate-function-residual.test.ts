@@ -18,7 +18,7 @@ interface Case {
 /** Ratios 1 of an embedding-free trunk and its readout; α² of layers without weights and all variances go into the kernel. */
 function problemOf(c: Case, width: number, scaling: ScalarRateProblem["scaling"]): { problem: ScalarRateProblem; logVariance: number } {
   const random = c.alphas.map((a, l) => [a, c.betas[l]!] as const).filter(([, b]) => b !== 0);
-  const variance = c.readoutVariance * c.alphas.reduce((product, a, l) => product * (c.betas[l]! === 0 ? a * a : c.betas[l]! ** 2), 1);
+  const variance = c.readoutVariance * c.alphas.reduce((product, a, l) => product * (c.betas[l] === 0 ? a * a : c.betas[l]! ** 2), 1);
   const { values, vectors } = symmetricEigen(matrixFromRows(c.kernel));
   const projected = multiplyTransposedLeft(vectors, matrixFromRows(c.targets.map((y) => [y])));
   return {
@@ -114,7 +114,7 @@ describe("rate function of residual networks", () => {
       const law: ProductLaw = {
         factors: [
           { factor: gammaFactor(N / 2, c.readoutVariance), count: 1 },
-          ...c.alphas.flatMap((a, l) => (c.betas[l]! === 0 ? [] : [{ factor: noncentralFactor(N, a, c.betas[l]!), count: 1 }])),
+          ...c.alphas.flatMap((a, l) => (c.betas[l] === 0 ? [] : [{ factor: noncentralFactor(N, a, c.betas[l]!), count: 1 }])),
         ],
         shift: c.alphas.reduce((sum, a, l) => sum + (c.betas[l] === 0 ? 2 * Math.log(Math.abs(a)) : 0), 0),
       };
