@@ -33,7 +33,7 @@ function tagged(schema: JsonSchema, tag: string, name: string, more: Record<stri
   return {
     ...schema,
     type: "object",
-    properties: { [tag]: { const: name }, ...more, ...properties(schema), ...{ [tag]: { const: name } } },
+    properties: Object.assign({ [tag]: {} }, more, properties(schema), { [tag]: { const: name } }),
     required: [...new Set([tag, ...((schema.required as string[] | undefined) ?? [])])],
   };
 }
