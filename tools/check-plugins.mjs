@@ -58,17 +58,10 @@ const broken = [
   [
     "linear-residual",
     "impure",
-    "const scale = weightVariance.map((variance, l) => Math.sqrt(variance / (l === 0 ? N0 : N)));",
-    "const scale = weightVariance.map((variance, l) => Math.sqrt((variance * (1 + (instances++ % 7))) / (l === 0 ? N0 : N)));",
+    "coefficients: [skip, 1],",
+    "coefficients: [skip * (1 + (instances++ % 7)), 1],",
     /realise must be pure: no hidden state and no randomness but θ/,
     "\nlet instances = 0;\n",
-  ],
-  [
-    "linear-residual",
-    "a factor off in the kernel",
-    "factors.push((skip * skip + weightVariance[l]!)",
-    "factors.push((skip * skip + 1.5 * weightVariance[l]!)",
-    /but sampled networks give .* a variance or a fan-in is off/,
   ],
   [
     "laplace-evidence",
@@ -87,8 +80,8 @@ const broken = [
   [
     "laplace-evidence",
     "unseeded",
-    "orderParameter: Math.exp(u),",
-    "orderParameter: Math.exp(u) * (1 + 1e-6 * Math.random()),",
+    "const orderParameter = Math.exp(u);",
+    "const orderParameter = Math.exp(u) * (1 + 1e-6 * Math.random());",
     /draw all randomness from streams of run\.seed/,
   ],
   ["laplace-evidence", "deaf to cancellation", "run.signal?.throwIfAborted();", "", /fit must call run\.signal\?\.throwIfAborted\(\)/],

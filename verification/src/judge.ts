@@ -1,5 +1,4 @@
-import normalCdf from "@stdlib/stats-base-dists-normal-cdf";
-import normalQuantile from "@stdlib/stats-base-dists-normal-quantile";
+import { normalDistribution, normalQuantile } from "@finitewidth/numerics";
 import type { Claim } from "@finitewidth/core";
 import type { Estimate } from "./sufficient-sums.js";
 
@@ -9,7 +8,7 @@ export const falseAlarmRate = 0.01;
 /** Two-sided threshold of |z| for `comparisons` comparisons with a common false-alarm rate (Šidák). */
 export function criticalScore(comparisons: number): number {
   const each = 1 - (1 - falseAlarmRate) ** (1 / Math.max(1, comparisons));
-  return normalQuantile(1 - each / 2, 0, 1);
+  return -normalQuantile(each / 2);
 }
 
 /** Claimed and sampled values at one width. */
@@ -113,4 +112,4 @@ function worstEntry(comparison: Comparison): number {
 }
 
 /** Two-sided tail probability of a z-score, for the report. */
-export const tailProbability = (score: number): number => 2 * normalCdf(-Math.abs(score), 0, 1);
+export const tailProbability = (score: number): number => 2 * normalDistribution(-Math.abs(score));

@@ -1,5 +1,15 @@
-import { matrixFromRows, type Network, type Problem, type Sampling, type Scenario, type ScenarioDescription } from "@finitewidth/core";
+import {
+  createRegistry,
+  matrixFromRows,
+  resolveNetworkInput,
+  type Network,
+  type Problem,
+  type Sampling,
+  type Scenario,
+  type ScenarioDescription,
+} from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
+import { standardPlugins } from "./standard-plugins.js";
 
 /** A network with data, at one or more common multiples of its widths. */
 export interface ScenarioFamily {
@@ -63,6 +73,12 @@ function toLabels(targets: Float64Array, outputs: number): void {
     }
   }
 }
+
+/** A network as an experiment file has it. */
+export const asWritten =
+  (network: (factor: number) => object) =>
+  (factor: number): Network =>
+    resolveNetworkInput(network(factor) as { readonly type: string }, createRegistry(standardPlugins));
 
 /** Fully connected network with one variance per layer. */
 export const fullyConnected =

@@ -50,6 +50,14 @@ export const commands: readonly Command[] = [
     ],
   },
   { name: "plugins", summary: "List networks, methods, activations, data sets and sweep keys that are installed", flags: [plugin] },
+  {
+    name: "init",
+    argument: "[TEMPLATE]",
+    summary: "Write an experiment to start from, with a schema for editors; without a name, list them",
+    flags: [],
+    example: "finitewidth init width-sweep && finitewidth run width-sweep.json",
+  },
+  { name: "schema", argument: "run|prior|phase", summary: "Print the JSON Schema of a kind of file, plug-ins included", flags: [plugin] },
   { name: "completion", argument: "SHELL", summary: "Print a completion script for bash, zsh or fish", flags: [] },
   {
     name: "reproduce",

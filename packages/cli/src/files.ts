@@ -8,19 +8,36 @@ import { FinitewidthError, printable } from "@finitewidth/core";
 import { loadDataFile, readRegularFile } from "@finitewidth/datasets";
 import type { FileReader } from "@finitewidth/experiment";
 
-/** Parses a JSON file; a byte order mark is skipped. @throws FinitewidthError (code "input") when it cannot be read or is not JSON. */
+/**
+ * Parses a file by its ending: `.yaml` and `.yml` as YAML 1.2, all else as JSON, with comments and trailing commas where it has them; a byte
+ * order mark is skipped. @throws FinitewidthError (code "input") when it cannot be read or parsed.
+ */
 export async function readJson(file: string): Promise<unknown> {
   const text = new TextDecoder().decode(await readRegularFile(file, file));
+  if (/\.ya?ml$/i.test(file)) return readYaml(text, file);
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    throw new FinitewidthError(
-      `${file}: is not JSON (${printable((cause as Error).message, 300)})`,
-      { code: "input", path: file },
-      { cause },
-    );
+    const { parse } = await import("jsonc-parser");
+    const errors: unknown[] = [];
+    const value = parse(text, errors as never[], { allowTrailingComma: true, disallowComments: false }) as unknown;
+    if (errors.length === 0 && value !== undefined) return value;
+    throw unreadable(file, "JSON", cause);
   }
 }
+
+async function readYaml(text: string, file: string): Promise<unknown> {
+  const { parse } = await import("yaml");
+  try {
+    // Aliases that multiply themselves are refused; what is not JSON (dates, sets, tags) is not read.
+    return parse(text, { schema: "core", maxAliasCount: 100, uniqueKeys: true }) as unknown;
+  } catch (cause) {
+    throw unreadable(file, "YAML", cause);
+  }
+}
+
+const unreadable = (file: string, what: string, cause: unknown): FinitewidthError =>
+  new FinitewidthError(`${file}: is not ${what} (${printable((cause as Error).message, 300)})`, { code: "input", path: file }, { cause });
 
 /** Plug-ins that a file names, before anything else in it is looked at. */
 export const pluginsOf = (raw: unknown): readonly string[] => {

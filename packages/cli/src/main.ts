@@ -113,6 +113,14 @@ async function execute({ command, flags }: Arguments, file: string, context: Com
       const request = { suite: (flags.suite as string | undefined) ?? "quick", ...(filter === undefined ? {} : { filter }), load };
       return (await import("./commands/verify.js")).runVerifyCommand(request, context);
     }
+    case "init":
+      return (await import("./commands/init.js")).runInitCommand(file, context.stdout);
+    case "schema":
+      return (await import("./commands/schema.js")).runSchemaCommand(
+        file,
+        (flags.load as readonly string[] | undefined) ?? [],
+        context.stdout,
+      );
     case "plugins":
       return (await import("./commands/plugins.js")).runPluginsCommand((flags.load as readonly string[] | undefined) ?? [], context.stdout);
     default:

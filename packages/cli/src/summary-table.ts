@@ -19,7 +19,10 @@ export function summaryTable(
     return [
       outcome.label,
       ...column(overall(verdict)),
-      marked(withError(posterior.logEvidence, posterior.standardError?.logEvidence), verdict?.logEvidence),
+      // a leading term is no evidence: it does not stand beside those that are
+      posterior.evidenceIsLeadingOrder
+        ? "–"
+        : marked(withError(posterior.logEvidence, posterior.standardError?.logEvidence), verdict?.logEvidence),
       ...(classes
         ? scoreTexts(outcome)
         : [

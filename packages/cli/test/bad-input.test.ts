@@ -107,7 +107,8 @@ describe("the command line", () => {
   it("rejects unknown commands and options", async () => {
     expect(await capture(["rnu"])).toMatchObject({
       status: 2,
-      stderr: "rnu: unknown command; expected one of run, prior, phase-diagram, verify, plugins, completion, reproduce, explore\n",
+      stderr:
+        "rnu: unknown command; expected one of run, prior, phase-diagram, optimise, verify, plugins, init, schema, completion, reproduce, explore\n",
     });
     const unknown = await capture(["run", "x.json", "--sead", "3"]);
     expect(unknown.status).toBe(2);

@@ -26,6 +26,8 @@ export interface Posterior<Options = unknown, State = unknown> {
   readonly solver: SolverReport;
   /** log density of Y, (2πT)^(−PD/2) included. */
   readonly logEvidence?: number;
+  /** Set where `logEvidence` is the leading term of an expansion without its determinants: to be compared with nothing but itself. */
+  readonly evidenceIsLeadingOrder?: true;
   /** Latent f at the training inputs. */
   readonly train?: Prediction;
   readonly orderParameter?: number | Tensor;

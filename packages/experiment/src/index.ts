@@ -1,10 +1,11 @@
 export { loadData, resolveSource, type FileReader } from "./data.js";
+export { fileKinds, fileSchema, type FileKind, type JsonSchema } from "./json-schema.js";
 export * from "./method-outcome.js";
 export { MistakeList, Mistakes } from "./mistakes.js";
 export { parseExperiment, parsePhaseFile, parsePriorFile } from "./parse.js";
 export { optimiseEvidence, type Evaluation, type OptimiseResult, type OptimiseSettings, type Optimum } from "./optimise.js";
 export { planExperiment, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
-export { hiddenKernelArrays, kernelTextLimit, outcomeToJson, resolvedExperiment, resultToJson } from "./result-json.js";
+export { hiddenKernelArrays, kernelTextLimit, outcomeToJson, resolvedExperiment, resultToJson, savedDraws } from "./result-json.js";
 export * from "./run-experiment.js";
 export { planPrior, priorOutcomeToJson, runPrior, type PriorHooks, type PriorOutcome, type PriorPlan } from "./run-prior.js";
 export {

@@ -37,6 +37,8 @@ export interface PlannedMethod {
   readonly gradients?: boolean;
   /** False when `"methods": "applicable"` chose it. */
   readonly named: boolean;
+  /** Draws are wanted in a file. */
+  readonly save?: boolean;
 }
 
 /** One network on one set of data, and the methods that are asked about it. */
@@ -248,7 +250,7 @@ function resolveMethods(
 
 /** One entry of `methods`; undefined when something was wrong with it. */
 export function resolveMethod(
-  { method, label, options }: MethodEntry,
+  { method, label, save, options }: MethodEntry,
   i: number,
   entries: readonly MethodEntry[],
   registry: Registry,
@@ -270,7 +272,15 @@ export function resolveMethod(
     for (const error of resolved.errors) mistakes.add(error);
     return undefined;
   }
-  return { label, method, theory, options: resolved.value, ...(gradients === true && !own ? { gradients } : {}), named: true };
+  return {
+    label,
+    method,
+    theory,
+    options: resolved.value,
+    ...(gradients === true && !own ? { gradients } : {}),
+    ...(save ? { save } : {}),
+    named: true,
+  };
 }
 
 /** Every registered theory that takes its default options and does not refuse the problem. */

@@ -76,6 +76,35 @@ export function hiddenKernelArrays(steps: readonly StepOutcome[]): Record<string
   ) as Record<string, Matrix>;
 }
 
+/**
+ * `draws.npz`: what methods with `"save": true` sampled, as it stands in their posteriors, (chain, draw, …) as ArviZ reads it. The arrays of
+ * one method have their own names, those of several the labels of step, network and method in front.
+ */
+export function savedDraws(steps: readonly StepOutcome[]): Record<string, Tensor> {
+  const saved = steps.flatMap(({ step, problems }, s) =>
+    problems.flatMap(({ problem, outcomes }) =>
+      outcomes.flatMap((outcome) => {
+        if (outcome.status === "failed" || !problem.methods.some(({ label, save }) => save && label === outcome.label)) return [];
+        const place = [step.values ? `step_${s}` : undefined, problem.label, outcome.label].filter((part) => part !== undefined);
+        return [{ prefix: `${place.join("_")}_`, arrays: tensorsOf(outcome.posterior.state) }];
+      }),
+    ),
+  );
+  return Object.assign(
+    {},
+    ...saved.map(({ prefix, arrays }) =>
+      Object.fromEntries(Object.entries(arrays).map(([name, array]) => [saved.length > 1 ? `${prefix}${name}` : name, array])),
+    ),
+  ) as Record<string, Tensor>;
+}
+
+const tensorsOf = (state: unknown): Record<string, Tensor> =>
+  Object.fromEntries(
+    Object.entries(typeof state === "object" && state !== null ? state : {}).filter(
+      (entry): entry is [string, Tensor] => typeof entry[1] === "object" && entry[1] !== null && "data" in entry[1] && "shape" in entry[1],
+    ),
+  );
+
 /** Content of `result.json`. The network and the methods are given with their defaults filled in; `more` goes in beside the results. */
 export function resultToJson(plan: Plan, steps: readonly StepOutcome[], more: Record<string, unknown> = {}): Record<string, unknown> {
   return {
@@ -100,11 +129,12 @@ const stepResults = ({ problems }: StepOutcome): Record<string, unknown> => {
 export function resolvedExperiment({ experiment, steps }: Plan): Record<string, unknown> {
   const { problems } = steps[0]!;
   const resolved = problems.map(({ label, problem }) => (label === undefined ? problem.network : { label, ...problem.network }));
-  const methods = problems[0]!.methods.map(({ label, method, options, gradients }) => ({
+  const methods = problems[0]!.methods.map(({ label, method, options, gradients, save }) => ({
     method,
     ...(label === method ? {} : { label }),
     ...(options as object),
     ...(gradients ? { gradients } : {}),
+    ...(save ? { save } : {}),
   }));
   const networks = experiment.networks ? { networks: resolved } : { network: resolved[0] };
   return { ...experiment, ...(experiment.sweep ? {} : networks), methods: experiment.methods === "applicable" ? "applicable" : methods };

@@ -26,6 +26,8 @@ export const datasetSchema = strictObject({
   labels: v.optional(oneOf(["sign", "one-hot"])),
   seed: v.optional(nonNegativeInteger, 1),
 });
+/** Data that are no data sets. */
+export const dataSchemas = [inlineData, fileData] as const;
 /** Where the data are: inline, in a file, or a named data set, whose request its own schema checks later. */
 const data = v.lazy((input) => {
   if (typeof input === "object" && input !== null) {
@@ -39,11 +41,14 @@ const network = v.looseObject({ type: name }, 'an object with a "type"');
 const labelledNetwork = v.looseObject({ type: name, label: v.optional(name) }, 'an object with a "type"');
 
 const method = v.pipe(
-  v.union([name, v.looseObject({ method: name, label: v.optional(name) })], 'a method\'s name or an object with "method"'),
+  v.union(
+    [name, v.looseObject({ method: name, label: v.optional(name), save: v.optional(v.boolean("true or false")) })],
+    'a method\'s name or an object with "method"',
+  ),
   v.transform((entry) => {
-    if (typeof entry === "string") return { method: entry, label: entry, options: {} };
-    const { method: key, label = key, ...options } = entry;
-    return { method: key, label, options: options as Record<string, unknown> };
+    if (typeof entry === "string") return { method: entry, label: entry, save: false, options: {} };
+    const { method: key, label = key, save = false, ...options } = entry;
+    return { method: key, label, save, options: options as Record<string, unknown> };
   }),
 );
 const methods = v.lazy((input) =>
@@ -63,18 +68,16 @@ const common = {
   seed: v.optional(nonNegativeInteger, 1),
 };
 
-const referee = v.lazy((input) =>
-  typeof input === "boolean"
-    ? v.literal(false, "false, or an object of options")
-    : strictObject({
-        draws: v.optional(v.pipe(positiveInteger, v.minValue(2, "an integer ≥ 2")), 14),
-        chains: v.optional(v.pipe(positiveInteger, v.minValue(8, "a multiple of 8"), v.multipleOf(8, "a multiple of 8")), 32),
-        tolerance: v.optional(positiveNumber, 0.05),
-        seconds: v.optional(positiveNumber, 10),
-        /** Of a sweep. */
-        steps: v.optional(oneOf(["extremes", "all"]), "extremes"),
-      }),
-);
+/** Options of the referee. */
+export const refereeSchema = strictObject({
+  draws: v.optional(v.pipe(positiveInteger, v.minValue(2, "an integer ≥ 2")), 14),
+  chains: v.optional(v.pipe(positiveInteger, v.minValue(8, "a multiple of 8"), v.multipleOf(8, "a multiple of 8")), 32),
+  tolerance: v.optional(positiveNumber, 0.05),
+  seconds: v.optional(positiveNumber, 10),
+  /** Of a sweep. */
+  steps: v.optional(oneOf(["extremes", "all"]), "extremes"),
+});
+const referee = v.lazy((input) => (typeof input === "boolean" ? v.literal(false, "false, or an object of options") : refereeSchema));
 
 const gaussian = strictObject({ type: v.optional(oneOf(["gaussian"])), temperature: nonNegativeNumber });
 const otherLikelihood = v.looseObject({ type: name }, 'an object with "type"');

@@ -1,6 +1,7 @@
 import {
   hiddenWidths,
   inputError,
+  randomLayers,
   resolveArchitecture,
   resolveNetworkInput,
   type ExperimentObject,
@@ -43,6 +44,21 @@ function withWidths(network: JsonObject, value: Json, registry: Registry): JsonO
   if (Array.isArray(network.widths)) return { ...network, widths };
   if (widths.length !== present.length) throw inputError("widths", `${present.length} widths, one per hidden layer of weights`, widths);
   const varied = registry.priorModel(before.type).vary(before, { width: (_width, l) => widths[l] as number }, registry);
+  return { ...network, ...(varied as unknown as JsonObject) };
+}
+
+/** The network with all variances of one kind replaced, by one number or one per layer of weights. */
+function withVariance(network: JsonObject, name: "weightVariance" | "biasVariance", value: Json, registry: Registry): JsonObject {
+  const before = resolved(network, registry);
+  // a model with a field of this name takes the value as a file would have it
+  if (name in before) return { ...network, [name]: value };
+  const count = randomLayers(resolveArchitecture(registry, before).layers).length;
+  const values: readonly Json[] = Array.isArray(value) ? value : Array.from({ length: count }, () => value);
+  const fits = (entry: Json): boolean =>
+    typeof entry === "number" && Number.isFinite(entry) && (name === "weightVariance" ? entry > 0 : entry >= 0);
+  if (values.length !== count || !values.every(fits))
+    throw inputError(name, `a number ${name === "weightVariance" ? "> 0" : "≥ 0"} or ${count} of them, one per layer of weights`, value);
+  const varied = registry.priorModel(before.type).vary(before, { [name]: (_variance: number, l: number) => values[l] as number }, registry);
   return { ...network, ...(varied as unknown as JsonObject) };
 }
 
@@ -96,7 +112,7 @@ export const builtinSweepKeys: readonly SweepKey[] = [
     name,
     summary: `${name === "weightVariance" ? "σ_w²" : "σ_b²"}, one number or one per weight layer`,
     label: name === "weightVariance" ? "weight variance σ_w²" : "bias variance σ_b²",
-    apply: (draft, value) => changeNetworks(draft, (network) => ({ ...network, [name]: value })),
+    apply: (draft, value, registry) => changeNetworks(draft, (network) => withVariance(network, name, value, registry)),
     position: (value) => (typeof value === "number" ? value : mean(value)),
   })),
   {

@@ -3,6 +3,7 @@ import { plugin as activations } from "@finitewidth/activations";
 import { plugin as posterior } from "@finitewidth/posterior";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
+import { plugin as priorSequential } from "@finitewidth/prior-sequential";
 
 /** A data set whose rows say which request they came from. */
 export const counted: { loads: number } = { loads: 0 };
@@ -23,7 +24,7 @@ const numbers: Plugin = {
 };
 
 export const registryWith = (...more: readonly Plugin[]): Registry =>
-  createRegistry([activations, priorFc, priorConv, posterior, numbers, ...more]);
+  createRegistry([activations, priorFc, priorConv, priorSequential, posterior, numbers, ...more]);
 export const registry = registryWith();
 
 /** Two outputs, five points, four features: no two sizes are equal. */

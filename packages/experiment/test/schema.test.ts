@@ -15,8 +15,8 @@ describe("experiment files", () => {
     const experiment = parseExperiment(good);
     expect(experiment).toMatchObject({ scaling: "standard", seed: 1, plugins: [] });
     expect(experiment.methods).toEqual([
-      { method: "nngp", label: "nngp", options: {} },
-      { method: "exact", label: "exact", options: { draws: 3 } },
+      { method: "nngp", label: "nngp", save: false, options: {} },
+      { method: "exact", label: "exact", save: false, options: { draws: 3 } },
     ]);
   });
 

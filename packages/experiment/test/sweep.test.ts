@@ -1,4 +1,4 @@
-import { fit, inlineRun } from "@finitewidth/core";
+import { fit, inlineRun, randomLayers, resolveArchitecture } from "@finitewidth/core";
 import type { FullyConnectedNetwork } from "@finitewidth/prior-fc";
 import { exact, nngp } from "@finitewidth/posterior";
 import { describe, expect, it } from "vitest";
@@ -112,6 +112,42 @@ describe("a sweep", () => {
     );
     expect(channels).toEqual([11, 12]);
     expect((steps[1]!.problems[0]!.problem.network as FullyConnectedNetwork).widths).toEqual([12]);
+  });
+
+  it("sets widths and variances of networks that are written as lists of layers", async () => {
+    const dense = { layer: "dense", width: 3 };
+    const network = {
+      type: "sequential",
+      inputShape: [4],
+      layers: [
+        dense,
+        {
+          layer: "residual",
+          body: [
+            { layer: "activation", name: "erf" },
+            { ...dense, biasVariance: 0.1 },
+          ],
+        },
+        { layer: "dense" },
+      ],
+    };
+    const sweep = { widths: [5], weightVariance: [2, [1, 2, 3]], biasVariance: [0.5] };
+    const { steps } = await plan({ network, sweep });
+    const numbers = steps.map(({ problems }) =>
+      randomLayers(resolveArchitecture(registry, problems[0]!.problem.network).layers).map((layer) => [
+        layer.width,
+        layer.weightVariance,
+        layer.biasVariance,
+      ]),
+    );
+    const of = (variances: number[]) => variances.map((variance, l) => [l === 2 ? undefined : 5, variance, 0.5]);
+    expect(numbers).toEqual([of([2, 2, 2]), of([1, 2, 3])]);
+    expect(await message({ network, sweep: { weightVariance: [[1, 2]] } })).toMatch(
+      /^sweep\.weightVariance\[0\]: expected a number > 0 or 3 of them/,
+    );
+    expect(await message({ network, sweep: { biasVariance: [-1] } })).toMatch(
+      /^sweep\.biasVariance\[0\]: expected a number ≥ 0 or 3 of them/,
+    );
   });
 
   it("takes keys that plug-ins register", async () => {

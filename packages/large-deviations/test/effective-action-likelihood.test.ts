@@ -45,7 +45,9 @@ describe("effective action of digits under other likelihoods", () => {
     expectWithinStandardErrors(p.probabilities!, q.probabilities!, error, 3.5, "probabilities");
   });
   it("options of Gaussian noise and networks that are not fully connected are refused; forward–backward needs Gaussian noise", async () => {
-    await expect(fit(effectiveAction, problem, { registry, options: { mode: "saddle" } })).rejects.toThrow(/integrated over the order parameter/);
+    await expect(fit(effectiveAction, problem, { registry, options: { mode: "saddle" } })).rejects.toThrow(
+      /integrated over the order parameter/,
+    );
     await expect(fit(forwardBackward, problem, { registry })).rejects.toThrow(
       /forward-backward.*needs Gaussian noise, not the logistic likelihood; use effective-action, or squared loss/,
     );

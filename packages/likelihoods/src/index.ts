@@ -25,4 +25,5 @@ export * from "./sampling/averages.js";
 export * from "./sampling/chain-target.js";
 export { chiQuantile } from "./sampling/chi-quantile.js";
 export * from "./sampling/islands.js";
+export { classificationSection } from "./scores/report-section.js";
 export * from "./scores/scores.js";

@@ -180,3 +180,33 @@ describe("inference of one latent output", () => {
     );
   });
 });
+
+describe("invalid inputs", () => {
+  interface Inputs {
+    readonly reason: string;
+    readonly likelihood: string;
+    readonly tau?: number;
+    readonly K: number[][];
+    readonly Y: Labels;
+  }
+  const { cases } = readFixture<FixtureFile<Inputs, "error">>("classification/invalid-inputs");
+  it.each(cases.map(({ inputs }) => [inputs.reason, inputs] as const))("%s", async (_reason, { likelihood, tau, K, Y }) => {
+    const problem: LatentProblem = {
+      kernel: rows(K),
+      chain: { widths: [] },
+      likelihood: { type: likelihood, ...(tau === undefined ? {} : { scale: tau }) },
+      targets: labelsOf(Y),
+    };
+    await expect(fitLatents(problem, auto, inlineRun({ registry }))).rejects.toThrow(/^(targets|likelihood|kernel)/);
+  });
+  it("kernels that are not symmetric or not finite", async () => {
+    const solve = (K: number[][]) =>
+      fitLatents(
+        { kernel: rows(K), chain: { widths: [] }, likelihood: { type: "logistic" }, targets: labelsOf([1, -1]) },
+        auto,
+        inlineRun({ registry }),
+      );
+    await expect(solve([[1, 0.2], [0.3, 1]])).rejects.toThrow("kernel[1][0]"); // prettier-ignore
+    await expect(solve([[1, Number.NaN], [Number.NaN, 1]])).rejects.toThrow("kernel: expected finite numbers"); // prettier-ignore
+  });
+});

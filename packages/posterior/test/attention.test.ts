@@ -8,7 +8,8 @@ import {
   plugin,
   type AttentionMixingLaw,
 } from "@finitewidth/prior-attention";
-import { stackFeatures } from "@finitewidth/numerics";
+import { addDiagonal, cholesky, multiplyTransposedLeft, solveCholesky, symmetricEigen } from "@finitewidth/linalg";
+import { mixingMoments, stackFeatures } from "@finitewidth/numerics";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, flatten, readFixture } from "../../../tools/testing.ts";
 import { caseOf, reductionOf, type AttentionCase } from "../../prior-attention/test/fixtures.ts";
@@ -149,5 +150,47 @@ describe("posterior of attention networks", () => {
     expectClose(own, weights, { relative: 1e-12 }, "weights of sites");
     expectClose(partScores(own, law.parts!), headScores(weights, heads).flat(), { relative: 1e-12 }, "scores of parts");
     expect(posterior.diagnostics["heads"]).toHaveLength(4);
+  });
+});
+
+describe("first order in 1/N", () => {
+  it("fixture attention-first-order: from the exact covariance of the mixing matrix", () => {
+    const { inputs, expected, tolerance } = readFixture<{
+      inputs: AttentionCase;
+      expected: { logEvidence: number; logEvidenceShift: number; predictiveMean: number[]; predictiveMeanShift: number[] };
+      tolerance: { absolutePlusRelative: number };
+    }>("attention-residual/attention-first-order");
+    const { problem, law, test } = setUp(inputs, false);
+    const moments = mixingMoments(law.chain, 1);
+    const p = problem.targets.shape[0];
+    /** log likelihood and predictive mean at a mixing matrix. */
+    const at = (m: Matrix): readonly [number, number] => {
+      const root = cholesky(addDiagonal(law.covariance(1, m, problem.inputs), problem.temperature));
+      const alpha = solveCholesky(root, problem.targets);
+      const quadratic = multiplyTransposedLeft(problem.targets, alpha).data[0]!;
+      const cross = law.covariance(1, m, problem.inputs, test);
+      return [-0.5 * (quadratic + root.logDeterminant + p * Math.log(2 * Math.PI)), multiplyTransposedLeft(cross, alpha).data[0]!];
+    };
+    const { values, vectors } = symmetricEigen(moments.covariance);
+    const [l0, m0] = at(moments.mean);
+    let [evidence, mean] = [0, 0];
+    const h = 1e-3 / Math.sqrt(values.at(-1)!);
+    values.forEach((value, k) => {
+      if (value < 1e-12 * values.at(-1)!) return;
+      const along = (step: number) =>
+        at({
+          data: moments.mean.data.map((entry, i) => entry + step * Math.sqrt(value) * vectors.data[i * values.length + k]!),
+          shape: moments.mean.shape,
+        });
+      const [[lp, mp], [lm, mm]] = [along(h), along(-h)];
+      const gradient = (lp - lm) / (2 * h);
+      evidence += 0.5 * ((lp - 2 * l0 + lm) / (h * h) + gradient * gradient);
+      mean += (0.5 * (mp - 2 * m0 + mm)) / (h * h) + ((mp - mm) / (2 * h)) * gradient;
+    });
+    expectClose(
+      [l0, evidence, m0, mean],
+      [expected.logEvidence, expected.logEvidenceShift, expected.predictiveMean[0]!, expected.predictiveMeanShift[0]!],
+      { absolute: tolerance.absolutePlusRelative, relative: tolerance.absolutePlusRelative },
+    );
   });
 });

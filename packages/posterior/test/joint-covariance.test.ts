@@ -17,6 +17,8 @@ describe("joint covariances", () => {
     ["exact, one output, two layers, readout bias", exact, 1, [6, 9], [0, 0, 0.9]],
     ["exact, two outputs", exact, 2, [7], [0, 0]],
     ["exact, two outputs, bias of the first layer", exact, 2, [5], [0.4, 0]],
+    // rotations of two outputs can be symmetric, those of three cannot
+    ["exact, three outputs", exact, 3, [9], [0, 0]],
     ["nngp, two outputs, biases", nngp, 2, [6, 9], [0.3, 0.2, 0.5]],
   ] as const)(
     "%s: their diagonal is the variance, their blocks are symmetric and positive",

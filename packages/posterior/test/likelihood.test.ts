@@ -1,5 +1,6 @@
 import { plugin as activations } from "@finitewidth/activations";
-import { createRegistry, fit, type ProblemInput } from "@finitewidth/core";
+import { createRegistry, fit, inlineRun, matrixFromRows, type ProblemInput, type Theory } from "@finitewidth/core";
+import { posteriorFromNpz, posteriorToNpz } from "@finitewidth/core/npz";
 import { plugin as likelihoods } from "@finitewidth/likelihoods";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
@@ -100,6 +101,20 @@ describe("problems with a likelihood of their own", () => {
     const { logEvidence, standardError } = sampled.posterior;
     expect(Math.abs(ep.posterior.logEvidence! - logEvidence!)).toBeLessThan(3.5 * standardError!.logEvidence! + 0.01);
     expect((await ep.predict([[1, 0]])).probabilities).toBeUndefined(); // prettier-ignore
+  });
+  it.each([
+    ["nngp, expectation propagation", nngp, {}],
+    ["nngp, sampling", nngp, { inference: "sampling", evidence: false }],
+    ["exact, quadrature", exact, {}],
+    ["exact, sampling", exact, { inference: "sampling", evidence: false }],
+  ] as const)("predictions of %s read the state alone, after a file", async (_name, theory, options) => {
+    const problem = { ...base, targets: [1, -1, 1], likelihood: { type: "logistic" } };
+    const { posterior: solved, predict } = await fit(theory as Theory, problem, { registry, options });
+    const restored = { ...posteriorFromNpz(posteriorToNpz(solved)), diagnostics: {} };
+    const inputs = matrixFromRows([[0.3, 0.4], [-1, 2]]); // prettier-ignore
+    const [a, b] = [await predict(inputs), await theory.predict(restored as never, inputs, { covariance: false }, inlineRun({ registry }))];
+    expectClose(b.probabilities!, a.probabilities!, {});
+    expectClose(b.variance, a.variance, {});
   });
   it("exact refuses convolutions, and names what does not", async () => {
     const network = {

@@ -1,5 +1,6 @@
 import { matrixFromRows, rowsOf, type Matrix } from "@finitewidth/core";
 import { affine, cholesky, gram, identity, multiply, solveLower } from "@finitewidth/linalg";
+import { logDensityOfLogProduct, logNormalFactor } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, flatten, readFixture } from "../../../tools/testing.ts";
@@ -8,6 +9,8 @@ import {
   hiddenKernelsOnTraining,
   importanceSample,
   laplaceFit,
+  logNormalTrunk,
+  logPriorDensity,
   matrixTarget,
   meanMixing,
   mixingDraws,
@@ -251,6 +254,64 @@ describe("several outputs of a residual network", () => {
       expect(Math.abs(mean - exact[i]!), `entry ${i}: ${mean} against ${exact[i]}`).toBeLessThan(
         4 * Math.hypot(Math.sqrt(square), error[i]!),
       );
+    }
+  });
+});
+
+describe("depth", () => {
+  it("log q becomes log-normal beside the readout at β² = t/L, with the mean and variance of geometric Brownian motion", () => {
+    const [width, t] = [5, 0.8];
+    const errors = [8, 32].map((depth) => {
+      const law = scalarLaw(
+        Array.from({ length: depth + 1 }, () => width),
+        [...Array.from({ length: depth }, () => t / depth), 1],
+        Array.from({ length: depth }, () => 1),
+      );
+      const limit = logNormalTrunk(law)!;
+      const brownian = {
+        factors: [limit.factors[0]!, { factor: logNormalFactor(t * (1 - 2 / width), (4 * t) / width), count: 1 }],
+        shift: 0,
+      };
+      const at = (product: typeof limit): number[] => [-1.5, 0, 1.2].map((u) => logDensityOfLogProduct(product, u));
+      const exact = [-1.5, 0, 1.2].map((u) => logPriorDensity(law, u));
+      const distance = (other: number[]): number => Math.max(...exact.map((value, i) => Math.abs(value - other[i]!)));
+      return { matched: distance(at(limit)), brownian: distance(at(brownian)) };
+    });
+    // both fall as 1/L; matching mean and variance leaves less
+    for (const kind of ["matched", "brownian"] as const) expect(errors[0]![kind] / errors[1]![kind]).toBeGreaterThan(3);
+    expect(errors[1]!.matched).toBeLessThan(errors[1]!.brownian);
+    expect(logNormalTrunk(scalarLaw([4, 4]))).toBeUndefined();
+  });
+
+  it("refuses what has no law, by name", () => {
+    const { inputs } = readFixture<{
+      inputs: {
+        cases: { kind: string; width: number; alphas: number[]; betas: (number | null)[]; temperature: number; targets: number[] }[];
+      };
+    }>("attention-residual/invalid-inputs");
+    const cases = inputs.cases.filter(({ kind }) => kind === "residual");
+    expect(cases).toHaveLength(6);
+    for (const c of cases) {
+      const solveCase = (): unknown => {
+        const law = scalarLaw(
+          Array.from({ length: c.alphas.length + 1 }, () => c.width),
+          [...c.betas.map((b) => (b === null ? Number.NaN : b * b)), 1],
+          [...c.alphas, undefined],
+        );
+        const problem = spectralProblem(
+          kernelOf(
+            [
+              [1, 0],
+              [0, 1],
+            ],
+            1,
+          ),
+          matrixFromRows(c.targets.map((y) => [y])),
+          c.temperature,
+        );
+        return integrateScalarPosterior(law, scalarData(problem));
+      };
+      expect(solveCase, JSON.stringify(c)).toThrow(/widths|variances|skips|targets/);
     }
   });
 });

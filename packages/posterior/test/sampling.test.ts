@@ -155,6 +155,19 @@ describe("samplers on targets with known answers", () => {
     expect(Math.min(...corners)).toBeGreaterThan(100);
   });
 
+  it("tempering reaches likelihoods that spread over 10¹², and says so where no step helps", async () => {
+    const sharp = toyTarget([30], [1e-12], 0);
+    const { logEvidence, temperatures } = await temperedSample(sharp, 300, stream(8));
+    expect(temperatures.length).toBeLessThan(300);
+    expect(temperatures[1]!).toBeLessThan(1e-12);
+    expect(Math.abs(logEvidence - sharp.logEvidence)).toBeLessThan(0.01 * Math.abs(sharp.logEvidence));
+    const broken: PosteriorTarget = {
+      ...sharp,
+      evaluate: (x) => ({ ...sharp.evaluate(x), logLikelihood: x[0]! > 0 ? Number.NEGATIVE_INFINITY : 0 }),
+    };
+    await expect(temperedSample(broken, 50, stream(9))).rejects.toThrow(/^tempering stands still/);
+  });
+
   it("a cancelled run stops between steps", async () => {
     const controller = new AbortController();
     controller.abort(new Error("enough"));

@@ -30,12 +30,7 @@ export function attentionChain(model: AttentionModel, paths: AttentionPaths): Wi
   const suffix = model.common === undefined ? undefined : suffixVectors(paths, model.common);
   const sums = (l: number): Float64Array => {
     if (suffix !== undefined) return Float64Array.from(suffix[l]!, (row) => row.reduce((sum, value) => sum + value, 0));
-    const { data, shape } = paths.bases[l]!;
-    return Float64Array.from({ length: shape[0] }, (_, r) => {
-      let sum = 0;
-      for (let i = 0; i < shape[1]; i++) sum += data[r * shape[1] + i]!;
-      return total * sum;
-    });
+    return paths.ones[l]!.map((value) => total * value);
   };
   return {
     layers: layers.map(({ width }, l) => ({

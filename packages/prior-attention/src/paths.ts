@@ -15,8 +15,8 @@ export interface AttentionPaths {
   readonly sites: readonly number[];
   /** t_h: sites_l × sites_{l+1} for l = 1 … L − 1 (head h of layer l + 1); empty for the last layer. */
   readonly taps: readonly (readonly Matrix[])[];
-  /** B_l: sites_l × paths, reduced sites as combinations of all paths. */
-  readonly bases: readonly Matrix[];
+  /** What sites are of a constant over all paths: 1 each, or sums of the rows of the combinations. */
+  readonly ones: readonly Float64Array[];
   /** Whether some dependent paths were merged. */
   readonly reduced: boolean;
 }
@@ -42,20 +42,24 @@ export function attentionPaths(heads: readonly number[], readout: Float64Array, 
   const depth = heads.length;
   const tokens = readout.length;
   const sites = [1];
-  const bases = [identity(1)];
+  const ones = [Float64Array.of(1)];
   const taps: Matrix[][] = [[]];
   let suffix = [readout];
   let merged = false;
+  const refuse = (paths: number): void => {
+    if (paths > pathLimit)
+      throw new FinitewidthError(
+        `the heads of layers 2 to ${depth} span ${paths} paths or more (more than ${pathLimit}): their mixing matrix would take ${8 * paths * paths} bytes; use fewer heads or layers, or attention maps that are common to all inputs`,
+        { code: "memory" },
+      );
+  };
+  if (reduce === undefined) refuse(heads.slice(1).reduce((product, h) => product * h, 1));
   for (let l = depth - 2; l >= 0; l--) {
     const [count, above] = [heads[l + 1]!, sites[0]!];
     const paths = count * above;
-    if (paths > pathLimit || paths * bases[0]!.shape[1] * count > 2 ** 26)
-      throw new FinitewidthError(
-        `the heads of layers ${l + 2} to ${depth} span ${paths} paths or more (more than ${pathLimit}): their mixing matrix would take ${8 * paths * paths} bytes; use fewer heads or layers, or attention maps that are common to all inputs`,
-        { code: "memory" },
-      );
+    refuse(paths);
     let wide = Array.from({ length: count }, (_, h) => headTap(count, h, above));
-    let basis = spread(bases[0]!, count);
+    let constant = Float64Array.from({ length: paths }, (_, path) => ones[0]![path % above]!);
     let size = paths;
     if (reduce !== undefined) {
       const stacked = applyHeads(suffix, reduce.maps[l + 1]!, tokens);
@@ -64,31 +68,21 @@ export function attentionPaths(heads: readonly number[], readout: Float64Array, 
         merged = true;
         size = span.shape[1];
         wide = wide.map((tap) => multiplyTransposedLeft(span, tap));
-        basis = multiplyTransposedLeft(span, basis);
+        constant = Float64Array.from(multiplyTransposedLeft(span, { data: constant, shape: [paths, 1] }).data);
         suffix = combine(span, stacked);
       } else suffix = stacked;
     }
     sites.unshift(size);
     taps.unshift(wide);
-    bases.unshift(basis);
+    ones.unshift(constant);
   }
-  return { readout, heads, sites, taps, bases, reduced: merged };
+  return { readout, heads, sites, taps, ones, reduced: merged };
 }
 
 /** e_h ⊗ 1: what head h of the layer above does to its sites. */
 function headTap(heads: number, h: number, above: number): Matrix {
   const out = zeros(heads * above, above);
   for (let i = 0; i < above; i++) out.data[(h * above + i) * above + i] = 1;
-  return out;
-}
-
-/** I_H ⊗ B. */
-function spread(basis: Matrix, copies: number): Matrix {
-  const [rows, columns] = basis.shape;
-  const out = zeros(copies * rows, copies * columns);
-  for (let h = 0; h < copies; h++)
-    for (let i = 0; i < rows; i++)
-      out.data.set(basis.data.subarray(i * columns, (i + 1) * columns), (h * rows + i) * copies * columns + h * columns);
   return out;
 }
 

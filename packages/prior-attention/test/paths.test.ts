@@ -225,6 +225,12 @@ describe("attention paths", () => {
   });
 
   it("too many paths are refused before anything is allocated", () => {
+    // maps common to all inputs: one site per token however many paths there are
+    const common = Array.from({ length: 13 }, (_, l) => {
+      const data = new Float64Array((l === 0 ? 1 : 8) * 4).map((__, k) => Math.sin(l + 3 * k));
+      return { heads: l === 0 ? 1 : 8, tokens: 2, sets: 1, data };
+    });
+    expect(attentionPaths([1, ...Array.from({ length: 12 }, () => 8)], Float64Array.of(1, 0), { maps: common }).sites[0]).toBe(2);
     expect(() => attentionPaths([1, ...Array.from({ length: 12 }, () => 8)], Float64Array.of(1, 0))).toThrow(/paths/);
   });
 });

@@ -1,4 +1,5 @@
 import type { ScenarioFamily } from "../scenario-family.js";
+import { attentionAndResidual } from "./attention-and-residual.js";
 import { effectiveAction } from "./effective-action.js";
 import { forwardBackward } from "./forward-backward.js";
 import { linear } from "./linear.js";
@@ -8,4 +9,10 @@ import { perturbative } from "./perturbative.js";
  * Small networks on which every theory is checked. Widths of 2 to 5 make finite-width effects large; variances differ from 1 so that a
  * wrong one shows.
  */
-export const scenarios: readonly ScenarioFamily[] = [...linear, ...perturbative, ...effectiveAction, ...forwardBackward];
+export const scenarios: readonly ScenarioFamily[] = [
+  ...linear,
+  ...attentionAndResidual,
+  ...perturbative,
+  ...effectiveAction,
+  ...forwardBackward,
+];

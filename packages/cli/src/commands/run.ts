@@ -8,6 +8,7 @@ import {
   planExperiment,
   resultToJson,
   runPlan,
+  savedDraws,
   type Job,
   type MethodOutcome,
   type Plan,
@@ -86,6 +87,8 @@ export async function runRunCommand(file: string, folder: string, context: Comma
     results = judged;
     const kernels = hiddenKernelArrays(results);
     if (Object.keys(kernels).length > 0) await writeAtomically(join(out, "hidden-kernels.npz"), encodeNpz(kernels));
+    const draws = savedDraws(results);
+    if (Object.keys(draws).length > 0) await writeAtomically(join(out, "draws.npz"), encodeNpz(draws));
     const { experimentReport } = await import("../report/experiment-report.js");
     await writeAtomically(join(out, "report.html"), experimentReport(plan, results, titleOf(file), more.provenance));
   } catch (error) {

@@ -1,3 +1,4 @@
 export * from "./activation-checks.js";
 export * from "./check.js";
+export * from "./likelihood-checks.js";
 export * from "./theory-checks.js";

@@ -214,3 +214,17 @@ function merge(draft: Draft, { branches, coefficients }: Extract<Primitive, { ki
     field: { kind: "sum", sites: first.sites, coefficients, terms: tops.map(({ field }) => field) },
   };
 }
+
+/** Numbers the fields so that what a field is made of has smaller numbers. */
+export function fieldOrder({ layers, norms }: Composition): ReadonlyMap<Field, number> {
+  const order = new Map<Field, number>();
+  const visit = (field: Field): void => {
+    if (order.has(field)) return;
+    if (field.kind === "sum") field.terms.forEach(visit);
+    else if (field.kind !== "units") visit(field.below);
+    order.set(field, order.size);
+  };
+  for (const { reading } of layers) if (reading.kind === "units") visit(reading.field);
+  for (const { field } of norms) visit(field);
+  return order;
+}

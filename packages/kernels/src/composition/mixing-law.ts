@@ -66,6 +66,8 @@ export function compositionMixing(architecture: Architecture): (MixingLaw & Site
     sites,
     chain,
     siteBases: bases,
+    siteMaps: hidden.map(({ maps }) => maps),
+    constants: hidden.map(({ constant }) => constant),
     siteFeatures: (inputs) => siteFeatures(architecture, first, identity(bases[0]!.shape[0]), inputs),
     reducedFeatures: features,
     sample: (outputs, stream) => {

@@ -1,7 +1,7 @@
 import type { Activation, SiteMap } from "@finitewidth/core";
 import { requireMemory } from "../convolution/memory.js";
 import { entriesPerSite, isIdentityMap } from "../site-map.js";
-import type { Composition, Field, Reading } from "./graph.js";
+import { fieldOrder, type Composition, type Field, type Reading } from "./graph.js";
 
 /** Pairs (site of the one point, site of the other) at which a quantity is needed, in the order of their first use. */
 export interface SitePairList {
@@ -284,18 +284,4 @@ function planBuilder(composition: Composition) {
     layers[index] = reading.kind === "input" ? { units } : { units, reading: q };
   }
   return { quantities, layers, norms, momentVariances };
-}
-
-/** Numbers the fields so that what a field is made of has smaller numbers. */
-function fieldOrder({ layers, norms }: Composition): ReadonlyMap<Field, number> {
-  const order = new Map<Field, number>();
-  const visit = (field: Field): void => {
-    if (order.has(field)) return;
-    if (field.kind === "sum") field.terms.forEach(visit);
-    else if (field.kind !== "units") visit(field.below);
-    order.set(field, order.size);
-  };
-  for (const { reading } of layers) if (reading.kind === "units") visit(reading.field);
-  for (const { field } of norms) visit(field);
-  return order;
 }

@@ -1,19 +1,19 @@
-import { shapeError, zeros, type Matrix, type MixingLaw, type WishartChain, type WishartLayer } from "@finitewidth/core";
+import { shapeError, zeros, type Matrix, type MixingLaw, type SiteMap, type WishartChain, type WishartLayer } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { chainLayout, reduceSites, sampleChainFactors, type SiteGeometry } from "@finitewidth/numerics";
 import type { ConvolutionChain } from "../chain.js";
+import { filterMaps } from "./filters.js";
 import type { ConvolutionGeometry } from "./geometry.js";
 import { requireImages } from "./images.js";
 import { requireMemory } from "./memory.js";
 import { adjointPatchOperator } from "./patch-operator.js";
 import { formKernel } from "./site-form.js";
 import { siteSubspaces, type SiteSubspaces } from "./site-subspaces.js";
-import type { TapTable } from "./taps.js";
 
 /** Mixing law of a deep linear convolutional network, with the geometry that kernels over all sites need. */
 export interface ConvolutionalMixingLaw extends MixingLaw, SiteGeometry {
   readonly siteBases: readonly Matrix[];
-  readonly tapTables: readonly TapTable[];
+  readonly siteMaps: readonly (readonly SiteMap[])[];
 }
 
 /**
@@ -59,7 +59,7 @@ export function convolutionalMixing(network: ConvolutionChain): ConvolutionalMix
     sites,
     chain,
     siteBases: subspaces.bases,
-    tapTables: geometry.layers,
+    siteMaps: geometry.layers.map(filterMaps),
     siteFeatures: features,
     sample: (outputs, stream) => {
       requireMemory(8 * (outputs * sites) ** 2, "the mixing matrix", "use larger strides, fewer sites or a pooled readout");

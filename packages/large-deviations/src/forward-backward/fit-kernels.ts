@@ -164,7 +164,7 @@ export function fitKernels(
       seed: context.seed,
     },
     solver: { converged: true, iterations: saddle.sweeps, residual: saddle.residual, jitter: 0 },
-    ...(saddle.action === undefined ? {} : { logEvidence: saddle.action }),
+    ...(saddle.action === undefined ? {} : { logEvidence: saddle.action, evidenceIsLeadingOrder: true }),
     train: trainPrediction(setting, saddle.kernels.at(-1)!, saddle.data),
     hiddenKernels: saddle.hidden,
     diagnostics,

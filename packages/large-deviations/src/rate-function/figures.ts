@@ -1,6 +1,7 @@
 import { zeros, type Figure, type MixingLaw, type Problem, type WishartChain } from "@finitewidth/core";
 import { affine, identity, symmetricEigenvalues } from "@finitewidth/linalg";
 import { expandSites, pullBackMixing, siteGeometryOf, siteMap } from "@finitewidth/numerics";
+import { rateLayers } from "./rate-layers.js";
 import { scalarRateAction } from "./scalar-minimiser.js";
 import type { Solution } from "./solution.js";
 import type { SpectralData } from "./spectral-data.js";
@@ -13,12 +14,13 @@ export function actionFigure(
   solution: Solution,
   referenceWidth: number,
 ): Figure {
-  const variance = chain.layers.reduce((product, layer) => product * layer.variance, 1);
+  const { widths, skips, variance } = rateLayers(chain);
   const scalar = {
     eigenvalues: data.eigenvalues.map((value) => variance * value),
     squares: data.targets.data.map((value) => value * value),
     temperature: problem.temperature,
-    widths: chain.layers.map((layer) => layer.width),
+    widths,
+    skips,
     referenceWidth,
     scaling: problem.scaling,
   };
@@ -48,7 +50,8 @@ export function actionFigure(
 /** Eigenvalues of Q at the minimum against the value Π s that all have at infinite width. */
 export function eigenvalueFigure(solution: Solution, chain: WishartChain): Figure {
   const values = symmetricEigenvalues(solution.mixing[0]!);
-  const variance = chain.layers.reduce((product, layer) => product * layer.variance, 1);
+  const { variance, skips } = rateLayers(chain);
+  const limit = skips.reduce((product, k) => product * (1 + k), variance);
   const x = Float64Array.from(values, (_, a) => a + 1);
   return {
     kind: "lines",
@@ -57,7 +60,7 @@ export function eigenvalueFigure(solution: Solution, chain: WishartChain): Figur
     yLabel: "Q",
     series: [
       { label: "minimiser", x, y: values, points: true },
-      { label: "infinite width", x, y: new Float64Array(values.length).fill(variance) },
+      { label: "infinite width", x, y: new Float64Array(values.length).fill(limit) },
     ],
   };
 }

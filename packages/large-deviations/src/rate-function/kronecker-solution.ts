@@ -3,6 +3,7 @@ import { affine, multiply, multiplyTransposedLeft, multiplyTransposedRight, spli
 import { kroneckerChainData } from "./chain-data.js";
 import { chainFluctuations } from "./chain-minimiser.js";
 import { chainAtMinimum, matrixRateMinima } from "./matrix-minimiser.js";
+import { rateLayers } from "./rate-layers.js";
 import { scalarRateCorrections, scalarRateMinima } from "./scalar-minimiser.js";
 import { spectralData, type SpectralData } from "./spectral-data.js";
 import type { Solution } from "./solution.js";
@@ -15,17 +16,17 @@ export function solveKronecker(
   referenceWidth: number,
 ): { readonly solution: Solution; readonly data: SpectralData } {
   const { targets, temperature, scaling } = problem;
-  const widths = chain.layers.map((layer) => layer.width);
-  const variance = chain.layers.reduce((product, layer) => product * layer.variance, 1);
+  const { widths, skips, variance, scales, indices } = rateLayers(chain);
   const data = spectralData(kernel, targets, temperature);
   const scaled = { ...data, eigenvalues: data.eigenvalues.map((value) => variance * value) };
   const ratios = widths.map((width) => width / referenceWidth);
   // M_l of the unit-variance chain times the variances of the layers from l up
   const withVariances = (unit: readonly Matrix[]): Matrix[] =>
-    unit.map((m, l) =>
+    scales.map((_, l) =>
       affine(
-        chain.layers.slice(l).reduce((product, layer) => product * layer.variance, 1),
-        m,
+        scales.slice(l).reduce((product, scale) => product * scale, 1),
+        // a layer that only carries units on is the next one with weights, scaled
+        unit[indices.slice(l).find((index) => index !== undefined)!]!,
       ),
     );
   if (targets.shape[1] === 1) {
@@ -34,6 +35,7 @@ export function solveKronecker(
       squares: data.targets.data.map((value) => value * value),
       temperature,
       widths,
+      skips,
       referenceWidth,
       scaling,
     };
@@ -43,7 +45,7 @@ export function solveKronecker(
     const one = (value: number): Matrix => ({ data: Float64Array.of(value), shape: [1, 1] });
     const q = variance * Math.exp(best.logQ);
     const solution: Solution = {
-      mixing: withVariances(chainAtMinimum(one(Math.exp(best.logQ)), ratios)),
+      mixing: withVariances(chainAtMinimum(one(Math.exp(best.logQ)), ratios, skips)),
       spread: [[one(q / Math.sqrt(best.curvature))]],
       action: best.action,
       minima: minima.map((minimum) => ({ action: minimum.action, mixing: one(variance * Math.exp(minimum.logQ)) })),
@@ -59,10 +61,11 @@ export function solveKronecker(
     };
     return { solution, data };
   }
-  const minima = matrixRateMinima({ data: scaled, widths, referenceWidth, scaling });
+  const minima = matrixRateMinima({ data: scaled, widths, skips, referenceWidth, scaling });
   const [best] = minima;
-  const mixing = withVariances(chainAtMinimum(best.q, ratios));
-  const fluctuations = chainFluctuations({ chain, data: kroneckerChainData(data), referenceWidth, scaling }, mixing);
+  const mixing = withVariances(chainAtMinimum(best.q, ratios, skips));
+  const carried = chain.layers.some(({ skip }) => skip !== undefined);
+  const fluctuations = carried ? undefined : chainFluctuations({ chain, data: kroneckerChainData(data), referenceWidth, scaling }, mixing);
   const solution: Solution = {
     mixing,
     spread: best.spread.map((direction) => [affine(variance, direction)]),

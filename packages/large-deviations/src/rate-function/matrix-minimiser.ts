@@ -21,6 +21,8 @@ import { dataWeight, type SpectralData } from "./spectral-data.js";
 export interface MatrixRateProblem {
   readonly data: SpectralData;
   readonly widths: readonly number[];
+  /** k_l = α²/β² of layers that skip. @defaultValue all 0 */
+  readonly skips?: readonly number[];
   readonly referenceWidth: number;
   readonly scaling: Scaling;
 }
@@ -46,13 +48,14 @@ interface ActionGradient {
 export function spectralRates(
   q: Matrix,
   ratios: readonly number[],
+  skips?: readonly number[],
 ): { readonly rates: readonly OutputRate[]; readonly values: Float64Array; readonly vectors: Matrix } {
   const { values, vectors } = symmetricEigen(q);
-  return { rates: Array.from(values, (value) => outputRate(Math.log(value), ratios)), values, vectors };
+  return { rates: Array.from(values, (value) => outputRate(Math.log(value), ratios, skips)), values, vectors };
 }
 
 /** J(Q) = Σ_a φ(log q_a) + data and ∂J/∂Q; value +∞ where Q is not positive definite. O(D³ + D²P). */
-export function matrixRateAction({ data, widths, referenceWidth, scaling }: MatrixRateProblem, q: Matrix): ActionGradient {
+export function matrixRateAction({ data, widths, skips, referenceWidth, scaling }: MatrixRateProblem, q: Matrix): ActionGradient {
   const { eigenvalues, targets, temperature } = data;
   const d = q.shape[0];
   const { weight, logDeterminant } = dataWeight(scaling, referenceWidth);
@@ -67,6 +70,7 @@ export function matrixRateAction({ data, widths, referenceWidth, scaling }: Matr
     const rate = outputRate(
       Math.log(values[a]!),
       widths.map((width) => width / referenceWidth),
+      skips,
     );
     action += rate.value;
     inner.data[a * d + a] = rate.slope / values[a]!;
@@ -230,8 +234,8 @@ function relativeDistance(a: Matrix, b: Matrix): number {
 }
 
 /** M_l = O diag(Π_{k≥l} (1 + λ_a/n_k)) Oᵀ, l = 1 … L, at unit variances: the chain at the cheapest way to reach Q. */
-export function chainAtMinimum(q: Matrix, ratios: readonly number[]): readonly Matrix[] {
-  const { rates, vectors } = spectralRates(q, ratios);
+export function chainAtMinimum(q: Matrix, ratios: readonly number[], skips?: readonly number[]): readonly Matrix[] {
+  const { rates, vectors } = spectralRates(q, ratios, skips);
   return ratios.map((_, l) => {
     const values = rates.map(({ layerFactors }) => layerFactors.slice(l).reduce((product, factor) => product * factor, 1));
     return symmetrise(multiply(multiply(vectors, diagonalMatrix(values)), transpose(vectors)));

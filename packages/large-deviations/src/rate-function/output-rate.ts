@@ -6,42 +6,103 @@ export interface OutputRate {
   readonly value: number;
   /** φ′ = λ/2. */
   readonly slope: number;
-  /** φ″ = ½/Σ_l 1/(n_l + λ). */
+  /** φ″ = ½/Σ_l A_l, A_l = d log x_l/dλ: 1/(n_l + λ) for a dense layer. */
   readonly curvature: number;
+  /** φ‴. */
+  readonly third: number;
   /** λ. */
   readonly multiplier: number;
-  /** e^{t_l} = 1 + λ/n_l: what each layer contributes to q = e^x. */
+  /** What each layer contributes to q = e^x in units of its variance: 1 + λ/n_l for a dense layer, w_l(1 + k_l w_l) for one with a skip. */
   readonly layerFactors: Float64Array;
+  /** Σ_l log P_l with Π P_l^{−½} the prefactor of Laplace's approximation of the moments of the layers, and its derivative in λ. */
+  readonly logPrefactor: number;
+  readonly prefactorSlope: number;
+}
+
+/** One layer at a multiplier λ, with v = w − 1 and the logarithms as they do not cancel. */
+interface LayerAt {
+  readonly rate: number;
+  readonly logFactor: number;
+  readonly slope: number;
+  readonly slopeDerivative: number;
+  readonly logPrefactor: number;
+  readonly prefactorSlope: number;
 }
 
 /**
- * φ(x) = ½ min { Σ_l n_l (e^{t_l} − t_l − 1) : Σ t_l = x }: rate at which the mixing variable of a deep linear network is e^x, in units of
- * a reference width N, with n_l = N_l/N and unit variances. The minimiser has n_l (e^{t_l} − 1) = λ for all l. Solved in w with
- * λ = n_min (e^w − 1), which keeps 1 + λ/n_min = e^w exact for very negative x. Source: docs/theories/large-deviation.md §1.
+ * φ(x) = ½ min { Σ_l n_l [w_l − 1 − log w_l + k_l (w_l − 1)²] : Σ log w_l(1 + k_l w_l) = x }: rate at which the mixing variable of a linear
+ * network is e^x, in units of a reference width N, with n_l = N_l/N, k_l = α_l²/β_l² of a layer that skips (0 for a dense one, w = e^t) and
+ * unit variances (β_l² = 1). The minimiser has n_l (w_l − 1)(1 + k_l w_l) = λ for all l. Solved in y with λ = n_min (e^y − 1), which keeps
+ * 1 + λ/n_min = e^y exact for very negative x. Source: docs/theories/large-deviation.md §1, docs/theories/residual.md §5.
  */
-export function outputRate(x: number, ratios: ArrayLike<number>): OutputRate {
+export function outputRate(x: number, ratios: ArrayLike<number>, skips: ArrayLike<number> = []): OutputRate {
   const n = Float64Array.from(ratios);
   const least = n.reduce((a, b) => Math.min(a, b), Infinity);
-  const sum = (of: (nl: number) => number): number => n.reduce((all, nl) => all + of(nl), 0);
-  // log(1 + λ/n_l) and n_l + λ without cancellation
-  const logFactor = (nl: number, w: number): number => (nl === least ? w : Math.log1p((least * Math.expm1(w)) / nl));
-  const shifted = (nl: number, w: number): number => least * Math.exp(w) + (nl - least);
-  const equal = n.every((nl) => nl === least);
-  const w = equal
-    ? x / n.length
-    : newtonRoot(
-        (at) => ({ value: sum((nl) => logFactor(nl, at)) - x, slope: sum((nl) => (least * Math.exp(at)) / shifted(nl, at)) }),
-        Math.min(x, 0),
-        Math.max(x, 0),
-        { tolerance: 1e-16 },
-      ).root;
-  const multiplier = least * Math.expm1(w);
+  const at = (y: number): LayerAt[] => Array.from(n, (nl, l) => layerAt(nl, skips[l] ?? 0, least, y));
+  const sum = (layers: readonly LayerAt[], of: (layer: LayerAt) => number): number => layers.reduce((all, layer) => all + of(layer), 0);
+  const plain = Array.from(n, (_, l) => skips[l] ?? 0).every((k) => k === 0);
+  const rest = Array.from(n, (_, l) => Math.log1p(skips[l] ?? 0)).reduce((a, b) => a + b, 0);
+  const y =
+    plain && n.every((nl) => nl === least)
+      ? x / n.length
+      : newtonRoot(
+          (at0) => {
+            const layers = at(at0);
+            return {
+              value: sum(layers, (layer) => layer.logFactor) - x,
+              slope: least * Math.exp(at0) * sum(layers, (layer) => layer.slope),
+            };
+          },
+          Math.min(x - rest, 0),
+          Math.max(x - rest, 0),
+          { tolerance: 1e-16 },
+        ).root;
+  const layers = at(y);
+  const multiplier = least * Math.expm1(y);
+  const total = sum(layers, (layer) => layer.slope);
   return {
-    value: 0.5 * sum((nl) => rateTerm(nl, multiplier, logFactor(nl, w))),
+    value: sum(layers, (layer) => layer.rate),
     slope: multiplier / 2,
-    curvature: 0.5 / sum((nl) => 1 / shifted(nl, w)),
+    curvature: 0.5 / total,
+    third: (-0.5 * sum(layers, (layer) => layer.slopeDerivative)) / total ** 3,
     multiplier,
-    layerFactors: n.map((nl) => Math.exp(logFactor(nl, w))),
+    layerFactors: Float64Array.from(layers, (layer) => Math.exp(layer.logFactor)),
+    logPrefactor: sum(layers, (layer) => layer.logPrefactor),
+    prefactorSlope: sum(layers, (layer) => layer.prefactorSlope),
+  };
+}
+
+function layerAt(n: number, k: number, least: number, y: number): LayerAt {
+  const multiplier = least * Math.expm1(y);
+  // n + λ and log(1 + λ/n) without cancellation
+  const shifted = least * Math.exp(y) + (n - least);
+  if (k === 0) {
+    const t = n === least ? y : Math.log1p(multiplier / n);
+    return {
+      rate: 0.5 * rateTerm(n, multiplier, t),
+      logFactor: t,
+      slope: 1 / shifted,
+      slopeDerivative: -1 / (shifted * shifted),
+      logPrefactor: t,
+      prefactorSlope: 1 / shifted,
+    };
+  }
+  const root = Math.sqrt((1 + k) ** 2 + (4 * k * multiplier) / n);
+  // w − 1 from its own equation, w itself from the other one where it is small
+  const v = (2 * multiplier) / n / (1 + k + root);
+  const w = k < 1 && v < -0.5 ? (2 * shifted) / n / (1 - k + root) : 1 + v;
+  const logW = v < -0.5 ? Math.log(w) : Math.log1p(v);
+  // n (1 − k + 2kw) = dλ/dw
+  const bend = 1 - k + 2 * k * w;
+  const step = 1 / (n * bend);
+  const slope = ((1 + 2 * k * w) / (w * (1 + k * w))) * step;
+  return {
+    rate: 0.5 * (rateTerm(n, n * v, logW) + n * k * v * v),
+    logFactor: logW + Math.log1p(k * w),
+    slope,
+    slopeDerivative: slope * step * ((2 * k) / (1 + 2 * k * w) - 1 / w - k / (1 + k * w) - (2 * k) / bend),
+    logPrefactor: logW + Math.log(bend / (1 + k * w)),
+    prefactorSlope: step * (1 / w + (2 * k) / bend - k / (1 + k * w)),
   };
 }
 

@@ -10,6 +10,8 @@ export interface ScalarRateProblem {
   readonly temperature: number;
   /** N_1 … N_L, real numbers allowed. */
   readonly widths: readonly number[];
+  /** k_l = α²/β² of layers that skip. @defaultValue all 0 */
+  readonly skips?: readonly number[];
   readonly referenceWidth: number;
   readonly scaling: Scaling;
 }
@@ -33,11 +35,12 @@ export interface ActionValue {
 
 /** J(u) = φ(u) + data: (1/2N) Σ [log v_i + ŷ_i²/v_i] in standard scaling, ½ Σ ŷ_i²/v_i in mean-field scaling, v_i = e^u κ_i + T. O(P). */
 export function scalarRateAction(problem: ScalarRateProblem, u: number): ActionValue {
-  const { eigenvalues, squares, temperature, widths, referenceWidth, scaling } = problem;
+  const { eigenvalues, squares, temperature, widths, skips, referenceWidth, scaling } = problem;
   const { weight, logDeterminant } = dataWeight(scaling, referenceWidth);
   const rate = outputRate(
     u,
     widths.map((width) => width / referenceWidth),
+    skips,
   );
   const q = Math.exp(u);
   let [value, slope, curvature] = [0, 0, 0];
@@ -102,17 +105,14 @@ export interface ScalarCorrections {
 }
 
 /**
- * c_u = −J₁′/J″ − J‴/(2J″²), c_q = c_u + 1/(2J″), and log Z ≈ −N J + ½ log(φ″/J″) − ½ Σ log(1 + λ/n_l) − (r/2) log 2π, in mean-field
- * scaling + (r/2) log N − ½ Σ log v_i as well. J₁ = ½ Σ log(1 + λ/n_l) − ½ log φ″ [+ ½ Σ log v_i]. Source: docs/theories/large-deviation.md
+ * c_u = −J₁′/J″ − J‴/(2J″²), c_q = c_u + 1/(2J″), and log Z ≈ −N J + ½ log(φ″/J″) − ½ Σ log P_l − (r/2) log 2π, in mean-field
+ * scaling + (r/2) log N − ½ Σ log v_i as well. J₁ = ½ Σ log P_l − ½ log φ″ [+ ½ Σ log v_i], P_l = 1 + λ/n_l of a dense layer. Source: docs/theories/large-deviation.md
  * §3.
  */
 export function scalarRateCorrections(problem: ScalarRateProblem, minimum: ScalarMinimum): ScalarCorrections {
-  const { eigenvalues, squares, temperature, widths, referenceWidth: N, scaling } = problem;
+  const { eigenvalues, squares, temperature, referenceWidth: N, scaling } = problem;
   const { weight, logDeterminant } = dataWeight(scaling, N);
   const { logQ, action, curvature, rate } = minimum;
-  const shifted = widths.map((width) => width / N + rate.multiplier);
-  const a1 = shifted.reduce((sum, value) => sum + 1 / value, 0);
-  const a2 = shifted.reduce((sum, value) => sum + 1 / (value * value), 0);
   const q = Math.exp(logQ);
   let [third, shares, logs] = [0, 0, 0];
   for (let i = 0; i < eigenvalues.length; i++) {
@@ -123,15 +123,16 @@ export function scalarRateCorrections(problem: ScalarRateProblem, minimum: Scala
     shares += r;
     logs += Math.log(v);
   }
-  const fluctuation = (scaling === "mean-field" ? 0.5 * shares : 0) + 0.5 - (0.5 * a2) / (a1 * a1);
-  const thirdDerivative = (0.5 * a2) / a1 ** 3 + 0.5 * weight * third;
+  // dλ/du = 2φ″
+  const fluctuation =
+    (scaling === "mean-field" ? 0.5 * shares : 0) + rate.prefactorSlope * rate.curvature - (0.5 * rate.third) / rate.curvature;
+  const thirdDerivative = rate.third + 0.5 * weight * third;
   const meanLogQ = -fluctuation / curvature - thirdDerivative / (2 * curvature * curvature);
-  const spread = rate.layerFactors.reduce((sum, factor) => sum + Math.log(factor), 0);
   const rank = eigenvalues.length;
   const constant = scaling === "mean-field" ? 0.5 * rank * Math.log(N / (2 * Math.PI)) - 0.5 * logs : -0.5 * rank * Math.log(2 * Math.PI);
   return {
     meanLogQ,
     meanQ: meanLogQ + 0.5 / curvature,
-    logEvidence: -N * action + 0.5 * Math.log(rate.curvature / curvature) - 0.5 * spread + constant,
+    logEvidence: -N * action + 0.5 * Math.log(rate.curvature / curvature) - 0.5 * rate.logPrefactor + constant,
   };
 }

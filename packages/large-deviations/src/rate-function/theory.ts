@@ -26,8 +26,8 @@ const name = "large-deviation";
 function refuses({ network }: Problem, registry: Registry): string | undefined {
   const architecture = resolveArchitecture(registry, network);
   const law = mixingLaw(architecture);
-  if (law?.chain.layers.some(({ skip }) => skip !== undefined))
-    return 'the rate function is known for chains of Wishart matrices, and a skip connection makes a noncentral one; use "exact", "perturbative" or "monte-carlo"';
+  if (law !== undefined && hasSkips(law) && !isKronecker(law))
+    return 'with skips the rate function is known for one site and no biases above the first layer; use "exact", "perturbative" or "monte-carlo"';
   if (law !== undefined) return undefined;
   if (isLinear(architecture.layers))
     return 'no rate function is known for this composition of linear layers; use "nngp", "perturbative" or "monte-carlo"';
@@ -55,6 +55,8 @@ const gainOf = ({ taps }: WishartLayer): number =>
 const isKronecker = ({ chain }: MixingLaw): boolean =>
   chain.layers.every((layer) => layer.sites === 1 && Math.abs(gainOf(layer) - 1) < 1e-12) && !hasUpperBiases(chain);
 
+const hasSkips = ({ chain }: MixingLaw): boolean => chain.layers.some(({ skip }) => skip !== undefined);
+
 async function fit(
   problem: Problem,
   options: LargeDeviationOptions,
@@ -75,8 +77,9 @@ async function fit(
   const state: LargeDeviationState = kronecker
     ? { kind: "kronecker", mixing, spread, spectrum: kronecker.data }
     : { kind: "sites", mixing, spread };
-  const hiddenKernels =
-    kronecker && single
+  const hiddenKernels = hasSkips(law)
+    ? undefined
+    : kronecker && single
       ? hiddenKernelsAtMinimum(chain, mixing, kernel!, kronecker.data, problem.scaling, N)
       : chain.layers.length === 1
         ? firstHiddenKernelOverSites(problem, law, mixing, N)

@@ -5,13 +5,13 @@ import { importanceEvidence, kernelRoot, leastImportanceFraction, type Importanc
 import { kernelTimesMixing, laplaceDense } from "../inference/laplace-dense.js";
 import { laplaceScalar, laplaceScalarMeanShift } from "../inference/laplace-scalar.js";
 import { laplaceSoftmax, laplaceSoftmaxMeanShift } from "../inference/laplace-softmax.js";
-import { resolveInference, type LatentOptions, type LatentProblem } from "./problem.js";
+import { checkLatentProblem, resolveInference, type LatentOptions, type LatentProblem } from "./problem.js";
 import { fitMixture } from "./mixture.js";
 import { importanceStreams, laplaceWarning, looseWarning, shiftedWarning, trustedEvidence, type LatentFit } from "./result.js";
 import { sampleLatents } from "./sampling.js";
 
 /** Points × latent outputs up to which a dense Laplace approximation guides importance sampling, and up to which log Z is sampled unasked. */
-const [densePoints, sampledPoints] = [800, 400];
+const [densePoints, sampledPoints] = [1000, 400];
 
 function fitSites(problem: LatentProblem, likelihood: Likelihood, observation: Observation, inference: string, run: Run): LatentFit {
   const { kernel } = problem;
@@ -101,11 +101,12 @@ async function fitDraws(problem: LatentProblem, observation: Observation, option
 /**
  * Posterior of latent outputs under any likelihood: expectation propagation (with log Z by importance sampling around it), Laplace
  * approximations or sampling, at infinite width (a chain without layers), for deep linear networks and for effective actions alike.
- * @throws FinitewidthError (code "input") for an inference that does not apply. Source: docs/theories/classification.md.
+ * @throws FinitewidthError (code "input") for an inference that does not apply, and like `checkLatentProblem`. Source: docs/theories/classification.md.
  */
 export async function fitLatents(problem: LatentProblem, options: LatentOptions, run: Run): Promise<LatentFit> {
   const likelihood = createLikelihood(run.registry, problem.likelihood);
   const observation = likelihood.observe(problem.targets);
+  checkLatentProblem(problem, likelihood);
   const inference = resolveInference(likelihood, problem, options.inference);
   run.signal?.throwIfAborted();
   if (inference === "sampling") return fitDraws(problem, observation, options, run);

@@ -1,4 +1,13 @@
-import { inputError, type Likelihood, type LikelihoodChoice, type Matrix } from "@finitewidth/core";
+import {
+  FinitewidthError,
+  inputError,
+  requireEveryClass,
+  shapeError,
+  type Likelihood,
+  type LikelihoodChoice,
+  type Matrix,
+} from "@finitewidth/core";
+import { symmetricEigenvalues } from "@finitewidth/linalg";
 import type { OutputChain } from "../sampling/chain-target.js";
 
 /**
@@ -27,6 +36,30 @@ export interface LatentOptions {
   readonly draws: number;
   /** log Z by sampling, where it is expensive: several latent outputs of many points. Undefined: where points × outputs ≤ 400. */
   readonly evidence?: boolean | undefined;
+}
+
+/**
+ * The kernel fits the labels: P × P, finite, symmetric and positive semi-definite up to 10⁻⁸ of its largest entry and eigenvalue; every class has
+ * a label. O(P³). @throws FinitewidthError (codes "shape", "input", "not-positive-definite").
+ */
+export function checkLatentProblem({ kernel, targets }: Pick<LatentProblem, "kernel" | "targets">, likelihood: Likelihood): void {
+  const [rows, columns] = kernel.shape;
+  const points = targets.shape[0];
+  if (rows !== columns || rows !== points)
+    throw shapeError("kernel", `${points} × ${points}, a row for each label`, `${rows} × ${columns}`);
+  const largest = kernel.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  if (!Number.isFinite(largest) || kernel.data.some(Number.isNaN)) throw inputError("kernel", "finite numbers", "others");
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < i; j++)
+      if (Math.abs(kernel.data[i * rows + j]! - kernel.data[j * rows + i]!) > 1e-8 * largest)
+        throw inputError(`kernel[${i}][${j}]`, "the same number as its mirror image: a kernel is symmetric", kernel.data[i * rows + j]);
+  const values = symmetricEigenvalues(kernel);
+  if (rows > 0 && values[0]! < -1e-8 * Math.max(values.at(-1)!, 0))
+    throw new FinitewidthError(`kernel: expected a positive semi-definite matrix, got one with eigenvalue ${values[0]}`, {
+      code: "not-positive-definite",
+      path: "kernel",
+    });
+  requireEveryClass(likelihood, targets, "targets");
 }
 
 /** What `inference` "auto" stands for, and whether the choice is possible. @throws FinitewidthError (code "input"). */

@@ -87,7 +87,7 @@ export async function sampleLatents(problem: LatentProblem, wanted: number, evid
     factors: zeros(count, first.data.length),
     bias: zeros(count, d),
     weights: Float64Array.from({ length: count }, (_, k) => chainWeights[Math.floor(k / draws)]! / draws),
-    chains: Int32Array.from({ length: count }, (_, k) => Math.floor(k / draws)),
+    chains: Float64Array.from({ length: count }, (_, k) => Math.floor(k / draws)),
   };
   const mixing = zeros(chainCount, d * d);
   for (let k = 0; k < count; k++) {

@@ -40,7 +40,7 @@ export interface DrawsState {
   /** Sum to 1. */
   readonly weights: Float64Array;
   /** Chain of every draw, from 0; chains are independent. */
-  readonly chains: Int32Array;
+  readonly chains: Float64Array;
 }
 
 /** What predictions need. Plain data. */

@@ -1,4 +1,4 @@
-import { zeros, type Matrix, type MixingLaw } from "@finitewidth/core";
+import { zeros, type Matrix, type MixingLaw, type SiteMap } from "@finitewidth/core";
 import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower } from "@finitewidth/linalg";
 import { blockDiagonal } from "./moments.js";
 
@@ -16,13 +16,10 @@ export interface SiteGeometry {
   reducedFeatures?(inputs: Matrix): readonly Matrix[];
   /** U_l: S_l × ρ_l with orthonormal columns, layers 1 … L, where the sites of M_l are combinations of the sites of layer l. */
   readonly siteBases?: readonly Matrix[];
-  /** Layers 1 … L: which site of the layer below each tap reads, at i·|m| + m; −1 for padding. Hidden kernels above layer 1 need it. */
-  readonly tapTables?: readonly {
-    readonly inputSites: number;
-    readonly outputSites: number;
-    readonly tapCount: number;
-    readonly taps: Int32Array;
-  }[];
+  /** T_k of layers 1 … L, from the sites of the layer below to their own. Hidden kernels above layer 1 need them. */
+  readonly siteMaps?: readonly (readonly SiteMap[])[];
+  /** What a constant is at the sites of layers 1 … L (pooling with zeros makes it smaller). @defaultValue 1 everywhere */
+  readonly constants?: readonly Float64Array[];
   /** Names of the sites of M_1, and what they pass through, where sites are paths. */
   readonly siteNames?: readonly string[];
   readonly parts?: readonly SitePart[];

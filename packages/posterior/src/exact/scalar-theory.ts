@@ -9,8 +9,9 @@ import {
   type Problem,
   type Run,
 } from "@finitewidth/core";
+import { logDensityOfLogProduct } from "@finitewidth/numerics";
 import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.js";
-import { logMoments, logPriorDensity, scalarLaw, type ScalarLaw } from "../scalar/law.js";
+import { logMoments, logNormalTrunk, logPriorDensity, scalarLaw, type ScalarLaw } from "../scalar/law.js";
 import { scalarData, type ScalarData } from "../scalar/likelihood.js";
 import { integrateScalarPosterior, posteriorMean, posteriorModes, posteriorQuantiles, type ScalarPosterior } from "../scalar/posterior.js";
 import { nodeTables, predictScalar, predictScalarTrain, projectCross, type ScalarPrediction } from "../scalar/predict.js";
@@ -111,6 +112,7 @@ function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: 
   const prior = logMoments(law);
   const from = Math.min(logQ[0]!, prior.mean - 4 * prior.deviation);
   const to = Math.max(logQ.at(-1)!, prior.mean + 4 * prior.deviation);
+  const limit = logNormalTrunk(law);
   const grid = Float64Array.from({ length: 201 }, (_, i) => from + ((to - from) * i) / 200);
   return {
     kind: "density",
@@ -120,6 +122,9 @@ function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: 
     series: [
       { label: "prior", x: grid.map(Math.exp), y: grid.map((u) => Math.exp(logPriorDensity(law, u))) },
       { label: "posterior", x: logQ.map(Math.exp), y: logIntegrand.map((value) => Math.exp(value - logEvidence)) },
+      ...(limit === undefined
+        ? []
+        : [{ label: "prior, log-normal trunk", x: grid.map(Math.exp), y: grid.map((u) => Math.exp(logDensityOfLogProduct(limit, u))) }]),
     ],
     marks: [
       { label: "infinite width", x: law.variances.reduce((product, s, l) => product * (s + (law.skips[l] ?? 0) ** 2), 1) },

@@ -1,4 +1,4 @@
-import type { RandomStream } from "@finitewidth/core";
+import { FinitewidthError, type RandomStream } from "@finitewidth/core";
 import { brentRoot, systematicResample } from "@finitewidth/numerics";
 import { chainState, hamiltonianMove } from "./hamiltonian.js";
 import { gaussianOf } from "./markov.js";
@@ -15,11 +15,13 @@ export interface TemperedSample {
 const effectiveFraction = 0.6;
 const movesPerTemperature = 3;
 const stepsPerMove = 6;
+/** Steps grow in proportion to the temperature, so that a hundred suffice for likelihoods that spread over 10¹⁰. */
+const mostTemperatures = 1000;
 
 /**
  * Likelihood-tempered sequential Monte Carlo from the prior: exponent raised so that the effective fraction stays at 0.6, systematic
  * resampling, three Hamiltonian moves whitened by the particles. Finds several modes and needs no start; noisy in many dimensions, so
- * repeat with twice the particles. Source: docs/theories/exact.md, "Several outputs".
+ * repeat with twice the particles. @throws FinitewidthError (code "not-converged") after 1000 temperatures. Source: docs/theories/exact.md, "Several outputs".
  */
 export async function temperedSample(
   target: PosteriorTarget,
@@ -37,6 +39,11 @@ export async function temperedSample(
   let logEvidence = 0;
   let step = 0.3;
   while (temperatures.at(-1)! < 1) {
+    if (temperatures.length > mostTemperatures)
+      throw new FinitewidthError(
+        `tempering from the prior reached ${temperatures.at(-1)!.toExponential(1)} of the likelihood in ${mostTemperatures} steps; raise the temperature`,
+        { code: "not-converged" },
+      );
     const from = temperatures.at(-1)!;
     const to = nextTemperature(likelihoods, from);
     const top = likelihoods.reduce((most, value) => Math.max(most, value), -Infinity);
@@ -94,5 +101,18 @@ function nextTemperature(likelihoods: readonly number[], from: number): number {
     }
     return (sum * sum) / squares / likelihoods.length;
   };
-  return fraction(1) > effectiveFraction ? 1 : brentRoot((to) => fraction(to) - effectiveFraction, from, 1, { tolerance: 1e-12 }).root;
+  if (fraction(1) > effectiveFraction) return 1;
+  // The step can be 1e-12 and less where the likelihood of prior draws spreads over 10¹⁰: its logarithm is sought.
+  const bottom = likelihoods.reduce((least, value) => Math.min(least, value), Infinity);
+  const least = Math.log(1e-3 / (1 + top - bottom));
+  const excess = (logStep: number): number => fraction(from + Math.exp(logStep)) - effectiveFraction;
+  const to =
+    Number.isFinite(least) && excess(least) > 0
+      ? from + Math.exp(brentRoot(excess, least, Math.log(1 - from), { tolerance: 1e-3 }).root)
+      : from;
+  if (to > from) return to;
+  throw new FinitewidthError(
+    "tempering stands still: the likelihood of the draws is not finite, or spreads over more than Float64 resolves",
+    { code: "not-converged" },
+  );
 }

@@ -4,6 +4,7 @@ import {
   logDensityLogGammaProduct,
   logDensityOfLogProduct,
   logMomentsOf,
+  logNormalFactor,
   noncentralFactor,
   type ProductLaw,
 } from "@finitewidth/numerics";
@@ -73,6 +74,27 @@ export function logPriorDensity(law: ScalarLaw, u: number): number {
   const { widths, variances, product } = law;
   if (widths.length === 1) return logDensityLogGammaProduct(u, [widths[0]! / 2], [widths[0]! / (2 * variances[0]!)]);
   return logDensityOfLogProduct(product, u);
+}
+
+/**
+ * The same law with all layers that skip replaced by one log-normal factor of their mean and variance of log x: what the trunk tends to when
+ * it is deep and its branches are weak, α = 1 + δ/L and β² = t/L (geometric Brownian motion). Undefined for fewer than two such layers.
+ */
+export function logNormalTrunk({ widths, variances, skips }: ScalarLaw): ProductLaw | undefined {
+  const carried = widths.map((_, l) => l).filter((l) => skips[l] !== undefined && skips[l] !== 0 && variances[l]! > 0);
+  if (carried.length < 2) return undefined;
+  const trunk = logMomentsOf({
+    factors: carried.map((l) => ({ factor: noncentralFactor(widths[l]!, skips[l]!, Math.sqrt(variances[l]!)), count: 1 })),
+    shift: 0,
+  });
+  const dense = widths.map((_, l) => l).filter((l) => skips[l] === undefined || skips[l] === 0);
+  return {
+    factors: [
+      ...dense.map((l) => ({ factor: gammaFactor(widths[l]! / 2, variances[l]!), count: 1 })),
+      { factor: logNormalFactor(trunk.mean, trunk.variance), count: 1 },
+    ],
+    shift: widths.reduce((sum, _, l) => (skips[l] && variances[l] === 0 ? sum + 2 * Math.log(Math.abs(skips[l]!)) : sum), 0),
+  };
 }
 
 /** Mean and standard deviation of u = log q under the prior. */

@@ -26,7 +26,7 @@ import { batchError, batchMean, batchSums, type BatchSums } from "../matrix/draw
 import type { ExactOptions } from "../exact/options.js";
 import type { ExactState, SiteState } from "../exact/state.js";
 import type { PosteriorSample } from "../sampling/target.js";
-import { drawHiddenKernels, hasTapTables, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
+import { drawHiddenKernels, hasSiteMaps, networkCost, reducedTaps, type NetworkDrawing } from "./network-draw.js";
 import { mapFigure, mixingFigures, siteLimit } from "./figures.js";
 import { partReport } from "./parts.js";
 import { addPrediction, eachConditional, finishPrediction, trainGiven, type PredictionSums, type SiteDraws } from "./predict.js";
@@ -169,7 +169,7 @@ function averageDraws(
     (done) => run.onProgress?.(done, draws.points.length, "averages over draws"),
   );
   const deeper =
-    features && reduced && geometry && depth > 1 && hasTapTables(geometry)
+    features && reduced && geometry && depth > 1 && hasSiteMaps(geometry)
       ? deeperKernels(
           { problem: sites, weightVariance: weightVariances(problem, run), geometry, features, reduced, taps: reducedTaps(geometry) },
           draws,

@@ -1,4 +1,4 @@
-import { zeros, type Matrix, type RandomStream } from "@finitewidth/core";
+import { zeros, type Matrix, type RandomStream, type SiteMap } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, thinSvd } from "@finitewidth/linalg";
 import { blockDiagonal, outputDesign, type SiteGeometry, type StackedFeatures } from "@finitewidth/numerics";
 import type { SiteConditional } from "./conditional.js";
@@ -9,7 +9,7 @@ export interface NetworkDrawing {
   readonly problem: SiteProblem;
   /** σ_w² of layers 1 … L+1. */
   readonly weightVariance: readonly number[];
-  readonly geometry: TapGeometry;
+  readonly geometry: MappedGeometry;
   readonly features: readonly Matrix[];
   readonly reduced: StackedFeatures;
   /** t_m of layers 2 … L between reduced sites, before any simplification of the chain. */
@@ -17,9 +17,9 @@ export interface NetworkDrawing {
 }
 
 /** Geometry with what hidden kernels above layer 1 take: how sites are combined and read. */
-export type TapGeometry = SiteGeometry & Required<Pick<SiteGeometry, "siteBases" | "tapTables">>;
-export const hasTapTables = (geometry: SiteGeometry): geometry is TapGeometry =>
-  geometry.siteBases !== undefined && geometry.tapTables !== undefined;
+export type MappedGeometry = SiteGeometry & Required<Pick<SiteGeometry, "siteBases" | "siteMaps">>;
+export const hasSiteMaps = (geometry: SiteGeometry): geometry is MappedGeometry =>
+  geometry.siteBases !== undefined && geometry.siteMaps !== undefined;
 
 /** Multiplications that one network takes: mean and fluctuation through all layers. */
 export function networkCost({ problem, geometry, features }: NetworkDrawing): number {
@@ -31,23 +31,31 @@ export function networkCost({ problem, geometry, features }: NetworkDrawing): nu
     .reduce(
       (sum, { width: channels }, l) =>
         sum +
-        geometry.tapTables[l + 1]!.taps.length * layers[l]!.width * channels +
-        (geometry.tapTables[l + 1]!.outputSites * channels * points) / 2,
+        geometry.siteMaps[l + 1]!.reduce((entries, map) => entries + map.sources.length, 0) * layers[l]!.width * channels +
+        (geometry.siteMaps[l + 1]![0]!.outputSites * channels * points) / 2,
       0,
     );
   return 2 * points * (first + rest);
 }
 
-/** t_m = U_lᵀ P_m U_{l+1}, l = 1 … L − 1. */
-export function reducedTaps({ siteBases, tapTables }: TapGeometry): Matrix[][] {
-  return tapTables.slice(1).map(({ inputSites, outputSites, tapCount, taps }, l) =>
-    Array.from({ length: tapCount }, (_, m) => {
+/** Entries of a map: output site, input site, weight. */
+function eachEntry({ outputSites, sources, weights }: SiteMap, visit: (to: number, from: number, weight: number) => void): void {
+  const count = sources.length / outputSites;
+  sources.forEach((from, e) => {
+    if (from >= 0) visit(Math.floor(e / count), from, weights?.[e] ?? 1);
+  });
+}
+
+/** t_m = U_lᵀ T_mᵀ U_{l+1}, l = 1 … L − 1. */
+export function reducedTaps({ siteBases, siteMaps }: MappedGeometry): Matrix[][] {
+  return siteMaps.slice(1).map((maps, l) =>
+    maps.map((map) => {
       const above = siteBases[l + 1]!;
-      const moved = zeros(inputSites, above.shape[1]);
-      for (let i = 0; i < outputSites; i++) {
-        const at = taps[i * tapCount + m]!;
-        if (at >= 0) for (let c = 0; c < above.shape[1]; c++) moved.data[at * above.shape[1] + c]! += above.data[i * above.shape[1] + c]!;
-      }
+      const columns = above.shape[1];
+      const moved = zeros(map.inputSites, columns);
+      eachEntry(map, (to, from, weight) => {
+        for (let c = 0; c < columns; c++) moved.data[from * columns + c]! += weight * above.data[to * columns + c]!;
+      });
       return multiplyTransposedLeft(siteBases[l]!, moved);
     }),
   );
@@ -198,23 +206,25 @@ function runNetwork(
       activity.data.set(h.data.subarray(mu * channels, (mu + 1) * channels), (mu * features.length + i) * channels);
   });
   return filters.map((filter, l) => {
-    const { taps, tapCount, inputSites, outputSites } = geometry.tapTables[l + 1]!;
+    const maps = geometry.siteMaps[l + 1]!;
+    const { inputSites, outputSites } = maps[0]!;
     const below = activity.shape[1];
-    const patches = zeros(points * outputSites, tapCount * below);
-    for (let mu = 0; mu < points; mu++) {
-      for (let p = 0; p < outputSites * tapCount; p++) {
-        const at = taps[p]!;
-        if (at >= 0)
-          patches.data.set(
-            activity.data.subarray((mu * inputSites + at) * below, (mu * inputSites + at + 1) * below),
-            (mu * outputSites * tapCount + p) * below,
-          );
-      }
-    }
+    const patches = zeros(points * outputSites, maps.length * below);
+    maps.forEach((map, m) => {
+      eachEntry(map, (to, from, weight) => {
+        for (let mu = 0; mu < points; mu++) {
+          const source = (mu * inputSites + from) * below;
+          const target = ((mu * outputSites + to) * maps.length + m) * below;
+          for (let c = 0; c < below; c++) patches.data[target + c]! += weight * activity.data[source + c]!;
+        }
+      });
+    });
     activity = multiplyTransposedRight(patches, filter);
     const above = filter.shape[0];
     const scale = Math.sqrt(problem.law.chain.layers[l + 1]!.biasVariance);
-    if (scale > 0) for (let k = 0; k < activity.data.length; k++) activity.data[k]! += scale * biases[l]![k % above]!;
+    const constant = geometry.constants?.[l + 1];
+    for (let k = 0; scale > 0 && k < activity.data.length; k++)
+      activity.data[k]! += scale * (constant?.[Math.floor(k / above) % outputSites] ?? 1) * biases[l]![k % above]!;
     const kernel = gram({ data: activity.data, shape: [points, outputSites * above] });
     return { data: kernel.data.map((value) => value / (outputSites * above)), shape: kernel.shape };
   });
