@@ -5,9 +5,9 @@ import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { plugin as sequential } from "@finitewidth/prior-sequential";
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { expectClose, readFixture } from "../../../tools/testing.ts";
+import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
 import { expandComposition } from "../src/composition/expansion.js";
-import { atWidths, chainVertices, fullyConnectedChain, meanShiftFlow, pairWeights } from "../src/index.js";
+import { atWidths, chainVertices, fullyConnectedChain, gaussianPieces, meanShiftFlow, pairWeights } from "../src/index.js";
 import { outputCovariance } from "../src/kernel-flow/vertex.js";
 
 const sin = defineActivation({
@@ -68,6 +68,56 @@ describe("first order of compositions", () => {
     });
     close(found.covariance, expected.covariance, "covariance");
     graph.layers.forEach((_, l) => close(found.kernelShift(l), expected.meanShifts[l]!, `mean shift ${l}`));
+  });
+});
+
+interface Sampled {
+  readonly inputs: {
+    readonly network: Record<string, unknown>;
+    readonly inputs: number[][];
+    readonly targets: number[][];
+    readonly temperature: number;
+    readonly pairs: readonly (readonly [number, number])[];
+  };
+  readonly expected: {
+    readonly coefficient: Record<"meanShift" | "posteriorShift", { readonly estimate: number[]; readonly standardError: number[] }> & {
+      readonly covariance: { readonly estimate: number[][]; readonly standardError: number[][] };
+    };
+  };
+  readonly tolerance: { readonly standardErrors: number };
+}
+const sampled = readdirSync(new URL("../../../verification/fixtures/layers", import.meta.url)).filter((name) =>
+  name.startsWith("sampled-"),
+);
+
+describe("sampled networks, extrapolated in their widths", () => {
+  it.each(sampled)("fixture %s", { timeout: 120_000 }, (name) => {
+    const { inputs, expected, tolerance } = readFixture<Sampled>(`layers/${name.replace(".json", "")}`);
+    const found = expand(inputs.network, matrixFromRows(inputs.inputs));
+    const output = found.variables.composition.layers.length - 1;
+    const { gradient } = gaussianPieces(found.kernel, matrixFromRows(inputs.targets), inputs.temperature);
+    const shift = found.kernelShift(output);
+    const response = found.kernelResponse(output, gradient);
+    const n = inputs.inputs.length;
+    const at = inputs.pairs.map(([a, b]) => a * n + b);
+    const { meanShift, posteriorShift, covariance } = expected.coefficient;
+    const within = (value: number[], { estimate, standardError }: { estimate: number[]; standardError: number[] }, what: string): void =>
+      expectWithinStandardErrors(value, estimate, standardError, tolerance.standardErrors, what);
+    within(
+      at.map((i) => shift.data[i]!),
+      meanShift,
+      "mean shift",
+    );
+    within(
+      at.map((i) => shift.data[i]! + response.data[i]!),
+      posteriorShift,
+      "posterior shift",
+    );
+    within(
+      [...found.covariance.data],
+      { estimate: covariance.estimate.flat(), standardError: covariance.standardError.flat() },
+      "covariance",
+    );
   });
 });
 

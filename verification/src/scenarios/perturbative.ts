@@ -1,4 +1,5 @@
-import { family, fullyConnected, sequential, type ScenarioFamily } from "../scenario-family.js";
+import { family, fullyConnected, type ScenarioFamily } from "../scenario-family.js";
+import { digitsResNet } from "./digits-resnet.js";
 import { importance } from "./sampling.js";
 
 /** Residuals beyond the first order fall as 1/N². */
@@ -26,28 +27,11 @@ export const perturbative: readonly ScenarioFamily[] = [
     seed: 22,
   }),
   family({
-    name: "relu, residual branch under layer normalisation, pooling",
+    name: "relu, ResNet with layer normalisation and pooling on digits",
     theories: [{ name: "perturbative", options: { engine: "exact" } }],
-    network: sequential([1, 3], (factor) => [
-      { layer: "convolution", channels: 10 * factor, kernelSize: [2], weightVariance: 1.4, biasVariance: 0.1 },
-      {
-        layer: "residual",
-        body: [
-          { layer: "layer-normalization" },
-          { layer: "activation", name: "relu" },
-          { layer: "convolution", channels: 10 * factor, kernelSize: [1], weightVariance: 1.8, biasVariance: 0.05 },
-        ],
-      },
-      { layer: "activation", name: "relu" },
-      { layer: "global-average-pooling" },
-      { layer: "dense", weightVariance: 1.5, biasVariance: 0.05 },
-    ]),
-    points: 2,
-    features: 3,
-    temperature: 0.3,
-    sampling: importance(120_000),
+    ...digitsResNet,
+    sampling: importance(80_000),
     factors: [1, 2, 4],
-    seed: 29,
   }),
   family({
     name: "relu, two hidden layers",
