@@ -156,17 +156,11 @@ function table() {
   );
   const caught = large.filter(({ verdict }) => verdict.status !== "confirmed").length;
   const methods = [...new Set(judged.map(({ label }) => label))];
-  const perMethod = [
-    "| method | confirmed | doubtful | contradicted | of the contradicted, with a warning of its own | of the confirmed, with a warning |",
-    "| --- | --- | --- | --- | --- | --- |",
-  ];
+  const perMethod = ["| method | confirmed | doubtful | contradicted |", "| --- | --- | --- | --- |"];
   for (const label of methods) {
     const rows = judged.filter((row) => row.label === label);
-    const count = (status) => rows.filter(({ verdict }) => verdict.status === status);
-    const warned = (list) => percent(list.filter(({ warnings }) => warnings > 0).length, list.length);
-    perMethod.push(
-      `| ${label} | ${count("confirmed").length} | ${count("doubtful").length} | ${count("contradicted").length} | ${warned(count("contradicted"))} | ${warned(count("confirmed"))} |`,
-    );
+    const count = (status) => rows.filter(({ verdict }) => verdict.status === status).length;
+    perMethod.push(`| ${label} | ${count("confirmed")} | ${count("doubtful")} | ${count("contradicted")} |`);
   }
   const seconds = known.map((one) => one.seconds);
   return [

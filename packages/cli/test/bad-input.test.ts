@@ -131,6 +131,7 @@ describe("the command line", () => {
       "exact",
       "effective-action",
       "forward-backward",
+      "expectation-propagation",
       "perturbative",
       "monte-carlo",
       "erf",

@@ -36,6 +36,8 @@ export async function runCommand(
       "--out",
       out,
       ...(extra.includes("--workers") ? [] : ["--workers", "0"]),
+      // the referee has tests of its own
+      ...(command !== "run" || extra.includes("--referee") ? [] : ["--referee", "off"]),
       ...extra,
     ]);
     const name = { run: "result.json", prior: "prior.json", "phase-diagram": "phase.json" }[command];

@@ -40,5 +40,24 @@ export function reasonToRefuse<Options, State>(
     const instead = others.length > 0 ? `use ${others.join(" or ")}, or squared loss` : "use squared loss";
     return `needs Gaussian noise, not the ${problem.likelihood.type} likelihood; ${instead}.`;
   }
-  return theory.refuses(problem, options, registry);
+  const reason = theory.refuses(problem, options, registry);
+  return reason === undefined ? undefined : withAdvice(reason, theory.name, problem, registry);
+}
+
+/**
+ * The reason with advice that holds: where the sentence's own advice names a registered theory, the theories that take this problem with their
+ * default options stand in its place.
+ */
+function withAdvice(reason: string, refusing: string, problem: Problem, registry: Registry): string {
+  const advice = /[;,] use [^;]*$/.exec(reason);
+  if (!advice || !registry.theories.some(({ name }) => name !== refusing && advice[0].includes(name))) return reason;
+  const taking = registry.theories.flatMap((theory) => {
+    const options = theory.options["~standard"].validate({});
+    if (theory.name === refusing || options instanceof Promise || options.issues !== undefined) return [];
+    if (problem.likelihood !== undefined && theory.anyLikelihood !== true) return [];
+    return theory.refuses(problem, options.value, registry) === undefined ? [`"${theory.name}"`] : [];
+  });
+  const sentence = reason.slice(0, advice.index);
+  if (taking.length === 0) return `${sentence}.`;
+  return `${sentence}; use ${taking.length === 1 ? taking[0] : `${taking.slice(0, -1).join(", ")} or ${taking.at(-1)}`}.`;
 }

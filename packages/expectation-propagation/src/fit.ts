@@ -96,7 +96,7 @@ export async function fitExpectationPropagation(
       ...(odds === undefined ? {} : { oddsOfOne: finiteOdds(odds) }),
       branches: branches.map(describeBranch),
     },
-    warnings: warningsOf(solved, residual),
+    warnings: warningsOf(solved, residual, !setting.prior.activation.smooth && 2 * data.width < problem.inputs.shape[0]),
     figures: [
       alignmentFigure(
         branches.map(({ probability, summary, bulk }) => ({
@@ -189,13 +189,21 @@ function describeBranch({ probability, summary, residual, sweeps }: Reported): J
   };
 }
 
-function warningsOf({ method, probabilities, odds }: Solved, residual: number): string[] {
+function warningsOf({ method, probabilities, odds }: Solved, residual: number, rareUnits: boolean): string[] {
   const [none, one, two] = probabilities;
   const percent = (p: number): string => `${(100 * p).toPrecision(2)} %`;
   const warnings: string[] = [];
   if (residual >= limits.residual) warnings.push(`the equations are solved to ${percent(residual)} only; raise "particles" and "sweeps"`);
   if (method === "nodes") return warnings;
-  if (two > limits.several)
+  if (rareUnits)
+    warnings.push(
+      "an activation with a kink and fewer than P/2 units: rare units of large norm count, and the variance may be off by 5–10 %",
+    );
+  if (two > 0.5)
+    warnings.push(
+      `several units are aligned with the labels (probability ${percent(two)}), which is not described here: the numbers are no more than a guess; use "monte-carlo"`,
+    );
+  else if (two > limits.several)
     warnings.push(`two aligned units at once have a probability of ${percent(two)} and are left out: errors of 5–10 % are possible`);
   if (Math.min(none, one) > limits.minority)
     warnings.push(

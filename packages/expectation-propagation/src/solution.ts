@@ -60,6 +60,8 @@ export interface Solution {
 const chunkParticles = 125;
 const snapshots = 8;
 const thin = 5;
+/** Residual beyond which a branch has not settled: there is no solution of its kind. */
+const unsettled = 0.2;
 /** A branch less probable than this is left out. */
 const negligible = 1e-3;
 
@@ -78,7 +80,14 @@ export async function solveStrongLabels(data: SettingData, options: BranchOption
   const [none, one] = solved as [Branch, Branch | undefined];
   const fromNone = width * none.bulk.odds.odds;
   const fromOne = one && width * one.block!.odds.odds;
-  const local = fromOne === undefined ? 0 : fromOne === Infinity ? Infinity : Math.sqrt(fromNone * fromOne);
+  // a branch that does not settle says nothing about the other
+  const settled = (branch: Branch): boolean => branch.residual < unsettled;
+  const local =
+    fromOne === undefined || (settled(none) && !settled(one!) && fromNone < 1)
+      ? 0
+      : fromOne === Infinity || (settled(one!) && !settled(none))
+        ? Infinity
+        : Math.sqrt(fromNone * fromOne);
   const drawn: Omit<SolvedBranch, "probability">[] = [];
   for (const branch of solved) {
     if ((branch.aligned === 1 ? local : 1 / local) < negligible) continue;
@@ -89,9 +98,11 @@ export async function solveStrongLabels(data: SettingData, options: BranchOption
   }
   const [first, second] = drawn.map(({ summary }) => summary.logEvidence?.value);
   const fromEvidence = first === undefined || second === undefined ? undefined : Math.exp(second - first);
-  const ratio = local === Infinity ? local : (fromEvidence ?? local);
+  const ratio = local === Infinity || local === 0 ? local : (fromEvidence ?? local);
   const pair = one ? 0.5 * (width - 1) * one.bulk.odds.odds : 0;
-  const weights = ratio === Infinity ? [0, 1, pair] : [1, ratio, ratio * pair];
+  // beyond all bounds: every unit would align, and no number of them dominates that is solved for here
+  const bounded = Math.min(pair, 1e6);
+  const weights = ratio === Infinity ? [0, 1, bounded] : [1, ratio, ratio * bounded];
   const total = weights.reduce((sum, value) => sum + value, 0);
   const kept = drawn.reduce((sum, { branch }) => sum + weights[branch.aligned]!, 0);
   return {
