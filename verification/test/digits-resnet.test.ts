@@ -13,7 +13,7 @@ describe("a small ResNet with layer normalisation and pooling on digits", () => 
       sampling: { kind: "importance", samples: 1 },
       ...digitsResNet,
     }).build(2);
-    const run = async (name: string, options: object) => {
+    const run = async (name: string, options: Record<string, unknown>) => {
       const fitted = await fit(registry.theory(name), { ...problem, network: { ...problem.network } }, { registry, options });
       return { ...(await fitted.predict(testInputs)), kernel: fitted.posterior.hiddenKernels!.at(-1)!, posterior: fitted.posterior };
     };
