@@ -9,14 +9,13 @@ import {
   type Run,
 } from "@finitewidth/core";
 import { infiniteWidthKernels } from "@finitewidth/kernels";
-import { diagonalOf, innerProduct, solveCholesky, transpose } from "@finitewidth/linalg";
-import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
+import { innerProduct } from "@finitewidth/linalg";
+import { atWidths } from "../kernel-flow/mean-shift.js";
 import {
   correctPrediction,
   expansionDiagnostics,
   expansionWarnings,
   isIndefinite,
-  rowProducts,
   type ExpansionDiagnostics,
 } from "../posterior/corrections.js";
 import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-pieces.js";
@@ -26,25 +25,16 @@ import { averageBatches, trainingRows, type Batch } from "./batch.js";
 import { deterministicBatch } from "./deterministic.js";
 import { expandedBatch } from "./expanded.js";
 import { matrixJson } from "./json.js";
+import { chainKernels, leadingTraining, type Kernels } from "./kernels.js";
 import type { PerturbativeOptions } from "./options.js";
 import { sampledBatch, type SampledChunk } from "./sampled.js";
-import { averageSites, chainOf, createSetting, firstKernelOf, widthsAreIn, type Setting } from "./setting.js";
+import { chainOf, createSetting, widthsAreIn, type Setting } from "./setting.js";
 
 /** Number of independent batches of the sampled engines. */
 export const batchCount = 16;
 
 /** log2 of the draws of one batch. */
 export const log2Draws = (samples: number): number => Math.max(4, Math.ceil(Math.log2(samples / batchCount)));
-
-/** Kernels at infinite width on the training points and their prior shifts at the widths of the network, sites averaged. */
-interface Kernels {
-  readonly hidden: readonly Matrix[];
-  readonly preactivation: readonly Matrix[];
-  /** δ per layer of the output kernel: coefficients of 1/N_k (one entry with widths in for drawn networks). */
-  readonly outputShifts: readonly Matrix[];
-  readonly hiddenShifts: readonly Matrix[];
-  readonly preactivationShifts: readonly Matrix[];
-}
 
 /** First-order quantities from one batch. */
 interface Quantities {
@@ -222,34 +212,6 @@ export async function runBatches(
   return out;
 }
 
-function chainKernels(
-  setting: Setting,
-  layers: readonly { readonly kernel: Matrix; readonly secondMoment: Matrix }[],
-  output: Matrix,
-  inputs: Matrix,
-  tick: () => void,
-): Kernels {
-  const { sites, widths, flow } = setting;
-  const preactivation = [...layers.map(({ kernel }) => averageSites(kernel, sites)), output];
-  const hidden = layers.map(({ secondMoment }) => averageSites(secondMoment, sites));
-  const shifts = flow === undefined ? undefined : meanShiftFlow(flow, firstKernelOf(setting, inputs), tick);
-  const none = (k: Matrix): Matrix => zeros(...k.shape);
-  const preactivationShifts = shifts?.map((list) => atWidths(list, widths)) ?? preactivation.map(none);
-  return {
-    hidden,
-    preactivation,
-    outputShifts: shifts?.at(-1) ?? layers.map(() => none(output)),
-    hiddenShifts:
-      shifts === undefined
-        ? hidden.map(none)
-        : hidden.map((_, l) => ({
-            data: preactivationShifts[l + 1]!.data.map((value) => value / flow!.weightVariance[l]!),
-            shape: output.shape,
-          })),
-    preactivationShifts,
-  };
-}
-
 function derive(setting: Setting, pieces: GaussianPieces, kernels: Kernels, batch: Batch): Quantities {
   const D = pieces.weights.shape[1];
   const factors = widthsAreIn(setting) ? [1] : setting.widths.map((width) => 1 / width);
@@ -285,21 +247,4 @@ function batchErrors(batches: readonly { readonly batch: Batch; readonly derived
       ),
     ),
   };
-}
-
-/** Infinite-width mean Y − T a and variance at the training points: T − T²Γ⁻¹, or K − KΓ⁻¹K where the noise exceeds the kernel. */
-function leadingTraining(
-  { weights, inverse, temperature, factor }: GaussianPieces,
-  kernel: Matrix,
-  targets: Matrix,
-): { readonly mean: Matrix; readonly variance: Matrix } {
-  const [P, D] = targets.shape;
-  const mean: Matrix = { data: targets.data.map((value, i) => value - temperature * weights.data[i]!), shape: targets.shape };
-  const own = diagonalOf(kernel);
-  const noisy = temperature > own.reduce((sum, value) => sum + value / P, 0);
-  const explained = noisy ? rowProducts(kernel, transpose(solveCholesky(factor, kernel))) : undefined;
-  const variance = zeros(P, D);
-  for (let i = 0; i < P; i++)
-    variance.data.fill(explained ? own[i]! - explained[i]! : temperature - temperature ** 2 * inverse.data[i * P + i]!, i * D, (i + 1) * D);
-  return { mean, variance };
 }

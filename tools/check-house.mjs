@@ -1,0 +1,60 @@
+// Small rooms, no names, no idle dependencies: source files of at most 300 lines of 140 columns, nobody who compares the name of a plug-in,
+// nothing declared that is not imported and nothing imported that is not declared. Usage: node tools/check-house.mjs
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { builtinModules } from "node:module";
+
+const limits = { lines: 300, columns: 140 };
+// Names that plug-ins are registered under; `engine: "exact"` and other options of the same spelling are not theirs.
+const plugins =
+  "nngp|exact|large-deviation|effective-action|forward-backward|perturbative|monte-carlo|expectation-propagation|fully-connected|convolutional|sequential|attention";
+const names = [
+  /\bnetwork\.type\s*[!=]==?\s*["'`]/,
+  /\bactivation\.name\s*[!=]==?\s*["'`]/,
+  new RegExp(`\\b(?:theory|method|name|type)\\s*[!=]==?\\s*["'\`](?:${plugins})["'\`]`),
+];
+const tracked = execFileSync("git", ["ls-files", "packages", "tools", "verification", "docs"], { encoding: "utf8" }).trim().split("\n");
+const code = tracked.filter((file) => /\.(?:[cm]?ts|mjs)$/.test(file) && existsSync(file));
+// A line may be longer by a literal that cannot be broken: a message, a template, a style sheet.
+const breakable = (line) =>
+  [...line].length > limits.columns && (/^\s*(?:\/?\*|\/\/)/.test(line) || !/["'`]|^[^;]*\{[^}]*\}|\$\{|<|:/.test(line));
+const isSource = (file) => /^(?:packages\/[^/]+|verification)\/src\//.test(file) && !file.includes("/generated/");
+const problems = [];
+
+for (const file of code.filter((name) => isSource(name) || name.startsWith("tools/"))) {
+  const lines = readFileSync(file, "utf8").split("\n");
+  if (isSource(file) && lines.length - 1 > limits.lines) problems.push(`${file}: ${lines.length - 1} lines, more than ${limits.lines}`);
+  for (const [i, line] of lines.entries()) {
+    if (breakable(line)) problems.push(`${file}:${i + 1}: ${[...line].length} columns, more than ${limits.columns}`);
+    if (isSource(file) && names.some((name) => name.test(line)))
+      problems.push(`${file}:${i + 1}: asks a plug-in for its name: ${line.trim()}`);
+  }
+}
+
+const importOf =
+  /(?:^|[\s;{}(])(?:import|export)\s(?:[^"'`;]*?\sfrom\s)?["']([^"'.#][^"'\s]*)["']|\bimport\(\s*["']([^"'.][^"']*)["']\s*\)|\.resolve\(["']([^"'.][^"']*)["']\)/g;
+const packageOf = (specifier) =>
+  specifier
+    .split("/")
+    .slice(0, specifier.startsWith("@") ? 2 : 1)
+    .join("/");
+for (const manifestFile of tracked.filter((file) => /^(?:packages\/[^/]+|verification)\/package\.json$/.test(file))) {
+  const folder = manifestFile.slice(0, -"/package.json".length);
+  const manifest = JSON.parse(readFileSync(manifestFile, "utf8"));
+  const declared = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
+  const used = new Set();
+  for (const file of code.filter(
+    (name) => (name.startsWith(`${folder}/src/`) && !name.includes("/assembly/")) || name.startsWith(`${folder}/bin/`),
+  )) {
+    for (const match of readFileSync(file, "utf8").matchAll(importOf)) used.add(packageOf(match[1] ?? match[2] ?? match[3]));
+  }
+  const known = (name) =>
+    !/^(?:@[a-z][\w-]*\/)?[a-z][\w.-]*$/.test(name) || name.startsWith("node:") || builtinModules.includes(name) || name === manifest.name;
+  for (const name of declared) if (!used.has(name)) problems.push(`${manifestFile}: "${name}" is declared and not imported by its sources`);
+  for (const name of used)
+    if (!known(name) && !declared.includes(name)) problems.push(`${folder}: "${name}" is imported and not declared in dependencies`);
+}
+
+for (const problem of problems) console.error(`✗ ${problem}`);
+console.log(problems.length === 0 ? "the house is in order" : `${problems.length} problems`);
+process.exit(problems.length === 0 ? 0 : 1);
