@@ -4,7 +4,6 @@ import {
   createProblem,
   FinitewidthError,
   inputError,
-  reasonToRefuse,
   rowRange,
   validateAll,
   type DataSplit,
@@ -15,31 +14,15 @@ import {
   type Registry,
   type SweepDraft,
   type SweepKey,
-  type Theory,
 } from "@finitewidth/core";
 import { fitLabels } from "@finitewidth/likelihoods";
 import { loadData, resolveSource, type FileReader } from "./data.js";
 import { checkLabel } from "./limits.js";
 import { MistakeList } from "./mistakes.js";
 import { parseExperimentParts, type Parsed } from "./parse.js";
-import type { DataSource, Experiment, MethodEntry } from "./schema.js";
+import { applicable, resolveMethods, type PlannedMethod } from "./planned-methods.js";
+import type { DataSource, Experiment } from "./schema.js";
 import { applyValues, draftOf, sweepKey, sweepSteps, type SweepValues } from "./sweep.js";
-
-/** A method with its options resolved. */
-export interface PlannedMethod {
-  /** Key of its results. */
-  readonly label: string;
-  /** Name of the theory. */
-  readonly method: string;
-  readonly theory: Theory;
-  readonly options: unknown;
-  /** Whether the derivatives of the log evidence are wanted too. */
-  readonly gradients?: boolean;
-  /** False when `"methods": "applicable"` chose it. */
-  readonly named: boolean;
-  /** Draws are wanted in a file. */
-  readonly save?: boolean;
-}
 
 /** One network on one set of data, and the methods that are asked about it. */
 export interface PlannedProblem {
@@ -237,64 +220,6 @@ function problemOf(network: WrittenNetwork["network"], experiment: Partial<Exper
   const problem = createProblem({ network, ...data.train, ...given, scaling: experiment.scaling ?? "standard" }, registry);
   if (data.test) checkInputs(data.test.inputs, problem.network, registry, "data.test.inputs");
   return problem;
-}
-
-function resolveMethods(
-  entries: Experiment["methods"] | undefined,
-  registry: Registry,
-  mistakes: MistakeList,
-): readonly PlannedMethod[] | "applicable" {
-  if (entries === "applicable") return entries;
-  return (entries ?? []).flatMap((entry, i) => resolveMethod(entry, i, entries!, registry, mistakes) ?? []);
-}
-
-/** One entry of `methods`; undefined when something was wrong with it. */
-export function resolveMethod(
-  { method, label, save, options }: MethodEntry,
-  i: number,
-  entries: readonly MethodEntry[],
-  registry: Registry,
-  mistakes: MistakeList,
-): PlannedMethod | undefined {
-  const path = `methods[${i}]`;
-  mistakes.attempt(() => checkLabel(label, `${path}.label`));
-  if (entries.findIndex((other) => other.label === label) !== i)
-    mistakes.add(inputError(path, 'each method once, or with a "label" of its own (results are keyed by it)', label));
-  const theory = mistakes.attempt(() => registry.theory(method, path));
-  if (!theory) return undefined;
-  const { gradients, ...rest } = options;
-  // a theory may have an option of that name itself, as sampling does
-  const own = gradients !== undefined && !("errors" in validateAll(theory.options, { gradients }));
-  if (gradients !== undefined && !own && typeof gradients !== "boolean")
-    mistakes.add(inputError(`${path}.gradients`, "true or false", gradients));
-  const resolved = validateAll(theory.options, own ? options : rest, path);
-  if ("errors" in resolved) {
-    for (const error of resolved.errors) mistakes.add(error);
-    return undefined;
-  }
-  return {
-    label,
-    method,
-    theory,
-    options: resolved.value,
-    ...(gradients === true && !own ? { gradients } : {}),
-    ...(save ? { save } : {}),
-    named: true,
-  };
-}
-
-/** Every registered theory that takes its default options and does not refuse the problem. */
-function applicable(problem: Problem, registry: Registry): PlannedMethod[] {
-  return registry.theories.flatMap((theory): PlannedMethod[] => {
-    const options = validateAll(theory.options, {});
-    if ("errors" in options) return [];
-    try {
-      if (reasonToRefuse(theory, problem, options.value, registry) !== undefined) return [];
-    } catch {
-      return [];
-    }
-    return [{ label: theory.name, method: theory.name, theory, options: options.value, named: false }];
-  });
 }
 
 /** Loads every source once. */

@@ -1,7 +1,8 @@
 import { FinitewidthError, inlineRun, reasonToRefuse, refusal, type Json, type Matrix, type Run } from "@finitewidth/core";
 import { classificationOf, findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
 import { isRefereed, judgeProblem, type Verdicts } from "./verdicts.js";
-import { planExperiment, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
+import { planExperiment, type Plan, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
+import type { PlannedMethod } from "./planned-methods.js";
 
 /** One method on one network of one step: the unit of work, and of what is kept when a run is interrupted. */
 export interface Job {

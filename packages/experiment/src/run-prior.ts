@@ -17,7 +17,7 @@ import {
 } from "@finitewidth/core";
 import { MistakeList } from "./mistakes.js";
 import { parsePriorParts } from "./parse.js";
-import { resolveMethod, type PlannedMethod } from "./plan.js";
+import { resolveMethod, type PlannedMethod } from "./planned-methods.js";
 import type { PriorFile } from "./schema.js";
 
 /** A prior question with everything resolved. */
