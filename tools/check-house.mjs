@@ -46,7 +46,8 @@ for (const manifestFile of tracked.filter((file) => /^(?:packages\/[^/]+|verific
   for (const file of code.filter(
     (name) => (name.startsWith(`${folder}/src/`) && !name.includes("/assembly/")) || name.startsWith(`${folder}/bin/`),
   )) {
-    for (const match of readFileSync(file, "utf8").matchAll(importOf)) used.add(packageOf(match[1] ?? match[2] ?? match[3]));
+    const text = readFileSync(file, "utf8").replace(/^\s*(?:\/\/|\/?\*).*$/gm, "");
+    for (const match of text.matchAll(importOf)) used.add(packageOf(match[1] ?? match[2] ?? match[3]));
   }
   const known = (name) =>
     !/^(?:@[a-z][\w-]*\/)?[a-z][\w.-]*$/.test(name) || name.startsWith("node:") || builtinModules.includes(name) || name === manifest.name;

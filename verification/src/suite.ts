@@ -67,7 +67,7 @@ export interface SuiteEvidence {
 /** Settings of a verification run. */
 export interface VerificationSettings {
   readonly suite: "quick" | "full";
-  /** Only claims whose "theory / scenario / claim" contains this text. */
+  /** Only claims whose "theory / scenario / claim" contains this text; claims' own names count where no theory and scenario contain it. */
   readonly filter?: string;
   /** @defaultValue the built-in ones and those of registered plug-ins */
   readonly families?: readonly ScenarioFamily[];
@@ -88,6 +88,8 @@ export async function runVerification(
   );
   const wanted = (theory: string, family: ScenarioFamily, claim = ""): boolean =>
     settings.filter === undefined || `${theory} / ${family.name} / ${claim}`.toLowerCase().includes(settings.filter.toLowerCase());
+  // what a scenario's or theory's name already decides need not be fitted to learn its claims' names
+  const named = families.some((family) => family.theories.some(({ name }) => wanted(name, family)));
   const failures: { scenario: string; theory: string; reason: string }[] = [];
   const gathered: {
     family: ScenarioFamily;
@@ -102,6 +104,7 @@ export async function runVerification(
     const built = family.factors.map((factor) => family.build(factor));
     const truth = new Map<string, Promise<Sampled>>();
     for (const { name, options: raw } of family.theories) {
+      if (named && !wanted(name, family)) continue;
       try {
         const theory = run.registry.theory(name, "theories");
         const options = validate(theory.options, raw ?? {}, `options of ${name}`);

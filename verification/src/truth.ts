@@ -4,7 +4,6 @@ import {
   type Claim,
   type Matrix,
   type Run,
-  type Sampling,
   type Scenario,
   type Tensor,
 } from "@finitewidth/core";

@@ -5,7 +5,6 @@ import {
   figureBlock,
   htmlTable,
   legendOf,
-  notes,
   parallelCoordinates,
   reportColours,
   sequential,
@@ -17,6 +16,7 @@ import {
 } from "@finitewidth/plots";
 import { bestRow, quantities, stepPosition, stepText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
 import { formatNumber, withError } from "../table.js";
+import { rowLabel, sweepRemarks } from "./sweep-remarks.js";
 
 /** One curve of a sweep: a method of a network. */
 interface Curve {
@@ -34,14 +34,12 @@ interface Sweep {
   readonly document: Document;
 }
 
-const labelOf = ({ network, outcome }: SweepRow): string => (network === undefined ? outcome.label : `${network}: ${outcome.label}`);
-
 /** The body of the report of a sweep: the best points in words, the table, every quantity against every key. */
 export function sweepBody(plan: Plan, results: readonly StepOutcome[], document: Document): string {
   const rows = sweepRows(results);
-  const labels = [...new Map(rows.map((row) => [labelOf(row), row.outcome.method])).entries()];
+  const labels = [...new Map(rows.map((row) => [rowLabel(row), row.outcome.method])).entries()];
   const colours = reportColours(labels.map(([label, method]) => ({ label, method })));
-  const curves = labels.map(([label]) => ({ label, rows: rows.filter((row) => labelOf(row) === label) }));
+  const curves = labels.map(([label]) => ({ label, rows: rows.filter((row) => rowLabel(row) === label) }));
   const sweep: Sweep = { plan, results, rows, curves, colours, document };
   const shown = quantities.filter(({ value }) => rows.some((row) => numberOf(row, value) !== undefined));
   const figures = plan.keys.length === 1 ? oneKey(sweep, shown) : plan.keys.length === 2 ? twoKeys(sweep, shown) : manyKeys(sweep, shown);
@@ -50,7 +48,7 @@ export function sweepBody(plan: Plan, results: readonly StepOutcome[], document:
     figures,
     `<h2>Every step</h2>`,
     table(sweep, shown),
-    remarks(sweep),
+    sweepRemarks(sweep.rows),
   ].join("");
 }
 
@@ -82,7 +80,7 @@ const tipOf = (row: SweepRow, quantity: Quantity, value: number): string => {
   const error = row.outcome.status === "ok" ? quantity.error(row.outcome) : undefined;
   const warning =
     row.outcome.status === "ok" && row.outcome.warnings.length > 0 ? `\nwarns: ${row.outcome.warnings[0]!.slice(0, 160)}` : "";
-  return `${labelOf(row)}\n${stepText(row.step.values)}\n${quantity.label} ${withError(value, error)}${warning}`;
+  return `${rowLabel(row)}\n${stepText(row.step.values)}\n${quantity.label} ${withError(value, error)}${warning}`;
 };
 
 /** Points of some rows along a key, and the names of its positions where they are no numbers. */
@@ -101,7 +99,7 @@ function along(
     const at = values.findIndex((value) => JSON.stringify(value) === JSON.stringify(row.step.values![key.name]));
     const error = row.outcome.status === "ok" ? (quantity.error(row.outcome) ?? 0) : 0;
     const warned = row.outcome.status === "ok" && row.outcome.warnings.length > 0;
-    return [{ x: numeric ? placed[i]!.x : at, y, error, label: labelOf(row), warned, tip: tipOf(row, quantity, y) }];
+    return [{ x: numeric ? placed[i]!.x : at, y, error, label: rowLabel(row), warned, tip: tipOf(row, quantity, y) }];
   });
   return { points, ...(numeric ? {} : { categories: values.map(nameOf) }) };
 }
@@ -118,7 +116,7 @@ function panelCard(sweep: Sweep, key: SweepKey, quantity: Quantity, rows: readon
   const references = labels.filter(
     (label) =>
       !varies(
-        rows.filter((row) => labelOf(row) === label),
+        rows.filter((row) => rowLabel(row) === label),
         quantity,
       ),
   );
@@ -278,7 +276,7 @@ function table(sweep: Sweep, shown: readonly Quantity[]): string {
   const header = [...sweep.plan.keys.map((key) => key.name), "method", ...shown.map(({ label }) => label), "seconds", "remarks"];
   const body = sweep.rows.map((row) => [
     ...sweep.plan.keys.map((key) => escapeHtml(nameOf(row.step.values![key.name]!))),
-    `<span class="dot" style="background:${sweep.colours(labelOf(row))}"></span>${escapeHtml(labelOf(row))}`,
+    `<span class="dot" style="background:${sweep.colours(rowLabel(row))}"></span>${escapeHtml(rowLabel(row))}`,
     ...shown.map(({ value, error }) =>
       escapeHtml(row.outcome.status === "ok" ? withError(value(row.outcome), error(row.outcome)) : "failed"),
     ),
@@ -286,26 +284,4 @@ function table(sweep: Sweep, shown: readonly Quantity[]): string {
     row.outcome.status === "ok" ? String(row.outcome.warnings.length || "") : "failed",
   ]);
   return htmlTable(header, body, { sortable: true, text: [sweep.plan.keys.length] });
-}
-
-/** Every warning and failure once, with the number of steps that it is about. */
-function remarks({ rows }: Sweep): string {
-  const counts = new Map<string, { readonly title: string; readonly text: string; readonly kind: "warning" | "failed"; count: number }>();
-  for (const row of rows) {
-    const texts = row.outcome.status === "ok" ? row.outcome.warnings : [row.outcome.error.message];
-    for (const text of texts) {
-      const kind = row.outcome.status === "ok" ? "warning" : "failed";
-      const key = `${kind} ${labelOf(row)} ${text}`;
-      const known = counts.get(key);
-      if (known) known.count += 1;
-      else counts.set(key, { kind, title: kind === "failed" ? `${labelOf(row)} failed:` : `${labelOf(row)}:`, text, count: 1 });
-    }
-  }
-  const all = [...counts.values()].map(({ kind, title, text, count }) => ({
-    kind,
-    title,
-    text: count > 1 ? `${text} (${count} steps)` : text,
-  }));
-  const [head, rest] = [all.slice(0, 8), all.slice(8)];
-  return `${notes(head)}${rest.length > 0 ? `<details><summary>${rest.length} more remarks</summary>${notes(rest)}</details>` : ""}`;
 }

@@ -5,7 +5,7 @@ import type { PosteriorSample } from "../sampling/target.js";
 import { biasAt, factorsAt, mixingAt, type ChainFactors } from "./chain-factors.js";
 import { choleskySemidefinite } from "./predict.js";
 import { addSkipDraw } from "./skip-kernels.js";
-import { smallMultiply, smallMultiplyLeft } from "./small.js";
+import { columnProducts, identityOf, smallMultiply, smallMultiplyLeft } from "./small.js";
 import type { MatrixTarget } from "./target.js";
 
 /**
@@ -201,19 +201,6 @@ function addDraw(target: MatrixTarget, problem: SpectralProblem, factors: ChainF
     }
     sink(l, weight * trace, diagonal, ones, corner, rows);
   }
-}
-
-function identityOf(n: number): Float64Array {
-  const out = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) out[i * n + i] = 1;
-  return out;
-}
-
-/** (XᵀY)_aa for every column a. */
-function columnProducts(x: Float64Array, y: Float64Array, rows: number, columns: number): Float64Array {
-  const out = new Float64Array(columns);
-  for (let c = 0; c < rows; c++) for (let a = 0; a < columns; a++) out[a]! += x[c * columns + a]! * y[c * columns + a]!;
-  return out;
 }
 
 /** Recursion over layers for one group (or all of them summed), normalised by `weight`: E[Ĝˡ] as coefficient of K_xx and form. */

@@ -113,3 +113,17 @@ export function smallSolve(a: Float64Array, b: Float64Array, n: number, m: numbe
   }
   return logDeterminant;
 }
+
+/** Unit matrix, n × n. */
+export function identityOf(n: number): Float64Array {
+  const out = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) out[i * n + i] = 1;
+  return out;
+}
+
+/** (XᵀY)_aa for every column a. */
+export function columnProducts(x: Float64Array, y: Float64Array, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(columns);
+  for (let c = 0; c < rows; c++) for (let a = 0; a < columns; a++) out[a]! += x[c * columns + a]! * y[c * columns + a]!;
+  return out;
+}
