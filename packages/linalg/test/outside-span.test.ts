@@ -37,6 +37,15 @@ describe("splitBySpan", () => {
     }
   });
 
+  it("a point in the span has nothing outside it to share with another", () => {
+    const x = draw(3, 4, 9);
+    const test = matrix(2, 9, Float64Array.of(...x.data.subarray(0, 9), ...draw(9, 1, 9).data));
+    const { values, vectors } = symmetricEigen(gram(x));
+    const { outside } = splitBySpan(multiplyTransposedLeft(vectors, multiplyTransposedRight(x, test)), values, gram(test).data);
+    expect([outside[0], outside[1], outside[2]]).toEqual([0, 0, 0]);
+    expect(outside[3]).toBeGreaterThan(0.1);
+  });
+
   it("nothing is explained by a kernel of zeros; shapes are checked", () => {
     const none = splitBySpan(matrix(2, 1, new Float64Array(2)), new Float64Array(2), Float64Array.of(3));
     expect([...none.outside, ...none.inside.data]).toEqual([3, 0, 0]);

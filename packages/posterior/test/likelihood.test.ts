@@ -125,9 +125,7 @@ describe("problems with a likelihood of their own", () => {
       readout: "flatten",
     };
     const problem = { network, inputs: [[1, 0, 0, 1], [0, 1, 1, 0]], targets: [1, -1], likelihood: { type: "logistic" } }; // prettier-ignore
-    await expect(fit(exact, problem, { registry })).rejects.toThrow(
-      /fully connected networks without skip connections only; use "nngp"/,
-    );
+    await expect(fit(exact, problem, { registry })).rejects.toThrow(/fully connected networks without skip connections only; use "nngp"/);
     await expect(fit(nngp, problem, { registry })).resolves.toBeDefined();
   });
 });

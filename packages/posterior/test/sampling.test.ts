@@ -109,6 +109,17 @@ describe("samplers on targets with known answers", () => {
     expect(sample.weights.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12);
   });
 
+  it("the stated error of the evidence is its scatter over 60 seeds", () => {
+    const fit = laplaceFit(narrow);
+    const runs = Array.from({ length: 60 }, (_, seed) => importanceSample(narrow, fit, 1000, stream(100 + seed)));
+    const mean = runs.reduce((sum, run) => sum + run.logEvidence, 0) / 60;
+    const scatter = Math.sqrt(runs.reduce((sum, run) => sum + (run.logEvidence - mean) ** 2, 0) / 59);
+    const stated = Math.sqrt(runs.reduce((sum, run) => sum + run.logEvidenceStandardError ** 2, 0) / 60);
+    // a standard deviation of 60 numbers is known to 1/√118 = 9 %
+    expect(Math.abs(Math.log(scatter / stated))).toBeLessThan(4 / Math.sqrt(118));
+    expect(Math.abs(mean - narrow.logEvidence)).toBeLessThan((4 * scatter) / Math.sqrt(60));
+  });
+
   it("a second mode out of reach of the lattice and of the chains is noticed by the prior draws", async () => {
     // modes at ±2 of width 0.14: a factor e^−100 between them, a few percent of the prior at each
     const split = toyTarget([2], [0.02], 1);

@@ -223,8 +223,9 @@ function runNetwork(
     const above = filter.shape[0];
     const scale = Math.sqrt(problem.law.chain.layers[l + 1]!.biasVariance);
     const constant = geometry.constants?.[l + 1];
-    for (let k = 0; scale > 0 && k < activity.data.length; k++)
-      activity.data[k]! += scale * (constant?.[Math.floor(k / above) % outputSites] ?? 1) * biases[l]![k % above]!;
+    if (scale > 0)
+      for (let k = 0; k < activity.data.length; k++)
+        activity.data[k]! += scale * (constant?.[Math.floor(k / above) % outputSites] ?? 1) * biases[l]![k % above]!;
     const kernel = gram({ data: activity.data, shape: [points, outputSites * above] });
     return { data: kernel.data.map((value) => value / (outputSites * above)), shape: kernel.shape };
   });
