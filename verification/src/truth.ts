@@ -1,12 +1,4 @@
-import {
-  FinitewidthError,
-  validate,
-  type Claim,
-  type Matrix,
-  type Run,
-  type Scenario,
-  type Tensor,
-} from "@finitewidth/core";
+import { FinitewidthError, validate, type Claim, type Matrix, type Run, type Scenario, type Tensor } from "@finitewidth/core";
 import { sampleNetworks, type SampleChunk } from "./sample-networks.js";
 import type { ScenarioFamily } from "./scenario-family.js";
 import { estimate, type Estimate, type SufficientSums } from "./sufficient-sums.js";
