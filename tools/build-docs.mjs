@@ -38,6 +38,7 @@ function theoryPages() {
     "convolution",
     "layers",
     "effective-action",
+    "expectation-propagation",
     "large-deviation",
     "forward-backward",
     "criticality",

@@ -13,6 +13,7 @@ import { exact, nngp } from "@finitewidth/posterior";
 import { stream } from "@finitewidth/random";
 import { standardPlugins } from "@finitewidth/verification";
 import { parseHTML } from "linkedom";
+import { strongLabelsFigure } from "./strong-labels-figure.mjs";
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), "docs", "figures");
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
@@ -188,3 +189,5 @@ write(
     ),
   ]),
 );
+
+write("strong-labels", stack(await strongLabelsFigure(registry, document)));

@@ -104,6 +104,7 @@ const groupOf = (
   alpha: number,
   options: BranchOptions,
   index: number,
+  tick: () => void,
 ): Group => ({
   field,
   window,
@@ -115,7 +116,7 @@ const groupOf = (
       : unitOdds(
           unit,
           field,
-          { alpha, wall: options.wall, particles: Math.ceil(options.particles / 2), seed: options.seed, index },
+          { alpha, wall: options.wall, particles: Math.ceil(options.particles / 2), seed: options.seed, index, tick },
           index === 1 ? population : undefined,
         ),
 });
@@ -161,7 +162,7 @@ export function solveSymmetric(setting: Setting, options: BranchOptions, tick: (
     );
   }
   const alpha = weightVariance / setting.width;
-  return { aligned: 0, bulk: groupOf(unit, population, field, window, alpha, options, 0), residual, sweeps: total };
+  return { aligned: 0, bulk: groupOf(unit, population, field, window, alpha, options, 0, () => tick(1)), residual, sweeps: total };
 }
 
 /**
@@ -225,8 +226,8 @@ export function solveSpecialised(setting: Setting, options: BranchOptions, tick:
   }
   return {
     aligned: 1,
-    block: groupOf(unit, block, blockField, windows.block, alpha, options, 1),
-    bulk: groupOf(unit, bulk, bulkField, windows.bulk, alpha, options, 2),
+    block: groupOf(unit, block, blockField, windows.block, alpha, options, 1, () => tick(1)),
+    bulk: groupOf(unit, bulk, bulkField, windows.bulk, alpha, options, 2, () => tick(1)),
     residual,
     sweeps: total,
   };

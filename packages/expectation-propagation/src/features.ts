@@ -22,6 +22,8 @@ export function unitFeatures(kernel: Matrix, targets: Float64Array): UnitFeature
   const P = kernel.shape[0];
   const { values, vectors } = symmetricEigen(kernel);
   const kept = [...values.keys()].filter((k) => values[k]! > rankTolerance * P * values.at(-1)!);
+  // inputs that are all zero: one coordinate that nothing depends on
+  if (kept.length === 0) return { features: zeros(P, 1), projection: zeros(P, 1) };
   const features = zeros(P, kept.length);
   const projection = zeros(P, kept.length);
   for (const [j, k] of kept.entries()) {

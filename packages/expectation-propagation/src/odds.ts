@@ -23,10 +23,17 @@ const sweeps = { settle: 10, measure: 15 } as const;
 export function unitOdds(
   unit: UnitEvaluator,
   field: Field,
-  settings: { readonly alpha: number; readonly wall: number; readonly particles: number; readonly seed: number; readonly index: number },
+  settings: {
+    readonly alpha: number;
+    readonly wall: number;
+    readonly particles: number;
+    readonly seed: number;
+    readonly index: number;
+    readonly tick: () => void;
+  },
   aligned?: Population,
 ): UnitOdds {
-  const { alpha, wall, particles, seed, index } = settings;
+  const { alpha, wall, particles, seed, index, tick } = settings;
   const random = stream(seed, 2, index);
   const population = priorPopulation(particles, unit.dimension, random);
   unit.setField(field, alpha);
@@ -37,6 +44,7 @@ export function unitOdds(
     let [below, count] = [0, 0];
     const tilts: number[] = [];
     for (let sweep = 0; sweep < sweeps.settle + sweeps.measure; sweep++) {
+      tick();
       moveUnits(unit, population, random);
       if (sweep < sweeps.settle) continue;
       for (const [i, alignment] of alignmentsOf(population.states, alpha).entries()) {

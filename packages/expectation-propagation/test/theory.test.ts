@@ -250,6 +250,60 @@ describe("expectation propagation", () => {
     ).rejects.toThrow(message);
   });
 
+  it.each([
+    [
+      "inputs that are all zero",
+      [
+        [0, 0],
+        [0, 0],
+      ],
+      [1, 0.5],
+      6,
+      0.1,
+    ],
+    [
+      "equal inputs",
+      [
+        [1, 2],
+        [1, 2],
+        [0, 1],
+      ],
+      [1, 0.5, -1],
+      6,
+      0.1,
+    ],
+    [
+      "a single unit",
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      [1, -0.5],
+      1,
+      0.1,
+    ],
+    [
+      "no noise",
+      [
+        [1, 0],
+        [0, 1],
+      ],
+      [1, -0.5],
+      8,
+      0,
+    ],
+  ])("has finite answers for %s", async (_, inputs, targets, width, temperature) => {
+    const { posterior, predict } = await fit(
+      expectationPropagation,
+      { network: network(width), inputs, targets, temperature },
+      { registry, options: { particles: 200, sweeps: 15 } },
+    );
+    const { mean, variance } = await predict([[0.3, -0.2]]);
+    for (const value of [...mean.data, ...variance.data, ...posterior.train!.mean.data, ...posterior.hiddenKernels![0]!.data])
+      expect(Number.isFinite(value)).toBe(true);
+    if (temperature === 0) for (const [i, y] of targets.entries()) expect(posterior.train!.mean.data[i]).toBeCloseTo(y, 9);
+  });
+
   it("says which option is wrong", () => {
     expect(() => validate(expectationPropagationOptions, { particles: 5 }, "options")).toThrow(
       "options.particles: expected an integer ≥ 100, got 5",

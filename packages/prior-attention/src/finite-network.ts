@@ -15,7 +15,7 @@ interface LayerPlan {
 }
 
 /** [Ω^1 z, …, Ω^H z] side by side, (P T) × (H N). */
-function applyMaps(z: Matrix, maps: AttentionMaps): Matrix {
+export function applyMaps(z: Matrix, maps: AttentionMaps): Matrix {
   const { tokens, heads } = maps;
   const [rows, channels] = z.shape;
   const out = zeros(rows, heads * channels);
@@ -160,7 +160,7 @@ export function finiteAttention(model: AttentionModel, inputs: Matrix, outputs: 
 }
 
 /** Σ_i r_i h_i: examples × units from (example, token) × units. */
-function readTokens({ data, shape: [rows, width] }: Matrix, readout: Float64Array): Matrix {
+export function readTokens({ data, shape: [rows, width] }: Matrix, readout: Float64Array): Matrix {
   const tokens = readout.length;
   const out = zeros(rows / tokens, width);
   for (let r = 0; r < rows; r++) {

@@ -1,5 +1,5 @@
 export * from "./features.js";
-export * from "./finite-network.js";
+export { finiteAttention } from "./finite-network.js";
 export * from "./infinite-width.js";
 export * from "./maps.js";
 export * from "./mixing-law.js";

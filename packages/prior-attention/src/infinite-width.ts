@@ -1,5 +1,6 @@
 import { FinitewidthError, zeros, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
-import { multiplyTransposedRight } from "@finitewidth/linalg";
+import { affine, gram, multiplyTransposedRight } from "@finitewidth/linalg";
+import { applyMaps, readTokens } from "./finite-network.js";
 import { mapOf, type AttentionMaps } from "./maps.js";
 import type { AttentionModel, ParsedInputs } from "./model.js";
 
@@ -91,14 +92,77 @@ function exampleOf({ sequences, maps }: ParsedInputs, mu: number): ParsedInputs 
   };
 }
 
+/** Columns that features of the last layer have: one for every path of heads and feature, and what biases add. */
+function featureColumns(model: AttentionModel, features: number): number {
+  return model.heads.reduce((columns, heads, l) => columns * heads + (model.network.biasVariance[l]! > 0 ? 1 : 0), features);
+}
+
+/**
+ * Features X^l over (example, token) with K^l = X^l X^lᵀ for l = 1 … L: the heads side by side, √(σ_w²/H) Ω^h X^{l−1}, and a constant √σ_b².
+ * Their number multiplies by the heads of every layer.
+ */
+function* tokenFeaturesOf(model: AttentionModel, inputs: ParsedInputs): Generator<Matrix> {
+  const { weightVariance, biasVariance } = model.network;
+  const { features } = inputs.sequences;
+  let x = affine(1 / Math.sqrt(features), byToken(inputs));
+  for (const [l, maps] of inputs.maps.entries()) {
+    const moved = affine(Math.sqrt(weightVariance[l]! / maps.heads), applyMaps(x, maps));
+    x = biasVariance[l]! > 0 ? withColumn(moved, Math.sqrt(biasVariance[l]!)) : moved;
+    yield x;
+  }
+}
+
+function withColumn({ data, shape: [rows, columns] }: Matrix, value: number): Matrix {
+  const out = zeros(rows, columns + 1);
+  for (let r = 0; r < rows; r++) {
+    out.data.set(data.subarray(r * columns, (r + 1) * columns), r * (columns + 1));
+    out.data[(r + 1) * (columns + 1) - 1] = value;
+  }
+  return out;
+}
+
+/** One row per example from one per (example, token). */
+const byExample = ({ data, shape: [rows, columns] }: Matrix, tokens: number): Matrix => ({
+  data,
+  shape: [rows / tokens, tokens * columns],
+});
+
+/** Kernels by features, layer by layer. */
+function kernelsOfFeatures(model: AttentionModel, left: ParsedInputs, right: ParsedInputs, others: boolean): InfiniteWidthKernels {
+  const { tokens, weightVariance, biasVariance } = model.network;
+  const depth = model.heads.length;
+  const rights = right === left ? undefined : tokenFeaturesOf(model, right);
+  const hidden: Matrix[] = [];
+  let [x, y]: [Matrix | undefined, Matrix | undefined] = [undefined, undefined];
+  for (x of tokenFeaturesOf(model, left)) {
+    y = rights === undefined ? x : (rights.next().value as Matrix);
+    const [rows, columns] = [byExample(x, tokens), byExample(y, tokens)];
+    hidden.push(affine(1 / tokens, y === x ? gram(rows) : multiplyTransposedRight(rows, columns)));
+  }
+  const [a, b] = [readTokens(x!, model.readout), readTokens(y!, model.readout)];
+  const read = y === x ? gram(a) : multiplyTransposedRight(a, b);
+  const output = (value: number): number => weightVariance[depth]! * value + biasVariance[depth]!;
+  const preactivation = [...hidden, { data: read.data.map(output), shape: read.shape }];
+  if (!others) return { preactivation, hidden };
+  const width = b.shape[1];
+  const othersDiagonal = Float64Array.from({ length: b.shape[0] }, (_, nu) =>
+    output(b.data.subarray(nu * width, (nu + 1) * width).reduce((sum, value) => sum + value * value, 0)),
+  );
+  return { preactivation, hidden, othersDiagonal };
+}
+
 /**
  * Infinite-width kernels of an attention network: hidden ones averaged over tokens, the last as the readout reads them.
- * @throws FinitewidthError (code "memory") for more than 2 GiB. Cost: P P' T² numbers, O(H T³ P P') a layer.
+ * By features where paths are few, O(P P' T N0 Π H), else by kernels between all tokens, P P' T² numbers and O(H T³ P P') a layer.
+ * @throws FinitewidthError (code "memory") for more than 2 GiB.
  */
 export function attentionKernels(model: AttentionModel, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
   const left = model.parse(inputs);
   const right = others === undefined ? left : model.parse(others, "others");
   const { tokens } = model.network;
+  const most = Math.max(left.sequences.examples, right.sequences.examples);
+  if (featureColumns(model, left.sequences.features) <= Math.max(64, most * tokens))
+    return kernelsOfFeatures(model, left, right, others !== undefined);
   const bytes = 24 * tokens * tokens * left.sequences.examples * right.sequences.examples;
   if (bytes > largestKernel)
     throw new FinitewidthError(

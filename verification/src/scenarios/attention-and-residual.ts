@@ -1,17 +1,17 @@
 import { asWritten, family, type ScenarioFamily } from "../scenario-family.js";
 import { importance } from "./sampling.js";
 
-/** Residual layers of 4 units with skips of different strengths on a dense layer, and a dense layer of `top` units above them. */
-const residualNetwork = (factor: number, skips: number, top?: number): object => ({
+/** Residual layers with skips of different strengths on a dense layer, and a dense layer of `top` units above them. */
+const residualNetwork = (factor: number, skips: number, width: number, bodyVariance: number, top?: number): object => ({
   type: "sequential",
   inputShape: [3],
   layers: [
-    { layer: "dense", width: 4 * factor, weightVariance: 1.3 },
+    { layer: "dense", width: width * factor, weightVariance: 1.3 },
     ...[0.6, 0.9, 0.5]
       .slice(0, skips)
       .map((branch, l) => ({
         layer: "residual",
-        body: [{ layer: "dense", width: 4 * factor, weightVariance: 1.2 }],
+        body: [{ layer: "dense", width: width * factor, weightVariance: bodyVariance }],
         skip: l === 1 ? -0.8 : 0.9,
         branch,
       })),
@@ -67,7 +67,7 @@ export const attentionAndResidual: readonly ScenarioFamily[] = [
   family({
     name: "linear residual, three skips and a dense layer",
     theories: [{ name: "exact" }],
-    network: asWritten((factor) => residualNetwork(factor, 3, 2)),
+    network: asWritten((factor) => residualNetwork(factor, 3, 5, 2.2, 4)),
     points: 4,
     features: 3,
     temperature: 0.3,
@@ -77,7 +77,7 @@ export const attentionAndResidual: readonly ScenarioFamily[] = [
   family({
     name: "linear residual, two outputs",
     theories: [{ name: "exact" }],
-    network: asWritten((factor) => residualNetwork(factor, 2)),
+    network: asWritten((factor) => residualNetwork(factor, 2, 3, 1.6)),
     points: 3,
     features: 3,
     outputs: 2,
@@ -88,7 +88,7 @@ export const attentionAndResidual: readonly ScenarioFamily[] = [
   family({
     name: "linear residual, mean-field scaling",
     theories: [{ name: "large-deviation" }],
-    network: asWritten((factor) => residualNetwork(factor, 1)),
+    network: asWritten((factor) => residualNetwork(factor, 1, 4, 1.2)),
     points: 3,
     features: 3,
     temperature: 1,

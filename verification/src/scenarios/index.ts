@@ -1,6 +1,7 @@
 import type { ScenarioFamily } from "../scenario-family.js";
 import { attentionAndResidual } from "./attention-and-residual.js";
 import { effectiveAction } from "./effective-action.js";
+import { expectationPropagation } from "./expectation-propagation.js";
 import { forwardBackward } from "./forward-backward.js";
 import { linear } from "./linear.js";
 import { perturbative } from "./perturbative.js";
@@ -14,5 +15,6 @@ export const scenarios: readonly ScenarioFamily[] = [
   ...attentionAndResidual,
   ...perturbative,
   ...effectiveAction,
+  ...expectationPropagation,
   ...forwardBackward,
 ];

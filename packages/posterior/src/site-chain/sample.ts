@@ -32,7 +32,7 @@ export async function sampleSiteChain(problem: SiteProblem, options: Partial<Sam
   const { dimension, layers } = problem.layout;
   if (dimension > largestDimension) {
     throw new FinitewidthError(
-      `[exact] the mixing matrices over ${layers[0]!.layer.sites} sites have ${dimension} coordinates, more than ${largestDimension} (their Hessian alone would take ${8 * dimension * dimension} bytes); use larger strides, a pooled readout or "monte-carlo"`,
+      `[exact] the mixing matrices over ${layers[0]!.layer.sites} sites have ${dimension} coordinates, more than ${largestDimension} (their Hessian alone would take ${8 * dimension * dimension} bytes); use larger strides, fewer heads, a pooled readout or "monte-carlo"`,
       { code: "memory" },
     );
   }
