@@ -17,6 +17,19 @@ const testInputs = matrixFromRows([
   [0, 1],
 ]);
 const linear = (widths: number[], extra: object = {}) => ({ type: "fully-connected", activation: "identity", widths, ...extra });
+const body = [{ layer: "dense", width: 3 }];
+const residual = {
+  type: "sequential",
+  inputShape: [2],
+  layers: [
+    { layer: "dense", width: 3 },
+    { layer: "residual", body, branch: 0.7 },
+    { layer: "residual", body, skip: -0.8 },
+    { layer: "dense" },
+  ],
+};
+const maps = { heads: 2, keys: 2, scale: 2 };
+const attention = { type: "attention", tokens: 2, features: 1, layers: [{ width: 3 }, { width: 4, maps }] };
 const one = [1.3, -0.4, 0.2, 1.2];
 const two = one.map((value, i) => [value, Math.cos(i)]);
 const refused = { network: { ...linear([3]), activation: "erf" }, inputs, targets: one, temperature: 0.1 };
@@ -30,6 +43,8 @@ const exactCases: TheoryCase[] = [
     options: { draws: 1000 },
     tolerance: 0.1,
   },
+  { problem: { network: residual, inputs, targets: one, temperature: 0.1 }, testInputs },
+  { problem: { network: attention, inputs, targets: one, temperature: 0.3 }, testInputs, options: { draws: 2000 }, tolerance: 0.1 },
 ];
 const nngpCases: TheoryCase[] = [
   { problem: { network: { ...linear([4, 3]), activation: "relu" }, inputs, targets: two, temperature: 0.1 }, testInputs },

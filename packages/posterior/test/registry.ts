@@ -1,12 +1,14 @@
 import { plugin as activations } from "@finitewidth/activations";
 import { createRegistry, resolveArchitecture, type Architecture, type Network, type Registry } from "@finitewidth/core";
 import { mixingLaw, type ConvolutionalMixingLaw } from "@finitewidth/kernels";
+import { plugin as priorAttention } from "@finitewidth/prior-attention";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
+import { plugin as priorSequential } from "@finitewidth/prior-sequential";
 import { plugin } from "../src/index.js";
 
-/** Fully connected and convolutional networks, all activations, the theories of this package. */
-export const testRegistry = (): Registry => createRegistry([activations, priorFc, priorConv, plugin]);
+/** All prior models, all activations, the theories of this package. */
+export const testRegistry = (): Registry => createRegistry([activations, priorFc, priorConv, priorAttention, priorSequential, plugin]);
 
 const registry = testRegistry();
 /** Layers of a validated network. */
