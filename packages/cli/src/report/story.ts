@@ -91,7 +91,7 @@ export function headline(story: Story): string {
       ...(evidence === undefined ? [] : [`the log evidence is ${formatNumber(Math.abs(evidence))} ${evidence >= 0 ? "higher" : "lower"}`]),
       ...(change === undefined || Math.abs(change) < 5e-4
         ? []
-        : [`the generalisation error ${percent(Math.abs(change))} ${change <= 0 ? "lower" : "higher"}`]),
+        : [`the generalisation error is ${percent(Math.abs(change))} ${change <= 0 ? "lower" : "higher"}`]),
     ];
     if (numbers.length > 0)
       parts.push(
