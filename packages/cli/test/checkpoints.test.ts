@@ -61,6 +61,18 @@ describe("checkpoints", () => {
     expect(said).toHaveLength(2);
   });
 
+  it("notice files exchanged between tasks with the same chunk", async () => {
+    const store = await open();
+    await store.save("a", 1, "of a");
+    await store.save("b", 1, "of b");
+    const [a, b] = (await files()).map((name) => join(folder, "c", name));
+    await rename(a!, join(folder, "x"));
+    await rename(b!, a!);
+    await rename(join(folder, "x"), b!);
+    const { load } = await open();
+    expect([await load("a", 1), await load("b", 1)]).toEqual([undefined, undefined]);
+  });
+
   it.each([
     [{ ...identity, experiment: "abd" }, "the experiment or its data have changed"],
     [{ ...identity, versions: { ...identity.versions, node: "v24" } }, "node has changed from v20 to v24"],

@@ -59,3 +59,31 @@ function inlineSplit({ train, test }: InlineData, path: string): DataSplit {
       : {}),
   };
 }
+
+/** Where data come from. */
+export interface DataSettings {
+  readonly registry: Registry;
+  /** Takes the place of what the experiment names. */
+  readonly data?: DataSplit;
+  readonly readFile?: FileReader;
+}
+
+/** Loads every source once. */
+export class DataCache {
+  readonly #settings: DataSettings;
+  readonly #loaded = new Map<unknown, Promise<DataSplit>>();
+
+  constructor(settings: DataSettings) {
+    this.#settings = settings;
+  }
+
+  load(source: DataSource): Promise<DataSplit> {
+    const { data, registry, readFile } = this.#settings;
+    if (data) return Promise.resolve(data);
+    // Inline data are known by identity: their text may be long.
+    const key = "train" in source && typeof source.train === "object" ? source : JSON.stringify(source);
+    let promise = this.#loaded.get(key);
+    if (!promise) this.#loaded.set(key, (promise = loadData(source, registry, readFile)));
+    return promise;
+  }
+}

@@ -16,12 +16,12 @@ import {
   type SweepKey,
 } from "@finitewidth/core";
 import { fitLabels } from "@finitewidth/likelihoods";
-import { loadData, resolveSource, type FileReader } from "./data.js";
+import { DataCache, resolveSource, type FileReader } from "./data.js";
 import { checkLabel } from "./limits.js";
 import { MistakeList } from "./mistakes.js";
 import { parseExperimentParts, type Parsed } from "./parse.js";
 import { applicable, resolveMethods, type PlannedMethod } from "./planned-methods.js";
-import type { DataSource, Experiment } from "./schema.js";
+import type { Experiment } from "./schema.js";
 import { applyValues, draftOf, sweepKey, sweepSteps, type SweepValues } from "./sweep.js";
 
 /** One network on one set of data, and the methods that are asked about it. */
@@ -220,24 +220,4 @@ function problemOf(network: WrittenNetwork["network"], experiment: Partial<Exper
   const problem = createProblem({ network, ...data.train, ...given, scaling: experiment.scaling ?? "standard" }, registry);
   if (data.test) checkInputs(data.test.inputs, problem.network, registry, "data.test.inputs");
   return problem;
-}
-
-/** Loads every source once. */
-class DataCache {
-  readonly #settings: PlanSettings;
-  readonly #loaded = new Map<unknown, Promise<DataSplit>>();
-
-  constructor(settings: PlanSettings) {
-    this.#settings = settings;
-  }
-
-  load(source: DataSource): Promise<DataSplit> {
-    const { data, registry, readFile } = this.#settings;
-    if (data) return Promise.resolve(data);
-    // Inline data are known by identity: their text may be long.
-    const key = "train" in source && typeof source.train === "object" ? source : JSON.stringify(source);
-    let promise = this.#loaded.get(key);
-    if (!promise) this.#loaded.set(key, (promise = loadData(source, registry, readFile)));
-    return promise;
-  }
 }

@@ -72,6 +72,19 @@ describe("a sweep", () => {
     expect(scaled.steps.map(({ problems }) => problems[0]!.problem.scaling)).toEqual(["mean-field", "standard"]);
   });
 
+  it("runs every step with the seed that it sets", async () => {
+    const seeds: number[] = [];
+    const watched = {
+      ...nngp,
+      name: "watched",
+      fit: (...[problem, options, run]: Parameters<typeof nngp.fit>) => (seeds.push(run.seed), nngp.fit(problem, options, run)),
+    };
+    const own = registryWith({ name: "watched", theories: [watched as never] });
+    await runExperiment({ ...base, methods: ["watched"], sweep: { seed: [7, 3] } }, { registry: own });
+    await runExperiment({ ...base, methods: ["watched"], seed: 9 }, { registry: own });
+    expect(seeds).toEqual([7, 3, 9]);
+  });
+
   it("reaches into methods written as names", async () => {
     const { steps } = await plan({ methods: ["nngp", "exact"], sweep: { "methods[1].draws": [1000, 2000] } });
     expect(steps.map(({ problems }) => (problems[0]!.methods[1]!.options as { draws: number }).draws)).toEqual([1000, 2000]);
