@@ -14,8 +14,8 @@ import { checkInstalled, checkSmall, checkWorkspace } from "./supply-chain.mjs";
 import { examplesOf, importsOf, installLineOf } from "./readme-examples.mjs";
 
 /**
- * Kilobytes of a packed tarball, sources and source maps included (so linalg holds its two WebAssembly modules twice, 80 kB, and numerics the
- * functions of @stdlib, 90 kB).
+ * Kilobytes of a packed tarball, sources and source maps included (so linalg holds its two WebAssembly modules twice, 80 kB, and numerics
+ * the functions of @stdlib, 90 kB).
  */
 const budget = {
   default: 130,

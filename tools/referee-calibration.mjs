@@ -1,6 +1,7 @@
 // Verdicts of the referee against long runs of the same network, over a grid of data, activations, sizes and depths; the table goes to
-// docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs [--every K] [--points P] [--width N] [--verbose]
-// (nx run @finitewidth/tools:referee-calibration); finished cases are kept in results/referee-calibration.jsonl and taken from there.
+// docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs [--every K]
+// [--points P] [--width N] [--verbose] (nx run @finitewidth/tools:referee-calibration); finished cases are kept in
+// results/referee-calibration.jsonl and taken from there.
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,7 +22,10 @@ const theories = [
   ["forward-backward", {}],
 ];
 
-/** Every case; `--every K` takes each K-th of them in an order that mixes all axes, `--points P` those of up to P points, `--width N` of up to N units. */
+/**
+ * Every case; `--every K` takes each K-th of them in an order that mixes all axes, `--points P` those of up to P points, `--width N` of up
+ * to N units.
+ */
 function cases() {
   const all = [];
   for (const data of ["digits", "teacher"])

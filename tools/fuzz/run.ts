@@ -1,5 +1,5 @@
-// Feeds hostile files to every parser and random small experiments to every theory. Prints seeds; a failure shrinks to its smallest case and
-// prints the seed and path that bring it back. Usage: npm run fuzz [-- --scale 0.1] [-- --seed 7]
+// Feeds hostile files to every parser and random small experiments to every theory. Prints seeds; a failure shrinks to its smallest case
+// and prints the seed and path that bring it back. Usage: npm run fuzz [-- --scale 0.1] [-- --seed 7]
 import { parseArgs } from "node:util";
 import * as fc from "fast-check";
 import { experimentChecks } from "./experiments.ts";

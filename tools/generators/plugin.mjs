@@ -1,5 +1,5 @@
-// `nx g @finitewidth/tools:plugin NAME --kind theory|prior|layer|activation`: a complete plug-in, copied from the example of its kind with the
-// names changed.
+// `nx g @finitewidth/tools:plugin NAME --kind theory|prior|layer|activation`: a complete plug-in, copied from the example of its kind with
+// the names changed.
 import { readFileSync, readdirSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";

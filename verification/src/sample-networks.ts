@@ -40,9 +40,9 @@ export interface SampleChunk {
 }
 
 /**
- * Draws networks from the prior and sums, Rao–Blackwellised over the readout, the terms of every registered observable: given the hidden layers
- * the outputs are Gaussian with kernel K̂ = ΦΦᵀ + σ_b², so a draw contributes its exact conditional moments with weight N(Y | 0, K̂ + T).
- * No theory enters.
+ * Draws networks from the prior and sums, Rao–Blackwellised over the readout, the terms of every registered observable: given the hidden
+ * layers the outputs are Gaussian with kernel K̂ = ΦΦᵀ + σ_b², so a draw contributes its exact conditional moments with weight N(Y | 0, K̂
+ * + T). No theory enters.
  */
 export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
   module: import.meta.url,

@@ -22,7 +22,12 @@ interface Data {
 }
 
 /** Deterministic theories that answer a one-layer network of one output, with an activation and a scaling that suit them. */
-const theories: readonly { readonly name: string; readonly activation: string; readonly scaling?: "mean-field"; readonly options?: object }[] = [
+const theories: readonly {
+  readonly name: string;
+  readonly activation: string;
+  readonly scaling?: "mean-field";
+  readonly options?: object;
+}[] = [
   { name: "nngp", activation: "erf" },
   { name: "exact", activation: "identity" },
   { name: "effective-action", activation: "erf" },
@@ -64,7 +69,10 @@ describe("one policy of all theories", () => {
       (value) => ({ value }),
       (error: FinitewidthError) => ({ error }),
     );
-    if ("error" in outcome) expect({ code: outcome.error.code, text: outcome.error.message }).toMatchObject({ text: expect.stringMatching(/temperature|T |noise/) });
+    if ("error" in outcome)
+      expect({ code: outcome.error.code, text: outcome.error.message }).toMatchObject({
+        text: expect.stringMatching(/temperature|T |noise/),
+      });
     else expectClose(outcome.value.mean, once!.mean, { relative: 1e-6, absolute: 1e-9 }, "mean");
   });
 });

@@ -12,7 +12,9 @@ const near = 0.01;
 /** Angles between inputs that are within their own rounding are none. */
 const parallel = 128 * Number.EPSILON ** 2;
 
-/** Whether recursions with this activation must carry the gaps: φ jumps, so that angles of layer l + 1 go with the root of those of layer l. */
+/**
+ * Whether recursions with this activation must carry the gaps: φ jumps, so that angles of layer l + 1 go with the root of those of layer l.
+ */
 export const needsGaps = (activation: Activation): boolean => !activation.smooth && activation.moments.gap !== undefined;
 
 function nearPairs(
@@ -62,8 +64,8 @@ export function kernelGaps(rows: ArrayLike<number>, kernel: Matrix, columns: Arr
 }
 
 /**
- * One layer with gaps: puts G of the near pairs into `g` (which holds G of the others, P × P′) and returns the gaps of K′ = weight·G + bias,
- * `next`. With u = √g(a), v = √g(b): √(a′b′) = weight·uv + bias + weight·bias (u − v)²/(√(a′b′) + weight·uv + bias).
+ * One layer with gaps: puts G of the near pairs into `g` (which holds G of the others, P × P′) and returns the gaps of K′ = weight·G +
+ * bias, `next`. With u = √g(a), v = √g(b): √(a′b′) = weight·uv + bias + weight·bias (u − v)²/(√(a′b′) + weight·uv + bias).
  */
 export function advanceGaps(
   activation: Activation,

@@ -9,8 +9,8 @@ import { loadDataFile, readRegularFile } from "@finitewidth/datasets";
 import type { FileReader } from "@finitewidth/experiment";
 
 /**
- * Parses a file by its ending: `.yaml` and `.yml` as YAML 1.2, all else as JSON, with comments and trailing commas where it has them; a byte
- * order mark is skipped. @throws FinitewidthError (code "input") when it cannot be read or parsed.
+ * Parses a file by its ending: `.yaml` and `.yml` as YAML 1.2, all else as JSON, with comments and trailing commas where it has them; a
+ * byte order mark is skipped. @throws FinitewidthError (code "input") when it cannot be read or parsed.
  */
 export async function readJson(file: string): Promise<unknown> {
   const text = new TextDecoder().decode(await readRegularFile(file, file));

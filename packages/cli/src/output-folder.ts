@@ -43,8 +43,8 @@ export interface OutputFolder {
 }
 
 /**
- * Makes the folder, writes into it and locks it, before anything is computed. @throws OutputError when it cannot be made or written, or when
- * another process is writing into it.
+ * Makes the folder, writes into it and locks it, before anything is computed. @throws OutputError when it cannot be made or written, or
+ * when another process is writing into it.
  */
 export async function openFolder(path: string, source?: string): Promise<OutputFolder> {
   try {

@@ -4,8 +4,8 @@ import type { InfiniteWidthKernels, MixingLaw, SiteBlocks } from "./kernels.js";
 import type { Matrix } from "./tensor.js";
 
 /**
- * A linear map T between the sites of two layers in gather form: (T z)[a] = Σ_r weights[a·R + r] · z[sources[a·R + r]], R entries per output
- * site, −1 reading a zero. A filter tap has R = 1, a pooling window one entry per site it covers, a dense map R = inputSites.
+ * A linear map T between the sites of two layers in gather form: (T z)[a] = Σ_r weights[a·R + r] · z[sources[a·R + r]], R entries per
+ * output site, −1 reading a zero. A filter tap has R = 1, a pooling window one entry per site it covers, a dense map R = inputSites.
  */
 export interface SiteMap {
   readonly inputSites: number;
@@ -23,8 +23,8 @@ export interface WeightLaw {
 }
 
 /**
- * Self-attention with tied random queries and keys: T_h = softmax of the rows of κ_h κ_hᵀ/keys, κ_h = √(scoreVariance/N) z U_hᵀ. With infinitely
- * many heads and keys T = softmax(scoreVariance · Q). Source: docs/theories/layers.md.
+ * Self-attention with tied random queries and keys: T_h = softmax of the rows of κ_h κ_hᵀ/keys, κ_h = √(scoreVariance/N) z U_hᵀ. With
+ * infinitely many heads and keys T = softmax(scoreVariance · Q). Source: docs/theories/layers.md.
  */
 export interface SoftmaxScores {
   readonly scoreVariance: number;
@@ -34,9 +34,9 @@ export interface SoftmaxScores {
 }
 
 /**
- * A layer of independent weights, its units N(0, S) given what it reads: S = (σ_w²/K) Σ_k T_k Q̂ T_kᵀ + σ_b², Q̂ = Σ_i ψ_i ψ_iᵀ/N over the units
- * ψ it reads; a real network computes out_i = σ_w/√(N K) Σ_kj W_ijk (T_k z_j) + σ_b b_i. Dense: one identity; above a flattening T_k = row k of the
- * identity over sites; a convolution: one map per tap; fixed attention: one per head.
+ * A layer of independent weights, its units N(0, S) given what it reads: S = (σ_w²/K) Σ_k T_k Q̂ T_kᵀ + σ_b², Q̂ = Σ_i ψ_i ψ_iᵀ/N over the
+ * units ψ it reads; a real network computes out_i = σ_w/√(N K) Σ_kj W_ijk (T_k z_j) + σ_b b_i. Dense: one identity; above a flattening T_k
+ * = row k of the identity over sites; a convolution: one map per tap; fixed attention: one per head.
  */
 export interface RandomLayer {
   readonly kind: "random";
@@ -68,9 +68,9 @@ export type Primitive =
   | { readonly kind: "merge"; readonly branches: readonly (readonly Primitive[])[]; readonly coefficients: readonly number[] };
 
 /**
- * What a network is: layers from the inputs to the readout, which is the last one. Kernels, the law of the mixing variable, finite networks and
- * corrections follow from the layers (`@finitewidth/kernels`); an override replaces one of them where the model knows a faster or reduced form, or
- * where a list of layers cannot say it.
+ * What a network is: layers from the inputs to the readout, which is the last one. Kernels, the law of the mixing variable, finite networks
+ * and corrections follow from the layers (`@finitewidth/kernels`); an override replaces one of them where the model knows a faster or
+ * reduced form, or where a list of layers cannot say it.
  */
 export interface Architecture {
   /** Channels and sites of an input row, last index fastest; left out when any number of features on one site will do. */

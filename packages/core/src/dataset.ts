@@ -12,8 +12,8 @@ export interface Dataset<Request = unknown> {
   readonly name: string;
   readonly summary: string;
   /**
-   * Validates the `data` entry (`dataset` included) and fills in defaults; left out: `classes`, `train`, `test`, `size`, `labels`, `seed` of
-   * the experiment file.
+   * Validates the `data` entry (`dataset` included) and fills in defaults; left out: `classes`, `train`, `test`, `size`, `labels`, `seed`
+   * of the experiment file.
    */
   readonly schema?: StandardSchemaV1<unknown, Request>;
   /** Loads the data. @throws FinitewidthError (code "input") naming fields below `path`. */

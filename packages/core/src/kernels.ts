@@ -2,7 +2,8 @@ import type { RandomStream } from "./random-stream.js";
 import type { Matrix } from "./tensor.js";
 
 /**
- * Kernels of every layer at infinite width, averaged over sites. With P inputs and P' others all matrices are P × P (others absent) or P × P'.
+ * Kernels of every layer at infinite width, averaged over sites. With P inputs and P' others all matrices are P × P (others absent) or P ×
+ * P'.
  */
 export interface InfiniteWidthKernels {
   /** K¹ … K^{L+1}: of every layer of weights in document order; the last is the prior covariance of one output. */

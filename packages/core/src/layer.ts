@@ -47,8 +47,8 @@ export interface LayerPlugin<L = unknown> {
   /** @throws FinitewidthError (code "input") naming the field below `context.path`. */
   build(layer: L, below: LayerShape, context: LayerContext): BuiltLayer;
   /**
-   * The same entry with other widths and variances; `variation` counts layers itself. Left out: fields `width`, `channels`, `weightVariance` and
-   * `biasVariance` are changed, in lists of layers inside it too.
+   * The same entry with other widths and variances; `variation` counts layers itself. Left out: fields `width`, `channels`,
+   * `weightVariance` and `biasVariance` are changed, in lists of layers inside it too.
    */
   vary?(layer: L, variation: NetworkVariation): L;
 }

@@ -48,7 +48,8 @@ export interface Likelihood {
   /** Number of classes of targets with so many columns; undefined when targets are numbers or counts. */
   classes(columns: number): number | undefined;
   /**
-   * H (d × D) when latent outputs are contrasts: what a user calls outputs is gH, D per point. Undefined when they are the outputs themselves.
+   * H (d × D) when latent outputs are contrasts: what a user calls outputs is gH, D per point. Undefined when they are the outputs
+   * themselves.
    */
   contrasts(columns: number): Matrix | undefined;
   /** @throws FinitewidthError (code "input" or "shape") naming the entry that is no target of this likelihood. */

@@ -45,8 +45,8 @@ export function reasonToRefuse<Options, State>(
 }
 
 /**
- * The reason with advice that holds: where the sentence's own advice names a registered theory, the theories that take this problem with their
- * default options stand in its place.
+ * The reason with advice that holds: where the sentence's own advice names a registered theory, the theories that take this problem with
+ * their default options stand in its place.
  */
 function withAdvice(reason: string, refusing: string, problem: Problem, registry: Registry): string {
   const advice = /[;,] use [^;]*$/.exec(reason);

@@ -11,8 +11,8 @@ export interface NetworkDraw {
   /** Law of the outputs given the hidden layers and the targets; left out for questions about the prior. */
   readonly conditional?: {
     /**
-     * E[f | hidden layers, Y] at all inputs, n × D. Under likelihoods other than Gaussian noise the readout is drawn too: f itself (logits for
-     * softmax), without variance.
+     * E[f | hidden layers, Y] at all inputs, n × D. Under likelihoods other than Gaussian noise the readout is drawn too: f itself (logits
+     * for softmax), without variance.
      */
     readonly mean: Matrix;
     /** Covariance that every output has by itself, n × n, worked out when asked for. */

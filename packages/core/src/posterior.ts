@@ -14,8 +14,9 @@ export interface SolverReport {
 }
 
 /**
- * A fitted theory: plain data, so it clones to a worker, saves to .npz (`posteriorToNpz`) and prints in a report. `predict` reads `problem`,
- * `options` and `state`, nothing else; the named fields are the result file's quantities, left out where a theory cannot give them.
+ * A fitted theory: plain data, so it clones to a worker, saves to .npz (`posteriorToNpz`) and prints in a report. `predict` reads
+ * `problem`, `options` and `state`, nothing else; the named fields are the result file's quantities, left out where a theory cannot give
+ * them.
  */
 export interface Posterior<Options = unknown, State = unknown> {
   readonly theory: string;

@@ -112,7 +112,10 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
 
 const architectures = new WeakMap<Registry, WeakMap<Network, Architecture>>();
 
-/** The layers of a network, built once for each network object. @throws FinitewidthError (code "input") for unknown names and fields that do not fit. */
+/**
+ * The layers of a network, built once for each network object. @throws FinitewidthError (code "input") for unknown names and fields that do
+ * not fit.
+ */
 export function resolveArchitecture(registry: Registry, network: Network): Architecture {
   let known = architectures.get(registry);
   if (known === undefined) architectures.set(registry, (known = new WeakMap()));

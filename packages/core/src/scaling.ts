@@ -19,7 +19,9 @@ export function toStandardScaling(problem: Problem, registry: Registry): Problem
   return { ...problem, network, temperature: problem.temperature / width, scaling: "standard" };
 }
 
-/** The question about the prior that belongs to a regression problem: the law of its outputs at the training inputs, in standard scaling. */
+/**
+ * The question about the prior that belongs to a regression problem: the law of its outputs at the training inputs, in standard scaling.
+ */
 export function priorQuestion(problem: Problem, registry: Registry): PriorProblem {
   const { network, inputs, targets } = toStandardScaling(problem, registry);
   return { network, inputs, outputs: targets.shape[1], evaluateAt: [], samples: 2 };

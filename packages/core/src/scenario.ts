@@ -9,7 +9,10 @@ export type Sampling =
   /** Markov chains over the weights of the network (method `monte-carlo`). */
   | { readonly kind: "chains"; readonly chains: number; readonly draws: number; readonly warmup: number };
 
-/** A network on which claims of theories are compared with sampled networks; inputs, targets and test inputs are made from the seed. Plain data. */
+/**
+ * A network on which claims of theories are compared with sampled networks; inputs, targets and test inputs are made from the seed. Plain
+ * data.
+ */
 export interface ScenarioDescription {
   readonly name: string;
   /** Theories whose claims are checked. */

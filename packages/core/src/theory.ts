@@ -24,8 +24,8 @@ export interface Theory<Options = unknown, State = unknown> {
   /** Latent outputs at the rows of `inputs`, P* × N0. */
   predict(posterior: Posterior<Options, State>, inputs: Matrix, want: { readonly covariance: boolean }, run: Run): Promise<Prediction>;
   /**
-   * Derivatives of a fitted log evidence in the logarithms of variances and temperature, and its ratio to one unit more in every hidden layer;
-   * undefined where they are not known. Sampled ones carry standard errors. `"gradients": true` in a method entry asks for them.
+   * Derivatives of a fitted log evidence in the logarithms of variances and temperature, and its ratio to one unit more in every hidden
+   * layer; undefined where they are not known. Sampled ones carry standard errors. `"gradients": true` in a method entry asks for them.
    */
   evidenceGradient?(posterior: Posterior<Options, State>, run: Run): Promise<EvidenceGradient | undefined>;
   /** Answers prior questions, where the theory can; `refusesPrior` says why not. */

@@ -77,7 +77,9 @@ const patchSchema = strictObject({
 });
 type PatchRequest = v.InferOutput<typeof patchSchema>;
 
-/** Pixels of images (rows of height × width) regrouped patch by patch: tokens row by row of the picture, features row by row of the patch. */
+/**
+ * Pixels of images (rows of height × width) regrouped patch by patch: tokens row by row of the picture, features row by row of the patch.
+ */
 export function imagePatches(images: Matrix, [height, width]: readonly [number, number], patch: readonly [number, number]): Matrix {
   const out = new Float64Array(images.data.length);
   let at = 0;

@@ -3,8 +3,8 @@ import { columnOfValues, responseMatrices, type Surroundings } from "./cavity.js
 import type { Field, UnitMoments } from "./unit.js";
 
 /**
- * log E exp ℓ over the prior, from draws of the tilted measure: −log E exp(−ℓ) with its standard error. The weights exp(−ℓ) ≤ √(1+s) are bounded,
- * so that no annealing is needed. Draws are taken as independent.
+ * log E exp ℓ over the prior, from draws of the tilted measure: −log E exp(−ℓ) with its standard error. The weights exp(−ℓ) ≤ √(1+s) are
+ * bounded, so that no annealing is needed. Draws are taken as independent.
  */
 export function logNormaliserFromTilts(
   tilts: Float64Array,
@@ -19,9 +19,9 @@ export function logNormaliserFromTilts(
 }
 
 /**
- * Log evidence of noise and n units of a bulk in `cavity`, with one more unit of log normaliser z_A in the field (r_A, R_A) that they leave:
- * z_A + n (z + Δ) + ½ log det R_A − ½ r_AᵀR_A⁻¹r_A − (P/2) log 2π, where Δ = −½ log det E + ½ [(r − Rc)ᵀE⁻¹M(r − Rc) − 2 r·c + cᵀRc] is what
- * a site adds, all in terms without R⁻¹. For n = N − 1 and z_A = z it is the evidence of expectation propagation,
+ * Log evidence of noise and n units of a bulk in `cavity`, with one more unit of log normaliser z_A in the field (r_A, R_A) that they
+ * leave: z_A + n (z + Δ) + ½ log det R_A − ½ r_AᵀR_A⁻¹r_A − (P/2) log 2π, where Δ = −½ log det E + ½ [(r − Rc)ᵀE⁻¹M(r − Rc) − 2 r·c + cᵀRc]
+ * is what a site adds, all in terms without R⁻¹. For n = N − 1 and z_A = z it is the evidence of expectation propagation,
  * N [z + ½ log det(R R_q⁻¹) + ½ r_qᵀR_q⁻¹r_q − ½ rᵀR⁻¹r] − (P/2) log 2π + ½ log det R_q − ½ r_qᵀR_q⁻¹r_q. Undefined where a determinant is
  * not positive. Errors of the fields enter squared. O(P³).
  */

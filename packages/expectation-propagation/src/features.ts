@@ -15,8 +15,8 @@ export interface UnitFeatures {
 }
 
 /**
- * Coordinates of a unit from K¹ = σ_w²(1) XXᵀ/N0 + σ_b²(1): its eigenvectors times the roots of its eigenvalues. Eigenvectors point along the
- * targets, so that the same draws belong to the same units in any order of the rows. O(P³).
+ * Coordinates of a unit from K¹ = σ_w²(1) XXᵀ/N0 + σ_b²(1): its eigenvectors times the roots of its eigenvalues. Eigenvectors point along
+ * the targets, so that the same draws belong to the same units in any order of the rows. O(P³).
  */
 export function unitFeatures(kernel: Matrix, targets: Float64Array): UnitFeatures {
   const P = kernel.shape[0];

@@ -61,8 +61,8 @@ function summariseGroup(setting: Setting, group: SampledGroup, control: boolean)
 }
 
 /**
- * What a branch says on the training rows. Its evidence counts the choice of the aligned unit, log N, and restricts every unit to its side of
- * the wall. O(S P² + P³) for S draws.
+ * What a branch says on the training rows. Its evidence counts the choice of the aligned unit, log N, and restricts every unit to its side
+ * of the wall. O(S P² + P³) for S draws.
  */
 export function summariseBranch(setting: Setting, draws: BranchDraws): BranchSummary {
   const { width, weightVariance, surroundings } = setting;

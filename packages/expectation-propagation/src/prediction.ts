@@ -23,7 +23,9 @@ export interface SampledGroup {
   readonly weights?: Float64Array;
 }
 
-/** New rows as a unit sees them: h* = F* z + ξ, ξ ~ N(0, residual), and the prior second moments of φ between them and the training rows. */
+/**
+ * New rows as a unit sees them: h* = F* z + ξ, ξ ~ N(0, residual), and the prior second moments of φ between them and the training rows.
+ */
 export interface TestRows {
   /** F*: P* × d. */
   readonly features: Matrix;
@@ -134,9 +136,10 @@ export interface RowPrediction {
 }
 
 /**
- * Predictions of one branch. With J = (b_*t R_A + n (G⁻¹M_t*)ᵀ), φ̃* = φ* − Jφ and b = σ_b²(2): mean n c_* + J₀[y − Σ(r − R c) − n c] + b_*t r_q
- * + c_A* − J c_A, variance n [M_** − M_*t (n − R Σ) G⁻¹M_t*] + b − b_*t R_A b_t* − 2 b_*t J₀ᵀ + [(−J, 1) M_A (−J, 1)ᵀ], A the aligned unit if
- * there is one. Exact for Gaussian units. Source: docs/theories/expectation-propagation.md, "Predictions". O(S (P P* + P²) + P³).
+ * Predictions of one branch. With J = (b_*t R_A + n (G⁻¹M_t*)ᵀ), φ̃* = φ* − Jφ and b = σ_b²(2): mean n c_* + J₀[y − Σ(r − R c) − n c] +
+ * b_*t r_q + c_A* − J c_A, variance n [M_** − M_*t (n − R Σ) G⁻¹M_t*] + b − b_*t R_A b_t* − 2 b_*t J₀ᵀ + [(−J, 1) M_A (−J, 1)ᵀ], A the
+ * aligned unit if there is one. Exact for Gaussian units. Source: docs/theories/expectation-propagation.md, "Predictions". O(S (P P* + P²)
+ * + P³).
  */
 export function predictBranch(
   setting: Setting,

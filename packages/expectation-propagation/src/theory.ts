@@ -6,9 +6,9 @@ import { refusalOf } from "./problem.js";
 import type { ExpectationPropagationState } from "./state.js";
 
 /**
- * Expectation propagation over the dual field of the labels: one hidden layer, one output, any continuous activation of at most linear growth, any
- * width and load. Single units are exact, the field that they share is Gaussian, and a unit that takes the labels is treated apart from the
- * others. Source: docs/theories/expectation-propagation.md.
+ * Expectation propagation over the dual field of the labels: one hidden layer, one output, any continuous activation of at most linear
+ * growth, any width and load. Single units are exact, the field that they share is Gaussian, and a unit that takes the labels is treated
+ * apart from the others. Source: docs/theories/expectation-propagation.md.
  */
 export const expectationPropagation: Theory<ExpectationPropagationOptions, ExpectationPropagationState> = {
   name: theoryName,

@@ -198,8 +198,8 @@ export function alignmentsOf({ scales, overlaps }: UnitStates, alpha: number): F
 }
 
 /**
- * Coefficients of the averages over `count` units with normalised `weights` (equal ones when left out), v = α u/(1+s): w v, w (α/(1+s) + v²), w.
- * With the exact prior second moment G the prior is estimated too, with weights back ∝ w e^{−ℓ}, which are bounded by √(1+s), and
+ * Coefficients of the averages over `count` units with normalised `weights` (equal ones when left out), v = α u/(1+s): w v, w (α/(1+s) +
+ * v²), w. With the exact prior second moment G the prior is estimated too, with weights back ∝ w e^{−ℓ}, which are bounded by √(1+s), and
  * the errors of those estimates are subtracted, β times: a control variate that takes the noise away as N → ∞ and most of it wherever
  * units are mildly tilted. β minimises the mean square of each coefficient.
  */

@@ -12,7 +12,8 @@ export function resolveSource(source: DataSource, registry: Registry, path = "da
 }
 
 /**
- * Loads and checks the data of an experiment: inline, of a registered data set, or by `readFile`. @throws FinitewidthError naming the field.
+ * Loads and checks the data of an experiment: inline, of a registered data set, or by `readFile`. @throws FinitewidthError naming the
+ * field.
  */
 export async function loadData(source: DataSource, registry: Registry, readFile?: FileReader, path = "data"): Promise<DataSplit> {
   const split = await readSource(source, registry, readFile, path);

@@ -76,7 +76,9 @@ export type Classification = Partial<Omit<ClassificationScores, "standardError">
   readonly standardError: Partial<ClassificationScores["standardError"]>;
 };
 
-/** Scores of class probabilities; under Gaussian noise the accuracy of signs (±1) or largest outputs (one-hot); undefined for other targets. */
+/**
+ * Scores of class probabilities; under Gaussian noise the accuracy of signs (±1) or largest outputs (one-hot); undefined for other targets.
+ */
 export function classificationOf(
   problem: Problem,
   { mean, probabilities }: Prediction,

@@ -55,10 +55,10 @@ const scales = { exact: { step: 1e-3, tolerance: 1e-3, curvature: 0.05 }, sample
 const rounds = 4;
 
 /**
- * Maximises the log evidence of one method over the named values of an experiment file (`optimise.over`): variances, temperature and numbers at
- * any path by projected BFGS in their logarithms, with the method's own gradients where it has them; one width for all layers by golden
- * sections; depths one by one; from several starts. @throws FinitewidthError (code "input") for a file that is wrong, or a method without an
- * evidence. Source: docs/theories/evidence.md, "Choosing".
+ * Maximises the log evidence of one method over the named values of an experiment file (`optimise.over`): variances, temperature and
+ * numbers at any path by projected BFGS in their logarithms, with the method's own gradients where it has them; one width for all layers by
+ * golden sections; depths one by one; from several starts. @throws FinitewidthError (code "input") for a file that is wrong, or a method
+ * without an evidence. Source: docs/theories/evidence.md, "Choosing".
  */
 export async function optimiseEvidence(file: unknown, settings: OptimiseSettings): Promise<OptimiseResult> {
   const { request, experiment } = parseOptimise(file);
@@ -238,7 +238,9 @@ function gradientIn(name: string, { posterior }: Looked["outcome"]): number | nu
   return (path[1] === "weightVariance" ? gradient.logWeightVariance : gradient.logBiasVariance)[Number(path[2])] ?? null;
 }
 
-/** √diag of −H⁻¹ at a maximum, H by differences of values (and of gradients where they are known); undefined unless −H is positive definite. */
+/**
+ * √diag of −H⁻¹ at a maximum, H by differences of values (and of gradients where they are known); undefined unless −H is positive definite.
+ */
 async function curvature(
   f: (point: readonly number[]) => Promise<BoundedPoint>,
   point: readonly number[],

@@ -77,8 +77,8 @@ export function hiddenKernelArrays(steps: readonly StepOutcome[]): Record<string
 }
 
 /**
- * `draws.npz`: what methods with `"save": true` sampled, as it stands in their posteriors, (chain, draw, …) as ArviZ reads it. The arrays of
- * one method have their own names, those of several the labels of step, network and method in front.
+ * `draws.npz`: what methods with `"save": true` sampled, as it stands in their posteriors, (chain, draw, …) as ArviZ reads it. The arrays
+ * of one method have their own names, those of several the labels of step, network and method in front.
  */
 export function savedDraws(steps: readonly StepOutcome[]): Record<string, Tensor> {
   const saved = steps.flatMap(({ step, problems }, s) =>

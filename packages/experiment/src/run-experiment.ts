@@ -48,8 +48,8 @@ export function jobsOf(plan: Plan): Job[] {
 }
 
 /**
- * Runs every method on every network of every step, then the referee on each network. Failures are recorded and leave the others alone; cancellation ends everything (what
- * was finished has gone to `onResult`).
+ * Runs every method on every network of every step, then the referee on each network. Failures are recorded and leave the others alone;
+ * cancellation ends everything (what was finished has gone to `onResult`).
  */
 export async function runPlan(plan: Plan, run: Run, hooks: RunHooks = {}): Promise<StepOutcome[]> {
   const finished = new Map<string, MethodOutcome>();

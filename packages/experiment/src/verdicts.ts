@@ -12,8 +12,8 @@ export function isRefereed({ experiment, registry, steps }: Plan, step: number):
 }
 
 /**
- * Asks the first registered referee about all methods of one network, on the same evidence. A referee that fails leaves everything unchecked
- * and says why; cancellation ends the run.
+ * Asks the first registered referee about all methods of one network, on the same evidence. A referee that fails leaves everything
+ * unchecked and says why; cancellation ends the run.
  */
 export async function judgeProblem(
   { experiment, registry }: Plan,

@@ -15,7 +15,10 @@ export interface DenseChain {
   readonly activation: Activation;
 }
 
-/** The same with filters over sites: h^l[a, i] = Σ_{b,m} W[a, b, m] φ(h^{l−1}[b, τ_m(i)])/√(C_{l−1}·M) + b, one readout over all sites or their average. */
+/**
+ * The same with filters over sites: h^l[a, i] = Σ_{b,m} W[a, b, m] φ(h^{l−1}[b, τ_m(i)])/√(C_{l−1}·M) + b, one readout over all sites or
+ * their average.
+ */
 export interface ConvolutionChain {
   readonly geometry: ConvolutionGeometry;
   /** C_1 … C_L. */
@@ -33,7 +36,10 @@ interface Chain {
   readonly pooling?: SiteMap;
 }
 
-/** Gaussian weights with maps of their own, each hidden layer of them followed by the same φ (or none by any: linear); undefined for anything else. */
+/**
+ * Gaussian weights with maps of their own, each hidden layer of them followed by the same φ (or none by any: linear); undefined for
+ * anything else.
+ */
 function chainOf(layers: readonly Primitive[]): Chain | undefined {
   const random: RandomLayer[] = [];
   const activations: Activation[] = [];
@@ -70,7 +76,9 @@ function remembered<T>(compute: (architecture: Architecture) => T): (architectur
   };
 }
 
-/** The network as a fully connected chain, whatever its model calls it; undefined when it is none. O(layers), once for each architecture. */
+/**
+ * The network as a fully connected chain, whatever its model calls it; undefined when it is none. O(layers), once for each architecture.
+ */
 export const denseChain: (architecture: Architecture) => DenseChain | undefined = remembered(({ input, layers }) => {
   const chain = chainOf(layers);
   if (chain === undefined || chain.pooling !== undefined || (input?.sites ?? 1) !== 1) return undefined;

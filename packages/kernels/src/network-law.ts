@@ -19,8 +19,8 @@ import { fullyConnectedKernels } from "./dense/infinite-width.js";
 import { fullyConnectedMixing } from "./dense/mixing-law.js";
 
 /**
- * Kernels of every layer at infinite width, between `inputs` (P × N0) and themselves or `others` (P′ × N0). Chains of dense layers and of filters
- * have passes of their own. @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the kernels do not fit.
+ * Kernels of every layer at infinite width, between `inputs` (P × N0) and themselves or `others` (P′ × N0). Chains of dense layers and of
+ * filters have passes of their own. @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the kernels do not fit.
  */
 export function infiniteWidthKernels(architecture: Architecture, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
   const own = architecture.overrides?.infiniteWidthKernels;

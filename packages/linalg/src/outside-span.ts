@@ -14,8 +14,8 @@ export interface SpanSplit {
 
 /**
  * Given f ~ N(0, qK) and noise T the variance of a test point is q(outside + Σ_i inside_i² T/(qκ_i + T)): a sum of positive terms, where
- * K_xx − q k̂ᵀ(qκ + T)⁻¹k̂ would lose the digits of small T beside a singular K. `projected`: k̂, r × P*; `eigenvalues`: κ, r numbers, those
- * below rε of the largest null directions; `own`: K_xx, P* variances or the P* × P* covariance. O(r P*), O(r P*²) with covariances.
+ * K_xx − q k̂ᵀ(qκ + T)⁻¹k̂ would lose the digits of small T beside a singular K. `projected`: k̂, r × P*; `eigenvalues`: κ, r numbers,
+ * those below rε of the largest null directions; `own`: K_xx, P* variances or the P* × P* covariance. O(r P*), O(r P*²) with covariances.
  * @throws FinitewidthError (code "shape").
  */
 export function splitBySpan(projected: Matrix, eigenvalues: Float64Array, own: Float64Array): SpanSplit {

@@ -64,7 +64,8 @@ interface State extends FiniteNetworkState {
 
 /**
  * An attention network of finite width as a function of whitened parameters θ, all inputs at once: values V = σ_w θ, layer by layer
- * [unit][head][channel] and then biases when σ_b²(l) > 0; the readout [output][channel] and its biases. Cost: 2 P T H N_{l−1} N_l flops a layer.
+ * [unit][head][channel] and then biases when σ_b²(l) > 0; the readout [output][channel] and its biases. Cost: 2 P T H N_{l−1} N_l flops a
+ * layer.
  * @throws FinitewidthError (code "shape") when θ has the wrong length.
  */
 export function finiteAttention(model: AttentionModel, inputs: Matrix, outputs: number): FiniteNetwork {

@@ -98,8 +98,8 @@ function featureColumns(model: AttentionModel, features: number): number {
 }
 
 /**
- * Features X^l over (example, token) with K^l = X^l X^lᵀ for l = 1 … L: the heads side by side, √(σ_w²/H) Ω^h X^{l−1}, and a constant √σ_b².
- * Their number multiplies by the heads of every layer.
+ * Features X^l over (example, token) with K^l = X^l X^lᵀ for l = 1 … L: the heads side by side, √(σ_w²/H) Ω^h X^{l−1}, and a constant
+ * √σ_b². Their number multiplies by the heads of every layer.
  */
 function* tokenFeaturesOf(model: AttentionModel, inputs: ParsedInputs): Generator<Matrix> {
   const { weightVariance, biasVariance } = model.network;

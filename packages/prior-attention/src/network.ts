@@ -5,7 +5,8 @@ export type LayerMaps =
   /** The same for all inputs: [head][query][key]. */
   | { readonly matrices: readonly (readonly (readonly number[])[])[] }
   /**
-   * Softmax of frozen queries and keys of the raw tokens, drawn from `seed`: scores scale·q·k/√keys, entries of W_Q and W_K N(0, 1/features).
+   * Softmax of frozen queries and keys of the raw tokens, drawn from `seed`: scores scale·q·k/√keys, entries of W_Q and W_K N(0,
+   * 1/features).
    */
   | { readonly heads: number; readonly keys: number; readonly scale: number; readonly seed: number }
   /** Softmax of given queries and keys, keys × features for every head; scores scale·q·k, scale 1/√keys where left out. */
@@ -26,8 +27,8 @@ export interface AttentionLayer {
 
 /**
  * Multi-head attention that is linear in the values, maps fixed or of the raw inputs: layers 1 … L and a readout
- * f_a = Σ_i r_i a_a·x^L_i/√N_L. An input row is the array (tokens, features) flattened, features fastest, followed by the maps of the layers
- * that take them from the input, [layer][head][query][key].
+ * f_a = Σ_i r_i a_a·x^L_i/√N_L. An input row is the array (tokens, features) flattened, features fastest, followed by the maps of the
+ * layers that take them from the input, [layer][head][query][key].
  */
 export interface AttentionNetwork extends Network {
   readonly type: "attention";

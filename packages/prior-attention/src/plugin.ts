@@ -7,8 +7,8 @@ import type { AttentionNetwork } from "./network.js";
 import { attentionSchema } from "./schema.js";
 
 /**
- * Layers for what asks for widths and variances. Maps of the inputs are no maps between sites: every consequence of the layers is overridden, and
- * the maps that stand here in their place are not those of any chain that is known by its layers.
+ * Layers for what asks for widths and variances. Maps of the inputs are no maps between sites: every consequence of the layers is
+ * overridden, and the maps that stand here in their place are not those of any chain that is known by its layers.
  */
 function primitives({ layers, tokens, weightVariance, biasVariance }: AttentionNetwork): Primitive[] {
   const everyToken = (rows: number): Primitive & { kind: "site-map" } => ({

@@ -86,8 +86,8 @@ function readoutWeights(value: number | "mean" | readonly number[], tokens: numb
 }
 
 /**
- * Schema of `"type": "attention"`: tokens, features, layers of `width` with `maps` (`matrices`; `heads`, `keys`, `scale`, `seed` of a frozen
- * softmax; `queries` and `keys`; or `heads` `from` the input), `readout` (a token, "mean", weights), variances.
+ * Schema of `"type": "attention"`: tokens, features, layers of `width` with `maps` (`matrices`; `heads`, `keys`, `scale`, `seed` of a
+ * frozen softmax; `queries` and `keys`; or `heads` `from` the input), `readout` (a token, "mean", weights), variances.
  */
 export const attentionSchema: StandardSchemaV1<unknown, AttentionNetwork> = v.pipe(
   written,

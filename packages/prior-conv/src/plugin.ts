@@ -3,8 +3,8 @@ import { averageMap, convolutionGeometry, filterMaps, flatteningMaps, identityMa
 import { convolutionalSchema, type ConvolutionalNetwork } from "./schema.js";
 
 /**
- * Convolutional networks, 1-D or 2-D: (filters, φ) × L, then one readout over channel and site ("flatten") or of the average over sites. Any
- * activation; the law of the mixing matrix over (output, site) is known exactly for the identity.
+ * Convolutional networks, 1-D or 2-D: (filters, φ) × L, then one readout over channel and site ("flatten") or of the average over sites.
+ * Any activation; the law of the mixing matrix over (output, site) is known exactly for the identity.
  * Source: docs/theories/convolution.md; Novak et al. (2019), Bassetti et al. (2024).
  */
 export const convolutional: PriorModel<ConvolutionalNetwork> = {

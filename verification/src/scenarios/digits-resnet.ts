@@ -1,8 +1,8 @@
 import { sequential } from "../scenario-family.js";
 
 /**
- * A small ResNet on digits of MNIST, shrunk to 4 × 4 pixels: filters of stride 2, a residual branch under layer normalisation, average pooling.
- * Three points (0, 1, 0) and two to predict (1, 0).
+ * A small ResNet on digits of MNIST, shrunk to 4 × 4 pixels: filters of stride 2, a residual branch under layer normalisation, average
+ * pooling. Three points (0, 1, 0) and two to predict (1, 0).
  */
 export const digitsResNet = {
   network: sequential([1, 4, 4], (factor) => [

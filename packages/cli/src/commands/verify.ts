@@ -29,8 +29,8 @@ function familiesOfPlugins(registry: Registry): readonly ScenarioFamily[] {
 }
 
 /**
- * `finitewidth verify`: report.html, report.json, report.md, junit.xml; exit status 1 when a claim failed. With plug-ins loaded: the claims about
- * what they add.
+ * `finitewidth verify`: report.html, report.json, report.md, junit.xml; exit status 1 when a claim failed. With plug-ins loaded: the claims
+ * about what they add.
  */
 export async function runVerifyCommand(
   { suite, filter, load }: { readonly suite: string; readonly filter?: string; readonly load: readonly string[] },

@@ -56,7 +56,9 @@ const isInfinite = ({ posterior: { hiddenKernels } }: SolvedOutcome, infinite: r
 
 const rank: Readonly<Record<VerdictStatus, number>> = { confirmed: 1, unchecked: 0, doubtful: -0.5, contradicted: -3 };
 
-/** The method with the best verdicts, then the one that states errors of its own (it sampled the network), then the one that warns least. */
+/**
+ * The method with the best verdicts, then the one that states errors of its own (it sampled the network), then the one that warns least.
+ */
 function believed(
   solved: readonly SolvedOutcome[],
   baseline: SolvedOutcome | undefined,

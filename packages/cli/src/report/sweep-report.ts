@@ -148,7 +148,10 @@ const legend = ({ curves, colours }: Sweep): string =>
     colours,
   )}<p class="lead">Bars: one standard error. Hollow points: the method warns. Dashed: does not depend on what is swept. Triangles: beyond the scale.</p>`;
 
-/** Generalisation error minus that of the method that does not depend on the sweep (infinite width, say), in standard errors where there are any. */
+/**
+ * Generalisation error minus that of the method that does not depend on the sweep (infinite width, say), in standard errors where there are
+ * any.
+ */
 function differenceQuantity({ curves }: Sweep): Quantity | undefined {
   const total = quantities.find(({ name }) => name === "generalizationError.total")!;
   const reference = curves.find(

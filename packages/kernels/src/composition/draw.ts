@@ -8,10 +8,10 @@ import type { Composition, Field, Reading } from "./graph.js";
 import { applyMap } from "./source-maps.js";
 
 /**
- * Ŝ^v of every random layer of one finite network, (P·s_v) × (P·s_v), the last the covariance of its outputs given all hidden layers: exact in
- * law, without weights. The units of a random layer are drawn from N(0, Ŝ) given the units below; skips use them again. N·n normals and n³ a layer
- * of N units on n = P·s points and sites. @throws FinitewidthError "shape", "memory"; "refused" for softmax attention and weights that are not
- * Gaussian, whose units are not Gaussian given what is below. Theory: docs/theories/layers.md, "Streams".
+ * Ŝ^v of every random layer of one finite network, (P·s_v) × (P·s_v), the last the covariance of its outputs given all hidden layers: exact
+ * in law, without weights. The units of a random layer are drawn from N(0, Ŝ) given the units below; skips use them again. N·n normals and
+ * n³ a layer of N units on n = P·s points and sites. @throws FinitewidthError "shape", "memory"; "refused" for softmax attention and
+ * weights that are not Gaussian, whose units are not Gaussian given what is below. Theory: docs/theories/layers.md, "Streams".
  */
 export function drawKernels(composition: Composition, inputs: Matrix, stream: RandomStream): readonly Matrix[] {
   const { layers, norms } = composition;

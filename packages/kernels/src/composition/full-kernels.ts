@@ -68,8 +68,8 @@ export function siteRows(inputs: Matrix, channels: number, sites: number): Matri
 }
 
 /**
- * All kernels of a composition on all sites of P inputs. O(Σ_v (P·s_v)²·maps) time and 8 Σ_v (P·s_v)² bytes: for few points; `infiniteWidthKernels`
- * keeps only what outputs need. @throws FinitewidthError "shape", "memory".
+ * All kernels of a composition on all sites of P inputs. O(Σ_v (P·s_v)²·maps) time and 8 Σ_v (P·s_v)² bytes: for few points;
+ * `infiniteWidthKernels` keeps only what outputs need. @throws FinitewidthError "shape", "memory".
  */
 export function fullKernels(composition: Composition, inputs: Matrix): FullKernels {
   const [points, features] = inputs.shape;

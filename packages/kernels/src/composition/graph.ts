@@ -2,8 +2,8 @@ import { inputError, refusal, type Activation, type Architecture, type Primitive
 import { composeMaps, identityMap, isIdentityMap } from "../site-map.js";
 
 /**
- * Gaussian units of a stream, h_i = Σ_v A_v u^v_i with the units u^v_i ~ N(0, S^v) of the random layers v below, independent for different v and i.
- * Written as the steps that make A: fields that several layers share are the same object.
+ * Gaussian units of a stream, h_i = Σ_v A_v u^v_i with the units u^v_i ~ N(0, S^v) of the random layers v below, independent for different
+ * v and i. Written as the steps that make A: fields that several layers share are the same object.
  */
 export type Field =
   /** u^v, v = `layer` (index into `Composition.layers`). */
@@ -12,7 +12,10 @@ export type Field =
   | { readonly kind: "mapped"; readonly sites: number; readonly map: SiteMap; readonly below: Field }
   /** Σ_k coefficients_k h_k, terms of one stream and as many sites. */
   | { readonly kind: "sum"; readonly sites: number; readonly coefficients: readonly number[]; readonly terms: readonly Field[] }
-  /** (h − m)/√(c + ε), m and c mean and variance over the units: `norm` is an index into `Composition.norms`; at infinite width m = 0 and c = K_aa. */
+  /**
+   * (h − m)/√(c + ε), m and c mean and variance over the units: `norm` is an index into `Composition.norms`; at infinite width m = 0 and c
+   * = K_aa.
+   */
   | { readonly kind: "normalised"; readonly sites: number; readonly norm: number; readonly below: Field };
 
 /** Units that a random layer reads: ψ_i = Π φ(h_i). */
@@ -56,7 +59,10 @@ export interface CompositionNorm {
   readonly epsilon: number;
 }
 
-/** Averages over units on which layers above depend, in document order, which is also an order of dependence: S^v of a layer, (m, c) of a norm. */
+/**
+ * Averages over units on which layers above depend, in document order, which is also an order of dependence: S^v of a layer, (m, c) of a
+ * norm.
+ */
 export type Statistic = { readonly kind: "layer"; readonly index: number } | { readonly kind: "norm"; readonly index: number };
 
 /** Exchangeable units; a merge identifies the units of its branches. */

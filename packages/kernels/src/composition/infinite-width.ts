@@ -12,10 +12,11 @@ const blockBytes = 2 ** 27;
 const plans = new WeakMap<Composition, SitePlan>();
 
 /**
- * Infinite-width kernels of any composition between `inputs` (P × N0) and themselves or `others` (P′ × N0): `preactivation` holds S^v of every random
- * layer, `hidden` the second moments E ψψᵀ read by those that do not read the inputs, both averaged over sites, in document order, the readout last.
- * Points with themselves come first, s × s blocks of each (their variances, norms and attention), then pairs of points, block by block, at the pairs of
- * sites that the outputs need. O(P P′ · pairs of sites · entries) and as many two-point functions as pairs; 8 (2L + 1) P P′ bytes and one block.
+ * Infinite-width kernels of any composition between `inputs` (P × N0) and themselves or `others` (P′ × N0): `preactivation` holds S^v of
+ * every random layer, `hidden` the second moments E ψψᵀ read by those that do not read the inputs, both averaged over sites, in document
+ * order, the readout last. Points with themselves come first, s × s blocks of each (their variances, norms and attention), then pairs of
+ * points, block by block, at the pairs of sites that the outputs need. O(P P′ · pairs of sites · entries) and as many two-point functions
+ * as pairs; 8 (2L + 1) P P′ bytes and one block.
  * @throws FinitewidthError "shape" for rows of the wrong length, "memory" when pairs of sites or kernels do not fit.
  * Theory: docs/theories/layers.md.
  */

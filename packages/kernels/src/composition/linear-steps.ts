@@ -65,8 +65,8 @@ function branchOf(layers: readonly Primitive[], sites: number): Branch | undefin
 }
 
 /**
- * Branches that all start from the same units as one step: those without weights make the skip, the others read the units below directly, so
- * that their weights add up to one Kraus list. Undefined for branches of several layers of weights.
+ * Branches that all start from the same units as one step: those without weights make the skip, the others read the units below directly,
+ * so that their weights add up to one Kraus list. Undefined for branches of several layers of weights.
  */
 function mergedStep(
   { branches, coefficients }: Extract<Primitive, { kind: "merge" }>,
@@ -109,8 +109,8 @@ function mergedStep(
 }
 
 /**
- * A linear network as layers of weights one above the other, the readout last: site maps between them, and skips over single layers of weights.
- * Undefined for other networks.
+ * A linear network as layers of weights one above the other, the readout last: site maps between them, and skips over single layers of
+ * weights. Undefined for other networks.
  */
 export function linearSteps(architecture: Architecture): readonly LinearStep[] | undefined {
   const steps: LinearStep[] = [];

@@ -8,7 +8,9 @@ import { siteRows } from "./full-kernels.js";
 import { everywhere, linearSteps, type LinearStep } from "./linear-steps.js";
 import { applyMap, applyTransposed } from "./source-maps.js";
 
-/** B_L with B_L B_Lᵀ = Σ_k T_kᵀT_k over the K maps of the readout: the maps side by side, in fewer columns where they depend on each other. */
+/**
+ * B_L with B_L B_Lᵀ = Σ_k T_kᵀT_k over the K maps of the readout: the maps side by side, in fewer columns where they depend on each other.
+ */
 function readoutBasis({ maps }: LinearStep): Matrix {
   const [sites, count] = [maps[0]!.inputSites, maps.length];
   requireMemory(16 * sites * count, "the basis of the readout's sites", "use larger strides, fewer sites or a pooled readout");
@@ -28,9 +30,9 @@ function readoutBasis({ maps }: LinearStep): Matrix {
  * Exact law of the mixing variable of random layers one above the other, with pooling, flattening and fixed attention between them, biases
  * included, and skips over single layers of weights (a noncentral step, see `WishartSkip`): M_l = B_l Z_l B_lᵀ with
  * Z_L ~ W(N_L, σ_w²(L+1)/(K N_L) 1) and Z_l | Z_{l+1} ~ W(N_l, σ_w²(l+1)/(K N_l) Σ_k t_k Z_{l+1} t_kᵀ),
- * t_k = B_lᵀ (ΠT_k)ᵀ B_{l+1}: sites are those that the layer above reads, the maps {ΠT_k} of a layer are its Kraus list. B_l (l < L) is an orthonormal basis
- * of what the layers above see of the sites, so that every Z_l is positive definite. Undefined for other networks. @throws FinitewidthError (code "memory").
- * Theory: docs/theories/layers.md, "Exact laws".
+ * t_k = B_lᵀ (ΠT_k)ᵀ B_{l+1}: sites are those that the layer above reads, the maps {ΠT_k} of a layer are its Kraus list. B_l (l < L) is an
+ * orthonormal basis of what the layers above see of the sites, so that every Z_l is positive definite. Undefined for other networks.
+ * @throws FinitewidthError (code "memory"). Theory: docs/theories/layers.md, "Exact laws".
  */
 export function compositionMixing(architecture: Architecture): (MixingLaw & SiteGeometry) | undefined {
   const steps = linearSteps(architecture);

@@ -52,8 +52,9 @@ export interface Quantity {
 }
 
 /**
- * Operations that give the infinite-width kernels of a composition between any two points, in order, each on the pairs of sites that the outputs
- * need: the diagonal pairs for flattened circular convolutions, all of them below a pooling. Every point with itself comes first: variances.
+ * Operations that give the infinite-width kernels of a composition between any two points, in order, each on the pairs of sites that the
+ * outputs need: the diagonal pairs for flattened circular convolutions, all of them below a pooling. Every point with itself comes first:
+ * variances.
  */
 export interface SitePlan {
   readonly quantities: readonly Quantity[];
@@ -88,7 +89,10 @@ function pairList([, columns]: readonly [number, number]): SitePairList {
   };
 }
 
-/** The plan of a composition. O(pairs · entries) time and bytes. @throws FinitewidthError (code "memory") before allocating more than the limit. */
+/**
+ * The plan of a composition. O(pairs · entries) time and bytes. @throws FinitewidthError (code "memory") before allocating more than the
+ * limit.
+ */
 export function sitePlan(composition: Composition): SitePlan {
   const builder = planBuilder(composition);
   const { quantities, layers, norms, momentVariances } = builder;

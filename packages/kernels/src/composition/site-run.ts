@@ -50,7 +50,10 @@ export function blockLanes(
   return { rows, columns, left, right, own: false, block: { from: [r0, c0], shape, same } };
 }
 
-/** All quantities of a plan for some pairs of points: (pair of sites) × lanes each. Points with themselves leave what they have to the pairs. */
+/**
+ * All quantities of a plan for some pairs of points: (pair of sites) × lanes each. Points with themselves leave what they have to the
+ * pairs.
+ */
 export function runPlan(plan: SitePlan, composition: Composition, lanes: Lanes): readonly Float64Array[] {
   const buffers: Float64Array[] = [];
   plan.quantities.forEach((quantity, q) => {

@@ -14,8 +14,8 @@ export interface PointMap extends SiteMap {
 export type NormScales = readonly Float64Array[];
 
 /**
- * A_v of every random layer v that a field h = Σ_v A_v u^v hangs on, by its index. `scales` of the norms below it are needed where there are any.
- * Fields of one composition share their maps through `known`.
+ * A_v of every random layer v that a field h = Σ_v A_v u^v hangs on, by its index. `scales` of the norms below it are needed where there
+ * are any. Fields of one composition share their maps through `known`.
  */
 export function sourceMaps(
   field: Field,

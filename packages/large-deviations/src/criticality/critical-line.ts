@@ -13,9 +13,9 @@ export function criticalWeightVariance(activation: Activation): number | undefin
 }
 
 /**
- * σ_b² on the edge of chaos χ⊥(q*) = 1 for a given σ_w²; undefined where the line does not pass. in closed form, σ_b² = q − g E φ², where q is known (q = ((4g/π)² − 1)/4
- * for erf); φ of degree 1 only at one σ_w², with σ_b² = 0; others by root finding over q, the smallest q that is a fixed point
- * with σ_b² ≥ 0. Source: docs/theories/criticality.md.
+ * σ_b² on the edge of chaos χ⊥(q*) = 1 for a given σ_w²; undefined where the line does not pass. in closed form, σ_b² = q − g E φ², where q
+ * is known (q = ((4g/π)² − 1)/4 for erf); φ of degree 1 only at one σ_w², with σ_b² = 0; others by root finding over q, the smallest q that
+ * is a fixed point with σ_b² ≥ 0. Source: docs/theories/criticality.md.
  */
 export function criticalBiasVariance(activation: Activation, weightVariance: number): number | undefined {
   const end = criticalWeightVariance(activation);

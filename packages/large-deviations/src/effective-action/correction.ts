@@ -64,7 +64,10 @@ const shifted = (prediction: Prediction, { meanShift, meanShiftError }: Cumulant
   standardError: { mean: asColumn(meanShiftError), variance: asColumn(new Float64Array(meanShift.length)) },
 });
 
-/** A fit with one hidden layer and one output, with the correction at its saddle: diagnostics always where it is cheap, applied when asked for. */
+/**
+ * A fit with one hidden layer and one output, with the correction at its saddle: diagnostics always where it is cheap, applied when asked
+ * for.
+ */
 export function withCorrection<State>(
   setting: Setting,
   options: EffectiveActionOptions,
@@ -101,7 +104,10 @@ function attempt<Result>(compute: () => Result, wanted: boolean): Result | undef
   }
 }
 
-/** A prediction with the correction added to its mean when asked for, with its standard error, and a warning where it is too large to be trusted. */
+/**
+ * A prediction with the correction added to its mean when asked for, with its standard error, and a warning where it is too large to be
+ * trusted.
+ */
 export function correctPrediction(
   setting: Setting,
   options: EffectiveActionOptions,

@@ -61,8 +61,8 @@ export function scalarIntegralGradient(problem: ScalarProblem, integral: ScalarI
 }
 
 /**
- * Total derivative of the Laplace evidence −½N(S* − 1) − ½ log S_uu of `scalarSaddle` without a readout bias: the explicit one of the action
- * (the saddle moves at no cost) and that of S_uu, which takes the saddle's motion with it by S_uuu/S_uu. O(P³). Source: as above.
+ * Total derivative of the Laplace evidence −½N(S* − 1) − ½ log S_uu of `scalarSaddle` without a readout bias: the explicit one of the
+ * action (the saddle moves at no cost) and that of S_uu, which takes the saddle's motion with it by S_uuu/S_uu. O(P³). Source: as above.
  */
 export function scalarLaplaceGradient(problem: ScalarProblem, saddle: ScalarSaddle): ScalarEvidenceGradient {
   const { eigenvalues: k, targets: z, temperature, width, vectors } = problem;

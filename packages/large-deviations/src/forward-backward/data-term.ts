@@ -26,8 +26,8 @@ export interface DataTerm {
 }
 
 /**
- * Weights, resolvent and log density of the targets Y (P × D) under N(0, C + T) per output: Cholesky, or the eigenvectors of C where T > 0 is
- * lost in the rounding of a singular C. O(P³).
+ * Weights, resolvent and log density of the targets Y (P × D) under N(0, C + T) per output: Cholesky, or the eigenvectors of C where T > 0
+ * is lost in the rounding of a singular C. O(P³).
  * @throws FinitewidthError (code "not-positive-definite") when C + T is singular, as at T = 0 with dependent inputs.
  */
 export function dataTerm(kernel: Matrix, targets: Matrix, temperature: number): DataTerm {

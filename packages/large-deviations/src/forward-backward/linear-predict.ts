@@ -25,9 +25,9 @@ export interface LinearPrediction {
 
 /**
  * Latent outputs of a linear network without biases above the first layer, in the coordinates b = κ^{−½}Uᵀk of K¹ = U diag(κ) Uᵀ: there
- * f = √c bᵀw with w ~ N(0, Σ), cκ^½Σκ^½ = UᵀC^{L+1}U, and a part √c·(k** − |b|²) that the data do not reach. With Σ = ZZᵀ and G = √(cκ) Z the
- * posterior of Z⁻¹w is N((GᵀG + T)⁻¹GᵀUᵀY, T(GᵀG + T)⁻¹), which needs no inverse of C + T and no difference of large numbers at small T.
- * `test`: kernels of the first layer between test and training points. c = Π g_l α², O(P³ + P* r²).
+ * f = √c bᵀw with w ~ N(0, Σ), cκ^½Σκ^½ = UᵀC^{L+1}U, and a part √c·(k** − |b|²) that the data do not reach. With Σ = ZZᵀ and G = √(cκ) Z
+ * the posterior of Z⁻¹w is N((GᵀG + T)⁻¹GᵀUᵀY, T(GᵀG + T)⁻¹), which needs no inverse of C + T and no difference of large numbers at small
+ * T. `test`: kernels of the first layer between test and training points. c = Π g_l α², O(P³ + P* r²).
  */
 export function predictLinear(
   {

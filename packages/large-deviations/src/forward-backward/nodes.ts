@@ -8,8 +8,8 @@ export interface GaussianNodes {
   /** Of lattices: weights of the same integral on every second node along each axis, 0 on the others. */
   readonly coarse?: Float64Array;
   /**
-   * Of lattices: error that they are refined to; infinite with kinks, where halving the spacing divides the error by four only. Left out: the
-   * lattice is used as it is.
+   * Of lattices: error that they are refined to; infinite with kinks, where halving the spacing divides the error by four only. Left out:
+   * the lattice is used as it is.
    */
   readonly goal?: number;
   /** Of lattices: indices of the nodes in the outermost shell, half a standard deviation thick. */

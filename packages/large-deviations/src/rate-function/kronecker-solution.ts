@@ -91,8 +91,8 @@ export interface RotatedPrediction {
 }
 
 /**
- * f̃_a = q_a k̂ᵀ(q_aκ + T)⁻¹ŷ_a and q_a K_xx − q_a² k̂ᵀ(q_aκ + T)⁻¹k̂ in the eigenbasis of K, k̂ = VᵀK_x (by `splitBySpan`, without the difference). `own` holds K_xx, or its
- * diagonal. O(D P P*), or O(D P P*²) for whole covariances. Source: docs/theories/exact.md.
+ * f̃_a = q_a k̂ᵀ(q_aκ + T)⁻¹ŷ_a and q_a K_xx − q_a² k̂ᵀ(q_aκ + T)⁻¹k̂ in the eigenbasis of K, k̂ = VᵀK_x (by `splitBySpan`, without the
+ * difference). `own` holds K_xx, or its diagonal. O(D P P*), or O(D P P*²) for whole covariances. Source: docs/theories/exact.md.
  */
 export function predictRotated(data: SpectralData, q: Matrix, cross: Matrix, own: Float64Array): RotatedPrediction {
   const { eigenvalues, vectors: basis, targets, temperature } = data;

@@ -106,8 +106,8 @@ export interface ScalarCorrections {
 
 /**
  * c_u = −J₁′/J″ − J‴/(2J″²), c_q = c_u + 1/(2J″), and log Z ≈ −N J + ½ log(φ″/J″) − ½ Σ log P_l − (r/2) log 2π, in mean-field
- * scaling + (r/2) log N − ½ Σ log v_i as well. J₁ = ½ Σ log P_l − ½ log φ″ [+ ½ Σ log v_i], P_l = 1 + λ/n_l of a dense layer. Source: docs/theories/large-deviation.md
- * §3.
+ * scaling + (r/2) log N − ½ Σ log v_i as well. J₁ = ½ Σ log P_l − ½ log φ″ [+ ½ Σ log v_i], P_l = 1 + λ/n_l of a dense layer. Source:
+ * docs/theories/large-deviation.md §3.
  */
 export function scalarRateCorrections(problem: ScalarRateProblem, minimum: ScalarMinimum): ScalarCorrections {
   const { eigenvalues, squares, temperature, referenceWidth: N, scaling } = problem;

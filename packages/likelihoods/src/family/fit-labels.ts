@@ -26,10 +26,10 @@ const passes = (likelihood: Likelihood, targets: Matrix): boolean => {
 };
 
 /**
- * Class labels in the form that a likelihood takes: integers in one column (0, 1, 2 … or any others, −1 and +1 among them) and one-hot rows become
- * each other; classes are those of the training points, in ascending order. Targets that already fit, that are no classes, or whose likelihood has
- * none, are left alone. @throws FinitewidthError (code "input") for a test label that no training point has, and for more classes than the
- * likelihood has.
+ * Class labels in the form that a likelihood takes: integers in one column (0, 1, 2 … or any others, −1 and +1 among them) and one-hot rows
+ * become each other; classes are those of the training points, in ascending order. Targets that already fit, that are no classes, or whose
+ * likelihood has none, are left alone. @throws FinitewidthError (code "input") for a test label that no training point has, and for more
+ * classes than the likelihood has.
  */
 export function fitLabels(likelihood: Likelihood, data: DataSplit, path = "data"): DataSplit {
   const { train, test } = data;

@@ -46,9 +46,9 @@ export interface ImportanceOptions {
 }
 
 /**
- * log Z by importance sampling in whitened coordinates f = Bg (BBᵀ = Σ, index point·d + output) from N(Bᵀa, (I + BᵀWB)⁻¹), antithetic pairs.
- * Around EP: W the site precisions and its a; around Laplace: W, and a + t with the mean shift t. Unbiased for Z wherever it is trusted.
- * O(rank³ + draws·rank·P d). Source: docs/theories/classification.md.
+ * log Z by importance sampling in whitened coordinates f = Bg (BBᵀ = Σ, index point·d + output) from N(Bᵀa, (I + BᵀWB)⁻¹), antithetic
+ * pairs. Around EP: W the site precisions and its a; around Laplace: W, and a + t with the mean shift t. Unbiased for Z wherever it is
+ * trusted. O(rank³ + draws·rank·P d). Source: docs/theories/classification.md.
  */
 export function importanceEvidence(
   root: Matrix,

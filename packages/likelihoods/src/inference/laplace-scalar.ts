@@ -17,8 +17,8 @@ export interface LaplaceScalarOptions extends ModeOptions {
 }
 
 /**
- * Laplace approximation for one output with covariance K (P × P, singular or not): log Z = ℓ(f̂) − ½aᵀf̂ − ½ log|I + √W K √W| at the mode f̂,
- * where a = ∂ℓ/∂f. Newton: b = Wf + g, a ← b − r B⁻¹ r K b. Always errs towards under-confidence.
+ * Laplace approximation for one output with covariance K (P × P, singular or not): log Z = ℓ(f̂) − ½aᵀf̂ − ½ log|I + √W K √W| at the mode
+ * f̂, where a = ∂ℓ/∂f. Newton: b = Wf + g, a ← b − r B⁻¹ r K b. Always errs towards under-confidence.
  * Source: docs/theories/classification.md. O(P³) per step, 3–22 steps for kernel scales 10⁻³ … 10⁶.
  */
 export function laplaceScalar(kernel: Matrix, observation: Observation, options: LaplaceScalarOptions = {}): SiteApproximation {

@@ -81,8 +81,8 @@ export function applySoftmaxResolvent(factor: SoftmaxFactor, v: Matrix): Matrix 
 const scaled = (kernel: Matrix, scale: number): Matrix => ({ data: kernel.data.map((value) => value / scale ** 2), shape: kernel.shape });
 
 /**
- * Newton's a = b − V(I + VᵀKV)⁻¹VᵀKb by conjugate gradients, VVᵀ = W with V = diag √π − π√πᵀ per point: products with K alone, O(D P²) each,
- * with K resident. `tolerance`: relative residual. Gives up (undefined) after P·D steps.
+ * Newton's a = b − V(I + VᵀKV)⁻¹VᵀKb by conjugate gradients, VVᵀ = W with V = diag √π − π√πᵀ per point: products with K alone, O(D P²)
+ * each, with K resident. `tolerance`: relative residual. Gives up (undefined) after P·D steps.
  */
 function newtonSolver(kernel: Matrix, D: number): (p: Matrix, b: Float64Array, tolerance: number) => Float64Array | undefined {
   const n = kernel.shape[0];

@@ -58,8 +58,8 @@ export function predictMixture(
 }
 
 /**
- * E[f fᵀ/q · m(u)] over the mixture, P × P, where f | q has the covariance qK: what hidden kernels of linear networks are made of. `factor`: m
- * at every node, @defaultValue 1. O(P³) per node.
+ * E[f fᵀ/q · m(u)] over the mixture, P × P, where f | q has the covariance qK: what hidden kernels of linear networks are made of.
+ * `factor`: m at every node, @defaultValue 1. O(P³) per node.
  */
 export function meanOuterOverScale(
   kernel: Matrix,

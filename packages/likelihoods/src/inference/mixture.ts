@@ -42,9 +42,9 @@ export interface ScaleMixtureOptions {
 const mostNodes = 5000;
 
 /**
- * log ∫ p(u) Z(eᵘ) du by the trapezoidal rule, outwards from E u under the prior until p(u) Z(eᵘ) has fallen by `drop`; `inner` gives log Z and
- * whatever else at one q, warm-started from the (up to two) nodes next to it, nearest first. For probabilities Z ≤ 1 that never vanish only p(u) closes the tails.
- * 50–150 nodes. @throws FinitewidthError (code "not-converged") when the integrand does not decay.
+ * log ∫ p(u) Z(eᵘ) du by the trapezoidal rule, outwards from E u under the prior until p(u) Z(eᵘ) has fallen by `drop`; `inner` gives log Z
+ * and whatever else at one q, warm-started from the (up to two) nodes next to it, nearest first. For probabilities Z ≤ 1 that never vanish
+ * only p(u) closes the tails. 50–150 nodes. @throws FinitewidthError (code "not-converged") when the integrand does not decay.
  * Source: docs/theories/classification.md.
  */
 export function scaleMixture<Inner extends { readonly logEvidence: number }>(
@@ -161,8 +161,8 @@ export function quantileNodes({ weights }: Pick<ScaleMixture<unknown>, "weights"
 }
 
 /**
- * log Z corrected for the error of the inner evidence: log Z + log Σ_k w_k e^{c(u_k)} with a weighted quadratic through corrections measured
- * at `nodes`, constant beyond them. c is smooth in u. The standard error is that of a weighted mean, times 1.3 for the fit.
+ * log Z corrected for the error of the inner evidence: log Z + log Σ_k w_k e^{c(u_k)} with a weighted quadratic through corrections
+ * measured at `nodes`, constant beyond them. c is smooth in u. The standard error is that of a weighted mean, times 1.3 for the fit.
  */
 export function correctMixture(
   mixture: ScaleMixture<unknown>,

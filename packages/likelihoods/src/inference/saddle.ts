@@ -84,8 +84,8 @@ export function mixingSaddle(
   const h = differenceStep;
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
-      const value =
-        (along([[i, h], [j, h]]) - along([[i, h], [j, -h]]) - along([[i, -h], [j, h]]) + along([[i, -h], [j, -h]])) / (4 * h * h); // prettier-ignore
+      const at = (di: number, dj: number): number => along([[i, di], [j, dj]]); // prettier-ignore
+      const value = (at(h, h) - at(h, -h) - at(-h, h) + at(-h, -h)) / (4 * h * h);
       hessian.data[i * n + j] = hessian.data[j * n + i] = -value;
     }
   }

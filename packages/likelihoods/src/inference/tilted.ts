@@ -29,8 +29,8 @@ const rule = gaussLegendre(20);
 const negligible = 40;
 
 /**
- * Moments of a tilted density for any log-concave p(y | f) with features on the scale τ: Gauss–Legendre with 20 nodes on 12 panels, broken at
- * the mode, mode ± 4/√H, ± 3√v, ± 9√v and ± 3τ, ± 10τ, ± 30τ. All mass lies within 9√v of the mode, because −(log density)″ ≥ 1/v. Error
+ * Moments of a tilted density for any log-concave p(y | f) with features on the scale τ: Gauss–Legendre with 20 nodes on 12 panels, broken
+ * at the mode, mode ± 4/√H, ± 3√v, ± 9√v and ± 3τ, ± 10τ, ± 30τ. All mass lies within 9√v of the mode, because −(log density)″ ≥ 1/v. Error
  * about 1e-11 for v/τ² = 1 … 10⁴. Gauss–Hermite nodes at the mode fail for v > 30 τ². Cost: 240 densities.
  */
 export function panelMoments(observation: ScalarObservation, point: number, mean: number, variance: number, scale: number): TiltedMoments {

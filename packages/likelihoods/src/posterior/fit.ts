@@ -10,7 +10,9 @@ import { fitMixture } from "./mixture.js";
 import { importanceStreams, laplaceWarning, looseWarning, shiftedWarning, trustedEvidence, type LatentFit } from "./result.js";
 import { sampleLatents } from "./sampling.js";
 
-/** Points × latent outputs up to which a dense Laplace approximation guides importance sampling, and up to which log Z is sampled unasked. */
+/**
+ * Points × latent outputs up to which a dense Laplace approximation guides importance sampling, and up to which log Z is sampled unasked.
+ */
 const [densePoints, sampledPoints] = [1000, 400];
 
 function fitSites(problem: LatentProblem, likelihood: Likelihood, observation: Observation, inference: string, run: Run): LatentFit {
@@ -101,7 +103,8 @@ async function fitDraws(problem: LatentProblem, observation: Observation, option
 /**
  * Posterior of latent outputs under any likelihood: expectation propagation (with log Z by importance sampling around it), Laplace
  * approximations or sampling, at infinite width (a chain without layers), for deep linear networks and for effective actions alike.
- * @throws FinitewidthError (code "input") for an inference that does not apply, and like `checkLatentProblem`. Source: docs/theories/classification.md.
+ * @throws FinitewidthError (code "input") for an inference that does not apply, and like `checkLatentProblem`. Source:
+ * docs/theories/classification.md.
  */
 export async function fitLatents(problem: LatentProblem, options: LatentOptions, run: Run): Promise<LatentFit> {
   const likelihood = createLikelihood(run.registry, problem.likelihood);

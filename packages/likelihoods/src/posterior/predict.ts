@@ -90,8 +90,8 @@ function predictLogits(state: LogitsState, likelihood: Likelihood, { train, cros
 }
 
 /**
- * Averages over draws: given a draw, f_* is Gaussian with variance ρ FFᵀ, which the moments take in closed form and the probabilities by one
- * antithetic pair per draw and point. Standard errors from independent chains. O(draws·d·rank·M).
+ * Averages over draws: given a draw, f_* is Gaussian with variance ρ FFᵀ, which the moments take in closed form and the probabilities by
+ * one antithetic pair per draw and point. Standard errors from independent chains. O(draws·d·rank·M).
  */
 function predictDraws(
   { basis, projected, factors, bias, weights, chains }: DrawsState,

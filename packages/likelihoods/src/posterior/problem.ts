@@ -11,8 +11,8 @@ import { symmetricEigenvalues } from "@finitewidth/linalg";
 import type { OutputChain } from "../sampling/chain-target.js";
 
 /**
- * Latent outputs whose law is a Gaussian process given a mixing matrix, f | Q ~ N(0, Q ⊗ K), with what was seen of them. Plain data. Infinite
- * width: a chain without layers. Deep linear networks: K of the first layer. Effective actions: K of the readout.
+ * Latent outputs whose law is a Gaussian process given a mixing matrix, f | Q ~ N(0, Q ⊗ K), with what was seen of them. Plain data.
+ * Infinite width: a chain without layers. Deep linear networks: K of the first layer. Effective actions: K of the readout.
  */
 export interface LatentProblem {
   /** K, P × P. */
@@ -39,8 +39,8 @@ export interface LatentOptions {
 }
 
 /**
- * The kernel fits the labels: P × P, finite, symmetric and positive semi-definite up to 10⁻⁸ of its largest entry and eigenvalue; every class has
- * a label. O(P³). @throws FinitewidthError (codes "shape", "input", "not-positive-definite").
+ * The kernel fits the labels: P × P, finite, symmetric and positive semi-definite up to 10⁻⁸ of its largest entry and eigenvalue; every
+ * class has a label. O(P³). @throws FinitewidthError (codes "shape", "input", "not-positive-definite").
  */
 export function checkLatentProblem({ kernel, targets }: Pick<LatentProblem, "kernel" | "targets">, likelihood: Likelihood): void {
   const [rows, columns] = kernel.shape;

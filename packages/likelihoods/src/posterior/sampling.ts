@@ -44,7 +44,10 @@ function rootAndBasis(kernel: Matrix): { readonly root: Matrix; readonly basis: 
   return { root, basis };
 }
 
-/** g at the mode of a softmax Gaussian process, Aᵀ in contrasts times B: the posterior is log-concave there, so chains may start at its mode. */
+/**
+ * g at the mode of a softmax Gaussian process, Aᵀ in contrasts times B: the posterior is log-concave there, so chains may start at its
+ * mode.
+ */
 function modeOf({ kernel, likelihood, targets }: LatentProblem, root: Matrix, run: Run): Float64Array | undefined {
   const { scale, contrasts } = createLikelihood(run.registry, likelihood);
   const basis = contrasts(targets.shape[1]);
@@ -57,8 +60,8 @@ function modeOf({ kernel, likelihood, targets }: LatentProblem, root: Matrix, ru
 /**
  * Samples (chain, g) of a latent problem by Hamiltonian Monte Carlo with an exact Gaussian flow, started by annealed islands (from the
  * mode at infinite width); with `evidence`,
- * log Z from the islands. Exact up to standard errors from independent chains. Cost: 8 islands × particles × (levels × 2 + burn-in + draws) ×
- * about 6 gradients. Same numbers for any number of workers. Source: docs/theories/classification.md.
+ * log Z from the islands. Exact up to standard errors from independent chains. Cost: 8 islands × particles × (levels × 2 + burn-in + draws)
+ * × about 6 gradients. Same numbers for any number of workers. Source: docs/theories/classification.md.
  */
 export async function sampleLatents(problem: LatentProblem, wanted: number, evidence: boolean, run: Run): Promise<SampledLatents> {
   const { kernel, chain, likelihood, targets, linear = false } = problem;

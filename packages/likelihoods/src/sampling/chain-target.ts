@@ -4,7 +4,8 @@ import type { LogDensity } from "@finitewidth/numerics";
 import { chiQuantile } from "./chi-quantile.js";
 
 /**
- * Layers of a Wishart chain over outputs, 1 … L: Q = M_1, M_l | M_{l+1} ~ W(N_l, s_l M_{l+1}/N_l). Without layers Q = 1: a Gaussian process.
+ * Layers of a Wishart chain over outputs, 1 … L: Q = M_1, M_l | M_{l+1} ~ W(N_l, s_l M_{l+1}/N_l). Without layers Q = 1: a Gaussian
+ * process.
  */
 export interface OutputChain {
   readonly widths: readonly number[];

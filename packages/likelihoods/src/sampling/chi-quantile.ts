@@ -1,8 +1,8 @@
 import { gammaQuantile, logGamma, normalDensity, normalDistribution } from "@finitewidth/numerics";
 
 /**
- * z = χ_ν/√ν as a function of a standard normal x with the same quantile, and dz/dx = φ(x)/(2νz p_ν(νz²)): coordinates in which a χ variable
- * has exactly the law N(0, 1). From the nearer tail, so that neither loses digits.
+ * z = χ_ν/√ν as a function of a standard normal x with the same quantile, and dz/dx = φ(x)/(2νz p_ν(νz²)): coordinates in which a χ
+ * variable has exactly the law N(0, 1). From the nearer tail, so that neither loses digits.
  */
 export function chiQuantile(x: number, degrees: number): readonly [z: number, slope: number] {
   const half = degrees / 2;

@@ -38,8 +38,8 @@ const movesPerLevel = 2;
 const wantedAcceptance = 0.85;
 
 /**
- * Anneals particles from the prior N(0, 1) to the posterior of one likelihood and draws from there; `visit` sees every draw, index particle ·
- * draws + draw. Cost: particles × (levels × 2 + burn-in + draws) × about 6 gradients.
+ * Anneals particles from the prior N(0, 1) to the posterior of one likelihood and draws from there; `visit` sees every draw, index particle
+ * · draws + draw. Cost: particles × (levels × 2 + burn-in + draws) × about 6 gradients.
  */
 export async function drawIsland(
   target: LogDensity,
@@ -104,8 +104,8 @@ const leastDraws = 4;
 const largestRHat = 1.05;
 
 /**
- * Eight islands, each a chunk of `task`: `wanted` draws in all, and with `evidence` log Z on a ladder that a pilot found. Same numbers for any
- * number of workers. `indices`: of the random streams, before that of the island.
+ * Eight islands, each a chunk of `task`: `wanted` draws in all, and with `evidence` log Z on a ladder that a pilot found. Same numbers for
+ * any number of workers. `indices`: of the random streams, before that of the island.
  */
 export async function runArchipelago<Chunk extends IslandSettings, Result extends IslandDraws>(
   task: Task<Chunk & { readonly indices: readonly number[] }, Result>,

@@ -12,9 +12,9 @@ export type DrawRatio = (theta: Float64Array) => number;
 export type PopulationRatio = (states: readonly RotationState[], stepSize: number, moves: number, random: RandomStream) => number;
 
 /**
- * For one draw θ of a network with N units in its last hidden layer, log (1/N) Σ_i p(Y|K̂^{(−i)})/p(Y|K̂), whose exponential has the posterior
- * mean Z_{N−1}/Z_N. A″ = T + σ_b² + N/(N−1) ΦΦᵀ = L Lᵀ is factorised once; without unit i, log N(Y|0, A″ − s φ_iφ_iᵀ) follows from
- * κ_i = s|L⁻¹φ_i|² and u_i = √s (L⁻¹φ_i)ᵀL⁻¹Y. O(P²(P + N)). Source: docs/theories/evidence.md, "Widths".
+ * For one draw θ of a network with N units in its last hidden layer, log (1/N) Σ_i p(Y|K̂^{(−i)})/p(Y|K̂), whose exponential has the
+ * posterior mean Z_{N−1}/Z_N. A″ = T + σ_b² + N/(N−1) ΦΦᵀ = L Lᵀ is factorised once; without unit i, log N(Y|0, A″ − s φ_iφ_iᵀ) follows
+ * from κ_i = s|L⁻¹φ_i|² and u_i = √s (L⁻¹φ_i)ᵀL⁻¹Y. O(P²(P + N)). Source: docs/theories/evidence.md, "Widths".
  */
 export function lastLayerDeletions(problem: SamplingProblem): DrawRatio {
   const scratch = new Float64Array(problem.network.parameters);
@@ -51,9 +51,9 @@ export function lastLayerDeletions(problem: SamplingProblem): DrawRatio {
 }
 
 /**
- * log Z_{N−1}/Z_N of any hidden layer (from 0) by fading out its last unit: K̂_λ ∝ (Σ_i φ_iφ_iᵀ + λφ_Nφ_Nᵀ)/(N − 1 + λ) from λ = 1 to 0 in steps
- * of resampled and moved particles, a product of means with no bias. Where deleting at once has tails that are too heavy: inner layers and
- * the narrowest ones.
+ * log Z_{N−1}/Z_N of any hidden layer (from 0) by fading out its last unit: K̂_λ ∝ (Σ_i φ_iφ_iᵀ + λφ_Nφ_Nᵀ)/(N − 1 + λ) from λ = 1 to 0 in
+ * steps of resampled and moved particles, a product of means with no bias. Where deleting at once has tails that are too heavy: inner
+ * layers and the narrowest ones.
  */
 export function fadeLastUnit(network: DenseChain, problem: SamplingProblem, layer: number): PopulationRatio {
   return (states, stepSize, moves, random) => {
@@ -72,7 +72,9 @@ export function fadeLastUnit(network: DenseChain, problem: SamplingProblem, laye
   };
 }
 
-/** The network whose last unit of a hidden layer counts λ times: what reads the layer is scaled by √(N/(N − 1 + λ)), that unit by √λ more. */
+/**
+ * The network whose last unit of a hidden layer counts λ times: what reads the layer is scaled by √(N/(N − 1 + λ)), that unit by √λ more.
+ */
 function fadedNetwork(network: DenseChain, full: FiniteNetwork, layer: number, weight: number): FiniteNetwork {
   const width = network.widths[layer]!;
   const common = Math.sqrt(width / (width - 1 + weight));

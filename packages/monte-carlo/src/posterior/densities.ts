@@ -66,8 +66,8 @@ function collapsedEvaluation(
 }
 
 /**
- * ℓ(θ) = log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters θ and its gradient: the likelihood with the readout integrated out. NaN where
- * A is not positive definite.
+ * ℓ(θ) = log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters θ and its gradient: the likelihood with the readout integrated out. NaN
+ * where A is not positive definite.
  */
 export function collapsedLogLikelihood(problem: SamplingProblem): LogDensity {
   const { network } = problem;

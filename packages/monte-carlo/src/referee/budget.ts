@@ -32,8 +32,9 @@ function costs(network: FiniteNetwork, points: number, tests: number): { readonl
 }
 
 /**
- * A plan in draws from a limit in seconds, by counting operations along the pilot's ladder: the same for every machine and number of workers,
- * so that results are reproducible. Undefined when even eight chains with seven draws take longer. Without a ladder: the least there can be.
+ * A plan in draws from a limit in seconds, by counting operations along the pilot's ladder: the same for every machine and number of
+ * workers, so that results are reproducible. Undefined when even eight chains with seven draws take longer. Without a ladder: the least
+ * there can be.
  */
 export function planReferee(
   network: FiniteNetwork,

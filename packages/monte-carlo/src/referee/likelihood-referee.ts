@@ -31,8 +31,8 @@ const [mostTests, mostKernelEntries] = [500, 10_000];
 
 /**
  * Judges theories of a likelihood other than Gaussian noise by chains over all weights of the real network: class probabilities at the test
- * points within half the tolerance (root mean square), the log evidence of the same annealing, hidden kernels within the tolerance. Chains are
- * the independent units of every error. Numbers depend on the seed and the options alone. Source: docs/theories/referee.md.
+ * points within half the tolerance (root mean square), the log evidence of the same annealing, hidden kernels within the tolerance. Chains
+ * are the independent units of every error. Numbers depend on the seed and the options alone. Source: docs/theories/referee.md.
  */
 export async function likelihoodReferee(
   problem: Problem,

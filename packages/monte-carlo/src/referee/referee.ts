@@ -26,10 +26,10 @@ import { chainHealth, compareErrors, decide, uStatisticSquare, worstStatus, type
 /** Test points that are compared at most, evenly spread. */
 const mostTests = 500;
 /**
- * A short run of the real network that judges theories: chains annealed from the prior, their conditional moments at the test inputs compared
- * with every theory's by a calibrated rule, the log evidence of the same annealing with its evidence, hidden kernels with its kernels. All
- * methods are judged on the same chains. Sequential: at most three looks, until nothing about outputs is doubtful. Numbers depend on the seed
- * and the options alone. Source: docs/theories/referee.md.
+ * A short run of the real network that judges theories: chains annealed from the prior, their conditional moments at the test inputs
+ * compared with every theory's by a calibrated rule, the log evidence of the same annealing with its evidence, hidden kernels with its
+ * kernels. All methods are judged on the same chains. Sequential: at most three looks, until nothing about outputs is doubtful. Numbers
+ * depend on the seed and the options alone. Source: docs/theories/referee.md.
  */
 export async function referee(
   problem: Problem,
@@ -191,8 +191,8 @@ function errorOfNetwork({ groups, at, rule }: Bench): { readonly [key: string]: 
 }
 
 /**
- * With labels: total, bias and variance each within τ of the truth. Predictive: distance of the means within τ of the posterior variance, and
- * the variance within τ of itself.
+ * With labels: total, bias and variance each within τ of the truth. Predictive: distance of the means within τ of the posterior variance,
+ * and the variance within τ of itself.
  */
 function judgeOutputs({ predictive }: FittedMethod, { groups, at, rule }: Bench, quantity: "predictive" | "generalizationError"): Verdict {
   const chains = groups.flatMap((group) => group.averages);

@@ -64,8 +64,8 @@ const wholeSteps: Damping = { initial: 1, least: 1, shrink: 1 };
 const never: Standstill = { progress: 1, steps: Infinity };
 
 /**
- * Damped fixed-point iteration x ← x + factor·(F(x) − x) until the residual is within the tolerance, stands still, is no number any more, or
- * the iterations are used up. One evaluation of `evaluate` an iteration; the last one is returned with its x.
+ * Damped fixed-point iteration x ← x + factor·(F(x) − x) until the residual is within the tolerance, stands still, is no number any more,
+ * or the iterations are used up. One evaluation of `evaluate` an iteration; the last one is returned with its x.
  */
 export function fixedPoint<X, Step extends FixedPointStep<X>>(
   start: X,

@@ -28,8 +28,8 @@ export interface BoundedOptions {
 const clamp = (value: number, lower: number, upper: number): number => Math.min(upper, Math.max(lower, value));
 
 /**
- * Local maximum of an expensive function in a box, evaluated asynchronously: projected BFGS with backtracking; coordinates that press against
- * a bound are held there. Gradients as far as the function gives them, central differences (one-sided at a bound) for the rest.
+ * Local maximum of an expensive function in a box, evaluated asynchronously: projected BFGS with backtracking; coordinates that press
+ * against a bound are held there. Gradients as far as the function gives them, central differences (one-sided at a bound) for the rest.
  */
 export async function maximiseInBox(
   f: (point: readonly number[]) => Promise<BoundedPoint>,

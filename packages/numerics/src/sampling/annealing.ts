@@ -61,9 +61,9 @@ export function nextExponent(logLikelihoods: Float64Array, exponent: number, fra
 
 /**
  * Likelihood-tempered sequential Monte Carlo from N(0, 1): at every level the particles are resampled (systematically) by e^{Δbℓ} and moved
- * by the rotation sampler at the new exponent. Resampling lets go of particles that are stuck. Cost: particles × levels × moves × (π/2)/step
- * gradients, 16·particles·dimension bytes. Source: docs/theories/evidence.md, "Ladder and islands"; P. Del Moral, A. Doucet, A. Jasra,
- * Sequential Monte Carlo samplers (2006).
+ * by the rotation sampler at the new exponent. Resampling lets go of particles that are stuck. Cost: particles × levels × moves ×
+ * (π/2)/step gradients, 16·particles·dimension bytes. Source: docs/theories/evidence.md, "Ladder and islands"; P. Del Moral, A. Doucet, A.
+ * Jasra, Sequential Monte Carlo samplers (2006).
  */
 export async function anneal(sampler: RotationSampler, options: AnnealingOptions, random: RandomStream): Promise<AnnealedRun> {
   const { particles, moves, ladder, effectiveFraction = 0.5, acceptance: wanted = 0.85, pause, onLevel } = options;

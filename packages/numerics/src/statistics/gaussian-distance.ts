@@ -24,9 +24,9 @@ const difference = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value,
 const product = (a: Matrix, b: Matrix): number => a.data.reduce((sum, value, i) => sum + value * b.data[i]!, 0);
 
 /**
- * Leading distance from the covariance Σ_abcd = Cov(K̂_ab, K̂_cd) (P × P × P × P) and the shift δ = E K̂ − K, for D outputs with total covariance
- * A = K + T: χ² ≈ (D/2) tr δ̃² + (D²/8) Σ V_ab,cd² + (D/4) Σ V_ab,cd V_bc,da, V = whitened(Σ + δδᵀ). O(P⁵). @throws FinitewidthError (code
- * "not-positive-definite") for a singular A. Source: docs/theories/referee.md, "Distance of the prior".
+ * Leading distance from the covariance Σ_abcd = Cov(K̂_ab, K̂_cd) (P × P × P × P) and the shift δ = E K̂ − K, for D outputs with total
+ * covariance A = K + T: χ² ≈ (D/2) tr δ̃² + (D²/8) Σ V_ab,cd² + (D/4) Σ V_ab,cd V_bc,da, V = whitened(Σ + δδᵀ). O(P⁵). @throws
+ * FinitewidthError (code "not-positive-definite") for a singular A. Source: docs/theories/referee.md, "Distance of the prior".
  */
 export function leadingDistance(covariance: Tensor, shift: Matrix, total: Matrix, outputs: number): GaussianDistance {
   const p = total.shape[0];
@@ -55,8 +55,8 @@ export function leadingDistance(covariance: Tensor, shift: Matrix, total: Matrix
 }
 
 /**
- * The same from independent draws of K̂, over pairs of different draws: E[(D/2) tr ΔΔ′ + (D²/8)(tr ΔΔ′)² + (D/4) tr(ΔΔ′)²]; the first term is
- * left out where the mean is known to be K (one hidden layer). `cyclicPairs` of the
+ * The same from independent draws of K̂, over pairs of different draws: E[(D/2) tr ΔΔ′ + (D²/8)(tr ΔΔ′)² + (D/4) tr(ΔΔ′)²]; the first term
+ * is left out where the mean is known to be K (one hidden layer). `cyclicPairs` of the
  * pairs (400) make the last term. Standard error: jackknife over draws, and over pairs for the last term. O(n² P² + cyclicPairs P³).
  */
 export function sampledDistance(

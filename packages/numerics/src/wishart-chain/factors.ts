@@ -95,8 +95,8 @@ function innerFactor({ layer, shift }: ChainLayerLayout, z: Matrix): Matrix {
 }
 
 /**
- * Factors of every layer, 1 … L, from the matrices Z_l: R_L = √c, E_l from F_{l+1}, R_l = E_l or its Cholesky factor, F_l = R_l Z_l (plus the
- * skip). Theory pages: docs/theories/convolution.md §5, residual.md §3. Cost: O(Σ rows² |m| rank).
+ * Factors of every layer, 1 … L, from the matrices Z_l: R_L = √c, E_l from F_{l+1}, R_l = E_l or its Cholesky factor, F_l = R_l Z_l (plus
+ * the skip). Theory pages: docs/theories/convolution.md §5, residual.md §3. Cost: O(Σ rows² |m| rank).
  */
 export function chainFactors(layout: ChainLayout, z: readonly Matrix[]): readonly ChainFactor[] {
   const factors: ChainFactor[] = [];

@@ -121,9 +121,9 @@ function biasContraction(layer: WishartLayer, outputs: number): Matrix {
 
 /**
  * Means and covariances of M_1 and of the bias part of the outputs' covariance, exact at any widths, by the linear recursion of E[M⊗M]
- * from the readout down: a Wishart step adds (E[Σ_ac Σ_bd] + E[Σ_ad Σ_bc])/N_l, a skip the same of what it hands down with Σ, a layer maps both index pairs. Covariances are carried,
- * not second moments, so nothing cancels at large widths. @throws FinitewidthError (code "memory") when (D S)⁴ numbers do not fit.
- * Cost: O(L |m| (D S)⁵). Source: docs/theories/convolution.md §5 and docs/theories/exact.md.
+ * from the readout down: a Wishart step adds (E[Σ_ac Σ_bd] + E[Σ_ad Σ_bc])/N_l, a skip the same of what it hands down with Σ, a layer maps
+ * both index pairs. Covariances are carried, not second moments, so nothing cancels at large widths. @throws FinitewidthError (code
+ * "memory") when (D S)⁴ numbers do not fit. Cost: O(L |m| (D S)⁵). Source: docs/theories/convolution.md §5 and docs/theories/exact.md.
  */
 export function mixingMoments(chain: WishartChain, outputs: number): MixingMoments {
   const largest = Math.max(...chain.layers.map((layer) => outputs * layer.sites));

@@ -4,8 +4,8 @@ import { zeros, type Activation, type Matrix } from "@finitewidth/core";
 const rule = { width: 8.5, step: 0.125 } as const;
 
 /**
- * D_ab = E φ′(h_a)φ(h_b) for h ~ N(0, K): response of E φφᵀ to a shift of the mean of h_a. Zero for odd and for even φ; the activation's own
- * formula where it has one, else quadrature for smooth φ (NaN for kinks without a formula, which the deterministic engine refuses).
+ * D_ab = E φ′(h_a)φ(h_b) for h ~ N(0, K): response of E φφᵀ to a shift of the mean of h_a. Zero for odd and for even φ; the activation's
+ * own formula where it has one, else quadrature for smooth φ (NaN for kinks without a formula, which the deterministic engine refuses).
  */
 export function meanResponse(activation: Activation, kernel: Matrix): Matrix {
   const n = kernel.shape[0];

@@ -22,7 +22,10 @@ export function* indexPairs(n: number): Generator<readonly [a: number, b: number
 /** Cov(φ_aφ_b, h_ch_d) over all (a, b) for a Gaussian field with responses `slopes` and cross kernel X with h. */
 const withLinear = (slopes: KernelSlopes, x: Matrix, c: number, d: number): Matrix => applySlopes(slopes, symmetricProduct(x, c, d));
 
-/** E φ_aφ_bφ_cφ_d − G_abG_cd between the pairs of two fields (n × n and m × m kernels, n × m cross kernel) under one φ, one column for (c, d). */
+/**
+ * E φ_aφ_bφ_cφ_d − G_abG_cd between the pairs of two fields (n × n and m × m kernels, n × m cross kernel) under one φ, one column for (c,
+ * d).
+ */
 export function fourPointColumn(activation: Activation, k: Matrix, x: Matrix, c: number, d: number, other: Matrix): Float64Array {
   const [n, m] = x.shape;
   const out = new Float64Array(pairCount(n));
@@ -90,7 +93,10 @@ function poolColumns(live: LiveReading, m: Matrix): Matrix {
   );
 }
 
-/** N times the covariance of the bare noise of two variables' averages over the same stream: sizes s × t. Source: docs/theories/perturbative.md §11. */
+/**
+ * N times the covariance of the bare noise of two variables' averages over the same stream: sizes s × t. Source:
+ * docs/theories/perturbative.md §11.
+ */
 function noise(variables: Variables, s: Live, t: Live, tick: () => void): Matrix {
   if (s.kind === "reading" && t.kind === "reading") {
     const left = poolColumns(s, vertex(variables, s, t, tick));
@@ -147,8 +153,8 @@ export function noiseCovariance(variables: Variables, tick: () => void): Matrix 
 }
 
 /**
- * Cov(ψψᵀ entries of the field of s, noise of t) on pairs for one unit when the field of s has kernel K and cross kernel C with that of t: what
- * the derivative of `sameUnitShift` is taken of. `part`: which noise of t.
+ * Cov(ψψᵀ entries of the field of s, noise of t) on pairs for one unit when the field of s has kernel K and cross kernel C with that of t:
+ * what the derivative of `sameUnitShift` is taken of. `part`: which noise of t.
  */
 export function bareColumn(
   s: Live,

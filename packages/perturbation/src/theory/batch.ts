@@ -23,7 +23,8 @@ export interface Batch {
   /** Z on the training points at the widths of the network. */
   readonly z: Matrix;
   /**
-   * Drawn networks and compositions: E K̂^{L+1} − K^{L+1} over the joint points, E Ĝˡ − Gˡ on the training points and, where it is known, E K̂ˡ − Kˡ.
+   * Drawn networks and compositions: E K̂^{L+1} − K^{L+1} over the joint points, E Ĝˡ − Gˡ on the training points and, where it is known, E
+   * K̂ˡ − Kˡ.
    */
   readonly priorShift?: { readonly output: Matrix; readonly hidden: readonly Matrix[]; readonly preactivation?: readonly Matrix[] };
 }

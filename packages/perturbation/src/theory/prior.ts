@@ -121,8 +121,8 @@ function distanceDiagnostics(covariance: Tensor, meanShift: Matrix, kernel: Matr
 }
 
 /**
- * K + δ with entries that no second moment can have (|E ff′| > √(E f² E f′²), nearly parallel inputs of a φ that jumps, say) taken from K, and
- * a warning that names the first.
+ * K + δ with entries that no second moment can have (|E ff′| > √(E f² E f′²), nearly parallel inputs of a φ that jumps, say) taken from K,
+ * and a warning that names the first.
  */
 function boundedMoment(kernel: Matrix, meanShift: Matrix, warnings: string[]): Matrix {
   const n = kernel.shape[0];

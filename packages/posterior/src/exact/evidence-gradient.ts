@@ -18,9 +18,10 @@ type ExactPosterior = Posterior<ExactOptions, ExactState>;
 type Scores = Pick<ScaleMixtureScores, "kernel" | "noise" | "bias" | "constant">;
 
 /**
- * Gradient of the evidence of a deep linear chain by Fisher's identity over the mixing variable: its law given whitened factors depends on none of
- * the variances, so derivatives are posterior means of those of log N(Y | 0, Q ⊗ K + b + T). One output: quadrature nodes. Several outputs without
- * biases after the first layer: weighted draws, errors from their batches. Undefined for other networks, and for a readout bias that T = 0 fixes.
+ * Gradient of the evidence of a deep linear chain by Fisher's identity over the mixing variable: its law given whitened factors depends on
+ * none of the variances, so derivatives are posterior means of those of log N(Y | 0, Q ⊗ K + b + T). One output: quadrature nodes. Several
+ * outputs without biases after the first layer: weighted draws, errors from their batches. Undefined for other networks, and for a readout
+ * bias that T = 0 fixes.
  * Source: docs/theories/evidence.md, "Gradients of theories".
  */
 export async function exactGradient(

@@ -16,8 +16,8 @@ export const refusesLikelihood = (law: MixingLaw): string | undefined =>
     : undefined;
 
 /**
- * Fits a likelihood other than Gaussian noise: quadrature over log q with expectation propagation inside, or Hamiltonian Monte Carlo over the
- * chain and the outputs. `learnedKernels` asks for the hidden kernels.
+ * Fits a likelihood other than Gaussian noise: quadrature over log q with expectation propagation inside, or Hamiltonian Monte Carlo over
+ * the chain and the outputs. `learnedKernels` asks for the hidden kernels.
  */
 export async function fitLikelihood(
   problem: Problem,

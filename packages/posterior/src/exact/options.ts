@@ -3,8 +3,8 @@ import { inferenceEntries, type InferenceOptions } from "@finitewidth/likelihood
 import * as v from "valibot";
 
 /**
- * Options of the theory "exact"; they matter for several outputs, biases in hidden layers and convolutions, whose mixing matrix is sampled, and
- * `inference`, `posteriorDraws`, `evidence` for likelihoods other than Gaussian noise.
+ * Options of the theory "exact"; they matter for several outputs, biases in hidden layers and convolutions, whose mixing matrix is sampled,
+ * and `inference`, `posteriorDraws`, `evidence` for likelihoods other than Gaussian noise.
  */
 export interface ExactOptions extends InferenceOptions {
   /** Importance draws, for up to 12 coordinates of the mixing chain. */

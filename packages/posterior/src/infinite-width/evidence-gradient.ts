@@ -30,8 +30,8 @@ export function gaussianProcessAdjoint({ root, form, weights }: Pick<GaussianPro
 }
 
 /**
- * Gradient of the evidence at infinite width: the adjoint B pulled back through the recursion of a fully connected chain, ½T tr B in log T; other
- * networks by differences. Widths change nothing in standard scaling.
+ * Gradient of the evidence at infinite width: the adjoint B pulled back through the recursion of a fully connected chain, ½T tr B in log T;
+ * other networks by differences. Widths change nothing in standard scaling.
  */
 export async function infiniteWidthGradient(
   theory: Theory,

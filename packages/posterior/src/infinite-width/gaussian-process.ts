@@ -36,8 +36,8 @@ export interface GaussianProcess {
 const spanTolerance = 1e-12;
 
 /**
- * Whether K may be singular beside so small a T that null directions, with weights of size Y/T, would cost more than nine digits: a pivot of
- * K + T that holds hardly more than T and rounding.
+ * Whether K may be singular beside so small a T that null directions, with weights of size Y/T, would cost more than nine digits: a pivot
+ * of K + T that holds hardly more than T and rounding.
  */
 function mayLoseNoise(factor: Matrix, kernel: Matrix, temperature: number): boolean {
   const largest = diagonalOf(kernel).reduce((most, value) => Math.max(most, value), 0);
@@ -47,8 +47,8 @@ function mayLoseNoise(factor: Matrix, kernel: Matrix, temperature: number): bool
 }
 
 /**
- * Conditions on targets Y (P × D). Cholesky of K + T for T > 0; the eigenvectors of K where that fails, where T is lost in the rounding of a
- * singular K, and at T = 0, so that a singular K (duplicate inputs, P > rank) is an ordinary input at any T. O(P³).
+ * Conditions on targets Y (P × D). Cholesky of K + T for T > 0; the eigenvectors of K where that fails, where T is lost in the rounding of
+ * a singular K, and at T = 0, so that a singular K (duplicate inputs, P > rank) is an ordinary input at any T. O(P³).
  * @throws FinitewidthError (code "input") at T = 0 when Y is outside the range of K, "not-positive-definite" for a kernel with a negative
  * eigenvalue.
  */

@@ -16,9 +16,10 @@ const sum = (a: Matrix, factor: number, b: Matrix): Matrix => ({
 });
 
 /**
- * Hidden kernels of every layer given one value of the chain. F_l = F_{l+1} C_l, E_l = C_{l−1} … C_1, so that f M_l⁺ fᵀ has the form E_lᵀE_l.
- * Dense: N_{l+1} E[Ĝ^{l+1}] = (N_{l+1} − r_{l+1}) s_l E[Ĝˡ] + E_{l+1}ᵀE_{l+1}. With a skip α, β² = s_l and Z the overlaps of the row spaces
- * before and after, S_l = N E[Ĝˡ]: S_{l+1} = E_{l+1}ᵀE_{l+1} + β²(1 − r/N)S_l + α²{S_l − E_lᵀZZᵀE_l − (r − |Z|²)/(N − r)(S_l − E_lᵀE_l)}.
+ * Hidden kernels of every layer given one value of the chain. F_l = F_{l+1} C_l, E_l = C_{l−1} … C_1, so that f M_l⁺ fᵀ has the form
+ * E_lᵀE_l. Dense: N_{l+1} E[Ĝ^{l+1}] = (N_{l+1} − r_{l+1}) s_l E[Ĝˡ] + E_{l+1}ᵀE_{l+1}. With a skip α, β² = s_l and Z the overlaps of the
+ * row spaces before and after, S_l = N E[Ĝˡ]: S_{l+1} = E_{l+1}ᵀE_{l+1} + β²(1 − r/N)S_l + α²{S_l − E_lᵀZZᵀE_l − (r − |Z|²)/(N − r)(S_l −
+ * E_lᵀE_l)}.
  * Source: docs/theories/residual.md §4.
  */
 function drawnLayers({ chain, layout }: MatrixTarget, factors: ChainFactors): DrawnLayer[] {

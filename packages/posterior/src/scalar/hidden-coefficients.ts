@@ -8,8 +8,8 @@ export interface HiddenCoefficients {
 }
 
 /**
- * Coefficients of every layer 1 … L given u = log q (and log p(u)). Dense layers: E[Ĝˡ] = (1 − 1/N_l) s_{l−1} E[Ĝ^{l−1}] + f M_l⁺ fᵀ/N_l with
- * E[q/M_l | u] by shifting the shapes of the factors below. With skips by Mellin inversion, see `throughSkips`.
+ * Coefficients of every layer 1 … L given u = log q (and log p(u)). Dense layers: E[Ĝˡ] = (1 − 1/N_l) s_{l−1} E[Ĝ^{l−1}] + f M_l⁺ fᵀ/N_l
+ * with E[q/M_l | u] by shifting the shapes of the factors below. With skips by Mellin inversion, see `throughSkips`.
  * Source: docs/theories/exact.md, "Hidden kernels"; docs/theories/residual.md §4.
  */
 export function hiddenCoefficients(law: ScalarLaw, u: number, logPrior: number): HiddenCoefficients[] {
@@ -87,8 +87,8 @@ function transitions(law: ScalarLaw, l: number, c: number, step: number, count: 
 }
 
 /**
- * E[k_l | u] and E[ψ_l | u] of E[Ĝˡ | f, q, factors] = (k_l K + ψ_l f fᵀ/q)/N_l: Mellin inversions of the product of the transition matrices
- * below l and the transforms of the factors above, over p(u). O(nodes × (layers + terms of the distinct layers)).
+ * E[k_l | u] and E[ψ_l | u] of E[Ĝˡ | f, q, factors] = (k_l K + ψ_l f fᵀ/q)/N_l: Mellin inversions of the product of the transition
+ * matrices below l and the transforms of the factors above, over p(u). O(nodes × (layers + terms of the distinct layers)).
  */
 function throughSkips(law: ScalarLaw, u: number): HiddenCoefficients[] {
   const { c, step, count } = mellinNodes(law.product, u);

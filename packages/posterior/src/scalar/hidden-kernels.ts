@@ -24,7 +24,8 @@ export interface HiddenKernelTerms {
 }
 
 /**
- * Terms of every layer; a layer of coefficients (k, ψ) given q is k K + ψ f fᵀ/q averaged over the nodes. O(L n r) besides the coefficients.
+ * Terms of every layer; a layer of coefficients (k, ψ) given q is k K + ψ f fᵀ/q averaged over the nodes. O(L n r) besides the
+ * coefficients.
  * Source: docs/theories/exact.md, "Hidden kernels".
  */
 export function hiddenKernelTerms(law: ScalarLaw, posterior: ScalarPosterior, data: ScalarData, tables: NodeTables): HiddenKernelTerms[] {

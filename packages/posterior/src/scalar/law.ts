@@ -77,8 +77,9 @@ export function logPriorDensity(law: ScalarLaw, u: number): number {
 }
 
 /**
- * The same law with all layers that skip replaced by one log-normal factor of their mean and variance of log x: what the trunk tends to when
- * it is deep and its branches are weak, α = 1 + δ/L and β² = t/L (geometric Brownian motion). Undefined for fewer than two such layers.
+ * The same law with all layers that skip replaced by one log-normal factor of their mean and variance of log x: what the trunk tends to
+ * when it is deep and its branches are weak, α = 1 + δ/L and β² = t/L (geometric Brownian motion). Undefined for fewer than two such
+ * layers.
  */
 export function logNormalTrunk({ widths, variances, skips }: ScalarLaw): ProductLaw | undefined {
   const carried = widths.map((_, l) => l).filter((l) => skips[l] !== undefined && skips[l] !== 0 && variances[l]! > 0);

@@ -140,7 +140,10 @@ export function posteriorMean(posterior: ScalarPosterior, f: (u: number) => numb
 /** Modes below the highest by more than this in the log density do not count; between two of them it falls by `dip` or more. */
 const modes = { depth: 7, dip: 1e-4 } as const;
 
-/** Maxima of the density of log q, as values of q, ascending: those within a factor e^−7 of the highest, with dips far above rounding between. */
+/**
+ * Maxima of the density of log q, as values of q, ascending: those within a factor e^−7 of the highest, with dips far above rounding
+ * between.
+ */
 export function posteriorModes({ logQ, logIntegrand }: Pick<ScalarPosterior, "logQ" | "logIntegrand">): number[] {
   const found: number[] = [];
   let [rising, extreme] = [true, 0];

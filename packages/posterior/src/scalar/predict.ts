@@ -50,8 +50,8 @@ export interface ScalarPrediction {
 
 /**
  * Predictive law of f at points with projected cross kernel k̂ = VᵀK_x (r × P*) and prior K_xx (P* variances, or P* × P* for the joint
- * covariance): mean E[q k̂ᵀα + β], covariance E[q K_xx − q² k̂ᵀC⁻¹k̂ + S(1 − s)(1 − s)ᵀ] (by `splitBySpan`, without the difference) + Cov of the means, s = q k̂ᵀC⁻¹o, β and S the
- * mean and variance of the readout bias. Variances are clipped at 0. O(n r P*).
+ * covariance): mean E[q k̂ᵀα + β], covariance E[q K_xx − q² k̂ᵀC⁻¹k̂ + S(1 − s)(1 − s)ᵀ] (by `splitBySpan`, without the difference) + Cov
+ * of the means, s = q k̂ᵀC⁻¹o, β and S the mean and variance of the readout bias. Variances are clipped at 0. O(n r P*).
  */
 export function predictScalar(
   posterior: ScalarPosterior,

@@ -42,9 +42,9 @@ function withoutSites(factor: Matrix, sites: number, removed: ReadonlySet<number
 }
 
 /**
- * Posterior means at the points of `features` of the network whose parts were removed one after the other *after* training, the other weights
- * keeping their posterior: E[Ψ_pruned θ] with cov(f_pruned(x*), f(x)) = Σ_{π kept, π'} M_ππ' K_ππ'(x*, x). One (P D) vector for each number of
- * parts removed, 0 first, index (point, output). Cost: a design per draw and step.
+ * Posterior means at the points of `features` of the network whose parts were removed one after the other *after* training, the other
+ * weights keeping their posterior: E[Ψ_pruned θ] with cov(f_pruned(x*), f(x)) = Σ_{π kept, π'} M_ππ' K_ππ'(x*, x). One (P D) vector for
+ * each number of parts removed, 0 first, index (point, output). Cost: a design per draw and step.
  */
 export function prunedMeans(problem: SiteProblem, draws: SiteDraws, order: readonly SitePart[], features: StackedFeatures): Float64Array[] {
   const { outputs, rotation, law } = problem;
@@ -90,8 +90,8 @@ export function someDraws(draws: SiteDraws, most = pruningDraws): SiteDraws {
 }
 
 /**
- * Scores of the parts, and the mean squared error on the training targets as they are removed, lowest score first. Undefined for laws without
- * parts, or whose outputs carry biases of layers above the first or come from kernels alone.
+ * Scores of the parts, and the mean squared error on the training targets as they are removed, lowest score first. Undefined for laws
+ * without parts, or whose outputs carry biases of layers above the first or come from kernels alone.
  */
 export function partReport(
   problem: SiteProblem,

@@ -21,8 +21,8 @@ import {
 import type { SiteModel } from "./problem.js";
 
 /**
- * What the likelihood needs of the data when the outputs are seen as f = Ψ θ, θ ~ N(0, 1) over (column of the factor of M_1, feature): second
- * moments of the features, nothing of the size of the data. Plain data.
+ * What the likelihood needs of the data when the outputs are seen as f = Ψ θ, θ ~ N(0, 1) over (column of the factor of M_1, feature):
+ * second moments of the features, nothing of the size of the data. Plain data.
  */
 export interface WeightSpace {
   /** Σ_μ Φ_s(μ,f) Φ_s'(μ,f') at row (s, f, f'), column s'. */
@@ -82,8 +82,8 @@ const rowsOf = (factor: Matrix, a: number, sites: number): Matrix => ({
 });
 
 /**
- * Everything at one point of coordinate space: log N(y | 0, ΨΨᵀ + T) by Woodbury. O(n³ + D S F² r (S + r)) with n = r F weights, whatever the
- * number of points; undefined where A is singular.
+ * Everything at one point of coordinate space: log N(y | 0, ΨΨᵀ + T) by Woodbury. O(n³ + D S F² r (S + r)) with n = r F weights, whatever
+ * the number of points; undefined where A is singular.
  */
 export function conditionOnWeights(
   { layout, outputs, targets, temperature }: SiteModel,
@@ -162,7 +162,10 @@ export function weightGradient({ outputs, temperature }: SiteModel, space: Weigh
   return out;
 }
 
-/** E[θθᵀ | Y] summed over the columns of the factor: C E[A] = (C − r) 1 + Σ_c (θ_cθ_cᵀ + T [A⁻¹]_cc), the learned covariance of features over C. */
+/**
+ * E[θθᵀ | Y] summed over the columns of the factor: C E[A] = (C − r) 1 + Σ_c (θ_cθ_cᵀ + T [A⁻¹]_cc), the learned covariance of features
+ * over C.
+ */
 export function learnedWeightCovariance(
   { temperature }: SiteModel,
   { root, weights }: WeightConditional,

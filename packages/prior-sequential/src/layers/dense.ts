@@ -5,7 +5,10 @@ import { layerName, variances } from "./fields.js";
 
 const schema = strictObject({ layer: layerName, width: v.optional(positiveInteger), ...variances });
 
-/** Σ_j W_ij z_j/√N + b_i at every site with the same weights; above a flattening Σ_{j,a} W_{ij a} z_{j a}/√(N s) + b_i. Without `width`: the readout. */
+/**
+ * Σ_j W_ij z_j/√N + b_i at every site with the same weights; above a flattening Σ_{j,a} W_{ij a} z_{j a}/√(N s) + b_i. Without `width`: the
+ * readout.
+ */
 export const dense: LayerPlugin<v.InferOutput<typeof schema>> = {
   name: "dense",
   summary: "Dense layer: the same weights at every site, or weights for every (unit, site) above flatten; without a width the readout.",

@@ -32,12 +32,13 @@ interface Builder {
 }
 
 /**
- * A network of any layers as a function of whitened parameters θ, all inputs at once: one group of parameters per layer of weights in document order,
- * branches depth first. Weights of dense layers [unit][channel], above a flattening [unit][channel][site], of filters [unit][channel][tap], of attention
- * [unit][head][channel] and scores [head][key][channel], then biases [unit] where σ_b² > 0; weights that are not Gaussian are functions of their θ.
- * `hiddenKernels`: ψψᵀ/(N s) of what every layer of weights reads (`unpooled`: before pooling), those above the inputs left out. Cost of a run: 2 P s K C N flops per layer of K
- * maps from C to N units, twice that backward. @throws FinitewidthError "shape", "memory"; "refused" for a readout whose weights are not Gaussian.
- * Theory: docs/theories/layers.md, "Real networks".
+ * A network of any layers as a function of whitened parameters θ, all inputs at once: one group of parameters per layer of weights in
+ * document order, branches depth first. Weights of dense layers [unit][channel], above a flattening [unit][channel][site], of filters
+ * [unit][channel][tap], of attention [unit][head][channel] and scores [head][key][channel], then biases [unit] where σ_b² > 0; weights that
+ * are not Gaussian are functions of their θ. `hiddenKernels`: ψψᵀ/(N s) of what every layer of weights reads (`unpooled`: before pooling),
+ * those above the inputs left out. Cost of a run: 2 P s K C N flops per layer of K maps from C to N units, twice that backward. @throws
+ * FinitewidthError "shape", "memory"; "refused" for a readout whose weights are not Gaussian. Theory: docs/theories/layers.md, "Real
+ * networks".
  */
 export function compositionNetwork(
   { input, layers }: Architecture,

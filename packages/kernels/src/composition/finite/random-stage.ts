@@ -13,8 +13,8 @@ export interface RandomStage extends Stage {
 }
 
 /**
- * out = σ_w/√(N K) Σ_k T_k z W_kᵀ + σ_b b with parameters from `start` on: weights [unit][channel][map] or [unit][map][channel], then one bias per
- * unit when σ_b² > 0.
+ * out = σ_w/√(N K) Σ_k T_k z W_kᵀ + σ_b b with parameters from `start` on: weights [unit][channel][map] or [unit][map][channel], then one
+ * bias per unit when σ_b² > 0.
  */
 export function randomStage(layer: RandomLayer, units: number, site: StageSite, start: number, memory: Memory): RandomStage {
   const { maps, weightVariance, biasVariance, weights: law } = layer;

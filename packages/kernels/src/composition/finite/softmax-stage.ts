@@ -5,8 +5,8 @@ import { addBiases, biasGradient } from "./random-stage.js";
 import { addInto, type Stage, type StageSite } from "./stage.js";
 
 /**
- * Self-attention with tied random queries and keys: κ_h = √(scoreVariance/N) z U_hᵀ, Ω_h = softmax of the rows of κ_hκ_hᵀ/keys at every point,
- * out = σ_w/√(H N) Σ_h Ω_h z W_hᵀ + σ_b b. Parameters: weights [unit][head][channel], scores U [head][key][channel], biases.
+ * Self-attention with tied random queries and keys: κ_h = √(scoreVariance/N) z U_hᵀ, Ω_h = softmax of the rows of κ_hκ_hᵀ/keys at every
+ * point, out = σ_w/√(H N) Σ_h Ω_h z W_hᵀ + σ_b b. Parameters: weights [unit][head][channel], scores U [head][key][channel], biases.
  */
 export function softmaxStage(layer: RandomLayer, units: number, site: StageSite, start: number): Stage & { readonly parameters: number } {
   const { points, channels, sites } = site;

@@ -11,10 +11,10 @@ function loadOf(setting: Setting): { readonly load: number; growing(relative: nu
 }
 
 /**
- * Relative errors of one nonlinear hidden layer, as fractions of the largest entry, measured against sampled networks at α = P/N between 0.5
- * and 4 (docs/theories/effective-action.md, "When to trust it"); they grow with α above 1. The predictive mean is claimed for one output, odd
- * activations and α ≤ 1, the hidden kernel at α ≤ 2: elsewhere the error is as large as what a wrong width or variance changes, so that a
- * comparison could not fail. `corrected`: the cumulant correction divides the error of the mean by three or more.
+ * Relative errors of one nonlinear hidden layer, as fractions of the largest entry, measured against sampled networks at α = P/N between
+ * 0.5 and 4 (docs/theories/effective-action.md, "When to trust it"); they grow with α above 1. The predictive mean is claimed for one
+ * output, odd activations and α ≤ 1, the hidden kernel at α ≤ 2: elsewhere the error is as large as what a wrong width or variance changes,
+ * so that a comparison could not fail. `corrected`: the cumulant correction divides the error of the mean by three or more.
  */
 export function shallowErrors(setting: Setting, corrected = false): StatedErrors {
   const { load, growing } = loadOf(setting);
