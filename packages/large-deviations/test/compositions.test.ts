@@ -1,5 +1,6 @@
 import { plugin as activations } from "@finitewidth/activations";
 import { createProblem, createRegistry, fit, type Architecture, type Network, type PriorModel, type Theory } from "@finitewidth/core";
+import { identityMap } from "@finitewidth/kernels";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
