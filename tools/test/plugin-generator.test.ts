@@ -10,6 +10,7 @@ function tree(existing: readonly string[] = []) {
 describe("plug-in generator", () => {
   it.each([
     ["activation", "sin"],
+    ["layer", "student-t"],
     ["prior", "linear-residual"],
     ["theory", "laplace-evidence"],
   ])("writes a complete %s without a trace of its template's name", async (kind, template) => {
@@ -26,7 +27,7 @@ describe("plug-in generator", () => {
     expect(source).toContain('name: "my-thing"');
     expect(source).toContain("module: import.meta.url");
     for (const text of files.values()) expect(text).not.toContain(`"${template}"`);
-    expect(files.get("plugins/my-thing/test/conformance.test.ts")).toContain("@finitewidth/core/conformance");
+    expect(files.get("plugins/my-thing/test/conformance.test.ts")).toMatch(/@finitewidth\/(?:core|kernels)\/conformance/);
   });
 
   it("writes where it is told, never over something", async () => {
@@ -43,7 +44,7 @@ describe("plug-in generator", () => {
       'name: expected kebab-case such as "my-theory", got "MyThing"',
     );
     await expect(generatePlugin(tree(), { name: "a", kind: "optimiser" })).rejects.toThrow(
-      "kind: expected one of activation, prior, theory",
+      "kind: expected one of activation, layer, prior, theory",
     );
   });
 });
