@@ -19,7 +19,13 @@ export interface Verdict {
 /** Numbers of one fitted method: what it cannot give is left out. */
 export interface FittedMethod {
   /** Latent outputs at the test inputs (at the training inputs when there are no others), P* × D. */
-  readonly predictive?: { readonly mean: Matrix; readonly variance: Matrix; readonly probabilities?: Matrix };
+  readonly predictive?: {
+    readonly mean: Matrix;
+    readonly variance: Matrix;
+    readonly probabilities?: Matrix;
+    /** Of sampled predictions. */
+    readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix };
+  };
   readonly logEvidence?: number;
   readonly logEvidenceStandardError?: number;
   readonly hiddenKernels?: readonly Matrix[];

@@ -74,7 +74,7 @@ export const refereeSchema = strictObject({
   chains: v.optional(v.pipe(positiveInteger, v.minValue(8, "a multiple of 8"), v.multipleOf(8, "a multiple of 8")), 32),
   tolerance: v.optional(positiveNumber, 0.05),
   seconds: v.optional(positiveNumber, 10),
-  /** Of a sweep. */
+  // of a sweep
   steps: v.optional(oneOf(["extremes", "all"]), "extremes"),
 });
 const referee = v.lazy((input) => (typeof input === "boolean" ? v.literal(false, "false, or an object of options") : refereeSchema));

@@ -54,6 +54,7 @@ function fittedMethod({ posterior, predictive }: Extract<MethodOutcome, { status
             mean: outputs.mean,
             variance: outputs.variance,
             ...(outputs.probabilities ? { probabilities: outputs.probabilities } : {}),
+            ...(outputs.standardError ? { standardError: outputs.standardError } : {}),
           },
         }
       : {}),

@@ -1,5 +1,6 @@
-/** Ticks of a logarithmic axis: powers of ten, with 2 and 5 in between where there are fewer than three. */
+/** Ticks of a logarithmic axis: powers of ten, with 2 and 5 in between where there are fewer than three; none without a logarithm. */
 export function logTicks(low: number, high: number): number[] {
+  if (!(low > 0 && high >= low && high < Infinity)) return [];
   const within = (factors: readonly number[]): number[] => {
     const ticks: number[] = [];
     for (let power = Math.floor(Math.log10(low)); power <= Math.ceil(Math.log10(high)); power++)

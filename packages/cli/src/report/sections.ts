@@ -45,12 +45,12 @@ const seriesOf = (outcome: SolvedOutcome): PredictiveSeries => ({
   variance: outcome.predictive!.variance.data,
 });
 
-/** Calibration, and every method against the one that sampled the network. */
+/** Calibration, and every method against one that samples. */
 export const predictions: Section = {
   name: "predictions",
   title: "Predictions",
   render(story) {
-    const { solved, test, problem, document, colours } = story;
+    const { solved, best, test, problem, document, colours } = story;
     const predicted = solved.filter((outcome) => outcome.predictive !== undefined);
     const cards: string[] = [];
     if (predicted.length > 0 && test?.targets && test.targets.data.length >= 8 && problem.likelihood === undefined) {
@@ -65,14 +65,16 @@ export const predictions: Section = {
         "How often the target lies inside the stated central interval (noise included). On the dashed line the uncertainty is right; below it is too small.";
       cards.push(figureBlock(draw(440, 320), caption, { name: "calibration" }));
     }
-    const sampled = predicted.find((outcome) => outcome.predictive!.standardError !== undefined);
+    // sampled predictions to hold the others against: those of the method to believe, where it sampled
+    const withErrors = predicted.filter((outcome) => outcome.predictive!.standardError !== undefined);
+    const sampled = withErrors.find((outcome) => outcome === best) ?? withErrors.at(-1);
     const analytic = predicted.filter((outcome) => outcome !== sampled);
     if (sampled && analytic.length > 0)
       for (const quantity of ["mean", "variance"] as const) {
         const reference = { ...seriesOf(sampled), standardError: sampled.predictive!.standardError![quantity].data };
         const draw = (width: number, height: number): Element =>
           agreement(reference, analytic.map(seriesOf), quantity, document, { width, height, colours, legend: false });
-        const caption = `Predictive ${quantity} at every test point: each method against ${sampled.label}, which sampled the real network (bars: one standard error).`;
+        const caption = `Predictive ${quantity} at every test point: each method against ${sampled.label}, which samples (bars: its standard error).`;
         cards.push(figureBlock(draw(440, 320), caption, { name: `predictive ${quantity}` }));
       }
     if (cards.length === 0) return "";
@@ -185,7 +187,7 @@ function spectrumCard(label: string, kernels: readonly Matrix[], story: Story): 
   const normalised = (kernel: Matrix): Float64Array => {
     const values = symmetricEigenvalues(kernel).toReversed();
     const total = values.reduce((sum, value) => sum + value, 0);
-    return values.map((value) => Math.max(value / total, 0));
+    return values.map((value) => (total > 0 ? Math.max(value / total, 0) : 0));
   };
   const wanted: (readonly [string, Matrix])[] = [
     ...kernels.map((kernel, l) => [`layer ${l + 1}`, kernel] as const),
@@ -197,6 +199,7 @@ function spectrumCard(label: string, kernels: readonly Matrix[], story: Story): 
     const kept = y.subarray(0, count < 0 ? y.length : count);
     return kept.length > 0 ? [{ label: name, x: Float64Array.from(kept, (_, i) => i + 1), y: kept }] : [];
   });
+  if (series.length === 0) return "";
   const figure: Figure = {
     kind: "lines",
     title: "spectra",

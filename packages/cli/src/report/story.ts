@@ -122,7 +122,7 @@ function belief(best: SolvedOutcome, verdicts: Story["verdicts"], { solved }: St
   const wrong = solved.filter(({ label }) => worst(label) === "contradicted").map(({ label }) => label);
   const others = wrong.length > 0 ? `; sampling the network contradicts ${wrong.join(", ")}` : "";
   if (own === "confirmed") return `Believe ${best.label}: a short run of the real network confirms what of it was checked${others}.`;
-  if (best.predictive?.standardError) return `Believe ${best.label}, which sampled the real network, up to its standard errors${others}.`;
+  if (best.predictive?.standardError) return `Believe ${best.label} up to its standard errors${others}.`;
   const caution = best.warnings.length > 0 ? "; it warns, see below" : "";
   return `Of the methods asked ${best.label} is the one to believe${caution}${others}.`;
 }

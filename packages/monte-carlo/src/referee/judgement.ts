@@ -91,12 +91,17 @@ export interface ErrorComparison {
 
 /**
  * Compares ⟨(m − y)² + v⟩ and its parts with a theory's mean (P*·D) and variance (P*·D) of the latent outputs: bias by the U-statistic over
- * chains, unbiased for the square of a mean; variance as the difference, jackknifed together. Chains are the independent units.
+ * chains, unbiased for the square of a mean; variance as the difference, jackknifed together. Chains are the independent units. Standard
+ * errors of a sampled theory join those of the chains, its points taken as fully correlated.
  */
 export function compareErrors(
   chains: readonly ChainAverages[],
   targets: Float64Array,
-  theory: { readonly mean: Float64Array; readonly variance: Float64Array },
+  theory: {
+    readonly mean: Float64Array;
+    readonly variance: Float64Array;
+    readonly standardError?: { readonly mean: Float64Array; readonly variance: Float64Array };
+  },
   rule: Rule,
 ): ErrorComparison {
   const count = chains.length;
@@ -109,16 +114,21 @@ export function compareErrors(
   const total = meanOf(totals);
   const theoryBias = average(theory.mean.map((m, i) => (m - targets[i]!) ** 2));
   const theoryVariance = average(theory.variance);
-  const compare = (value: number, truth: number, standardError: number): Comparison => ({
+  const { mean: meanErrors, variance: varianceErrors } = theory.standardError ?? {};
+  const ownBias = meanErrors ? average(meanErrors.map((s, i) => 2 * Math.abs(theory.mean[i]! - targets[i]!) * s + s * s)) : 0;
+  const ownVariance = varianceErrors ? average(varianceErrors) : 0;
+  const compare = (value: number, truth: number, sampled: number, own: number): Comparison =>
+    compareWith(value, truth, Math.hypot(sampled, own));
+  const compareWith = (value: number, truth: number, standardError: number): Comparison => ({
     theory: value,
     truth,
     standardError,
     status: decide(value - truth, standardError, rule.tolerance * Math.abs(truth), count, rule),
   });
   return {
-    total: compare(theoryBias + theoryVariance, total.value, total.standardError),
-    bias: compare(theoryBias, bias.value, jackknifeError(bias.left)),
-    variance: compare(theoryVariance, total.value - bias.value, jackknifeError(left)),
+    total: compare(theoryBias + theoryVariance, total.value, total.standardError, Math.hypot(ownBias, ownVariance)),
+    bias: compare(theoryBias, bias.value, jackknifeError(bias.left), ownBias),
+    variance: compare(theoryVariance, total.value - bias.value, jackknifeError(left), ownVariance),
   };
 }
 

@@ -196,7 +196,12 @@ function errorOfNetwork({ groups, at, rule }: Bench): { readonly [key: string]: 
  */
 function judgeOutputs({ predictive }: FittedMethod, { groups, at, rule }: Bench, quantity: "predictive" | "generalizationError"): Verdict {
   const chains = groups.flatMap((group) => group.averages);
-  const theory = { mean: at.rows(predictive!.mean).data, variance: at.rows(predictive!.variance).data };
+  const own = predictive!.standardError;
+  const theory = {
+    mean: at.rows(predictive!.mean).data,
+    variance: at.rows(predictive!.variance).data,
+    ...(own ? { standardError: { mean: at.rows(own.mean).data, variance: at.rows(own.variance).data } } : {}),
+  };
   if (quantity === "generalizationError") {
     const found = compareErrors(chains, at.targets!.data, theory, rule);
     const parts = Object.entries(found);
@@ -211,7 +216,14 @@ function judgeOutputs({ predictive }: FittedMethod, { groups, at, rule }: Bench,
   }
   const { variance } = compareErrors(chains, theory.mean, theory, rule);
   const distance = uStatisticSquare(chains.map(({ mean }) => mean.map((m, i) => m - theory.mean[i]!)));
-  const means = decide(distance.value, distance.standardError, rule.tolerance * variance.truth, chains.length, rule);
+  const noise = theory.standardError?.mean.reduce((sum, s) => sum + s * s, 0) ?? 0;
+  const means = decide(
+    distance.value,
+    Math.hypot(distance.standardError, noise / theory.mean.length),
+    rule.tolerance * variance.truth,
+    chains.length,
+    rule,
+  );
   const root = Math.sqrt(Math.max(distance.value, 0));
   return {
     status: worstStatus([means, variance.status]),

@@ -48,26 +48,52 @@ function* claims(
   registry: Registry,
 ): Iterable<Claim> {
   const order = { order: 2 } as const;
-  const claim = (id: string, statement: string, quantity: Claim["estimand"]["quantity"], value: Tensor, layer?: number): Claim => ({
+  const claim = (
+    id: string,
+    statement: string,
+    quantity: Claim["estimand"]["quantity"],
+    value: Tensor,
+    standardError: Tensor | undefined,
+    layer?: number,
+  ): Claim => ({
     id,
     statement,
     source,
     estimand: { of: "posterior", quantity, ...(layer === undefined ? {} : { layer }) },
     value,
+    ...(standardError ? { standardError } : {}),
     error: order,
   });
-  yield claim("log-evidence", "Log evidence to first order in the inverse widths.", "logEvidence", {
-    data: Float64Array.of(posterior.logEvidence!),
-    shape: [1],
-  });
-  yield claim("predictive-mean", "Posterior mean at the test points to first order.", "predictive.mean", predictive.mean);
-  yield claim("predictive-variance", "Posterior variance at the test points to first order.", "predictive.variance", predictive.variance);
+  const scalar = (value: number): Tensor => ({ data: Float64Array.of(value), shape: [1] });
+  const { standardError: errors } = posterior;
+  yield claim(
+    "log-evidence",
+    "Log evidence to first order in the inverse widths.",
+    "logEvidence",
+    scalar(posterior.logEvidence!),
+    errors?.logEvidence === undefined ? undefined : scalar(errors.logEvidence),
+  );
+  yield claim(
+    "predictive-mean",
+    "Posterior mean at the test points to first order.",
+    "predictive.mean",
+    predictive.mean,
+    predictive.standardError?.mean,
+  );
+  yield claim(
+    "predictive-variance",
+    "Posterior variance at the test points to first order.",
+    "predictive.variance",
+    predictive.variance,
+    predictive.standardError?.variance,
+  );
   for (const [l, kernel] of (posterior.hiddenKernels ?? []).entries())
     yield claim(
       `hidden-kernel-${l + 1}`,
       `Posterior mean of the kernel of hidden layer ${l + 1} to first order.`,
       "hiddenKernel",
       kernel,
+      errors?.hiddenKernels?.[l],
       l + 1,
     );
   if (prior === undefined) return;

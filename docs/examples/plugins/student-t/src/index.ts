@@ -55,7 +55,7 @@ export const plugin: Plugin = {
   scenarios: [
     {
       name: "Student-t weights, one hidden layer",
-      theories: [{ name: "perturbative", options: { engine: "networks", samples: 65_536 } }],
+      theories: [{ name: "perturbative", options: { engine: "networks", samples: 8192 } }],
       network: (factor) => ({
         type: "sequential",
         inputShape: [3],
