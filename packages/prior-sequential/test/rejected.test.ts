@@ -32,6 +32,11 @@ describe("networks that are rejected, with the path of the field", () => {
   const cases: readonly [string, readonly object[], string][] = [
     ["a branch that is no list", [dense, { layer: "residual", body: 3 }, ...readout], "network.layers[1].body"],
     ["a body without layers", [dense, { layer: "residual", body: [] }, ...readout], "network.layers[1].body"],
+    [
+      "a residual that lets nothing pass",
+      [dense, { layer: "residual", body: [dense], skip: 0, branch: 0 }, ...readout],
+      "network.layers[1].skip",
+    ],
     ["no branches", [dense, { layer: "sum", branches: [] }, ...readout], "network.layers[1].branches"],
     [
       "an unknown layer in a branch",

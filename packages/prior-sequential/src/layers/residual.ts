@@ -27,6 +27,7 @@ export const residual: LayerPlugin<v.InferOutput<typeof residualSchema>> = {
   summary: "skip · z + branch · body(z).",
   schema: residualSchema,
   build({ body, skip, branch }, below, context) {
+    if (skip === 0 && branch === 0) throw inputError(`${context.path}.skip`, "skip or branch other than 0, else nothing passes", skip);
     const built = context.branch(body, below, `${context.path}.body`);
     requireSameUnits([below, built.above], context);
     return { primitives: [{ kind: "merge", branches: [[], built.primitives], coefficients: [skip, branch] }], above: below };

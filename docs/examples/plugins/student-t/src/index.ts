@@ -55,7 +55,7 @@ export const plugin: Plugin = {
   scenarios: [
     {
       name: "Student-t weights, one hidden layer",
-      theories: [{ name: "perturbative", options: { engine: "networks", samples: 8192 } }],
+      theories: [{ name: "perturbative", options: { engine: "networks", samples: 2048 } }],
       network: (factor) => ({
         type: "sequential",
         inputShape: [3],
@@ -70,8 +70,8 @@ export const plugin: Plugin = {
       points: 3,
       features: 3,
       temperature: 0.3,
-      sampling: { kind: "importance", samples: 40_000 },
-      factors: [1, 2, 4],
+      sampling: { kind: "importance", samples: 20_000 },
+      factors: [1, 2],
       seed: 6,
     },
   ],
