@@ -28,7 +28,7 @@ describe("the report of an experiment", () => {
     const change = (exact.generalizationError.total - nngp.generalizationError.total) / nngp.generalizationError.total;
     expect(sentence).toContain(`the log evidence is ${Math.abs(gain)} ${gain >= 0 ? "higher" : "lower"}`);
     expect(sentence).toMatch(
-      new RegExp(`generalisation error [\\d.]+ % ${change <= 0 ? "lower" : "higher"} than at infinite width \\(exact against nngp\\)`),
+      new RegExp(`generalisation error is [\\d.]+ % ${change <= 0 ? "lower" : "higher"} than at infinite width \\(exact against nngp\\)`),
     );
     expect(sentence).toMatch(
       /The kernel of the last hidden layer moved by [\d.]+ %, its alignment with the targets (rose|fell) from 0\.\d\d to 0\.\d\d/,
