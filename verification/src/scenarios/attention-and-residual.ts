@@ -50,8 +50,8 @@ export const attentionAndResidual: readonly ScenarioFamily[] = [
       tokens: 2,
       features: 2,
       layers: [
-        { width: 4 * factor, maps: { heads: 2, keys: 3, scale: 2 } },
-        { width: 3 * factor, maps: { heads: 2, keys: 3, scale: 2, seed: 3 } },
+        { width: 2 * factor, maps: { heads: 2, keys: 3, scale: 2 } },
+        { width: 2 * factor, maps: { heads: 2, keys: 3, scale: 2, seed: 3 } },
       ],
       readout: 0,
       weightVariance: [1.5, 0.7, 1.4],
