@@ -10,9 +10,14 @@ function targetsOf(root, manifest) {
   const command = (text, extra = {}) => ({ executor: "nx:run-commands", options: { command: text, cwd: root }, ...extra });
   const cached = (inputs, outputs, tools) => ({ cache: true, inputs: [...inputs, { externalDependencies: tools }], outputs });
   const targets = {};
+  const bundle = manifest.bin ? ` && node ${up(root)}/tools/build-bundle.mjs` : "";
   if (existsSync(join(root, "tsconfig.json"))) {
-    targets.build = command(`node ${up(root)}/${tsc} -b tsconfig.json`, {
-      ...cached(["production", "^production"], ["{projectRoot}/dist"], ["typescript-7"]),
+    targets.build = command(`node ${up(root)}/${tsc} -b tsconfig.json${bundle}`, {
+      ...cached(
+        ["production", "^production", ...(manifest.bin ? ["{workspaceRoot}/tools/build-bundle.mjs"] : [])],
+        ["{projectRoot}/dist"],
+        ["typescript-7", ...(manifest.bin ? ["esbuild"] : [])],
+      ),
       dependsOn: ["^build"],
     });
     targets.typecheck = command(`node ${up(root)}/${tsc} -p tsconfig.spec.json`, cached(["default", "^production"], [], ["typescript-7"]));

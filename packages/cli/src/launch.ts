@@ -15,8 +15,9 @@ const patience = 600;
 /**
  * Runs the program in a thread of its own, so that this one hears signals however busy the command is. An interrupted command ends within a
  * second; what it has finished is kept. A closed pipe ends it quietly.
+ * @param thread module of the command's thread; the one file of a bundle is its own
  */
-export function launch(argv: readonly string[]): void {
+export function launch(argv: readonly string[], thread = new URL("./command-thread.js", import.meta.url)): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
     throw error;
@@ -27,8 +28,8 @@ export function launch(argv: readonly string[]): void {
     process.exitCode = asked.status;
     return;
   }
-  const worker = new Worker(new URL("./command-thread.js", import.meta.url), {
-    workerData: { argv, isTTY: process.stderr.isTTY === true },
+  const worker = new Worker(thread, {
+    workerData: { role: "command", argv, isTTY: process.stderr.isTTY === true },
     execArgv: [],
   });
   let status: number | undefined;

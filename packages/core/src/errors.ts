@@ -18,8 +18,16 @@ export interface ErrorDetails {
   readonly received?: string;
 }
 
-/** The one error class of the project. `message` is a sentence for people: "path: expected …, got …". */
+/**
+ * The one error class of the project. `message` is a sentence for people: "path: expected …, got …". An error of another copy of this
+ * package is an instance too: a plug-in brings its own where the command line is one bundled file.
+ */
 export class FinitewidthError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    if (this !== FinitewidthError) return Function.prototype[Symbol.hasInstance].call(this, value);
+    return value instanceof Error && value.name === "FinitewidthError" && "code" in value;
+  }
+
   override readonly name = "FinitewidthError";
   readonly code: ErrorCode;
   readonly path?: string;

@@ -135,9 +135,8 @@ function commonLimits(panels: readonly HeatmapPanel[]): readonly [number, number
   let [low, high] = [Infinity, -Infinity];
   for (const { values } of panels) {
     for (const value of values.data) {
-      if (!Number.isFinite(value)) continue;
-      low = Math.min(low, value);
-      high = Math.max(high, value);
+      if (value < low && value !== -Infinity) low = value;
+      if (value > high && value !== Infinity) high = value;
     }
   }
   if (low > high) return [0, 1];
@@ -170,9 +169,16 @@ function reduced(values: Matrix, limit: number): Matrix {
   return { data, shape: [h, w] };
 }
 
-function raster(values: Matrix, low: number, high: number, scale: ColourScale): string {
-  const [rows, columns] = values.shape;
-  const rgb = new Uint8Array(3 * rows * columns);
-  values.data.forEach((value, i) => rgb.set(Number.isFinite(value) ? scale((value - low) / (high - low)) : [235, 235, 235], 3 * i));
-  return pngDataUrl(columns, rows, rgb);
+/** Steps of a colour scale: as many as one byte tells apart, less one for what is no number. */
+const steps = 255;
+
+function raster({ data, shape: [rows, columns] }: Matrix, low: number, high: number, scale: ColourScale): string {
+  const palette = new Uint8Array(3 * (steps + 1)).fill(235);
+  for (let k = 0; k < steps; k++) palette.set(scale(k / (steps - 1)), 3 * k);
+  const pixels = new Uint8Array(rows * columns);
+  for (let i = 0; i < pixels.length; i++) {
+    const value = data[i]!;
+    pixels[i] = Number.isFinite(value) ? Math.round(Math.min(1, Math.max(0, (value - low) / (high - low))) * (steps - 1)) : steps;
+  }
+  return pngDataUrl(columns, rows, pixels, palette);
 }

@@ -6,19 +6,21 @@ const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
   return c >>> 0;
 });
 
-/** Encodes 8-bit RGB pixels (3 bytes each, row-major) as PNG. */
-export function encodePng(width: number, height: number, rgb: Uint8Array): Uint8Array {
-  const raw = new Uint8Array(height * (1 + 3 * width));
-  for (let y = 0; y < height; y++) raw.set(rgb.subarray(3 * width * y, 3 * width * (y + 1)), y * (1 + 3 * width) + 1);
+/** Encodes 8-bit pixels (row-major) as PNG: RGB with 3 bytes each, or one byte each that looks up the colour in a palette of RGB. */
+export function encodePng(width: number, height: number, pixels: Uint8Array, palette?: Uint8Array): Uint8Array {
+  const line = (palette ? 1 : 3) * width;
+  const raw = new Uint8Array(height * (1 + line));
+  for (let y = 0; y < height; y++) raw.set(pixels.subarray(line * y, line * (y + 1)), y * (1 + line) + 1);
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
   view.setUint32(0, width);
   view.setUint32(4, height);
-  header.set([8, 2, 0, 0, 0], 8);
+  header.set([8, palette ? 3 : 2, 0, 0, 0], 8);
   const parts = [
     Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
     chunk("IHDR", header),
-    chunk("IDAT", zlibSync(raw, { level: 9 })),
+    ...(palette ? [chunk("PLTE", palette)] : []),
+    chunk("IDAT", zlibSync(raw, { level: 4 })),
     chunk("IEND", new Uint8Array(0)),
   ];
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -43,8 +45,8 @@ function chunk(type: string, data: Uint8Array): Uint8Array {
 }
 
 /** PNG as a data URL. */
-export function pngDataUrl(width: number, height: number, rgb: Uint8Array): string {
-  const bytes = encodePng(width, height, rgb);
+export function pngDataUrl(width: number, height: number, pixels: Uint8Array, palette?: Uint8Array): string {
+  const bytes = encodePng(width, height, pixels, palette);
   let binary = "";
   for (let i = 0; i < bytes.length; i += 8192) binary += String.fromCodePoint(...bytes.subarray(i, i + 8192));
   return `data:image/png;base64,${btoa(binary)}`;

@@ -10,13 +10,23 @@ const matrix = (n: number, f: (i: number, j: number) => number) => ({
 });
 
 describe("PNG", () => {
+  const chunkOf = (png: Uint8Array, name: string): Uint8Array => {
+    const at = Buffer.from(png).indexOf(name);
+    return png.subarray(at + 4, at + 4 + new DataView(png.buffer).getUint32(at - 4));
+  };
+
   it("holds the pixels", () => {
     const rgb = Uint8Array.from({ length: 2 * 3 * 3 }, (_, i) => (37 * i) % 256);
-    const png = encodePng(3, 2, rgb);
-    const at = Buffer.from(png).indexOf("IDAT");
-    const length = new DataView(png.buffer).getUint32(at - 4);
-    const raw = inflateSync(png.subarray(at + 4, at + 4 + length));
+    const raw = inflateSync(chunkOf(encodePng(3, 2, rgb), "IDAT"));
     expect([...raw]).toEqual([0, ...rgb.subarray(0, 9), 0, ...rgb.subarray(9)]);
+  });
+
+  it("holds the palette and what looks up in it", () => {
+    const palette = Uint8Array.of(1, 2, 3, 250, 251, 252);
+    const png = encodePng(3, 2, Uint8Array.of(0, 1, 1, 1, 0, 0), palette);
+    expect([...chunkOf(png, "PLTE")]).toEqual([...palette]);
+    expect([...inflateSync(chunkOf(png, "IDAT"))]).toEqual([0, 0, 1, 1, 0, 1, 0, 0]);
+    expect(chunkOf(png, "IHDR")[9]).toBe(3);
   });
 });
 

@@ -6,20 +6,22 @@ import { cancelled, controlWords, recordError, type Envelope, type WorkerApi } f
 export interface ServeOptions {
   readonly tasks?: readonly Task<never, unknown>[];
   readonly plugins?: readonly Plugin[];
+  /** Loads a module by its address. @defaultValue imports it */
+  readonly load?: (address: string) => Promise<unknown>;
 }
 
 /**
  * Serves the pool from inside a worker. Tasks and plug-ins that were not handed over are imported by the URL of their module. In a bundled
  * page write a worker of your own that calls this with the tasks and plug-ins it uses, since a bundle has no modules to import by URL.
  */
-export function serve(endpoint: Comlink.Endpoint, { tasks = [], plugins = [] }: ServeOptions = {}): void {
+export function serve(endpoint: Comlink.Endpoint, { tasks = [], plugins = [], load = importModule }: ServeOptions = {}): void {
   let registry: Registry | undefined;
   const known = new Map(tasks.map((task) => [task.name, task]));
 
   const api: WorkerApi = {
     configure: (modules) =>
       envelope(async () => {
-        const loaded = await Promise.all(modules.map((url) => loadPlugin(url)));
+        const loaded = await Promise.all(modules.map(async (url) => pluginIn(await load(url), url)));
         const names = new Set(plugins.map((plugin) => plugin.name));
         registry = createRegistry([...plugins, ...loaded.filter((plugin) => !names.has(plugin.name))]);
         return { value: null, transfer: [] };
@@ -27,7 +29,7 @@ export function serve(endpoint: Comlink.Endpoint, { tasks = [], plugins = [] }: 
     run: (module, name, chunk, control) =>
       envelope(async () => {
         if (registry === undefined) throw new FinitewidthError("worker was not configured", { code: "worker" });
-        const task = known.get(name) ?? (await loadTask(module, name));
+        const task = known.get(name) ?? taskIn(await load(module), module, name);
         known.set(name, task);
         const words = control && controlWords(control);
         const tick = (fraction: number): void => {
@@ -51,16 +53,18 @@ async function envelope(work: () => Promise<{ value: unknown; transfer: Transfer
   }
 }
 
-async function loadPlugin(url: string): Promise<Plugin> {
-  const module = (await import(/* @vite-ignore */ url)) as { plugin?: Plugin; default?: Plugin };
-  const plugin = module.plugin ?? module.default;
-  if (plugin === undefined) throw new FinitewidthError(`${url}: exports no plug-in (as plugin or by default)`, { code: "worker" });
-  return plugin;
+const importModule = (url: string): Promise<unknown> => import(/* @vite-ignore */ url);
+
+function pluginIn(module: unknown, url: string): Plugin {
+  const { plugin, default: other } = module as { plugin?: Plugin; default?: Plugin };
+  const found = plugin ?? other;
+  if (found === undefined) throw new FinitewidthError(`${url}: exports no plug-in (as plugin or by default)`, { code: "worker" });
+  return found;
 }
 
-async function loadTask(module: string, name: string): Promise<Task<never, unknown>> {
-  const task = ((await import(/* @vite-ignore */ module)) as Record<string, Task<never, unknown> | undefined>)[name];
-  if (task === undefined) throw new FinitewidthError(`${module}: exports no task "${name}"`, { code: "worker" });
+function taskIn(module: unknown, url: string, name: string): Task<never, unknown> {
+  const task = (module as Record<string, Task<never, unknown> | undefined>)[name];
+  if (task === undefined) throw new FinitewidthError(`${url}: exports no task "${name}"`, { code: "worker" });
   return task;
 }
 

@@ -63,9 +63,16 @@ export function orderByTarget({ data, shape: [points, outputs] }: Matrix): numbe
 export function permuted(kernel: Matrix, order: readonly number[]): Matrix {
   const n = kernel.shape[0];
   const data = new Float64Array(n * n);
-  order.forEach((from, i) => order.forEach((to, j) => (data[i * n + j] = kernel.data[from * n + to]!)));
+  for (let i = 0; i < n; i++) {
+    const from = order[i]! * n;
+    for (let j = 0; j < n; j++) data[i * n + j] = kernel.data[from + order[j]!]!;
+  }
   return { data, shape: [n, n] };
 }
 
 /** A − B. */
-export const difference = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value - b.data[i]!), shape: a.shape });
+export function difference(a: Matrix, b: Matrix): Matrix {
+  const data = new Float64Array(a.data);
+  for (let i = 0; i < data.length; i++) data[i]! -= b.data[i]!;
+  return { data, shape: a.shape };
+}

@@ -14,7 +14,7 @@ export interface Story {
   readonly outcomes: ProblemOutcome["outcomes"];
   readonly solved: readonly SolvedOutcome[];
   readonly verdicts: Verdicts | undefined;
-  /** G¹ … G^L at infinite width; undefined where they cannot be worked out. */
+  /** G¹ … G^L at infinite width; undefined where they cannot be worked out, or nobody states hidden kernels. */
   readonly infinite: readonly Matrix[] | undefined;
   /** The method that leaves the hidden layers as at infinite width, if any. */
   readonly baseline: SolvedOutcome | undefined;
@@ -28,14 +28,16 @@ export interface Story {
 export function tellStory(plan: Plan, step: Plan["steps"][number], one: ProblemOutcome, document: Document): Story {
   const { problem } = one.problem;
   const solved = one.outcomes.filter((outcome): outcome is SolvedOutcome => outcome.status === "ok");
-  let infinite: readonly Matrix[] | undefined;
+  const { verdicts } = one;
+  let [infinite, baseline] = [undefined as readonly Matrix[] | undefined, undefined as SolvedOutcome | undefined];
   try {
-    infinite = infiniteHiddenKernels(problem, plan.registry);
+    const few = infiniteHiddenKernels({ ...problem, inputs: corner(problem.inputs, problem.inputs.shape[1]) }, plan.registry);
+    baseline = solved.find((outcome) => isInfinite(outcome, few));
+    infinite = baseline?.posterior.hiddenKernels;
+    if (solved.some((outcome) => outcome.posterior.hiddenKernels)) infinite ??= infiniteHiddenKernels(problem, plan.registry);
   } catch {
     infinite = undefined;
   }
-  const { verdicts } = one;
-  const baseline = solved.find((outcome) => infinite !== undefined && isInfinite(outcome, infinite));
   return {
     registry: plan.registry,
     problem,
@@ -51,8 +53,18 @@ export function tellStory(plan: Plan, step: Plan["steps"][number], one: ProblemO
   };
 }
 
-const isInfinite = ({ posterior: { hiddenKernels } }: SolvedOutcome, infinite: readonly Matrix[]): boolean =>
-  hiddenKernels !== undefined && hiddenKernels.every((kernel, l) => infinite[l] !== undefined && relativeShift(kernel, infinite[l]) < 1e-9);
+/** Training points that tell whether a kernel is that of infinite width: entries are between two points, whatever others there are. */
+const tellingPoints = 50;
+
+/** First rows of a matrix with the first of their columns. */
+function corner({ data, shape: [rows, columns] }: Matrix, width: number): Matrix {
+  const [n, m] = [Math.min(rows, tellingPoints), Math.min(columns, width)];
+  return { data: Float64Array.from({ length: n * m }, (_, i) => data[Math.floor(i / m) * columns + (i % m)]!), shape: [n, m] };
+}
+
+const isInfinite = ({ posterior: { hiddenKernels } }: SolvedOutcome, few: readonly Matrix[]): boolean =>
+  hiddenKernels !== undefined &&
+  hiddenKernels.every((kernel, l) => few[l] !== undefined && relativeShift(corner(kernel, tellingPoints), few[l]) < 1e-9);
 
 const rank: Readonly<Record<VerdictStatus, number>> = { confirmed: 1, unchecked: 0, doubtful: -0.5, contradicted: -3 };
 

@@ -1,0 +1,81 @@
+// Bundles the command line into packages/cli/dist/finitewidth.mjs: one file that starts without looking for nine hundred. Modules that
+// worker threads load by address (tasks and plug-ins, `module: import.meta.url`) get addresses of the bundle's own, which its workers look
+// up; all else that is loaded by address, third-party plug-ins above all, is imported as ever. Usage: node tools/build-bundle.mjs
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { build } from "esbuild";
+import { closure, manifests, root } from "./pack.mjs";
+
+const cli = join(root, "packages/cli/dist");
+const ownAddress = /(\bmodule: |Task\()import\.meta\.url/g;
+const addressOf = (file) => `finitewidth:${relative(root, file).replaceAll("\\", "/")}`;
+
+// Data sets look for their packages from where theirs is.
+const ownRequire = "createRequire(import.meta.url)";
+const datasets = join(root, "packages/datasets/dist/");
+
+const addressed = closure(["@finitewidth/cli"])
+  .map((name) => join(root, manifests.find((manifest) => manifest.name === name).folder, "dist"))
+  .flatMap((folder) => readdirSync(folder, { recursive: true }).map((name) => join(folder, name)))
+  .filter((file) => file.endsWith(".js") && readFileSync(file, "utf8").search(ownAddress) >= 0);
+
+const path = (file) => JSON.stringify(file);
+const entry = `
+import { isMainThread, parentPort, workerData } from "node:worker_threads";
+import { launch } from ${path(join(cli, "launch.js"))};
+
+const modules = { ${addressed.map((file) => `${path(addressOf(file))}: () => import(${path(file)})`).join(",\n")} };
+
+if (isMainThread) launch(process.argv.slice(2), new URL(import.meta.url));
+else if (workerData?.role === "command") await import(${path(join(cli, "command-thread.js"))});
+else {
+  const { serve } = await import(${path(join(root, "packages/workers/dist/serve.js"))});
+  const { nodeEndpoint } = await import(${path(join(root, "packages/workers/dist/node-endpoint.js"))});
+  serve(nodeEndpoint(parentPort), { load: (address) => modules[address]?.() ?? import(address) });
+}
+`;
+
+const { metafile } = await build({
+  stdin: { contents: entry, resolveDir: cli, sourcefile: "bundle.js" },
+  outfile: join(cli, "finitewidth.mjs"),
+  bundle: true,
+  metafile: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  conditions: ["@finitewidth/bundle"],
+  minify: true,
+  legalComments: "none",
+  logLevel: "warning",
+  // Packages of CommonJS that ask for Node's own modules.
+  banner: { js: 'import { createRequire as createNodeRequire } from "node:module"; const require = createNodeRequire(import.meta.url);' },
+  plugins: [
+    {
+      name: "addresses",
+      setup(bundler) {
+        bundler.onLoad({ filter: /\.js$/ }, ({ path: file }) =>
+          addressed.includes(file)
+            ? { contents: readFileSync(file, "utf8").replace(ownAddress, `$1${JSON.stringify(addressOf(file))}`), loader: "js" }
+            : undefined,
+        );
+        bundler.onLoad({ filter: /mnist\.js$/ }, ({ path: file }) =>
+          file.startsWith(datasets)
+            ? {
+                contents: readFileSync(file, "utf8").replace(ownRequire, `createRequire(${ownRequire}.resolve("@finitewidth/datasets"))`),
+                loader: "js",
+              }
+            : undefined,
+        );
+      },
+    },
+  ],
+});
+
+// What others wrote and is in the file now, with their licences.
+const bundled = new Set(Object.keys(metafile.inputs).flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []));
+const licences = [...bundled].sort().map((folder) => {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+  return `${name} ${version} (${license})\n\n${file ? readFileSync(join(folder, file), "utf8").trim() : ""}\n`;
+});
+writeFileSync(join(cli, "finitewidth.licences.txt"), licences.join(`\n${"-".repeat(80)}\n\n`));
