@@ -12,6 +12,7 @@ export type * from "./figure.js";
 export type * from "./finite-network.js";
 export type * from "./json.js";
 export type * from "./kernels.js";
+export { amended, withLazy } from "./lazy.js";
 export type * from "./layer.js";
 export * from "./layer-list.js";
 export * from "./layers.js";

@@ -26,6 +26,12 @@ export interface SiteBlocks {
   readonly own?: Matrix;
 }
 
+/** K(x, x′) = weight x·x′ + bias. */
+export interface LinearKernel {
+  readonly weight: number;
+  readonly bias: number;
+}
+
 /**
  * Law of a mixing variable Q such that, given Q, the outputs are Gaussian. With S sites (S = 1 for fully connected nets) Q is a symmetric
  * (D·S) × (D·S) matrix over (output, site), and cov(f_a(x), f_b(x')) = Σ_ij Q_{(a i),(b j)} K_ij(x, x') (+ bias terms).
@@ -46,6 +52,8 @@ export interface MixingLaw {
    * the first layer included.
    */
   siteKernels(inputs: Matrix, others?: Matrix): readonly Matrix[];
+  /** The one site kernel where it is linear in the inputs: with more points than features, work happens in their space. */
+  readonly linearKernel?: (inputs: Matrix) => LinearKernel;
   /** Covariance of the outputs at inputs × others given Q (biases of later layers left out): (D·P) × (D·P'), output index first. */
   covariance(outputs: number, value: Matrix, inputs: Matrix, others?: Matrix): Matrix;
 }

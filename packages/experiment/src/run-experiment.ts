@@ -1,4 +1,14 @@
-import { FinitewidthError, inlineRun, reasonToRefuse, refusal, type Json, type Matrix, type Run } from "@finitewidth/core";
+import {
+  amended,
+  FinitewidthError,
+  inlineRun,
+  reasonToRefuse,
+  refusal,
+  type Json,
+  type Matrix,
+  type Posterior,
+  type Run,
+} from "@finitewidth/core";
 import { classificationOf, findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
 import { isRefereed, judgeProblem, type Verdicts } from "./verdicts.js";
 import { planExperiment, type Plan, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
@@ -103,10 +113,10 @@ export async function runMethod(
   try {
     const reason = reasonToRefuse(theory, problem, options, run.registry);
     if (reason !== undefined) throw refusal(method, reason);
-    const fitted = await theory.fit(problem, options, run);
+    const fitted = affordable(await theory.fit(problem, options, run));
     const gradient = gradients ? await theory.evidenceGradient?.(fitted, run) : undefined;
     const posterior = gradient
-      ? { ...fitted, diagnostics: { ...fitted.diagnostics, evidenceGradient: gradient as unknown as Json } }
+      ? amended(fitted, { diagnostics: { ...fitted.diagnostics, evidenceGradient: gradient as unknown as Json } })
       : fitted;
     const missing = gradients && !gradient ? [`${method} gives no derivatives of its log evidence here`] : [];
     const predictive = test ? await theory.predict(posterior, test.inputs, { covariance: false }, run) : undefined;
@@ -137,6 +147,24 @@ export async function runMethod(
     run.signal?.throwIfAborted();
     return { ...own, status: "failed", error: error instanceof Error ? error : new Error(String(error)), seconds: seconds() };
   }
+}
+
+/** Training points above which hidden kernels and predictions at them that a theory has not made yet are not asked for. */
+const mostPoints = { hiddenKernels: 8000, train: 20_000 };
+
+/** The posterior without what would take long to compute and to write for so many training points. */
+function affordable(posterior: Posterior): Posterior {
+  const points = posterior.problem.inputs.shape[0];
+  const left = (["hiddenKernels", "train"] as const).filter(
+    (key) => points > mostPoints[key] && Object.getOwnPropertyDescriptor(posterior, key)?.get !== undefined,
+  );
+  if (left.length === 0) return posterior;
+  const names = { hiddenKernels: "hidden kernels", train: "predictions at the training inputs" };
+  const kept = amended(posterior, {
+    warnings: [...posterior.warnings, ...left.map((key) => `${names[key]} are left out for more than ${mostPoints[key]} training points`)],
+  }) as { -readonly [K in keyof Posterior]: Posterior[K] };
+  for (const key of left) delete kept[key];
+  return kept;
 }
 
 /** Settings of `runExperiment`. */

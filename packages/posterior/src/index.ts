@@ -1,4 +1,5 @@
 export * from "./exact/chain.js";
+export { hiddenKernelFactors } from "./exact/hidden-factors.js";
 export * from "./exact/matrix-theory.js";
 export * from "./exact/options.js";
 export * from "./exact/prior-moments.js";
@@ -18,6 +19,7 @@ export * from "./sampling/markov.js";
 export * from "./sampling/sample.js";
 export * from "./sampling/tempered.js";
 export * from "./sampling/work.js";
+export { inputSpaceProblem, type InputSpaceProblem } from "./input-space/problem.js";
 export * from "./matrix/chain-factors.js";
 export * from "./matrix/draws.js";
 export * from "./matrix/hidden-kernels.js";

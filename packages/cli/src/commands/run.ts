@@ -25,6 +25,9 @@ import { hashOfData, identityOf, provenanceOf } from "../provenance.js";
 import { openSession } from "../session.js";
 import { textTable } from "../table.js";
 
+/** Numbers among the training inputs above which outcomes are no checkpoints: with all that hangs on them they would take long to write. */
+const mostKept = 1e7;
+
 /** Milliseconds between two writings of `result.json` while methods are still running. */
 const pause = 2000;
 
@@ -75,7 +78,8 @@ export async function runRunCommand(file: string, folder: string, context: Comma
         finished.set(job.id, outcome);
         context.onFinished(finished.size, jobs.length);
         if (finished.size === jobs.length) progress.stage("referee", finished.size, jobs.length);
-        if (outcome.status === "ok" && !earlier) await checkpoints?.save("method", jobKey(job), outcome);
+        if (outcome.status === "ok" && !earlier && job.problem.problem.inputs.data.length <= mostKept)
+          await checkpoints?.save("method", jobKey(job), outcome);
         if (Date.now() < next) return;
         const started = Date.now();
         await write(assemble(plan, finished), false).catch((error: Error) => progress.say(`${error.message}; the run goes on`));

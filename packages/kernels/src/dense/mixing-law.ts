@@ -89,6 +89,7 @@ export function fullyConnectedMixing(network: DenseChain): MixingLaw {
       );
     },
     siteKernels: (inputs, others) => [firstLayerKernel(network, inputs, others)],
+    linearKernel: (inputs) => ({ weight: network.weightVariance[0]! / inputs.shape[1], bias: network.biasVariance[0]! }),
     covariance: (outputs, value, inputs, others) => {
       if (value.shape[0] !== outputs) throw shapeError("value", `${outputs} × ${outputs}`, value.shape.join(" × "));
       return kronecker(value, firstLayerKernel(network, inputs, others));

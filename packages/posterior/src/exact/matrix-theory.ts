@@ -1,5 +1,7 @@
 import {
   inputError,
+  withLazy,
+  zeros,
   type Figure,
   type Json,
   type Matrix,
@@ -18,8 +20,10 @@ import { matrixTarget, type MatrixTarget } from "../matrix/target.js";
 import { matrixSource } from "../matrix/work.js";
 import { defaultSampling, samplePosterior, type SamplingOptions } from "../sampling/sample.js";
 import type { PosteriorSample } from "../sampling/target.js";
-import { projectCross, trainCross, trainDiagonal } from "../scalar/predict.js";
-import { projectOn, spectralProblem, type SpectralProblem } from "../spectrum/problem.js";
+import { eigenProblem, hiddenKernelLimit, hiddenKernelWarnings } from "../input-space/eigen-problem.js";
+import { eigenbasis, overTrainingPoints, type Eigenbasis } from "../input-space/eigenbasis.js";
+import { trainCross, trainDiagonal } from "../scalar/predict.js";
+import { projectOn, type SpectralProblem } from "../spectrum/problem.js";
 import type { Spectrum } from "../spectrum/spectrum.js";
 import { eigenvalueFigure } from "./eigenvalue-figure.js";
 import { hasHiddenBias, kernelDiagonal, type PlainChain } from "./chain.js";
@@ -56,30 +60,17 @@ export interface MatrixProblem {
   readonly target: MatrixTarget;
 }
 
-/**
- * Diagonalises the kernel (unless its spectrum is given), rotates the outputs and sets up the target. `path` names the targets in errors;
- * `density` see `requireProper`.
- */
-export function matrixProblem(
-  kernel: Matrix | Spectrum,
-  targets: Matrix,
-  temperature: number,
-  chain: PlainChain,
-  path = "targets",
-  density = false,
-): MatrixProblem {
-  const biases = { readout: chain.readoutBias, hidden: hasHiddenBias(chain) };
-  const given =
-    "vectors" in kernel
-      ? projectOn(kernel, targets, temperature, biases, path)
-      : spectralProblem(kernel, targets, temperature, biases, path);
+/** Rotates the outputs of a problem and sets up the target. `path` names the targets in errors; `density` see `requireProper`. */
+export function matrixProblem(given: SpectralProblem, chain: PlainChain, path = "targets", density = false): MatrixProblem {
   // A readout bias that T = 0 pins is no longer random.
   const effective = given.pinned === undefined ? chain : { ...chain, readoutBias: 0 };
   requireProper(given, effective, path, density);
-  const rotation = targets.shape[1] === 1 ? identity(1) : outputRotation(given);
+  const rotation = given.targets.shape[1] === 1 ? identity(1) : outputRotation(given);
   const spectral = { ...given, targets: multiply(given.targets, rotation) };
   return { spectral, rotation, target: matrixTarget(effective, spectral) };
 }
+
+const laterBiases = (chain: PlainChain) => ({ readout: chain.readoutBias, hidden: hasHiddenBias(chain) });
 
 /** Fits any number of outputs and biases in any layer by sampling the chain of mixing matrices. */
 export async function fitMatrix(
@@ -90,37 +81,42 @@ export async function fitMatrix(
   options: ExactOptions,
   run: Run,
 ): Promise<Posterior<ExactOptions, MatrixState>> {
-  const { inputs, targets, temperature } = problem;
-  const { spectral, rotation, target } = matrixProblem(law.siteKernels(inputs)[0]!, targets, temperature, chain);
+  const found = eigenProblem(problem, law, laterBiases(chain), run);
+  const { kept } = found;
+  const { spectral, rotation, target } = matrixProblem(found.spectral, chain);
   run.signal?.throwIfAborted();
   const full = await samplePosterior(matrixSource(target, spectral), run, { ...defaultSampling, ...options });
-  const { values, vectors } = spectral.spectrum;
-  const [points, rank] = vectors.shape;
-  const outputs = targets.shape[1];
+  const { values } = kept;
+  const points = problem.inputs.shape[0];
+  const rank = values.length;
+  const outputs = problem.targets.shape[1];
   const limit = Math.max(400, Math.floor(workLimit / (outputs * Math.max(rank, 1) * points)));
   const sample = full.batchCount === 1 ? full : thinSample(full, limit);
   const draws = mixingDraws(target, sample);
   const breathe = (): void => run.signal?.throwIfAborted();
   const offset = spectral.pinned?.bias ?? new Float64Array(outputs);
-  const train = shifted(
-    predictMatrix(spectral, draws, rotation, trainCross(vectors, values), trainDiagonal(vectors, values), breathe),
-    offset,
-  );
-  run.onProgress?.(1, 2, "predictions");
+  const basis = eigenbasis(kept, law, problem.inputs);
   const order = meanMixing(draws, rotation);
   const unknown = chain.skips !== undefined && (chain.readoutBias > 0 || hasHiddenBias(chain));
-  const kernels = learnedKernels && !unknown ? learn(target, spectral, sample, breathe) : undefined;
-  run.onProgress?.(2, 2, "hidden kernels");
+  // of what costs P² or more nothing is done before it is read
+  const train = (): Prediction => trainPrediction(spectral, draws, rotation, offset, basis, breathe);
+  let learnt: ReturnType<typeof learn> | undefined;
+  const kernels = () => (learnt ??= learn(target, withVectors(spectral, basis.rows(0, points)), sample, breathe));
+  const withKernels = learnedKernels && !unknown && points <= hiddenKernelLimit;
   const sampled = full.batchCount > 1;
   const { diagnostics } = full;
-  return {
+  const errors = {
+    logEvidence: full.logEvidenceStandardError,
+    orderParameter: outputs === 1 ? order.standardError.data[0]! : order.standardError,
+  };
+  const standardError = withKernels ? withLazy(errors, { hiddenKernels: () => kernels().standardError! }) : errors;
+  const fitted = {
     theory: "exact",
     problem,
     options,
     state: {
-      kind: "matrix",
-      vectors,
-      values,
+      kind: "matrix" as const,
+      ...kept,
       targets: spectral.targets,
       ones: spectral.ones,
       rotation,
@@ -132,18 +128,8 @@ export async function fitMatrix(
     },
     solver: { converged: full.warnings.length === 0, iterations: diagnostics.draws, residual: full.logEvidenceStandardError, jitter: 0 },
     logEvidence: full.logEvidence + (spectral.pinned?.logDensity ?? 0),
-    train,
     orderParameter: outputs === 1 ? order.mean.data[0]! : order.mean,
-    ...(kernels === undefined ? {} : { hiddenKernels: kernels.mean }),
-    ...(sampled
-      ? {
-          standardError: {
-            logEvidence: full.logEvidenceStandardError,
-            orderParameter: outputs === 1 ? order.standardError.data[0]! : order.standardError,
-            ...(kernels?.standardError === undefined ? {} : { hiddenKernels: kernels.standardError }),
-          },
-        }
-      : {}),
+    ...(sampled ? { standardError } : {}),
     diagnostics: {
       ...(diagnostics as unknown as { readonly [key: string]: Json }),
       dimension: target.dimension,
@@ -153,11 +139,47 @@ export async function fitMatrix(
     warnings: [
       ...spectral.warnings,
       ...full.warnings,
+      ...(learnedKernels && !unknown ? hiddenKernelWarnings(points) : []),
       ...(unknown
         ? ["hidden kernels are left out: with skips they are known for networks without biases beyond the first layer only"]
         : []),
     ],
     figures: [mixingFigure(target, draws, run.seed)],
+  };
+  return withLazy(fitted, { train, ...(withKernels ? { hiddenKernels: () => kernels().mean } : {}) });
+}
+
+const withVectors = (problem: SpectralProblem, vectors: Matrix): SpectralProblem => ({
+  ...problem,
+  spectrum: { values: problem.spectrum.values, vectors },
+});
+
+/** Predictions at the training points, block by block. */
+function trainPrediction(
+  spectral: SpectralProblem,
+  draws: MixingDraws,
+  rotation: Matrix,
+  offset: Float64Array,
+  basis: Eigenbasis,
+  breathe: () => void,
+): Prediction {
+  const { values } = spectral.spectrum;
+  const points = spectral.nullity + values.length;
+  const outputs = offset.length;
+  const { mean, variance, ...errors } = overTrainingPoints(points, basis, (rows) => {
+    const part = shifted(predictMatrix(spectral, draws, rotation, trainCross(rows, values), trainDiagonal(rows, values), breathe), offset);
+    const spread = part.standardError;
+    return {
+      mean: part.mean.data,
+      variance: part.variance.data,
+      ...(spread ? { meanError: spread.mean.data, varianceError: spread.variance.data } : {}),
+    } as Readonly<Record<"mean" | "variance" | "meanError" | "varianceError", Float64Array>>;
+  });
+  const matrix = (data: Float64Array): Matrix => ({ data, shape: [points, outputs] });
+  return {
+    mean: matrix(mean),
+    variance: matrix(variance),
+    ...("meanError" in errors ? { standardError: { mean: matrix(errors.meanError), variance: matrix(errors.varianceError) } } : {}),
   };
 }
 
@@ -186,10 +208,10 @@ export function predictFromMatrix(
   joint: boolean,
   run: Run,
 ): Prediction {
-  const { vectors, targets } = state;
+  const { targets } = state;
   const outputs = targets.shape[1];
   const spectral: SpectralProblem = {
-    spectrum: { values: state.values, vectors },
+    spectrum: { values: state.values, vectors: zeros(0, 0) },
     targets,
     nullity: 0,
     residualSquare: 0,
@@ -207,7 +229,7 @@ export function predictFromMatrix(
     batches,
     batchCount: batches.reduce((most, batch) => Math.max(most, batch), 0) + 1,
   };
-  const cross = projectCross(vectors, law.siteKernels(problem.inputs, inputs)[0]!);
+  const cross = eigenbasis(state, law, problem.inputs).cross(inputs);
   const prior = joint ? law.siteKernels(inputs)[0]! : kernelDiagonal(law, inputs);
   return shifted(
     predictMatrix(spectral, draws, state.rotation, cross, prior, () => run.signal?.throwIfAborted()),
@@ -227,7 +249,7 @@ export async function matrixLogDensity(
   options: SamplingOptions,
   run: Run,
 ): Promise<LogDensityAt> {
-  const { spectral, target } = matrixProblem(kernel, value, 0, chain, path, true);
+  const { spectral, target } = matrixProblem(projectOn(kernel, value, 0, laterBiases(chain), path), chain, path, true);
   const sample = await samplePosterior(matrixSource(target, spectral), run, options);
   return {
     logDensity: sample.logEvidence + (spectral.pinned?.logDensity ?? 0),

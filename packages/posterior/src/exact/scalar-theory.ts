@@ -1,5 +1,6 @@
 import {
   columnVector,
+  withLazy,
   zeros,
   type Figure,
   type Matrix,
@@ -10,12 +11,13 @@ import {
   type Run,
 } from "@finitewidth/core";
 import { logDensityOfLogProduct } from "@finitewidth/numerics";
+import { eigenbasis, overTrainingPoints } from "../input-space/eigenbasis.js";
+import { eigenProblem, hiddenKernelLimit, hiddenKernelWarnings } from "../input-space/eigen-problem.js";
 import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.js";
 import { logMoments, logNormalTrunk, logPriorDensity, scalarLaw, type ScalarLaw } from "../scalar/law.js";
 import { scalarData, type ScalarData } from "../scalar/likelihood.js";
 import { integrateScalarPosterior, posteriorMean, posteriorModes, posteriorQuantiles, type ScalarPosterior } from "../scalar/posterior.js";
-import { nodeTables, predictScalar, predictScalarTrain, projectCross, type ScalarPrediction } from "../scalar/predict.js";
-import { spectralProblem } from "../spectrum/problem.js";
+import { nodeTables, predictScalar, predictScalarTrain, type ScalarPrediction } from "../scalar/predict.js";
 import type { ExactOptions } from "./options.js";
 import type { ScalarState } from "./state.js";
 import { kernelDiagonal, type PlainChain } from "./chain.js";
@@ -23,8 +25,8 @@ import { kernelDiagonal, type PlainChain } from "./chain.js";
 const levels = [0.025, 0.25, 0.5, 0.75, 0.975];
 
 /**
- * Fits one output whose biases are in the first layer and the readout only: quadrature over log q. `learnedKernels` asks for the hidden
- * kernels.
+ * Fits one output whose biases are in the first layer and the readout only: quadrature over log q. `learnedKernels`: whether the hidden
+ * kernels are those of the layers; like the predictions at the training points they are made when they are read.
  */
 export function fitScalar(
   problem: Problem,
@@ -34,34 +36,39 @@ export function fitScalar(
   options: ExactOptions,
   run: Run,
 ): Posterior<ExactOptions, ScalarState> {
-  const { inputs, targets, temperature } = problem;
   const mixing = scalarLaw(chain.widths, chain.variances, chain.skips);
-  const spectral = spectralProblem(law.siteKernels(inputs)[0]!, targets, temperature, { readout: chain.readoutBias, hidden: false });
+  const { spectral, kept } = eigenProblem(problem, law, { readout: chain.readoutBias, hidden: false }, run);
+  const points = problem.inputs.shape[0];
   run.signal?.throwIfAborted();
   run.onProgress?.(1, 3, "kernel diagonalised");
   const data = scalarData(spectral);
   const posterior = integrateScalarPosterior(mixing, data);
-  const tables = nodeTables(posterior, data);
   run.signal?.throwIfAborted();
-  run.onProgress?.(2, 3, "mixing variable integrated");
-  const { vectors, values } = spectral.spectrum;
+  run.onProgress?.(3, 3, "mixing variable integrated");
   const offset = spectral.pinned?.bias[0] ?? 0;
-  const train = shifted(predictScalarTrain(posterior, data, tables, vectors), offset);
-  const hiddenKernels = learnedKernels
-    ? trainHiddenKernels(hiddenKernelTerms(mixing, posterior, data, tables), data, tables, vectors)
-    : undefined;
-  run.onProgress?.(3, 3, "hidden kernels");
+  const basis = eigenbasis(kept, law, problem.inputs);
+  const train = (): Prediction => {
+    const tables = nodeTables(posterior, data);
+    return shifted(
+      overTrainingPoints(points, basis, (rows) => predictScalarTrain(posterior, data, tables, rows)),
+      offset,
+    );
+  };
+  const hiddenKernels = (): Matrix[] => {
+    const tables = nodeTables(posterior, data);
+    return trainHiddenKernels(hiddenKernelTerms(mixing, posterior, data, tables), data, tables, basis.rows(0, points));
+  };
+  const withKernels = learnedKernels && points <= hiddenKernelLimit;
   const meanQ = posteriorMean(posterior, Math.exp);
   const modes = posteriorModes(posterior);
   const meanU = posteriorMean(posterior, (u) => u);
-  return {
+  const fitted = {
     theory: "exact",
     problem,
     options,
     state: {
-      kind: "scalar",
-      vectors,
-      values,
+      kind: "scalar" as const,
+      ...kept,
       targets: data.targets,
       ones: data.ones,
       logQ: posterior.logQ,
@@ -71,13 +78,11 @@ export function fitScalar(
     },
     solver: { converged: posterior.converged, iterations: posterior.logQ.length, residual: posterior.residual, jitter: 0 },
     logEvidence: posterior.logEvidence + (spectral.pinned?.logDensity ?? 0),
-    train,
     orderParameter: meanQ,
-    ...(hiddenKernels === undefined ? {} : { hiddenKernels }),
     diagnostics: {
       method: "quadrature",
       nodes: posterior.logQ.length,
-      rank: values.length,
+      rank: kept.values.length,
       meanLogQ: meanU,
       deviationLogQ: Math.sqrt(posteriorMean(posterior, (u) => (u - meanU) ** 2)),
       modes,
@@ -85,6 +90,7 @@ export function fitScalar(
     },
     warnings: [
       ...spectral.warnings,
+      ...(learnedKernels ? hiddenKernelWarnings(points) : []),
       ...(modes.length > 1
         ? [
             `the posterior of the mixing variable has ${modes.length} modes, at q = ${modes.map((q) => q.toPrecision(3)).join(", ")}: its mean is typical of none, and predictions are mixtures of theirs`,
@@ -96,6 +102,7 @@ export function fitScalar(
     ],
     figures: [orderParameterFigure(mixing, posterior, meanQ, modes)],
   };
+  return withLazy(fitted, { train, ...(withKernels ? { hiddenKernels } : {}) });
 }
 
 function shifted(prediction: Pick<ScalarPrediction, "mean" | "variance" | "covariance">, offset: number): Prediction {
@@ -134,6 +141,16 @@ function orderParameterFigure(law: ScalarLaw, posterior: ScalarPosterior, mean: 
   };
 }
 
+/** Data in the eigenbasis and nodes of the quadrature as `nodeTables` and predictions read them. */
+export function quadratureOf(state: ScalarState, { temperature }: Problem): { readonly data: ScalarData; readonly nodes: ScalarPosterior } {
+  const { values, targets, readoutBias, ones, logQ, weights } = state;
+  const nothing = new Float64Array(0);
+  return {
+    data: { values, targets, nullity: 0, residualSquare: 0, temperature, readoutBias, ones },
+    nodes: { logQ, weights, logPrior: nothing, logIntegrand: nothing, logEvidence: 0, residual: 0, converged: true },
+  };
+}
+
 /**
  * Predicts from what `fitScalar` left in `state`, in blocks of inputs unless the joint covariance is wanted. O(n r P*) besides the
  * kernels.
@@ -146,28 +163,10 @@ export function predictFromScalar(
   joint: boolean,
   run: Run,
 ): Prediction {
-  const { vectors } = state;
-  const data: ScalarData = {
-    values: state.values,
-    targets: state.targets,
-    nullity: 0,
-    residualSquare: 0,
-    temperature: problem.temperature,
-    readoutBias: state.readoutBias,
-    ones: state.ones,
-  };
-  const nodes: ScalarPosterior = {
-    logQ: state.logQ,
-    weights: state.weights,
-    logPrior: new Float64Array(0),
-    logIntegrand: new Float64Array(0),
-    logEvidence: 0,
-    residual: 0,
-    converged: true,
-  };
+  const { cross } = eigenbasis(state, law, problem.inputs);
+  const { data, nodes } = quadratureOf(state, problem);
   const tables = nodeTables(nodes, data);
   const offset = state.offset;
-  const cross = (block: Matrix): Matrix => projectCross(vectors, law.siteKernels(problem.inputs, block)[0]!);
   if (joint) return shifted(predictScalar(nodes, data, tables, cross(inputs), law.siteKernels(inputs)[0]!), offset);
   const [points, features] = inputs.shape;
   const mean = zeros(points, 1);

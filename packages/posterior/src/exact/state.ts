@@ -1,11 +1,10 @@
 import type { Matrix } from "@finitewidth/core";
 import type { LatentPosteriorState } from "@finitewidth/likelihoods";
+import type { KeptBasis } from "../input-space/eigenbasis.js";
 
 /** One output, no hidden biases: nodes and weights of the quadrature over log q, in the eigenvectors of the kernel. */
-export interface ScalarState {
+export interface ScalarState extends KeptBasis {
   readonly kind: "scalar";
-  readonly vectors: Matrix;
-  readonly values: Float64Array;
   readonly targets: Float64Array;
   readonly ones: Float64Array;
   readonly logQ: Float64Array;
@@ -15,10 +14,8 @@ export interface ScalarState {
 }
 
 /** Several outputs or hidden biases: weighted draws of the mixing matrix and of the bias of the outputs (D × D each). */
-export interface MatrixState {
+export interface MatrixState extends KeptBasis {
   readonly kind: "matrix";
-  readonly vectors: Matrix;
-  readonly values: Float64Array;
   readonly targets: Matrix;
   readonly ones: Float64Array;
   readonly rotation: Matrix;

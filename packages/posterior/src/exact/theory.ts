@@ -1,4 +1,5 @@
 import {
+  amended,
   hiddenWidths,
   isLinear,
   randomLayers,
@@ -33,6 +34,7 @@ import { fitLikelihood, predictLikelihood, refusesLikelihood } from "./latent-th
 import { priorMoments } from "./prior-moments.js";
 import { checkValues, collectLogDensities, reportLogDensities, scalarLogDensities } from "./prior.js";
 import { fitScalar, predictFromScalar } from "./scalar-theory.js";
+import { hiddenKernelLimit } from "../input-space/eigen-problem.js";
 import { spectrumOf, type Spectrum } from "../spectrum/spectrum.js";
 import { fitSiteChain, predictSiteChain, siteChainPrior } from "../site-chain/index.js";
 import type { ExactState } from "./state.js";
@@ -56,7 +58,7 @@ function requireLaw(architecture: Architecture): MixingLaw {
 async function fit(given: Problem, options: ExactOptions, run: Run): Promise<ExactPosterior> {
   run.signal?.throwIfAborted();
   const { registry } = run;
-  return { ...inMixingUnits(await fitStandard(toStandardScaling(given, registry), options, run), given, registry), problem: given };
+  return amended(inMixingUnits(await fitStandard(toStandardScaling(given, registry), options, run), given, registry), { problem: given });
 }
 
 /**
@@ -69,14 +71,13 @@ function inMixingUnits(posterior: ExactPosterior, { scaling, network }: Problem,
   const scaled = (value: number | Tensor): number | Tensor =>
     typeof value === "number" ? width * value : { data: value.data.map((entry) => width * entry), shape: value.shape };
   const { orderParameter, standardError, figures } = posterior;
-  return {
-    ...posterior,
+  return amended(posterior, {
     ...(figures === undefined ? {} : { figures: figures.map((figure) => rescaledFigure(figure, width)) }),
     ...(orderParameter === undefined ? {} : { orderParameter: scaled(orderParameter) }),
     ...(standardError?.orderParameter === undefined
       ? {}
-      : { standardError: { ...standardError, orderParameter: scaled(standardError.orderParameter) } }),
-  };
+      : { standardError: amended(standardError, { orderParameter: scaled(standardError.orderParameter) }) }),
+  });
 }
 
 /** A density over eigenvalues of the mixing matrix, or a map of its entries, in units `scale` times smaller. */
@@ -113,11 +114,11 @@ async function fitStandard(problem: Problem, options: ExactOptions, run: Run): P
   const chain = plainChain(law.chain);
   if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
     const posterior = fitScalar(problem, law, chain, single, options, run);
-    return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)) };
+    return amended(posterior, await missingKernels(problem, law, posterior, options, run));
   }
   if (chain !== undefined) {
     const posterior = await fitMatrix(problem, law, chain, single, options, run);
-    return { ...posterior, ...(await missingKernels(problem, law, posterior, options, run)) };
+    return amended(posterior, await missingKernels(problem, law, posterior, options, run));
   }
   return fitSiteChain(problem, law, options, run);
 }
@@ -135,15 +136,14 @@ async function missingKernels(
   posterior: ExactPosterior,
   options: ExactOptions,
   run: Run,
-): Promise<Pick<Posterior, "hiddenKernels" | "standardError" | "warnings">> {
+): Promise<Partial<Pick<Posterior, "hiddenKernels" | "standardError" | "warnings">>> {
+  if ("hiddenKernels" in posterior || problem.inputs.shape[0] > hiddenKernelLimit) return {};
   const { warnings } = posterior;
-  if (posterior.hiddenKernels !== undefined) return { warnings };
   if (problem.targets.data.length > kernelLimit)
     return { warnings: [...warnings, `hidden kernels of a convolution are left out for more than ${kernelLimit} targets`] };
   const { hiddenKernels, standardError } = await fitSiteChain(problem, law, options, run);
-  if (hiddenKernels === undefined) return { warnings };
+  if (hiddenKernels === undefined) return {};
   return {
-    warnings,
     hiddenKernels,
     ...(standardError?.hiddenKernels === undefined
       ? {}

@@ -56,12 +56,20 @@ export function hiddenKernelTerms(law: ScalarLaw, posterior: ScalarPosterior, da
 
 /** E[Ĝˡ | Y] on the training points, P × P each: V (diag(left) + …)Vᵀ, a sum of positive terms. O(L P²(r + n)). */
 export function trainHiddenKernels(terms: readonly HiddenKernelTerms[], data: ScalarData, tables: NodeTables, vectors: Matrix): Matrix[] {
+  return trainHiddenFactors(terms, data, tables, vectors).map(gram);
+}
+
+/**
+ * B_l with E[Ĝˡ | Y] = B_l B_lᵀ on the training points for V = `vectors`: P × (r + n), or 2n with a readout bias. Linear in V: with W for V
+ * = ψW the kernels are (ψB)(ψB)ᵀ. O(L P r n).
+ */
+export function trainHiddenFactors(terms: readonly HiddenKernelTerms[], data: ScalarData, tables: NodeTables, vectors: Matrix): Matrix[] {
   const outer = multiply(vectors, transpose(outerVectors(data, tables)));
   const bias = multiply(vectors, transpose(biasVectors(data, tables)));
   return terms.map((term) => {
     const parts = [scaleColumns(vectors, term.left.map(Math.sqrt)), scaleColumns(outer, term.outer.map(Math.sqrt))];
     if (data.readoutBias > 0) parts.push(scaleColumns(bias, term.bias.map(Math.sqrt)));
-    return gram(sideBySide(parts));
+    return sideBySide(parts);
   });
 }
 
