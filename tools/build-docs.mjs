@@ -27,7 +27,7 @@ const sections = [
     ],
   ],
   ["Theories", theoryPages()],
-  ["Evidence", ["verification.md", "benchmarks.md", "compat.md"].filter((name) => existsSync(join(docs, name)))],
+  ["Evidence", ["gallery.md", "verification.md", "benchmarks.md", "compat.md"].filter((name) => existsSync(join(docs, name)))],
 ];
 
 /** All theory pages, the usual way to read them first. */

@@ -1,5 +1,6 @@
 import { createRegistry, describe, FinitewidthError, printable, type Plugin, type Registry } from "@finitewidth/core";
 import { plugin as datasets } from "@finitewidth/datasets";
+import { plugin as figures } from "@finitewidth/figures";
 import { standardPlugins } from "@finitewidth/verification";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
@@ -28,7 +29,7 @@ export async function loadRegistry(plugins: readonly string[], folder: string, p
     policy.announce?.(`loading plug-in ${plugins[i]} (${fileURLToPath(url)})`);
     loaded.push(await loadPlugin(plugins[i]!, url, `plugins[${i}]`));
   }
-  return createRegistry([...standardPlugins, datasets, ...loaded]);
+  return createRegistry([...standardPlugins, datasets, figures, ...loaded]);
 }
 
 const packageName = /^(?:@[\w~-][\w.~-]*\/)?[\w~-][\w.~-]*(?:\/[\w~-][\w.~-]*)*$/;

@@ -62,8 +62,19 @@ export const commands: readonly Command[] = [
   {
     name: "reproduce",
     argument: "[FIGURE]",
-    summary: "Regenerate a headline figure of a source paper (reserved, not available yet)",
-    flags: [],
+    summary: "Compute a figure of a paper again, with checks of what it shows; without a name, list them",
+    flags: [
+      { name: "all", summary: "All figures, as a gallery" },
+      { name: "size", value: "quick|paper", summary: "quick (seconds to a minute, default) or the sizes of the paper" },
+      { name: "no-open", summary: "Do not open the page in a browser" },
+      plugin,
+      paths,
+      out,
+      workers,
+      quiet,
+      resume,
+    ],
+    example: "finitewidth reproduce pacelli-loss",
   },
   { name: "explore", summary: "Serve the interactive page (reserved, not available yet)", flags: [] },
 ];

@@ -113,6 +113,16 @@ async function execute({ command, flags }: Arguments, file: string, context: Com
       const request = { suite: (flags.suite as string | undefined) ?? "quick", ...(filter === undefined ? {} : { filter }), load };
       return (await import("./commands/verify.js")).runVerifyCommand(request, context);
     }
+    case "reproduce": {
+      const request = {
+        name: file,
+        all: flags.all === true,
+        size: (flags.size as string | undefined) ?? "quick",
+        open: flags["no-open"] !== true && !context.quiet && context.stderr.isTTY === true,
+        load: (flags.load as readonly string[] | undefined) ?? [],
+      };
+      return (await import("./commands/reproduce.js")).runReproduceCommand(request, context);
+    }
     case "init":
       return (await import("./commands/init.js")).runInitCommand(file, context.stdout);
     case "schema":

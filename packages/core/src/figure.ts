@@ -47,6 +47,10 @@ export interface Series {
   readonly y: Float64Array;
   readonly error?: Float64Array;
   readonly points?: boolean;
+  /** Series of one group have one colour and one entry in the legend. @defaultValue the label */
+  readonly group?: string;
+  /** Of a line: what it is compared with. */
+  readonly dashed?: boolean;
 }
 /** A vertical line. */
 export interface Mark {

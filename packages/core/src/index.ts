@@ -20,6 +20,7 @@ export type * from "./likelihood.js";
 export * from "./likelihoods.js";
 export type * from "./network.js";
 export type * from "./observable.js";
+export type * from "./paper-figure.js";
 export * from "./pause.js";
 export type * from "./posterior.js";
 export type * from "./prediction.js";

@@ -34,11 +34,14 @@ export interface Posterior<Options = unknown, State = unknown> {
   readonly orderParameter?: number | Tensor;
   /** Posterior mean of Ĝˡ on the training inputs, l = 1 … L: P × P each. */
   readonly hiddenKernels?: readonly Matrix[];
+  /** Posterior mean of Ĝˡ minus its prior mean at the same widths, where a method resolves it better than by subtraction: P × P each. */
+  readonly hiddenKernelShifts?: readonly Matrix[];
   /** Monte Carlo standard errors, keyed and shaped like the quantities above. */
   readonly standardError?: {
     readonly logEvidence?: number;
     readonly orderParameter?: number | Tensor;
     readonly hiddenKernels?: readonly Matrix[];
+    readonly hiddenKernelShifts?: readonly Matrix[];
   };
   /** Anything else worth reporting; written to the result file as it is. */
   readonly diagnostics: { readonly [key: string]: Json };

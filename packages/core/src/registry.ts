@@ -7,6 +7,7 @@ import type { ReportSection, SweepKey } from "./extensions.js";
 import type { LikelihoodFamily } from "./likelihood.js";
 import type { Network } from "./network.js";
 import type { Observable } from "./observable.js";
+import type { PaperFigure } from "./paper-figure.js";
 import type { PriorModel } from "./prior-model.js";
 import type { Referee } from "./referee.js";
 import type { ScenarioDescription } from "./scenario.js";
@@ -27,6 +28,8 @@ export interface Plugin {
   readonly sweepKeys?: readonly SweepKey[];
   readonly reportSections?: readonly ReportSection[];
   readonly referees?: readonly Referee[];
+  /** Figures of papers for `finitewidth reproduce`. */
+  readonly figures?: readonly PaperFigure[];
   /** Where `finitewidth verify` checks claims about what this plug-in adds. */
   readonly scenarios?: readonly ScenarioDescription[];
 }
@@ -42,6 +45,7 @@ export interface Registry {
   observable(name: string, path?: string): Observable;
   likelihood(name: string, path?: string): LikelihoodFamily;
   dataset(name: string, path?: string): Dataset;
+  figure(name: string, path?: string): PaperFigure;
   readonly activations: readonly Activation[];
   readonly layers: readonly LayerPlugin[];
   readonly priorModels: readonly PriorModel[];
@@ -54,6 +58,7 @@ export interface Registry {
   /** The first one judges. */
   readonly referees: readonly Referee[];
   readonly scenarios: readonly ScenarioDescription[];
+  readonly figures: readonly PaperFigure[];
 }
 
 /**
@@ -82,6 +87,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
   const observables = collect("observable", (plugin) => plugin.observables);
   const likelihoods = collect("likelihood", (plugin) => plugin.likelihoods);
   const datasets = collect("data set", (plugin) => plugin.datasets);
+  const figures = collect("figure", (plugin) => plugin.figures);
   const resolve = <T>(map: Map<string, T>, name: string, path: string): T => {
     const item = map.get(name);
     if (item === undefined) throw inputError(path, `one of ${[...map.keys()].map((key) => `"${key}"`).join(", ")}`, name);
@@ -97,6 +103,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     theory: (name, path = "methods") => resolve(theories, name, path),
     likelihood: (name, path = "likelihood.type") => resolve(likelihoods, name, path),
     dataset: (name, path = "data.dataset") => resolve(datasets, name, path),
+    figure: (name, path = "figure") => resolve(figures, name, path),
     activations: [...activations.values()],
     layers: [...layers.values()],
     priorModels: [...priorModels.values()],
@@ -107,6 +114,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     reportSections: [...collect("report section", (plugin) => plugin.reportSections).values()],
     referees: [...collect("referee", (plugin) => plugin.referees).values()],
     scenarios: [...collect("scenario", (plugin) => plugin.scenarios).values()],
+    figures: [...figures.values()],
   };
 }
 

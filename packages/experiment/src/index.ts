@@ -1,4 +1,5 @@
 export { loadData, resolveSource, type FileReader } from "./data.js";
+export { figureLab, reproduceFigure, type LabHooks, type ReproducedFigure } from "./figure-lab.js";
 export { fileKinds, fileSchema, type FileKind, type JsonSchema } from "./json-schema.js";
 export * from "./method-outcome.js";
 export { MistakeList, Mistakes } from "./mistakes.js";

@@ -37,6 +37,9 @@ export function outcomeToJson(outcome: MethodOutcome, verdict?: MethodVerdict): 
     ...(scoreErrors ? { classification: scoreErrors } : {}),
     ...(posterior.standardError?.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.standardError.orderParameter) }),
     ...(posterior.standardError?.hiddenKernels?.every(fitsText) ? { hiddenKernels: kernels(posterior.standardError.hiddenKernels) } : {}),
+    ...(posterior.standardError?.hiddenKernelShifts?.every(fitsText)
+      ? { hiddenKernelShifts: kernels(posterior.standardError.hiddenKernelShifts) }
+      : {}),
   };
   return {
     status: "ok",
@@ -48,6 +51,7 @@ export function outcomeToJson(outcome: MethodOutcome, verdict?: MethodVerdict): 
     ...(outcome.classification ? { classification: scores } : {}),
     ...(posterior.orderParameter === undefined ? {} : { orderParameter: parameter(posterior.orderParameter) }),
     ...(posterior.hiddenKernels?.every(fitsText) ? { hiddenKernels: kernels(posterior.hiddenKernels) } : {}),
+    ...(posterior.hiddenKernelShifts?.every(fitsText) ? { hiddenKernelShifts: kernels(posterior.hiddenKernelShifts) } : {}),
     ...(Object.keys(errors).length > 0 ? { standardError: errors } : {}),
     diagnostics: {
       ...posterior.diagnostics,

@@ -27,6 +27,8 @@ export interface MonteCarloOptions {
   readonly evidence: boolean;
   /** Gradient of the log evidence in the logarithms of the variances and of T, and in the widths; needs `evidence`. */
   readonly gradients: boolean;
+  /** Shifts of the hidden kernels from their prior means, resolved below the noise of the kernels themselves. */
+  readonly shifts: boolean;
 }
 
 const fraction = v.pipe(
@@ -49,4 +51,5 @@ export const monteCarloOptions = strictObject({
   storedDraws: v.exactOptional(positiveInteger),
   evidence: v.optional(v.boolean("true or false"), false),
   gradients: v.optional(v.boolean("true or false"), false),
+  shifts: v.optional(v.boolean("true or false"), false),
 }) as StandardSchemaV1<unknown, MonteCarloOptions>;

@@ -26,15 +26,18 @@ function refuses(problem: Problem, options: MonteCarloOptions, registry: Registr
   if (options.sampler === "gibbs" && !linear) {
     return 'the Gibbs sampler needs conditionals in closed form, which only linear networks (activation "identity") of Gaussian weights have; use "sampler": "hmc".';
   }
+  if (options.shifts && isStepwise(architecture))
+    return "shifts of kernels follow gradients, and those of a piecewise constant activation vanish; compare with nngp instead.";
   if ((options.sampler === "langevin" || options.sampler === "mala") && isStepwise(architecture)) {
     return 'Langevin dynamics follows gradients, and those of a piecewise constant activation vanish; use "sampler": "hmc".';
   }
   return undefined;
 }
 
-function refusesLikelihood(architecture: Architecture, { sampler, gradients }: MonteCarloOptions): string | undefined {
+function refusesLikelihood(architecture: Architecture, { sampler, gradients, shifts }: MonteCarloOptions): string | undefined {
   if (sampler !== "hmc") return 'likelihoods other than Gaussian noise are sampled by "sampler": "hmc".';
   if (gradients) return "gradients of the evidence are for Gaussian noise.";
+  if (shifts) return "shifts of kernels are for Gaussian noise.";
   if (isStepwise(architecture))
     return "under likelihoods other than Gaussian noise all weights are sampled along gradients, and those of a piecewise constant activation vanish; use nngp or effective-action.";
   return undefined;

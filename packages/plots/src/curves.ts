@@ -17,7 +17,7 @@ const pointsOf = (series: Series): Point[] =>
     const y = series.y[i]!;
     const error = series.error?.[i] ?? 0;
     const tip = `${series.label}\n${short(x)}: ${short(y)}${error > 0 ? ` ± ${short(error)}` : ""}`;
-    return { x, y, label: series.label, low: y - error, high: y + error, tip };
+    return { x, y, label: series.group ?? series.label, low: y - error, high: y + error, tip };
   }).filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
 
 /** Vertical marks; labels one below the other, on the side where there is room. */
@@ -87,10 +87,11 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
     points: pointsOf(one).filter(positive),
     markers: one.points ?? false,
     errors: one.error !== undefined,
+    dashed: one.dashed ?? false,
   }));
   const all = parts.flatMap(({ points }) => points);
   const xRange = rangeOf([...all.map((point) => point.x), ...(marks ?? []).map((mark) => mark.x)]);
-  const labels = series.map((one) => one.label);
+  const labels = [...new Set(series.map((one) => one.group ?? one.label))];
   return Plot.plot({
     ...frame(document, labels, options),
     x: { label: xLabel, labelArrow: "none", ...(logX ? logarithmic : counted(all.map((point) => point.x))), ...grid },
@@ -100,7 +101,7 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
       ...(logX ? [logAxisX(xRange, xLabel)] : []),
       ...(logY ? [logAxisY(rangeOf(all.map((point) => point.y)), yLabel)] : []),
       ...markLines(marks, xRange, logX ?? false),
-      ...parts.flatMap(({ points, markers, errors }) => [
+      ...parts.flatMap(({ points, markers, errors, dashed }) => [
         ...(errors
           ? [
               Plot.ruleX(
@@ -109,10 +110,14 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
               ),
             ]
           : []),
-        ...(markers ? [] : [Plot.line(points, { x: "x", y: "y", stroke: "label", strokeWidth: 1.8 })]),
-        ...(markers || points.length <= 40
-          ? [Plot.dot(points, { x: "x", y: "y", fill: "label", r: markers ? 3.5 : 2.2, title: "tip" })]
-          : touchable(points)),
+        ...(markers
+          ? []
+          : [Plot.line(points, { x: "x", y: "y", stroke: "label", strokeWidth: 1.8, ...(dashed ? { strokeDasharray: "5 4" } : {}) })]),
+        ...(dashed
+          ? []
+          : markers || points.length <= 40
+            ? [Plot.dot(points, { x: "x", y: "y", fill: "label", r: markers ? 3.5 : 2.2, title: "tip" })]
+            : touchable(points)),
       ]),
     ],
   });

@@ -9,3 +9,4 @@ export { encodePng } from "./png.js";
 export * from "./predictive.js";
 export { colourOf, reportColours, short, type DrawOptions } from "./style.js";
 export * from "./sweep.js";
+export { standaloneSvg } from "./standalone.js";

@@ -4,10 +4,14 @@ const variables = (theme: "light" | "dark"): string => hues.map((hue) => `--hue-
 const light = `color-scheme:light;--ink:#1c2530;--soft:#55606c;--rule:#d5dbe2;--surface:#ffffff;--ground:#f5f6f8;--accent:#0b5fa5;--warn:#8a5a00;--warn-ground:#fff6e0;--bad:#b3261e;--bad-ground:#fdeeed;--good:#1d7a3e;${variables("light")}`;
 const dark = `color-scheme:dark;--ink:#e6eaef;--soft:#a5b0bc;--rule:#38424e;--surface:#161c24;--ground:#0e1318;--accent:#7cb8f2;--warn:#f0c46a;--warn-ground:#2c2413;--bad:#ff9a92;--bad-ground:#33191a;--good:#71d394;${variables("dark")}`;
 
+/** Colours as variables, light or dark as the system says. */
+export const themeStyle = `:root{${light}}
+@media (prefers-color-scheme:dark){:root{${dark}}}
+`;
+
 /** Style of every page of this project: light, dark as the system says, narrow screens, print. */
 export const pageStyle = `
-:root{${light}}
-@media (prefers-color-scheme:dark){:root{${dark}}}
+${themeStyle}
 *{box-sizing:border-box}
 body{font:16px/1.55 system-ui,sans-serif;color:var(--ink);margin:0;background:var(--ground)}
 main{max-width:1240px;margin:0 auto;padding:1.8rem 1.2rem 3rem}

@@ -35,6 +35,7 @@ const methodHues: Readonly<Record<string, string>> = {
   "large-deviation": hue("violet"),
   "forward-backward": hue("pink"),
   perturbative: hue("ochre"),
+  "expectation-propagation": hue("cyan"),
   "monte-carlo": hue("orange"),
 };
 const others = ["cyan", "brown", "indigo", "olive", "blue", "orange", "green", "pink", "violet", "ochre"].map(hue);

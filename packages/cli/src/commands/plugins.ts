@@ -15,6 +15,7 @@ export async function runPluginsCommand(load: readonly string[], stdout: Output)
     ["Data sets", registry.datasets],
     ["Sweep keys", [...builtinSweepKeys, ...registry.sweepKeys]],
     ["Report sections", registry.reportSections],
+    ["Figures", registry.figures],
   ];
   const owner = (name: string): string =>
     registry.plugins.find((plugin) =>
@@ -27,6 +28,7 @@ export async function runPluginsCommand(load: readonly string[], stdout: Output)
         ...(plugin.datasets ?? []),
         ...(plugin.sweepKeys ?? []),
         ...(plugin.reportSections ?? []),
+        ...(plugin.figures ?? []),
       ].some((item) => item.name === name),
     )?.name ?? "";
   const left = (rows: readonly (readonly string[])[]): string[][] => {

@@ -14,6 +14,7 @@ import { diagnoseChains, mergeMoments, momentStandardError, type ChainDiagnostic
 import { logEvidence } from "../evidence/log-evidence.js";
 import type { MonteCarloOptions } from "../options.js";
 import { mergeBatches, predictionOf } from "./batch-means.js";
+import { kernelShifts } from "./kernel-shift.js";
 import { hiddenParameters, isStepwise, sampleChain, type ChainChunk, type ChainResult } from "./chain.js";
 
 /** Bytes that the stored draws of all chains may take together. */
@@ -136,15 +137,14 @@ export async function fitByChains(
   results.forEach((result, c) => theta.set(result.theta, c * stored * parameters));
   const logLikelihood = new Float64Array(options.chains * options.draws);
   results.forEach((result, c) => logLikelihood.set(result.traces["log likelihood"]!, c * options.draws));
+  const draws: Tensor = { data: theta, shape: [options.chains, stored, parameters] };
+  const shifts = options.shifts ? await kernelShifts(standard, draws, run) : undefined;
   const reports = results.map(({ report }) => report);
   return {
     theory: "monte-carlo",
     problem,
     options,
-    state: {
-      theta: { data: theta, shape: [options.chains, stored, parameters] },
-      logLikelihood: { data: logLikelihood, shape: [options.chains, options.draws] },
-    },
+    state: { theta: draws, logLikelihood: { data: logLikelihood, shape: [options.chains, options.draws] } },
     solver: {
       converged: mixing.mixed,
       iterations: options.chains * (options.warmup + options.draws),
@@ -155,10 +155,12 @@ export async function fitByChains(
     ...(shallow ? { orderParameter: value(norm.mean) } : {}),
     hiddenKernels: kernels.map((kernel) => square(kernel.mean, points)),
     ...(evidence ? { logEvidence: evidence.logEvidence } : {}),
+    ...(shifts ? { hiddenKernelShifts: shifts.mean } : {}),
     standardError: {
       ...(evidence ? { logEvidence: evidence.standardError } : {}),
       ...(shallow ? { orderParameter: value(normError) } : {}),
       hiddenKernels: kernels.map((kernel) => square(momentStandardError(kernel), points)),
+      ...(shifts ? { hiddenKernelShifts: shifts.standardError } : {}),
     },
     diagnostics: {
       sampler:

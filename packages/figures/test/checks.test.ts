@@ -1,0 +1,32 @@
+import { describe, expect, it } from "vitest";
+import { agree, falling, near, reject, rising } from "../src/shared/checks.js";
+import { slope } from "../src/shared/numbers.js";
+import { sampledShift } from "../src/shared/shift.js";
+
+describe("checks", () => {
+  it("near, rising and falling decide by their bounds, and fail on NaN", () => {
+    expect(near("a", 1.1, 1, 0.2).holds).toBe(true);
+    expect(near("a", 1.3, 1, 0.2).holds).toBe(false);
+    expect(near("a", Number.NaN, 1, 0.2).holds).toBe(false);
+    expect(rising("a", [1, 2, 3]).holds).toBe(true);
+    expect(rising("a", [1, 1]).holds).toBe(false);
+    expect(rising("a", [1, Number.NaN]).holds).toBe(false);
+    expect(falling("a", [3, 2]).holds).toBe(true);
+  });
+  it("agreement has the false alarm of the normal law, shared by all comparisons", () => {
+    expect(agree("a", [0], [3.28], [1]).holds).toBe(true);
+    expect(agree("a", [0], [3.3], [1]).holds).toBe(false);
+    expect(agree("a", [0, 0], [3.3, 0], [1, 1]).holds).toBe(true);
+    expect(agree("a", [10], [14], [1], 0.1).holds).toBe(true);
+    expect(agree("a", [0], [5], [1], 0, 7).holds).toBe(true);
+    expect(reject("a", [0], [5], [1]).holds).toBe(true);
+    expect(agree("a", [0], [Number.NaN], [1]).holds).toBe(false);
+  });
+  it("the slope is that of a power law", () => expect(slope([1, 2, 4], [3, 1.5, 0.75])).toBeCloseTo(-1, 12));
+  it("noise is taken from the size of a sampled shift", () => {
+    const matrix = (value: number) => ({ data: new Float64Array(4).fill(value), shape: [2, 2] as const });
+    const shift = sampledShift(matrix(0.5), matrix(0.3), matrix(1));
+    expect(shift.value).toBeCloseTo(0.4, 12);
+    expect(shift.standardError).toBeCloseTo(0.3, 12);
+  });
+});
