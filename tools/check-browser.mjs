@@ -1,13 +1,13 @@
 // Installs prior-conv + posterior from tarballs, bundles the convolution example with Vite, holds the bundle to its budget and runs it in
-// headless Chromium, with and without cross-origin isolation. Needs Chromium or Chrome; CHROMIUM names one elsewhere. Exit status 3: there
-// is none. Usage: node tools/check-browser.mjs
-import { createServer } from "node:http";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+// headless Chromium, with and without cross-origin isolation; then the worker pool in pages (check-workers.mjs). Needs Chromium or Chrome;
+// CHROMIUM names one elsewhere. Exit status 3: there is none. Usage: node tools/check-browser.mjs
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { chromium } from "playwright-core";
 import { build } from "vite";
+import { checkWorkers } from "./check-workers.mjs";
+import { findChromium, launch, serveFolder } from "./chromium.mjs";
 import { install, packAll, run } from "./pack.mjs";
 import { examplesOf, importsOf } from "./readme-examples.mjs";
 
@@ -25,16 +25,12 @@ const sameNumbers = (a, b) => {
   return x === y;
 };
 
-const candidates = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].filter(Boolean);
-const executablePath = candidates.find((file) => existsSync(file));
-if (executablePath === undefined) {
-  console.error(`no Chromium at ${candidates.join(", ")}; install it or set CHROMIUM`);
-  process.exit(3);
-}
+const executablePath = findChromium();
 const work = mkdtempSync(join(tmpdir(), "finitewidth-browser-"));
 let failed = false;
 try {
-  await install(work, ["@finitewidth/prior-conv", "@finitewidth/posterior"], packAll(join(work, "tarballs")));
+  const tarballs = packAll(join(work, "tarballs"));
+  await install(work, ["@finitewidth/prior-conv", "@finitewidth/posterior"], tarballs);
   const readme = readFileSync(join(work, "node_modules/@finitewidth/prior-conv/README.md"), "utf8");
   const example = examplesOf(readme).find((code) => importsOf(code).includes("@finitewidth/posterior"));
   if (example === undefined) throw new Error("prior-conv: README has no example with @finitewidth/posterior");
@@ -50,25 +46,8 @@ try {
   if (size > budget) throw new Error(`the bundle of ${size.toFixed(1)} kB exceeds its budget of ${budget} kB`);
 
   for (const isolated of [true, false]) {
-    const server = createServer((request, response) => {
-      const file = join(work, "out", request.url === "/" ? "index.html" : request.url);
-      if (!existsSync(file) || !statSync(file).isFile()) return response.writeHead(404).end();
-      const headers = { "content-type": { ".html": "text/html", ".js": "text/javascript" }[extname(file)] ?? "application/octet-stream" };
-      if (isolated) Object.assign(headers, { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" });
-      response.writeHead(200, headers).end(readFileSync(file));
-    });
-    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const browser = await chromium.launch({
-      executablePath,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    const server = await serveFolder(join(work, "out"), { isolated });
+    const browser = await launch(executablePath);
     const page = await browser.newPage();
     const lines = [];
     const finished = new Promise((resolve, reject) => {
@@ -82,7 +61,7 @@ try {
       page.on("pageerror", reject);
       setTimeout(() => reject(new Error("the page did not finish within 60 s")), 60_000).unref();
     });
-    await page.goto(`http://127.0.0.1:${server.address().port}/`);
+    await page.goto(server.url);
     await finished;
     if ((await page.evaluate(() => globalThis.crossOriginIsolated)) !== isolated)
       throw new Error(`the page is ${isolated ? "not " : ""}cross-origin isolated`);
@@ -91,6 +70,8 @@ try {
     await browser.close();
     server.close();
   }
+  const browser = await launch(executablePath);
+  await checkWorkers(browser, join(work, "workers"), tarballs).finally(() => browser.close());
 } catch (error) {
   failed = true;
   console.error(`✗ ${error.stack ?? error}`);

@@ -10,6 +10,7 @@ import type { Observable } from "./observable.js";
 import type { PaperFigure } from "./paper-figure.js";
 import type { PriorModel } from "./prior-model.js";
 import type { Referee } from "./referee.js";
+import type { Task } from "./run.js";
 import type { ScenarioDescription } from "./scenario.js";
 import type { Theory } from "./theory.js";
 
@@ -32,6 +33,8 @@ export interface Plugin {
   readonly figures?: readonly PaperFigure[];
   /** Where `finitewidth verify` checks claims about what this plug-in adds. */
   readonly scenarios?: readonly ScenarioDescription[];
+  /** What its theories give to `Run.map`: workers of a bundle, which has no modules to import by URL, find them here by name. */
+  readonly tasks?: readonly Task<never, unknown>[];
 }
 
 /** Names resolved to plug-ins; a plain value without global state. */

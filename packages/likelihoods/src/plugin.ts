@@ -5,6 +5,7 @@ import { poisson } from "./family/poisson.js";
 import { probit } from "./family/probit.js";
 import { softmax } from "./family/softmax.js";
 import { classificationSection } from "./scores/report-section.js";
+import { sampleLatentIsland } from "./posterior/island.js";
 
 /** The likelihoods of this package. */
 export const likelihoods: readonly LikelihoodFamily[] = [gaussian, logistic, probit, softmax, poisson];
@@ -15,4 +16,5 @@ export const plugin: Plugin = {
   module: import.meta.url,
   likelihoods,
   reportSections: [classificationSection],
+  tasks: [sampleLatentIsland],
 };

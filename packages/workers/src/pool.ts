@@ -1,15 +1,19 @@
 import * as Comlink from "comlink";
 import { FinitewidthError, inlineRun, type InlineRunOptions, type Run, type Task } from "@finitewidth/core";
 import { parallelism, spawn } from "#spawn";
+import { addressOf, bundles, isInPage } from "./bundled.js";
 import { cancelled, controlBytes, controlWords, restoreError, type Envelope, type WorkerApi } from "./protocol.js";
+import { isServing } from "./serve.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
 /** Options of a run in worker threads. */
 export interface PoolOptions extends InlineRunOptions {
   /** Number of workers; 0 computes in this thread. @defaultValue one per core */
   readonly workers?: number;
-  /** Starts a worker; a bundled page passes its own (see `serve`). */
+  /** Starts a worker; a bundled page passes its own (see `serve`). @defaultValue one that imports plug-ins and tasks by URL */
   readonly spawn?: () => WorkerHandle;
+  /** Told why chunks are computed in this thread, where there can be no workers. @defaultValue warns on a page's console */
+  readonly onFallback?: (reason: string) => void;
   /** How often a chunk is run again after its worker died. @defaultValue 2 */
   readonly retries?: number;
 }
@@ -40,12 +44,32 @@ interface Member {
 /**
  * A run that spreads the chunks of every map over worker threads. Results come in the order of the chunks and do not depend on the number
  * of workers. A worker that dies is replaced and its chunk run again; cancellation reaches into a busy task through shared memory, and ends
- * the worker when it does not answer. Plug-ins without `module` cannot be loaded in a worker: then everything runs in this thread.
+ * the worker when it does not answer. The default worker imports plug-ins and tasks by the URL of their module: where they have none, or
+ * it is that of a bundle, everything runs in this thread, as it does in a pool that a worker opens. With `spawn` that is an error.
  */
 export function poolRun(options: PoolOptions): PoolRun {
-  const { registry, seed = 1, signal, onProgress, workers = parallelism(), retries = 2 } = options;
-  const modules = registry.plugins.flatMap((plugin) => (plugin.module === undefined ? [] : [plugin.module]));
-  if (workers === 0 || modules.length < registry.plugins.length) return { ...inlineRun(options), close: () => undefined };
+  const { registry, seed = 1, signal, onProgress, workers = parallelism(), retries = 2, onFallback = warn } = options;
+  if (workers === 0 || isServing()) return { ...inlineRun(options), close: () => undefined };
+  const bundled = bundles(registry.plugins.flatMap((plugin) => plugin.module ?? []));
+  const plugins = registry.plugins.map((plugin) => addressOf(plugin, bundled));
+  const startsItself = options.spawn === undefined;
+  let started = false;
+  /** Why workers cannot run these tasks, once that is known. */
+  let unreachable: string | undefined;
+  let lane: Promise<unknown> = Promise.resolve();
+  let told = false;
+  /** A chunk in this thread, after those before it. */
+  const runHere = <A, B>(task: Task<A, B>, chunk: A, abort: AbortSignal, reason: string): Promise<B> => {
+    if (!told) onFallback(reason);
+    told = true;
+    const turn = lane.then(async () => {
+      await new Promise((resolve) => setTimeout(resolve));
+      abort.throwIfAborted();
+      return task.run(chunk, { registry, tick: () => abort.throwIfAborted() });
+    });
+    lane = turn.catch(() => undefined);
+    return turn;
+  };
 
   const start = options.spawn ?? spawn;
   const idle: Member[] = [];
@@ -60,7 +84,7 @@ export function poolRun(options: PoolOptions): PoolRun {
       handle,
       api,
       control: shared() ? new SharedArrayBuffer(controlBytes) : undefined,
-      ready: api.configure(modules),
+      ready: api.configure(plugins),
       dead: undefined,
       fail: undefined,
     };
@@ -125,8 +149,10 @@ export function poolRun(options: PoolOptions): PoolRun {
         if (abort.aborted) onAbort();
         else abort.addEventListener("abort", onAbort, { once: true });
         const call = async (): Promise<void> => {
-          unwrap(await member.ready);
-          resolve(unwrap(await member.api.run(task.module, task.name, chunk, member.control)) as B);
+          const configured = await member.ready;
+          if (!configured.ok) throw new StartFailure(configured.error.message, { cause: restoreError(configured.error) });
+          started = true;
+          resolve(unwrap(await member.api.run(addressOf(task, bundled), chunk, member.control)) as B);
         };
         call().catch((error: unknown) => reject(error instanceof Error && error.message === cancelled ? abort.reason : error));
       });
@@ -158,7 +184,16 @@ export function poolRun(options: PoolOptions): PoolRun {
     if (typeof ticker === "object" && "unref" in ticker) ticker.unref();
 
     const runChunk = async (chunk: A, index: number): Promise<B> => {
+      const nowhere = startsItself ? [addressOf(task, bundled), ...plugins].find(({ module }) => module === undefined) : undefined;
+      if (startsItself && isInPage()) unreachable ??= "the page is a bundle";
+      if (nowhere) unreachable ??= `${nowhere.name} has no module that a worker could import`;
       for (let failures = 0; ; failures++) {
+        if (unreachable !== undefined) {
+          const value = await runHere(task, chunk, abort, unreachable);
+          done += 1;
+          await settled?.(index, value);
+          return value;
+        }
         const member = await acquire();
         if (abort.aborted) {
           release(member);
@@ -171,8 +206,12 @@ export function poolRun(options: PoolOptions): PoolRun {
           await settled?.(index, value);
           return value;
         } catch (error) {
-          if (!(error instanceof WorkerDeath)) throw error;
+          if (error instanceof StartFailure && startsItself) unreachable = error.message;
+          else if (error instanceof StartFailure) throw error.cause;
+          else if (!(error instanceof WorkerDeath)) throw error;
           if (abort.aborted) throw abort.reason;
+          if (failures >= retries && startsItself && !started) unreachable = `workers do not start (${(error as Error).message})`;
+          if (unreachable !== undefined) continue;
           if (failures >= retries) {
             throw new FinitewidthError(
               `a worker died ${failures + 1} times running the same part of "${task.name}" (${error.message})`,
@@ -216,8 +255,16 @@ export function poolRun(options: PoolOptions): PoolRun {
 }
 
 class WorkerDeath extends Error {}
+/** A worker that runs but lacks the plug-ins. */
+class StartFailure extends Error {}
 
 function unwrap(envelope: Envelope): unknown {
   if (envelope.ok) return envelope.value;
   throw restoreError(envelope.error);
+}
+
+/** Where a library can say that a page is slower than it could be. */
+function warn(reason: string): void {
+  if (typeof document !== "undefined")
+    console.warn(`finitewidth: computing in the page's own thread (${reason}); see "Tasks" in the README of @finitewidth/workers`);
 }

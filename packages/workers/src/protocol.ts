@@ -2,10 +2,17 @@ import { FinitewidthError, type ErrorDetails } from "@finitewidth/core";
 
 /** What a worker exposes over Comlink. */
 export interface WorkerApi {
-  /** Loads the plug-ins of the run; once per worker. */
-  configure(pluginModules: readonly string[]): Promise<Envelope>;
+  /** Finds the plug-ins of the run among those that the worker was given, or imports them; once per worker. */
+  configure(plugins: readonly Address[]): Promise<Envelope>;
   /** Runs a task on a chunk. `control`: shared words, see `controlWords`; undefined where memory cannot be shared. */
-  run(module: string, name: string, chunk: unknown, control: SharedArrayBuffer | undefined): Promise<Envelope>;
+  run(task: Address, chunk: unknown, control: SharedArrayBuffer | undefined): Promise<Envelope>;
+}
+
+/** Where a plug-in or a task is found: by name in a worker that was given it, else in a module of its own. */
+export interface Address {
+  readonly name: string;
+  /** Left out where there is no such module: its URL is that of a bundle. */
+  readonly module?: string;
 }
 
 /** A result, or an error as plain data: structured clone drops the class and the fields of errors. */

@@ -1,36 +1,44 @@
 import * as Comlink from "comlink";
 import { createRegistry, FinitewidthError, type Plugin, type Registry, type Task } from "@finitewidth/core";
-import { cancelled, controlWords, recordError, type Envelope, type WorkerApi } from "./protocol.js";
+import { cancelled, controlWords, recordError, type Address, type Envelope, type WorkerApi } from "./protocol.js";
 
-/** What a worker may be given ahead of time, so that bundlers see it: tasks and plug-ins by name instead of by URL. */
+/** What a worker is given ahead of time, so that bundlers see it: plug-ins and tasks found by name instead of by URL. */
 export interface ServeOptions {
-  readonly tasks?: readonly Task<never, unknown>[];
+  /** Their own `tasks` come with them. */
   readonly plugins?: readonly Plugin[];
+  readonly tasks?: readonly Task<never, unknown>[];
   /** Loads a module by its address. @defaultValue imports it */
   readonly load?: (address: string) => Promise<unknown>;
 }
 
+/** Set in a worker that serves a pool: a pool that is opened there computes in its thread. */
+const serving = Symbol.for("finitewidth.serving");
+
+/** Whether this thread is a worker of a pool. */
+export const isServing = (): boolean => serving in globalThis;
+
 /**
- * Serves the pool from inside a worker. Tasks and plug-ins that were not handed over are imported by the URL of their module. In a bundled
- * page write a worker of your own that calls this with the tasks and plug-ins it uses, since a bundle has no modules to import by URL.
+ * Serves the pool from inside a worker. Plug-ins and tasks that were not handed over are imported by the URL of their module. A bundled
+ * page has none: there write a worker of your own that calls `serve(self, { plugins })` with the plug-ins of the page.
  */
 export function serve(endpoint: Comlink.Endpoint, { tasks = [], plugins = [], load = importModule }: ServeOptions = {}): void {
+  Object.assign(globalThis, { [serving]: true });
   let registry: Registry | undefined;
+  const given = new Map(plugins.map((plugin) => [plugin.name, plugin]));
   const known = new Map(tasks.map((task) => [task.name, task]));
 
   const api: WorkerApi = {
-    configure: (modules) =>
+    configure: (wanted) =>
       envelope(async () => {
-        const loaded = await Promise.all(modules.map(async (url) => pluginIn(await load(url), url)));
-        const names = new Set(plugins.map((plugin) => plugin.name));
-        registry = createRegistry([...plugins, ...loaded.filter((plugin) => !names.has(plugin.name))]);
+        registry = createRegistry(await Promise.all(wanted.map((one) => given.get(one.name) ?? loadPlugin(one, load))));
+        for (const task of registry.plugins.flatMap((plugin) => plugin.tasks ?? [])) known.set(task.name, task);
         return { value: null, transfer: [] };
       }),
-    run: (module, name, chunk, control) =>
+    run: (address, chunk, control) =>
       envelope(async () => {
         if (registry === undefined) throw new FinitewidthError("worker was not configured", { code: "worker" });
-        const task = known.get(name) ?? taskIn(await load(module), module, name);
-        known.set(name, task);
+        const task = known.get(address.name) ?? (await loadTask(address, load));
+        known.set(address.name, task);
         const words = control && controlWords(control);
         const tick = (fraction: number): void => {
           if (!words) return;
@@ -53,18 +61,44 @@ async function envelope(work: () => Promise<{ value: unknown; transfer: Transfer
   }
 }
 
-const importModule = (url: string): Promise<unknown> => import(/* @vite-ignore */ url);
+const handOver = (kind: "plugins" | "tasks", name: string): string =>
+  `in a bundle hand it to a worker of your own: serve(self, { ${kind}: [${name}] })`;
 
-function pluginIn(module: unknown, url: string): Plugin {
-  const { plugin, default: other } = module as { plugin?: Plugin; default?: Plugin };
-  const found = plugin ?? other;
-  if (found === undefined) throw new FinitewidthError(`${url}: exports no plug-in (as plugin or by default)`, { code: "worker" });
-  return found;
+type Load = NonNullable<ServeOptions["load"]>;
+const importModule: Load = (url) => import(/* @vite-ignore */ url);
+
+async function importFor({ name, module }: Address, kind: "plugins" | "tasks", load: Load): Promise<Record<string, unknown>> {
+  const what = `${kind === "plugins" ? "plug-in" : "task"} ${name}`;
+  if (module === undefined) throw new FinitewidthError(`${what}: has no module of its own; ${handOver(kind, name)}`, { code: "worker" });
+  try {
+    return (await load(module)) as Record<string, unknown>;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new FinitewidthError(`${what}: ${module} cannot be imported in a worker (${reason})`, { code: "worker" }, { cause });
+  }
 }
 
-function taskIn(module: unknown, url: string, name: string): Task<never, unknown> {
-  const task = (module as Record<string, Task<never, unknown> | undefined>)[name];
-  if (task === undefined) throw new FinitewidthError(`${url}: exports no task "${name}"`, { code: "worker" });
+/** An export by name, or by what it is: who puts modules together may rename their exports. */
+const exportOf = <T extends { readonly name: string }>(module: Record<string, unknown>, name: string, key: keyof T): T | undefined =>
+  Object.values(module).find((one): one is T => typeof one === "object" && one !== null && key in one && (one as T).name === name);
+
+async function loadPlugin(address: Address, load: Load): Promise<Plugin> {
+  const found = await importFor(address, "plugins", load);
+  const plugin = (found.plugin ?? found.default ?? exportOf<Plugin>(found, address.name, "module")) as Plugin | undefined;
+  if (plugin === undefined)
+    throw new FinitewidthError(`${address.module}: exports no plug-in (as plugin or by default); ${handOver("plugins", address.name)}`, {
+      code: "worker",
+    });
+  return plugin;
+}
+
+async function loadTask(address: Address, load: Load): Promise<Task<never, unknown>> {
+  const found = await importFor(address, "tasks", load);
+  const task = (found[address.name] ?? exportOf<Task<never, unknown>>(found, address.name, "run")) as Task<never, unknown> | undefined;
+  if (task === undefined)
+    throw new FinitewidthError(`${address.module}: exports no task "${address.name}"; ${handOver("tasks", address.name)}`, {
+      code: "worker",
+    });
   return task;
 }
 

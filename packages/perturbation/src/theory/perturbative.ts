@@ -15,6 +15,7 @@ import { fitPerturbative, type PerturbativeState } from "./fit.js";
 import { predictPerturbative } from "./predict.js";
 import { priorPerturbative, refusesPriorPerturbative } from "./prior.js";
 import { engineRefusal } from "./setting.js";
+import { sampledBatch } from "./sampled.js";
 
 const source = "docs/theories/perturbative.md §4; Zavatone-Veth et al. (2021)";
 
@@ -119,4 +120,9 @@ function* claims(
 }
 
 /** Registers the theory "perturbative". */
-export const plugin: Plugin = { name: "@finitewidth/perturbation", module: import.meta.url, theories: [perturbative as Theory] };
+export const plugin: Plugin = {
+  name: "@finitewidth/perturbation",
+  module: import.meta.url,
+  theories: [perturbative as Theory],
+  tasks: [sampledBatch],
+};
