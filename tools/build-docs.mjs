@@ -7,6 +7,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { renderToString } from "katex";
 import MarkdownIt from "markdown-it";
 import { root, run } from "./pack.mjs";
+import { searchIndex } from "./site/search-index.mjs";
 
 const docs = join(root, "docs");
 const site = join(docs, "site");
@@ -90,6 +91,8 @@ markdown.renderer.rules.text = (tokens, index) =>
     (text, [pattern, tag]) => text.replaceAll(pattern, (_, inner) => `<${tag}>${inner.replaceAll(/^\{|\}$/g, "")}</${tag}>`),
     markdown.utils.escapeHtml(tokens[index].content),
   );
+markdown.renderer.rules.table_open = () => '<div class="scroll"><table>';
+markdown.renderer.rules.table_close = () => "</table></div>";
 const slug = (text) =>
   text
     .toLowerCase()
@@ -133,7 +136,6 @@ function onSite(href, folder, from) {
   return (target === undefined ? source(file) : relative(dirname(from), target)) + (anchor ? `#${anchor}` : "");
 }
 
-const style = readFileSync(join(root, "tools", "docs.css"), "utf8");
 const href = (from, page) => relative(dirname(from), page).replace(/\.md$/, ".html") || "index.html";
 function render({ page, text }) {
   const folder = dirname(join(docs, page));
@@ -151,12 +153,13 @@ function render({ page, text }) {
   const headings = [...text.matchAll(/^## (.+)$/gm)].map((match) => match[1]);
   const contents =
     headings.length > 2
-      ? `<aside><strong>On this page</strong><ul>${headings.map((heading) => `<li><a href="#${slug(heading)}">${markdown.renderInline(heading, { page })}</a></li>`).join("")}</ul></aside>`
+      ? `<aside aria-label="On this page"><strong>On this page</strong><ul>${headings.map((heading) => `<li><a href="#${slug(heading)}">${markdown.renderInline(heading, { page })}</a></li>`).join("")}</ul></aside>`
       : "";
   const order = sections.flatMap(([, list]) => list);
   const at = order.indexOf(page);
   const step = (entry, label) => (entry ? `<a href="${href(page, entry)}">${label.replace("…", shortTitle(entry))}</a>` : "<span></span>");
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${plain(title)} – finitewidth</title><link rel="stylesheet" href="${relative(dirname(page), "katex/katex.min.css")}"><style>${style}</style></head><body><nav><a class="home" href="${href(page, "index.md")}">finitewidth</a>${navigation}<h2>Reference</h2><ul><li><a href="${relative(dirname(page), "api/index.html")}">API of all packages</a></li></ul></nav><main>${body}<footer>${step(order[at - 1], "← …")}${step(order[at + 1], "… →")}</footer></main>${contents}</body></html>`;
+  const base = relative(dirname(page), "") || ".";
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${plain(title)} – finitewidth</title><link rel="stylesheet" href="${base}/katex/katex.min.css"><link rel="stylesheet" href="${base}/docs.css"></head><body data-base="${base}"><header><a class="home" href="${href(page, "index.md")}">finitewidth</a><a class="menu" href="#navigation">Contents</a><search><input type="search" placeholder="Search" aria-label="Search the documentation" autocomplete="off"><div class="found" role="status" hidden></div></search></header><main>${body}<footer>${step(order[at - 1], "← …")}${step(order[at + 1], "… →")}</footer></main>${contents}<nav id="navigation" aria-label="All pages">${navigation}<h2>Reference</h2><ul><li><a href="${base}/api/index.html">API of all packages</a></li></ul></nav><script src="${base}/docs.js"></script></body></html>`;
 }
 const plain = (title) => title.replaceAll("`", "");
 /** Title in the navigation: a method's name where the heading ends with one. */
@@ -171,6 +174,11 @@ for (const entry of pages) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, render(entry));
 }
+for (const name of ["docs.css", "docs.js"]) cpSync(join(root, "tools", "site", name), join(site, name));
+writeFileSync(
+  join(site, "search-index.js"),
+  searchIndex(pages.map(({ page, text }) => ({ href: href("index.md", page), title: shortTitle(page), text }))),
+);
 const fonts = dirname(createRequire(import.meta.url).resolve("katex/dist/katex.min.css"));
 for (const part of ["katex.min.css", "fonts"])
   cpSync(join(fonts, part), join(site, "katex", part), { recursive: true, filter: (file) => !/\.(ttf|woff)$/.test(file) });

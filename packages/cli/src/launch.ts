@@ -28,10 +28,7 @@ export function launch(argv: readonly string[], thread = new URL("./command-thre
     process.exitCode = asked.status;
     return;
   }
-  const worker = new Worker(thread, {
-    workerData: { role: "command", argv, isTTY: process.stderr.isTTY === true },
-    execArgv: [],
-  });
+  const worker = new Worker(thread, { workerData: { role: "command", argv, isTTY: process.stderr.isTTY === true }, execArgv: [] });
   let status: number | undefined;
   let folder: string | undefined;
   let finished = "";

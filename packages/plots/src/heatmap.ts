@@ -68,6 +68,7 @@ export function heatmapRow(panels: readonly HeatmapPanel[], document: Document):
   for (const panel of panels) {
     const svg = svgOf(side + gap, cellHeight, document);
     const image = drawPanel(panel, limitsOf(panel), { x: 0, y: top }, svg, document);
+    svg.setAttribute("aria-label", image.querySelector("title")!.textContent);
     const { data, shape } = reduced(panel.values, touched);
     image.setAttribute("data-rows", String(panel.values.shape[0]));
     image.setAttribute("data-columns", String(panel.values.shape[1]));

@@ -29,7 +29,7 @@ th[data-sort]{cursor:pointer;user-select:none}th[aria-sort=ascending]::after{con
 input.filter{font:inherit;color:inherit;background:var(--ground);border:1px solid var(--rule);border-radius:6px;padding:.25rem .6rem;margin:0 0 .6rem;width:min(100%,20rem)}
 figure{margin:0}figure.plot{margin:0}figcaption{color:var(--soft);font-size:.88rem;margin:.35rem 0 0;max-width:52rem}
 figure svg{display:block;max-width:100%;height:auto;margin:0 auto}figure .wide svg[class^=plot],figure .wide>svg{width:100%}
-figure .wide svg[class^=plot],figure .wide>svg{max-width:760px}figure [class*=swatches]{color:var(--ink);font-size:.85rem!important;flex-wrap:wrap;margin:0 0 .2rem}figure [class*=swatch]>svg{display:inline-block;margin:0 .35em 0 0;flex:none}.grid>.card:last-child:nth-child(odd){grid-column:1/-1}
+figure .wide svg[class^=plot],figure .wide>svg{max-width:760px}.grid figure .wide svg[class^=plot]{max-width:580px}figure [class*=swatches]{color:var(--ink);font-size:.85rem!important;flex-wrap:wrap;margin:0 0 .2rem}figure [class*=swatch]>svg{display:inline-block;margin:0 .35em 0 0;flex:none}.grid>.card:last-child:nth-child(odd){grid-column:1/-1}
 .heatmaps{display:flex;flex-wrap:wrap;gap:.4rem 1.4rem;justify-content:center}.heatmaps svg{margin:0}
 .legend{display:flex;flex-wrap:wrap;gap:.1rem 1.1rem;font-size:.92rem;margin:.4rem 0}
 .grid{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:.9rem}.grid .card{margin:0}
@@ -39,7 +39,7 @@ figure .wide svg[class^=plot],figure .wide>svg{max-width:760px}figure [class*=sw
 details{margin:.7rem 0}summary{cursor:pointer;color:var(--accent)}
 pre{background:var(--ground);border:1px solid var(--rule);padding:.7rem;border-radius:6px;overflow:auto;font-size:.8rem;max-height:28rem}
 dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;font-size:.92rem;margin:0}dl.facts dt{color:var(--soft)}dl.facts dd{margin:0;overflow-wrap:anywhere}
-.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.45em}
+.label{white-space:nowrap}.dot{display:inline-block;width:.7em;height:.7em;border-radius:50%;margin-right:.45em}
 .pass,.confirmed{color:var(--good);font-weight:600}.fail,.contradicted{color:var(--bad);font-weight:600}.doubtful{color:var(--warn);font-weight:600}.unchecked{color:var(--soft)}
 .tools{position:absolute;right:.6rem;top:.45rem;display:flex;gap:.3rem;opacity:0;transition:opacity .15s;z-index:1}.card:hover .tools,.tools:focus-within{opacity:1}
 @media (hover:none){.tools{position:static;opacity:1;justify-content:flex-end;margin-bottom:.2rem}}

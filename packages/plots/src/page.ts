@@ -25,8 +25,25 @@ export interface FigureBlockOptions {
   readonly above?: string;
 }
 
+/** A screen reader takes every picture for one image with its caption for a name: the parts of a plot say nothing without their places. */
+function asImages(drawing: Element, caption: string): void {
+  for (const part of drawing.querySelectorAll("[aria-label]:not(svg), [aria-description]:not(svg)")) {
+    part.removeAttribute("aria-label");
+    part.removeAttribute("aria-description");
+  }
+  for (const svg of [drawing, ...drawing.querySelectorAll("svg")]) {
+    if (svg.tagName.toLowerCase() !== "svg") continue;
+    if (svg.closest("[class*=swatch]") || svg.parentElement?.closest("svg")) svg.setAttribute("aria-hidden", "true");
+    else {
+      svg.setAttribute("role", "img");
+      if (!svg.hasAttribute("aria-label")) svg.setAttribute("aria-label", caption);
+    }
+  }
+}
+
 /** A figure with its caption. */
 export function figureBlock(element: Element, caption: string, { name, data, narrow, above = "" }: FigureBlockOptions = {}): string {
+  for (const drawing of narrow ? [element, narrow] : [element]) asImages(drawing, caption);
   const picture = narrow
     ? `<div class="has-narrow"><div class="wide">${element.outerHTML}</div><div class="narrow">${narrow.outerHTML}</div></div>`
     : `<div class="wide">${element.outerHTML}</div>`;
@@ -62,9 +79,13 @@ export const htmlTable = (
 export const factList = (facts: readonly (readonly [string, string])[]): string =>
   `<div class="card"><dl class="facts">${facts.map(([name, value]) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`).join("")}</dl></div>`;
 
+/** A label behind the dot of its colour, on one line. */
+export const dotted = (label: string, colours: (label: string) => string): string =>
+  `<span class="label"><span class="dot" style="background:${colours(label)}"></span>${escapeHtml(label)}</span>`;
+
 /** Labels with their colours. */
 export const legendOf = (labels: readonly string[], colours: (label: string) => string): string =>
-  `<div class="legend">${labels.map((label) => `<span><span class="dot" style="background:${colours(label)}"></span>${escapeHtml(label)}</span>`).join("")}</div>`;
+  `<div class="legend">${labels.map((label) => dotted(label, colours)).join("")}</div>`;
 
 /** A remark in a report. */
 export interface Note {

@@ -18,7 +18,7 @@ export const hues: readonly Hue[] = [
   { name: "green", light: "#1f8a4f", dark: "#5fca8c" },
   { name: "violet", light: "#7b52ab", dark: "#b797e0" },
   { name: "pink", light: "#c2267a", dark: "#f078b4" },
-  { name: "ochre", light: "#946b00", dark: "#dcb13c" },
+  { name: "ochre", light: "#946b00", dark: "#e8d24a" },
   { name: "orange", light: "#c85200", dark: "#ff9d57" },
   { name: "cyan", light: "#0b7d8c", dark: "#4fcbdc" },
   { name: "brown", light: "#8c564b", dark: "#cf9e93" },

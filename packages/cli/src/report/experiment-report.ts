@@ -1,6 +1,6 @@
 import type { ReportBlock } from "@finitewidth/core";
 import type { MethodOutcome, Plan, ProblemOutcome, StepOutcome, Verdicts } from "@finitewidth/experiment";
-import { escapeHtml, factList, htmlTable, jsonDetails, notes, page, type Note } from "@finitewidth/plots";
+import { dotted, escapeHtml, factList, htmlTable, jsonDetails, notes, page, type Note } from "@finitewidth/plots";
 import type { Provenance } from "../provenance.js";
 import { summaryTable } from "../summary-table.js";
 import { formatNumber } from "../table.js";
@@ -16,9 +16,7 @@ const sections: readonly Section[] = [predictions, learned, orderParameters, sam
 /** The report of `finitewidth run`: the answer first, then what it rests on. */
 export function experimentReport(plan: Plan, results: readonly StepOutcome[], name: string, provenance?: Provenance): string {
   const document = createDocument();
-  const first = plan.steps[0]!.problems;
-  const { problem } = first[0]!;
-  const facts = `${first.map((one) => describeNetwork(one.problem.network, plan.registry)).join("; ")}. ${problem.inputs.shape[0]} training points of ${problem.inputs.shape[1]} features, ${problem.targets.shape[1]} output${problem.targets.shape[1] === 1 ? "" : "s"}, ${problem.likelihood ? `${problem.likelihood.type} likelihood` : `temperature ${formatNumber(problem.temperature)}`}, ${problem.scaling} scaling.`;
+  const facts = factsOf(plan);
   const body = plan.experiment.sweep
     ? sweepBody(plan, results, document)
     : results.flatMap(({ step, problems }) => problems.map((one) => problemBody(plan, step, one, document))).join("");
@@ -26,6 +24,26 @@ export function experimentReport(plan: Plan, results: readonly StepOutcome[], na
     `${name} – finitewidth`,
     `<h1>${escapeHtml(name)}</h1><p class="lead">${escapeHtml(facts)}</p>${body}${provenanceBody(plan, provenance)}`,
   );
+}
+
+/** What was solved, in one line; what a sweep varies from its first value to its last. */
+function factsOf(plan: Plan): string {
+  const problems = plan.steps.flatMap((step) => step.problems.map((one) => one.problem));
+  const over = (textOf: (problem: (typeof problems)[number]) => string): string => {
+    const texts = [...new Set(problems.map(textOf))];
+    return texts.length > 2 && plan.experiment.sweep ? `${texts[0]} … ${texts.at(-1)}` : texts.join("; ");
+  };
+  const plural = (count: string, noun: string): string => `${count} ${noun}${count === "1" ? "" : "s"}`;
+  return `${over(({ network }) => describeNetwork(network, plan.registry))}. ${plural(
+    over(({ inputs }) => String(inputs.shape[0])),
+    "training point",
+  )} of ${plural(
+    over(({ inputs }) => String(inputs.shape[1])),
+    "feature",
+  )}, ${plural(
+    over(({ targets }) => String(targets.shape[1])),
+    "output",
+  )}, ${over(({ likelihood, temperature }) => (likelihood ? `${likelihood.type} likelihood` : `temperature ${formatNumber(temperature)}`))}, ${over(({ scaling }) => scaling)} scaling.`;
 }
 
 function problemBody(plan: Plan, step: Plan["steps"][number], one: ProblemOutcome, document: Document): string {
@@ -86,7 +104,7 @@ const keyFigure = (story: Story): string => (showsKernel(story) ? kernelCard(sto
 export function methodTable(outcomes: readonly MethodOutcome[], colours: (label: string) => string, verdicts?: Verdicts): string {
   const { header, rows } = summaryTable(outcomes, verdicts);
   const cell = (text: string, j: number): string => {
-    if (j === 0) return `<span class="dot" style="background:${colours(text)}"></span>${escapeHtml(text)}`;
+    if (j === 0) return dotted(text, colours);
     return j === 1 && verdicts ? `<span class="${text}">${escapeHtml(text)}</span>` : escapeHtml(text);
   };
   return htmlTable(

@@ -2,6 +2,7 @@ import {
   drawFigure,
   heatmapRow,
   colourOf,
+  dotted,
   escapeHtml,
   figureBlock,
   figureData,
@@ -50,11 +51,7 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
     `<h1>${escapeHtml(name)}</h1><p class="lead">Prior: ${escapeHtml(facts)}</p><h2>Summary</h2>`,
     htmlTable(
       header,
-      rows.map((row) =>
-        row.map((cell, j) =>
-          j === 0 ? `<span class="dot" style="background:${colourOf(cell)}"></span>${escapeHtml(cell)}` : escapeHtml(cell),
-        ),
-      ),
+      rows.map((row) => row.map((cell, j) => (j === 0 ? dotted(cell, colourOf) : escapeHtml(cell)))),
     ),
     notes(
       outcomes.flatMap((outcome): Note[] =>

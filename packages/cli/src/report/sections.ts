@@ -5,6 +5,7 @@ import {
   agreement,
   calibration,
   drawFigure,
+  dotted,
   escapeHtml,
   figureBlock,
   figureData,
@@ -132,7 +133,7 @@ export const learned: Section = {
     ];
     const rows = all.flatMap(({ label, kernels }) =>
       kernels.map((kernel, l) => [
-        `<span class="dot" style="background:${colours(label)}"></span>${escapeHtml(label)}`,
+        dotted(label, colours),
         String(l + 1),
         ...measures.map(({ of }) => escapeHtml(formatNumber(of(kernel, l) ?? Number.NaN))),
       ]),

@@ -1,6 +1,7 @@
 import type { Json, SweepKey } from "@finitewidth/core";
 import type { Plan, StepOutcome } from "@finitewidth/experiment";
 import {
+  dotted,
   escapeHtml,
   figureBlock,
   htmlTable,
@@ -279,7 +280,7 @@ function table(sweep: Sweep, shown: readonly Quantity[]): string {
   const header = [...sweep.plan.keys.map((key) => key.name), "method", ...shown.map(({ label }) => label), "seconds", "remarks"];
   const body = sweep.rows.map((row) => [
     ...sweep.plan.keys.map((key) => escapeHtml(nameOf(row.step.values![key.name]!))),
-    `<span class="dot" style="background:${sweep.colours(rowLabel(row))}"></span>${escapeHtml(rowLabel(row))}`,
+    dotted(rowLabel(row), sweep.colours),
     ...shown.map(({ value, error }) =>
       escapeHtml(row.outcome.status === "ok" ? withError(value(row.outcome), error(row.outcome)) : "failed"),
     ),

@@ -1,0 +1,103 @@
+// Opens the reports of the experiments in docs/examples/questions, the report of a small verification and the documentation site in
+// headless Chromium, wide (1400 px) and narrow (390 px), light and dark: axe must find nothing serious, no page may scroll sideways, no
+// script may fail. Screenshots go to artefacts/pages. Exit status 3: no Chromium (CHROMIUM names one elsewhere) or no site (node
+// tools/build-docs.mjs makes it). Usage: node tools/check-pages.mjs [--only TEXT] [--screenshots]
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { launch } from "./chromium.mjs";
+import { root, run } from "./pack.mjs";
+
+const { values: options } = parseArgs({
+  options: { only: { type: "string", default: "" }, screenshots: { type: "boolean", default: false } },
+});
+const site = join(root, "docs", "site");
+if (!existsSync(join(site, "index.html"))) {
+  console.error("no documentation site; node tools/build-docs.mjs makes it");
+  process.exit(3);
+}
+const browser = await launch();
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const work = mkdtempSync(join(tmpdir(), "finitewidth-pages-"));
+const folder = join(root, "artefacts", "pages");
+if (options.screenshots) mkdirSync(folder, { recursive: true });
+
+/** What a file of questions is for: its keys tell. */
+function commandOf(file) {
+  const content = JSON.parse(readFileSync(file, "utf8"));
+  if (content.optimise) return "optimise";
+  return content.data ? "run" : content.inputs ? "prior" : "phase-diagram";
+}
+
+/** Name and address of every page. */
+function* pages() {
+  const command = join(root, "packages", "cli", "bin", "finitewidth.mjs");
+  const questions = join(root, "docs", "examples", "questions");
+  const wanted = (name) => name.includes(options.only);
+  for (const file of readdirSync(questions).filter((name) => name.endsWith(".json"))) {
+    const name = basename(file, ".json");
+    if (!wanted(name)) continue;
+    run(process.execPath, [command, commandOf(join(questions, file)), file, "--out", join(work, name), "--quiet"], questions);
+    yield [name, pathToFileURL(join(work, name, "report.html")).href];
+  }
+  if (wanted("verification")) {
+    run(
+      process.execPath,
+      [command, "verify", "--suite", "quick", "--filter", "residual", "--out", join(work, "verification"), "--quiet"],
+      root,
+    );
+    yield ["verification", pathToFileURL(join(work, "verification", "report.html")).href];
+  }
+  for (const page of readdirSync(site, { recursive: true }).filter((name) => name.endsWith(".html") && !name.startsWith("api"))) {
+    const name = `docs-${page.replaceAll(/[/\\]/g, "-").slice(0, -5)}`;
+    if (wanted(name)) yield [name, pathToFileURL(join(site, page)).href];
+  }
+}
+
+/** What is wrong with a page as it stands in the window. */
+async function faults(page) {
+  const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ["violations"] }));
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  return [
+    ...(wider > 0 ? [`${wider} px wider than the window`] : []),
+    ...serious.map(
+      ({ id, impact, help, nodes }) =>
+        `${id} (${impact}): ${help}: ${nodes.length} ×, ${nodes[0].target.join(" ")}: ${nodes[0].html.slice(0, 120)}`,
+    ),
+  ];
+}
+
+const problems = [];
+let count = 0;
+try {
+  for (const [name, url] of pages()) {
+    const page = await browser.newPage();
+    let where = name;
+    page.on("pageerror", (error) => problems.push(`${where}: ${error.message}`));
+    await page.goto(url);
+    for (const [width, colorScheme] of [1400, 390].flatMap((width) => [
+      [width, "light"],
+      [width, "dark"],
+    ])) {
+      where = `${name}, ${width} px, ${colorScheme}`;
+      await page.setViewportSize({ width, height: 900 });
+      await page.emulateMedia({ colorScheme });
+      problems.push(...(await faults(page)).map((fault) => `${where}: ${fault}`));
+      if (options.screenshots) await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      count++;
+    }
+    await page.close();
+  }
+} finally {
+  await browser.close();
+  rmSync(work, { recursive: true, force: true });
+}
+for (const problem of problems) console.error(problem);
+if (count === 0) problems.push(`no page is called ${options.only}`);
+console.log(`${count} views of pages, ${problems.length} problems`);
+process.exit(problems.length > 0 ? 1 : 0);
