@@ -15,17 +15,8 @@ import {
   type Task,
 } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
-import {
-  addDiagonal,
-  block,
-  cholesky,
-  multiply,
-  multiplyTransposedLeft,
-  multiplyTransposedRight,
-  solveCholesky,
-  solveLower,
-  transpose,
-} from "@finitewidth/linalg";
+import { block, diagonalOf, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { conditionGaussianProcess, predictGaussianProcess } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { accumulate, type SufficientSums } from "./sufficient-sums.js";
 
@@ -128,27 +119,10 @@ function conditionOnTargets(
   kernel: Matrix,
   { targets, temperature }: Problem,
 ): { readonly logWeight: number } & NonNullable<NetworkDraw["conditional"]> {
-  const [P, D] = targets.shape;
+  const P = targets.shape[0];
   const n = kernel.shape[0];
-  const factor = cholesky(addDiagonal(block(kernel, 0, P, 0, P), temperature));
-  const half = solveLower(factor.factor, targets);
-  let quadratic = 0;
-  for (const value of half.data) quadratic += value * value;
-  const cross = block(kernel, 0, n, 0, P);
-  const whitened = solveLower(factor.factor, transpose(cross));
-  const variance = new Float64Array(n);
-  for (let i = 0; i < n; i++) {
-    let explained = 0;
-    for (let k = 0; k < P; k++) explained += whitened.data[k * n + i]! ** 2;
-    variance[i] = kernel.data[i * n + i]! - explained;
-  }
-  return {
-    logWeight: -0.5 * (quadratic + D * factor.logDeterminant + P * D * Math.log(2 * Math.PI)),
-    mean: multiply(cross, solveCholesky(factor, targets)),
-    variance,
-    covariance() {
-      const explained = multiplyTransposedLeft(whitened, whitened);
-      return { data: kernel.data.map((value, i) => value - explained.data[i]!), shape: kernel.shape };
-    },
-  };
+  const process = conditionGaussianProcess(block(kernel, 0, P, 0, P), targets, temperature);
+  const cross = block(kernel, 0, P, 0, n);
+  const { mean, variance } = predictGaussianProcess(process, cross, diagonalOf(kernel));
+  return { logWeight: process.logEvidence, mean, variance, covariance: () => predictGaussianProcess(process, cross, kernel).covariance! };
 }

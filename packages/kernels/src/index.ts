@@ -12,6 +12,7 @@ export { outputExtent, tapTable, type FilterGeometry, type GridTapTable, type Ta
 export { finiteFullyConnected } from "./dense/finite-network.js";
 export { firstLayerDiagonal, firstLayerKernel, fullyConnectedKernels } from "./dense/infinite-width.js";
 export { fullyConnectedChain, fullyConnectedMixing } from "./dense/mixing-law.js";
+export * from "./independent-points.js";
 export * from "./network-law.js";
 export * from "./site-map.js";
 export * from "./composition/graph.js";

@@ -1,3 +1,4 @@
+import { respondToTargets } from "@finitewidth/numerics";
 import {
   applyAdjointJacobian,
   applyJacobian,
@@ -19,7 +20,6 @@ import {
   contractedPriorCovariance,
   createClosure,
   dataForce,
-  dataTerm,
   fourPointContraction,
   gaussianNodes,
   interpolationOrderParameter,
@@ -192,7 +192,7 @@ describe.each(
     };
     const kernels = infiniteWidthRecursion(activation, chain.firstKernel, chain.weightVariance, chain.biasVariance).preactivation;
     kernels.forEach((kernel, l) => expectNear(kernel, expected.infiniteWidthKernels[l]!, tolerance.relative, `K of layer ${l + 1}`));
-    const force = dataForce(dataTerm(kernels.at(-1)!, matrixFromRows(inputs.Y), inputs.temperature));
+    const force = dataForce(respondToTargets(kernels.at(-1)!, matrixFromRows(inputs.Y), inputs.temperature));
     expectNear(force, expected.dataForce, tolerance.relative, "force");
     const nodes = gaussianNodes({ ...optionsFor(chain.firstKernel), smooth: activation.smooth, odd: activation.odd });
     contractedPriorCovariance(chain, force, nodes).forEach((shift, l) =>
@@ -246,7 +246,7 @@ describe.each(cases<LinearCase>("linear-network"))("fixture linear-network: %s",
     expectNear(saddle.action!, expected.logEvidence, tolerance.relative, "log evidence");
     if (expected.Q !== undefined)
       expectNear(
-        interpolationOrderParameter(innerProduct(targets, dataTerm(K0, targets, 0).weights), inputs.widths),
+        interpolationOrderParameter(innerProduct(targets, respondToTargets(K0, targets, 0).weights), inputs.widths),
         expected.Q,
         tolerance.relative,
         "Q at T = 0",

@@ -7,7 +7,6 @@ export * from "./lanczos.js";
 export * from "./lu.js";
 export * from "./maps.js";
 export * from "./normals.js";
-export * from "./outside-span.js";
 export * from "./products.js";
 export * from "./projected-spectrum.js";
 export { referenceBackend } from "./reference/backend.js";

@@ -1,4 +1,5 @@
 export * from "./fixed-point/index.js";
+export * from "./gaussian/index.js";
 export * from "./krylov/index.js";
 export * from "./low-discrepancy/index.js";
 export * from "./optimisation/index.js";

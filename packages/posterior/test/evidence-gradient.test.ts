@@ -12,7 +12,7 @@ import { describe, expect, test } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import { exact, nngp } from "../src/index.js";
 import { testRegistry } from "./registry.js";
-import { conditionGaussianProcess } from "../src/infinite-width/gaussian-process.js";
+import { conditionGaussianProcess } from "@finitewidth/numerics";
 import { gaussianProcessAdjoint } from "../src/infinite-width/evidence-gradient.js";
 import { scalarLaw } from "../src/scalar/law.js";
 import { scalarData } from "../src/scalar/likelihood.js";

@@ -1,7 +1,8 @@
 import { fit, inlineRun, matrixFromRows } from "@finitewidth/core";
 import { addDiagonal, cholesky, solve } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
-import { conditionGaussianProcess, nngp, predictGaussianProcess, trainGaussianProcess } from "../src/index.js";
+import { conditionGaussianProcess, predictGaussianProcess, trainGaussianProcess } from "@finitewidth/numerics";
+import { nngp } from "../src/index.js";
 import { expectClose } from "../../../tools/testing.ts";
 import { testRegistry } from "./registry.ts";
 

@@ -3,7 +3,8 @@ import { fit, matrixFromRows, rowsOf, type Theory } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { conditionGaussianProcess, exact, nngp, predictGaussianProcess } from "../src/index.js";
+import { conditionGaussianProcess, predictGaussianProcess } from "@finitewidth/numerics";
+import { exact, nngp } from "../src/index.js";
 import { testRegistry } from "./registry.ts";
 
 interface Case {

@@ -1,5 +1,6 @@
 import { inlineRun, matrixFromRows, type Matrix } from "@finitewidth/core";
 import { gram, identity, multiplyTransposedRight } from "@finitewidth/linalg";
+import { spectrumOf } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import {
@@ -17,7 +18,6 @@ import {
   scalarLaw,
   scalarProblems,
   spectralProblem,
-  spectrumOf,
   trainCross,
   trainDiagonal,
 } from "../src/index.js";

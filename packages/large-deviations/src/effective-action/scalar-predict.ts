@@ -6,9 +6,9 @@ import {
   multiplyTransposedLeft,
   multiplyTransposedRight,
   predictScaleMixture,
-  splitBySpan,
   transpose,
 } from "@finitewidth/linalg";
+import { splitBySpan } from "@finitewidth/numerics";
 import { biasAt } from "./scalar-action.js";
 import { significantNodes, type OrderParameterNodes } from "./scalar-posterior.js";
 import { completeScalarProblem, type ReducedScalarProblem, type ScalarProblem, type ScalarSpectrum } from "./scalar-problem.js";

@@ -13,6 +13,7 @@ import {
   type Run,
   type Theory,
 } from "@finitewidth/core";
+import { conditionOnIndependentPoints } from "@finitewidth/kernels";
 import { claimsOf } from "./claims.js";
 import { effectiveActionOptions, type EffectiveActionOptions } from "./options.js";
 import { priorEffectiveAction, refusesPriorQuestion } from "./prior.js";
@@ -80,7 +81,7 @@ async function evidenceGradient(posterior: EffectiveActionPosterior, run: Run): 
  * hidden layer and one output (mode "integral"). Source: docs/theories/effective-action.md; Pacelli et al. (2023), A statistical mechanics
  * framework for Bayesian deep neural networks beyond the infinite-width limit.
  */
-export const effectiveAction: Theory<EffectiveActionOptions, EffectiveActionState> = {
+export const effectiveAction: Theory<EffectiveActionOptions, EffectiveActionState> = conditionOnIndependentPoints({
   name,
   summary: "Renormalised kernels at finite width (proportional limit): one order parameter per layer, or a matrix over outputs or sites.",
   options: effectiveActionOptions,
@@ -92,7 +93,7 @@ export const effectiveAction: Theory<EffectiveActionOptions, EffectiveActionStat
   prior,
   refusesPrior: (problem, _options, registry) => refusesPriorQuestion(problem, registry),
   claims: claimsOf,
-};
+});
 
 /** Options with defaults filled in, for direct calls. @throws FinitewidthError (code "input") naming the option. */
 export const resolveEffectiveActionOptions = (options: Readonly<Record<string, unknown>> = {}): EffectiveActionOptions =>

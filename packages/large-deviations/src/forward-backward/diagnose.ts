@@ -1,7 +1,8 @@
 import type { Figure, Json, Matrix } from "@finitewidth/core";
 import { combine, multiply, multiplyTransposedLeft, symmetricEigenvalues, symmetrise } from "@finitewidth/linalg";
 import { kernelAlignment } from "./alignment.js";
-import { dataForce, type DataTerm } from "./data-term.js";
+import type { TargetResponse } from "@finitewidth/numerics";
+import { dataForce } from "./data-term.js";
 import { symmetricRoot } from "./kernel-root.js";
 import { relativeDistance } from "./saddle-problem.js";
 
@@ -9,7 +10,7 @@ import { relativeDistance } from "./saddle-problem.js";
 export const trustedForce = 5;
 
 /** ν = N_L λ_max(2FᵀA^{L+1}F) = λ_max of Fᵀ(VVᵀ − DR)F, FFᵀ = C^{L+1}: how strongly the data pull on the readout kernel. O(P³). */
-export function forceNumber(kernel: Matrix, data: Pick<DataTerm, "weights" | "resolvent">): number {
+export function forceNumber(kernel: Matrix, data: Pick<TargetResponse, "weights" | "resolvent">): number {
   const { root } = symmetricRoot(kernel);
   const force = dataForce(data);
   const whitened = symmetrise(multiplyTransposedLeft(root, multiply(combine(2, force, 0, force), root)));

@@ -1,9 +1,10 @@
 import { refusal, type Json, type Matrix, type Prediction, type Problem } from "@finitewidth/core";
 import { combine, diagonalOf, trace } from "@finitewidth/linalg";
+import { independentOutputs } from "@finitewidth/numerics";
 import { createClosure, isSampled } from "./create-closure.js";
 import { predictFromKernels, trainingDiscrepancy } from "./data-term.js";
 import { adaptationByLayer, alignmentByLayer, forceNumber, forwardBackwardFigures } from "./diagnose.js";
-import { roughFraction, spread, type FitContext, type ForwardBackwardPosterior } from "./fit-context.js";
+import { roughFraction, type FitContext, type ForwardBackwardPosterior } from "./fit-context.js";
 import { isLinear } from "./linear-closure.js";
 import { solveLinearSaddle } from "./linear-saddle.js";
 import type { ForwardBackwardOptions } from "./options.js";
@@ -39,12 +40,12 @@ function trainPrediction({ targets, temperature }: Setting, kernel: Matrix, data
   const [points, outputs] = targets.shape;
   if (temperature > trace(kernel) / points) {
     const { mean, variance } = predictFromKernels(data, kernel, diagonalOf(kernel));
-    return { mean, variance: spread(variance, outputs) };
+    return independentOutputs({ mean, variance }, outputs);
   }
   const variance = Float64Array.from({ length: points }, (_, i) =>
     Math.max(temperature - temperature ** 2 * data.resolvent.data[i * points + i]!, 0),
   );
-  return { mean: combine(1, targets, -temperature, data.weights), variance: spread(variance, outputs) };
+  return independentOutputs({ mean: combine(1, targets, -temperature, data.weights), variance }, outputs);
 }
 
 /** Largest relative change of a kernel in one sweep with other scrambles of the nodes: an upper estimate of the quadrature error. */

@@ -3,7 +3,8 @@ import { combine, diagonalOf } from "@finitewidth/linalg";
 import { createClosure } from "./create-closure.js";
 import { predictFromKernels } from "./data-term.js";
 import { adaptationByLayer, alignmentByLayer, forceNumber, forwardBackwardFigures } from "./diagnose.js";
-import { roughFraction, spread, type FitContext, type ForwardBackwardPosterior } from "./fit-context.js";
+import { independentOutputs } from "@finitewidth/numerics";
+import { roughFraction, type FitContext, type ForwardBackwardPosterior } from "./fit-context.js";
 import type { ForwardBackwardOptions } from "./options.js";
 import { solveProportional } from "./proportional.js";
 import { closureOptionsOf, type Setting } from "./setting.js";
@@ -55,7 +56,7 @@ export function fitProportional(
       tau: saddle.tau,
     },
     solver: { converged: true, iterations: saddle.sweeps, residual: saddle.residual, jitter: 0 },
-    train: { mean: saddle.trainMean, variance: spread(variance, 1) },
+    train: independentOutputs({ mean: saddle.trainMean, variance }, 1),
     orderParameter: saddle.orderParameter,
     hiddenKernels: [
       { data: saddle.kernel.data.map((value) => (value - biasVariance[0]!) / weightVariance[0]!), shape: saddle.kernel.shape },

@@ -1,28 +1,13 @@
-import { FinitewidthError, type Problem, type Task } from "@finitewidth/core";
-import { symmetricEigenvalues } from "@finitewidth/linalg";
+import type { Problem, Task } from "@finitewidth/core";
 import type { FitContext, ForwardBackwardPosterior } from "./fit-context.js";
 import { fitKernels } from "./fit-kernels.js";
 import { fitProportional } from "./fit-proportional.js";
 import type { ForwardBackwardOptions } from "./options.js";
-import { settingOf, type Setting } from "./setting.js";
-
-/**
- * @throws FinitewidthError (code "refused") naming the temperature at T = 0 with a singular readout kernel: no posterior interpolates then.
- */
-function requireRegular({ infiniteWidth, temperature }: Setting): void {
-  if (temperature > 0) return;
-  const values = symmetricEigenvalues(infiniteWidth.at(-1)!);
-  if (values[0]! > values.length * Number.EPSILON * values.at(-1)!) return;
-  throw new FinitewidthError(
-    `[forward-backward] likelihood.temperature: expected a number > 0, got 0: the readout kernel of these inputs is singular (duplicate, dependent or more inputs than features), so the outputs cannot interpolate the targets and the evidence does not exist`,
-    { code: "refused", path: "likelihood.temperature", expected: "a number > 0", received: "0" },
-  );
-}
+import { settingOf } from "./setting.js";
 
 /** Fits the theory to a problem that it does not refuse. */
 export function fitForwardBackward(problem: Problem, options: ForwardBackwardOptions, context: FitContext): ForwardBackwardPosterior {
   const setting = settingOf(problem, context.registry);
-  requireRegular(setting);
   return options.order === "proportional"
     ? fitProportional(problem, setting, options, context)
     : fitKernels(problem, setting, options, context);

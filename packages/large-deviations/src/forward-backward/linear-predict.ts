@@ -7,10 +7,10 @@ import {
   multiplyTransposedLeft,
   solveCholesky,
   solveLower,
-  splitBySpan,
   symmetricEigen,
   transpose,
 } from "@finitewidth/linalg";
+import { splitBySpan } from "@finitewidth/numerics";
 import type { TestKernels } from "./closure.js";
 
 /** Eigenvalues of K¹ below this share of the largest are outside its range, as in the equations. */

@@ -10,7 +10,8 @@ import {
   symmetricEigen,
   symmetrise,
 } from "@finitewidth/linalg";
-import { dataForce, dataTerm } from "./data-term.js";
+import { respondToTargets } from "@finitewidth/numerics";
+import { dataForce } from "./data-term.js";
 import { gradientSize, stateAt, type LinearState } from "./linear-state.js";
 import { checkSaddleProblem, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle-problem.js";
 import { moveRoot, trustedStep } from "./trust-region.js";
@@ -148,7 +149,7 @@ function assemble(
   } else {
     for (let l = 0; l < L; l++) kernels.push(zeros(P, P));
   }
-  const data = dataTerm(kernels[L - 1]!, targets, temperature);
+  const data = respondToTargets(kernels[L - 1]!, targets, temperature);
   const force = affine(2 * strength, dataForce(data));
   const overlap = multiply(kernels[L - 1]!, force);
   const conjugates: Matrix[] = [];

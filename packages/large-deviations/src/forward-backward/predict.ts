@@ -1,12 +1,13 @@
-import { zeros, type Matrix, type Prediction, type Run } from "@finitewidth/core";
+import type { Matrix, Prediction, Run } from "@finitewidth/core";
 import { crossInfiniteWidthRecursion } from "@finitewidth/activations";
 import { firstLayerDiagonal, firstLayerKernel } from "@finitewidth/kernels";
 import { affine, combine, multiply, multiplyTransposedRight, symmetrise } from "@finitewidth/linalg";
+import { independentOutputs } from "@finitewidth/numerics";
 import type { TestKernels } from "./closure.js";
 import { createClosure } from "./create-closure.js";
 import { predictFromKernels } from "./data-term.js";
 import { predictLinear } from "./linear-predict.js";
-import { spread, type ForwardBackwardPosterior } from "./fit-context.js";
+import type { ForwardBackwardPosterior } from "./fit-context.js";
 import { closureOptionsOf, settingOf, solvesInRange, type Setting } from "./setting.js";
 import type { ProportionalState } from "./state.js";
 
@@ -81,7 +82,6 @@ export function predictForwardBackward(
   const setting = settingOf(posterior.problem, run.registry);
   const proportional = state.kind === "proportional";
   const outputs = state.weights.shape[1];
-  const withOutputs = (variance: Float64Array) => spread(variance, outputs);
   if (!proportional && solvesInRange(setting, posterior.options)) {
     const { mean, variance, joint } = predictLinear(
       {
@@ -93,35 +93,20 @@ export function predictForwardBackward(
       },
       firstKernels(setting, inputs, want.covariance),
     );
-    return { mean, variance: withOutputs(variance), ...(joint ? { covariance: independentOutputs(joint, variance, outputs) } : {}) };
+    return independentOutputs({ mean, variance, ...(joint ? { covariance: joint } : {}) }, outputs);
   }
   const test = readoutKernels(posterior, setting, inputs, want.covariance && !proportional, run);
   const { mean, variance } = proportional
     ? predictProportional(state, setting, inputs, test)
     : predictFromKernels(state, test.cross, test.variances);
-  const marginal = { mean, variance: withOutputs(variance) };
-  if (!want.covariance) return marginal;
+  if (!want.covariance) return independentOutputs({ mean, variance }, outputs);
   if (!test.joint)
     return {
-      ...marginal,
+      ...independentOutputs({ mean, variance }, outputs),
       warnings: [
         'forward-backward gives joint covariances of test points only with identity activation (order "full") or the closure "gaussian-variational"; here variances alone',
       ],
     };
   const joint = symmetrise(combine(1, test.joint, -1, multiplyTransposedRight(multiply(test.cross, state.resolvent), test.cross)));
-  return { ...marginal, covariance: independentOutputs(joint, variance, outputs) };
-}
-
-/** Covariance of one output repeated for D independent ones, index point·D + output; the diagonal is the variance. */
-function independentOutputs(joint: Matrix, variance: Float64Array, outputs: number): Matrix {
-  const points = variance.length;
-  const size = points * outputs;
-  const out = zeros(size, size);
-  for (let s = 0; s < points; s++) {
-    for (let t = 0; t < points; t++) {
-      const value = s === t ? variance[s]! : joint.data[s * points + t]!;
-      for (let d = 0; d < outputs; d++) out.data[(s * outputs + d) * size + t * outputs + d] = value;
-    }
-  }
-  return out;
+  return independentOutputs({ mean, variance, covariance: joint }, outputs);
 }

@@ -1,7 +1,7 @@
 import { inputError, shapeError, type Matrix } from "@finitewidth/core";
 import { combine, frobenius, symmetricEigenvalues } from "@finitewidth/linalg";
 import type { TiltClosure } from "./closure.js";
-import type { DataTerm } from "./data-term.js";
+import type { TargetResponse } from "@finitewidth/numerics";
 
 /** What the equations are solved for. Layers are numbered 1 … L from index 0; variances are those of layers 2 … L+1. */
 export interface SaddleProblem {
@@ -44,7 +44,7 @@ export interface Saddle {
   readonly conjugates: readonly Matrix[];
   /** ⟨φφᵀ⟩ of layers 1 … L: posterior mean of Ĝˡ. */
   readonly hidden: readonly Matrix[];
-  readonly data: DataTerm;
+  readonly data: TargetResponse;
   /** Σ_l N_l Γ_l, Γ_l = tr A^{l+1}(C^{l+1} − g_b) − W(A^{l+1}|Cˡ); undefined at first order. */
   readonly rate?: number;
   /** ln N(Y|0, C^{L+1} + T) − rate: leading log evidence; undefined at first order. */

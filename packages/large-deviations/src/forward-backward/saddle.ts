@@ -2,7 +2,8 @@ import type { Matrix } from "@finitewidth/core";
 import { affine, innerProduct } from "@finitewidth/linalg";
 import type { TiltedAverages } from "./closure.js";
 import { isNumericalFailure, solveByContinuation, type ContinuationOptions } from "./continuation.js";
-import { dataForce, dataTerm } from "./data-term.js";
+import { respondToTargets } from "@finitewidth/numerics";
+import { dataForce } from "./data-term.js";
 import { whitenedCoordinates } from "./layer-coordinates.js";
 import { checkSaddleProblem, type Saddle, type SaddleOptions, type SaddleProblem } from "./saddle-problem.js";
 
@@ -26,7 +27,7 @@ function backwardSweep(
 ): { readonly conjugates: readonly Matrix[]; readonly effectiveFraction: number } {
   const { widths, targets, temperature, weightVariance, closure } = problem;
   const L = widths.length;
-  const force = dataForce(dataTerm(kernels[L - 1]!, targets, temperature));
+  const force = dataForce(respondToTargets(kernels[L - 1]!, targets, temperature));
   const conjugates: Matrix[] = [];
   conjugates[L - 1] = affine(strength / widths[L - 1]!, force);
   let effectiveFraction = 1;
@@ -68,7 +69,7 @@ export function solveSaddle(problem: SaddleProblem, options: SaddleOptions = {})
   checkSaddleProblem(problem);
   const { infiniteWidth, targets, temperature, weightVariance, biasVariance } = problem;
   // a singular C + T at T = 0 is the caller's to hear about, not a failure to converge
-  dataTerm(infiniteWidth.at(-1)!, targets, temperature);
+  respondToTargets(infiniteWidth.at(-1)!, targets, temperature);
   const layers = whitenedCoordinates(infiniteWidth);
   const backwardStarts: (Matrix | undefined)[] = [];
   const forwardStarts: (Matrix | undefined)[] = [];
@@ -117,7 +118,7 @@ export function assembleSaddle(
   sweeps: number,
 ): Saddle {
   const { firstKernel, targets, temperature, widths, weightVariance, biasVariance } = problem;
-  const data = dataTerm(kernels.at(-1)!, targets, temperature);
+  const data = respondToTargets(kernels.at(-1)!, targets, temperature);
   let rate: number | undefined = 0;
   for (let l = 0; l < widths.length; l++) {
     const { cumulant } = sweep.forward[l]!;

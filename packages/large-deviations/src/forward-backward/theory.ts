@@ -8,7 +8,7 @@ import {
   type Run,
   type Theory,
 } from "@finitewidth/core";
-import { denseChain } from "@finitewidth/kernels";
+import { conditionOnIndependentPoints, denseChain } from "@finitewidth/kernels";
 import { forceNumber, trustedForce } from "./diagnose.js";
 import type { ForwardBackwardPosterior } from "./fit-context.js";
 import { fitTask } from "./fit.js";
@@ -84,7 +84,7 @@ function* claims(
  * and number of outputs. Source: docs/theories/forward-backward.md; Fischer, Lindner, Dahmen, Ringel, Krämer, Helias (2024), Critical
  * feature learning in deep neural networks.
  */
-export const forwardBackward: Theory<ForwardBackwardOptions, ForwardBackwardState> = {
+export const forwardBackward: Theory<ForwardBackwardOptions, ForwardBackwardState> = conditionOnIndependentPoints({
   name,
   summary:
     "Adapted kernels of deep networks from forward–backward equations (large deviations of the kernels; strong data or mean-field scaling).",
@@ -93,4 +93,4 @@ export const forwardBackward: Theory<ForwardBackwardOptions, ForwardBackwardStat
   fit,
   predict: async (posterior, inputs, want, run) => predictForwardBackward(posterior, inputs, want, run),
   claims,
-};
+});

@@ -3,7 +3,8 @@ import type { Activation, Matrix } from "@finitewidth/core";
 import { combine } from "@finitewidth/linalg";
 import type { TiltedAverages } from "./closure.js";
 import { isNumericalFailure, solveByContinuation } from "./continuation.js";
-import { dataForce, dataTerm } from "./data-term.js";
+import { respondToTargets } from "@finitewidth/numerics";
+import { dataForce } from "./data-term.js";
 import { variationalAverages } from "./gaussian-variational.js";
 import { choleskyRoot } from "./kernel-root.js";
 import { gaussianGradient, tiltGaussian, type TiltedGaussian } from "./linear-closure.js";
@@ -34,7 +35,7 @@ export function solveVariationalSaddle(
   checkSaddleProblem(problem);
   const { firstKernel, infiniteWidth, targets, temperature, widths, weightVariance, biasVariance } = problem;
   const L = widths.length;
-  dataTerm(infiniteWidth[L - 1]!, targets, temperature);
+  respondToTargets(infiniteWidth[L - 1]!, targets, temperature);
   const layers = scaledCoordinates([firstKernel, ...infiniteWidth.slice(0, -1)]);
   const firstRoot = choleskyRoot(firstKernel);
 
@@ -49,7 +50,7 @@ export function solveVariationalSaddle(
       const kernels = kernelsOf(covariances);
       const conjugates: Matrix[] = [];
       const gaussians: TiltedGaussian[] = [];
-      conjugates[L - 1] = scaled(strength / widths[L - 1]!, dataForce(dataTerm(kernels[L - 1]!, targets, temperature)));
+      conjugates[L - 1] = scaled(strength / widths[L - 1]!, dataForce(respondToTargets(kernels[L - 1]!, targets, temperature)));
       for (let l = L - 1; l >= 0; l--) {
         const tilt = scaled(weightVariance[l]!, applyAdjointSlopes(kernelSlopes(activation, covariances[l]!), conjugates[l]!));
         gaussians[l] = tiltGaussian(l === 0 ? firstRoot : choleskyRoot(kernels[l - 1]!), tilt);

@@ -1,5 +1,6 @@
 import { zeros, type Matrix, type Problem, type WishartChain } from "@finitewidth/core";
-import { affine, multiply, multiplyTransposedLeft, multiplyTransposedRight, splitBySpan, symmetricEigen } from "@finitewidth/linalg";
+import { affine, multiply, multiplyTransposedLeft, multiplyTransposedRight, symmetricEigen } from "@finitewidth/linalg";
+import { splitBySpan } from "@finitewidth/numerics";
 import { kroneckerChainData } from "./chain-data.js";
 import { chainFluctuations } from "./chain-minimiser.js";
 import { chainAtMinimum, matrixRateMinima } from "./matrix-minimiser.js";

@@ -3,6 +3,7 @@ import { multiplyTransposedRight } from "@finitewidth/linalg";
 import {
   featuresOfSites,
   siteGeometryOf,
+  siteKernelDiagonal,
   stackFeatures,
   stackSiteKernels,
   type SiteKernels,
@@ -48,7 +49,7 @@ function predictKronecker(
 ): Prediction {
   const outputs = problem.targets.shape[1];
   const points = inputs.shape[0];
-  const own = wantCovariance ? law.siteKernels(inputs)[0]!.data : diagonalKernel(law, inputs);
+  const own = wantCovariance ? law.siteKernels(inputs)[0]!.data : siteKernelDiagonal(law, inputs);
   const rotated = predictRotated(spectrum, mixing[0]!, law.siteKernels(problem.inputs, inputs)[0]!, own);
   const { vectors } = rotated;
   const mean = multiplyTransposedRight(rotated.mean, vectors);
@@ -74,15 +75,6 @@ function predictKronecker(
       Math.floor((k % n) / outputs),
     );
   return { mean, variance, covariance };
-}
-
-/** K¹ of every input with itself, without the whole matrix. */
-function diagonalKernel(law: MixingLaw, inputs: Matrix): Float64Array {
-  const [points, size] = inputs.shape;
-  return Float64Array.from(
-    { length: points },
-    (_, mu) => law.siteKernels({ data: inputs.data.subarray(mu * size, (mu + 1) * size), shape: [1, size] })[0]!.data[0]!,
-  );
 }
 
 /** Test points predicted together: the covariance among them is needed even for variances. */

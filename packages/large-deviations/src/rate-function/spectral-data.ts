@@ -1,5 +1,6 @@
-import { FinitewidthError, inputError, zeros, type Matrix, type Scaling } from "@finitewidth/core";
+import type { Matrix, Scaling } from "@finitewidth/core";
 import { multiplyTransposedLeft, symmetricEigen } from "@finitewidth/linalg";
+import { firstPositive, positiveSpectrum, projectTargets, requireInRange } from "@finitewidth/numerics";
 
 /** Data in the eigenbasis of the input kernel, κ_i with V diag(κ) Vᵀ = K and Ŷ = VᵀY. */
 export interface SpectralData {
@@ -17,38 +18,19 @@ export interface SpectralData {
  * @throws FinitewidthError (code "input") at T = 0 when the targets have a part that the kernel cannot produce. O(P³).
  */
 export function spectralData(kernel: Matrix, targets: Matrix, temperature: number): SpectralData {
-  const { values, vectors } = symmetricEigen(kernel);
-  const points = values.length;
-  const largest = values.at(-1) ?? 0;
-  if (values[0]! < -1e-8 * Math.max(largest, 0))
-    throw inputError("kernel", "a positive semidefinite kernel", `smallest eigenvalue ${values[0]}`);
-  const threshold = points * Number.EPSILON * largest;
-  const rotated = multiplyTransposedLeft(vectors, targets);
-  const all = { eigenvalues: values.map((value) => (value > threshold ? value : 0)), vectors, targets: rotated, temperature };
-  return temperature > 0 ? all : onRange(all, targets);
-}
-
-function onRange(all: SpectralData, targets: Matrix): SpectralData {
-  const { eigenvalues, vectors, temperature } = all;
-  const outputs = targets.shape[1];
-  const points = eigenvalues.length;
-  const first = eigenvalues.findIndex((value) => value > 0);
-  const from = first < 0 ? points : first;
-  const size = Math.max(...targets.data.map(Math.abs));
-  for (let k = 0; k < from * outputs; k++) {
-    if (Math.abs(all.targets.data[k]!) > 1e-10 * size) {
-      throw new FinitewidthError(
-        "likelihood.temperature: expected T > 0, got 0, and the targets have a part that the network cannot produce (rank-deficient kernel)",
-        { code: "input", path: "likelihood.temperature" },
-      );
-    }
+  const eigen = symmetricEigen(kernel);
+  if (temperature === 0) {
+    const spectrum = positiveSpectrum(eigen);
+    const projection = projectTargets(spectrum, targets);
+    requireInRange(projection, targets);
+    return { eigenvalues: spectrum.values, vectors: spectrum.vectors, targets: projection.projected, temperature };
   }
-  const kept = zeros(points, points - from);
-  for (let i = 0; i < points; i++) kept.data.set(vectors.data.subarray(i * points + from, (i + 1) * points), i * (points - from));
+  const { values, vectors } = eigen;
+  const first = firstPositive(values);
   return {
-    eigenvalues: eigenvalues.slice(from),
-    vectors: kept,
-    targets: { data: all.targets.data.slice(from * outputs), shape: [points - from, outputs] },
+    eigenvalues: values.map((value, i) => (i < first ? 0 : value)),
+    vectors,
+    targets: multiplyTransposedLeft(vectors, targets),
     temperature,
   };
 }

@@ -10,7 +10,7 @@ import {
   type Theory,
   type WishartLayer,
 } from "@finitewidth/core";
-import { convolutionChain, denseChain, mixingLaw, siteBlocks } from "@finitewidth/kernels";
+import { conditionOnIndependentPoints, convolutionChain, denseChain, mixingLaw, siteBlocks } from "@finitewidth/kernels";
 import { hasUpperBiases } from "@finitewidth/numerics";
 import { claimsOf } from "./claims.js";
 import { firstHiddenKernelOverSites, hiddenKernelsAtMinimum } from "./hidden-kernels.js";
@@ -105,7 +105,7 @@ async function fit(
  * plus the data term. Standard scaling: proportional limit, log det included; mean-field scaling: minimiser without log det, predictions
  * with their 1/N fluctuations. Source: docs/theories/large-deviation.md; Bassetti, Gherardi, Ingrosso, Pastore, Rotondo (2024), section 5.
  */
-export const largeDeviation: Theory<LargeDeviationOptions, LargeDeviationState> = {
+export const largeDeviation: Theory<LargeDeviationOptions, LargeDeviationState> = conditionOnIndependentPoints({
   name,
   summary: "Minimiser of the rate function of deep linear networks (large widths; mean-field scaling or P/N fixed).",
   options: largeDeviationOptions,
@@ -114,4 +114,4 @@ export const largeDeviation: Theory<LargeDeviationOptions, LargeDeviationState> 
   predict: async ({ state, problem }, inputs, want, run) =>
     predictAt(state, problem, lawOf(problem, run.registry), inputs, want.covariance),
   claims: claimsOf,
-};
+});

@@ -34,6 +34,18 @@ export function siteGeometryOf(law: MixingLaw): SiteGeometry | undefined {
 export const featuresOfSites = (geometry: SiteGeometry, inputs: Matrix): readonly Matrix[] =>
   geometry.reducedFeatures?.(inputs) ?? reduceSites(geometry.siteFeatures(inputs), geometry.siteBases![0]!);
 
+/** Diagonal of K between the rows of `inputs`, for a law of one site: in blocks, so that a long list needs no square matrix. */
+export function siteKernelDiagonal(law: MixingLaw, { data, shape: [rows, columns] }: Matrix): Float64Array {
+  const size = 64;
+  const out = new Float64Array(rows);
+  for (let from = 0; from < rows; from += size) {
+    const count = Math.min(size, rows - from);
+    const kernel = law.siteKernels({ data: data.subarray(from * columns, (from + count) * columns), shape: [count, columns] })[0]!;
+    for (let i = 0; i < count; i++) out[from + i] = kernel.data[i * count + i]!;
+  }
+  return out;
+}
+
 /** (I⊗U) M (I⊗U)ᵀ: a mixing matrix over (output, reduced site) as one over (output, site). */
 export function expandSites(basis: Matrix, mixing: Matrix): Matrix {
   const outputs = mixing.shape[0] / basis.shape[1];

@@ -9,6 +9,7 @@ import {
   type Tensor,
   type Theory,
 } from "@finitewidth/core";
+import { conditionOnIndependentPoints } from "@finitewidth/kernels";
 import type { PerturbativeOptions } from "./options.js";
 import { perturbativeOptions } from "./options.js";
 import { fitPerturbative, type PerturbativeState } from "./fit.js";
@@ -25,7 +26,7 @@ const source = "docs/theories/perturbative.md §4; Zavatone-Veth et al. (2021)";
  * convolutions; other architectures through the kernels of drawn networks.
  * Source: docs/theories/perturbative.md; S. Yaida (2019); J. Zavatone-Veth, A. Canatar, B. Ruben, C. Pehlevan (2021).
  */
-export const perturbative: Theory<PerturbativeOptions, PerturbativeState> = {
+export const perturbative: Theory<PerturbativeOptions, PerturbativeState> = conditionOnIndependentPoints({
   name: "perturbative",
   summary: "First-order 1/N corrections to posterior, evidence, hidden kernels and prior of any network.",
   options: perturbativeOptions,
@@ -38,7 +39,7 @@ export const perturbative: Theory<PerturbativeOptions, PerturbativeState> = {
     engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]) ??
     refusesPriorPerturbative(problem, options, { registry }),
   claims,
-};
+});
 
 /**
  * Posterior claims hold up to second order; the kernel's prior mean and covariance are exact for one hidden layer, the mean also for linear

@@ -1,4 +1,4 @@
-import type { MixingLaw, WishartChain } from "@finitewidth/core";
+import type { WishartChain } from "@finitewidth/core";
 
 /** A chain of Wishart matrices over outputs alone (one site): widths N_l, variances s_l and biases, 1 … L. */
 export interface PlainChain {
@@ -32,19 +32,3 @@ export function plainChain(chain: WishartChain): PlainChain | undefined {
 
 /** Whether a bias of layers 2 … L makes the covariance depend on more of the chain than Q. */
 export const hasHiddenBias = (chain: PlainChain): boolean => chain.hiddenBias.some((variance) => variance > 0);
-
-/** Diagonal of K between the rows of `inputs`, in blocks so that a long list of inputs does not need a square matrix. */
-export function kernelDiagonal(
-  law: MixingLaw,
-  inputs: { readonly data: Float64Array; readonly shape: readonly [number, number] },
-): Float64Array {
-  const [rows, columns] = inputs.shape;
-  const size = 64;
-  const out = new Float64Array(rows);
-  for (let from = 0; from < rows; from += size) {
-    const count = Math.min(size, rows - from);
-    const kernel = law.siteKernels({ data: inputs.data.subarray(from * columns, (from + count) * columns), shape: [count, columns] })[0]!;
-    for (let i = 0; i < count; i++) out[from + i] = kernel.data[i * count + i]!;
-  }
-  return out;
-}

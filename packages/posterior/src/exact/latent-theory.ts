@@ -1,6 +1,7 @@
 import type { Matrix, MixingLaw, Posterior, Prediction, Problem, Run } from "@finitewidth/core";
 import { fitLatentPosterior, predictLatentPosterior, type LatentPosteriorState, type OutputChain } from "@finitewidth/likelihoods";
-import { kernelDiagonal, plainChain } from "./chain.js";
+import { siteKernelDiagonal } from "@finitewidth/numerics";
+import { plainChain } from "./chain.js";
 import type { ExactOptions } from "./options.js";
 
 /** The chain over outputs that likelihoods other than Gaussian noise work with; undefined for several sites and for skip connections. */
@@ -36,7 +37,7 @@ export function predictLikelihood(state: LatentPosteriorState, problem: Problem,
   const kernels = {
     train: () => law.siteKernels(problem.inputs)[0]!,
     cross: law.siteKernels(problem.inputs, inputs)[0]!,
-    prior: kernelDiagonal(law, inputs),
+    prior: siteKernelDiagonal(law, inputs),
   };
   return predictLatentPosterior(problem, state, outputChain(law)!, kernels, run);
 }

@@ -24,9 +24,9 @@ import { eigenProblem, hiddenKernelLimit, hiddenKernelWarnings } from "../input-
 import { eigenbasis, overTrainingPoints, type Eigenbasis } from "../input-space/eigenbasis.js";
 import { trainCross, trainDiagonal } from "../scalar/predict.js";
 import { projectOn, type SpectralProblem } from "../spectrum/problem.js";
-import type { Spectrum } from "../spectrum/spectrum.js";
+import { siteKernelDiagonal, type Spectrum } from "@finitewidth/numerics";
 import { eigenvalueFigure } from "./eigenvalue-figure.js";
-import { hasHiddenBias, kernelDiagonal, type PlainChain } from "./chain.js";
+import { hasHiddenBias, type PlainChain } from "./chain.js";
 import type { ExactOptions } from "./options.js";
 import type { LogDensityAt } from "./prior.js";
 import type { MatrixState } from "./state.js";
@@ -230,7 +230,7 @@ export function predictFromMatrix(
     batchCount: batches.reduce((most, batch) => Math.max(most, batch), 0) + 1,
   };
   const cross = eigenbasis(state, law, problem.inputs).cross(inputs);
-  const prior = joint ? law.siteKernels(inputs)[0]! : kernelDiagonal(law, inputs);
+  const prior = joint ? law.siteKernels(inputs)[0]! : siteKernelDiagonal(law, inputs);
   return shifted(
     predictMatrix(spectral, draws, state.rotation, cross, prior, () => run.signal?.throwIfAborted()),
     state.offset,

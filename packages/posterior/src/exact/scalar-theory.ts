@@ -10,7 +10,7 @@ import {
   type Problem,
   type Run,
 } from "@finitewidth/core";
-import { logDensityOfLogProduct } from "@finitewidth/numerics";
+import { logDensityOfLogProduct, siteKernelDiagonal } from "@finitewidth/numerics";
 import { eigenbasis, overTrainingPoints } from "../input-space/eigenbasis.js";
 import { eigenProblem, hiddenKernelLimit, hiddenKernelWarnings } from "../input-space/eigen-problem.js";
 import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.js";
@@ -20,7 +20,7 @@ import { integrateScalarPosterior, posteriorMean, posteriorModes, posteriorQuant
 import { nodeTables, predictScalar, predictScalarTrain, type ScalarPrediction } from "../scalar/predict.js";
 import type { ExactOptions } from "./options.js";
 import type { ScalarState } from "./state.js";
-import { kernelDiagonal, type PlainChain } from "./chain.js";
+import type { PlainChain } from "./chain.js";
 
 const levels = [0.025, 0.25, 0.5, 0.75, 0.975];
 
@@ -176,7 +176,7 @@ export function predictFromScalar(
     run.signal?.throwIfAborted();
     const count = Math.min(size, points - from);
     const block: Matrix = { data: inputs.data.subarray(from * features, (from + count) * features), shape: [count, features] };
-    const part = predictScalar(nodes, data, tables, cross(block), kernelDiagonal(law, block));
+    const part = predictScalar(nodes, data, tables, cross(block), siteKernelDiagonal(law, block));
     mean.data.set(part.mean, from);
     variance.data.set(part.variance, from);
   }

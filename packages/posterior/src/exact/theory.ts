@@ -22,7 +22,7 @@ import {
   type Tensor,
   type Theory,
 } from "@finitewidth/core";
-import { mixingLaw } from "@finitewidth/kernels";
+import { conditionOnIndependentPoints, mixingLaw } from "@finitewidth/kernels";
 import { defaultSampling } from "../sampling/sample.js";
 import { exactGradient } from "./evidence-gradient.js";
 import { exactOptions, type ExactOptions } from "./options.js";
@@ -35,7 +35,7 @@ import { priorMoments } from "./prior-moments.js";
 import { checkValues, collectLogDensities, reportLogDensities, scalarLogDensities } from "./prior.js";
 import { fitScalar, predictFromScalar } from "./scalar-theory.js";
 import { hiddenKernelLimit } from "../input-space/eigen-problem.js";
-import { spectrumOf, type Spectrum } from "../spectrum/spectrum.js";
+import { spectrumOf, type Spectrum } from "@finitewidth/numerics";
 import { fitSiteChain, predictSiteChain, siteChainPrior } from "../site-chain/index.js";
 import type { ExactState } from "./state.js";
 
@@ -196,7 +196,7 @@ function* claims({ posterior, predictive, prior: answer }: FittedScenario<ExactO
  * outputs, biases, T ≥ 0. One output: deterministic quadrature over log q. Source: docs/theories/exact.md; F. Bassetti, M. Gherardi,
  * A. Ingrosso, M. Pastore, P. Rotondo, Feature learning in finite-width Bayesian deep linear networks (2024).
  */
-export const exact: Theory<ExactOptions, ExactState> = {
+export const exact: Theory<ExactOptions, ExactState> = conditionOnIndependentPoints({
   name: "exact",
   summary: "Exact posterior of deep linear networks of any finite width.",
   options: exactOptions,
@@ -211,4 +211,4 @@ export const exact: Theory<ExactOptions, ExactState> = {
   prior,
   refusesPrior: (problem, _options, registry) => reasonToRefuse(resolveArchitecture(registry, problem.network)),
   claims,
-};
+});

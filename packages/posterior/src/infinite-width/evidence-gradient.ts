@@ -13,7 +13,7 @@ import {
 } from "@finitewidth/core";
 import { denseChain, infiniteWidthKernels } from "@finitewidth/kernels";
 import { identity, multiplyTransposedLeft, multiplyTransposedRight, solveLower, trace } from "@finitewidth/linalg";
-import type { GaussianProcess } from "./gaussian-process.js";
+import type { GaussianProcess } from "@finitewidth/numerics";
 
 /**
  * B = 2 ∂ log N(Y | 0, K + T)/∂K = aaᵀ − D(K + T)⁻¹, a = (K + T)⁻¹Y: P × P, on the range of K at T = 0. O(P³). Source:

@@ -28,11 +28,11 @@ import {
 import { infiniteWidthGradient } from "./evidence-gradient.js";
 import {
   conditionGaussianProcess,
+  independentOutputs,
   predictGaussianProcess,
   trainGaussianProcess,
-  type GaussianPrediction,
   type GaussianProcess,
-} from "./gaussian-process.js";
+} from "@finitewidth/numerics";
 
 /** Options for likelihoods other than Gaussian noise. */
 const nngpOptions = strictObject(inferenceEntries) as StandardSchemaV1<unknown, InferenceOptions>;
@@ -41,22 +41,6 @@ const kernels = (registry: Registry, { network }: Pick<Problem, "network">, inpu
   infiniteWidthKernels(resolveArchitecture(registry, network), inputs, others);
 
 const outputKernel = (k: InfiniteWidthKernels): Matrix => k.preactivation.at(-1)!;
-
-/** The variance of one output, repeated for all of them; a joint covariance with index point·D + output. */
-function spreadOutputs(prediction: GaussianPrediction, outputs: number): Prediction {
-  const points = prediction.variance.length;
-  const variance = zeros(points, outputs);
-  for (let i = 0; i < points; i++) variance.data.fill(prediction.variance[i]!, i * outputs, (i + 1) * outputs);
-  if (prediction.covariance === undefined) return { mean: prediction.mean, variance };
-  const covariance = zeros(points * outputs, points * outputs);
-  for (let i = 0; i < points; i++) {
-    for (let j = 0; j < points; j++) {
-      const value = prediction.covariance.data[i * points + j]!;
-      for (let a = 0; a < outputs; a++) covariance.data[(i * outputs + a) * points * outputs + j * outputs + a] = value;
-    }
-  }
-  return { mean: prediction.mean, variance, covariance };
-}
 
 /** What predictions need: the conditioned Gaussian process, or what another likelihood than Gaussian noise left of it. */
 export type NngpState = Pick<GaussianProcess, "root" | "form" | "weights"> | LatentPosteriorState;
@@ -78,7 +62,7 @@ async function fit(problem: Problem, options: InferenceOptions, run: Run): Promi
     state: { root: process.root, form: process.form, weights: process.weights },
     solver: { converged: true, iterations: 0, residual: 0, jitter: 0 },
     logEvidence: process.logEvidence,
-    train: spreadOutputs(trainGaussianProcess(process, kernel, targets, temperature), targets.shape[1]),
+    train: independentOutputs(trainGaussianProcess(process, kernel, targets, temperature), targets.shape[1]),
     // At infinite width the hidden kernels do not learn: posterior and prior agree.
     hiddenKernels: infinite.hidden,
     diagnostics: { form: process.form },
@@ -108,7 +92,7 @@ async function predict(
     return predictLatentPosterior(problem, state, { widths: [] }, { train, cross: outputKernel(cross), prior: cross.othersDiagonal! }, run);
   }
   const prior = want.covariance ? outputKernel(kernels(run.registry, problem, inputs)) : cross.othersDiagonal!;
-  return spreadOutputs(predictGaussianProcess(state, outputKernel(cross), prior), problem.targets.shape[1]);
+  return independentOutputs(predictGaussianProcess(state, outputKernel(cross), prior), problem.targets.shape[1]);
 }
 
 async function prior(problem: PriorProblem, _options: InferenceOptions, run: Run): Promise<PriorResult> {

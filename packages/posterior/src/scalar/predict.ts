@@ -1,5 +1,6 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, splitBySpan, transpose } from "@finitewidth/linalg";
+import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
+import { splitBySpan } from "@finitewidth/numerics";
 import { conditionalValues, type ScalarData } from "./likelihood.js";
 import type { ScalarPosterior } from "./posterior.js";
 

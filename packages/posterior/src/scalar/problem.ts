@@ -1,8 +1,8 @@
 import { inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
 import { projectedSpectrum } from "@finitewidth/linalg";
-import { projectOn, rankWarnings, requireParameters, type SpectralProblem } from "../spectrum/problem.js";
+import { projectOn, requireParameters, type SpectralProblem } from "../spectrum/problem.js";
 import { completeSpectrum, type ReducedKernel } from "../spectrum/reduced-kernel.js";
-import { firstPositive } from "../spectrum/spectrum.js";
+import { firstPositive, rankWarnings } from "@finitewidth/numerics";
 import { scalarData, type ScalarData } from "./likelihood.js";
 
 /** One output without the eigenvectors of its kernel: all that the evidence and the posterior of q need. */

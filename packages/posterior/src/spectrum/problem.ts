@@ -1,6 +1,6 @@
 import { inputError, type Matrix } from "@finitewidth/core";
 import { multiplyTransposedLeft } from "@finitewidth/linalg";
-import { projectTargets, requireInRange, spanConstant, spectrumOf, type Spectrum } from "./spectrum.js";
+import { projectTargets, rankWarnings, requireInRange, spanConstant, spectrumOf, type Spectrum } from "@finitewidth/numerics";
 
 /** Training data in the eigenbasis of K, biases beyond the first layer included: what the posteriors of any number of outputs work on. */
 export interface SpectralProblem {
@@ -71,11 +71,7 @@ export function projectOn(
   const ones = multiplyTransposedLeft(spectrum.vectors, { data: new Float64Array(points).fill(1), shape: [points, 1] }).data;
   const common = { nullity: points - spectrum.values.length, residualSquare: y.residualSquare, temperature };
   if (temperature > 0) return { ...common, spectrum, targets: y.projected, ones, readoutBias: biases.readout, warnings: [] };
-  requireInRange(
-    y,
-    targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
-    path,
-  );
+  requireInRange(y, targets, path);
   const warnings = rankWarnings(spectrum.values.length, points);
   if (!(biased && spectrum.values[0] === 0))
     return { ...common, spectrum, targets: y.projected, ones, readoutBias: biases.readout, warnings };
@@ -88,10 +84,6 @@ export function projectOn(
   }
   return { ...common, ...pinBias(spectrum, y.projected, ones, biases.readout), warnings };
 }
-
-/** What a kernel of rank r < P means at T = 0. */
-export const rankWarnings = (rank: number, points: number): readonly string[] =>
-  rank < points ? [`kernel has rank ${rank} of ${points}: the log evidence is the density on its range`] : [];
 
 /** Solves for the readout bias along the constant direction (index 0 of the spectrum, κ = 0) and takes it out of the targets. */
 function pinBias(

@@ -1,6 +1,6 @@
 import type { Matrix } from "@finitewidth/core";
 import { eigenFromTridiagonal, tridiagonalise, type Tridiagonalisation } from "@finitewidth/linalg";
-import { checkKernel, lowRankSpectrum, positiveSpectrum, type Spectrum } from "./spectrum.js";
+import { checkKernel, lowRankSpectrum, positiveSpectrum, type Spectrum } from "@finitewidth/numerics";
 
 /**
  * A kernel reduced once, for any targets, temperature and widths: the tridiagonal form K = Q T Qᵀ, or the spectrum itself for a kernel of

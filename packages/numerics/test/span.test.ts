@@ -1,7 +1,8 @@
 import { matrix, matrixFromRows } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { gram, multiplyTransposedLeft, multiplyTransposedRight, splitBySpan, symmetricEigen } from "../src/index.js";
+import { gram, multiplyTransposedLeft, multiplyTransposedRight, symmetricEigen } from "@finitewidth/linalg";
+import { splitBySpan } from "../src/index.js";
 
 describe("splitBySpan", () => {
   const draw = (seed: number, n: number, m: number) =>

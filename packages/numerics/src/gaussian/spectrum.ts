@@ -59,8 +59,8 @@ export function spectrumOf(kernel: Matrix, options: { readonly lowRank?: boolean
 export function lowRankSpectrum(kernel: Matrix, limit: number): Spectrum | undefined {
   // the leading block alone, an eighth of the work or less, decides unless points repeat
   if (isClearlyOfRank(block(kernel, 0, limit + 1, 0, limit + 1), limit + 1) || isClearlyOfRank(kernel, limit + 1)) return undefined;
-  const factor = pivotedCholesky(kernel, limit);
-  return factor === undefined ? undefined : spectrumOfFactor(factor);
+  const found = pivotedCholesky(kernel, limit);
+  return found === undefined ? undefined : spectrumOfFactor(found.factor);
 }
 
 /**
@@ -94,9 +94,9 @@ export function firstPositive(values: Float64Array): number {
 
 /**
  * Whether a plain Cholesky factorisation succeeds with `rank` pivots or more far above rounding: the pivoted one, several times as slow,
- * would then not end before that many columns. A guess that decides about speed only. O(n³/3).
+ * would then not end before that many columns. A guess, of a rank below the true one where it errs. O(n³/3).
  */
-function isClearlyOfRank(kernel: Matrix, rank: number): boolean {
+export function isClearlyOfRank(kernel: Matrix, rank: number): boolean {
   const n = kernel.shape[0];
   const diagonal = diagonalOf(kernel);
   const threshold = 100 * n * Number.EPSILON * diagonal.reduce((most, value) => Math.max(most, value), 0);
@@ -185,15 +185,20 @@ export function projectTargets(spectrum: Spectrum, targets: Matrix, path = "targ
 }
 
 /**
- * @throws FinitewidthError (code "input") when T = 0 and the targets have a component outside the range of the kernel: their density is
- * zero.
+ * The policy of T = 0: targets without noise must lie in the range of the kernel, where their density exists.
+ * @throws FinitewidthError (code "input") when the targets (`given`, P × D) have a component outside it.
  */
-export function requireInRange(targets: ProjectedTargets, largestTarget: number, path = "targets"): void {
-  if (targets.residualLargest > 1e-10 * Math.max(largestTarget, 1e-300) && targets.residualLargest > 0) {
+export function requireInRange({ residualLargest }: ProjectedTargets, given: Matrix, path = "targets"): void {
+  const largest = given.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  if (residualLargest > 1e-10 * Math.max(largest, 1e-300)) {
     throw inputError(
       path,
       "no component outside the range of the kernel when the temperature is 0 (inputs that are repeated or outnumber the features make others impossible)",
-      targets.residualLargest,
+      residualLargest,
     );
   }
 }
+
+/** What a kernel of rank r < P means at T = 0. */
+export const rankWarnings = (rank: number, points: number): readonly string[] =>
+  rank < points ? [`kernel has rank ${rank} of ${points}: the log evidence is the density on its range`] : [];

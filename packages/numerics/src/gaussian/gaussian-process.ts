@@ -1,4 +1,4 @@
-import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, zeros, type Matrix, type Prediction } from "@finitewidth/core";
 import {
   addDiagonal,
   cholesky,
@@ -12,7 +12,8 @@ import {
   trace,
   transpose,
 } from "@finitewidth/linalg";
-import { projectTargets, requireInRange, spectrumOf, type Spectrum } from "../spectrum/spectrum.js";
+import { projectTargets, rankWarnings, requireInRange, spectrumOf, type Spectrum } from "./spectrum.js";
+import { mayLoseNoise } from "./resolvent.js";
 
 /**
  * A Gaussian process with D independent outputs conditioned on Y = f(X) + noise of variance T. `root` is R (k × P) with
@@ -34,17 +35,6 @@ export interface GaussianProcess {
 
 /** A test point whose variance beyond the training points is below this share of its own is in their span. */
 const spanTolerance = 1e-12;
-
-/**
- * Whether K may be singular beside so small a T that null directions, with weights of size Y/T, would cost more than nine digits: a pivot
- * of K + T that holds hardly more than T and rounding.
- */
-function mayLoseNoise(factor: Matrix, kernel: Matrix, temperature: number): boolean {
-  const largest = diagonalOf(kernel).reduce((most, value) => Math.max(most, value), 0);
-  if (temperature > 1e-7 * largest) return false;
-  const least = 10 * (temperature + kernel.shape[0] * Number.EPSILON * largest);
-  return diagonalOf(factor).some((pivot) => pivot * pivot <= least);
-}
 
 /**
  * Conditions on targets Y (P × D). Cholesky of K + T for T > 0; the eigenvectors of K where that fails, where T is lost in the rounding of
@@ -78,11 +68,7 @@ function conditionBySpectrum(spectrum: Spectrum, targets: Matrix, temperature: n
   const [n, r] = vectors.shape;
   const outputs = targets.shape[1];
   const y = projectTargets(spectrum, targets);
-  if (temperature === 0)
-    requireInRange(
-      y,
-      targets.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
-    );
+  if (temperature === 0) requireInRange(y, targets);
   let logEvidence = 0;
   const scaled = zeros(r, outputs);
   for (let i = 0; i < r; i++) {
@@ -108,8 +94,7 @@ function conditionBySpectrum(spectrum: Spectrum, targets: Matrix, temperature: n
   }
   const root = transpose(vectors);
   for (let i = 0; i < r; i++) for (let j = 0; j < n; j++) root.data[i * n + j]! /= Math.sqrt(values[i]!);
-  const warnings = r < n ? [`kernel has rank ${r} of ${n}: the log evidence is the density on its range`] : [];
-  return { root, form: "root", weights, logEvidence, warnings };
+  return { root, form: "root", weights, logEvidence, warnings: rankWarnings(r, n) };
 }
 
 /** R B. */
@@ -163,6 +148,23 @@ export function predictGaussianProcess(
     }
   }
   return { mean, variance, covariance };
+}
+
+/** Mean and the variance (P* × D), or joint covariance with index point·D + output, of D outputs that share them and are independent. */
+export function independentOutputs({ mean, variance, covariance }: GaussianPrediction, outputs: number): Prediction {
+  const points = variance.length;
+  const spread = zeros(points, outputs);
+  for (let i = 0; i < points; i++) spread.data.fill(variance[i]!, i * outputs, (i + 1) * outputs);
+  if (covariance === undefined) return { mean, variance: spread };
+  const size = points * outputs;
+  const joint = zeros(size, size);
+  for (let i = 0; i < points; i++) {
+    for (let j = 0; j < points; j++) {
+      const value = i === j ? variance[i]! : covariance.data[i * points + j]!;
+      for (let a = 0; a < outputs; a++) joint.data[(i * outputs + a) * size + j * outputs + a] = value;
+    }
+  }
+  return { mean, variance: spread, covariance: joint };
 }
 
 /**

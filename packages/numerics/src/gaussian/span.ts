@@ -1,5 +1,5 @@
 import { shapeError, zeros, type Matrix } from "@finitewidth/core";
-import { multiplyTransposedLeft } from "./products.js";
+import { multiplyTransposedLeft } from "@finitewidth/linalg";
 
 /** A point whose variance beyond the training points is below this share of its own is in their span. */
 const spanTolerance = 1e-12;
