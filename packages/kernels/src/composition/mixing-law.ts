@@ -1,9 +1,10 @@
 import { shapeError, zeros, type Architecture, type Matrix, type MixingLaw, type WishartChain, type WishartLayer } from "@finitewidth/core";
-import { gram, identity, multiplyTransposedLeft, multiplyTransposedRight, thinSvd, transpose } from "@finitewidth/linalg";
-import { chainLayout, sampleChainFactors, type SiteGeometry } from "@finitewidth/numerics";
+import { identity, multiplyTransposedLeft, multiplyTransposedRight, thinSvd } from "@finitewidth/linalg";
+import type { SiteGeometry } from "@finitewidth/numerics";
 import { requireImages } from "../convolution/images.js";
 import { requireMemory } from "../convolution/memory.js";
 import { orthonormalBasis } from "../convolution/site-subspaces.js";
+import { siteLaw } from "../site-law.js";
 import { siteRows } from "./full-kernels.js";
 import { everywhere, linearSteps, type LinearStep } from "./linear-steps.js";
 import { applyMap, applyTransposed } from "./source-maps.js";
@@ -65,26 +66,12 @@ export function compositionMixing(architecture: Architecture): (MixingLaw & Site
   const { sites } = chain.layers[0]!;
   const features = (inputs: Matrix): readonly Matrix[] => siteFeatures(architecture, first, bases[0]!, inputs);
   return {
-    sites,
-    chain,
+    ...siteLaw(chain, features),
     siteBases: bases,
     siteMaps: hidden.map(({ maps }) => maps),
     constants: hidden.map(({ constant }) => constant),
     siteFeatures: (inputs) => siteFeatures(architecture, first, identity(bases[0]!.shape[0]), inputs),
     reducedFeatures: features,
-    sample: (outputs, stream) => {
-      requireMemory(8 * (outputs * sites) ** 2, "the mixing matrix", "use larger strides, fewer sites or a pooled readout");
-      return gram(sampleChainFactors(chainLayout(chain, outputs), stream)[0]!.f);
-    },
-    siteKernels: (inputs, others) => {
-      requireMemory(
-        8 * sites * sites * inputs.shape[0] * (others ?? inputs).shape[0],
-        "the kernels between sites",
-        "use fewer inputs, larger strides or a pooled readout",
-      );
-      const left = features(inputs);
-      return kernelsBetween(left, others ? features(others) : left);
-    },
     covariance: (outputs, value, inputs, others) => {
       const d = outputs * sites;
       if (value.shape[0] !== d || value.shape[1] !== d) throw shapeError("value", `${d} × ${d} (outputs × sites)`, value.shape.join(" × "));
@@ -159,20 +146,6 @@ function siteFeatures({ input }: Architecture, step: LinearStep, basis: Matrix, 
     out.forEach(({ data }, r) => {
       for (let mu = 0; mu < points; mu++) data[(mu + 1) * columns - 1] = bias * constant[r]!;
     });
-  }
-  return out;
-}
-
-/** K_rs = Φ̃_r Φ̃'_sᵀ at r·S + s. */
-function kernelsBetween(features: readonly Matrix[], others: readonly Matrix[]): readonly Matrix[] {
-  const n = features.length;
-  const out: Matrix[] = [];
-  for (let r = 0; r < n; r++) {
-    for (let s = 0; s < n; s++) {
-      if (features !== others) out.push(multiplyTransposedRight(features[r]!, others[s]!));
-      else if (s < r) out.push(transpose(out[s * n + r]!));
-      else out.push(s === r ? gram(features[r]!) : multiplyTransposedRight(features[r]!, others[s]!));
-    }
   }
   return out;
 }

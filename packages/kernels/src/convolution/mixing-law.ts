@@ -1,12 +1,13 @@
 import { shapeError, zeros, type Matrix, type MixingLaw, type SiteMap, type WishartChain, type WishartLayer } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
-import { chainLayout, reduceSites, sampleChainFactors, type SiteGeometry } from "@finitewidth/numerics";
+import { multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { reduceSites, type SiteGeometry } from "@finitewidth/numerics";
 import type { ConvolutionChain } from "../chain.js";
 import { filterMaps } from "./filters.js";
 import type { ConvolutionGeometry } from "./geometry.js";
 import { requireImages } from "./images.js";
 import { requireMemory } from "./memory.js";
 import { adjointPatchOperator } from "./patch-operator.js";
+import { siteLaw } from "../site-law.js";
 import { formKernel } from "./site-form.js";
 import { siteSubspaces, type SiteSubspaces } from "./site-subspaces.js";
 
@@ -52,28 +53,13 @@ export function convolutionalMixing(network: ConvolutionChain): ConvolutionalMix
   const { geometry } = network;
   const subspaces = siteSubspaces(geometry, network.readout);
   const chain = convolutionalChain(network, subspaces);
-  const sites = chain.layers[0]!.sites;
   const [weightVariance, biasVariance] = [network.weightVariance[0]!, network.biasVariance[0]!];
   const features = (inputs: Matrix): Matrix[] => patchFeatures(geometry, inputs, weightVariance, biasVariance);
   return {
-    sites,
-    chain,
+    ...siteLaw(chain, (inputs) => reduceSites(features(inputs), subspaces.bases[0]!)),
     siteBases: subspaces.bases,
     siteMaps: geometry.layers.map(filterMaps),
     siteFeatures: features,
-    sample: (outputs, stream) => {
-      requireMemory(8 * (outputs * sites) ** 2, "the mixing matrix", "use larger strides, fewer sites or a pooled readout");
-      return gram(sampleChainFactors(chainLayout(chain, outputs), stream)[0]!.f);
-    },
-    siteKernels: (inputs, others) => {
-      requireMemory(
-        8 * sites * sites * inputs.shape[0] * (others ?? inputs).shape[0],
-        "the kernels between sites",
-        "use fewer inputs, larger strides or a pooled readout",
-      );
-      const reduced = reduceSites(features(inputs), subspaces.bases[0]!);
-      return kernelsBetween(reduced, others ? reduceSites(features(others), subspaces.bases[0]!) : reduced);
-    },
     covariance: (outputs, value, inputs, others = inputs) => {
       requireImages(inputs, geometry.channels, geometry.inputSites);
       requireImages(others, geometry.channels, geometry.inputSites, "others");
@@ -104,20 +90,6 @@ function patchFeatures(geometry: ConvolutionGeometry, inputs: Matrix, weightVari
     }
     return out;
   });
-}
-
-/** K_rs = Φ_r Φ'_sᵀ at r·S + s. */
-function kernelsBetween(features: readonly Matrix[], others: readonly Matrix[]): Matrix[] {
-  const n = features.length;
-  const out: Matrix[] = [];
-  for (let r = 0; r < n; r++) {
-    for (let s = 0; s < n; s++) {
-      if (features !== others) out.push(multiplyTransposedRight(features[r]!, others[s]!));
-      else if (s < r) out.push(transpose(out[s * n + r]!));
-      else out.push(s === r ? gram(features[r]!) : multiplyTransposedRight(features[r]!, others[s]!));
-    }
-  }
-  return out;
 }
 
 function outputCovariance(
