@@ -36,41 +36,52 @@ interface LayerAt {
  * 1 + λ/n_min = e^y exact for very negative x. Source: docs/theories/large-deviation.md §1, docs/theories/residual.md §5.
  */
 export function outputRate(x: number, ratios: ArrayLike<number>, skips: ArrayLike<number> = []): OutputRate {
-  const n = Float64Array.from(ratios);
-  const least = n.reduce((a, b) => Math.min(a, b), Infinity);
-  const at = (y: number): LayerAt[] => Array.from(n, (nl, l) => layerAt(nl, skips[l] ?? 0, least, y));
-  const sum = (layers: readonly LayerAt[], of: (layer: LayerAt) => number): number => layers.reduce((all, layer) => all + of(layer), 0);
-  const plain = Array.from(n, (_, l) => skips[l] ?? 0).every((k) => k === 0);
-  const rest = Array.from(n, (_, l) => Math.log1p(skips[l] ?? 0)).reduce((a, b) => a + b, 0);
-  const y =
-    plain && n.every((nl) => nl === least)
-      ? x / n.length
-      : newtonRoot(
-          (at0) => {
-            const layers = at(at0);
-            return {
-              value: sum(layers, (layer) => layer.logFactor) - x,
-              slope: least * Math.exp(at0) * sum(layers, (layer) => layer.slope),
-            };
-          },
-          Math.min(x - rest, 0),
-          Math.max(x - rest, 0),
-          { tolerance: 1e-16 },
-        ).root;
-  const layers = at(y);
+  const { y, least } = multiplierRoot(x, ratios, skips);
+  const layers = Array.from(ratios, (n, l) => layerAt(n, skips[l] ?? 0, least, y));
   const multiplier = least * Math.expm1(y);
-  const total = sum(layers, (layer) => layer.slope);
+  const total = sumOver(layers, (layer) => layer.slope);
   return {
-    value: sum(layers, (layer) => layer.rate),
+    value: sumOver(layers, (layer) => layer.rate),
     slope: multiplier / 2,
     curvature: 0.5 / total,
-    third: (-0.5 * sum(layers, (layer) => layer.slopeDerivative)) / total ** 3,
+    third: (-0.5 * sumOver(layers, (layer) => layer.slopeDerivative)) / total ** 3,
     multiplier,
     layerFactors: Float64Array.from(layers, (layer) => Math.exp(layer.logFactor)),
-    logPrefactor: sum(layers, (layer) => layer.logPrefactor),
-    prefactorSlope: sum(layers, (layer) => layer.prefactorSlope),
+    logPrefactor: sumOver(layers, (layer) => layer.logPrefactor),
+    prefactorSlope: sumOver(layers, (layer) => layer.prefactorSlope),
   };
 }
+
+/** φ′ alone, for scans: O(1) for dense layers of equal widths. */
+export function outputRateSlope(x: number, ratios: ArrayLike<number>, skips: ArrayLike<number> = []): number {
+  const { y, least } = multiplierRoot(x, ratios, skips);
+  return 0.5 * least * Math.expm1(y);
+}
+
+/** y with λ = n_min (e^y − 1). */
+function multiplierRoot(x: number, ratios: ArrayLike<number>, skips: ArrayLike<number>): { readonly y: number; readonly least: number } {
+  const count = ratios.length;
+  let [least, equal, rest] = [Infinity, true, 0];
+  for (let l = 0; l < count; l++) {
+    const skip = skips[l] ?? 0;
+    least = Math.min(least, ratios[l]!);
+    equal &&= skip === 0 && ratios[l] === ratios[0];
+    rest += Math.log1p(skip);
+  }
+  if (equal) return { y: x / count, least };
+  const distance = (y: number): { readonly value: number; readonly slope: number } => {
+    let [value, slope] = [-x, 0];
+    for (let l = 0; l < count; l++) {
+      const layer = layerAt(ratios[l]!, skips[l] ?? 0, least, y);
+      value += layer.logFactor;
+      slope += layer.slope;
+    }
+    return { value, slope: least * Math.exp(y) * slope };
+  };
+  return { y: newtonRoot(distance, Math.min(x - rest, 0), Math.max(x - rest, 0), { tolerance: 1e-16 }).root, least };
+}
+
+const sumOver = (layers: readonly LayerAt[], of: (layer: LayerAt) => number): number => layers.reduce((all, layer) => all + of(layer), 0);
 
 function layerAt(n: number, k: number, least: number, y: number): LayerAt {
   const multiplier = least * Math.expm1(y);

@@ -1,6 +1,6 @@
 import { FinitewidthError, type Scaling } from "@finitewidth/core";
 import { brentRoot } from "@finitewidth/numerics";
-import { outputRate, type OutputRate } from "./output-rate.js";
+import { outputRate, outputRateSlope, type OutputRate } from "./output-rate.js";
 import { dataWeight } from "./spectral-data.js";
 
 /** One output: eigenvalues κ_i of the kernel (variances of the layers absorbed), squares ŷ_i² of the targets, n_l = N_l/N. */
@@ -61,6 +61,30 @@ export function scalarRateAction(problem: ScalarRateProblem, u: number): ActionV
   };
 }
 
+/** J′ alone: what the scan needs of the many points where nothing happens. O(P), without logarithms for layers of equal widths. */
+function slopeAlong({
+  eigenvalues,
+  squares,
+  temperature,
+  widths,
+  skips,
+  referenceWidth,
+  scaling,
+}: ScalarRateProblem): (u: number) => number {
+  const { weight, logDeterminant } = dataWeight(scaling, referenceWidth);
+  const ratios = widths.map((width) => width / referenceWidth);
+  return (u) => {
+    const q = Math.exp(u);
+    let slope = 0;
+    for (let i = 0; i < eigenvalues.length; i++) {
+      const scaled = q * eigenvalues[i]!;
+      const v = scaled + temperature;
+      slope += (scaled / v) * (logDeterminant - squares[i]! / v);
+    }
+    return outputRateSlope(u, ratios, skips) + 0.5 * weight * slope;
+  };
+}
+
 const [scanStep, furthest] = [0.02, 690];
 
 /**
@@ -69,7 +93,7 @@ const [scanStep, furthest] = [0.02, 690];
  * has no minimum (T = 0 with vanishing targets and P ≥ N). Cost: 4000 evaluations of O(P). Source: docs/theories/large-deviation.md §2.
  */
 export function scalarRateMinima(problem: ScalarRateProblem): readonly [ScalarMinimum, ...ScalarMinimum[]] {
-  const slope = (u: number): number => scalarRateAction(problem, u).slope;
+  const slope = slopeAlong(problem);
   let [left, right] = [-40, 40];
   while (!(slope(left) < 0) && left > -furthest) left -= 40;
   while (!(slope(right) > 0) && right < furthest) right += 40;
