@@ -1,5 +1,6 @@
 // Small rooms, no names, no idle dependencies: source files of at most 300 lines of 140 columns, nobody who compares the name of a plug-in,
-// nothing declared that is not imported and nothing imported that is not declared. Usage: node tools/check-house.mjs
+// no markers of a merge conflict, nothing declared that is not imported and nothing imported that is not declared.
+// Usage: node tools/check-house.mjs
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
@@ -30,6 +31,9 @@ for (const file of code.filter((name) => isSource(name) || name.startsWith("tool
       problems.push(`${file}:${i + 1}: asks a plug-in for its name: ${line.trim()}`);
   }
 }
+
+for (const file of tracked.filter((name) => /\.(?:[cm]?ts|mjs|md|json)$/.test(name) && existsSync(name)))
+  if (/^(?:<{7}|>{7}) /m.test(readFileSync(file, "utf8"))) problems.push(`${file}: holds the markers of a merge conflict`);
 
 const importOf =
   /(?:^|[\s;{}(])(?:import|export)\s(?:[^"'`;]*?\sfrom\s)?["']([^"'.#][^"'\s]*)["']|\bimport\(\s*["']([^"'.][^"']*)["']\s*\)|\.resolve\(["']([^"'.][^"']*)["']\)/g;
