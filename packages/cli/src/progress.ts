@@ -32,10 +32,13 @@ export function createProgress(enabled: boolean, stream: ProgressStream = proces
   let last = terminal ? 0 : started - 20_000;
   let label = "";
   let [finished, parts] = [0, 1];
+  // Several maps may be under way and tell of themselves in turn: the whole does not go back.
+  let furthest = 0;
   const draw = (within: number): void => {
     last = now();
     const elapsed = (last - started) / 1000;
-    const fraction = Math.min(1, (finished + within) / parts);
+    furthest = Math.max(furthest, Math.min(1, (finished + within) / parts));
+    const fraction = furthest;
     const left = timeLeft(fraction, elapsed);
     const width = 24;
     const filled = Math.round(width * fraction);
@@ -47,6 +50,7 @@ export function createProgress(enabled: boolean, stream: ProgressStream = proces
   return {
     stage(text, done = 0, total = 1) {
       [label, finished, parts] = [text, done, total];
+      if (done === 0) furthest = 0;
       if (due()) draw(0);
     },
     advance(done, total) {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { Registry, Run } from "@finitewidth/core";
+import { solveMethod } from "@finitewidth/experiment";
 import { createThreadedWasmBackend, setBackend } from "@finitewidth/linalg";
 import { poolRun, resumable } from "@finitewidth/workers";
 import { openCheckpoints, type Checkpoints, type Identity } from "./checkpoints.js";
@@ -51,7 +52,7 @@ export async function openSession(settings: SessionSettings): Promise<Session> {
     const threads = workers > 1 && points >= threadedFrom ? await createThreadedWasmBackend(Math.min(workers, mostThreads)) : undefined;
     const previous = threads && setBackend(threads.backend);
     return {
-      run: checkpoints ? resumable(pool, checkpoints) : pool,
+      run: checkpoints ? resumable(pool, checkpoints, [solveMethod]) : pool,
       checkpoints,
       async close(succeeded) {
         progress.clear();

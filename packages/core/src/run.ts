@@ -6,6 +6,8 @@ export interface Run {
   /** Chunk i draws from stream (seed, i), whoever runs it. */
   readonly seed: number;
   readonly signal?: AbortSignal;
+  /** So many chunks are computed at the same time, elsewhere; left out: one by one, in this thread. */
+  readonly concurrency?: number;
   /**
    * Runs the named task (see `Task`) on every chunk, inline or in a worker pool, and yields results in the order of the chunks.
    * Same results bit for bit whatever the number of workers.

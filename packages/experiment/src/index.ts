@@ -9,6 +9,8 @@ export { planExperiment, type Plan, type PlannedProblem, type PlannedStep, type 
 export type { PlannedMethod } from "./planned-methods.js";
 export { hiddenKernelArrays, kernelTextLimit, outcomeToJson, resolvedExperiment, resultToJson, savedDraws } from "./result-json.js";
 export * from "./run-experiment.js";
+export { runMethod } from "./run-method.js";
+export { solveMethod } from "./solve-elsewhere.js";
 export { planPrior, priorOutcomeToJson, runPrior, type PriorHooks, type PriorOutcome, type PriorPlan } from "./run-prior.js";
 export {
   axisValues,

@@ -5,7 +5,7 @@ import { stream } from "@finitewidth/random";
 import { parseOptimise, type OptimiseRequest } from "./optimise-schema.js";
 import type { MethodOutcome } from "./method-outcome.js";
 import { planExperiment, type PlanSettings } from "./plan.js";
-import { runMethod } from "./run-experiment.js";
+import { runMethod } from "./run-method.js";
 import { applyValues, draftOf, sweepKey } from "./sweep.js";
 
 /** One evaluation of the evidence. */

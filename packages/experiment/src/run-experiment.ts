@@ -1,18 +1,11 @@
-import {
-  amended,
-  FinitewidthError,
-  inlineRun,
-  reasonToRefuse,
-  refusal,
-  type Json,
-  type Matrix,
-  type Posterior,
-  type Run,
-} from "@finitewidth/core";
-import { classificationOf, findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
+import { inlineRun, type Run } from "@finitewidth/core";
+import type { MethodOutcome } from "./method-outcome.js";
 import { isRefereed, judgeProblem, type Verdicts } from "./verdicts.js";
 import { planExperiment, type Plan, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
+import { runMethod } from "./run-method.js";
+import { solveElsewhere } from "./solve-elsewhere.js";
+import { oneByOne, together } from "./together.js";
 
 /** One method on one network of one step: the unit of work, and of what is kept when a run is interrupted. */
 export interface Job {
@@ -58,35 +51,37 @@ export function jobsOf(plan: Plan): Job[] {
 }
 
 /**
- * Runs every method on every network of every step, then the referee on each network. Failures are recorded and leave the others alone;
- * cancellation ends everything (what was finished has gone to `onResult`).
+ * Runs every method on every network of every step, then the referee on each network. Where the run computes elsewhere, methods are chunks
+ * of it like chains are (see `solveElsewhere`): a few more than it takes at a time are under way, in the order of the plan. Failures are
+ * recorded and leave the others alone; cancellation ends everything (what was finished has gone to `onResult`).
  */
 export async function runPlan(plan: Plan, run: Run, hooks: RunHooks = {}): Promise<StepOutcome[]> {
   const finished = new Map<string, MethodOutcome>();
-  for (const job of jobsOf(plan)) {
+  const jobs = jobsOf(plan);
+  const solve = jobs.length > 1 && (run.concurrency ?? 0) > 0 ? solveElsewhere(run) : runMethod;
+  const told = oneByOne();
+  await together(jobs, solve === runMethod ? 1 : 2 * run.concurrency!, async (job) => {
     run.signal?.throwIfAborted();
     const earlier = await hooks.recall?.(job);
     if (!earlier) hooks.onStart?.(job);
-    const outcome = earlier ?? (await runMethod(job.method, job.problem, job.step, { ...run, seed: job.step.seed }));
+    const outcome = earlier ?? (await solve(job.method, job.problem, job.step, { ...run, seed: job.step.seed }));
     finished.set(job.id, outcome);
-    await hooks.onResult?.(job, outcome, earlier !== undefined);
-  }
+    await told(() => hooks.onResult?.(job, outcome, earlier !== undefined));
+  });
   return refereed(plan, assemble(plan, finished), run);
 }
 
 /** The outcomes with verdicts; the referee hears all methods of a network at once. */
 export async function refereed(plan: Plan, steps: readonly StepOutcome[], run: Run): Promise<StepOutcome[]> {
-  const judged: StepOutcome[] = [];
-  for (const { step, problems } of steps) {
-    const asked = isRefereed(plan, plan.steps.indexOf(step));
-    const all: ProblemOutcome[] = [];
-    for (const one of problems) {
-      const verdicts = asked ? await judgeProblem(plan, step, one.problem, one.outcomes, { ...run, seed: step.seed }) : undefined;
-      all.push(verdicts ? { ...one, verdicts } : one);
-    }
-    judged.push({ step, problems: all });
-  }
-  return judged;
+  const judged = new Map<ProblemOutcome, ProblemOutcome>();
+  const asked = steps.flatMap(({ step, problems }) =>
+    isRefereed(plan, plan.steps.indexOf(step)) ? problems.map((one) => ({ step, one })) : [],
+  );
+  await together(asked, run.concurrency ?? 1, async ({ step, one }) => {
+    const verdicts = await judgeProblem(plan, step, one.problem, one.outcomes, { ...run, seed: step.seed });
+    if (verdicts) judged.set(one, { ...one, verdicts });
+  });
+  return steps.map(({ step, problems }) => ({ step, problems: problems.map((one) => judged.get(one) ?? one) }));
 }
 
 /** Outcomes by job in the shape of the plan; steps and networks without any are left out. */
@@ -98,73 +93,6 @@ export function assemble(plan: Plan, finished: ReadonlyMap<string, MethodOutcome
     });
     return problems.length > 0 ? [{ step, problems }] : [];
   });
-}
-
-/** Solves one problem with one method. */
-export async function runMethod(
-  { label, method, theory, options, gradients, named }: PlannedMethod,
-  { problem }: PlannedProblem,
-  { data: { test } }: PlannedStep,
-  run: Run,
-): Promise<MethodOutcome> {
-  const started = performance.now();
-  const seconds = (): number => (performance.now() - started) / 1000;
-  const own = { label, method, named };
-  try {
-    const reason = reasonToRefuse(theory, problem, options, run.registry);
-    if (reason !== undefined) throw refusal(method, reason);
-    const fitted = affordable(await theory.fit(problem, options, run));
-    const gradient = gradients ? await theory.evidenceGradient?.(fitted, run) : undefined;
-    const posterior = gradient
-      ? amended(fitted, { diagnostics: { ...fitted.diagnostics, evidenceGradient: gradient as unknown as Json } })
-      : fitted;
-    const missing = gradients && !gradient ? [`${method} gives no derivatives of its log evidence here`] : [];
-    const predictive = test ? await theory.predict(posterior, test.inputs, { covariance: false }, run) : undefined;
-    const bad = findNonFinite(posterior, predictive);
-    if (bad !== undefined)
-      throw new FinitewidthError(`[${method}] ${bad} came out as a number that is not finite; the result is withheld`, {
-        code: "not-converged",
-        path: bad,
-      });
-    const targets: Matrix | undefined = test?.targets;
-    // squared errors are about numbers, not about classes or counts
-    const numbers = problem.likelihood === undefined;
-    const error = predictive && targets && numbers ? generalizationError(predictive, targets) : undefined;
-    const standardError = predictive && targets && numbers ? generalizationStandardError(predictive, targets) : undefined;
-    const classification = predictive && targets ? classificationOf(problem, predictive, targets, run.registry) : undefined;
-    return {
-      ...own,
-      status: "ok",
-      posterior,
-      ...(predictive ? { predictive } : {}),
-      ...(error ? { generalizationError: error } : {}),
-      ...(standardError ? { generalizationStandardError: standardError } : {}),
-      ...(classification ? { classification } : {}),
-      warnings: [...new Set([...posterior.warnings, ...missing, ...(predictive?.warnings ?? [])])],
-      seconds: seconds(),
-    };
-  } catch (error) {
-    run.signal?.throwIfAborted();
-    return { ...own, status: "failed", error: error instanceof Error ? error : new Error(String(error)), seconds: seconds() };
-  }
-}
-
-/** Training points above which hidden kernels and predictions at them that a theory has not made yet are not asked for. */
-const mostPoints = { hiddenKernels: 8000, train: 20_000 };
-
-/** The posterior without what would take long to compute and to write for so many training points. */
-function affordable(posterior: Posterior): Posterior {
-  const points = posterior.problem.inputs.shape[0];
-  const left = (["hiddenKernels", "train"] as const).filter(
-    (key) => points > mostPoints[key] && Object.getOwnPropertyDescriptor(posterior, key)?.get !== undefined,
-  );
-  if (left.length === 0) return posterior;
-  const names = { hiddenKernels: "hidden kernels", train: "predictions at the training inputs" };
-  const kept = amended(posterior, {
-    warnings: [...posterior.warnings, ...left.map((key) => `${names[key]} are left out for more than ${mostPoints[key]} training points`)],
-  }) as { -readonly [K in keyof Posterior]: Posterior[K] };
-  for (const key of left) delete kept[key];
-  return kept;
 }
 
 /** Settings of `runExperiment`. */

@@ -241,6 +241,7 @@ export function poolRun(options: PoolOptions): PoolRun {
   return {
     registry,
     seed,
+    concurrency: workers,
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress } : {}),
     map,

@@ -15,11 +15,13 @@ interface EagerRun extends Run {
 /**
  * A run that keeps the result of every finished chunk in a store and takes from it what is already there. A run that was killed and started
  * again ends with the same results: chunks are pure functions.
+ * @param besides tasks whose results are kept by those who ask for them
  */
-export function resumable(run: Run, store: ChunkStore): Run {
+export function resumable(run: Run, store: ChunkStore, besides: readonly Task<never, unknown>[] = []): Run {
   return {
     ...run,
     async *map<A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
+      if (besides.some(({ module, name }) => module === task.module && name === task.name)) return yield* run.map(task, chunks);
       const found = await Promise.all(chunks.map((chunk) => store.load(task.name, chunk)));
       const missing = chunks.filter((_, i) => found[i] === undefined);
       // A pool tells each result when it is there, not when those before it are: none is lost. Other runs are asked in order.
