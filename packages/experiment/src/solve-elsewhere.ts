@@ -4,6 +4,9 @@ import type { PlannedStep } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
 import { runMethod } from "./run-method.js";
 
+/** Numbers among the training inputs above which a problem is not sent elsewhere: copies of it and of its kernels are dearer than waiting. */
+const mostSent = 2e6;
+
 /** One method on one network, as plain data. */
 export interface MethodChunk {
   readonly method: Omit<PlannedMethod, "theory">;
@@ -60,7 +63,7 @@ export function solveElsewhere(run: Run): typeof runMethod {
   return async (method, planned, step, own) => {
     const { theory: _theory, ...entry } = method;
     const key = JSON.stringify([entry, planned.label]);
-    if (spreading.has(key)) return runMethod(method, planned, step, own);
+    if (spreading.has(key) || planned.problem.inputs.data.length > mostSent) return runMethod(method, planned, step, own);
     const { test } = step.data;
     const chunk: MethodChunk = { method: entry, problem: planned.problem, ...(test ? { test } : {}), seed: own.seed };
     const started = performance.now();
