@@ -4,7 +4,7 @@ import type { PlannedStep } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
 import { runMethod } from "./run-method.js";
 
-/** Numbers among the training inputs above which a problem is not sent elsewhere: copies of it and of its kernels are dearer than waiting. */
+/** Numbers among the training inputs above which a problem is not sent elsewhere: its copies and kernels are dearer than waiting. */
 const mostSent = 2e6;
 
 /** One method on one network, as plain data. */
