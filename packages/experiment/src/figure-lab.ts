@@ -10,7 +10,8 @@ import {
 } from "@finitewidth/core";
 import type { MethodOutcome, SolvedOutcome } from "./method-outcome.js";
 import { planExperiment } from "./plan.js";
-import { assemble, jobsOf, runMethod, type StepOutcome } from "./run-method.js";
+import { assemble, jobsOf, type StepOutcome } from "./run-experiment.js";
+import { runMethod } from "./run-method.js";
 
 /** Where a laboratory keeps what it has computed. */
 export interface LabHooks {
