@@ -25,7 +25,7 @@ import {
   symmetrise,
   tridiagonalise,
 } from "@finitewidth/linalg";
-import { loadOpenBlas } from "@finitewidth/linalg-native";
+import { loadOpenBlas } from "@finitewidth/linalg-native/openblas";
 import { stream } from "@finitewidth/random";
 
 const quick = process.argv.includes("--quick");

@@ -15,7 +15,7 @@ const ownRequire = "createRequire(import.meta.url)";
 const datasets = join(root, "packages/datasets/dist/");
 
 const addressed = closure(["@finitewidth/cli"])
-  .map((name) => join(root, manifests.find((manifest) => manifest.name === name).folder, "dist"))
+  .flatMap((name) => manifests.filter((manifest) => manifest.name === name).map(({ folder }) => join(root, folder, "dist")))
   .flatMap((folder) => readdirSync(folder, { recursive: true }).map((name) => join(folder, name)))
   .filter((file) => file.endsWith(".js") && readFileSync(file, "utf8").search(ownAddress) >= 0);
 

@@ -9,7 +9,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { publint } from "publint";
-import { closure, install, manifests, packAll, root, run, runAsync } from "./pack.mjs";
+import { binaries, closure, install, manifests, packAll, root, run, runAsync } from "./pack.mjs";
 import { checkInstalled, checkSmall, checkWorkspace } from "./supply-chain.mjs";
 import { examplesOf, importsOf, installLineOf } from "./readme-examples.mjs";
 
@@ -19,6 +19,7 @@ import { examplesOf, importsOf, installLineOf } from "./readme-examples.mjs";
  */
 const budget = {
   default: 130,
+  binary: 1000,
   cli: 960,
   kernels: 170,
   "large-deviations": 430,
@@ -34,7 +35,7 @@ const installed = [["prior-conv", "posterior"], ["linalg"], ["activations"]];
 
 const short = (name) => name.replace("@finitewidth/", "");
 const full = (name) => `@finitewidth/${name}`;
-const manifestOf = (name) => manifests.find((manifest) => manifest.name === name);
+const manifestOf = (name) => [...manifests, ...binaries].find((manifest) => manifest.name === name);
 const readme = (name) => readFileSync(join(root, manifestOf(name).folder, "README.md"), "utf8");
 const tsc = join(root, "node_modules/typescript-7/bin/tsc");
 const noNetwork = pathToFileURL(join(root, "tools/no-network.mjs")).href;
@@ -43,7 +44,7 @@ const problems = [];
 
 async function checkTarball(manifest, file) {
   const size = statSync(file).size / 1000;
-  const limit = budget[short(manifest.name)] ?? budget.default;
+  const limit = budget[short(manifest.name)] ?? (binaries.includes(manifest) ? budget.binary : budget.default);
   if (size > limit) problems.push(`${manifest.name}: tarball of ${size.toFixed(0)} kB exceeds its budget of ${limit} kB`);
   const { messages } = await publint({ pkgDir: join(root, manifest.folder), strict: true, pack: "npm" });
   for (const message of messages)
@@ -116,7 +117,7 @@ async function all(tasks) {
 
 try {
   const tarballs = packAll(join(work, "tarballs"));
-  for (const manifest of manifests) await checkTarball(manifest, tarballs.get(manifest.name));
+  for (const manifest of [...manifests, ...binaries]) await checkTarball(manifest, tarballs.get(manifest.name));
 
   const shared = join(work, "shared");
   await install(

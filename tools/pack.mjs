@@ -7,11 +7,20 @@ import { fileURLToPath } from "node:url";
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pnpm = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).packageManager;
 
+const listed = (folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`);
+const manifestsIn = (folders) =>
+  folders
+    .filter((folder) => existsSync(join(root, folder, "package.json")))
+    .map((folder) => ({ folder, ...JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) }))
+    .filter((manifest) => !manifest.private);
+
 /** Manifests of the published packages, each with its folder. */
-export const manifests = ["verification", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}`)]
-  .filter((folder) => existsSync(join(root, folder, "package.json")))
-  .map((folder) => ({ folder, ...JSON.parse(readFileSync(join(root, folder, "package.json"), "utf8")) }))
-  .filter((manifest) => !manifest.private);
+export const manifests = manifestsIn(["verification", ...listed("packages")]);
+
+/** Those of the packages that hold an add-on and nothing else, one for each platform: the ones whose add-on has been built. */
+export const binaries = manifestsIn(listed("packages/linalg-native/platforms")).filter(({ folder, main }) =>
+  existsSync(join(root, folder, main)),
+);
 
 const failure = (command, args, cwd, output) => new Error(`${command} ${args.join(" ")} in ${cwd}:\n${output}`);
 
@@ -47,10 +56,11 @@ export function runAsync(command, args, cwd, env = {}) {
 export function packAll(folder) {
   mkdirSync(folder, { recursive: true });
   run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "run-many", "-t", "build"], root);
-  const filters = manifests.flatMap((manifest) => ["--filter", `./${manifest.folder}`]);
+  const packed = [...manifests, ...binaries];
+  const filters = packed.flatMap((manifest) => ["--filter", `./${manifest.folder}`]);
   run("npx", ["--yes", "--prefer-offline", pnpm, "--recursive", ...filters, "pack", "--pack-destination", folder], root);
   return new Map(
-    manifests.map((manifest) => [
+    packed.map((manifest) => [
       manifest.name,
       join(folder, `finitewidth-${manifest.name.replace("@finitewidth/", "")}-${manifest.version}.tgz`),
     ]),
@@ -61,10 +71,10 @@ export function packAll(folder) {
 export function closure(names) {
   const found = new Set();
   const visit = (name) => {
-    const manifest = manifests.find((entry) => entry.name === name);
+    const manifest = [...manifests, ...binaries].find((entry) => entry.name === name);
     if (found.has(name) || !manifest) return;
     found.add(name);
-    for (const dependency of Object.keys(manifest.dependencies ?? {})) visit(dependency);
+    for (const dependency of Object.keys({ ...manifest.dependencies, ...manifest.optionalDependencies })) visit(dependency);
   };
   names.forEach(visit);
   return [...found];

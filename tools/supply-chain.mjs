@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { manifests, root, run } from "./pack.mjs";
 
 /** Licences that ask for no more than attribution. */
-const permissive = [
+export const permissive = [
   "0BSD",
   "Apache-2.0",
   "BlueOak-1.0.0",
@@ -24,13 +24,11 @@ const permissive = [
 const known = { spawndamnit: "MIT" };
 /** Development only, never in a bundle of ours: weak copyleft of tools, and data. */
 const toolsOnly = ["MPL-2.0", "CC-BY-4.0"];
-/** Optional packages whose dependency may run a script at installation. */
-const mayBuild = ["@finitewidth/linalg-native"];
 /** Folders of node_modules that an installation of core and posterior may have, ours included. */
 const limit = 40;
 
 /** SPDX expressions of one level: "MIT", "(MIT OR GPL-3.0)", "MIT AND Zlib". */
-function isAllowed(licence, allowed) {
+export function isAllowed(licence, allowed) {
   const terms = licence.replaceAll(/[()]/g, "").split(/ OR /i);
   return terms.some((term) => term.split(/ AND /i).every((part) => allowed.includes(part.trim())));
 }
@@ -51,13 +49,12 @@ const json = (file) => JSON.parse(readFileSync(file, "utf8"));
 export function checkInstalled(folder, sbom) {
   const problems = [];
   const mine = new Set(manifests.map((manifest) => manifest.name));
-  const builders = mayBuild.flatMap((name) => Object.keys(manifests.find((manifest) => manifest.name === name).dependencies));
   let others = 0;
   for (const [path, entry] of Object.entries(json(join(folder, "package-lock.json")).packages)) {
     const name = path.split("node_modules/").at(-1);
     if (path === "" || mine.has(name) || !existsSync(join(folder, path))) continue;
     others++;
-    if (entry.hasInstallScript && !builders.includes(name)) problems.push(`${name} runs a script at installation`);
+    if (entry.hasInstallScript) problems.push(`${name} runs a script at installation`);
     problems.push(...licenceProblem(json(join(folder, path, "package.json")), permissive));
   }
   mkdirSync(dirname(sbom), { recursive: true });

@@ -1,2 +1,1 @@
-export { createNativeBackend, type NativeOptions } from "./backend.js";
-export { loadOpenBlas, type OpenBlas } from "./library.js";
+export { createNativeBackend, nativeProblem, type NativeOptions } from "./backend.js";

@@ -21,7 +21,7 @@ export interface ProductOptions {
  * that disagree and (code "input") for arrays from elsewhere.
  */
 export interface Workspace {
-  /** "reference", "wasm-simd" or "wasm-relaxed". */
+  /** "reference", "wasm-simd", "wasm-relaxed", or the name of a backend with a workspace of its own. */
   readonly name: string;
   /** One matrix of zeros for each of the shapes asked for; their arrays stay valid as long as anything refers to them. */
   readonly matrices: readonly Matrix[];
@@ -75,9 +75,9 @@ function checked(kernels: Workspace): Workspace {
 }
 
 /**
- * A workspace with one matrix per shape. It follows the backend in use when it is made: the same build of the WebAssembly kernels
- * (the best one beside other backends) on a private memory of fixed size, or TypeScript beside the reference. Numbers depend on the build
- * alone, not on addresses or on other workspaces.
+ * A workspace with one matrix per shape. It follows the backend in use when it is made: that backend's own; or the same build of the
+ * WebAssembly kernels (the best one beside other backends) on a private memory of fixed size, or TypeScript beside the reference. Numbers
+ * depend on the build alone, not on addresses or on other workspaces.
  * @throws FinitewidthError (code "input") for a size that is not a natural number, (code "memory") with the bytes needed when they cannot
  * be had.
  */
@@ -86,7 +86,8 @@ export function createWorkspace(shapes: readonly (readonly [number, number])[]):
     for (const [j, size] of shape.entries())
       if (!(Number.isSafeInteger(size) && size >= 0)) throw inputError(`shapes[${i}][${j}]`, "an integer ≥ 0", size);
   }
-  const { name } = backend();
+  const { name, workspace } = backend();
+  if (workspace) return checked(workspace(shapes));
   if (name === "reference") return checked(referenceWorkspace(shapes));
   const relaxed = name.startsWith("wasm-simd") ? undefined : wasmWorkspace("relaxed", shapes);
   return checked(relaxed ?? wasmWorkspace("simd", shapes) ?? referenceWorkspace(shapes));
