@@ -1,3 +1,4 @@
+export { adjointStep } from "./adjoint-step.js";
 export { defineActivation, type ActivationDefinition } from "./define-activation.js";
 export * from "./correlation-gaps.js";
 export { erf } from "./erf.js";
@@ -7,6 +8,7 @@ export { identity } from "./identity.js";
 export * from "./infinite-width.js";
 export { crossKernelMap, diagonalMap, kernelMap } from "./kernel-map.js";
 export * from "./kernel-slopes.js";
+export * from "./kernel-steps.js";
 export { coincident, correlationGap, rootDeterminant } from "./pair-geometry.js";
 export { plugin } from "./plugin.js";
 export { pairMoments, type PairMoments, type QuadratureMoments } from "./quadrature/complete-moments.js";

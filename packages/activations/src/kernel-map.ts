@@ -60,7 +60,7 @@ export function crossKernelMap(
 }
 
 /** The kernel map that linalg has for an activation; by its moments, for another activation may have the same name. */
-function fusedKind(activation: Activation): KernelMap | undefined {
+export function fusedKind(activation: Activation): KernelMap | undefined {
   const { kernel } = activation.moments;
   if (kernel === erf.moments.kernel) return "erf";
   if (kernel === relu.moments.kernel) return "relu";

@@ -11,10 +11,13 @@ export type MatrixLike =
 export function toMatrix(value: MatrixLike, path: string): Matrix {
   const m = convert(value, path);
   const columns = m.shape[1];
-  for (let i = 0; i < m.data.length; i++) {
-    if (!Number.isFinite(m.data[i])) throw inputError(`${path}[${Math.floor(i / columns)}][${i % columns}]`, "a finite number", m.data[i]);
-  }
-  return m;
+  const { data } = m;
+  // x − x is 0 for finite x and NaN otherwise: one sum tells, and the entry is searched for only when there is one
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += data[i]! - data[i]!;
+  if (sum === 0) return m;
+  const at = data.findIndex((entry) => !Number.isFinite(entry));
+  throw inputError(`${path}[${Math.floor(at / columns)}][${at % columns}]`, "a finite number", data[at]);
 }
 
 function convert(value: MatrixLike, path: string): Matrix {

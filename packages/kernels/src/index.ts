@@ -10,7 +10,13 @@ export { convolutionalSiteBlocks } from "./convolution/site-blocks.js";
 export { siteSubspaces, type SiteSubspaces } from "./convolution/site-subspaces.js";
 export { outputExtent, tapTable, type FilterGeometry, type GridTapTable, type TapTable } from "./convolution/taps.js";
 export { finiteFullyConnected } from "./dense/finite-network.js";
-export { firstLayerDiagonal, firstLayerKernel, fullyConnectedKernels } from "./dense/infinite-width.js";
+export {
+  firstLayerDiagonal,
+  firstLayerKernel,
+  fullyConnectedKernels,
+  fullyConnectedOutputKernel,
+  type OutputKernel,
+} from "./dense/infinite-width.js";
 export { fullyConnectedChain, fullyConnectedMixing } from "./dense/mixing-law.js";
 export * from "./independent-points.js";
 export * from "./network-law.js";

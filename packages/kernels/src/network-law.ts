@@ -15,7 +15,7 @@ import { convolutionalKernels } from "./convolution/infinite-width.js";
 import { convolutionalMixing } from "./convolution/mixing-law.js";
 import { convolutionalSiteBlocks } from "./convolution/site-blocks.js";
 import { finiteFullyConnected } from "./dense/finite-network.js";
-import { fullyConnectedKernels } from "./dense/infinite-width.js";
+import { fullyConnectedKernels, fullyConnectedOutputKernel, type OutputKernel } from "./dense/infinite-width.js";
 import { fullyConnectedMixing } from "./dense/mixing-law.js";
 
 /**
@@ -30,6 +30,14 @@ export function infiniteWidthKernels(architecture: Architecture, inputs: Matrix,
   const filters = convolutionChain(architecture);
   if (filters) return convolutionalKernels(filters, inputs, others);
   return compositionKernels(composition(architecture), inputs, others);
+}
+
+/** The last of the kernels of `infiniteWidthKernels`, without keeping those below where the network is a fully connected chain. */
+export function outputKernel(architecture: Architecture, inputs: Matrix, others?: Matrix): OutputKernel {
+  const dense = architecture.overrides?.infiniteWidthKernels ? undefined : denseChain(architecture);
+  if (dense) return fullyConnectedOutputKernel(dense, inputs, others);
+  const { preactivation, othersDiagonal } = infiniteWidthKernels(architecture, inputs, others);
+  return { kernel: preactivation.at(-1)!, ...(othersDiagonal ? { othersDiagonal } : {}) };
 }
 
 /** Exact law of the mixing variable; undefined where none is known (a nonlinear activation, say). */

@@ -20,8 +20,10 @@ export interface Backend {
   multiply(a: Matrix, b: Matrix, transposed: "none" | "left" | "right"): Matrix;
   /** X Xᵀ, exactly symmetric. */
   gram(x: Matrix): Matrix;
-  /** A = L Lᵀ, lower triangle read. */
-  cholesky(a: Matrix): CholeskyOutcome;
+  /** A = L Lᵀ, lower triangle read; the factor in `out` where it is given, A's own array allowed (undefined after a failure). */
+  cholesky(a: Matrix, out?: Float64Array): CholeskyOutcome;
+  /** (L Lᵀ)⁻¹, exactly symmetric, in `out` where it is given; found by `solveTriangular` and `gram` where a backend has none. */
+  choleskyInverse?(l: Matrix, out?: Float64Array): Matrix;
   /** L⁻¹ B, or L⁻ᵀ B. */
   solveTriangular(l: Matrix, b: Matrix, transposed: boolean): Matrix;
   tridiagonalise(a: Matrix): Tridiagonalisation;

@@ -9,12 +9,13 @@ export interface Cholesky {
 }
 
 /**
- * Cholesky factorisation of a symmetric positive definite n × n matrix (lower triangle read).
- * @throws FinitewidthError (code "not-positive-definite") naming the failing pivot, (code "input") for NaN. O(n³/3).
+ * Cholesky factorisation of a symmetric positive definite n × n matrix (lower triangle read); in the array `out`, that of A allowed, where
+ * it is given. @throws FinitewidthError (code "not-positive-definite") naming the failing pivot, (code "input") for NaN; `out` is then
+ * undefined. O(n³/3).
  */
-export function cholesky(a: Matrix): Cholesky {
+export function cholesky(a: Matrix, out?: Float64Array): Cholesky {
   const n = squareSize(a);
-  const outcome = backend().cholesky(a);
+  const outcome = backend().cholesky(a, out);
   if ("pivot" in outcome) {
     const { pivot, value } = outcome;
     throw new FinitewidthError(

@@ -30,7 +30,9 @@ export function combine(alpha: number, a: Matrix, beta: number, b: Matrix): Matr
 
 /** αA + β: every entry. */
 export function affine(alpha: number, a: Matrix, beta = 0): Matrix {
-  return { data: a.data.map((value) => alpha * value + beta), shape: a.shape };
+  const data = new Float64Array(a.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = alpha * a.data[i]! + beta;
+  return { data, shape: a.shape };
 }
 
 /** A + t·1 (identity). */

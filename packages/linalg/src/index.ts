@@ -1,5 +1,6 @@
 export { backend, setBackend, type Backend, type CholeskyOutcome } from "./backend.js";
 export * from "./cholesky.js";
+export * from "./cholesky-inverse.js";
 export * from "./condensed-nodes.js";
 export * from "./eigen.js";
 export * from "./elementary.js";

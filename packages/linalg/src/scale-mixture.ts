@@ -46,12 +46,9 @@ export function predictScaleMixture(
   if (!(t > warm * largest * Math.max(...q))) return undefined;
   const condensed = condensedNodes({ q, weights: weights.map((weight, k) => weight * q[k]! ** 2) }, largest, t);
   if (condensed.q.length * count > fewSystems * points * points) return undefined;
-  const rotated = applyReflectors(form, cross, { transposed: true });
-  const rotate = (vector: Float64Array): Float64Array =>
-    applyReflectors(form, { data: vector, shape: [points, 1] }, { transposed: true }).data;
-  const y = rotate(targets);
   const biased = biasPrior > 0;
-  const ones = biased ? rotate(new Float64Array(points).fill(1)) : new Float64Array(0);
+  const vectors = biased ? [targets, new Float64Array(points).fill(1)] : [targets];
+  const [rotated, y, ones] = rotatedTogether(form, cross, vectors) as [Matrix, Float64Array, Float64Array];
   const alpha = zeros(n, points);
   const leverage = zeros(biased ? n : 0, points);
   const biasMean = new Float64Array(n);
@@ -92,6 +89,21 @@ export function predictScaleMixture(
     }
   }
   return { mean, variance: variance.map((value) => Math.max(value, 0)) };
+}
+
+/** Qᵀ of a matrix and of some vectors, in one pass over the reflectors. */
+function rotatedTogether(form: Tridiagonalisation, matrix: Matrix, vectors: readonly Float64Array[]): (Matrix | Float64Array)[] {
+  const [rows, columns] = matrix.shape;
+  const width = columns + vectors.length;
+  const wide = zeros(rows, width);
+  for (let i = 0; i < rows; i++) {
+    wide.data.set(matrix.data.subarray(i * columns, (i + 1) * columns), i * width);
+    for (let k = 0; k < vectors.length; k++) wide.data[i * width + columns + k] = vectors[k]![i]!;
+  }
+  const { data } = applyReflectors(form, wide, { transposed: true });
+  const rotated = zeros(rows, columns);
+  for (let i = 0; i < rows; i++) rotated.data.set(data.subarray(i * width, i * width + columns), i * columns);
+  return [rotated, ...vectors.map((_, k) => Float64Array.from({ length: rows }, (_entry, i) => data[i * width + columns + k]!))];
 }
 
 /** Largest sum of absolute values in a row: above every eigenvalue. */

@@ -1,4 +1,13 @@
-import { crossInfiniteWidthRecursion, infiniteWidthRecursion, inputGaps, needsGaps, type CorrelationGaps } from "@finitewidth/activations";
+import {
+  crossInfiniteWidthRecursion,
+  crossKernelStep,
+  diagonalMap,
+  infiniteWidthRecursion,
+  inputGaps,
+  kernelStep,
+  needsGaps,
+  type CorrelationGaps,
+} from "@finitewidth/activations";
 import type { InfiniteWidthKernels, Matrix } from "@finitewidth/core";
 import type { DenseChain } from "../chain.js";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
@@ -51,4 +60,37 @@ export function fullyConnectedKernels(chain: DenseChain, inputs: Matrix, others?
   if (others === undefined) return infiniteWidthRecursion(activation, first, weights, biases, gaps);
   const found = crossInfiniteWidthRecursion(activation, rows, first, columns, weights, biases, gaps);
   return { preactivation: found.preactivation, hidden: found.hidden, othersDiagonal: found.columnVariances.at(-1)! };
+}
+
+/** K^{L+1} alone, and the variances of the others. */
+export interface OutputKernel {
+  readonly kernel: Matrix;
+  readonly othersDiagonal?: Float64Array;
+}
+
+/**
+ * K^{L+1} between `inputs` and themselves or `others`, like the last of `fullyConnectedKernels`, in one P × P (P × P′) array that all
+ * layers share. O(L P P′) Gaussian moments.
+ */
+export function fullyConnectedOutputKernel(chain: DenseChain, inputs: Matrix, others?: Matrix): OutputKernel {
+  const { activation, weightVariance, biasVariance } = chain;
+  if (needsGaps(activation)) {
+    const { preactivation, othersDiagonal } = fullyConnectedKernels(chain, inputs, others);
+    return { kernel: preactivation.at(-1)!, ...(othersDiagonal ? { othersDiagonal } : {}) };
+  }
+  let kernel = firstLayerKernel(chain, inputs, others);
+  const depth = weightVariance.length - 1;
+  const variances = (l: number) => ({ weight: weightVariance[l]!, bias: biasVariance[l]! });
+  if (others === undefined) {
+    for (let l = 1; l <= depth; l++) kernel = kernelStep(activation, kernel, variances(l));
+    return { kernel };
+  }
+  const next = (diagonal: Float64Array, l: number): Float64Array =>
+    diagonalMap(activation, diagonal).map((value) => weightVariance[l]! * value + biasVariance[l]!);
+  let [rows, columns] = [firstLayerDiagonal(chain, inputs), firstLayerDiagonal(chain, others)];
+  for (let l = 1; l <= depth; l++) {
+    kernel = crossKernelStep(activation, rows, kernel, columns, variances(l));
+    [rows, columns] = [next(rows, l), next(columns, l)];
+  }
+  return { kernel, othersDiagonal: columns };
 }

@@ -1,4 +1,4 @@
-import { FinitewidthError, type Json, type Matrix, type Prediction, type Run } from "@finitewidth/core";
+import { amended, FinitewidthError, type Json, type Matrix, type Prediction, type Run } from "@finitewidth/core";
 import { cumulantCorrection, type CumulantCorrection } from "./cumulant-correction.js";
 import type { EffectiveActionOptions } from "./options.js";
 import { asColumn, type RegimeFit } from "./regimes/regime.js";
@@ -83,15 +83,14 @@ export function withCorrection<State>(
   const report = correctionReport(correction, train.mean.data);
   const diagnostics = { ...fitted.diagnostics, ...report.diagnostics };
   const warnings = [...fitted.warnings, ...report.warnings];
-  if (!wanted) return { ...fitted, diagnostics, warnings };
-  return {
-    ...fitted,
+  if (!wanted) return amended(fitted, { diagnostics, warnings });
+  return amended(fitted, {
     ...(fitted.logEvidence === undefined ? {} : { logEvidence: fitted.logEvidence + correction.logEvidenceShift }),
     train: shifted(train, correction),
     standardError: { ...fitted.standardError, logEvidence: correction.logEvidenceShiftError },
     diagnostics: { ...diagnostics, zeta: saddle.zeta },
     warnings,
-  };
+  });
 }
 
 /** Runs a diagnostic that rounding may defeat (A not positive definite at tiny T); errors count only when the result was asked for. */

@@ -1,16 +1,6 @@
-import { applyAdjointJacobian, kernelMap } from "@finitewidth/activations";
+import { adjointStep, kernelMap, kernelStep } from "@finitewidth/activations";
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
-import {
-  addDiagonal,
-  affine,
-  cholesky,
-  identity,
-  innerProduct,
-  multiplyTransposedLeft,
-  multiplyVector,
-  solveLower,
-  type Cholesky,
-} from "@finitewidth/linalg";
+import { affine, cholesky, choleskyInverse, diagonalOf, solveCholesky, type Cholesky } from "@finitewidth/linalg";
 import type { ValueAndGradient } from "@finitewidth/numerics";
 import type { DeepProblem } from "./deep-problem.js";
 
@@ -20,27 +10,29 @@ export interface RenormalisedKernels {
   readonly maps: readonly Matrix[];
 }
 
+/** G_l of the closures that expand around the infinite-width kernels. */
+function closureMap({ closure, hidden, slopes, kernels }: DeepProblem, below: Matrix, l: number, product: number): Matrix {
+  if (closure === "product") return affine(product, hidden[l]!);
+  const size = below.shape[0];
+  const map = zeros(size, size);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j < size; j++) {
+      const at = i * size + j;
+      map.data[at] = hidden[l]!.data[at]! + slopes[l]![i]! * slopes[l]![j]! * (below.data[at]! - kernels[l]!.data[at]!);
+    }
+  }
+  return map;
+}
+
 /** The renormalised kernel recursion at order parameters Q_1 … Q_L. O(L P²) kernel evaluations ("nested"), O(L P²) otherwise. */
 export function renormalisedKernels(problem: DeepProblem, orderParameters: Float64Array): RenormalisedKernels {
-  const { closure, activation, hidden, slopes, weightVariance, biasVariance } = problem;
-  const kernels: Matrix[] = [problem.kernels[0]!];
+  const { closure, activation, weightVariance, biasVariance } = problem;
+  const kernels: Matrix[] = [problem.firstKernel];
   const maps: Matrix[] = [];
   let product = 1;
   for (let l = 0; l < orderParameters.length; l++) {
     const below = kernels[l]!;
-    let map: Matrix;
-    if (closure === "nested") map = kernelMap(activation, below);
-    else if (closure === "product") map = affine(product, hidden[l]!);
-    else {
-      const size = below.shape[0];
-      map = zeros(size, size);
-      for (let i = 0; i < size; i++) {
-        for (let j = 0; j < size; j++) {
-          const at = i * size + j;
-          map.data[at] = hidden[l]!.data[at]! + slopes[l]![i]! * slopes[l]![j]! * (below.data[at]! - problem.kernels[l]!.data[at]!);
-        }
-      }
-    }
+    const map = closure === "nested" ? kernelMap(activation, below) : closureMap(problem, below, l, product);
     maps.push(map);
     kernels.push(affine(weightVariance[l + 1]! * orderParameters[l]!, map, biasVariance[l + 1]!));
     product *= orderParameters[l]!;
@@ -48,65 +40,148 @@ export function renormalisedKernels(problem: DeepProblem, orderParameters: Float
   return { kernels, maps };
 }
 
-/** A = T + R^{L+1} factorised, A⁻¹ and r = A⁻¹y. */
+/** A = T + R^{L+1} factorised and r = A⁻¹y. */
 export interface DeepSolve {
   readonly factor: Cholesky;
-  readonly inverse: Matrix;
   readonly residual: Float64Array;
 }
 
-/** @throws FinitewidthError (code "not-positive-definite"). O(P³). */
-export function solveDeep(problem: DeepProblem, readoutKernel: Matrix): DeepSolve {
-  const factor = cholesky(addDiagonal(readoutKernel, problem.temperature));
-  const lower = solveLower(factor.factor, identity(readoutKernel.shape[0]));
-  const inverse = multiplyTransposedLeft(lower, lower);
-  return { factor, inverse, residual: multiplyVector(inverse, problem.targets) };
+/** Takes the array of R^{L+1} for the factor. @throws FinitewidthError (code "not-positive-definite"). O(P³). */
+export function solveDeep({ temperature, targets }: Pick<DeepProblem, "temperature" | "targets">, readoutKernel: Matrix): DeepSolve {
+  const { data, shape } = readoutKernel;
+  for (let i = 0; i < shape[0]; i++) data[i * shape[0] + i]! += temperature;
+  const factor = cholesky(readoutKernel, data);
+  return { factor, residual: solveCholesky(factor, { data: targets, shape: [shape[0], 1] }).data };
+}
+
+/** A matrix for R^{l+1}, and the adjoint of the layers below from one at R^{l+1}, lower triangle, in place. */
+interface LayerSteps {
+  /** R^{l+1}: in `out`. */
+  forward(below: Matrix, layer: number, product: number, orderParameter: number, out: Matrix): void;
+  /** The adjoint at R^l. */
+  backward(layer: number, below: Matrix, adjoint: Matrix, scale: number): void;
+}
+
+function layerSteps(problem: DeepProblem): LayerSteps {
+  const { closure, activation, weightVariance, biasVariance } = problem;
+  const weight = (l: number): number => weightVariance[l + 1]!;
+  const bias = (l: number): number => biasVariance[l + 1]!;
+  if (closure === "nested")
+    return {
+      forward: (below, l, _product, q, out) => {
+        if (out !== below) out.data.set(below.data);
+        kernelStep(activation, out, { weight: weight(l) * q, bias: bias(l) });
+      },
+      backward: (l, below, adjoint, scale) => adjointStep(activation, below, adjoint, scale),
+    };
+  const slopes = (l: number): Float64Array => problem.slopes[l]!;
+  return {
+    forward: (below, l, product, q, out) => {
+      const map = closureMap(problem, below, l, product).data;
+      const scale = weight(l) * q;
+      for (let at = 0; at < map.length; at++) out.data[at] = scale * map[at]! + bias(l);
+    },
+    backward: (l, below, adjoint, scale) => {
+      const n = below.shape[0];
+      const c = slopes(l);
+      for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) adjoint.data[i * n + j]! *= scale * c[i]! * c[j]!;
+    },
+  };
+}
+
+/** R^{L+1} in an array of its own, and the diagonals of R¹ … R^L, with two P × P arrays. */
+export function readoutKernel(
+  problem: DeepProblem,
+  orderParameters: Float64Array,
+): { readonly readout: Matrix; readonly variances: Float64Array[] } {
+  const steps = layerSteps(problem);
+  const size = problem.targets.length;
+  const variances: Float64Array[] = [];
+  let below = problem.firstKernel;
+  let product = 1;
+  for (const [l, q] of orderParameters.entries()) {
+    variances.push(diagonalOf(below));
+    const out = l === 0 || problem.closure !== "nested" ? zeros(size, size) : below;
+    steps.forward(below, l, product, q, out);
+    below = out;
+    product *= q;
+  }
+  return { readout: below, variances };
+}
+
+/** Σ A∘(B − shift) over all entries of symmetric matrices, lower triangles read. */
+function lowerProduct(a: Matrix, b: Matrix, shift: number): number {
+  const n = a.shape[0];
+  let [off, on] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    const row = i * n;
+    for (let j = 0; j < i; j++) off += a.data[row + j]! * (b.data[row + j]! - shift);
+    on += a.data[row + i]! * (b.data[row + i]! - shift);
+  }
+  return 2 * off + on;
 }
 
 /**
  * Action 𝒜(u) = Σ_l N_l(Q_l − log Q_l) + log det A + yᵀA⁻¹y, A = T + R^{L+1}, Q = e^u, and its gradient by the hand-written adjoint
- * R̄^{L+1} = A⁻¹ − r rᵀ; the posterior density of u is ∝ exp(−𝒜/2). Value +∞ where A is not positive definite. O(P³ + L P²).
- * docs/theories/effective-action.md, "Deep networks".
+ * R̄^{L+1} = A⁻¹ − r rᵀ; the posterior density of u is ∝ exp(−𝒜/2). Value +∞ where A is not positive definite. The function keeps its L
+ * P × P arrays between evaluations. O(P³ + L P²) each. docs/theories/effective-action.md, "Deep networks".
  */
-export function deepAction(problem: DeepProblem, logOrderParameters: Float64Array): ValueAndGradient {
-  const { widths, weightVariance, targets, closure, activation } = problem;
+export function createDeepAction(problem: DeepProblem): (logOrderParameters: Float64Array) => ValueAndGradient {
+  const { widths, weightVariance, biasVariance, targets, temperature, closure } = problem;
   const depth = widths.length;
-  const Q = logOrderParameters.map(Math.exp);
-  const gradient = Q.map((q, l) => widths[l]! * (q - 1));
-  const outside = { value: Infinity, gradient: new Float64Array(depth) };
-  if (!Q.every((q) => q > 0 && Number.isFinite(q))) return outside;
-  const { kernels, maps } = renormalisedKernels(problem, Q);
-  let solve: DeepSolve;
-  try {
-    solve = solveDeep(problem, kernels[depth]!);
-  } catch (error) {
-    if (error instanceof FinitewidthError && error.code === "not-positive-definite") return outside;
-    throw error;
-  }
-  const { factor, inverse, residual: r } = solve;
-  let value = factor.logDeterminant;
-  for (let l = 0; l < depth; l++) value += widths[l]! * (Q[l]! - logOrderParameters[l]!);
-  for (let i = 0; i < r.length; i++) value += targets[i]! * r[i]!;
-  const size = r.length;
-  let adjoint = zeros(size, size);
-  for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) adjoint.data[i * size + j] = inverse.data[i * size + j]! - r[i]! * r[j]!;
-  for (let l = depth - 1; l >= 0; l--) {
-    const weighted = affine(weightVariance[l + 1]! * Q[l]!, adjoint);
-    const slope = innerProduct(weighted, maps[l]!);
-    gradient[l]! += slope;
-    if (l === 0) break;
-    if (closure === "product") {
-      // every lower order parameter multiplies the same kernel
-      for (let k = 0; k < l; k++) gradient[k]! += slope;
-      break;
+  const size = targets.length;
+  const steps = layerSteps(problem);
+  const kernels = [problem.firstKernel, ...Array.from({ length: depth }, () => zeros(size, size))];
+  const readout = kernels[depth]!;
+  return (logOrderParameters) => {
+    const Q = logOrderParameters.map(Math.exp);
+    const gradient = Q.map((q, l) => widths[l]! * (q - 1));
+    const outside = { value: Infinity, gradient: new Float64Array(depth) };
+    if (!Q.every((q) => q > 0 && Number.isFinite(q))) return outside;
+    let product = 1;
+    for (let l = 0; l < depth; l++) {
+      steps.forward(kernels[l]!, l, product, Q[l]!, kernels[l + 1]!);
+      product *= Q[l]!;
     }
-    if (closure === "nested") adjoint = applyAdjointJacobian(activation, kernels[l]!, weighted);
-    else {
-      const c = problem.slopes[l]!;
-      adjoint = zeros(size, size);
-      for (let i = 0; i < size; i++)
-        for (let j = 0; j < size; j++) adjoint.data[i * size + j] = weighted.data[i * size + j]! * c[i]! * c[j]!;
+    let solve: DeepSolve;
+    try {
+      solve = solveDeep(problem, readout);
+    } catch (error) {
+      if (error instanceof FinitewidthError && error.code === "not-positive-definite") return outside;
+      throw error;
     }
-  }
-  return { value, gradient };
+    const { factor, residual: r } = solve;
+    let value = factor.logDeterminant;
+    for (let l = 0; l < depth; l++) value += widths[l]! * (Q[l]! - logOrderParameters[l]!);
+    for (let i = 0; i < size; i++) value += targets[i]! * r[i]!;
+    const adjoint = choleskyInverse(factor.factor, readout.data);
+    let [total, trace] = [0, 0];
+    for (let i = 0; i < size; i++) {
+      for (let j = 0; j <= i; j++) {
+        const entry = adjoint.data[i * size + j]! - r[i]! * r[j]!;
+        adjoint.data[i * size + j] = entry;
+        total += i === j ? entry : 2 * entry;
+      }
+      trace += adjoint.data[i * size + i]!;
+    }
+    // Σ R̄∘(R^{L+1} − b) with R^{L+1} = A − T, of which no copy is left: tr(R̄A) = P − yᵀr
+    let slope = size - temperature * trace - biasVariance[depth]! * total;
+    for (let i = 0; i < size; i++) slope -= targets[i]! * r[i]!;
+    for (let l = depth - 1; l >= 0; l--) {
+      gradient[l]! += slope;
+      if (l === 0) break;
+      if (closure === "product") {
+        // every lower order parameter multiplies the same kernel
+        for (let k = 0; k < l; k++) gradient[k]! += slope;
+        break;
+      }
+      steps.backward(l, kernels[l]!, adjoint, weightVariance[l + 1]! * Q[l]!);
+      slope = lowerProduct(adjoint, kernels[l]!, biasVariance[l]!);
+    }
+    return { value, gradient };
+  };
 }
+
+/** One evaluation of `createDeepAction`. */
+export const deepAction = (problem: DeepProblem, logOrderParameters: Float64Array): ValueAndGradient =>
+  createDeepAction(problem)(logOrderParameters);

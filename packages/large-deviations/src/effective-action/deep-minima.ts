@@ -1,7 +1,7 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
 import { lu } from "@finitewidth/linalg";
 import { differenceHessian, minimiseLbfgs, minimiseNewton, type Minimum, type Objective } from "@finitewidth/numerics";
-import { deepAction } from "./deep-action.js";
+import { createDeepAction } from "./deep-action.js";
 import type { DeepProblem } from "./deep-problem.js";
 import { homogeneityExponents, homogeneousMinima, type DeepMinimum } from "./homogeneous.js";
 import { reduceScalarProblem } from "./scalar-problem.js";
@@ -39,7 +39,7 @@ export function deepMinima(problem: DeepProblem, onIteration?: (iteration: numbe
   const scale = total + size;
   const many = size > newtonLimit;
   const method = many ? "quasi-newton" : "newton";
-  const objective: Objective = (u) => deepAction(problem, u);
+  const objective: Objective = createDeepAction(problem);
   const options = { gradientTolerance: tolerance * scale, maxStep: 2, ...(onIteration ? { onIteration } : {}) };
   const descend = (start: Float64Array): Minimum | undefined => {
     if (!Number.isFinite(objective(start).value)) return undefined;
@@ -128,7 +128,7 @@ function continued(problem: DeepProblem, descend: (start: Float64Array) => Minim
   let point = start;
   for (const factor of [16, 8, 4, 2]) {
     const wide = { ...problem, widths: problem.widths.map((n) => n * factor) };
-    const found = minimiseNewton((u) => deepAction(wide, u), point, { maxStep: 1, maxIterations: 50 });
+    const found = minimiseNewton(createDeepAction(wide), point, { maxStep: 1, maxIterations: 50 });
     if (Number.isFinite(found.value)) point = found.point;
   }
   return descend(point);

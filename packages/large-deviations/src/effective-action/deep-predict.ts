@@ -1,8 +1,8 @@
-import { crossKernelMap, kernelMap } from "@finitewidth/activations";
+import { crossKernelMap, diagonalMap, kernelMap } from "@finitewidth/activations";
 import { zeros, type Matrix } from "@finitewidth/core";
 import { firstLayerDiagonal, firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
-import { diagonalOf, gram, multiplyVector, solveLower, symmetrise, transpose } from "@finitewidth/linalg";
-import { renormalisedKernels, solveDeep } from "./deep-action.js";
+import { diagonalOf, gram, inverseDiagonal, multiplyVector, solveLower, symmetrise, transpose } from "@finitewidth/linalg";
+import { readoutKernel, solveDeep } from "./deep-action.js";
 import type { Closure, DeepProblem } from "./deep-problem.js";
 import { finiteSlopes } from "./finite-slopes.js";
 
@@ -25,19 +25,26 @@ const stack = (rows: readonly Float64Array[]): Matrix => {
   return out;
 };
 
+/** Diagonals of K¹ … K^L. */
+function infiniteVariances({ activation, firstKernel, weightVariance, biasVariance }: DeepProblem, depth: number): Float64Array[] {
+  const out = [diagonalOf(firstKernel)];
+  for (let l = 1; l < depth; l++)
+    out.push(diagonalMap(activation, out[l - 1]!).map((value) => weightVariance[l]! * value + biasVariance[l]!));
+  return out;
+}
+
 /** Factorises A at the given order parameters. O(P³). */
-export function fitDeep(problem: DeepProblem, orderParameters: Float64Array): DeepFit & { readonly inverse: Matrix } {
+export function fitDeep(problem: DeepProblem, orderParameters: Float64Array): DeepFit {
   const depth = orderParameters.length;
-  const { kernels } = renormalisedKernels(problem, orderParameters);
-  const { factor, inverse, residual } = solveDeep(problem, kernels[depth]!);
+  const { readout, variances } = readoutKernel(problem, orderParameters);
+  const { factor, residual } = solveDeep(problem, readout);
   return {
     closure: problem.closure,
     orderParameters,
     factor: factor.factor,
     residual,
-    inverse,
-    renormalisedVariances: stack(kernels.slice(0, depth).map(diagonalOf)),
-    infiniteVariances: stack(problem.kernels.slice(0, depth).map(diagonalOf)),
+    renormalisedVariances: stack(variances),
+    infiniteVariances: stack(infiniteVariances(problem, depth)),
   };
 }
 
@@ -138,11 +145,11 @@ export function predictDeep(
 /** Latent outputs at the training inputs, y − Tr and T(1 − T A⁻¹), and the training error [T²|r|² + T(P − T tr A⁻¹)]/P. */
 export function predictDeepTrain(
   problem: DeepProblem,
-  fit: { readonly residual: Float64Array; readonly inverse: Matrix },
+  fit: Pick<DeepFit, "residual" | "factor">,
 ): { readonly mean: Float64Array; readonly variance: Float64Array; readonly trainError: number } {
   const { temperature: T, targets } = problem;
   const mean = targets.map((y, i) => y - T * fit.residual[i]!);
-  const variance = diagonalOf(fit.inverse).map((value) => Math.max(T * (1 - T * value), 0));
+  const variance = inverseDiagonal(fit.factor).map((value) => Math.max(T * (1 - T * value), 0));
   let trainError = 0;
   mean.forEach((m, i) => (trainError += ((m - targets[i]!) ** 2 + variance[i]!) / mean.length));
   return { mean, variance, trainError };

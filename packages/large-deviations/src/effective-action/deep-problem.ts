@@ -1,5 +1,13 @@
-import { FinitewidthError, inputError, shapeError, type Activation, type Matrix } from "@finitewidth/core";
-import { fullyConnectedKernels, type DenseChain } from "@finitewidth/kernels";
+import {
+  FinitewidthError,
+  inputError,
+  shapeError,
+  withLazy,
+  type Activation,
+  type InfiniteWidthKernels,
+  type Matrix,
+} from "@finitewidth/core";
+import { firstLayerKernel, fullyConnectedKernels, type DenseChain } from "@finitewidth/kernels";
 import { diagonalOf } from "@finitewidth/linalg";
 import { finiteSlopes } from "./finite-slopes.js";
 import { checkParameters } from "./scalar-problem.js";
@@ -25,7 +33,9 @@ export interface DeepProblem {
   readonly temperature: number;
   /** y: P numbers. */
   readonly targets: Float64Array;
-  /** K¹ … K^{L+1} at infinite width. */
+  /** K¹. */
+  readonly firstKernel: Matrix;
+  /** K¹ … K^{L+1} at infinite width; this and what follows is computed when it is read, which "nested" never does. */
   readonly kernels: readonly Matrix[];
   /** G¹ … G^L at infinite width. */
   readonly hidden: readonly Matrix[];
@@ -83,20 +93,32 @@ export function createDeepProblem(input: DeepInput): DeepProblem {
   if (closure === "product" && biasVariance.slice(1).some((value) => value > 0)) {
     throw inputError("closure", `"nested" or "affine" for a network with biases in layers 2 … L + 1`, "product");
   }
-  const { preactivation: kernels, hidden } = fullyConnectedKernels(chain, inputs);
+  const firstKernel = firstLayerKernel(chain, inputs);
+  let all: InfiniteWidthKernels | undefined;
+  const infinite = (): InfiniteWidthKernels => (all ??= fullyConnectedKernels(chain, inputs));
+  const kernels = (): readonly Matrix[] => infinite().preactivation;
   if (
     closure === "nested" &&
     !activation.smooth &&
     activation.degree === 0 &&
     depth > 1 &&
     hasHiddenBias(biasVariance) &&
-    kernels.slice(1, -1).some(hasParallelPair)
+    kernels().slice(1, -1).some(hasParallelPair)
   ) {
     throw new FinitewidthError(
       `inputs: expected no duplicate (or parallel) rows for the discontinuous activation "${activation.name}" in a deep network with hidden biases: the kernel's derivative diverges there; remove duplicates or use closure "affine"`,
       { code: "input", path: "inputs" },
     );
   }
-  const slopes = kernels.slice(0, depth).map((kernel) => finiteSlopes(activation, diagonalOf(kernel)));
-  return { activation, widths, weightVariance, biasVariance, closure, temperature, targets, kernels, hidden, slopes };
+  return withLazy(
+    { activation, widths, weightVariance, biasVariance, closure, temperature, targets, firstKernel },
+    {
+      kernels,
+      hidden: () => infinite().hidden,
+      slopes: () =>
+        kernels()
+          .slice(0, depth)
+          .map((kernel) => finiteSlopes(activation, diagonalOf(kernel))),
+    },
+  );
 }

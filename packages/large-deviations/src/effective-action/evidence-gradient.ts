@@ -1,6 +1,6 @@
 import { pullBackVariances, type VarianceDerivatives } from "@finitewidth/activations";
 import { zeros, type Matrix } from "@finitewidth/core";
-import { multiply, multiplyTransposedRight, scaleMixtureScores, trace } from "@finitewidth/linalg";
+import { affine, choleskyInverse, multiply, multiplyTransposedRight, scaleMixtureScores, trace } from "@finitewidth/linalg";
 import { digamma } from "@finitewidth/numerics";
 import { biasAt } from "./scalar-action.js";
 import { renormalisedKernels, solveDeep } from "./deep-action.js";
@@ -110,7 +110,8 @@ export interface DeepSaddleGradient extends VarianceDerivatives {
  */
 export function deepSaddleGradient(problem: DeepProblem, orderParameters: Float64Array): DeepSaddleGradient {
   const { kernels, maps } = renormalisedKernels(problem, orderParameters);
-  const { inverse, residual: r } = solveDeep(problem, kernels.at(-1)!);
+  const { factor, residual: r } = solveDeep(problem, affine(1, kernels.at(-1)!));
+  const inverse = choleskyInverse(factor.factor, factor.factor.data);
   const size = r.length;
   const adjoint: Matrix = {
     data: inverse.data.map((value, at) => r[Math.floor(at / size)]! * r[at % size]! - value),

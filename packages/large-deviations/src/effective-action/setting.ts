@@ -1,4 +1,3 @@
-import { crossInfiniteWidthRecursion } from "@finitewidth/activations";
 import {
   hiddenWidths,
   readoutOf,
@@ -14,11 +13,11 @@ import {
   convolutionChain,
   denseChain,
   firstLayerDiagonal,
-  firstLayerKernel,
-  fullyConnectedKernels,
+  fullyConnectedOutputKernel,
   siteBlocks,
   type DenseChain,
 } from "@finitewidth/kernels";
+import { transpose } from "@finitewidth/linalg";
 import type { NewPoints } from "./multi-output-predict.js";
 import type { EffectiveActionOptions } from "./options.js";
 
@@ -85,7 +84,7 @@ const withoutReadoutBias = (chain: DenseChain): DenseChain => ({ ...chain, biasV
 /** K = σ_w² G^L on the training inputs of a fully connected chain, less m mᵀ where the mean is used; and m. */
 export function trainKernel(setting: Setting, withMean: boolean): { readonly kernel: Matrix; readonly mean?: Float64Array } {
   const { inputs } = setting.problem;
-  const kernel = fullyConnectedKernels(withoutReadoutBias(denseOf(setting)), inputs).preactivation.at(-1)!;
+  const { kernel } = fullyConnectedOutputKernel(withoutReadoutBias(denseOf(setting)), inputs);
   if (!withMean) return { kernel };
   const mean = means(setting, inputs);
   return { kernel: centred(kernel, mean, mean), mean };
@@ -95,21 +94,14 @@ export function trainKernel(setting: Setting, withMean: boolean): { readonly ker
 export function newPoints(setting: Setting, inputs: Matrix, withMean: boolean, wantOwn: boolean): NewPoints {
   const chain = withoutReadoutBias(denseOf(setting));
   const train = setting.problem.inputs;
-  const { preactivation, rowVariances } = crossInfiniteWidthRecursion(
-    chain.activation,
-    firstLayerDiagonal(chain, inputs),
-    firstLayerKernel(chain, inputs, train),
-    firstLayerDiagonal(chain, train),
-    chain.weightVariance.slice(1),
-    chain.biasVariance.slice(1),
-  );
-  const [cross, variances] = [preactivation.at(-1)!, rowVariances.at(-1)!];
-  const own = wantOwn ? fullyConnectedKernels(chain, inputs).preactivation.at(-1)! : undefined;
-  if (!withMean) return { cross, variances, ...(own ? { own } : {}) };
+  const { kernel, othersDiagonal: variances } = fullyConnectedOutputKernel(chain, train, inputs);
+  const cross = transpose(kernel);
+  const own = wantOwn ? fullyConnectedOutputKernel(chain, inputs).kernel : undefined;
+  if (!withMean) return { cross, variances: variances!, ...(own ? { own } : {}) };
   const mean = means(setting, inputs);
   return {
     cross: centred(cross, mean, means(setting, train)),
-    variances: variances.map((value, t) => Math.max(value - mean[t]! ** 2, 0)),
+    variances: variances!.map((value, t) => Math.max(value - mean[t]! ** 2, 0)),
     ...(own ? { own: centred(own, mean, mean) } : {}),
     mean,
   };

@@ -1,4 +1,5 @@
 import {
+  amended,
   differenceEvidenceGradient,
   refusal,
   validate,
@@ -18,6 +19,7 @@ import { claimsOf } from "./claims.js";
 import { effectiveActionOptions, type EffectiveActionOptions } from "./options.js";
 import { priorEffectiveAction, refusesPriorQuestion } from "./prior.js";
 import { refusalOf, regimeOf, regimeOfState, type EffectiveActionState } from "./regimes/index.js";
+import type { RegimeFit } from "./regimes/regime.js";
 import { settingOf } from "./setting.js";
 
 const name = "effective-action";
@@ -29,11 +31,18 @@ async function fit(problem: Problem, options: EffectiveActionOptions, run: Run):
   const setting = settingOf(problem, run.registry);
   const reason = refusalOf(setting, options);
   if (reason !== undefined) throw refusal(name, reason);
-  return withPossibleKernels({ theory: name, problem, options, ...(await regimeOf(setting, options)!.fit(setting, options, run)) });
+  const fitted: RegimeFit<EffectiveActionState> = await regimeOf(setting, options)!.fit(setting, options, run);
+  return withPossibleKernels(withLazyParts({ theory: name, problem, options }, fitted));
 }
+
+/** What was asked and what came out, without reading what waits to be computed. */
+const withLazyParts = (asked: Pick<EffectiveActionPosterior, "theory" | "problem" | "options">, fitted: RegimeFit<EffectiveActionState>) =>
+  amended(fitted as EffectiveActionPosterior, asked);
 
 /** Leaves out learned kernels with a negative variance: the action's saddle is no posterior mean where a layer is hardly wider than D. */
 function withPossibleKernels(posterior: EffectiveActionPosterior): EffectiveActionPosterior {
+  // those that wait are of one output, K − QKA⁻¹K/N and more: nothing there is negative
+  if (Object.getOwnPropertyDescriptor(posterior, "hiddenKernels")?.get !== undefined) return posterior;
   const { hiddenKernels, ...rest } = posterior;
   const impossible = (hiddenKernels ?? []).findIndex(({ data, shape: [n] }) => {
     const largest = data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

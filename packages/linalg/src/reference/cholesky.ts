@@ -2,9 +2,9 @@ import { zeros, type Matrix } from "@finitewidth/core";
 import type { CholeskyOutcome } from "../backend.js";
 
 /** Row-by-row Cholesky factorisation. */
-export function cholesky(a: Matrix): CholeskyOutcome {
+export function cholesky(a: Matrix, out?: Float64Array): CholeskyOutcome {
   const n = a.shape[0];
-  const factor = zeros(n, n);
+  const factor = out ? { data: out, shape: a.shape } : zeros(n, n);
   const l = factor.data;
   for (let i = 0; i < n; i++) {
     for (let j = 0; j <= i; j++) {
@@ -14,6 +14,7 @@ export function cholesky(a: Matrix): CholeskyOutcome {
       else if (sum > 0 && sum < Infinity) l[i * n + i] = Math.sqrt(sum);
       else return { pivot: i, value: sum };
     }
+    l.fill(0, i * n + i + 1, (i + 1) * n);
   }
   return { factor };
 }

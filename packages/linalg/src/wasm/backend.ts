@@ -1,4 +1,4 @@
-import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, type Matrix } from "@finitewidth/core";
 import type { Backend } from "../backend.js";
 import type { SymmetricEigen } from "../eigen.js";
 import type { ElementwiseMap, KernelMap } from "../maps.js";
@@ -8,13 +8,15 @@ import { diagonalValue, factorsOf } from "../reference/maps.js";
 import { safeScale } from "../reference/tridiagonalise.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "../tridiagonal.js";
 import type { Arena } from "./arena.js";
+import { choleskyKernels } from "./cholesky.js";
 import { elementwiseCodes, kernelCodes, parts, type KernelExports } from "./exports.js";
 
 // Below this many multiply–adds, or with fewer than `narrow` columns, copying costs more than it saves.
 const smallProduct = 2000;
 const smallFactor = 16;
-const smallCholesky = 24;
 const narrow = 4;
+// Reflectors from which on even a single vector is worth the copy.
+const manyReflectors = 400;
 // Numbers per block of the elementwise maps and of the kernel maps.
 const mapBlock = 8192;
 const kernelBlock = 65536;
@@ -52,23 +54,6 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
     kernels.gemm(m, m, k, 1, px, k * 8, 8, px, 8, k * 8, 0, pc, m * 8, parts.lower);
     kernels.mirrorLower(m, pc);
     return square(pc, m);
-  }
-
-  function cholesky(a: Matrix): ReturnType<Backend["cholesky"]> {
-    const n = a.shape[0];
-    if (n < smallCholesky) return referenceBackend.cholesky(a);
-    const [pa] = arena.layout(`a ${n} × ${n} Cholesky factor`, [n * n]);
-    const memory = arena.view(pa, n * n);
-    copyLower(n, a.data, memory);
-    const pivot = kernels.cholesky(n, pa, n * 8);
-    if (pivot >= 0) return { pivot, value: kernels.pivotValue() };
-    const factor = zeros(n, n);
-    copyLower(n, memory, factor.data);
-    return { factor };
-  }
-
-  function copyLower(n: number, from: Float64Array, to: Float64Array): void {
-    for (let i = 0; i < n; i++) to.set(from.subarray(i * n, i * n + i + 1), i * n);
   }
 
   function solveTriangular(l: Matrix, b: Matrix, transposed: boolean): Matrix {
@@ -112,7 +97,7 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
 
   function applyReflectors(t: Tridiagonalisation, b: Matrix, transposed: boolean): Matrix {
     const [n, m] = b.shape;
-    if (n < smallFactor || m < narrow) return referenceBackend.applyReflectors(t, b, transposed);
+    if (n < smallFactor || (m < narrow && n < manyReflectors)) return referenceBackend.applyReflectors(t, b, transposed);
     const [pu, ptau, pb, work] = arena.layout(`reflectors applied to ${n} × ${m}`, [n * n, n, n * m, kernels.applyReflectorsWork(m)]);
     put(pu, t.reflectors.data);
     put(ptau, t.scales);
@@ -273,11 +258,13 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
   }
 
   const { tridiagonalEigenvalues } = referenceBackend;
+  const { cholesky, choleskyInverse } = choleskyKernels(kernels, arena);
   return {
     name,
     multiply,
     gram,
     cholesky,
+    choleskyInverse,
     solveTriangular,
     tridiagonalise,
     applyReflectors,

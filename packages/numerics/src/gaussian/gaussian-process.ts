@@ -1,10 +1,9 @@
 import { FinitewidthError, zeros, type Matrix, type Prediction } from "@finitewidth/core";
 import {
-  addDiagonal,
   cholesky,
   diagonalOf,
   gram,
-  identity,
+  inverseDiagonal,
   multiply,
   multiplyTransposedLeft,
   solveCholesky,
@@ -38,29 +37,36 @@ const spanTolerance = 1e-12;
 
 /**
  * Conditions on targets Y (P × D). Cholesky of K + T for T > 0; the eigenvectors of K where that fails, where T is lost in the rounding of
- * a singular K, and at T = 0, so that a singular K (duplicate inputs, P > rank) is an ordinary input at any T. O(P³).
+ * a singular K, and at T = 0, so that a singular K (duplicate inputs, P > rank) is an ordinary input at any T. A function that makes the
+ * kernel lends its array to the factor: one P × P array in place of three. O(P³).
  * @throws FinitewidthError (code "input") at T = 0 when Y is outside the range of K, "not-positive-definite" for a kernel with a negative
  * eigenvalue.
  */
-export function conditionGaussianProcess(kernel: Matrix, targets: Matrix, temperature: number): GaussianProcess {
-  if (temperature > 0) {
-    try {
-      const factor = cholesky(addDiagonal(kernel, temperature));
-      if (mayLoseNoise(factor.factor, kernel, temperature)) {
-        const spectrum = spectrumOf(kernel);
-        if (spectrum.values.length < kernel.shape[0]) return conditionBySpectrum(spectrum, targets, temperature);
-      }
-      const weights = solveCholesky(factor, targets);
-      const outputs = targets.shape[1];
-      let quadratic = 0;
-      for (let i = 0; i < targets.data.length; i++) quadratic += targets.data[i]! * weights.data[i]!;
-      const logEvidence = -0.5 * (outputs * (factor.logDeterminant + kernel.shape[0] * Math.log(2 * Math.PI)) + quadratic);
-      return { root: factor.factor, form: "cholesky", weights, logEvidence, warnings: [] };
-    } catch (error) {
-      if (!(error instanceof FinitewidthError && error.code === "not-positive-definite")) throw error;
+export function conditionGaussianProcess(given: Matrix | (() => Matrix), targets: Matrix, temperature: number): GaussianProcess {
+  const own = typeof given === "function";
+  const make = own ? given : (): Matrix => given;
+  if (!(temperature > 0)) return conditionBySpectrum(spectrumOf(make()), targets, temperature);
+  const kernel = make();
+  const n = kernel.shape[0];
+  const largest = diagonalOf(kernel).reduce((most, value) => Math.max(most, value), 0);
+  const noisy = own ? kernel : { data: kernel.data.slice(), shape: kernel.shape };
+  for (let i = 0; i < n; i++) noisy.data[i * n + i]! += temperature;
+  try {
+    const factor = cholesky(noisy, noisy.data);
+    if (mayLoseNoise(factor.factor, largest, temperature)) {
+      const spectrum = spectrumOf(make());
+      if (spectrum.values.length < n) return conditionBySpectrum(spectrum, targets, temperature);
     }
+    const weights = solveCholesky(factor, targets);
+    const outputs = targets.shape[1];
+    let quadratic = 0;
+    for (let i = 0; i < targets.data.length; i++) quadratic += targets.data[i]! * weights.data[i]!;
+    const logEvidence = -0.5 * (outputs * (factor.logDeterminant + n * Math.log(2 * Math.PI)) + quadratic);
+    return { root: factor.factor, form: "cholesky", weights, logEvidence, warnings: [] };
+  } catch (error) {
+    if (!(error instanceof FinitewidthError && error.code === "not-positive-definite")) throw error;
   }
-  return conditionBySpectrum(spectrumOf(kernel), targets, temperature);
+  return conditionBySpectrum(spectrumOf(make()), targets, temperature);
 }
 
 function conditionBySpectrum(spectrum: Spectrum, targets: Matrix, temperature: number): GaussianProcess {
@@ -169,14 +175,22 @@ export function independentOutputs({ mean, variance, covariance }: GaussianPredi
 
 /**
  * The same at the training points: mean Y − T(K + T)⁻¹Y, variance T − T²(K + T)⁻¹ (or K − K(K + T)⁻¹K where T exceeds the kernel: each form
- * is used where it does not cancel). O(P³).
+ * is used where it does not cancel; only that makes a kernel given as a function). O(P³).
  */
-export function trainGaussianProcess(process: GaussianProcess, kernel: Matrix, targets: Matrix, temperature: number): GaussianPrediction {
-  const n = kernel.shape[0];
-  if (process.form !== "cholesky" || temperature > trace(kernel) / n) return predictGaussianProcess(process, kernel, diagonalOf(kernel));
+export function trainGaussianProcess(
+  process: Pick<GaussianProcess, "root" | "form" | "weights">,
+  given: Matrix | (() => Matrix),
+  targets: Matrix,
+  temperature: number,
+  meanVariance?: number,
+): GaussianPrediction {
+  const kernel = (): Matrix => (typeof given === "function" ? given() : given);
+  const n = targets.shape[0];
+  if (process.form !== "cholesky" || temperature > (meanVariance ?? trace(kernel()) / n)) {
+    const own = kernel();
+    return predictGaussianProcess(process, own, diagonalOf(own));
+  }
   const mean = { data: targets.data.map((value, i) => value - temperature * process.weights.data[i]!), shape: targets.shape };
-  const inverse = applyRoot(process, identity(n));
-  const diagonal = new Float64Array(n);
-  for (let i = 0; i < n; i++) for (let j = 0; j <= i; j++) diagonal[j]! += inverse.data[i * n + j]! ** 2;
+  const diagonal = inverseDiagonal(process.root);
   return { mean, variance: diagonal.map((value) => Math.max(temperature - temperature * temperature * value, 0)) };
 }

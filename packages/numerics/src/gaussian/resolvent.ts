@@ -2,14 +2,13 @@ import { FinitewidthError, type Matrix } from "@finitewidth/core";
 import {
   addDiagonal,
   cholesky,
+  choleskyInverse,
   diagonalOf,
   gram,
-  identity,
   innerProduct,
   multiply,
   multiplyTransposedLeft,
   solveCholesky,
-  solveLower,
   symmetricEigen,
   transpose,
 } from "@finitewidth/linalg";
@@ -27,13 +26,13 @@ export interface TargetResponse {
 
 /**
  * Whether K may be singular beside so small a T > 0 that null directions, with weights of size Y/T, would cost more than nine digits: a
- * pivot of K + T (lower Cholesky factor `factor`; undefined where there is none) that holds hardly more than T and rounding.
+ * pivot of K + T (lower Cholesky factor `factor`; undefined where there is none) that holds hardly more than T and rounding of the
+ * `largest` variance.
  */
-export function mayLoseNoise(factor: Matrix | undefined, kernel: Matrix, temperature: number): boolean {
-  const largest = diagonalOf(kernel).reduce((most, value) => Math.max(most, value), 0);
+export function mayLoseNoise(factor: Matrix | undefined, largest: number, temperature: number): boolean {
   if (temperature > 1e-7 * largest) return false;
   if (factor === undefined) return true;
-  const least = 10 * (temperature + kernel.shape[0] * Number.EPSILON * largest);
+  const least = 10 * (temperature + factor.shape[0] * Number.EPSILON * largest);
   return diagonalOf(factor).some((pivot) => pivot * pivot <= least);
 }
 
@@ -43,7 +42,8 @@ export function mayLoseNoise(factor: Matrix | undefined, kernel: Matrix, tempera
  */
 export function respondToTargets(kernel: Matrix, targets: Matrix, temperature: number): TargetResponse {
   const [points, outputs] = targets.shape;
-  const lost = (factor?: Matrix): boolean => temperature > 0 && mayLoseNoise(factor, kernel, temperature);
+  const largest = diagonalOf(kernel).reduce((most, value) => Math.max(most, value), 0);
+  const lost = (factor?: Matrix): boolean => temperature > 0 && mayLoseNoise(factor, largest, temperature);
   let factor;
   try {
     factor = cholesky(addDiagonal(kernel, temperature));
@@ -58,9 +58,8 @@ export function respondToTargets(kernel: Matrix, targets: Matrix, temperature: n
   }
   if (lost(factor.factor)) return spectralResponse(kernel, targets, temperature);
   const weights = solveCholesky(factor, targets);
-  const resolvent = gram(transpose(solveLower(factor.factor, identity(points))));
   const logDensity = -0.5 * (innerProduct(targets, weights) + outputs * (factor.logDeterminant + points * Math.log(2 * Math.PI)));
-  return { weights, resolvent, logDensity };
+  return { weights, resolvent: choleskyInverse(factor.factor, factor.factor.data), logDensity };
 }
 
 /** The same by the eigenvalues of K, those within rounding of 0 being 0. @throws FinitewidthError for a negative eigenvalue. */

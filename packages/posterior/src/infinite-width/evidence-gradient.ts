@@ -12,7 +12,7 @@ import {
   type Theory,
 } from "@finitewidth/core";
 import { denseChain, infiniteWidthKernels } from "@finitewidth/kernels";
-import { identity, multiplyTransposedLeft, multiplyTransposedRight, solveLower, trace } from "@finitewidth/linalg";
+import { choleskyInverse, multiplyTransposedLeft, multiplyTransposedRight, trace } from "@finitewidth/linalg";
 import type { GaussianProcess } from "@finitewidth/numerics";
 
 /**
@@ -23,8 +23,7 @@ export function gaussianProcessAdjoint({ root, form, weights }: Pick<GaussianPro
   if (form === "range")
     throw refusal("nngp", "no gradients of the evidence where the temperature is lost in the rounding of a singular kernel; raise it");
   const outputs = weights.shape[1];
-  const inverseRoot = form === "cholesky" ? solveLower(root, identity(root.shape[0])) : root;
-  const inverse = multiplyTransposedLeft(inverseRoot, inverseRoot);
+  const inverse = form === "cholesky" ? choleskyInverse(root) : multiplyTransposedLeft(root, root);
   const fitted = multiplyTransposedRight(weights, weights);
   return { data: fitted.data.map((value, i) => value - outputs * inverse.data[i]!), shape: inverse.shape };
 }

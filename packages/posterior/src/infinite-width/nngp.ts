@@ -4,6 +4,7 @@ import {
   shapeError,
   strictObject,
   toStandardScaling,
+  withLazy,
   zeros,
   type InfiniteWidthKernels,
   type Matrix,
@@ -17,7 +18,7 @@ import {
   type StandardSchemaV1,
   type Theory,
 } from "@finitewidth/core";
-import { infiniteWidthKernels } from "@finitewidth/kernels";
+import { infiniteWidthKernels, outputKernel, type OutputKernel } from "@finitewidth/kernels";
 import {
   fitLatentPosterior,
   inferenceEntries,
@@ -25,6 +26,7 @@ import {
   type InferenceOptions,
   type LatentPosteriorState,
 } from "@finitewidth/likelihoods";
+import { trace } from "@finitewidth/linalg";
 import { infiniteWidthGradient } from "./evidence-gradient.js";
 import {
   conditionGaussianProcess,
@@ -40,7 +42,8 @@ const nngpOptions = strictObject(inferenceEntries) as StandardSchemaV1<unknown, 
 const kernels = (registry: Registry, { network }: Pick<Problem, "network">, inputs: Matrix, others?: Matrix): InfiniteWidthKernels =>
   infiniteWidthKernels(resolveArchitecture(registry, network), inputs, others);
 
-const outputKernel = (k: InfiniteWidthKernels): Matrix => k.preactivation.at(-1)!;
+const output = (registry: Registry, { network }: Pick<Problem, "network">, inputs: Matrix, others?: Matrix): OutputKernel =>
+  outputKernel(resolveArchitecture(registry, network), inputs, others);
 
 /** What predictions need: the conditioned Gaussian process, or what another likelihood than Gaussian noise left of it. */
 export type NngpState = Pick<GaussianProcess, "root" | "form" | "weights"> | LatentPosteriorState;
@@ -50,31 +53,42 @@ async function fit(problem: Problem, options: InferenceOptions, run: Run): Promi
   if (problem.likelihood !== undefined) return fitLikelihood(problem, options, run);
   const { network, inputs, targets, temperature } = toStandardScaling(problem, run.registry);
   if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
-  const infinite = kernels(run.registry, { network }, inputs);
-  const kernel = outputKernel(infinite);
+  const kernel = (): Matrix => output(run.registry, { network }, inputs).kernel;
+  let meanVariance = 0;
+  const process = conditionGaussianProcess(
+    () => {
+      const made = kernel();
+      meanVariance = trace(made) / inputs.shape[0];
+      return made;
+    },
+    targets,
+    temperature,
+  );
+  const { root, form, weights, logEvidence, warnings } = process;
   run.signal?.throwIfAborted();
-  const process = conditionGaussianProcess(kernel, targets, temperature);
-  run.signal?.throwIfAborted();
-  return {
+  const fitted = {
     theory: "nngp",
     problem,
     options,
-    state: { root: process.root, form: process.form, weights: process.weights },
+    state: { root, form, weights },
     solver: { converged: true, iterations: 0, residual: 0, jitter: 0 },
-    logEvidence: process.logEvidence,
-    train: independentOutputs(trainGaussianProcess(process, kernel, targets, temperature), targets.shape[1]),
-    // At infinite width the hidden kernels do not learn: posterior and prior agree.
-    hiddenKernels: infinite.hidden,
-    diagnostics: { form: process.form },
-    warnings: process.warnings,
+    logEvidence,
+    diagnostics: { form },
+    warnings,
   };
+  return withLazy(fitted, {
+    train: (): Prediction =>
+      independentOutputs(trainGaussianProcess({ root, form, weights }, kernel, targets, temperature, meanVariance), targets.shape[1]),
+    // At infinite width the hidden kernels do not learn: posterior and prior agree.
+    hiddenKernels: (): readonly Matrix[] => kernels(run.registry, { network }, inputs).hidden,
+  });
 }
 
 /** Likelihoods other than Gaussian noise: a Gaussian process observed through them. */
 async function fitLikelihood(problem: Problem, options: InferenceOptions, run: Run): Promise<Posterior<InferenceOptions, NngpState>> {
   const standard = toStandardScaling(problem, run.registry);
   const infinite = kernels(run.registry, standard, standard.inputs);
-  const fitted = await fitLatentPosterior(standard, { kernel: outputKernel(infinite), chain: { widths: [] } }, options, run);
+  const fitted = await fitLatentPosterior(standard, { kernel: infinite.preactivation.at(-1)!, chain: { widths: [] } }, options, run);
   return { theory: "nngp", problem, options, ...fitted, hiddenKernels: infinite.hidden };
 }
 
@@ -86,17 +100,17 @@ async function predict(
 ): Promise<Prediction> {
   const problem = toStandardScaling(posterior.problem, run.registry);
   const { state } = posterior;
-  const cross = kernels(run.registry, problem, problem.inputs, inputs);
+  const { kernel: cross, othersDiagonal } = output(run.registry, problem, problem.inputs, inputs);
   if ("latent" in state) {
-    const train = (): Matrix => outputKernel(kernels(run.registry, problem, problem.inputs));
-    return predictLatentPosterior(problem, state, { widths: [] }, { train, cross: outputKernel(cross), prior: cross.othersDiagonal! }, run);
+    const train = (): Matrix => output(run.registry, problem, problem.inputs).kernel;
+    return predictLatentPosterior(problem, state, { widths: [] }, { train, cross, prior: othersDiagonal! }, run);
   }
-  const prior = want.covariance ? outputKernel(kernels(run.registry, problem, inputs)) : cross.othersDiagonal!;
-  return independentOutputs(predictGaussianProcess(state, outputKernel(cross), prior), problem.targets.shape[1]);
+  const prior = want.covariance ? output(run.registry, problem, inputs).kernel : othersDiagonal!;
+  return independentOutputs(predictGaussianProcess(state, cross, prior), problem.targets.shape[1]);
 }
 
 async function prior(problem: PriorProblem, _options: InferenceOptions, run: Run): Promise<PriorResult> {
-  const kernel = outputKernel(kernels(run.registry, problem, problem.inputs));
+  const { kernel } = output(run.registry, problem, problem.inputs);
   const points = kernel.shape[0];
   const warnings: string[] = [];
   const logDensity = problem.evaluateAt.map((value, i) => {

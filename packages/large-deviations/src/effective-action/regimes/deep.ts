@@ -34,9 +34,9 @@ export const deep: Regime<DeepActionState> = {
     run.signal?.throwIfAborted();
     const found = deepMinima(problem, () => run.signal?.throwIfAborted());
     const { orderParameters, action } = found.minima[0];
-    const { inverse, ...fit } = fitDeep(problem, orderParameters);
+    const fit = fitDeep(problem, orderParameters);
     run.signal?.throwIfAborted();
-    const train = predictDeepTrain(problem, { ...fit, inverse });
+    const train = predictDeepTrain(problem, fit);
     let xi = 0;
     if (!isOdd(setting)) {
       const variances = fit.renormalisedVariances.data.subarray((depth - 1) * fit.residual.length);

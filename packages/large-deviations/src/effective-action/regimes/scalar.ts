@@ -1,20 +1,21 @@
 import { pullBackVariances } from "@finitewidth/activations";
+import { withLazy, type Prediction } from "@finitewidth/core";
 import { fullyConnectedKernels } from "@finitewidth/kernels";
 import { scalarIntegralGradient, scalarLaplaceGradient } from "../evidence-gradient.js";
 import { correctPrediction, withCorrection } from "../correction.js";
 import { actionFigure, densityFigure } from "../figures.js";
 import { scalarMinima } from "../scalar-minima.js";
 import { pointMass, scalarIntegral, scalarSaddle, type OrderParameterNodes } from "../scalar-posterior.js";
-import { learnedKernel, predictScalar, predictScalarTrain, trainError } from "../scalar-predict.js";
-import { createScalarProblem, type ScalarProblem } from "../scalar-problem.js";
+import { learnedKernel, predictReduced, predictScalar, predictScalarTrain, trainError } from "../scalar-predict.js";
+import { completeScalarProblem, reduceScalarProblem, type ReducedScalarProblem, type ScalarProblem } from "../scalar-problem.js";
 import { denseOf, isLinear, isOdd, means, newPoints, trainKernel, usesMean } from "../setting.js";
 import { columnPrediction, divided, notConverged, plainMeanWarning, severalMinima, solverOf, type Regime } from "./regime.js";
 import { sameError, shallowErrors } from "./stated-errors.js";
 
-/** The problem in the eigenbasis of the kernel, and the posterior of Q. */
+/** The kernel reduced to tridiagonal form, and the posterior of Q. */
 export interface ScalarActionState extends OrderParameterNodes {
   readonly kind: "scalar";
-  readonly problem: ScalarProblem;
+  readonly problem: ReducedScalarProblem;
   /** Q at the saddle, for the correction beyond the Gaussian equivalence. */
   readonly saddle: number;
 }
@@ -36,34 +37,29 @@ export const scalar: Regime<ScalarActionState> = {
     const { inputs, targets, temperature } = problem;
     const { kernel } = trainKernel(setting, false);
     run.signal?.throwIfAborted();
-    const spectral = createScalarProblem({ kernel, targets: targets.data, temperature, width, biasVariance });
+    const spectral = reduceScalarProblem({ kernel, targets: targets.data, temperature, width, biasVariance });
     run.signal?.throwIfAborted();
     const minima = scalarMinima(spectral);
     const saddle = scalarSaddle(spectral, minima);
     const integral = scalarIntegral(spectral, minima);
     const { nodes, weights } = options.mode === "integral" ? integral : pointMass(saddle.orderParameter);
     run.signal?.throwIfAborted();
-    const train = columnPrediction(predictScalarTrain(spectral, { nodes, weights }));
+    let completed: ScalarProblem | undefined;
+    const complete = (): ScalarProblem => (completed ??= completeScalarProblem(spectral));
+    const train = (): Prediction => columnPrediction(predictScalarTrain(complete(), { nodes, weights }));
     const error = trainError(spectral, { nodes, weights });
     let xi = 0;
     if (!isOdd(setting) && temperature > 0) {
       // ξ̂ = Q mᵀr with r = (y − f)/T
-      means(setting, inputs).forEach(
-        (m, i) => (xi += (saddle.orderParameter * m * (targets.data[i]! - train.mean.data[i]!)) / temperature),
-      );
+      const { mean } = train();
+      means(setting, inputs).forEach((m, i) => (xi += (saddle.orderParameter * m * (targets.data[i]! - mean.data[i]!)) / temperature));
     }
-    return withCorrection(
-      setting,
-      options,
-      run,
-      { orderParameter: saddle.orderParameter, zeta: saddle.orderParameter },
+    const fitted = withLazy(
       {
-        state: { kind: "scalar", problem: spectral, nodes, weights, saddle: saddle.orderParameter },
+        state: { kind: "scalar" as const, problem: spectral, nodes, weights, saddle: saddle.orderParameter },
         solver: solverOf(minima),
         logEvidence: options.mode === "integral" ? integral.logEvidence : saddle.logEvidence,
-        train,
         orderParameter: saddle.orderParameter,
-        hiddenKernels: [divided(learnedKernel(spectral, { nodes, weights }), weightVariance)],
         diagnostics: {
           minima: minima.minima.map(({ orderParameter, action }) => ({ orderParameter, action })),
           action: saddle.action,
@@ -88,12 +84,19 @@ export const scalar: Regime<ScalarActionState> = {
         ],
         figures: [actionFigure(spectral, minima.minima), densityFigure(integral, saddle.orderParameter)],
       },
+      { train, hiddenKernels: () => [divided(learnedKernel(complete(), { nodes, weights }), weightVariance)] },
     );
+    return withCorrection(setting, options, run, { orderParameter: saddle.orderParameter, zeta: saddle.orderParameter }, fitted);
   },
 
   predict({ setting, options, state }, inputs, wantCovariance, run) {
     const points = newPoints(setting, inputs, false, wantCovariance);
-    const prediction = columnPrediction(predictScalar(state.problem, state, points.cross, points.variances, points.own));
+    const { cross, variances, own } = points;
+    const prediction = columnPrediction(
+      own
+        ? predictScalar(completeScalarProblem(state.problem), state, cross, variances, own)
+        : predictReduced(state.problem, state, cross, variances),
+    );
     return correctPrediction(setting, options, run, { orderParameter: state.saddle, zeta: state.saddle }, inputs, prediction);
   },
 
@@ -102,9 +105,9 @@ export const scalar: Regime<ScalarActionState> = {
     const { activation, weightVariance, biasVariance } = denseOf(setting);
     const found =
       options.mode === "integral"
-        ? scalarIntegralGradient(spectral, scalarIntegral(spectral))
+        ? scalarIntegralGradient(completeScalarProblem(spectral), scalarIntegral(spectral))
         : spectral.biasVariance === 0
-          ? scalarLaplaceGradient(spectral, scalarSaddle(spectral))
+          ? scalarLaplaceGradient(completeScalarProblem(spectral), scalarSaddle(spectral))
           : undefined;
     if (found === undefined) return undefined;
     const { preactivation, hidden } = fullyConnectedKernels(denseOf(setting), setting.problem.inputs);

@@ -1,0 +1,85 @@
+import type { Matrix } from "@finitewidth/core";
+import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
+import { stream } from "@finitewidth/random";
+import { expect, test } from "vitest";
+import {
+  adjointStep,
+  applyAdjointJacobian,
+  crossKernelMap,
+  crossKernelStep,
+  erf,
+  gelu,
+  identity,
+  kernelMap,
+  kernelStep,
+  relu,
+  sign,
+  step,
+  tanh,
+} from "../src/index.js";
+
+const random = stream(3, 1);
+/** Points of which some repeat, some are opposite, some nearly so, and one is 0. */
+function points(count: number, features: number): Matrix {
+  const data = Float64Array.from({ length: count * features }, () => random.normal());
+  const copy = (to: number, from: number, factor: number, change = 0): void => {
+    for (let k = 0; k < features; k++) data[to * features + k] = factor * data[from * features + k]! + change * random.normal();
+  };
+  copy(1, 0, 1);
+  copy(2, 0, -1);
+  copy(3, 0, 1, 1e-6);
+  copy(4, 0, -1.5, 1e-3);
+  copy(5, 0, 0);
+  return { data, shape: [count, features] };
+}
+const copyOf = (m: Matrix): Matrix => ({ data: m.data.slice(), shape: m.shape });
+const worst = (a: Float64Array, b: Float64Array): number => {
+  const largest = b.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) / largest;
+};
+
+for (const activation of [identity, erf, relu, sign, step, tanh, gelu]) {
+  // with fewer points the pair formulas are used throughout
+  for (const count of activation === tanh || activation === gelu ? [12] : [12, 160]) {
+    test(`${activation.name}, ${count} points: one step in place is weight·G + bias`, () => {
+      const kernel = gram(points(count, 4));
+      const expected = kernelMap(activation, kernel).data.map((value) => 1.3 * value + 0.2);
+      const found = copyOf(kernel);
+      expect(kernelStep(activation, found, { weight: 1.3, bias: 0.2 })).toBe(found);
+      expect(worst(found.data, expected)).toBeLessThan(1e-15);
+      for (let i = 0; i < count; i++) for (let j = 0; j < i; j++) expect(found.data[i * count + j]).toBe(found.data[j * count + i]);
+    });
+
+    test(`${activation.name}, ${count} points: between two sets`, () => {
+      const [a, b] = [points(count, 4), points(count + 3, 4)];
+      const [rows, columns] = [a, b].map((m) =>
+        Float64Array.from({ length: m.shape[0] }, (_, i) => gram(m).data[i * (m.shape[0] + 1)]!),
+      ) as [Float64Array, Float64Array];
+      const cross = multiplyTransposedRight(a, b);
+      const expected = crossKernelMap(activation, rows, cross, columns).data.map((value) => 0.7 * value + 0.1);
+      expect(worst(crossKernelStep(activation, rows, copyOf(cross), columns, { weight: 0.7, bias: 0.1 }).data, expected)).toBeLessThan(
+        1e-15,
+      );
+    });
+  }
+
+  test(`${activation.name}: the adjoint of a step on the lower triangle`, () => {
+    const n = 11;
+    const kernel = gram(points(n, 3));
+    const adjoint = gram({ data: Float64Array.from({ length: n * 5 }, () => random.normal()), shape: [n, 5] });
+    const expected = applyAdjointJacobian(activation, kernel, adjoint);
+    const found = copyOf(adjoint);
+    adjointStep(activation, kernel, found, 1.7);
+    const lower = (m: Matrix, factor: number): Float64Array =>
+      Float64Array.from({ length: n * n }, (_, at) => (at % n <= Math.floor(at / n) ? factor * m.data[at]! : 0));
+    expect(worst(lower(found, 1), lower(expected, 1.7))).toBeLessThan(1e-13);
+    expect(found.data[1]).toBe(adjoint.data[1]);
+  });
+}
+
+test("what is not finite goes where it went before", () => {
+  const kernel: Matrix = { data: new Float64Array(160 * 160).fill(0.1), shape: [160, 160] };
+  for (let i = 0; i < 160; i++) kernel.data[i * 161] = 1;
+  kernel.data[5] = kernel.data[5 * 160] = Number.NaN;
+  expect(Number.isNaN(kernelStep(erf, kernel, { weight: 1, bias: 0 }).data[5])).toBe(true);
+});
