@@ -10,9 +10,10 @@ const cli = join(root, "packages/cli/dist");
 const ownAddress = /(\bmodule: |Task\()import\.meta\.url/g;
 const addressOf = (file) => `finitewidth:${relative(root, file).replaceAll("\\", "/")}`;
 
-// Data sets look for their packages from where theirs is.
+// Data sets and the add-on look for their packages from where theirs is.
 const ownRequire = "createRequire(import.meta.url)";
-const datasets = join(root, "packages/datasets/dist/");
+const packageOf = (file) =>
+  /packages\/(datasets|linalg-native)\/dist\/(mnist|addon)\.js$/.exec(relative(root, file).replaceAll("\\", "/"))?.[1];
 
 const addressed = closure(["@finitewidth/cli"])
   .flatMap((name) => manifests.filter((manifest) => manifest.name === name).map(({ folder }) => join(root, folder, "dist")))
@@ -58,14 +59,12 @@ const { metafile } = await build({
             ? { contents: readFileSync(file, "utf8").replace(ownAddress, `$1${JSON.stringify(addressOf(file))}`), loader: "js" }
             : undefined,
         );
-        bundler.onLoad({ filter: /mnist\.js$/ }, ({ path: file }) =>
-          file.startsWith(datasets)
-            ? {
-                contents: readFileSync(file, "utf8").replace(ownRequire, `createRequire(${ownRequire}.resolve("@finitewidth/datasets"))`),
-                loader: "js",
-              }
-            : undefined,
-        );
+        bundler.onLoad({ filter: /(mnist|addon)\.js$/ }, ({ path: file }) => {
+          const name = packageOf(file);
+          if (name === undefined) return undefined;
+          const contents = readFileSync(file, "utf8").replace(ownRequire, `createRequire(${ownRequire}.resolve("@finitewidth/${name}"))`);
+          return { contents, loader: "js" };
+        });
       },
     },
   ],

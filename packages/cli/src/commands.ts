@@ -2,6 +2,11 @@ import type { Command, Flag } from "./arguments.js";
 
 const out: Flag = { name: "out", value: "DIR", summary: "Folder for the results (default: results/<name of the file>)" };
 const workers: Flag = { name: "workers", value: "N", summary: "Worker threads; the numbers do not depend on it (default: one per core)" };
+const backend: Flag = {
+  name: "backend",
+  value: "auto|wasm|native",
+  summary: "Linear algebra: WebAssembly (wasm, default), the compiled add-on (native), or that where it is installed (auto)",
+};
 const quiet: Flag = { name: "quiet", summary: "Print nothing but errors" };
 const resume: Flag = { name: "resume", summary: "Go on from what an interrupted run has finished" };
 const dryRun: Flag = { name: "dry-run", summary: "Check the file, try small parts, say how long it would take; write nothing" };
@@ -15,26 +20,26 @@ export const commands: readonly Command[] = [
     name: "run",
     argument: "EXPERIMENT",
     summary: "Run every method of an experiment file; writes result.json, report.html, and sweep.csv for a sweep",
-    flags: [out, workers, quiet, resume, dryRun, referee, paths],
+    flags: [out, workers, backend, quiet, resume, dryRun, referee, paths],
     example: "finitewidth run experiment.json --out results/experiment",
   },
   {
     name: "prior",
     argument: "PRIOR",
     summary: "Answer questions about the prior; writes prior.json and report.html",
-    flags: [out, workers, quiet, resume, paths],
+    flags: [out, workers, backend, quiet, resume, paths],
   },
   {
     name: "phase-diagram",
     argument: "PHASE",
     summary: "Criticality over a grid of variances; writes phase.json and report.html",
-    flags: [out, workers, quiet, paths],
+    flags: [out, workers, backend, quiet, paths],
   },
   {
     name: "optimise",
     argument: "EXPERIMENT",
     summary: "Choose width, depth, variances and noise by the evidence; writes optimum.json (an experiment), optimise.json and report.html",
-    flags: [out, workers, quiet, resume, paths],
+    flags: [out, workers, backend, quiet, resume, paths],
   },
   {
     name: "verify",
@@ -46,6 +51,7 @@ export const commands: readonly Command[] = [
       paths,
       out,
       workers,
+      backend,
       quiet,
     ],
   },
@@ -71,6 +77,7 @@ export const commands: readonly Command[] = [
       paths,
       out,
       workers,
+      backend,
       quiet,
       resume,
     ],

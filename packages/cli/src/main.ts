@@ -13,6 +13,8 @@ export interface CommandContext {
   /** Folder of the results as typed. */
   readonly out: string | undefined;
   readonly workers: number;
+  /** Linear algebra by the compiled add-on: in this thread already, in workers by whoever starts them. */
+  readonly native: boolean;
   readonly quiet: boolean;
   readonly resume: boolean;
   readonly dryRun: boolean;
@@ -77,7 +79,7 @@ async function dispatch(argv: readonly string[], signal: AbortSignal, surroundin
     return asked.status;
   }
   const { flags, argument } = asked.execute;
-  const context: CommandContext = {
+  const context: Omit<CommandContext, "native"> = {
     out: flags.out as string | undefined,
     workers: workerCount(flags.workers as string | undefined),
     quiet: flags.quiet === true,
@@ -92,7 +94,22 @@ async function dispatch(argv: readonly string[], signal: AbortSignal, surroundin
     onOpen: surroundings.onOpen ?? (() => undefined),
     onFinished: surroundings.onFinished ?? (() => undefined),
   };
-  return execute(asked.execute, argument ?? "", context);
+  return withBackend(flags.backend as string | undefined, (native) => execute(asked.execute, argument ?? "", { ...context, native }));
+}
+
+/** Has the chosen linear algebra used while `work` goes on, and tells it whether that is the add-on's. */
+async function withBackend<T>(choice = "wasm", work: (native: boolean) => Promise<T>): Promise<T> {
+  if (choice === "wasm") return work(false);
+  if (choice !== "auto" && choice !== "native")
+    throw new FinitewidthError(`--backend: expected auto, wasm or native, got ${choice}`, { code: "input", path: "--backend" });
+  const [{ nativeBackendFor }, { setBackend }] = await Promise.all([import("./backend.js"), import("@finitewidth/linalg")]);
+  const native = nativeBackendFor(choice);
+  const previous = native && setBackend(native);
+  try {
+    return await work(native !== undefined);
+  } finally {
+    if (previous) setBackend(previous);
+  }
 }
 
 /** Commands are loaded when they are asked for: help and completion wait for none of them. */

@@ -3,6 +3,7 @@ import type { Registry, Run } from "@finitewidth/core";
 import { solveMethod } from "@finitewidth/experiment";
 import { createThreadedWasmBackend, setBackend } from "@finitewidth/linalg";
 import { poolRun, resumable } from "@finitewidth/workers";
+import { useNativeBackend } from "./backend.js";
 import { openCheckpoints, type Checkpoints, type Identity } from "./checkpoints.js";
 import { openFolder } from "./output-folder.js";
 import type { Progress } from "./progress.js";
@@ -12,6 +13,8 @@ export interface SessionSettings {
   readonly registry: Registry;
   readonly seed: number;
   readonly workers: number;
+  /** Workers use the compiled add-on too, each on one thread. */
+  readonly native?: boolean;
   readonly signal: AbortSignal;
   /** Folder of the results. */
   readonly out: string;
@@ -43,13 +46,15 @@ export interface Session {
 
 /** Opens the folder, the checkpoints and the workers of a command, in this order. @throws OutputError when the folder is of no use. */
 export async function openSession(settings: SessionSettings): Promise<Session> {
-  const { registry, seed, workers, signal, out, source, resume = false, identity, progress, points = 0 } = settings;
+  const { registry, seed, workers, signal, out, source, resume = false, identity, progress, points = 0, native = false } = settings;
   const folder = await openFolder(out, source);
   settings.onOpen?.(out);
   try {
     const checkpoints = identity && (await openCheckpoints(join(out, ".checkpoints"), identity, resume, progress.say));
-    const pool = poolRun({ registry, seed, workers, signal, onProgress: progress.advance });
-    const threads = workers > 1 && points >= threadedFrom ? await createThreadedWasmBackend(Math.min(workers, mostThreads)) : undefined;
+    const prepare = native ? { prepare: { task: useNativeBackend, chunk: null } } : {};
+    const pool = poolRun({ registry, seed, workers, signal, onProgress: progress.advance, ...prepare });
+    const threads =
+      workers > 1 && points >= threadedFrom && !native ? await createThreadedWasmBackend(Math.min(workers, mostThreads)) : undefined;
     const previous = threads && setBackend(threads.backend);
     return {
       run: checkpoints ? resumable(pool, checkpoints, [solveMethod]) : pool,

@@ -54,6 +54,6 @@ export function loadAddon(path?: string): { readonly addon: Addon } | { readonly
     }
   }
   return {
-    problem: `${names.join(" and ")} ${names.length === 1 ? "is" : "are"} not installed (npm install brings what fits the machine unless optional dependencies are left out)`,
+    problem: `${names.join(" and ")} ${names.length === 1 ? "is" : "are"} not installed; npm brings what fits the machine unless it is told to leave out optional dependencies`,
   };
 }

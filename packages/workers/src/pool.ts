@@ -16,6 +16,14 @@ export interface PoolOptions extends InlineRunOptions {
   readonly onFallback?: (reason: string) => void;
   /** How often a chunk is run again after its worker died. @defaultValue 2 */
   readonly retries?: number;
+  /** Run by every worker before its first chunk, e.g. to choose the linear algebra of its realm; this thread is left as it is. */
+  readonly prepare?: Preparation;
+}
+
+/** A task with its chunk, for its effect on the worker that runs it. */
+export interface Preparation {
+  readonly task: Task<never, unknown>;
+  readonly chunk: unknown;
 }
 
 /** A run whose workers stay until it is closed. */
@@ -48,7 +56,7 @@ interface Member {
  * it is that of a bundle, everything runs in this thread, as it does in a pool that a worker opens. With `spawn` that is an error.
  */
 export function poolRun(options: PoolOptions): PoolRun {
-  const { registry, seed = 1, signal, onProgress, workers = parallelism(), retries = 2, onFallback = warn } = options;
+  const { registry, seed = 1, signal, onProgress, workers = parallelism(), retries = 2, onFallback = warn, prepare } = options;
   if (workers === 0 || isServing()) return { ...inlineRun(options), close: () => undefined };
   const bundled = bundles(registry.plugins.flatMap((plugin) => plugin.module ?? []));
   const plugins = registry.plugins.map((plugin) => addressOf(plugin, bundled));
@@ -77,6 +85,11 @@ export function poolRun(options: PoolOptions): PoolRun {
   const waiting: ((member: Member) => void)[] = [];
   let closed = false;
 
+  const prepared = async (api: Comlink.Remote<WorkerApi>): Promise<Envelope> => {
+    const configured = await api.configure(plugins);
+    if (!configured.ok || prepare === undefined) return configured;
+    return api.run(addressOf(prepare.task, bundled), prepare.chunk, undefined);
+  };
   const launch = (): Member => {
     const handle = start();
     const api = Comlink.wrap<WorkerApi>(handle.endpoint);
@@ -84,7 +97,7 @@ export function poolRun(options: PoolOptions): PoolRun {
       handle,
       api,
       control: shared() ? new SharedArrayBuffer(controlBytes) : undefined,
-      ready: api.configure(plugins),
+      ready: prepared(api),
       dead: undefined,
       fail: undefined,
     };

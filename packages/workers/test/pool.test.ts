@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { createRegistry, FinitewidthError, type Run, type Task } from "@finitewidth/core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { poolRun, resumable, type ChunkStore, type PoolOptions, type PoolRun } from "../src/index.js";
-import { alwaysDies, deaf, dies, numbers, plugin, plugins, politelyBusy, throwsOurs, throwsRange } from "./tasks.js";
+import { alwaysDies, deaf, dies, mark, marked, numbers, plugin, plugins, politelyBusy, throwsOurs, throwsRange } from "./tasks.js";
 
 const registry = createRegistry([plugin]);
 const open: PoolRun[] = [];
@@ -34,6 +34,12 @@ describe("results", () => {
     const inline = await collect(pool({ workers: 0 }), numbers, chunks);
     expect(inline.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     for (const workers of [1, 2, 4]) expect(await collect(pool({ workers }), numbers, chunks)).toEqual(inline);
+  });
+
+  it("come from workers that are prepared, this thread being left alone", async () => {
+    const prepare = { task: mark, chunk: "prepared" };
+    expect(await collect(pool({ workers: 2, prepare }), marked, [1, 2, 3])).toEqual(["prepared", "prepared", "prepared"]);
+    expect(await collect(pool({ workers: 0, prepare }), marked, [1])).toEqual([undefined]);
   });
 
   it("come from a worker that knows the plug-ins of the run", async () => {

@@ -12,6 +12,16 @@ export const numbers = task("numbers", ({ index, size }: { index: number; size: 
   index,
 }));
 
+const marks = globalThis as { mark?: string };
+
+/** Leaves a mark in its realm. */
+export const mark = task("mark", (text: string) => {
+  marks.mark = text;
+});
+
+/** The mark of its realm. */
+export const marked = task("marked", () => marks.mark);
+
 /** Busy until cancelled, asking now and then. */
 export const politelyBusy = task("politelyBusy", ({ milliseconds }: { milliseconds: number }, { tick }) => {
   const end = Date.now() + milliseconds;

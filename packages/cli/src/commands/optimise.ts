@@ -36,6 +36,7 @@ export async function runOptimiseCommand(file: string, folder: string, context: 
           out,
           source: file,
           workers: context.workers,
+          native: context.native,
           signal: context.signal,
           resume: context.resume,
           identity: identityOf(registry, [raw], ""),

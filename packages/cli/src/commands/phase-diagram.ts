@@ -43,6 +43,7 @@ export async function runPhaseCommand(file: string, folder: string, context: Com
     out,
     source: file,
     workers: context.workers,
+    native: context.native,
     signal: context.signal,
     onOpen: context.onOpen,
   });

@@ -30,6 +30,7 @@ export async function runPriorCommand(file: string, folder: string, context: Com
     out,
     source: file,
     workers: context.workers,
+    native: context.native,
     signal: context.signal,
     resume: context.resume,
     onOpen: context.onOpen,

@@ -56,6 +56,7 @@ export async function runRunCommand(file: string, folder: string, context: Comma
     out,
     source: file,
     workers: context.workers,
+    native: context.native,
     signal: context.signal,
     resume: context.resume,
     onOpen: context.onOpen,

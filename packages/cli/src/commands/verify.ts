@@ -47,6 +47,7 @@ export async function runVerifyCommand(
     progress,
     out,
     workers: context.workers,
+    native: context.native,
     signal: context.signal,
     onOpen: context.onOpen,
   });
