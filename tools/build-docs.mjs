@@ -22,6 +22,7 @@ const sections = [
       "guide/finite-width.md",
       "guide/choose-a-theory.md",
       "guide/experiment-files.md",
+      "guide/beyond-one-machine.md",
       "guide/packages.md",
       "guide/write-a-plugin.md",
       "troubleshooting.md",

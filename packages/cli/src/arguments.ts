@@ -23,6 +23,8 @@ export interface Command {
 export interface Arguments {
   readonly command: Command;
   readonly argument?: string;
+  /** All of them, where a command takes several. */
+  readonly positionals: readonly string[];
   readonly flags: Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 }
 
@@ -74,7 +76,7 @@ export function readArguments(argv: readonly string[], commands: readonly Comman
     const most = command.argument === undefined ? 0 : command.argument.includes("…") ? Infinity : 1;
     if (positionals.length > most) throw usage(`unexpected argument ${JSON.stringify(positionals[most])}`, name);
   }
-  return { command, ...(positionals[0] === undefined ? {} : { argument: positionals[0] }), flags: found };
+  return { command, ...(positionals[0] === undefined ? {} : { argument: positionals[0] }), positionals, flags: found };
 }
 
 /** Help of the program, or of one command. */

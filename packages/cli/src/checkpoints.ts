@@ -61,31 +61,35 @@ export async function openCheckpoints(
   };
   await store(manifest, Buffer.from(text));
 
-  const keyOf = (task: string, chunk: unknown): Buffer => digest(task, serialize(chunk));
-  const fileOf = (task: string, key: Buffer): string =>
-    join(folder, `${task.replaceAll(/[^\w.-]/g, "_")}-${key.toString("hex").slice(0, 32)}.bin`);
   return {
-    async load(task, chunk) {
-      const key = keyOf(task, chunk);
-      const file = fileOf(task, key);
-      const content = await readFile(file).catch(() => undefined);
-      if (!content) return undefined;
-      const payload = content.subarray(32);
-      try {
-        if (content.subarray(0, 32).equals(digest(key, payload))) return deserialize(payload) as unknown;
-      } catch {
-        // Said below.
-      }
-      say(`${file}: damaged; its part is computed again`);
-      return undefined;
-    },
+    load: (task, chunk) => loadKept(folder, task, chunk, say),
     async save(task, chunk, result) {
       const key = keyOf(task, chunk);
       const payload = serialize(result);
-      await store(fileOf(task, key), Buffer.concat([digest(key, payload), payload]));
+      await store(fileOf(folder, task, key), Buffer.concat([digest(key, payload), payload]));
     },
     clear,
   };
+}
+
+const keyOf = (task: string, chunk: unknown): Buffer => digest(task, serialize(chunk));
+const fileOf = (folder: string, task: string, key: Buffer): string =>
+  join(folder, `${task.replaceAll(/[^\w.-]/g, "_")}-${key.toString("hex").slice(0, 32)}.bin`);
+
+/** What is kept in a folder of a task and a chunk; undefined when there is nothing, or something damaged, which is said. */
+export async function loadKept(folder: string, task: string, chunk: unknown, say: (sentence: string) => void): Promise<unknown> {
+  const key = keyOf(task, chunk);
+  const file = fileOf(folder, task, key);
+  const content = await readFile(file).catch(() => undefined);
+  if (!content) return undefined;
+  const payload = content.subarray(32);
+  try {
+    if (content.subarray(0, 32).equals(digest(key, payload))) return deserialize(payload) as unknown;
+  } catch {
+    // Said below.
+  }
+  say(`${file}: damaged; its part is computed again`);
+  return undefined;
 }
 
 /** In words what differs between the kept identity and this one. */

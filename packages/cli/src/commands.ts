@@ -12,6 +12,11 @@ const resume: Flag = { name: "resume", summary: "Go on from what an interrupted 
 const dryRun: Flag = { name: "dry-run", summary: "Check the file, try small parts, say how long it would take; write nothing" };
 const paths: Flag = { name: "allow-plugin-paths", summary: "Load plug-ins that the file names by path: their code runs on this machine" };
 const referee: Flag = { name: "referee", value: "SECONDS|off", summary: "Work for the check of every method against the real network" };
+const shard: Flag = {
+  name: "shard",
+  value: "I/N",
+  summary: "Run the I-th of N parts into a folder of its own below --out; finitewidth merge makes one result of them",
+};
 const plugin: Flag = { name: "load", value: "PACKAGE", summary: "Also load this plug-in (repeatable)", multiple: true };
 
 /** Every command with its flags: what is read, helped, and completed. */
@@ -20,7 +25,7 @@ export const commands: readonly Command[] = [
     name: "run",
     argument: "EXPERIMENT",
     summary: "Run every method of an experiment file; writes result.json, report.html, and sweep.csv for a sweep",
-    flags: [out, workers, backend, quiet, resume, dryRun, referee, paths],
+    flags: [out, workers, backend, quiet, resume, dryRun, referee, shard, paths],
     example: "finitewidth run experiment.json --out results/experiment",
   },
   {
@@ -28,6 +33,13 @@ export const commands: readonly Command[] = [
     argument: "PRIOR",
     summary: "Answer questions about the prior; writes prior.json and report.html",
     flags: [out, workers, backend, quiet, resume, paths],
+  },
+  {
+    name: "merge",
+    argument: "DIR…",
+    summary: "Make one result of the parts that `run --shard` has left in these folders",
+    flags: [out, backend, quiet, paths],
+    example: "finitewidth merge results/experiment",
   },
   {
     name: "phase-diagram",

@@ -5,6 +5,7 @@ import { Mistakes } from "@finitewidth/experiment";
 import type { Arguments } from "./arguments.js";
 import { front } from "./front.js";
 import { OutputError } from "./output-folder.js";
+import { parseShard, type Shard } from "./shard.js";
 import type { Output } from "./terminal.js";
 import type { ProgressStream } from "./progress.js";
 
@@ -21,6 +22,8 @@ export interface CommandContext {
   readonly allowPluginPaths: boolean;
   /** Seconds of work for the referee, false for none, undefined for what the experiment says. */
   readonly referee: number | false | undefined;
+  /** The part of the work that is asked for. */
+  readonly shard: Shard | undefined;
   readonly signal: AbortSignal;
   /** As typed, for provenance. */
   readonly command: string;
@@ -87,6 +90,7 @@ async function dispatch(argv: readonly string[], signal: AbortSignal, surroundin
     dryRun: flags["dry-run"] === true,
     allowPluginPaths: flags["allow-plugin-paths"] === true,
     referee: refereeSeconds(flags.referee as string | undefined),
+    shard: flags.shard === undefined ? undefined : parseShard(flags.shard as string),
     signal,
     command: ["finitewidth", ...argv].join(" "),
     stdout,
@@ -113,11 +117,13 @@ async function withBackend<T>(choice = "wasm", work: (native: boolean) => Promis
 }
 
 /** Commands are loaded when they are asked for: help and completion wait for none of them. */
-async function execute({ command, flags }: Arguments, file: string, context: CommandContext): Promise<number> {
+async function execute({ command, flags, positionals }: Arguments, file: string, context: CommandContext): Promise<number> {
   const folder = dirname(resolve(file));
   switch (command.name) {
     case "run":
       return (await import("./commands/run.js")).runRunCommand(file, folder, context);
+    case "merge":
+      return (await import("./commands/merge.js")).runMergeCommand(positionals, context);
     case "prior":
       return (await import("./commands/prior.js")).runPriorCommand(file, folder, context);
     case "optimise":

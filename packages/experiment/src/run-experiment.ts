@@ -33,6 +33,8 @@ export interface StepOutcome {
 
 /** How a plan is run. */
 export interface RunHooks {
+  /** Whether a method is to be run at all. @defaultValue all are */
+  readonly wanted?: (job: Job) => boolean;
   /** A method is about to start. */
   readonly onStart?: (job: Job) => void;
   /** A method has ended, or was recalled. Awaited: what it keeps is kept before the next method starts. */
@@ -57,7 +59,8 @@ export function jobsOf(plan: Plan): Job[] {
  */
 export async function runPlan(plan: Plan, run: Run, hooks: RunHooks = {}): Promise<StepOutcome[]> {
   const finished = new Map<string, MethodOutcome>();
-  const jobs = jobsOf(plan);
+  const { wanted = () => true } = hooks;
+  const jobs = jobsOf(plan).filter((job) => wanted(job));
   const solve = jobs.length > 1 && (run.concurrency ?? 0) > 0 ? solveElsewhere(run) : runMethod;
   const told = oneByOne();
   await together(jobs, solve === runMethod ? 1 : 2 * run.concurrency!, async (job) => {

@@ -1,14 +1,9 @@
-import { join } from "node:path";
-import { printable } from "@finitewidth/core";
-import { encodeNpz } from "@finitewidth/core/npz";
+import { join, resolve } from "node:path";
 import {
   assemble,
-  hiddenKernelArrays,
   jobsOf,
   planExperiment,
-  resultToJson,
   runPlan,
-  savedDraws,
   type Job,
   type MethodOutcome,
   type Plan,
@@ -17,12 +12,15 @@ import {
 import { inlineRun } from "@finitewidth/core";
 import { loadRegistry } from "../builtin-registry.js";
 import { estimatePlan, type Estimate } from "../dry-run.js";
-import { fileReader, pluginsOf, prettyJson, readJson, titleOf, writeAtomically, writePiecesAtomically } from "../files.js";
+import { fileReader, pluginsOf, readJson } from "../files.js";
 import type { CommandContext } from "../main.js";
 import { chooseFolder } from "../output-folder.js";
 import { createProgress } from "../progress.js";
 import { hashOfData, identityOf, provenanceOf } from "../provenance.js";
+import { tellFailures, tellResults, writeNumbers, writeRunFiles } from "../run-files.js";
 import { openSession } from "../session.js";
+import { jobKey, membership, shardFolder } from "../shard.js";
+import { keepParts } from "../shard-files.js";
 import { textTable } from "../table.js";
 
 /** Numbers among the training inputs above which outcomes are no checkpoints: with all that hangs on them they would take long to write. */
@@ -43,7 +41,9 @@ export async function runRunCommand(file: string, folder: string, context: Comma
   const plan = await planExperiment(raw, { registry, readFile: fileReader(folder) });
   if (context.dryRun) return dryRun(plan, context);
 
-  const out = await chooseFolder(file, context.out);
+  const whole = await chooseFolder(file, context.out);
+  const { shard } = context;
+  const out = shard ? join(whole, shardFolder(shard)) : whole;
   const dataHash = hashOfData([...new Set([plan.data, ...plan.steps.map((step) => step.data)])]);
   const identity = identityOf(registry, [plan.experiment, plan.keys.map((key) => key.name)], dataHash);
   const points = plan.data.train.inputs.shape[0];
@@ -62,17 +62,16 @@ export async function runRunCommand(file: string, folder: string, context: Comma
     onOpen: context.onOpen,
   });
   const { checkpoints } = session;
-  const more = { provenance: provenanceOf(registry, context.command, dataHash) };
+  const provenance = provenanceOf(registry, context.command, dataHash);
   const finished = new Map<string, MethodOutcome>();
-  const jobs = jobsOf(plan);
-  const write = async (results: readonly StepOutcome[], complete: boolean): Promise<void> => {
-    const state = complete ? {} : { complete: false };
-    await writePiecesAtomically(join(out, "result.json"), prettyJson(resultToJson(plan, results, { ...more, ...state })));
-    if (plan.experiment.sweep) await writeAtomically(join(out, "sweep.csv"), (await import("../sweep-table.js")).sweepCsv(plan, results));
-  };
+  const belongs = shard ? membership(plan, shard) : () => true;
+  const wanted = ({ problem }: Job): boolean => belongs(problem);
+  const jobs = jobsOf(plan).filter(wanted);
+  const write = (results: readonly StepOutcome[]): Promise<void> => writeNumbers(plan, results, out, { provenance, complete: false });
   let [next, results] = [Date.now() + pause, undefined as StepOutcome[] | undefined];
   try {
     const judged = await runPlan(plan, session.run, {
+      wanted,
       recall: async (job) => recalled(job, await checkpoints?.load("method", jobKey(job))),
       onStart: (job) => progress.stage(jobLabel(job), finished.size, jobs.length),
       onResult: async (job, outcome, earlier) => {
@@ -81,29 +80,30 @@ export async function runRunCommand(file: string, folder: string, context: Comma
         if (finished.size === jobs.length) progress.stage("referee", finished.size, jobs.length);
         if (outcome.status === "ok" && !earlier && job.problem.problem.inputs.data.length <= mostKept)
           await checkpoints?.save("method", jobKey(job), outcome);
-        if (Date.now() < next) return;
+        if (Date.now() < next || shard) return;
         const started = Date.now();
-        await write(assemble(plan, finished), false).catch((error: Error) => progress.say(`${error.message}; the run goes on`));
+        await write(assemble(plan, finished)).catch((error: Error) => progress.say(`${error.message}; the run goes on`));
         // Writing takes a twentieth of the time at most.
         next = Date.now() + Math.max(pause, 20 * (Date.now() - started));
       },
     });
-    await write(judged, true);
+    if (shard) {
+      const manifest = { schemaVersion: 1, shard, complete: true, identity, experiment: raw, source: resolve(file), folder } as const;
+      await keepParts(out, manifest, plan, judged);
+    } else await writeRunFiles(plan, judged, out, file, provenance);
     results = judged;
-    const kernels = hiddenKernelArrays(results);
-    if (Object.keys(kernels).length > 0) await writeAtomically(join(out, "hidden-kernels.npz"), encodeNpz(kernels));
-    const draws = savedDraws(results);
-    if (Object.keys(draws).length > 0) await writeAtomically(join(out, "draws.npz"), encodeNpz(draws));
-    const { experimentReport } = await import("../report/experiment-report.js");
-    await writeAtomically(join(out, "report.html"), experimentReport(plan, results, titleOf(file), more.provenance));
   } catch (error) {
-    if (context.signal.aborted && finished.size > 0) await write(assemble(plan, finished), false).catch(() => undefined);
+    if (context.signal.aborted && finished.size > 0 && !shard) await write(assemble(plan, finished)).catch(() => undefined);
     throw error;
   } finally {
     await session.close(results !== undefined);
   }
-  if (!context.quiet) (await import("../terminal.js")).printResults(plan, results, out, context.stdout);
-  return reportFailures(results, context);
+  if (!shard) return tellResults(plan, results, out, context);
+  if (!context.quiet)
+    context.stdout.write(`Part ${shard.index} of ${shard.count}: ${out}\nWhen all are there: finitewidth merge ${whole}\n`);
+  // what failed is part of the result: merge has the last word on it
+  tellFailures(results, context);
+  return 0;
 }
 
 /** The experiment with the referee of the command line in place of its own. */
@@ -113,8 +113,6 @@ function withReferee(raw: unknown, referee: number | false | undefined): unknown
   return { ...raw, referee: referee === false ? false : { ...(typeof own === "object" ? own : {}), seconds: referee } };
 }
 
-const jobKey = (job: Job): readonly unknown[] => [job.id, job.method.label, job.problem.label ?? null];
-
 /** An outcome that was kept, if it is one. */
 const recalled = (job: Job, kept: unknown): MethodOutcome | undefined => {
   const outcome = kept as MethodOutcome | undefined;
@@ -123,19 +121,6 @@ const recalled = (job: Job, kept: unknown): MethodOutcome | undefined => {
 
 const jobLabel = ({ step, problem, method }: Job): string =>
   [problem.label, method.label, step.values && JSON.stringify(step.values)].filter((part) => part !== undefined).join(" ");
-
-function reportFailures(results: readonly StepOutcome[], context: CommandContext): number {
-  let status = 0;
-  for (const { step, problems } of results)
-    for (const { problem, outcomes } of problems)
-      for (const outcome of outcomes)
-        if (outcome.status === "failed" && outcome.named) {
-          const where = [problem.label, step.values && JSON.stringify(step.values)].filter((part) => part !== undefined).join(" ");
-          context.stderr.write(`${outcome.label} failed${where === "" ? "" : ` (${where})`}: ${printable(outcome.error.message)}\n`);
-          status = 1;
-        }
-  return status;
-}
 
 async function dryRun(plan: Plan, context: CommandContext): Promise<number> {
   const estimates = await estimatePlan(plan, (signal, onProgress) => ({

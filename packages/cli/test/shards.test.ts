@@ -1,0 +1,83 @@
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { capture } from "./command.js";
+
+const experiment = {
+  data: {
+    train: {
+      inputs: [
+        [1, 2, 0],
+        [0, 1, -1],
+        [2, -1, 1],
+      ],
+      targets: [[1], [-0.5], [0.3]],
+    },
+    test: { inputs: [[0.5, -1, 0.2]], targets: [[0.4]] },
+  },
+  networks: [
+    { label: "linear", type: "fully-connected", widths: [4], activation: "identity" },
+    { label: "erf", type: "fully-connected", widths: [4], activation: "erf" },
+  ],
+  likelihood: { temperature: 0.3 },
+  methods: ["nngp", "exact", { method: "monte-carlo", chains: 2, draws: 20, warmup: 10, save: true }],
+  sweep: { temperature: [0.3, 0.1, 0.05] },
+  referee: { draws: 2, chains: 8, steps: "all" },
+};
+
+let folder: string;
+let file: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "finitewidth-shards-"));
+  file = join(folder, "sweep.json");
+  await writeFile(file, JSON.stringify(experiment));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const run = (...argv: string[]) => capture(["run", file, "--quiet", ...(argv.includes("--workers") ? [] : ["--workers", "0"]), ...argv]);
+const numbers = async (out: string): Promise<string> =>
+  (await readFile(join(out, "result.json"), "utf8")).replaceAll(/"(seconds|date|command)": [^,\n]*/g, '"$1": 0');
+
+describe("parts of a run on machines of their own", () => {
+  it("make the result of the whole, bit for bit but for times, draws and report included", { timeout: 120_000 }, async () => {
+    const [whole, parts] = [join(folder, "whole"), join(folder, "parts")];
+    expect((await run("--out", whole)).status).toBe(1);
+    const early = await capture(["merge", join(folder, "sweep.json")]);
+    expect(early).toMatchObject({ status: 2, stderr: expect.stringContaining("holds no parts") as string });
+    const failing = await run("--out", parts, "--shard", "2/4");
+    expect(failing).toMatchObject({ status: 0, stderr: expect.stringContaining("exact failed (erf") as string });
+    expect(await run("--out", parts, "--shard", "1/4")).toMatchObject({ status: 0, stderr: "" });
+    expect((await capture(["merge", parts])).stderr).toContain("of 4 parts 3, 4 are not finished");
+    for (const index of [3, 4]) await run("--out", parts, "--shard", `${index}/4`, "--resume", "--workers", "2");
+    expect((await readdir(parts)).filter((name) => name.includes("result"))).toEqual([]);
+    const merged = await capture(["merge", parts, "--quiet"]);
+    expect(merged.status).toBe(1);
+    expect(await numbers(parts)).toBe(await numbers(whole));
+    for (const name of ["draws.npz", "sweep.csv"]) {
+      const [a, b] = await Promise.all([whole, parts].map((out) => readFile(join(out, name))));
+      if (name === "draws.npz") expect(a!.equals(b!)).toBe(true);
+      else expect(b!.length).toBeGreaterThan(100);
+    }
+    expect(await readFile(join(parts, "report.html"), "utf8")).toContain("monte-carlo");
+
+    // a part that is gone, damaged, of other data
+    const one = join(parts, "shard-2-of-4");
+    const kept = (await readdir(join(one, ".parts"))).find((name) => name.startsWith("outcome"))!;
+    await rename(join(one, ".parts", kept), join(one, ".parts", "elsewhere"));
+    expect((await capture(["merge", parts])).stderr).toMatch(/shard-2-of-4: a part is missing; run this shard again/);
+    const bytes = await readFile(join(one, ".parts", "elsewhere"));
+    bytes[bytes.length - 1]! ^= 1;
+    await writeFile(join(one, ".parts", kept), bytes);
+    expect((await capture(["merge", parts])).stderr).toMatch(/shard-2-of-4: a part is damaged; run this shard again/);
+    await writeFile(file, JSON.stringify({ ...experiment, seed: 2 }));
+    await run("--out", parts, "--shard", "2/4");
+    expect((await capture(["merge", parts])).stderr).toMatch(/is of another experiment, or other data/);
+  });
+
+  it("are asked for properly", async () => {
+    for (const text of ["0/3", "4/3", "1", "a/b", "1/0", "-1/2"])
+      expect(await run("--shard", text)).toMatchObject({ status: 2, stderr: expect.stringContaining("--shard: expected I/N") as string });
+    expect((await capture(["merge"])).stderr).toContain("expected DIR…, got nothing");
+  });
+});
