@@ -25,12 +25,12 @@ const affordable = (name, { points }) => name !== "expectation-propagation" || p
 const cost = ({ points, width, depth, features }) =>
   1e6 + 6 * points * width * (features + (depth - 1) * width) + 3 * Math.min(points, width) ** 2 * Math.max(points, width);
 
-/** A network is kept with probability thinning/cost: some thirty of every narrow width, ten of the widest, in half an hour of processor time. */
-const thinning = { 5: 0.6e6, 20: 0.8e6, 80: 1.3e6, 500: 4.5e6 };
+/** Networks of every width in one half. */
+const sample = { 5: 8, 20: 8, 80: 6, 500: 3 };
 
 /**
- * A sample of the grid, the dearer a network the rarer. Every cell has data and seeds of its own; the two halves share
- * neither.
+ * A sample of the grid: of every width as many cells as fit half an hour, the dearer a cell the less likely. Every cell has data and seeds of
+ * its own; the two halves share neither.
  */
 function cases() {
   const all = [];
@@ -40,19 +40,28 @@ function cases() {
         for (const width of [5, 20, 80, 500])
           for (const depth of [1, 2])
             for (const outputs of [1, 3]) {
-              const draws = stream(29, all.length);
-              const [order, kept] = [draws.uniform(), draws.uniform()];
-              const one = { data, activation, points, width, depth, outputs, half: all.length % 2 === 0 ? "training" : "held-out" };
-              all.push({ one, seed: all.length + 100, order, dear: cost({ ...one, features: 64 }) * kept });
+              const random = stream(29, all.length);
+              const one = { data, activation, points, width, depth, outputs, seed: all.length + 100 };
+              all.push({
+                ...one,
+                half: random.uniform() < 0.5 ? "training" : "held-out",
+                rank: random.uniform() * cost({ ...one, features: 64 }),
+              });
             }
-  // the parity of the running number is that of the outputs: mix it
-  for (const entry of all) entry.one.half = stream(31, entry.seed).uniform() < 0.5 ? "training" : "held-out";
+  const ranked = all.toSorted((a, b) => a.rank - b.rank);
   const at = process.argv.indexOf("--half");
-  const half = at < 0 ? undefined : process.argv[at + 1];
-  return all
-    .filter(({ dear, one }) => dear < thinning[one.width] && (half === undefined || one.half === half))
-    .sort((a, b) => a.order - b.order)
-    .map(({ one, seed }) => ({ ...one, seed }));
+  return ["training", "held-out"]
+    .filter((half) => at < 0 || process.argv[at + 1] === half)
+    .flatMap((half) =>
+      Object.entries(sample).flatMap(([width, count]) =>
+        ranked
+          .filter((one) => one.half === half && one.width === Number(width))
+          .slice(0, count)
+          .map((one, k) => ({ one, at: k / count })),
+      ),
+    )
+    .sort((a, b) => a.at - b.at)
+    .map(({ one: { rank: _, ...one } }) => one);
 }
 
 async function dataOf({ data, points, outputs, seed }) {

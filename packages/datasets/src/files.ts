@@ -1,11 +1,13 @@
-import { FinitewidthError, inputError, toMatrix, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, inputError, toMatrix, type Matrix, type Tensor } from "@finitewidth/core";
 import { decodeNpz } from "@finitewidth/core/npz";
+import { isMapArray, withAttentionMaps } from "./attention-maps.js";
 import type { DataSplit } from "./classification.js";
 import { readCsv } from "./csv.js";
 import { readRegularFile } from "./regular-file.js";
 
 /**
- * Reads a data file: `.npz` with arrays x_train, y_train and optionally x_test, y_test; or `.csv` whose columns named y, y0, y1, … or
+ * Reads a data file: `.npz` with arrays x_train, y_train and optionally x_test, y_test (inputs of more than two indices are flattened, last
+ * index fastest), and attention maps of heads, `maps_train_<layer>_<head>`, which follow the inputs in every row; or `.csv` whose columns named y, y0, y1, … or
  * target… (else the last column) are targets and whose optional column `split` (0 train, 1 test) divides the rows.
  * @throws FinitewidthError (code "file" or "input") naming the file and what is missing.
  */
@@ -16,9 +18,16 @@ export async function loadDataFile(file: string, path = "data.file"): Promise<Da
 }
 
 function fromNpz(bytes: Uint8Array, file: string, path: string): DataSplit {
-  const { arrays } = decodeNpz(bytes, path, ["x_train", "y_train", "x_test", "y_test"]);
+  const names = ["x_train", "y_train", "x_test", "y_test"];
+  const { arrays } = decodeNpz(bytes, path, (name) => names.includes(name) || isMapArray(name));
   const take = (name: string): Matrix | undefined => (arrays[name] === undefined ? undefined : toMatrix(arrays[name], `${path}:${name}`));
-  const [inputs, targets, testInputs, testTargets] = ["x_train", "y_train", "x_test", "y_test"].map(take);
+  const takeInputs = (split: "train" | "test"): Matrix | undefined => {
+    const name = `x_${split}`;
+    if (arrays[name] === undefined) return undefined;
+    return withAttentionMaps(toMatrix(flattened(arrays[name]), `${path}:${name}`), arrays, split, path);
+  };
+  const [inputs, testInputs] = [takeInputs("train"), takeInputs("test")];
+  const [targets, testTargets] = [take("y_train"), take("y_test")];
   if (!inputs || !targets) {
     throw new FinitewidthError(
       `${path}: ${file} has no array "${inputs ? "y_train" : "x_train"}"; expected x_train, y_train, optionally x_test, y_test`,
@@ -29,6 +38,12 @@ function fromNpz(bytes: Uint8Array, file: string, path: string): DataSplit {
     train: { inputs, targets },
     ...(testInputs ? { test: { inputs: testInputs, ...(testTargets ? { targets: testTargets } : {}) } } : {}),
   };
+}
+
+/** An array of examples with one row each. */
+function flattened({ data, shape }: Tensor): Tensor {
+  const [examples, ...rest] = shape;
+  return shape.length <= 2 ? { data, shape } : { data, shape: [examples!, rest.reduce((product, size) => product * size, 1)] };
 }
 
 function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
