@@ -3,12 +3,14 @@ import { decodeNpz } from "@finitewidth/core/npz";
 import { isMapArray, withAttentionMaps } from "./attention-maps.js";
 import type { DataSplit } from "./classification.js";
 import { readCsv } from "./csv.js";
+import { encodeLabels } from "./preprocessing.js";
 import { readRegularFile } from "./regular-file.js";
 
 /**
  * Reads a data file: `.npz` with arrays x_train, y_train and optionally x_test, y_test (inputs of more than two indices are flattened, last
  * index fastest), and attention maps of heads, `maps_train_<layer>_<head>`, which follow the inputs in every row; or `.csv` whose columns named y, y0, y1, … or
- * target… (else the last column) are targets and whose optional column `split` (0 train, 1 test) divides the rows.
+ * target… (else the last column) are targets and whose optional column `split` (0 train, 1 test) divides the rows. A single target column of
+ * texts holds names of classes: ±1 for two (the first in the alphabet is −1), one-hot for more.
  * @throws FinitewidthError (code "file" or "input") naming the file and what is missing.
  */
 export async function loadDataFile(file: string, path = "data.file"): Promise<DataSplit> {
@@ -47,7 +49,7 @@ function flattened({ data, shape }: Tensor): Tensor {
 }
 
 function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
-  const { columns, values } = readCsv(decodeText(bytes, file, path), file);
+  const { columns, values, classes } = readCsv(decodeText(bytes, file, path), file, { texts: true });
   const named = columns.flatMap((name, j) => (/^(y\d*|target.*)$/i.test(name) ? [j] : []));
   const [split = -1, another] = columns.flatMap((name, j) => (name.toLowerCase() === "split" ? [j] : []));
   const last = columns.length - 1;
@@ -56,6 +58,11 @@ function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
   const fail = (reason: string): FinitewidthError => new FinitewidthError(`${file}: ${reason}`, { code: "input", path });
   if (features.length === 0) throw fail(`expected at least one column of inputs beside ${targets.length} of targets, got none`);
   if (another !== undefined) throw fail("two columns are named split");
+  for (const [j, names] of classes.entries()) {
+    if (names === undefined || (targets.includes(j) && targets.length === 1)) continue;
+    const expected = targets.includes(j) ? "numbers, or one column of class names as the only target" : "numbers";
+    throw inputError(`${file}: column ${columns[j]}`, expected, names[0]);
+  }
   const rows = Array.from({ length: values.shape[0] }, (_, i) => i);
   const part = (chosen: readonly number[], which: readonly number[]): Matrix => ({
     data: Float64Array.from(chosen.flatMap((i) => which.map((j) => values.data[i * columns.length + j]!))),
@@ -68,9 +75,24 @@ function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
   };
   const [train, test] = [rows.filter((i) => !isTest(i)), rows.filter(isTest)];
   if (train.length === 0) throw fail("no training rows (every split is 1)");
+  const names = targets.length === 1 ? classes[targets[0]!] : undefined;
+  const classOf = (i: number): number => values.data[i * columns.length + targets[0]!]!;
+  const known = [...new Set(train.map(classOf))].toSorted((a, b) => a - b);
+  if (names && known.length < 2) throw fail(`expected at least two classes to train on, got ${JSON.stringify(names[known[0]!])} alone`);
+  const labels = (chosen: readonly number[]): Matrix => {
+    if (names === undefined) return part(chosen, targets);
+    const stranger = chosen.find((i) => !known.includes(classOf(i)));
+    if (stranger !== undefined)
+      throw inputError(
+        `${file}: column ${columns[targets[0]!]}, row ${stranger + 1}`,
+        `one of the classes ${known.map((c) => names[c]).join(", ")} of the training rows`,
+        names[classOf(stranger)],
+      );
+    return encodeLabels(chosen.map(classOf), known, known.length === 2 ? "sign" : "one-hot");
+  };
   return {
-    train: { inputs: part(train, features), targets: part(train, targets) },
-    ...(test.length > 0 ? { test: { inputs: part(test, features), targets: part(test, targets) } } : {}),
+    train: { inputs: part(train, features), targets: labels(train) },
+    ...(test.length > 0 ? { test: { inputs: part(test, features), targets: labels(test) } } : {}),
   };
 }
 

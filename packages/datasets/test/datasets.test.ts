@@ -241,6 +241,33 @@ describe("data files", () => {
     );
   });
 
+  it("reads names of classes: ±1 for two, one-hot for more, in alphabetical order", async () => {
+    const two = await loadDataFile(await write("two.csv", "a,y\n1,dog\n2,cat\n3,dog\n"));
+    expect(two.train.targets).toEqual(matrixFromRows([[1], [-1], [1]]));
+    const three = await loadDataFile(
+      await write("three.csv", "kind,a,split\neel,1,0\ncat,2,0\ndog,3,0\ncat,4,1\n".replace("kind", "target")),
+    );
+    expect(three.train.targets).toEqual(
+      matrixFromRows([
+        [0, 0, 1],
+        [1, 0, 0],
+        [0, 1, 0],
+      ]),
+    );
+    expect(three.test!.targets).toEqual(matrixFromRows([[1, 0, 0]]));
+    const unseen = await write("unseen.csv", "a,y,split\n1,cat,0\n2,dog,0\n3,eel,1\n");
+    await expect(loadDataFile(unseen)).rejects.toThrow(
+      /column y, row 3: expected one of the classes cat, dog of the training rows, got "eel"/,
+    );
+    await expect(loadDataFile(await write("one.csv", "a,y\n1,cat\n2,cat\n"))).rejects.toThrow(
+      /at least two classes to train on, got "cat" alone/,
+    );
+    await expect(loadDataFile(await write("text.csv", "a,y\nred,1\nblue,2\n"))).rejects.toThrow(/column a: expected numbers, got "blue"/);
+    await expect(loadDataFile(await write("mixed.csv", "a,y\n1,cat\n2,3\n"))).rejects.toThrow(
+      /line 2, column 2: expected a finite number, got "cat"/,
+    );
+  });
+
   it("names the file and the place when something is wrong", async () => {
     await expect(loadDataFile(join(folder, "missing.npz"))).rejects.toThrow(/^data\.file: cannot read .*missing\.npz \(ENOENT\)/);
     await expect(loadDataFile(await write("b.npz", "not a zip"))).rejects.toThrow(/^data\.file: not a readable \.npz file/);
