@@ -30,8 +30,8 @@ const cost = ({ points, width, depth, features }) =>
 const sample = { 5: 6, 20: 6, 80: 5, 500: 2 };
 
 /**
- * A sample of the grid: of every width as many cells as fit half an hour, the dearer a cell the less likely. Every cell has data and seeds of
- * its own; the two halves share neither.
+ * A sample of the grid: of every width as many cells as fit half an hour, the dearer a cell the less likely. Every cell has data and seeds
+ * of its own; the two halves share neither.
  */
 function cases() {
   const all = [];
@@ -43,11 +43,8 @@ function cases() {
             for (const outputs of [1, 3]) {
               const random = stream(29, all.length);
               const one = { data, activation, points, width, depth, outputs, seed: all.length + 100 };
-              all.push({
-                ...one,
-                half: random.uniform() < 0.5 ? "training" : "held-out",
-                rank: random.uniform() * cost({ ...one, features: 64 }),
-              });
+              const half = random.uniform() < 0.5 ? "training" : "held-out";
+              all.push({ one: { ...one, half }, rank: random.uniform() * cost({ ...one, features: 64 }) });
             }
   const ranked = all.toSorted((a, b) => a.rank - b.rank);
   const at = process.argv.indexOf("--half");
@@ -56,13 +53,13 @@ function cases() {
     .flatMap((half) =>
       Object.entries(sample).flatMap(([width, count]) =>
         ranked
-          .filter((one) => one.half === half && one.width === Number(width))
+          .filter(({ one }) => one.half === half && one.width === Number(width))
           .slice(0, count)
-          .map((one, k) => ({ one, at: k / count })),
+          .map(({ one }, k) => ({ one, at: k / count })),
       ),
     )
     .sort((a, b) => a.at - b.at)
-    .map(({ one: { rank: _, ...one } }) => one);
+    .map(({ one }) => one);
 }
 
 async function dataOf({ data, points, outputs, seed }) {

@@ -17,9 +17,9 @@ export function encodeNpz(arrays: Readonly<Record<string, Tensor>>, meta?: unkno
 }
 
 /**
- * Reads .npz: the arrays named in `wanted`, or whose names it accepts (absent ones are left out), or all of them, and `meta.json`. Other members are not touched, so
- * that a file may hold arrays of any type beside them. @throws FinitewidthError (code "file") naming the member that is damaged, or an
- * array that is not of real numbers.
+ * Reads .npz: the arrays named in `wanted`, or whose names it accepts (absent ones are left out), or all of them, and `meta.json`. Other
+ * members are not touched, so that a file may hold arrays of any type beside them. @throws FinitewidthError (code "file") naming the
+ * member that is damaged, or an array that is not of real numbers.
  */
 export function decodeNpz(
   bytes: Uint8Array,

@@ -7,11 +7,11 @@ import { encodeLabels } from "./preprocessing.js";
 import { readRegularFile } from "./regular-file.js";
 
 /**
- * Reads a data file: `.npz` with arrays x_train, y_train and optionally x_test, y_test (inputs of more than two indices are flattened, last
- * index fastest), and attention maps of heads, `maps_train_<layer>_<head>`, which follow the inputs in every row; or `.csv` whose columns named y, y0, y1, … or
- * target… (else the last column) are targets and whose optional column `split` (0 train, 1 test) divides the rows. A single target column of
- * texts holds names of classes: ±1 for two (the first in the alphabet is −1), one-hot for more.
- * @throws FinitewidthError (code "file" or "input") naming the file and what is missing.
+ * Reads a data file: `.npz` with arrays x_train, y_train and optionally x_test, y_test (inputs of more than two indices are flattened,
+ * last index fastest), and attention maps of heads, `maps_train_<layer>_<head>`, which follow the inputs in every row; or `.csv` whose
+ * columns named y, y0, y1, … or target… (else the last column) are targets and whose optional column `split` (0 train, 1 test) divides the
+ * rows. A single target column of texts holds names of classes: ±1 for two (the first in the alphabet is −1), one-hot for more. @throws
+ * FinitewidthError (code "file" or "input") naming the file and what is missing.
  */
 export async function loadDataFile(file: string, path = "data.file"): Promise<DataSplit> {
   const read = /\.npz$/i.test(file) ? fromNpz : /\.csv$/i.test(file) ? fromCsv : undefined;

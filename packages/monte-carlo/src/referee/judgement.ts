@@ -29,8 +29,8 @@ export interface ChainAverages {
 }
 
 /**
- * Decides whether theory − truth lies within ± `allowed`: contradicted or confirmed by intervals of Student's t, doubtful in between. `signed`:
- * a difference that may lie below without limit, such as an excess.
+ * Decides whether theory − truth lies within ± `allowed`: contradicted or confirmed by intervals of Student's t, doubtful in between.
+ * `signed`: a difference that may lie below without limit, such as an excess.
  */
 export function decide(
   difference: number,

@@ -22,8 +22,8 @@ export function rootOf(square: number, standardError: number): { readonly value:
 }
 
 /**
- * With Ḡ the mean kernel over chains: d² = |Ḡ − G_theory|² and s² = |Ḡ − G_∞|², both by the U-statistic, and d² − (0.2 s)² with the jackknife
- * error of the difference decides. Where s² itself does not stand out of its noise nothing can be confirmed.
+ * With Ḡ the mean kernel over chains: d² = |Ḡ − G_theory|² and s² = |Ḡ − G_∞|², both by the U-statistic, and d² − (0.2 s)² with the
+ * jackknife error of the difference decides. Where s² itself does not stand out of its noise nothing can be confirmed.
  */
 function judgeLayer(
   chains: readonly Float64Array[],
@@ -56,8 +56,9 @@ function judgeLayer(
 }
 
 /**
- * Hidden kernels against what the layers have learned: the Frobenius distance from the network's may be a fifth of the network's own distance
- * from infinite width, layer by layer; the worst layer counts. Unchecked where learning is too weak for this run to see. O(chains L P²).
+ * Hidden kernels against what the layers have learned: the Frobenius distance from the network's may be a fifth of the network's own
+ * distance from infinite width, layer by layer; the worst layer counts. Unchecked where learning is too weak for this run to see. O(chains
+ * L P²).
  */
 export function judgeKernels(
   { hiddenKernels, hiddenKernelStandardErrors: own }: FittedMethod,
