@@ -1,7 +1,7 @@
-// `finitewidth optimise` on handwritten digits against a grid search and scikit-learn's optimised Gaussian process with a radial
-// kernel; the table goes to docs/theories/evidence.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs optimise-digits.mjs
-// (nx run @finitewidth/tools:optimise-digits); needs python3 with scikit-learn for its last row. Pairs are kept in
-// results/optimise-digits.jsonl and taken from there.
+// `finitewidth optimise` on handwritten digits against a grid search and scikit-learn's optimised Gaussian process with a radial kernel;
+// the table goes to docs/theories/evidence.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs optimise-digits.mjs
+// (nx run @finitewidth/tools:optimise-digits); needs python3 with scikit-learn for its last row. Pairs are kept in results/optimise-
+// digits.jsonl and taken from there.
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { createRegistry, fit } from "@finitewidth/core";
