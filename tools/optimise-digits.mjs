@@ -5,12 +5,12 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { createRegistry, fit } from "@finitewidth/core";
-import { loadDataset } from "@finitewidth/datasets";
+import { plugin as datasets, loadDataset } from "@finitewidth/datasets";
 import { optimiseEvidence } from "@finitewidth/experiment";
 import { standardPlugins } from "@finitewidth/verification";
 import { processorTime, replaceBlock, resumable } from "./resumable.mjs";
 
-const registry = createRegistry(standardPlugins);
+const registry = createRegistry([...standardPlugins, datasets]);
 const over = { weightVariance: [0.05, 20], temperature: [1e-3, 1], widths: [2, 500] };
 const defaults = { weightVariance: 1, temperature: 0.05, widths: 100 };
 const steps = 10;
