@@ -20,6 +20,7 @@ const sections = [
     [
       "index.md",
       "guide/finite-width.md",
+      "guide/explore.md",
       "guide/choose-a-theory.md",
       "guide/experiment-files.md",
       "guide/beyond-one-machine.md",
@@ -160,7 +161,7 @@ function render({ page, text }) {
   const at = order.indexOf(page);
   const step = (entry, label) => (entry ? `<a href="${href(page, entry)}">${label.replace("…", shortTitle(entry))}</a>` : "<span></span>");
   const base = relative(dirname(page), "") || ".";
-  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${plain(title)} – finitewidth</title><link rel="stylesheet" href="${base}/katex/katex.min.css"><link rel="stylesheet" href="${base}/docs.css"></head><body data-base="${base}"><header><a class="home" href="${href(page, "index.md")}">finitewidth</a><a class="menu" href="#navigation">Contents</a><search><input type="search" placeholder="Search" aria-label="Search the documentation" autocomplete="off"><div class="found" role="status" hidden></div></search></header><main>${body}<footer>${step(order[at - 1], "← …")}${step(order[at + 1], "… →")}</footer></main>${contents}<nav id="navigation" aria-label="All pages">${navigation}<h2>Reference</h2><ul><li><a href="${base}/api/index.html">API of all packages</a></li></ul></nav><script src="${base}/docs.js"></script></body></html>`;
+  return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${plain(title)} – finitewidth</title><link rel="stylesheet" href="${base}/katex/katex.min.css"><link rel="stylesheet" href="${base}/docs.css"></head><body data-base="${base}"><header><a class="home" href="${href(page, "index.md")}">finitewidth</a><a class="menu" href="#navigation">Contents</a><search><input type="search" placeholder="Search" aria-label="Search the documentation" autocomplete="off"><div class="found" role="status" hidden></div></search></header><main>${body}<footer>${step(order[at - 1], "← …")}${step(order[at + 1], "… →")}</footer></main>${contents}<nav id="navigation" aria-label="All pages">${navigation}<h2>Reference</h2><ul><li><a href="${relative(dirname(page), "explore/index.html")}">Interactive page</a></li><li><a href="${base}/api/index.html">API of all packages</a></li></ul></nav><script src="${base}/docs.js"></script></body></html>`;
 }
 const plain = (title) => title.replaceAll("`", "");
 /** Title in the navigation: a method's name where the heading ends with one. */
@@ -184,6 +185,9 @@ const fonts = dirname(createRequire(import.meta.url).resolve("katex/dist/katex.m
 for (const part of ["katex.min.css", "fonts"])
   cpSync(join(fonts, part), join(site, "katex", part), { recursive: true, filter: (file) => !/\.(ttf|woff)$/.test(file) });
 for (const asset of assets) cpSync(join(docs, asset), join(site, asset), { recursive: true });
+const interactive = join(root, "packages/explore/page");
+if (existsSync(interactive)) cpSync(interactive, join(site, "explore"), { recursive: true });
+else problems.push("packages/explore/page is not built: npx nx build @finitewidth/explore");
 if (existsSync(join(docs, "figures"))) cpSync(join(docs, "figures"), join(site, "figures"), { recursive: true });
 
 for (const folder of ["verification", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}`)]) {

@@ -14,8 +14,9 @@ const allowed = {
   inference: ["core", "linalg", "kernels"],
   experiment: ["core", "linalg", "kernels", "inference"],
   verification: ["core", "linalg", "kernels", "priors", "inference", "experiment"],
-  application: ["core", "linalg", "kernels", "priors", "inference", "experiment", "verification"],
-  tools: ["core", "linalg", "kernels", "priors", "inference", "experiment", "verification", "application"],
+  page: ["core", "linalg", "kernels", "priors", "inference", "experiment"],
+  application: ["core", "linalg", "kernels", "priors", "inference", "experiment", "verification", "page"],
+  tools: ["core", "linalg", "kernels", "priors", "inference", "experiment", "verification", "page", "application"],
 };
 
 const folders = ["tools", "verification", ...readdirSync(join(workspace, "packages")).map((name) => `packages/${name}`)];

@@ -20,6 +20,7 @@ import { examplesOf, importsOf, installLineOf } from "./readme-examples.mjs";
 const budget = {
   default: 130,
   binary: 1000,
+  explore: 600, // the page with its workers and digits
   cli: 960,
   kernels: 170,
   "large-deviations": 430,

@@ -10,12 +10,13 @@ function targetsOf(root, manifest) {
   const command = (text, extra = {}) => ({ executor: "nx:run-commands", options: { command: text, cwd: root }, ...extra });
   const cached = (inputs, outputs, tools) => ({ cache: true, inputs: [...inputs, { externalDependencies: tools }], outputs });
   const targets = {};
+  const page = existsSync(join(root, "vite.config.mjs")) ? " && node build-digits.mjs && node node_modules/vite/bin/vite.js build" : "";
   const bundle = manifest.bin ? ` && node ${up(root)}/tools/build-bundle.mjs` : "";
   if (existsSync(join(root, "tsconfig.json"))) {
-    targets.build = command(`node ${up(root)}/${tsc} -b tsconfig.json${bundle}`, {
+    targets.build = command(`node ${up(root)}/${tsc} -b tsconfig.json${page}${bundle}`, {
       ...cached(
         ["production", "^production", ...(manifest.bin ? ["{workspaceRoot}/tools/build-bundle.mjs"] : [])],
-        ["{projectRoot}/dist"],
+        ["{projectRoot}/dist", ...(page ? ["{projectRoot}/page"] : [])],
         ["typescript-7", ...(manifest.bin ? ["esbuild"] : [])],
       ),
       dependsOn: ["^build"],

@@ -95,5 +95,16 @@ export const commands: readonly Command[] = [
     ],
     example: "finitewidth reproduce pacelli-loss",
   },
-  { name: "explore", summary: "Serve the interactive page (reserved, not available yet)", flags: [] },
+  {
+    name: "explore",
+    argument: "[EXPERIMENT]",
+    summary: "Serve the interactive page on this machine and open it, with an experiment when one is named",
+    flags: [
+      { name: "port", value: "N", summary: "Port to serve at (default: a free one)" },
+      { name: "no-open", summary: "Do not open the page in a browser" },
+      paths,
+      quiet,
+    ],
+    example: "finitewidth explore experiment.json",
+  },
 ];

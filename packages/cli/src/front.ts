@@ -14,8 +14,6 @@ export function front(argv: readonly string[]): Front {
     const typed = readArguments(argv, commands);
     if (!typed || typed.flags.help === true) return answer(helpText(commands, typed?.command));
     if (typed.command.name === "completion") return answer(completionScript(typed.argument ?? "", commands));
-    if (typed.command.summary.includes("(reserved"))
-      return answer(`${typed.command.name}: reserved, not available in version ${version}`, 2);
     return { execute: typed };
   } catch (error) {
     if (error instanceof UsageError) return answer(error.message, 2);

@@ -146,6 +146,11 @@ async function execute({ command, flags, positionals }: Arguments, file: string,
       };
       return (await import("./commands/reproduce.js")).runReproduceCommand(request, context);
     }
+    case "explore": {
+      const open = flags["no-open"] !== true && !context.quiet && context.stderr.isTTY === true;
+      const request = { file, folder, port: flags.port as string | undefined, open };
+      return (await import("./commands/explore.js")).runExploreCommand(request, context);
+    }
     case "init":
       return (await import("./commands/init.js")).runInitCommand(file, context.stdout);
     case "schema":

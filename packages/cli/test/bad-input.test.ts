@@ -117,10 +117,6 @@ describe("the command line", () => {
     expect((await capture(["run", "x.json", "--workers=-2"])).stderr).toMatch(/^--workers: expected an integer ≥ 0/);
   });
 
-  it("says that reserved commands are reserved", async () => {
-    expect(await capture(["explore"])).toMatchObject({ status: 2, stderr: expect.stringContaining("reserved") });
-  });
-
   it("lists what is installed", async () => {
     const { status, stdout } = await capture(["plugins"]);
     expect(status).toBe(0);

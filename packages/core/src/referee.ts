@@ -29,8 +29,6 @@ export interface FittedMethod {
   readonly logEvidence?: number;
   readonly logEvidenceStandardError?: number;
   readonly hiddenKernels?: readonly Matrix[];
-  /** Of sampled kernels. */
-  readonly hiddenKernelStandardErrors?: readonly Matrix[];
   readonly orderParameter?: number | Tensor;
 }
 

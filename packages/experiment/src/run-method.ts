@@ -2,7 +2,6 @@ import { amended, FinitewidthError, reasonToRefuse, refusal, type Json, type Mat
 import { classificationOf, findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
 import type { PlannedProblem, PlannedStep } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
-import { withPruning } from "./pruning.js";
 
 /** Solves one problem with one method. */
 export async function runMethod(
@@ -39,7 +38,8 @@ export async function runMethod(
     return {
       ...own,
       status: "ok",
-      ...withPruning(posterior, predictive, numbers ? targets : undefined),
+      posterior,
+      ...(predictive ? { predictive } : {}),
       ...(error ? { generalizationError: error } : {}),
       ...(standardError ? { generalizationStandardError: standardError } : {}),
       ...(classification ? { classification } : {}),

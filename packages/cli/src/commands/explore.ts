@@ -1,0 +1,104 @@
+import { createReadStream, existsSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
+import { dirname, extname, join } from "node:path";
+import { FinitewidthError, inputError, rowsOf, type DataSplit, type Matrix } from "@finitewidth/core";
+import { planExperiment } from "@finitewidth/experiment";
+import { stateFromExperiment } from "@finitewidth/explore";
+import { loadRegistry } from "../builtin-registry.js";
+import { fileReader, pluginsOf, readJson, titleOf } from "../files.js";
+import type { CommandContext } from "../main.js";
+import { openPage } from "../open-page.js";
+
+/** What was typed. */
+export interface ExploreRequest {
+  /** Experiment file; empty: what the page opens with. */
+  readonly file: string;
+  readonly folder: string;
+  /** 0: any free one. */
+  readonly port: string | undefined;
+  readonly open: boolean;
+}
+
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".json": "application/json",
+  ".bin": "application/octet-stream",
+};
+/** Threads that share memory are allowed where these are set. */
+const isolation = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
+/** `finitewidth explore`: serves the page on this machine only, with an experiment when one is named, until it is interrupted. */
+export async function runExploreCommand({ file, folder, port, open }: ExploreRequest, context: CommandContext): Promise<number> {
+  const number = port === undefined ? 0 : Number(port);
+  if (!Number.isInteger(number) || number < 0 || number > 65_535) throw inputError("--port", "a port from 0 to 65535", port);
+  const experiment = file === "" ? undefined : await shownExperiment(file, folder, context);
+  const page = join(dirname(createRequire(import.meta.url).resolve("@finitewidth/explore/package.json")), "page");
+  if (!existsSync(join(page, "index.html")))
+    throw new FinitewidthError(`${page}: the page is not built; run npm run build`, { code: "file", path: page });
+  const server = createServer((request, response) => {
+    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    const send = (type: string): unknown => response.writeHead(200, { "content-type": type, "cache-control": "no-store", ...isolation });
+    if (path === "/experiment.json" && experiment !== undefined) {
+      send(types[".json"]!);
+      response.end(experiment);
+      return;
+    }
+    // File names only: nothing above or beside the page is served.
+    const name = /^\/(?:(assets\/)?[\w.-]+)?$/.test(path) ? (path === "/" ? "index.html" : path.slice(1)) : "";
+    const target = join(page, name);
+    if (name === "" || name.includes("..") || !existsSync(target)) {
+      response.writeHead(404).end();
+      return;
+    }
+    send(types[extname(name)] ?? "application/octet-stream");
+    createReadStream(target).pipe(response);
+  });
+  const address = await listen(server, number);
+  const url = `http://127.0.0.1:${address.port}/${experiment === undefined ? "" : "?experiment"}`;
+  context.stdout.write(`${url}\n`);
+  if (!context.quiet) context.stderr.write("The page is served until you press Ctrl-C.\n");
+  if (open) openPage(url);
+  await new Promise<void>((resolve) => {
+    if (context.signal.aborted) resolve();
+    context.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  server.closeAllConnections();
+  server.close();
+  return 0;
+}
+
+function listen(server: Server, port: number): Promise<AddressInfo> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(
+        new FinitewidthError(
+          `--port: ${port} cannot be used (${cause.code ?? cause.message})`,
+          { code: "input", path: "--port" },
+          { cause },
+        ),
+      ),
+    );
+    server.listen(port, "127.0.0.1", () => resolve(server.address() as AddressInfo));
+  });
+}
+
+/** An experiment with its data in it, as the page takes it. @throws FinitewidthError (code "input") naming what the page cannot show. */
+async function shownExperiment(file: string, folder: string, context: CommandContext): Promise<string> {
+  const raw = await readJson(file);
+  const registry = await loadRegistry(pluginsOf(raw), folder, { allowPaths: context.allowPluginPaths });
+  const { experiment, steps, data } = await planExperiment(raw, { registry, readFile: fileReader(folder) });
+  const [first] = steps[0]!.problems;
+  const shown = { data: inlineData(data), network: first!.problem.network, likelihood: experiment.likelihood, seed: experiment.seed };
+  stateFromExperiment(shown, titleOf(file));
+  return JSON.stringify(shown);
+}
+
+const table = ({ inputs, targets }: { readonly inputs: Matrix; readonly targets?: Matrix }) => ({
+  inputs: rowsOf(inputs),
+  ...(targets ? { targets: rowsOf(targets) } : {}),
+});
+const inlineData = ({ train, test }: DataSplit) => ({ train: table(train), ...(test ? { test: table(test) } : {}) });

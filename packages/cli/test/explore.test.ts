@@ -1,0 +1,74 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { main } from "../src/main.js";
+import { capture } from "./command.js";
+
+let folder: string;
+beforeAll(() => void (folder = mkdtempSync(join(tmpdir(), "finitewidth-explore-"))));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const experiment = {
+  data: { dataset: "iris", classes: [0, 1], train: 12, test: 8 },
+  network: { type: "fully-connected", widths: [7, 5], activation: "identity" },
+  likelihood: { temperature: 0.1 },
+  methods: ["nngp"],
+};
+const write = (name: string, content: unknown): string => {
+  const file = join(folder, name);
+  writeFileSync(file, JSON.stringify(content));
+  return file;
+};
+
+/** Runs the command until `visit` is done with its address. */
+async function served(argv: readonly string[], visit: (url: string) => Promise<void>): Promise<number> {
+  const stop = new AbortController();
+  const original = process.stdout.write;
+  let status: Promise<number> | undefined;
+  const url = await new Promise<string>((resolve, reject) => {
+    process.stdout.write = ((text: string) => {
+      resolve(String(text).trim());
+      return true;
+    }) as never;
+    status = main(argv, { signal: stop.signal, stderr: { write: () => true } as never });
+    status.then((code) => reject(new Error(`ended with ${code}`)), reject);
+  }).finally(() => (process.stdout.write = original));
+  await visit(url).finally(() => stop.abort());
+  return status!;
+}
+
+describe("finitewidth explore", () => {
+  it("serves the page and the experiment with its data, and nothing else of this machine", async () => {
+    const status = await served(["explore", write("iris.json", experiment), "--no-open"], async (url) => {
+      expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?experiment$/);
+      const page = await fetch(url);
+      expect(page.headers.get("cross-origin-opener-policy")).toBe("same-origin");
+      const text = await page.text();
+      expect(text).toContain("<fw-explore>");
+      const script = /src="\.\/(assets\/[^"]+\.js)"/.exec(text)![1]!;
+      expect((await fetch(new URL(script, url))).status).toBe(200);
+      const shown = (await (await fetch(new URL("experiment.json", url))).json()) as typeof experiment & {
+        data: { train: { inputs: number[][] } };
+      };
+      expect(shown.network.widths).toEqual([7, 5]);
+      expect(shown.data.train.inputs).toHaveLength(12);
+      for (const path of ["package.json", "..%2fpackage.json", "assets/..%2f..%2fpackage.json", "assets/../../package.json"])
+        expect((await fetch(new URL(path, url))).status).toBe(404);
+    });
+    expect(status).toBe(0);
+  });
+
+  it("says which part of an experiment the page cannot show, and which port it cannot use", async () => {
+    const sign = write("sign.json", { ...experiment, network: { ...experiment.network, activation: "sign" } });
+    expect(await capture(["explore", sign, "--no-open"])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^network.activation: expected one of/),
+    });
+    expect(await capture(["explore", "--port", "x"])).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^--port: expected a port/),
+    });
+    expect(await capture(["explore", join(folder, "none.json")])).toMatchObject({ status: 2 });
+  });
+});

@@ -1,0 +1,71 @@
+import type { Figure, Matrix } from "@finitewidth/core";
+
+/** Data as the workers take them. */
+export interface WorkerData {
+  readonly train: { readonly inputs: Matrix; readonly targets: Matrix };
+  readonly test?: { readonly inputs: Matrix; readonly targets?: Matrix };
+}
+
+/** One method on one network. */
+export interface SolveRequest {
+  /** An experiment file without data; one method. */
+  readonly experiment: Readonly<Record<string, unknown>>;
+  readonly data: WorkerData;
+  /** Without matrices: only numbers that a sweep draws. */
+  readonly brief?: boolean;
+  readonly seed: number;
+}
+
+/** What it gave. */
+export interface Solved {
+  readonly method: string;
+  readonly status: "ok" | "failed";
+  /** Why it failed, or does not apply. */
+  readonly reason?: string;
+  readonly mean?: Float64Array;
+  readonly variance?: Float64Array;
+  readonly error?: { readonly bias: number; readonly variance: number; readonly total: number };
+  readonly logEvidence?: number;
+  readonly orderParameter?: readonly number[];
+  /** Learned kernels of the hidden layers. */
+  readonly kernels?: readonly Matrix[];
+  /** Densities of an order parameter, where the theory gives them. */
+  readonly densities?: Extract<Figure, { kind: "density" }>;
+  readonly warnings: readonly string[];
+  /** Milliseconds in the worker. */
+  readonly milliseconds: number;
+}
+
+/** χ⊥ over the plane of variances. */
+export interface PhaseAnswer {
+  readonly weightVariance: readonly number[];
+  readonly biasVariance: readonly number[];
+  /** Row by row of weight variance; NaN where there is none. */
+  readonly chi: Float64Array;
+  readonly line: readonly (readonly [number, number])[];
+}
+
+/** A stretch of a chain in all weights of the real network. */
+export interface ChainRequest {
+  readonly network: Readonly<Record<string, unknown>> & { readonly type: string };
+  readonly data: WorkerData;
+  readonly temperature: number;
+  readonly seed: number;
+  /** Stretch: its stream. */
+  readonly index: number;
+  /** Where the last stretch ended; left out: a start from the prior with a warm-up. */
+  readonly from?: { readonly theta: Float64Array; readonly stepSize: number };
+}
+
+export interface ChainAnswer {
+  readonly theta: Float64Array;
+  readonly stepSize: number;
+  /** First-layer weights of the network at the end: units × inputs. */
+  readonly receptiveFields: Matrix;
+  /** Outputs at the test inputs, one list for each draw of the stretch; for one-dimensional inputs. */
+  readonly functions: readonly Float64Array[];
+  readonly acceptance: number;
+}
+
+/** Verdicts by method: the quantity that is in most doubt. */
+export type VerdictAnswer = Readonly<Record<string, { readonly status: string; readonly how: string }>>;

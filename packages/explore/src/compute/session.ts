@@ -1,0 +1,283 @@
+import { matrixFromRows, type Matrix } from "@finitewidth/core";
+import type { Digits } from "../model/digits.js";
+import { rowsOfChoice, type Rows } from "../model/data.js";
+import { networkOf, quickMethods, slowMethods, sweptWidths } from "../model/experiment.js";
+import type { DataChoice, ExploreState, Table } from "../model/state.js";
+import { Lane, latest, remote } from "./lane.js";
+import type { ChainAnswer, ChainRequest, PhaseAnswer, Solved, SolveRequest, VerdictAnswer, WorkerData } from "./messages.js";
+
+const solve = remote<SolveRequest, Solved>("solveTask");
+const plane = remote<{ readonly activation: string; readonly weight: readonly number[]; readonly bias: readonly number[] }, PhaseAnswer>(
+  "phaseTask",
+);
+const priorDraws = remote<ChainRequest, readonly Float64Array[]>("priorDrawsTask");
+const chain = remote<ChainRequest, ChainAnswer>("chainTask");
+const verdict = remote<SolveRequest, VerdictAnswer>("verdictTask");
+
+/** Averages of independent runs at one width. */
+export interface Sampled {
+  readonly runs: number;
+  readonly mean: number;
+  /** Standard error; NaN for one run. */
+  readonly error: number;
+}
+
+/** All that has been computed of the present state. */
+export interface Answers {
+  readonly solved: ReadonlyMap<string, Solved>;
+  /** By method and width of the touched layer. */
+  readonly sweep: ReadonlyMap<string, ReadonlyMap<number, Solved>>;
+  readonly sampled: ReadonlyMap<number, Sampled>;
+  readonly verdicts: VerdictAnswer;
+  readonly phase?: PhaseAnswer;
+  readonly priorFunctions: readonly Float64Array[];
+  readonly posteriorFunctions: readonly Float64Array[];
+  readonly receptiveFields?: Matrix;
+  /** Stretches of the chain so far. */
+  readonly stretches: number;
+}
+
+const nothing: Answers = {
+  solved: new Map(),
+  sweep: new Map(),
+  sampled: new Map(),
+  verdicts: {},
+  priorFunctions: [],
+  posteriorFunctions: [],
+  stretches: 0,
+};
+
+const matrices = (table: { readonly inputs: Table["inputs"]; readonly targets: Table["targets"] }) => ({
+  inputs: matrixFromRows(table.inputs),
+  targets: matrixFromRows(table.targets),
+});
+
+/** Milliseconds without a touch after which the slow questions are asked. */
+const calm = 350;
+/** Widths at which networks are sampled, and runs of each. */
+const sampledWidths = [3, 12, 50];
+const mostRuns = 24;
+const mostStretches = 150;
+/** Points up to which theories of cubic equations over pairs of points are asked by themselves. */
+const fewPoints = 30;
+
+/** Computes what a state asks for in workers and tells what has changed. The latest state wins; nothing queues up. */
+export class Session {
+  answers: Answers = nothing;
+  /** Milliseconds from a state to each method's answer, newest last. */
+  readonly latencies: { readonly method: string; readonly milliseconds: number; readonly inWorker: number }[] = [];
+  running = true;
+  #state: ExploreState | undefined;
+  #rows: { readonly choice: DataChoice; readonly seed: number; readonly rows: Rows; readonly data: WorkerData } | undefined;
+  readonly #quick = [new Lane(), new Lane()];
+  readonly #slow = new Lane();
+  readonly #chains = new Lane();
+  readonly #samples = new Lane();
+  #generation = 0;
+  #slowBusy = false;
+  #chainBusy = false;
+  #sampleBusy = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #changed: () => void;
+  readonly #digits: () => Digits | undefined;
+
+  constructor(changed: () => void, digits: () => Digits | undefined) {
+    this.#changed = changed;
+    this.#digits = digits;
+  }
+
+  /** Rows of a state, made once for the same data. @throws FinitewidthError where the data do not fit. */
+  rows(state: ExploreState): Rows {
+    return this.#prepare(state).rows;
+  }
+
+  #prepare({ data, seed }: ExploreState) {
+    const same = (other: DataChoice): boolean => other === data || (data.kind !== "own" && JSON.stringify(other) === JSON.stringify(data));
+    if (this.#rows && this.#rows.seed === seed && same(this.#rows.choice)) return this.#rows;
+    const rows = rowsOfChoice(data, this.#digits(), seed);
+    const test = rows.test && {
+      inputs: matrixFromRows(rows.test.inputs),
+      ...(rows.test.targets ? { targets: matrixFromRows(rows.test.targets) } : {}),
+    };
+    this.#rows = { choice: data, seed, rows, data: { train: matrices(rows.train), ...(test ? { test } : {}) } };
+    return this.#rows;
+  }
+
+  readonly #solveFirst = latest<SolveTogether>((asked) => this.#solveAll(0, ["nngp", "effective-action"], asked));
+  readonly #solveExact = latest<SolveTogether>((asked) => this.#solveAll(1, ["exact"], asked));
+
+  /** Shows another state. */
+  show(state: ExploreState): void {
+    const { data } = this.#prepare(state);
+    const samePlane = this.#state?.activation === state.activation ? this.answers.phase : undefined;
+    this.#state = state;
+    this.#generation += 1;
+    // Old numbers stay on the screen until the new ones are there, apart from those that belong to other networks.
+    this.answers = { ...nothing, solved: this.answers.solved, priorFunctions: [], ...(samePlane ? { phase: samePlane } : {}) };
+    const asked = { state, data, generation: this.#generation, since: performance.now() };
+    this.#solveFirst(asked);
+    this.#solveExact(asked);
+    if (this.#slowBusy) this.#slow.cancel();
+    if (this.#chainBusy) this.#chains.cancel();
+    if (this.#sampleBusy) this.#samples.cancel();
+    this.#slowBusy = this.#chainBusy = this.#sampleBusy = false;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      void this.#askSlow(asked);
+      void this.#sample(asked);
+      void this.#runChain(asked);
+    }, calm);
+    this.#changed();
+  }
+
+  /** Goes on or stops with what never ends by itself: the chain and the sampled points. */
+  pause(paused: boolean): void {
+    this.running = !paused;
+    if (!paused && this.#state) this.show(this.#state);
+  }
+
+  #request({ state, data }: SolveTogether, method: unknown, width?: number): SolveRequest {
+    const { temperature, seed } = state;
+    return {
+      experiment: { network: networkOf(state, width), likelihood: { temperature }, methods: [method], seed, referee: false },
+      data,
+      seed,
+      ...(width === undefined ? {} : { brief: true }),
+    };
+  }
+
+  #update(change: Partial<Answers>): void {
+    this.answers = { ...this.answers, ...change };
+    this.#changed();
+  }
+
+  #keep(solved: Solved): void {
+    this.#update({ solved: new Map(this.answers.solved).set(solved.method, solved) });
+  }
+
+  async #solveAll(lane: number, methods: readonly string[], asked: SolveTogether): Promise<void> {
+    for (const method of methods) {
+      const solved = await this.#quick[lane]!.ask(solve, this.#request(asked, method));
+      this.latencies.push({ method, milliseconds: performance.now() - asked.since, inWorker: solved.milliseconds });
+      this.#keep(solved);
+      // Someone has touched again: the rest is for the new state.
+      if (asked.generation !== this.#generation) return;
+    }
+  }
+
+  async #askSlow(asked: SolveTogether): Promise<void> {
+    const current = (): boolean => asked.generation === this.#generation;
+    this.#slowBusy = true;
+    try {
+      if (!this.answers.phase) {
+        const grid = (from: number, to: number, count: number) =>
+          Array.from({ length: count }, (_, i) => from + ((to - from) * i) / (count - 1));
+        const phase = await this.#slow.ask(plane, { activation: asked.state.activation, weight: grid(0.1, 3, 40), bias: grid(0, 1, 26) });
+        if (!current()) return;
+        this.#update({ phase });
+      }
+      for (const method of quickMethods)
+        for (const width of sweptWidths) {
+          const solved = await this.#slow.ask(solve, this.#request(asked, method, width));
+          if (!current()) return;
+          this.#swept(method, width, solved);
+          if (solved.status === "failed") break;
+        }
+      await this.#judge(asked, current);
+    } catch (error) {
+      if (current()) throw error;
+    } finally {
+      if (current()) this.#slowBusy = false;
+    }
+  }
+
+  #swept(method: string, width: number, solved: Solved): void {
+    const sweep = new Map(this.answers.sweep);
+    sweep.set(method, new Map(sweep.get(method)).set(width, solved));
+    this.#update({ sweep });
+  }
+
+  /** The slower theories where they are quick enough, then the verdict on all. */
+  async #judge(asked: SolveTogether, current: () => boolean): Promise<void> {
+    const points = asked.data.train.inputs.shape[0];
+    if (asked.state.activation === "identity" || points <= fewPoints)
+      for (const method of slowMethods) {
+        const solved = await this.#slow.ask(solve, this.#request(asked, method));
+        if (!current()) return;
+        this.#keep(solved);
+      }
+    const methods = [...this.answers.solved.values()].filter(({ status }) => status === "ok").map(({ method }) => method);
+    const request = this.#request(asked, "nngp");
+    const verdicts = await this.#slow.ask(verdict, { ...request, experiment: { ...request.experiment, methods, referee: { seconds: 4 } } });
+    if (current()) this.#update({ verdicts });
+  }
+
+  /** Independent short runs of real networks, one width after the other: the error bars shrink while one looks. */
+  async #sample(asked: SolveTogether): Promise<void> {
+    if (!asked.data.test?.targets) return;
+    const current = (): boolean => asked.generation === this.#generation;
+    const totals = new Map<number, number[]>();
+    const method = { method: "monte-carlo", chains: 2, draws: 40, warmup: 60 };
+    this.#sampleBusy = true;
+    try {
+      for (let run = 0; run < mostRuns && this.running; run++)
+        for (const width of sampledWidths) {
+          const request = this.#request(asked, method, width);
+          const { error } = await this.#samples.ask(solve, { ...request, seed: asked.state.seed + 1000 * (run + 1) });
+          if (!current() || !error) return;
+          totals.set(width, [...(totals.get(width) ?? []), error.total]);
+          this.#update({ sampled: new Map(this.answers.sampled).set(width, averageOf(totals.get(width)!)) });
+        }
+    } catch (error) {
+      if (current()) throw error;
+    } finally {
+      if (current()) this.#sampleBusy = false;
+    }
+  }
+
+  async #runChain(asked: SolveTogether): Promise<void> {
+    const current = (): boolean => asked.generation === this.#generation;
+    const { state, data } = asked;
+    const request = { network: networkOf(state), data, temperature: state.temperature, seed: state.seed, index: 0 };
+    this.#chainBusy = true;
+    try {
+      if (data.test && data.train.inputs.shape[1] === 1 && data.train.targets.shape[1] === 1) {
+        const priorFunctions = await this.#chains.ask(priorDraws, request);
+        if (!current()) return;
+        this.#update({ priorFunctions });
+      }
+      let from: ChainRequest["from"];
+      for (let index = 0; index < mostStretches && this.running; index++) {
+        const { theta, stepSize, receptiveFields, functions } = await this.#chains.ask(chain, {
+          ...request,
+          index,
+          ...(from ? { from } : {}),
+        });
+        if (!current()) return;
+        from = { theta, stepSize };
+        const posteriorFunctions = [...this.answers.posteriorFunctions, ...functions.slice(-1)].slice(-12);
+        this.#update({ receptiveFields, posteriorFunctions, stretches: index + 1 });
+      }
+    } catch (error) {
+      // Layers that cannot be followed along gradients (sign) have no chain here.
+      if (current() && !(error instanceof Error)) throw error;
+    } finally {
+      if (current()) this.#chainBusy = false;
+    }
+  }
+}
+
+/** One state and its data. */
+interface SolveTogether {
+  readonly state: ExploreState;
+  readonly data: WorkerData;
+  readonly generation: number;
+  /** When it came. */
+  readonly since: number;
+}
+
+function averageOf(values: readonly number[]): Sampled {
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { runs: values.length, mean, error: Math.sqrt(squares / (values.length - 1) / values.length) };
+}

@@ -1,0 +1,152 @@
+import { logTicks, robustRange } from "@finitewidth/plots";
+import { html, LitElement, nothing, svg, type SVGTemplateResult, type TemplateResult } from "lit";
+import { linearTicks, three } from "./format.js";
+
+/** Something drawn over the axes of a chart. */
+export interface Layer {
+  readonly label: string;
+  readonly colour: string;
+  readonly x: ArrayLike<number>;
+  readonly y: ArrayLike<number>;
+  /** Half width of a band, or of error bars. */
+  readonly spread?: ArrayLike<number>;
+  readonly kind: "line" | "area" | "points" | "ticks";
+  readonly faint?: boolean;
+  readonly dashed?: boolean;
+}
+
+/** A whole chart. */
+export interface ChartSpec {
+  /** For those who do not see it. */
+  readonly summary: string;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  readonly layers: readonly Layer[];
+  readonly logX?: boolean;
+  readonly logY?: boolean;
+  /** Vertical marks. */
+  readonly marks?: readonly { readonly x: number; readonly label: string }[];
+  readonly xDomain?: readonly [number, number];
+  readonly yDomain?: readonly [number, number];
+  /** No numbers along the axis. */
+  readonly bare?: boolean;
+}
+
+const [width, height] = [420, 320];
+const margin = { left: 46, right: 12, top: 14, bottom: 38 };
+
+interface Scale {
+  (value: number): number;
+  readonly ticks: readonly number[];
+}
+
+function scaleOf([low, high]: readonly [number, number], [from, to]: readonly [number, number], log: boolean): Scale {
+  const at = (value: number): number => (log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low));
+  return Object.assign((value: number) => from + (to - from) * at(value), { ticks: log ? logTicks(low, high) : linearTicks(low, high) });
+}
+
+const isGood = (value: number | undefined, log: boolean): value is number =>
+  value !== undefined && Number.isFinite(value) && (!log || value > 0);
+
+function extent(values: readonly number[], log: boolean): readonly [number, number] {
+  const good = values.filter((value) => isGood(value, log));
+  if (good.length === 0) return log ? [0.1, 1] : [0, 1];
+  const [low, high] = [Math.min(...good), Math.max(...good)];
+  if (log) return low === high ? [low / 1.5, high * 1.5] : [low, high];
+  const pad = (high - low) * 0.06 || 0.5 * Math.abs(high) || 1;
+  return [low - pad, high + pad];
+}
+
+/** Curves, bands and points over two axes, as SVG that follows every change. */
+export class Chart extends LitElement {
+  static override properties = { spec: { attribute: false } };
+  declare spec: ChartSpec | undefined;
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  protected override render(): TemplateResult | typeof nothing {
+    const { spec } = this;
+    if (!spec) return nothing;
+    const { logX = false, logY = false, layers, marks = [] } = spec;
+    const xs = layers.flatMap((layer) => Array.from(layer.x));
+    const ys = layers.flatMap((layer) =>
+      Array.from(layer.y).flatMap((y, i) => (layer.spread ? [y - layer.spread[i]!, y + layer.spread[i]!] : [y])),
+    );
+    const [least, most] = robustRange(xs);
+    const xRange = spec.xDomain ?? (logX ? extent(xs, true) : xs.length > 0 ? [Math.min(...xs), Math.max(...xs)] : [least, most]);
+    const x = scaleOf(xRange[0] === xRange[1] ? [xRange[0] - 1, xRange[1] + 1] : xRange, [margin.left, width - margin.right], logX);
+    const y = scaleOf(spec.yDomain ?? extent(ys, logY), [height - margin.bottom, margin.top], logY);
+    return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label=${spec.summary}>
+      <defs>
+        <clipPath id="clip">
+          <rect
+            x=${margin.left}
+            y=${margin.top}
+            width=${width - margin.left - margin.right}
+            height=${height - margin.top - margin.bottom}
+          />
+        </clipPath>
+      </defs>
+      ${this.#axes(spec, x, y)}
+      <g clip-path="url(#clip)">${layers.map((layer) => draw(layer, x, y, logX, logY))}</g>
+      ${marks.map((mark, i) => this.#mark(mark, x(mark.x), i))}
+    </svg>`;
+  }
+
+  #axes(spec: ChartSpec, x: Scale, y: Scale): SVGTemplateResult {
+    const bottom = height - margin.bottom;
+    return svg`
+      ${y.ticks.map(
+        (tick) => svg`<line class="grid" x1=${margin.left} x2=${width - margin.right} y1=${y(tick)} y2=${y(tick)}></line>
+          <text class="tick" x=${margin.left - 6} y=${y(tick) + 4} text-anchor="end">${three(tick)}</text>`,
+      )}
+      ${
+        spec.bare
+          ? nothing
+          : x.ticks.map(
+              (tick) => svg`<line class="grid" x1=${x(tick)} x2=${x(tick)} y1=${bottom} y2=${bottom + 4}></line>
+                <text class="tick" x=${x(tick)} y=${bottom + 16} text-anchor="middle">${three(tick)}</text>`,
+            )
+      }
+      <rect class="frame" x=${margin.left} y=${margin.top} width=${width - margin.left - margin.right} height=${bottom - margin.top}></rect>
+      <text class="label" x=${width - margin.right} y=${height - 5} text-anchor="end">${spec.xLabel}</text>
+      <text class="label" x=${4} y=${10} text-anchor="start">${spec.yLabel}</text>`;
+  }
+
+  #mark(mark: { readonly label: string }, at: number, i: number): SVGTemplateResult {
+    const right = at > width * 0.66;
+    return svg`<line class="mark" x1=${at} x2=${at} y1=${margin.top} y2=${height - margin.bottom}></line>
+      <text class="marked" x=${at + (right ? -5 : 5)} y=${margin.top + 13 + 14 * i} text-anchor=${right ? "end" : "start"}>${mark.label}</text>`;
+  }
+}
+
+function draw(layer: Layer, x: Scale, y: Scale, logX: boolean, logY: boolean): SVGTemplateResult {
+  const { colour, kind, spread, faint, dashed } = layer;
+  const points = Array.from(layer.x, (at, i) => ({ x: at, y: layer.y[i]!, spread: spread?.[i] ?? 0 })).filter(
+    (point) => isGood(point.x, logX) && isGood(point.y, logY),
+  );
+  const f = (value: number): string => value.toFixed(1);
+  const path = (at: (point: (typeof points)[number]) => number, list = points): string =>
+    list.map((point) => `${f(x(point.x))},${f(y(at(point)))}`).join("L");
+  const least = logY ? Math.min(...points.map((point) => point.y)) / 1e3 : -Infinity;
+  const low = (point: (typeof points)[number]): number => Math.max(least, point.y - point.spread);
+  if (points.length === 0) return svg``;
+  if (kind === "points" || kind === "ticks")
+    return svg`${points.map(
+      (point) => svg`
+        ${point.spread > 0 ? svg`<line class="bar" stroke=${colour} x1=${f(x(point.x))} x2=${f(x(point.x))} y1=${f(y(low(point)))} y2=${f(y(point.y + point.spread))}></line>` : nothing}
+        ${
+          kind === "ticks"
+            ? svg`<line class="target" stroke=${colour} x1=${f(x(point.x) - 5)} x2=${f(x(point.x) + 5)} y1=${f(y(point.y))} y2=${f(y(point.y))}></line>`
+            : svg`<circle fill=${colour} cx=${f(x(point.x))} cy=${f(y(point.y))} r=${faint ? 2 : 3.4}><title>${layer.label}: ${three(point.y)}${point.spread > 0 ? ` ± ${three(point.spread)}` : ""}</title></circle>`
+        }`,
+    )}`;
+  return svg`
+    ${spread ? svg`<path class="band" fill=${colour} d="M${path((point) => point.y + point.spread)}L${path(low, points.toReversed())}Z"></path>` : nothing}
+    ${kind === "area" ? svg`<path class="band" fill=${colour} d="M${path((point) => point.y)}L${f(x(points.at(-1)!.x))},${height - margin.bottom}L${f(x(points[0]!.x))},${height - margin.bottom}Z"></path>` : nothing}
+    <path class=${faint ? "curve faint" : "curve"} stroke=${colour} stroke-dasharray=${dashed ? "5 4" : "none"} d="M${path((point) => point.y)}"><title>${layer.label}</title></path>`;
+}
+
+customElements.define("fw-chart", Chart);

@@ -1,0 +1,91 @@
+import type { Matrix } from "@finitewidth/core";
+import { html, LitElement, nothing, type TemplateResult } from "lit";
+import { three, titleOf } from "./format.js";
+import "./matrix-map.js";
+
+const isStill = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** A kernel on its way from infinite width to learned, and the difference. */
+export class KernelPanel extends LitElement {
+  static override properties = { pair: { attribute: false }, mix: { state: true } };
+  declare pair: { readonly before: Matrix; readonly after: Matrix; readonly by: string } | undefined;
+  declare mix: number;
+
+  constructor() {
+    super();
+    this.mix = 1;
+  }
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  protected override render(): TemplateResult | typeof nothing {
+    const { pair } = this;
+    if (!pair) return html`<p class="wait">computing …</p>`;
+    const { before, after, by } = pair;
+    const all = [before, after].flatMap(({ data }) => [data.reduce((a, b) => Math.min(a, b)), data.reduce((a, b) => Math.max(a, b))]);
+    const limits = [Math.min(...all), Math.max(...all)] as const;
+    const difference: Matrix = { data: after.data.map((value, i) => value - before.data[i]!), shape: after.shape };
+    const most = difference.data.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
+    const norm = (m: Matrix): number => Math.sqrt(m.data.reduce((sum, value) => sum + value * value, 0));
+    const shift = norm(difference) / norm(before);
+    const learned = by !== "nngp";
+    return html`<div class="kernels">
+        <figure>
+          <fw-matrix
+            .values=${before}
+            .other=${after}
+            .mix=${this.mix}
+            .limits=${limits}
+            label=${`Kernel over ${before.shape[0]} training points, from ${three(limits[0])} to ${three(limits[1])}`}
+          ></fw-matrix>
+          <figcaption>
+            ${this.mix > 0.99 && learned ? `learned (${titleOf(by)})` : this.mix < 0.01 || !learned ? "infinite width" : "in between"}
+          </figcaption>
+        </figure>
+        <figure>
+          <fw-matrix
+            .values=${difference}
+            .limits=${[-most, most] as const}
+            centred
+            label=${`Learned minus infinite width, at most ${three(most)}`}
+          ></fw-matrix>
+          <figcaption>difference, at most ${three(most)}</figcaption>
+        </figure>
+      </div>
+      ${
+        learned
+          ? html`<label class="slider"
+              ><span>∞ → learned</span
+              ><input
+                type="range"
+                min="0"
+                max="100"
+                .value=${String(Math.round(100 * this.mix))}
+                aria-label="from infinite width to learned"
+                @input=${(event: Event) => (this.mix = Number((event.target as HTMLInputElement).value) / 100)}
+              /><output>shift ${three(100 * shift)} %</output> <button class="small" @click=${this.#morph}>morph</button></label
+            >`
+          : html`<p class="note">
+              No quick theory knows the learned kernel of this network: it is that of infinite width. With activation identity it is exact.
+            </p>`
+      }`;
+  }
+
+  readonly #morph = (): void => {
+    if (isStill()) {
+      this.mix = this.mix > 0.5 ? 0 : 1;
+      return;
+    }
+    const started = performance.now();
+    const frame = (now: number): void => {
+      const t = Math.min(1, (now - started) / 1600);
+      this.mix = t * t * (3 - 2 * t);
+      if (t < 1) requestAnimationFrame(frame);
+    };
+    requestAnimationFrame(frame);
+  };
+}
+
+customElements.define("fw-kernel", KernelPanel);

@@ -1,0 +1,153 @@
+import { createRegistry } from "@finitewidth/core";
+import { standardPlugins } from "@finitewidth/verification";
+import { planExperiment } from "@finitewidth/experiment";
+import { describe, expect, it } from "vitest";
+import {
+  addLayer,
+  decodeState,
+  encodeState,
+  experimentOf,
+  initialState,
+  lessons,
+  parseState,
+  removeLayer,
+  rowsOfChoice,
+  stateFromExperiment,
+  withWidth,
+  type Digits,
+  type ExploreState,
+} from "../src/index.js";
+import { readDropped } from "../src/model/read-file.js";
+
+/** Stripes in place of digits: image i of class d has its bright row at d. */
+const digits: Digits = {
+  side: 10,
+  perClass: 100,
+  train: 60,
+  pixels: Uint8Array.from({ length: 10 * 100 * 100 }, (_, k) =>
+    Math.floor((k % 100) / 10) === Math.floor(k / 1e4) ? 200 + (k % 7) : k % 11,
+  ),
+};
+const teacher: ExploreState = { ...initialState, data: { kind: "teacher", dimension: 3, train: 9, noise: 0.2 } };
+
+describe("links", () => {
+  it.each([initialState, teacher, ...lessons.map(({ state }) => state)])("hold a state, exactly", (state) => {
+    expect(decodeState(`https://x.org/explore/#${encodeState(state)}`)).toEqual(state);
+  });
+
+  it("that are cut, changed or of something else are refused with a reason", () => {
+    const link = `#${encodeState(initialState)}`;
+    expect(() => decodeState(link.slice(0, -20))).toThrow(/link: is damaged/);
+    expect(() => decodeState("#lesson=none")).toThrow(/link: holds no state/);
+    expect(() => decodeState(`#${encodeState({ ...initialState, widths: [0] } as never)}`)).toThrow(
+      /^widths\[0\]: expected a whole number from 1 to 1000/,
+    );
+  });
+
+  it("are given up where own data make them too long", () => {
+    const inputs = Array.from({ length: 200 }, (_, i) => Array.from({ length: 40 }, (__, j) => Math.sin(i * 40 + j)));
+    expect(
+      encodeState({ ...initialState, data: { kind: "own", name: "x", train: { inputs, targets: inputs.map(() => [1]) } } }),
+    ).toBeUndefined();
+  });
+});
+
+describe("states", () => {
+  it("keep one variance a layer when layers come and go", () => {
+    const more = addLayer({ ...initialState, weightVariance: [1, 2, 3] }, 1);
+    expect(more).toMatchObject({ widths: [20, 20, 20], weightVariance: [1, 1, 2, 3], layer: 2 });
+    expect(removeLayer(more, 2)).toMatchObject({ widths: [20, 20], weightVariance: [1, 2, 3] });
+    expect(removeLayer({ ...initialState, widths: [5], weightVariance: [1, 1], biasVariance: [0, 0], layer: 1 }, 1).widths).toEqual([5]);
+    expect(withWidth(initialState, 1, 0.2).widths).toEqual([1, 20]);
+  });
+
+  it.each([
+    [{ data: { kind: "digits", classes: [1, 1], train: 10 } }, /^data\.classes: expected two or more different digits/],
+    [{ data: { kind: "own", name: "x", train: { inputs: [[1]], targets: [] } } }, /^data\.train\.targets: expected a list/],
+    [{ activation: "sine" }, /^activation: expected one of "identity"/],
+    [{ weightVariance: [1] }, /^weightVariance: expected a list of 3/],
+    [{ temperature: -1 }, /^temperature: expected a number/],
+  ])("that are wrong are refused by field: %j", (change, message) => {
+    expect(() => parseState({ ...initialState, ...change })).toThrow(message);
+  });
+});
+
+describe("data", () => {
+  it("digits are standardised, balanced, in the order of their classes, and are not tested on what they were trained on", () => {
+    const { train, test } = rowsOfChoice({ kind: "digits", classes: [3, 8], train: 11 }, digits, 1);
+    expect(train.targets.flat()).toEqual([-1, -1, -1, -1, -1, -1, 1, 1, 1, 1, 1]);
+    const all = train.inputs.flat();
+    expect(all.reduce((sum, value) => sum + value, 0) / all.length).toBeCloseTo(0, 4);
+    expect(all.reduce((sum, value) => sum + value * value, 0) / all.length).toBeCloseTo(1, 4);
+    expect(test!.inputs).toHaveLength(80);
+    expect(rowsOfChoice({ kind: "digits", classes: [0, 1, 2], train: 6 }, digits, 1).train.targets[2]).toEqual([0, 1, 0]);
+    expect(() => rowsOfChoice({ kind: "digits", classes: [0, 1], train: 130 }, digits, 1)).toThrow(
+      /^data\.train: expected at most 120 points/,
+    );
+  });
+
+  it("of the teacher have unit variance without noise and are the same for the same seed", () => {
+    const rows = (seed: number) => rowsOfChoice({ kind: "teacher", dimension: 4, train: 100, noise: 0 }, undefined, seed);
+    expect(rows(3)).toEqual(rows(3));
+    expect(rows(4)).not.toEqual(rows(3));
+    const { train, test } = rows(3);
+    const values = [...train.targets, ...test!.targets!].flat();
+    expect(values.reduce((sum, value) => sum + value * value, 0) / values.length).toBeCloseTo(1, 3);
+  });
+});
+
+describe("experiment files", () => {
+  const registry = createRegistry(standardPlugins);
+
+  it.each([teacher, ...lessons.map(({ state }) => state)])(
+    "of every state are planned as they stand, and lead back to its network",
+    async (state) => {
+      const file = experimentOf(state, rowsOfChoice(state.data, digits, state.seed), ["nngp"]);
+      const plan = await planExperiment(JSON.parse(JSON.stringify(file)), { registry });
+      expect(plan.steps[0]!.problems[0]!.problem.network).toMatchObject({ widths: state.widths, activation: state.activation });
+      const { widths, activation, weightVariance, biasVariance, temperature } = stateFromExperiment(file);
+      expect({ widths, activation, weightVariance, biasVariance, temperature }).toMatchObject({
+        widths: state.widths,
+        temperature: state.temperature,
+      });
+    },
+  );
+
+  it("that the page cannot show are refused by field", () => {
+    const file = experimentOf(teacher, rowsOfChoice(teacher.data, digits, 1));
+    expect(() => stateFromExperiment({ ...file, network: { type: "sequential", layers: [] } })).toThrow(/^network\.type/);
+    expect(() => stateFromExperiment({ ...file, network: { ...file.network, activation: "sign" } })).toThrow(
+      /^network\.activation: expected one of/,
+    );
+    expect(() => stateFromExperiment({ ...file, data: { dataset: "mnist" } })).toThrow(/^data: expected data that stand in the file/);
+  });
+});
+
+describe("dropped files", () => {
+  const bytes = (text: string) => new TextEncoder().encode(text);
+
+  it("are data under the present network", () => {
+    const state = readDropped(bytes("a,b,y\n1,2,3\n4,5,6\n"), "t.csv", teacher);
+    expect(state).toMatchObject({
+      widths: teacher.widths,
+      data: {
+        kind: "own",
+        name: "t.csv",
+        train: {
+          inputs: [
+            [1, 2],
+            [4, 5],
+          ],
+          targets: [[3], [6]],
+        },
+      },
+    });
+  });
+
+  it("that are wrong are refused with file, line and column", () => {
+    expect(() => readDropped(bytes("a,y\n1,2\n3,x\n"), "t.csv")).toThrow(/t\.csv: line 3, column 2: expected a finite number, got "x"/);
+    expect(() => readDropped(bytes("hello"), "t.txt")).toThrow(/t\.txt: expected a \.npz or \.csv file/);
+    expect(() => readDropped(bytes("{"), "e.json")).toThrow(/^e\.json: is not JSON/);
+    expect(() => readDropped(bytes("{}"), "e.json")).toThrow(/^network: expected an object/);
+  });
+});

@@ -1,0 +1,25 @@
+// The page: app/ and what tsc made of src/, bundled into page/. Data beside it are made by build-digits.mjs.
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { defineConfig } from "vite";
+
+const here = import.meta.dirname;
+const datasets = createRequire(join(here, "package.json")).resolve("@finitewidth/datasets");
+const csvParse = dirname(dirname(dirname(createRequire(datasets).resolve("csv-parse/sync"))));
+
+export default defineConfig({
+  root: join(here, "app"),
+  base: "./",
+  publicDir: join(here, "dist/public"),
+  // The build of csv-parse that needs nothing of Node.
+  resolve: { alias: { "csv-parse/sync": join(csvParse, "dist/esm/sync.js") } },
+  worker: { format: "es" },
+  build: {
+    target: "es2022",
+    outDir: join(here, "page"),
+    emptyOutDir: true,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+  },
+  logLevel: "warn",
+});
