@@ -36,8 +36,8 @@ export function reasonToRefuse<Options, State>(
   registry: Registry,
 ): string | undefined {
   if (problem.likelihood !== undefined && theory.anyLikelihood !== true) {
-    const others = registry.theories.filter(({ anyLikelihood }) => anyLikelihood === true).map(({ name }) => name);
-    const instead = others.length > 0 ? `use ${others.join(" or ")}, or squared loss` : "use squared loss";
+    const others = takers(theory.name, problem, registry);
+    const instead = others === undefined ? "use squared loss" : `use ${others}, or squared loss`;
     return `needs Gaussian noise, not the ${problem.likelihood.type} likelihood; ${instead}.`;
   }
   const reason = theory.refuses(problem, options, registry);
@@ -51,13 +51,18 @@ export function reasonToRefuse<Options, State>(
 function withAdvice(reason: string, refusing: string, problem: Problem, registry: Registry): string {
   const advice = /[;,] use [^;]*$/.exec(reason);
   if (!advice || !registry.theories.some(({ name }) => name !== refusing && advice[0].includes(name))) return reason;
+  const others = takers(refusing, problem, registry);
+  const sentence = reason.slice(0, advice.index);
+  return others === undefined ? `${sentence}.` : `${sentence}; use ${others}.`;
+}
+
+/** The theories that take a problem with their default options, as a list in words; undefined for none. */
+function takers(refusing: string, problem: Problem, registry: Registry): string | undefined {
   const taking = registry.theories.flatMap((theory) => {
     const options = theory.options["~standard"].validate({});
     if (theory.name === refusing || options instanceof Promise || options.issues !== undefined) return [];
     if (problem.likelihood !== undefined && theory.anyLikelihood !== true) return [];
     return theory.refuses(problem, options.value, registry) === undefined ? [`"${theory.name}"`] : [];
   });
-  const sentence = reason.slice(0, advice.index);
-  if (taking.length === 0) return `${sentence}.`;
-  return `${sentence}; use ${taking.length === 1 ? taking[0] : `${taking.slice(0, -1).join(", ")} or ${taking.at(-1)}`}.`;
+  return taking.length > 1 ? `${taking.slice(0, -1).join(", ")} or ${taking.at(-1)}` : taking[0];
 }

@@ -17,22 +17,22 @@ export function encodeNpz(arrays: Readonly<Record<string, Tensor>>, meta?: unkno
 }
 
 /**
- * Reads .npz: the arrays named in `wanted` (absent ones are left out), or all of them, and `meta.json`. Other members are not touched, so
- * that a file may hold arrays of any type beside them. @throws FinitewidthError (code "file") naming the member that is damaged, or an
- * array that is not of real numbers.
+ * Reads .npz: the arrays named in `wanted`, or whose names it accepts (absent ones are left out), or all of them, and `meta.json`. Other
+ * members are not touched, so that a file may hold arrays of any type beside them. @throws FinitewidthError (code "file") naming the
+ * member that is damaged, or an array that is not of real numbers.
  */
 export function decodeNpz(
   bytes: Uint8Array,
   path = "npz",
-  wanted?: readonly string[],
+  wanted?: readonly string[] | ((name: string) => boolean),
 ): { readonly arrays: Record<string, Tensor>; readonly meta: unknown } {
   const arrays = new Map<string, Tensor>();
+  const accepts = typeof wanted === "function" ? wanted : (name: string): boolean => wanted?.includes(name) ?? true;
   let meta: unknown;
   // Of members with one name the last counts; only that one is inflated.
   for (const member of new Map(zipMembers(bytes, path).map((entry) => [entry.name, entry])).values()) {
     const name = member.name.endsWith(".npy") ? member.name.slice(0, -4) : undefined;
-    if (name !== undefined && (wanted?.includes(name) ?? true))
-      arrays.set(name, decodeNpy(member.read(), `${path}:${printable(name, 200)}`));
+    if (name !== undefined && accepts(name)) arrays.set(name, decodeNpy(member.read(), `${path}:${printable(name, 200)}`));
     else if (member.name === "meta.json" && wanted === undefined) meta = parseMeta(member.read(), path);
   }
   return { arrays: Object.fromEntries(arrays), meta };

@@ -13,6 +13,8 @@ export interface Prediction {
   readonly probabilities?: Matrix;
   /** Monte Carlo standard errors, for sampled answers. */
   readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix; readonly probabilities?: Matrix };
+  /** Means at the same inputs as parts of the network are removed after training, in this order: one more than parts, all kept first. */
+  readonly pruned?: { readonly removed: readonly string[]; readonly means: readonly Matrix[] };
   /** Anything else worth reporting about these predictions; written to the result file under `diagnostics.predictive`. */
   readonly diagnostics?: { readonly [key: string]: Json };
   readonly warnings?: readonly string[];

@@ -29,6 +29,8 @@ export interface FittedMethod {
   readonly logEvidence?: number;
   readonly logEvidenceStandardError?: number;
   readonly hiddenKernels?: readonly Matrix[];
+  /** Of sampled kernels. */
+  readonly hiddenKernelStandardErrors?: readonly Matrix[];
   readonly orderParameter?: number | Tensor;
 }
 

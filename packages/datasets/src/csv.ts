@@ -5,6 +5,8 @@ import { CsvError, parse } from "csv-parse/sync";
 export interface Table {
   readonly columns: readonly string[];
   readonly values: Matrix;
+  /** Names of the classes of a column of texts, in alphabetical order; its values are their numbers. None unless texts are asked for. */
+  readonly classes: readonly (readonly string[] | undefined)[];
 }
 
 const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
@@ -14,10 +16,10 @@ const missing = /^(|[+-]?nan|n\/?a|<na>|null|none|-+|\?|[+-]?inf(inity)?)$/i;
 
 /**
  * Reads comma-, semicolon- or tab-separated numbers (RFC 4180 quotes, any line ends, `#` comment lines, byte order mark). A first line of
- * names is the header; when its first name is empty, the first column holds row names and is dropped. @throws FinitewidthError naming line
- * and column, lines counted as an editor does.
+ * names is the header; when its first name is empty, the first column holds row names and is dropped. With `texts`, a column whose cells
+ * are all texts holds names of classes. @throws FinitewidthError naming line and column, lines counted as an editor does.
  */
-export function readCsv(text: string, path = "csv"): Table {
+export function readCsv(text: string, path = "csv", { texts = false }: { readonly texts?: boolean } = {}): Table {
   const at = (line: number, column?: number): string => `${path}: line ${line}${column === undefined ? "" : `, column ${column}`}`;
   const fail = (line: number, reason: string): FinitewidthError => new FinitewidthError(`${at(line)}: ${reason}`, { code: "input", path });
   const records = recordsOf(text, path);
@@ -39,6 +41,11 @@ export function readCsv(text: string, path = "csv"): Table {
   const width = first.cells.length;
   const skip = header && first.cells[0] === "" ? 1 : 0;
   const data = new Float64Array(rows.length * (width - skip));
+  const isText = (cell: string | undefined): boolean =>
+    cell !== undefined && !number.test(cell) && !withComma.test(cell) && !missing.test(cell);
+  const classes = first.cells.map((_, j) =>
+    texts && rows.every(({ cells }) => isText(cells[j])) ? [...new Set(rows.map(({ cells }) => cells[j]!))].sort() : undefined,
+  );
   rows.forEach(({ line, cells }, i) => {
     if (cells.length !== width)
       throw fail(
@@ -47,7 +54,7 @@ export function readCsv(text: string, path = "csv"): Table {
       );
     for (let j = skip; j < width; j++) {
       const cell = cells[j]!;
-      const value = number.test(cell) ? Number(cell) : Number.NaN;
+      const value = classes[j]?.indexOf(cell) ?? (number.test(cell) ? Number(cell) : Number.NaN);
       if (Number.isFinite(value)) data[i * (width - skip) + j - skip] = value;
       else if (withComma.test(cell))
         throw inputError(
@@ -59,7 +66,7 @@ export function readCsv(text: string, path = "csv"): Table {
     }
   });
   const columns = first.cells.slice(skip).map((name, j) => (header ? name : String(j)));
-  return { columns, values: matrix(rows.length, width - skip, data) };
+  return { columns, values: matrix(rows.length, width - skip, data), classes: classes.slice(skip) };
 }
 
 const quote = (cell: string): string => printable(JSON.stringify(cell), 80);

@@ -200,6 +200,35 @@ describe("data files", () => {
     expect(split).toEqual({ train: { inputs: x, targets: y }, test: { inputs: x } });
   });
 
+  it("reads sequences and one array of attention maps per head behind them", async () => {
+    const tensor = (shape: number[], from: number) => ({
+      data: Float64Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => from + i),
+      shape,
+    });
+    const arrays = {
+      x_train: tensor([2, 2, 1], 1),
+      y_train: tensor([2], 0),
+      maps_train_2_1: tensor([2, 2], 50),
+      maps_train_1_2: tensor([2, 2, 2], 20),
+      maps_train_1_1: tensor([2, 2, 2], 10),
+    };
+    const { train } = await loadDataFile(await write("maps.npz", encodeNpz(arrays)));
+    expect(train.inputs).toEqual(
+      matrixFromRows([
+        [1, 2, 10, 11, 12, 13, 20, 21, 22, 23, 50, 51, 52, 53],
+        [3, 4, 14, 15, 16, 17, 24, 25, 26, 27, 50, 51, 52, 53],
+      ]),
+    );
+    const { maps_train_1_1: _, ...missing } = arrays;
+    await expect(loadDataFile(await write("gap.npz", encodeNpz(missing)))).rejects.toThrow(
+      'data.file:maps_train_1_2: expected an array maps_train_1_1 before it, got "none"',
+    );
+    const short = { ...arrays, maps_train_1_1: tensor([1, 2, 2], 0) };
+    await expect(loadDataFile(await write("short.npz", encodeNpz(short)))).rejects.toThrow(
+      "data.file:maps_train_1_1: expected 2 × tokens × tokens, or tokens × tokens, numbers, got 1 × 2 × 2",
+    );
+  });
+
   it("reads csv with targets and a split column", async () => {
     const split = await loadDataFile(await write("a.csv", "a,split,y\n1,0,5\n2,1,6\n3,0,7\n"));
     expect(split.train).toEqual({ inputs: matrixFromRows([[1], [3]]), targets: matrixFromRows([[5], [7]]) });
@@ -209,6 +238,33 @@ describe("data files", () => {
         [1, 2],
         [3, 4],
       ]),
+    );
+  });
+
+  it("reads names of classes: ±1 for two, one-hot for more, in alphabetical order", async () => {
+    const two = await loadDataFile(await write("two.csv", "a,y\n1,dog\n2,cat\n3,dog\n"));
+    expect(two.train.targets).toEqual(matrixFromRows([[1], [-1], [1]]));
+    const three = await loadDataFile(
+      await write("three.csv", "kind,a,split\neel,1,0\ncat,2,0\ndog,3,0\ncat,4,1\n".replace("kind", "target")),
+    );
+    expect(three.train.targets).toEqual(
+      matrixFromRows([
+        [0, 0, 1],
+        [1, 0, 0],
+        [0, 1, 0],
+      ]),
+    );
+    expect(three.test!.targets).toEqual(matrixFromRows([[1, 0, 0]]));
+    const unseen = await write("unseen.csv", "a,y,split\n1,cat,0\n2,dog,0\n3,eel,1\n");
+    await expect(loadDataFile(unseen)).rejects.toThrow(
+      /column y, row 3: expected one of the classes cat, dog of the training rows, got "eel"/,
+    );
+    await expect(loadDataFile(await write("one.csv", "a,y\n1,cat\n2,cat\n"))).rejects.toThrow(
+      /at least two classes to train on, got "cat" alone/,
+    );
+    await expect(loadDataFile(await write("text.csv", "a,y\nred,1\nblue,2\n"))).rejects.toThrow(/column a: expected numbers, got "blue"/);
+    await expect(loadDataFile(await write("mixed.csv", "a,y\n1,cat\n2,3\n"))).rejects.toThrow(
+      /line 2, column 2: expected a finite number, got "cat"/,
     );
   });
 

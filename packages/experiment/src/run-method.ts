@@ -2,6 +2,7 @@ import { amended, FinitewidthError, reasonToRefuse, refusal, type Json, type Mat
 import { classificationOf, findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
 import type { PlannedProblem, PlannedStep } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
+import { withPruning } from "./pruning.js";
 
 /** Solves one problem with one method. */
 export async function runMethod(
@@ -38,8 +39,7 @@ export async function runMethod(
     return {
       ...own,
       status: "ok",
-      posterior,
-      ...(predictive ? { predictive } : {}),
+      ...withPruning(posterior, predictive, numbers ? targets : undefined),
       ...(error ? { generalizationError: error } : {}),
       ...(standardError ? { generalizationStandardError: standardError } : {}),
       ...(classification ? { classification } : {}),

@@ -61,6 +61,7 @@ function fittedMethod({ posterior, predictive }: Extract<MethodOutcome, { status
     ...(posterior.logEvidence === undefined ? {} : { logEvidence: posterior.logEvidence }),
     ...(posterior.standardError?.logEvidence === undefined ? {} : { logEvidenceStandardError: posterior.standardError.logEvidence }),
     ...(posterior.hiddenKernels ? { hiddenKernels: posterior.hiddenKernels } : {}),
+    ...(posterior.standardError?.hiddenKernels ? { hiddenKernelStandardErrors: posterior.standardError.hiddenKernels } : {}),
     ...(posterior.orderParameter === undefined ? {} : { orderParameter: posterior.orderParameter }),
   };
 }

@@ -49,7 +49,7 @@ describe("effective action of digits under other likelihoods", () => {
       /integrated over the order parameter/,
     );
     await expect(fit(forwardBackward, problem, { registry })).rejects.toThrow(
-      /forward-backward.*needs Gaussian noise, not the logistic likelihood; use effective-action, or squared loss/,
+      /forward-backward.*needs Gaussian noise, not the logistic likelihood; use "effective-action", or squared loss/,
     );
   });
 });

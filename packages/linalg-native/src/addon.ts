@@ -17,7 +17,8 @@ export interface Addon {
     transposed: 0 | 1 | 2,
   ): void;
   gram(m: number, k: number, x: Float64Array, c: Float64Array, transposed: boolean, whole: boolean): void;
-  cholesky(n: number, a: Float64Array): number;
+  cholesky(n: number, a: Float64Array, out: Float64Array): number;
+  choleskyInverse(n: number, l: Float64Array, out: Float64Array): void;
   solveTriangular(n: number, m: number, l: Float64Array, b: Float64Array, transposed: boolean): void;
   tridiagonalise(n: number, a: Float64Array, reflectors: Float64Array, d: Float64Array, e: Float64Array, tau: Float64Array): void;
   applyReflectors(n: number, m: number, reflectors: Float64Array, tau: Float64Array, b: Float64Array, transposed: boolean): void;
@@ -27,7 +28,7 @@ export interface Addon {
 }
 
 /** What `interface` of crate/src/lib.rs returns. */
-const expectedInterface = 1;
+const expectedInterface = 2;
 
 const packageName = (platform: string): string => `@finitewidth/linalg-native-${platform}`;
 

@@ -55,10 +55,15 @@ function nativeBackend(addon: Addon, others: Backend): Backend {
     return out;
   }
 
-  function cholesky(a: Matrix): CholeskyOutcome {
-    const factor: Matrix = { data: a.data.slice(), shape: a.shape };
-    // Where it fails the pivot is overwritten: the other backend names it.
-    return addon.cholesky(a.shape[0], factor.data) < 0 ? { factor } : others.cholesky(a);
+  function cholesky(a: Matrix, out = new Float64Array(a.data.length)): CholeskyOutcome {
+    const n = a.shape[0];
+    const pivot = addon.cholesky(n, a.data, out);
+    return pivot < 0 ? { factor: { data: out, shape: a.shape } } : { pivot, value: out[pivot * n + pivot]! };
+  }
+
+  function choleskyInverse(l: Matrix, out = new Float64Array(l.data.length)): Matrix {
+    addon.choleskyInverse(l.shape[0], l.data, out);
+    return { data: out, shape: l.shape };
   }
 
   function solveTriangular(l: Matrix, b: Matrix, transposed: boolean): Matrix {
@@ -106,6 +111,7 @@ function nativeBackend(addon: Addon, others: Backend): Backend {
     multiply,
     gram,
     cholesky,
+    choleskyInverse,
     solveTriangular,
     tridiagonalise,
     applyReflectors,

@@ -14,7 +14,7 @@ export function nativeWorkspace(name: string, addon: Addon, shapes: readonly (re
     },
     gramLower: (x, out, transposed = false) => addon.gram(out.shape[0], x.shape[transposed ? 0 : 1], x.data, out.data, transposed, false),
     map: (kind, x) => addon.map(elementwiseCodes[kind], x.data),
-    cholesky: (a) => addon.cholesky(a.shape[0], a.data),
+    cholesky: (a) => addon.cholesky(a.shape[0], a.data, a.data),
     solveTriangular: (l, b, transposed = false) => addon.solveTriangular(b.shape[0], b.shape[1], l.data, b.data, transposed),
   };
 }

@@ -14,6 +14,7 @@ if (createNativeBackend() === undefined) {
   });
 } else {
   await import("../../linalg/test/backend.test.js");
+  await import("../../linalg/test/cholesky-inverse.test.js");
   await import("../../linalg/test/maps.test.js");
   await import("../../linalg/test/workspace.test.js");
   await import("../../linalg/test/tridiagonal-hard-cases.test.js");

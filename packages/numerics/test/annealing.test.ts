@@ -210,6 +210,14 @@ describe("evidence of annealed islands", () => {
     expect(Math.max(...runs.map(({ standardError }) => standardError))).toBeLessThan(0.5);
   });
 
+  test("the pilot's step sizes suit the level they are for, not the one before", async () => {
+    const sampler = createRotationSampler(gaussianLikelihood(20, 20, 1.5, 0.003));
+    const { ladder } = await anneal(sampler, { particles: 64, moves: 2 }, stream(9, 0));
+    const { levels } = await anneal(sampler, { particles: 64, moves: 2, ladder }, stream(9, 1));
+    expect(ladder.exponents.length).toBeGreaterThan(8);
+    for (const { acceptance } of levels) expect(acceptance).toBeGreaterThan(0.7);
+  });
+
   test("two wells: both are weighed", async () => {
     const { logEvidence, standardError, objections } = await run(wells, 7);
     // each well: √(v/(1 + v)) e^{−½m²/(1 + v)}

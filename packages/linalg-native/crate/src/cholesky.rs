@@ -2,34 +2,54 @@ use crate::products::{mirror_lower, mirror_upper, rows, rows_mut};
 use crate::vectors::{add, dot};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::cholesky::llt::factor::{LltError, LltRegularization, cholesky_in_place, cholesky_in_place_scratch};
+use faer::linalg::matmul::triangular::{BlockStructure, matmul};
+use faer::linalg::triangular_inverse::invert_lower_triangular;
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
-use faer::{Par, Spec};
+use faer::{Accum, Par, Spec};
 use pulp::{Arch, Simd, WithSimd};
 
-/// A := L with A = L Lᵀ, lower triangle read, zeros above the diagonal. The first pivot that is not positive and finite, if any; then A is
-/// undefined. Safety: n² numbers.
-pub unsafe fn cholesky(n: usize, a: *mut f64) -> Option<usize> {
+/// Out := L with A = L Lᵀ, lower triangle read, zeros above the diagonal; `out` may be A. The first pivot that is not positive and finite, if
+/// any; then it stands in its place on the diagonal of `out` and the rest is undefined. Safety: n² numbers at each.
+pub unsafe fn cholesky(n: usize, a: *const f64, out: *mut f64) -> Option<usize> {
     if n == 0 {
         return None;
     }
-    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(n, Par::Seq, Spec::default()));
-    // By columns it is faster, so much so for small matrices that the mirror images pay.
-    unsafe { mirror_lower(n, a) };
-    let columns = unsafe { rows_mut(a, n, n, n) }.transpose_mut();
-    let outcome = cholesky_in_place(columns, LltRegularization::default(), Par::Seq, MemStack::new(&mut memory), Spec::default());
-    if let Err(LltError::NonPositivePivot { index }) = outcome {
-        return Some(index);
-    }
-    unsafe { mirror_upper(n, a) };
     for i in 0..n {
-        unsafe {
-            if !(*a.add(i * n + i)).is_finite() {
-                return Some(i);
-            }
-            std::slice::from_raw_parts_mut(a.add(i * n + i + 1), n - i - 1).fill(0.0);
-        }
+        unsafe { std::ptr::copy(a.add(i * n), out.add(i * n), i + 1) };
+    }
+    let mut memory = MemBuffer::new(cholesky_in_place_scratch::<f64>(n, Par::Seq, Spec::default()));
+    // By columns it is faster, so much so for small matrices that the mirror images pay; and A stays below the diagonal meanwhile.
+    unsafe { mirror_lower(n, out) };
+    let diagonal: Vec<f64> = (0..n).map(|i| unsafe { *out.add(i * n + i) }).collect();
+    let columns = unsafe { rows_mut(out, n, n, n) }.transpose_mut();
+    let outcome = cholesky_in_place(columns, LltRegularization::default(), Par::Seq, MemStack::new(&mut memory), Spec::default());
+    let failed = match outcome {
+        Err(LltError::NonPositivePivot { index }) => Some(index),
+        Ok(_) => (0..n).find(|&i| unsafe { !(*out.add(i * n + i)).is_finite() }),
+    };
+    if let Some(index) = failed {
+        // Column `index` of what has been factored is row `index` of L.
+        let squares: f64 = (0..index).map(|j| unsafe { (*out.add(j * n + index)).powi(2) }).sum();
+        unsafe { *out.add(index * n + index) = diagonal[index] - squares };
+        return failed;
+    }
+    unsafe { mirror_upper(n, out) };
+    for i in 0..n {
+        unsafe { std::slice::from_raw_parts_mut(out.add(i * n + i + 1), n - i - 1).fill(0.0) };
     }
     None
+}
+
+/// Out := (L Lᵀ)⁻¹, symmetric; `out` may be L. Safety: n² numbers at each.
+pub unsafe fn inverse(n: usize, l: *const f64, out: *mut f64) {
+    let mut scratch = vec![0.0; n * n];
+    unsafe {
+        invert_lower_triangular(rows_mut(scratch.as_mut_ptr(), n, n, n), rows(l, n, n, n), Par::Seq);
+        let root = rows(scratch.as_ptr(), n, n, n);
+        let (lower, upper) = (BlockStructure::TriangularLower, BlockStructure::TriangularUpper);
+        matmul(rows_mut(out, n, n, n), lower, Accum::Replace, root.transpose(), upper, root, lower, 1.0, Par::Seq);
+        mirror_lower(n, out);
+    }
 }
 
 /// B := L⁻¹ B, or L⁻ᵀ B. Safety: n² numbers at l, n m at b, which do not overlap.

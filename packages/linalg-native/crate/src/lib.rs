@@ -20,7 +20,7 @@ fn size(value: u32) -> usize {
 /// Changes whenever the functions below do.
 #[napi]
 pub fn interface() -> u32 {
-    1
+    2
 }
 
 /// Name of the instructions in use.
@@ -63,12 +63,22 @@ pub fn gram(m: u32, k: u32, x: Numbers, c: Numbers, transposed: bool, whole: boo
     Ok(())
 }
 
-/// A := L with A = L Lᵀ, lower triangle read; −1, or the first pivot that is not positive.
+/// Out := L with A = L Lᵀ, lower triangle read; `out` may be A. −1, or the first pivot that is not positive, which then stands in its place
+/// on the diagonal of `out`.
 #[napi(catch_unwind)]
-pub fn cholesky(n: u32, a: Numbers) -> Result<i32> {
+pub fn cholesky(n: u32, a: Numbers, out: Numbers) -> Result<i32> {
     let n = size(n);
-    let a = a.at_least(n * n, "a")?;
-    Ok(unsafe { cholesky::cholesky(n, a) }.map_or(-1, |pivot| pivot as i32))
+    let (a, out) = (a.at_least(n * n, "a")?, out.at_least(n * n, "out")?);
+    Ok(unsafe { cholesky::cholesky(n, a, out) }.map_or(-1, |pivot| pivot as i32))
+}
+
+/// Out := (L Lᵀ)⁻¹; `out` may be L.
+#[napi(catch_unwind)]
+pub fn cholesky_inverse(n: u32, l: Numbers, out: Numbers) -> Result<()> {
+    let n = size(n);
+    let (l, out) = (l.at_least(n * n, "l")?, out.at_least(n * n, "out")?);
+    unsafe { cholesky::inverse(n, l, out) };
+    Ok(())
 }
 
 /// B := L⁻¹ B, or L⁻ᵀ B; L n × n, B n × m.

@@ -28,17 +28,35 @@ export interface ChainAverages {
   readonly variance: Float64Array;
 }
 
-/** Decides whether theory − truth lies within ± `allowed`: contradicted or confirmed by intervals of Student's t, doubtful in between. */
+/**
+ * Decides whether theory − truth lies within ± `allowed`: contradicted or confirmed by intervals of Student's t, doubtful in between.
+ * `signed`: a difference that may lie below without limit, such as an excess.
+ */
 export function decide(
   difference: number,
   standardError: number,
   allowed: number,
   chains: number,
   { alpha, trust }: Rule,
+  signed = false,
 ): Comparison["status"] {
-  const size = Math.abs(difference);
+  const size = signed ? difference : Math.abs(difference);
   if (size - studentQuantile(1 - alpha / 2, chains - 1) * standardError > allowed) return "contradicted";
   return size + studentQuantile(1 - trust / 2, chains - 1) * standardError < allowed ? "confirmed" : "doubtful";
+}
+
+/** Errors up to this part of the effect of finite width do not count; beyond it, this many standard errors make a confirmation doubtful. */
+export const effectRule = { part: 0.2, errors: 2 };
+
+/** Withdraws a confirmation where the difference stands out of its noise and is more than a fifth of what finite width changes. */
+export function againstEffect(
+  status: Comparison["status"],
+  difference: number,
+  standardError: number,
+  effect: number | undefined,
+): Comparison["status"] {
+  const visible = Math.abs(difference) > effectRule.errors * standardError;
+  return status === "confirmed" && visible && effect !== undefined && Math.abs(difference) > effectRule.part * effect ? "doubtful" : status;
 }
 
 const average = (values: ArrayLike<number>): number => {
@@ -55,7 +73,7 @@ const meanOf = (values: readonly number[]): { readonly value: number; readonly s
 };
 
 /** Leave-one-out values of mean_i of (E r_i)² by the U-statistic over pairs of different rows, and the value with all rows. */
-function squaredMean(rows: readonly Float64Array[]): { readonly value: number; readonly left: readonly number[] } {
+export function squaredMean(rows: readonly Float64Array[]): { readonly value: number; readonly left: readonly number[] } {
   const count = rows.length;
   const size = rows[0]!.length;
   const total = new Float64Array(size);
@@ -92,7 +110,8 @@ export interface ErrorComparison {
 /**
  * Compares ⟨(m − y)² + v⟩ and its parts with a theory's mean (P*·D) and variance (P*·D) of the latent outputs: bias by the U-statistic over
  * chains, unbiased for the square of a mean; variance as the difference, jackknifed together. Chains are the independent units. Standard
- * errors of a sampled theory join those of the chains, its points taken as fully correlated.
+ * errors of a sampled theory join those of the chains, its points taken as fully correlated. With a `baseline` (infinite width) nothing is
+ * confirmed that is seen to miss a fifth of the effect of finite width.
  */
 export function compareErrors(
   chains: readonly ChainAverages[],
@@ -103,6 +122,7 @@ export function compareErrors(
     readonly standardError?: { readonly mean: Float64Array; readonly variance: Float64Array };
   },
   rule: Rule,
+  baseline?: { readonly mean: Float64Array; readonly variance: Float64Array },
 ): ErrorComparison {
   const count = chains.length;
   const totals = chains.map(
@@ -117,18 +137,18 @@ export function compareErrors(
   const { mean: meanErrors, variance: varianceErrors } = theory.standardError ?? {};
   const ownBias = meanErrors ? average(meanErrors.map((s, i) => 2 * Math.abs(theory.mean[i]! - targets[i]!) * s + s * s)) : 0;
   const ownVariance = varianceErrors ? average(varianceErrors) : 0;
-  const compare = (value: number, truth: number, sampled: number, own: number): Comparison =>
-    compareWith(value, truth, Math.hypot(sampled, own));
-  const compareWith = (value: number, truth: number, standardError: number): Comparison => ({
-    theory: value,
-    truth,
-    standardError,
-    status: decide(value - truth, standardError, rule.tolerance * Math.abs(truth), count, rule),
-  });
+  const bare = baseline && { bias: average(baseline.mean.map((m, i) => (m - targets[i]!) ** 2)), variance: average(baseline.variance) };
+  const compare = (value: number, truth: number, sampled: number, own: number, infinite?: number): Comparison => {
+    const standardError = Math.hypot(sampled, own);
+    const status = decide(value - truth, standardError, rule.tolerance * Math.abs(truth), count, rule);
+    const effect = infinite === undefined ? undefined : Math.abs(infinite - truth);
+    return { theory: value, truth, standardError, status: againstEffect(status, value - truth, standardError, effect) };
+  };
+  const both = bare && bare.bias + bare.variance;
   return {
-    total: compare(theoryBias + theoryVariance, total.value, total.standardError, Math.hypot(ownBias, ownVariance)),
-    bias: compare(theoryBias, bias.value, jackknifeError(bias.left), ownBias),
-    variance: compare(theoryVariance, total.value - bias.value, jackknifeError(left), ownVariance),
+    total: compare(theoryBias + theoryVariance, total.value, total.standardError, Math.hypot(ownBias, ownVariance), both),
+    bias: compare(theoryBias, bias.value, jackknifeError(bias.left), ownBias, bare?.bias),
+    variance: compare(theoryVariance, total.value - bias.value, jackknifeError(left), ownVariance, bare?.variance),
   };
 }
 

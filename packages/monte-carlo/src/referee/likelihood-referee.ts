@@ -16,7 +16,9 @@ import { runArchipelago } from "@finitewidth/likelihoods";
 import { sampleNetworkIsland, type NetworkIslandChunk, type NetworkIslandResult } from "../likelihood/island.js";
 import { isStepwise } from "../posterior/chain.js";
 import { decide, uStatisticSquare, type Rule } from "./judgement.js";
-import { about, judgeEvidence, judgeKernels, levels, mapMethods, notChecked, verdictsOf, type Methods } from "./verdicts.js";
+import { infiniteWidthBaseline } from "./baseline.js";
+import { judgeKernels } from "./kernel-verdict.js";
+import { about, judgeEvidence, levels, mapMethods, notChecked, verdictsOf, type Methods } from "./verdicts.js";
 
 /** First index of the streams of this referee. */
 const refereeStreams = 9;
@@ -67,6 +69,7 @@ export async function likelihoodReferee(
   const inputs = rowRange((tests ?? standard).inputs, 0, Math.min(mostTests, (tests ?? standard).inputs.shape[0]));
   const probabilities =
     likelihood.probabilities && chainProbabilities(found.results, () => realise(architecture, inputs, d), likelihood.probabilities);
+  const unlearned = infiniteWidthBaseline(standard, standard.inputs, run.registry)?.hidden;
   const kernels = points ** 2 <= mostKernelEntries ? chainKernels(found.results, found.draws) : undefined;
   const judgeProbabilities = ({ predictive }: FittedMethod): Verdict => {
     if (probabilities === undefined || predictive!.probabilities === undefined)
@@ -91,7 +94,7 @@ export async function likelihoodReferee(
         if (!(rHat < largestRHat))
           return notChecked(`the referee's own chains did not mix (R̂ = ${about(rHat)}); sample longer with monte-carlo`);
         if (quantity === "predictive") return judgeProbabilities(method);
-        return kernels ? judgeKernels(method, kernels, rule) : notChecked("hidden kernels of so many points are not judged");
+        return kernels ? judgeKernels(method, kernels, unlearned, rule) : notChecked("hidden kernels of so many points are not judged");
       }),
     ),
     referee: {

@@ -18,10 +18,22 @@ import { realise } from "@finitewidth/kernels";
 import { evidenceOfIslands, type AnnealingLadder, type IslandEvidence } from "@finitewidth/numerics";
 import { burnIn, pilotParticles, planReferee, refereeGroups, type RefereeBudget } from "./budget.js";
 import { likelihoodReferee } from "./likelihood-referee.js";
-import { about, judgeEvidence, judgeKernels, levels, mapMethods, notChecked, verdictsOf, type Methods } from "./verdicts.js";
+import { about, judgeEvidence, levels, mapMethods, notChecked, verdictsOf, type Methods } from "./verdicts.js";
+import { infiniteWidthBaseline, type Baseline } from "./baseline.js";
+import { judgeKernels, rootOf } from "./kernel-verdict.js";
 import { priorDistance } from "./prior-distance.js";
 import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
-import { chainHealth, compareErrors, decide, uStatisticSquare, worstStatus, type ChainHealth, type Rule } from "./judgement.js";
+import {
+  againstEffect,
+  chainHealth,
+  compareErrors,
+  decide,
+  effectRule,
+  uStatisticSquare,
+  worstStatus,
+  type ChainHealth,
+  type Rule,
+} from "./judgement.js";
 
 /** Test points that are compared at most, evenly spread. */
 const mostTests = 500;
@@ -57,13 +69,14 @@ export async function referee(
   const budget = planReferee(network, points, count, wanted, ladder);
   if (budget === undefined) return unchecked(tooLong);
   const distance = await priorDistance(standard, run);
+  const baseline = infiniteWidthBaseline(standard, at.inputs, run.registry);
   let groups: readonly RefereeGroup[] | undefined;
   let evidence: IslandEvidence | undefined;
   for (const [look, total] of budget.looks.entries()) {
     groups = await runGroups(base, budget, ladder, look, groups, total - (look === 0 ? 0 : budget.looks[look - 1]!), run);
     evidence ??= evidenceOfIslands(groups.map((group) => group.levels));
     const rule: Rule = { tolerance, alpha: budget.looks.length === 1 ? levels.one : levels.several, trust: 0.05 };
-    const bench = { groups, evidence, rule, at, draws: total };
+    const bench = { groups, evidence, rule, at, draws: total, baseline };
     const judged = judge(methods, bench);
     const decided = Object.values(judged.verdicts).every(
       ({ predictive, generalizationError }) => predictive?.status !== "doubtful" && generalizationError?.status !== "doubtful",
@@ -129,6 +142,7 @@ interface Bench {
   readonly rule: Rule;
   readonly at: ReturnType<typeof chosenTests>;
   readonly draws: number;
+  readonly baseline: Baseline | undefined;
 }
 
 function judge(methods: Methods, bench: Bench): RefereeReport {
@@ -142,7 +156,7 @@ function judge(methods: Methods, bench: Bench): RefereeReport {
   return {
     verdicts: mapMethods(methods, (method) =>
       verdictsOf(method, at.targets !== undefined, (quantity) => {
-        if (quantity === "logEvidence") return judgeEvidence(method, evidence);
+        if (quantity === "logEvidence") return judgeEvidence(method, evidence, bench.baseline?.logEvidence);
         if (quantity === "orderParameter")
           return notChecked("an order parameter belongs to its theory; the network has no number to compare it with");
         if (!health.healthy) return notChecked(`the referee's own chains did not mix (${illness(health)}); sample longer with monte-carlo`);
@@ -150,6 +164,7 @@ function judge(methods: Methods, bench: Bench): RefereeReport {
           ? judgeKernels(
               method,
               groups.flatMap((group) => group.kernels),
+              bench.baseline?.hidden,
               bench.rule,
             )
           : judgeOutputs(method, bench, quantity);
@@ -192,9 +207,13 @@ function errorOfNetwork({ groups, at, rule }: Bench): { readonly [key: string]: 
 
 /**
  * With labels: total, bias and variance each within τ of the truth. Predictive: distance of the means within τ of the posterior variance,
- * and the variance within τ of itself.
+ * and the variance within τ of itself. Neither may be seen to miss a fifth of what finite width changes (squared for distances).
  */
-function judgeOutputs({ predictive }: FittedMethod, { groups, at, rule }: Bench, quantity: "predictive" | "generalizationError"): Verdict {
+function judgeOutputs(
+  { predictive }: FittedMethod,
+  { groups, at, rule, baseline }: Bench,
+  quantity: "predictive" | "generalizationError",
+): Verdict {
   const chains = groups.flatMap((group) => group.averages);
   const own = predictive!.standardError;
   const theory = {
@@ -203,7 +222,7 @@ function judgeOutputs({ predictive }: FittedMethod, { groups, at, rule }: Bench,
     ...(own ? { standardError: { mean: at.rows(own.mean).data, variance: at.rows(own.variance).data } } : {}),
   };
   if (quantity === "generalizationError") {
-    const found = compareErrors(chains, at.targets!.data, theory, rule);
+    const found = compareErrors(chains, at.targets!.data, theory, rule, baseline);
     const parts = Object.entries(found);
     const { total } = found;
     const worst = parts.reduce((a, b) => (relative(b[1]) > relative(a[1]) ? b : a));
@@ -214,23 +233,20 @@ function judgeOutputs({ predictive }: FittedMethod, { groups, at, rule }: Bench,
       how: `${chains.length} chains of the real network: ${about(total.truth)} ± ${about(total.standardError)}; furthest off is the ${worst[0]}, ${about(worst[1].theory)} against ${about(worst[1].truth)} ± ${about(worst[1].standardError)}`,
     };
   }
-  const { variance } = compareErrors(chains, theory.mean, theory, rule);
-  const distance = uStatisticSquare(chains.map(({ mean }) => mean.map((m, i) => m - theory.mean[i]!)));
+  const { variance } = compareErrors(chains, theory.mean, theory, rule, baseline);
+  const distanceTo = (other: Float64Array) => uStatisticSquare(chains.map(({ mean }) => mean.map((m, i) => m - other[i]!)));
+  const distance = distanceTo(theory.mean);
   const noise = theory.standardError?.mean.reduce((sum, s) => sum + s * s, 0) ?? 0;
-  const means = decide(
-    distance.value,
-    Math.hypot(distance.standardError, noise / theory.mean.length),
-    rule.tolerance * variance.truth,
-    chains.length,
-    rule,
-  );
-  const root = Math.sqrt(Math.max(distance.value, 0));
+  const standardError = Math.hypot(distance.standardError, noise / theory.mean.length);
+  const allowed = rule.tolerance * variance.truth;
+  const effect = baseline && effectRule.part * Math.max(distanceTo(baseline.mean).value, 0);
+  const means = againstEffect(decide(distance.value, standardError, allowed, chains.length, rule), distance.value, standardError, effect);
+  const root = rootOf(distance.value, distance.standardError);
   return {
     status: worstStatus([means, variance.status]),
-    error: root,
-    // d(√x) = dx/2√x, and √dx where x is lost in its noise
-    standardError: Math.min(distance.standardError / (2 * root || Number.MIN_VALUE), Math.sqrt(distance.standardError)),
-    how: `${chains.length} chains of the real network: means differ by ${about(root)} (root mean square) where the posterior deviation is ${about(Math.sqrt(Math.max(variance.truth, 0)))}; variance ${about(variance.theory)} against ${about(variance.truth)} ± ${about(variance.standardError)}`,
+    error: root.value,
+    standardError: root.standardError,
+    how: `${chains.length} chains of the real network: means differ by ${about(root.value)} (root mean square) where the posterior deviation is ${about(Math.sqrt(Math.max(variance.truth, 0)))}; variance ${about(variance.theory)} against ${about(variance.truth)} ± ${about(variance.standardError)}`,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { FittedMethod, MethodVerdict, Verdict } from "@finitewidth/core";
 import { studentQuantile, type IslandEvidence } from "@finitewidth/numerics";
-import { decide, uStatisticSquare, worstStatus, type Rule } from "./judgement.js";
+import { againstEffect, decide } from "./judgement.js";
 
 /** Log evidences within this of the truth are as good as it: a Bayes factor of e. */
 const evidenceTolerance = 1;
@@ -29,31 +29,12 @@ export function verdictsOf(method: FittedMethod, labelled: boolean, of: (quantit
 /** Three significant digits. */
 export const about = (value: number): string => value.toPrecision(3);
 
-/** Frobenius distance of the mean hidden kernels within τ of their norm, layer by layer; the worst layer counts. */
-export function judgeKernels({ hiddenKernels }: FittedMethod, chains: readonly (readonly Float64Array[])[], rule: Rule): Verdict {
-  const layers = hiddenKernels!.map((kernel, l) => {
-    const size = kernel.data.length;
-    const distance = uStatisticSquare(chains.map((each) => each[l]!.map((value, i) => value - kernel.data[i]!)));
-    const norm = uStatisticSquare(chains.map((each) => each[l]!)).value;
-    const status = decide(distance.value, distance.standardError, rule.tolerance ** 2 * norm, chains.length, rule);
-    const root = Math.sqrt(Math.max(distance.value * size, 0));
-    const standardError = Math.min(
-      (distance.standardError * size) / (2 * root || Number.MIN_VALUE),
-      Math.sqrt(distance.standardError * size),
-    );
-    return { status, root, standardError, norm: Math.sqrt(norm * size), layer: l + 1 };
-  });
-  const worst = layers.reduce((a, b) => (b.root / b.norm > a.root / a.norm ? b : a));
-  return {
-    status: worstStatus(layers.map(({ status }) => status)),
-    error: worst.root,
-    standardError: worst.standardError,
-    how: `${chains.length} chains of the real network: kernel of layer ${worst.layer} differs by ${about(worst.root)} ± ${about(worst.standardError)} in Frobenius norm, of ${about(worst.norm)}`,
-  };
-}
-
-/** Within one nat of the annealed evidence. */
-export function judgeEvidence({ logEvidence, logEvidenceStandardError = 0 }: FittedMethod, evidence: IslandEvidence): Verdict {
+/** Within one nat of the annealed evidence, and not seen to miss a fifth of what finite width changes. */
+export function judgeEvidence(
+  { logEvidence, logEvidenceStandardError = 0 }: FittedMethod,
+  evidence: IslandEvidence,
+  infinite?: number,
+): Verdict {
   // with few particles the finer objections are often noise; these two are the ones that convict (docs/theories/evidence.md)
   if (evidence.islandSpread > 1 || Math.min(...evidence.acceptance) < 0.2) {
     return notChecked(
@@ -64,7 +45,12 @@ export function judgeEvidence({ logEvidence, logEvidenceStandardError = 0 }: Fit
   const difference = logEvidence! - evidence.logEvidence;
   const rule = { tolerance: 0, alpha: levels.one, trust: 0.05 };
   return {
-    status: decide(difference, standardError, evidenceTolerance, evidence.islandWeights.length, rule),
+    status: againstEffect(
+      decide(difference, standardError, evidenceTolerance, evidence.islandWeights.length, rule),
+      difference,
+      standardError,
+      infinite === undefined ? undefined : Math.abs(infinite - evidence.logEvidence),
+    ),
     error: Math.abs(difference),
     standardError,
     how: `annealed runs of the real network give ${evidence.logEvidence.toFixed(2)} ± ${about(evidence.standardError)} (Student, ${evidence.islandWeights.length - 1} degrees of freedom: 95 % within ± ${about(studentQuantile(0.975, evidence.islandWeights.length - 1) * standardError)})`,

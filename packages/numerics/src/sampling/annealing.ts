@@ -84,16 +84,19 @@ export async function anneal(sampler: RotationSampler, options: AnnealingOptions
     exponent = next;
     stepSize = ladder?.stepSizes[level] ?? stepSize;
     let accepted = 0;
-    let stein = 0;
-    for (const state of states) {
-      for (let move = 0; move < moves; move++) accepted += sampler.move(state, { exponent, stepSize }, random);
-      stein += sampler.stein(state, exponent) / particles;
-      await pause?.();
+    for (let move = 0; move < moves; move++) {
+      let sweep = 0;
+      for (const state of states) {
+        sweep += sampler.move(state, { exponent, stepSize }, random);
+        await pause?.();
+      }
+      accepted += sweep / (particles * moves);
+      // what this level needs, not what the one before needed: steps that lag behind a ladder get smaller too late
+      if (!ladder) stepSize = nextStepSize(stepSize, sweep / particles, wanted);
     }
-    accepted /= particles * moves;
+    const stein = states.reduce((sum, state) => sum + sampler.stein(state, exponent) / particles, 0);
     levels.push({ exponent, logLikelihoods: likelihoods(), stein, acceptance: accepted });
     stepSizes.push(stepSize);
-    stepSize = nextStepSize(stepSize, accepted, wanted);
     onLevel?.(exponent);
   }
   return { ladder: { exponents: levels.map((level) => level.exponent), stepSizes }, levels, states };

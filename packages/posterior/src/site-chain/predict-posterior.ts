@@ -1,4 +1,4 @@
-import { zeros, type Json, type Matrix, type MixingLaw, type Prediction, type Problem, type Run } from "@finitewidth/core";
+import { zeros, type Matrix, type MixingLaw, type Prediction, type Problem, type Run } from "@finitewidth/core";
 import { siteGeometryOf } from "@finitewidth/numerics";
 import type { SiteState } from "../exact/state.js";
 import { prunedMeans, someDraws } from "./parts.js";
@@ -36,21 +36,17 @@ export function predictSiteChain(
     const { mean, variance } = predictGiven(sites, conditional, kernels);
     sums = addPrediction(sums, draws, k, mean, variance);
   });
-  const pruning = prunedAt(sites, draws, state, kernels);
-  return { ...finishPrediction(sums!, points, outputs), ...(pruning === undefined ? {} : { diagnostics: { pruning } }) };
+  const pruned = prunedAt(sites, draws, state, kernels);
+  return { ...finishPrediction(sums!, points, outputs), ...(pruned === undefined ? {} : { pruned }) };
 }
 
-/** Numbers that pruned predictions may add to a result. */
-const prunedLimit = 20_000;
-
-/** Means at the test inputs with parts removed one after the other, in the order of their scores: steps × (point, output). */
-function prunedAt(problem: SiteProblem, draws: SiteDraws, { removed }: SiteState, kernels: TestKernels): Json | undefined {
+/** Means at the test inputs with parts removed one after the other, in the order of their scores: P* × D a step. */
+function prunedAt(problem: SiteProblem, draws: SiteDraws, { removed }: SiteState, kernels: TestKernels): Prediction["pruned"] {
   const parts = siteGeometryOf(problem.law)?.parts;
   if (removed === undefined || parts === undefined || kernels.kind !== "features") return undefined;
-  if ((removed.length + 1) * kernels.points * problem.outputs > prunedLimit) return undefined;
   const order = removed.map((label) => parts.find((part) => part.label === label)!);
   const means = prunedMeans(problem, someDraws(draws), order, kernels.features);
-  return { removed, mean: means.map((mean) => Array.from(mean)) };
+  return { removed, means: means.map((data) => ({ data, shape: [kernels.points, problem.outputs] as const })) };
 }
 
 /** The draws that `fitSiteChain` kept. */

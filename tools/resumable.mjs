@@ -1,0 +1,45 @@
+// What long tables of the documentation share: cases kept one a line, a limit in seconds, and a block of a page that is replaced.
+import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** Seconds of processor time of this process so far. */
+export function processorTime() {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/**
+ * Runs every case that results/<name>.jsonl does not have yet, and appends `{ ...case, ...result }` to it as soon as it is there. With
+ * `--seconds S` no case is begun after S seconds, with `--table` none at all. Returns all that are known of the cases.
+ */
+export async function resumable(name, cases, run) {
+  const file = join(root, "results", `${name}.jsonl`);
+  mkdirSync(dirname(file), { recursive: true });
+  const known = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean).map(JSON.parse) : [];
+  const find = (one) => known.find((other) => Object.entries(one).every(([key, value]) => other[key] === value));
+  const at = process.argv.indexOf("--seconds");
+  const limit = process.argv.includes("--table") ? 0 : at < 0 ? Infinity : Number(process.argv[at + 1]);
+  for (const one of cases) {
+    if (performance.now() / 1000 > limit) break;
+    if (find(one)) continue;
+    const started = processorTime();
+    const found = { ...one, ...(await run(one)) };
+    known.push(found);
+    appendFileSync(file, `${JSON.stringify(found)}\n`);
+    console.error(JSON.stringify(one), `${(processorTime() - started).toFixed(1)} s`);
+  }
+  return cases.map(find).filter(Boolean);
+}
+
+/** Replaces what stands between `<!-- name -->` and `<!-- /name -->` of a page, and prints it. */
+export function replaceBlock(page, name, lines) {
+  const file = join(root, page);
+  const text = readFileSync(file, "utf8");
+  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
+  const block = lines.join("\n");
+  writeFileSync(file, `${text.slice(0, text.indexOf(start) + start.length)}\n${block}\n${text.slice(text.indexOf(end))}`);
+  console.log(block);
+}
