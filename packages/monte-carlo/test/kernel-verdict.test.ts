@@ -1,0 +1,78 @@
+import type { Matrix } from "@finitewidth/core";
+import { stream } from "@finitewidth/random";
+import { describe, expect, test } from "vitest";
+import { againstEffect } from "../src/referee/judgement.js";
+import { judgeKernels } from "../src/referee/kernel-verdict.js";
+
+const rule = { tolerance: 0.05, alpha: 0.002, trust: 0.05 };
+const size = 12;
+const kernel = (entry: (i: number, j: number) => number): Matrix => ({
+  data: Float64Array.from({ length: size * size }, (_, k) => entry(Math.floor(k / size), k % size)),
+  shape: [size, size],
+});
+/** Learning adds a spike of 3 % of the norm. */
+const unlearned = kernel((i, j) => (i === j ? 1 : 0.3));
+const shift = 0.03 * Math.hypot(...unlearned.data);
+const learned = (part: number): Matrix => kernel((i, j) => unlearned.data[i * size + j]! + (part * shift * (-1) ** (i + j)) / size);
+const chains = (noise: number, seed: number): Float64Array[][] =>
+  Array.from({ length: 32 }, (_, c) => {
+    const random = stream(seed, c);
+    return [learned(1).data.map((value) => value + noise * random.normal())];
+  });
+const verdict = (theory: Matrix, noise = 0.002, seed = 1, own?: Matrix) =>
+  judgeKernels({ hiddenKernels: [theory], ...(own ? { hiddenKernelStandardErrors: [own] } : {}) }, chains(noise, seed), [unlearned], rule);
+
+describe("hidden kernels are judged by what was learned", () => {
+  test.each([
+    ["the truth", 1, "confirmed"],
+    ["nine tenths of the shift", 0.9, "confirmed"],
+    ["seven tenths of the shift", 0.7, "contradicted"],
+    ["the wrong way", -1, "contradicted"],
+    ["nothing learned, 3 % of the norm off", 0, "contradicted"],
+  ])("%s", (_, part, status) => {
+    const found = verdict(learned(part));
+    expect(found.status, found.how).toBe(status);
+    expect(Math.abs(found.error! - Math.abs(1 - part) * shift)).toBeLessThan(4 * found.standardError!);
+  });
+
+  test("a shift that is lost in the noise is not judged; an error beyond the noise is", () => {
+    expect(verdict(learned(1), 0.3).status).toBe("unchecked");
+    expect(verdict(learned(1), 0.3).how).toContain("too little is learned");
+    expect(verdict(learned(40), 0.3).status).toBe("contradicted");
+  });
+
+  test("the truth is contradicted in none of 200 noisy runs", () => {
+    const statuses = Array.from({ length: 200 }, (_, seed) => verdict(learned(1), 0.02, seed + 2).status);
+    expect(statuses.filter((status) => status === "contradicted").length).toBeLessThanOrEqual(2);
+  });
+
+  test("a sampled kernel is not blamed for its own noise", () => {
+    const random = stream(3);
+    const noise = 0.35 * (shift / size);
+    const sampled = kernel((i, j) => learned(1).data[i * size + j]! + noise * random.normal());
+    expect(verdict(sampled).status).toBe("contradicted");
+    expect(
+      verdict(
+        sampled,
+        0.002,
+        1,
+        kernel(() => noise),
+      ).status,
+    ).not.toBe("contradicted");
+  });
+
+  test("without infinite width the norm is the yardstick", () => {
+    const against = (theory: Matrix) => judgeKernels({ hiddenKernels: [theory] }, chains(0.002, 1), undefined, rule).status;
+    expect(against(unlearned)).toBe("confirmed");
+    expect(against(learned(4))).toBe("contradicted");
+  });
+});
+
+test("a confirmation is withdrawn for a visible error above a fifth of the effect, and only then", () => {
+  expect(againstEffect("confirmed", 0.3, 0.1, 1)).toBe("doubtful");
+  expect(againstEffect("confirmed", -0.3, 0.1, 1)).toBe("doubtful");
+  expect(againstEffect("confirmed", 0.3, 0.2, 1)).toBe("confirmed");
+  expect(againstEffect("confirmed", 0.19, 0.01, 1)).toBe("confirmed");
+  expect(againstEffect("confirmed", 0.3, 0.1, undefined)).toBe("confirmed");
+  expect(againstEffect("contradicted", 0.3, 0.1, 1)).toBe("contradicted");
+});
