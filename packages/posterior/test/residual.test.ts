@@ -1,10 +1,11 @@
-import { matrixFromRows, rowsOf, type Matrix } from "@finitewidth/core";
+import { fit, matrixFromRows, rowsOf, type Matrix } from "@finitewidth/core";
 import { affine, cholesky, gram, identity, multiply, solveLower } from "@finitewidth/linalg";
 import { logDensityOfLogProduct, logNormalFactor } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, flatten, readFixture } from "../../../tools/testing.ts";
 import {
+  exact,
   hiddenKernelSums,
   hiddenKernelsOnTraining,
   importanceSample,
@@ -27,6 +28,7 @@ import {
   spectralProblem,
   trainHiddenKernels,
 } from "../src/index.js";
+import { testRegistry } from "./registry.js";
 
 interface ScalarCase {
   readonly alphas: number[];
@@ -281,6 +283,36 @@ describe("depth", () => {
     for (const kind of ["matched", "brownian"] as const) expect(errors[0]![kind] / errors[1]![kind]).toBeGreaterThan(3);
     expect(errors[1]!.matched).toBeLessThan(errors[1]!.brownian);
     expect(logNormalTrunk(scalarLaw([4, 4]))).toBeUndefined();
+  });
+
+  it("a body of several layers of weights is refused in one line that names what takes it; a body of one is not", async () => {
+    const registry = testRegistry();
+    const withBody = (...widths: number[]) =>
+      fit(
+        exact,
+        {
+          network: {
+            type: "sequential",
+            inputShape: [2],
+            layers: [
+              { layer: "dense", width: 4 },
+              { layer: "residual", body: widths.map((width) => ({ layer: "dense", width })) },
+              { layer: "dense" },
+            ],
+          },
+          inputs: [
+            [1, 0],
+            [0.3, 1],
+          ],
+          targets: [1, -1],
+          temperature: 0.1,
+        },
+        { registry },
+      );
+    await expect(withBody(3, 4)).rejects.toThrow(
+      /^\[exact\] branches that are added up may have one layer of weights.*; use "monte-carlo"$/,
+    );
+    expect((await withBody(4)).posterior.logEvidence).toBeLessThan(0);
   });
 
   it("refuses what has no law, by name", () => {

@@ -41,9 +41,17 @@ import type { ExactState } from "./state.js";
 
 type ExactPosterior = Posterior<ExactOptions, ExactState>;
 
+/** Whether a sum has a branch with several layers of weights: given the units above, they are no longer Gaussian. */
+const hasDeepBranch = (layers: Architecture["layers"]): boolean =>
+  layers.some(
+    (layer) => layer.kind === "merge" && layer.branches.some((branch) => randomLayers(branch).length > 1 || hasDeepBranch(branch)),
+  );
+
 /** Why the theory does not apply, or undefined. */
 function reasonToRefuse(architecture: Architecture): string | undefined {
   if (mixingLaw(architecture) !== undefined) return undefined;
+  if (isLinear(architecture.layers) && hasDeepBranch(architecture.layers))
+    return 'branches that are added up may have one layer of weights each, and this network has one with several; use "monte-carlo"';
   return isLinear(architecture.layers)
     ? 'no exact law is known for this composition of linear layers; use "monte-carlo"'
     : 'the network must be linear (activation "identity", no normalisation): the law of the random kernel is known exactly for linear networks only; use "effective-action", "perturbative" or "monte-carlo"';
