@@ -1,6 +1,12 @@
 import type { Plugin } from "@finitewidth/core";
+import { bassettiOrderParameter } from "./figures/bassetti-order-parameter.js";
+import { fischerAlignment } from "./figures/fischer-alignment.js";
+import { fischerCriticality } from "./figures/fischer-criticality.js";
 import { haninDepth } from "./figures/hanin-depth.js";
+import { pacelliDepth } from "./figures/pacelli-depth.js";
 import { pacelliLoss } from "./figures/pacelli-loss.js";
+import { tiberiHeads } from "./figures/tiberi-heads.js";
+import { yaidaAccuracy } from "./figures/yaida-accuracy.js";
 import { zavatoneVethBottleneck } from "./figures/zavatone-veth-bottleneck.js";
 import { zavatoneVethLinear } from "./figures/zavatone-veth-linear.js";
 import { zavatoneVethOneLayer } from "./figures/zavatone-veth-one-layer.js";
@@ -9,5 +15,17 @@ import { zavatoneVethOneLayer } from "./figures/zavatone-veth-one-layer.js";
 export const plugin: Plugin = {
   name: "@finitewidth/figures",
   module: import.meta.url,
-  figures: [zavatoneVethLinear, zavatoneVethBottleneck, zavatoneVethOneLayer, pacelliLoss, haninDepth],
+  figures: [
+    zavatoneVethLinear,
+    zavatoneVethBottleneck,
+    zavatoneVethOneLayer,
+    yaidaAccuracy,
+    pacelliLoss,
+    pacelliDepth,
+    fischerAlignment,
+    fischerCriticality,
+    bassettiOrderParameter,
+    tiberiHeads,
+    haninDepth,
+  ],
 };

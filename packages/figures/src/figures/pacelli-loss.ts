@@ -56,11 +56,7 @@ export const pacelliLoss: PaperFigure<Numbers> = {
         seed: 1,
       };
       const sweep = (values: readonly number[]) => ({ widths: values.map((width) => [width]) });
-      const theory = await lab.experiment(activation, {
-        ...experiment,
-        methods: ["nngp", "effective-action"],
-        sweep: sweep(widths),
-      });
+      const theory = await lab.experiment(activation, { ...experiment, methods: ["nngp", "effective-action"], sweep: sweep(widths) });
       const samples = await lab.experiment(`${activation}-sampled`, {
         ...experiment,
         methods: ["expectation-propagation", { method: "monte-carlo", chains: 2, draws, warmup: 100 }],
@@ -125,7 +121,13 @@ export const pacelliLoss: PaperFigure<Numbers> = {
         rising(`${label}: so does that of sampled networks`, [...measured, infinite.total]),
         near(`${label}: effective action of the widest network over infinite width`, theory.at(-1)!.total / infinite.total, 1, 0.02),
         agree(`${label}: the effective action is right for N > P`, at(theory, widest), measured.slice(-1), errors.slice(-1), 0.05),
-        agree(`${label}: unit by unit, theory is right at every width`, unitwise.map(({ total }) => total), measured, errors, 0.05),
+        agree(
+          `${label}: unit by unit, theory is right at every width`,
+          unitwise.map(({ total }) => total),
+          measured,
+          errors,
+          0.05,
+        ),
       ];
     }),
   faults: [
