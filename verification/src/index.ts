@@ -1,5 +1,6 @@
 export * from "./judge.js";
 export * from "./faults.js";
+export { figuresPass, type FigureEvidence } from "./figure-evidence.js";
 export { observables } from "./observables.js";
 export * from "./reports.js";
 export * from "./sample-networks.js";

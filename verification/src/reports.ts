@@ -1,4 +1,5 @@
 import { escapeHtml, figureBlock, heatmaps, htmlTable, lines, page, short } from "@finitewidth/plots";
+import { failedFigures, figureCases, figuresHtml, figuresMarkdown } from "./figure-evidence.js";
 import { tailProbability } from "./judge.js";
 import type { Evidence, SuiteEvidence } from "./suite.js";
 
@@ -69,6 +70,7 @@ function markdown(evidence: SuiteEvidence): string {
         `| ✗ | ${failure.theory} | ${failure.scenario} | could not be checked: ${failure.reason.replaceAll("|", "\\|")} | | | | | |`,
     ),
     "",
+    ...figuresMarkdown(evidence.figures ?? []),
   ].join("\n");
 }
 
@@ -85,8 +87,9 @@ function junit(evidence: SuiteEvidence): string {
     (failure) =>
       `  <testcase classname="${escapeXml(failure.theory)}" name="${escapeXml(failure.scenario)}"><error message="${escapeXml(failure.reason)}"/></testcase>`,
   );
-  const failed = evidence.claims.filter((claim) => !claim.passed).length;
-  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="verification ${evidence.suite}" tests="${cases.length + broken.length}" failures="${failed}" errors="${broken.length}" time="${evidence.seconds.toFixed(1)}">\n${[...cases, ...broken].join("\n")}\n</testsuite>\n`;
+  const figures = figureCases(evidence.figures ?? [], escapeXml);
+  const failed = evidence.claims.filter((claim) => !claim.passed).length + failedFigures(evidence.figures ?? []);
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuite name="verification ${evidence.suite}" tests="${cases.length + broken.length + figures.length}" failures="${failed}" errors="${broken.length}" time="${evidence.seconds.toFixed(1)}">\n${[...cases, ...broken, ...figures].join("\n")}\n</testsuite>\n`;
 }
 
 function html(evidence: SuiteEvidence, document: Document): string {
@@ -104,7 +107,7 @@ function html(evidence: SuiteEvidence, document: Document): string {
   const script = `const f=document.getElementById("filter"),o=document.getElementById("failed");const u=()=>{for(const s of document.querySelectorAll(".claim"))s.hidden=!s.dataset.name.includes(f.value.toLowerCase())||(o.checked&&s.dataset.passed==="true")};f.oninput=u;o.onchange=u;`;
   return page(
     "Verification – finitewidth",
-    `<h1>Verification: <span class="${evidence.passed ? "pass" : "fail"}">${evidence.passed ? "passed" : "failed"}</span></h1><p class="lead">${escapeHtml(summary(evidence))} Every claim is compared with sampled networks; the same samples are asked to reject deliberately wrong versions of it, and what they miss is shown.</p>${failures}${scoreHistogram(evidence, document)}${controls}${cards.join("")}`,
+    `<h1>Verification: <span class="${evidence.passed ? "pass" : "fail"}">${evidence.passed ? "passed" : "failed"}</span></h1><p class="lead">${escapeHtml(summary(evidence))} Every claim is compared with sampled networks; the same samples are asked to reject deliberately wrong versions of it, and what they miss is shown.</p>${failures}${scoreHistogram(evidence, document)}${figuresHtml(evidence.figures ?? [])}${controls}${cards.join("")}`,
     script,
   );
 }

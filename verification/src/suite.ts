@@ -14,6 +14,7 @@ import {
   type Theory,
 } from "@finitewidth/core";
 import { applyFault, faults } from "./faults.js";
+import type { FigureEvidence } from "./figure-evidence.js";
 import { criticalScore, judge, type Comparison, type Verdict } from "./judge.js";
 import { family, type ScenarioFamily } from "./scenario-family.js";
 import { scenarios } from "./scenarios/index.js";
@@ -61,6 +62,8 @@ export interface SuiteEvidence {
   readonly claims: readonly Evidence[];
   /** Scenarios that could not be run, with the reason. */
   readonly failures: readonly { readonly scenario: string; readonly theory: string; readonly reason: string }[];
+  /** Figures of papers, which the full suite computes too. */
+  readonly figures?: readonly FigureEvidence[];
   readonly seconds: number;
 }
 

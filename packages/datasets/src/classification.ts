@@ -2,7 +2,7 @@ import { inputError, matrix, type DataSplit, type Matrix } from "@finitewidth/co
 import { stream } from "@finitewidth/random";
 import { resizeByArea } from "./image.js";
 import { loadIris } from "./iris.js";
-import { loadMnist, type DigitImages } from "./mnist.js";
+import { loadMnist, type LabelledImages } from "./mnist.js";
 import { encodeLabels, standardisation, standardise } from "./preprocessing.js";
 
 export type { DataSplit } from "@finitewidth/core";
@@ -29,6 +29,14 @@ export async function loadDataset(request: DatasetRequest, path = "data"): Promi
   const source = sources.get(request.dataset);
   if (source === undefined)
     throw inputError(`${path}.dataset`, `one of ${[...sources.keys()].map((key) => `"${key}"`).join(", ")}`, request.dataset);
+  return loadLabelled(source, request, path);
+}
+
+/** What `loadDataset` asks of a data set; `dataset` itself is known by then. */
+export type LabelledRequest = Omit<DatasetRequest, "dataset">;
+
+/** Chooses classes and points of a source, standardises and encodes them. @throws FinitewidthError (code "input") as `loadDataset`. */
+export async function loadLabelled(source: Source, request: LabelledRequest, path: string): Promise<DataSplit> {
   const classes = request.classes ?? Array.from({ length: source.classes }, (_, label) => label);
   if (classes.length < 2) throw inputError(`${path}.classes`, "at least two classes", classes);
   classes.forEach((label, i) => {
@@ -45,33 +53,37 @@ export async function loadDataset(request: DatasetRequest, path = "data"): Promi
   return { train: finish(train), ...(test ? { test: finish(test) } : {}) };
 }
 
-interface Sample {
+/** Points with their labels. */
+export interface Sample {
   readonly inputs: Matrix;
   readonly labels: Uint8Array;
 }
-interface Source {
+/** Labelled points to choose from. */
+export interface Source {
   readonly classes: number;
   readonly images: boolean;
-  choose(request: DatasetRequest, classes: readonly number[], path: string): Promise<{ readonly train: Sample; readonly test?: Sample }>;
+  choose(request: LabelledRequest, classes: readonly number[], path: string): Promise<{ readonly train: Sample; readonly test?: Sample }>;
+}
+
+/** Images that are read in two halves, of which a request takes points at random. */
+export function imageSource(read: (split: "train" | "test") => Promise<LabelledImages>, classes: number): Source {
+  return {
+    classes,
+    images: true,
+    async choose(request, wanted, path) {
+      const pick = async (split: "train" | "test", count: number): Promise<Sample> => {
+        const images = await read(split);
+        const indices = choose(images.labels, wanted, count, request.seed, split === "train" ? 0 : 1, `${path}.${split}`);
+        return imagesToRows(images, indices, request.size);
+      };
+      return { train: await pick("train", request.train), ...(request.test > 0 ? { test: await pick("test", request.test) } : {}) };
+    },
+  };
 }
 
 const sources = new Map<string, Source>(
   Object.entries({
-    mnist: {
-      classes: 10,
-      images: true,
-      async choose(request, classes, path) {
-        const pick = async (split: "train" | "test", count: number): Promise<Sample> => {
-          const images = await loadMnist(split);
-          return imagesToRows(
-            images,
-            choose(images.labels, classes, count, request.seed, split === "train" ? 0 : 1, `${path}.${split}`),
-            request.size,
-          );
-        };
-        return { train: await pick("train", request.train), ...(request.test > 0 ? { test: await pick("test", request.test) } : {}) };
-      },
-    },
+    mnist: imageSource(loadMnist, 10),
     iris: {
       classes: 3,
       images: false,
@@ -103,15 +115,18 @@ function choose(labels: Uint8Array, classes: readonly number[], count: number, s
   return candidates.slice(0, count);
 }
 
-function imagesToRows(images: DigitImages, indices: readonly number[], size: readonly number[] | undefined): Sample {
-  const { height, width } = images;
+/** One row per image: channels, then lines, then columns, in [0, 1] before anything is standardised. */
+function imagesToRows(images: LabelledImages, indices: readonly number[], size: readonly number[] | undefined): Sample {
+  const { height, width, channels = 1 } = images;
   const [h, w] = [size?.[0] ?? height, size?.[1] ?? width];
   const pixels = height * width;
-  const data = new Float64Array(indices.length * h * w);
+  const data = new Float64Array(indices.length * channels * h * w);
   indices.forEach((image, row) => {
-    const picture = images.pixels.subarray(image * pixels, (image + 1) * pixels);
-    data.set(h === height && w === width ? picture : resizeByArea(picture, height, width, h, w), row * h * w);
+    for (let c = 0; c < channels; c++) {
+      const picture = images.pixels.subarray((image * channels + c) * pixels, (image * channels + c + 1) * pixels);
+      data.set(h === height && w === width ? picture : resizeByArea(picture, height, width, h, w), (row * channels + c) * h * w);
+    }
   });
   for (let k = 0; k < data.length; k++) data[k]! /= 255;
-  return { inputs: matrix(indices.length, h * w, data), labels: Uint8Array.from(indices, (i) => images.labels[i]!) };
+  return { inputs: matrix(indices.length, channels * h * w, data), labels: Uint8Array.from(indices, (i) => images.labels[i]!) };
 }

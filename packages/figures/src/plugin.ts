@@ -1,5 +1,6 @@
 import type { Plugin } from "@finitewidth/core";
 import { bassettiOrderParameter } from "./figures/bassetti-order-parameter.js";
+import { bassettiShape } from "./figures/bassetti-shape.js";
 import { fischerAlignment } from "./figures/fischer-alignment.js";
 import { fischerCriticality } from "./figures/fischer-criticality.js";
 import { haninDepth } from "./figures/hanin-depth.js";
@@ -8,8 +9,12 @@ import { pacelliLoss } from "./figures/pacelli-loss.js";
 import { tiberiHeads } from "./figures/tiberi-heads.js";
 import { yaidaAccuracy } from "./figures/yaida-accuracy.js";
 import { zavatoneVethBottleneck } from "./figures/zavatone-veth-bottleneck.js";
+import { zavatoneVethConvolution } from "./figures/zavatone-veth-convolution.js";
 import { zavatoneVethLinear } from "./figures/zavatone-veth-linear.js";
 import { zavatoneVethOneLayer } from "./figures/zavatone-veth-one-layer.js";
+import { fischerSuperposition } from "./figures/fischer-superposition.js";
+import { pacelliStudent } from "./figures/pacelli-student.js";
+import { yaidaDensity } from "./figures/yaida-density.js";
 
 /** The figures of the papers, for a registry. */
 export const plugin: Plugin = {
@@ -18,13 +23,18 @@ export const plugin: Plugin = {
   figures: [
     zavatoneVethLinear,
     zavatoneVethBottleneck,
+    zavatoneVethConvolution,
     zavatoneVethOneLayer,
+    yaidaDensity,
     yaidaAccuracy,
     pacelliLoss,
     pacelliDepth,
+    pacelliStudent,
+    fischerSuperposition,
     fischerAlignment,
     fischerCriticality,
     bassettiOrderParameter,
+    bassettiShape,
     tiberiHeads,
     haninDepth,
   ],

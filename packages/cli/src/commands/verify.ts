@@ -1,18 +1,21 @@
 import { join } from "node:path";
-import { inputError, type Registry } from "@finitewidth/core";
+import { inputError, type PaperFigure, type Registry, type Run } from "@finitewidth/core";
+import { figureLab, reproduceFigure } from "@finitewidth/experiment";
 import {
   familiesFor,
+  figuresPass,
   pluginFamilies,
   runVerification,
   standardPlugins,
   verificationReports,
+  type FigureEvidence,
   type ScenarioFamily,
 } from "@finitewidth/verification";
 import { loadRegistry } from "../builtin-registry.js";
 import { writeAtomically } from "../files.js";
 import type { CommandContext } from "../main.js";
 import { chooseFolder } from "../output-folder.js";
-import { createProgress } from "../progress.js";
+import { createProgress, type Progress } from "../progress.js";
 import { createDocument } from "../report/html.js";
 import { openSession } from "../session.js";
 
@@ -26,6 +29,31 @@ function familiesOfPlugins(registry: Registry): readonly ScenarioFamily[] {
   if (families.length === 0)
     throw inputError("--load", "a plug-in with a theory or `scenarios`, which say where its claims are checked", "neither");
   return families;
+}
+
+/** Figures of the suite: those of the plug-ins that are checked, or all, whose names contain the filter. */
+function figuresFor(registry: Registry, loaded: boolean, filter: string | undefined): readonly PaperFigure[] {
+  const own = new Set(registry.plugins.filter(({ name }) => name.startsWith("@finitewidth/")).flatMap(({ figures = [] }) => figures));
+  const list = loaded ? registry.figures.filter((figure) => !own.has(figure)) : registry.figures;
+  return list.filter(({ name }) => filter === undefined || name.includes(filter));
+}
+
+/** Figures at quick size, with the checks of their numbers; one that fails leaves the others alone. */
+async function checkFigures(figures: readonly PaperFigure[], run: Run, progress: Progress): Promise<FigureEvidence[]> {
+  const found: FigureEvidence[] = [];
+  for (const figure of figures) {
+    progress.stage(`figure ${figure.name}`, found.length, figures.length);
+    const started = performance.now();
+    const seconds = (): number => (performance.now() - started) / 1000;
+    try {
+      const { checks } = await reproduceFigure(figure, "quick", figureLab(run));
+      found.push({ figure: figure.name, checks, seconds: seconds() });
+    } catch (error) {
+      run.signal?.throwIfAborted();
+      found.push({ figure: figure.name, checks: [], reason: error instanceof Error ? error.message : String(error), seconds: seconds() });
+    }
+  }
+  return found;
 }
 
 /**
@@ -52,11 +80,15 @@ export async function runVerifyCommand(
     onOpen: context.onOpen,
   });
   try {
-    const evidence = await runVerification(
+    const claims = await runVerification(
       { suite, ...(filter === undefined ? {} : { filter }), ...(families ? { families } : {}) },
       run,
       progress.stage,
     );
+    const wanted = suite === "full" ? figuresFor(registry, load.length > 0, filter) : [];
+    const figures = await checkFigures(wanted, run, progress);
+    const passed = claims.passed && figuresPass(figures);
+    const evidence = { ...claims, passed, ...(figures.length > 0 ? { figures } : {}) };
     const reports = verificationReports(evidence, createDocument());
     for (const [name, content] of Object.entries(reports)) await writeAtomically(join(out, name), content);
     progress.clear();

@@ -71,13 +71,13 @@ export const bassettiOrderParameter: PaperFigure<Numbers> = {
   },
   pictures: ({ widths, minimiser, mean, sampled }) => [
     {
-      caption: `The D × D mixing matrix: minimiser of the rate function, and posterior means at three widths.`,
+      caption: `The D × D mixing matrix: minimiser of the rate function, and posterior means at two widths.`,
       figure: {
         kind: "heatmaps",
         title: "mixing matrices",
         panels: [
           { label: "minimiser", values: fromRows(minimiser.at(-1)!) },
-          ...[0, 1, widths.length - 1].map((i) => ({ label: `N = ${widths[i]}`, values: fromRows(mean[i]!) })),
+          ...[0, widths.length - 1].map((i) => ({ label: `N = ${widths[i]}`, values: fromRows(mean[i]!) })),
         ],
       },
     },

@@ -13,7 +13,7 @@ interface Numbers {
 }
 
 const sizes = {
-  quick: { train: 60, test: 200, side: 14, width: 200, sampledDepths: [1, 2, 4], draws: 80 },
+  quick: { train: 40, test: 200, side: 14, width: 100, sampledDepths: [1, 2, 3], draws: 60 },
   paper: { train: 100, test: 1000, side: 28, width: 200, sampledDepths: [1, 2, 3, 5, 8], draws: 200 },
 };
 const depths = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
@@ -27,7 +27,7 @@ export const pacelliDepth: PaperFigure<Numbers> = {
   statement:
     "The effective action describes networks of any depth by one order parameter per layer; its loss departs from infinite width with depth.",
   differences:
-    "Digits 0 and 1 and equal widths. Sampled networks up to four layers (quick); deeper ones mix slowly. At strong labels real networks do a little better than the effective action.",
+    "Digits 0 and 1 and equal widths. Sampled networks up to three layers (quick); deeper ones mix slowly. At strong labels real networks do a little better than the effective action.",
   async compute(size, lab) {
     const { train, test, side, width, sampledDepths, draws } = sizes[size];
     const experiment = {
