@@ -21,7 +21,7 @@ describe("teachers", () => {
     const b = Array.from({ length: f }, (_, i) => sum(n, (mu) => X[mu * f + i]! * train.targets.data[mu]!));
     const w = solve(A, b);
     const fitted = (data: Float64Array, mu: number): number => sum(f, (i) => w[i]! * data[mu * f + i]!);
-    for (let mu = 0; mu < 20; mu++) expect(fitted(test!.inputs.data, mu)).toBeCloseTo(test!.targets.data[mu]!, 9);
+    for (let mu = 0; mu < 20; mu++) expect(fitted(test!.inputs.data, mu)).toBeCloseTo(test!.targets!.data[mu]!, 9);
     const mean = sum(f, (i) => w[i]! ** 2);
     // |w|²/N0 of 4 standard normals: between the 0.01 % quantiles of χ²/4
     expect(mean).toBeGreaterThan(0.01);
@@ -38,7 +38,7 @@ describe("teachers", () => {
     const variance = sum(2000, (mu) => (noisy.train.targets.data[mu]! - clean.train.targets.data[mu]!) ** 2) / 2000;
     expect(Math.abs(variance / 0.25 - 1)).toBeLessThan(4 * Math.sqrt(2 / 2000));
     const signs = await load({ ...request, train: 50, labels: "sign" });
-    expect([...signs.train.targets.data]).toEqual([...clean.train.targets.data.slice(0, 50)].map((y) => (y < 0 ? -1 : 1)));
+    expect([...signs.train.targets.data]).toEqual(Array.from(clean.train.targets.data.slice(0, 50), (y) => (y < 0 ? -1 : 1)));
     await expect(load({ ...request, train: 5, activation: "sine" })).rejects.toThrow(/data\.activation/);
   });
 });

@@ -1,0 +1,31 @@
+import { parseHTML } from "linkedom";
+import { describe, expect, it } from "vitest";
+import { figuresPass, verificationReports, type FigureEvidence, type SuiteEvidence } from "../src/index.js";
+
+const check = (holds: boolean) => ({ name: "slope", expected: "−1 ± 0.1", found: holds ? "−1.02" : "−0.5", holds });
+const figures: FigureEvidence[] = [
+  { figure: "mine-a", checks: [check(true)], seconds: 1 },
+  { figure: "mine-b", checks: [check(false)], seconds: 1 },
+  { figure: "mine-c", checks: [], reason: "no <data>", seconds: 1 },
+];
+
+describe("figures in the reports of the suite", () => {
+  it("pass when every check holds and all were computed", () => {
+    expect(figuresPass(figures.slice(0, 1))).toBe(true);
+    expect(figuresPass(figures.slice(0, 2))).toBe(false);
+    expect(figuresPass(figures.slice(2))).toBe(false);
+  });
+
+  it("stand in all four of them", () => {
+    const evidence: SuiteEvidence = { suite: "full", passed: false, claims: [], failures: [], figures, seconds: 3 };
+    const { document } = parseHTML("<!doctype html><html><body></body></html>");
+    const reports = verificationReports(evidence, document as unknown as Document);
+    expect(reports["report.md"]).toContain("| ✗ | mine-b | slope | −1 ± 0.1 | −0.5 |");
+    expect(reports["junit.xml"]).toMatch(/tests="3" failures="2" errors="0"/);
+    expect(reports["junit.xml"]).toContain('<failure message="expected −1 ± 0.1, found −0.5"/>');
+    expect(reports["report.html"]).toContain("no &lt;data&gt;");
+    expect(JSON.parse(reports["report.json"])).toMatchObject({
+      figures: [{ figure: "mine-a" }, { figure: "mine-b" }, { figure: "mine-c" }],
+    });
+  });
+});
