@@ -85,7 +85,14 @@ export const yaidaAccuracy: PaperFigure<Numbers> = {
         accuracy: numbers.accuracy.map((value) => 2 * numbers.accuracy[0]! - value),
       }),
     },
-    { name: "no correction", apply: (numbers) => ({ ...numbers, bias: numbers.bias.map(() => numbers.bias[0]!) }) },
+    {
+      name: "no correction",
+      apply: (numbers) => ({
+        ...numbers,
+        bias: numbers.bias.map(() => numbers.bias[0]!),
+        accuracy: numbers.accuracy.map(() => numbers.accuracy[0]!),
+      }),
+    },
     {
       name: "corrections without an optimum",
       apply: (numbers) => ({ ...numbers, bias: numbers.bias.map((_, i) => numbers.bias[0]! / (1 + numbers.inverseWidths[i]!)) }),
