@@ -1,4 +1,4 @@
-// One benchmark process: every kernel of @finitewidth/linalg beside ml-matrix and OpenBLAS (one thread), interleaved round by round.
+// One benchmark process: every kernel of @finitewidth/linalg beside the compiled add-on, OpenBLAS (one thread) and ml-matrix, interleaved.
 // CPU time of this process per call; a ratio is the median of the per-round ratios. Prints JSON. Started by bench.mjs.
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix as MlMatrix } from "ml-matrix";
 import {
@@ -19,12 +19,14 @@ import {
   mapExp,
   multiply,
   referenceBackend,
+  setBackend,
   solveCholesky,
   symmetricEigen,
   symmetricEigenvalues,
   symmetrise,
   tridiagonalise,
 } from "@finitewidth/linalg";
+import { createNativeBackend } from "@finitewidth/linalg-native";
 import { loadOpenBlas } from "@finitewidth/linalg-native/openblas";
 import { stream } from "@finitewidth/random";
 
@@ -32,6 +34,7 @@ const quick = process.argv.includes("--quick");
 const sizes = quick ? [200] : [200, 500, 1000, 2000];
 const blas = loadOpenBlas();
 blas?.setThreads(1);
+const native = createNativeBackend();
 
 const median = (values) => values.toSorted?.((a, b) => a - b)[values.length >> 1] ?? [...values].sort((a, b) => a - b)[values.length >> 1];
 
@@ -56,6 +59,17 @@ function compare(name, n, competitors, rounds, repeats) {
   for (const [who, values] of Object.entries(times))
     if (who !== "finitewidth") ratios[who] = median(values.map((value, i) => value / times.finitewidth[i]));
   return { name, n, milliseconds: Object.fromEntries(Object.entries(times).map(([who, values]) => [who, median(values)])), ratios };
+}
+
+/** The same call with the add-on in place of WebAssembly. */
+function twice(run) {
+  if (native === undefined) return { finitewidth: run };
+  const onNative = () => {
+    const previous = setBackend(native);
+    run();
+    setBackend(previous);
+  };
+  return { finitewidth: run, native: onNative };
 }
 
 const slow = (run) => Object.assign(run, { slow: true });
@@ -84,18 +98,18 @@ function denseRows(n) {
     [
       "multiply",
       {
-        finitewidth: () => multiply(a, a),
+        ...twice(() => multiply(a, a)),
         ...peers(
           () => blas.dgemm(101, 111, 111, n, n, n, 1, a.data, n, a.data, n, 0, o, n),
           () => mlA.mmul(mlA),
         ),
       },
     ],
-    ["gram", { finitewidth: () => gram(a), ...peers(() => blas.dsyrk(101, 122, 111, n, n, 1, a.data, n, 0, o, n)) }],
+    ["gram", { ...twice(() => gram(a)), ...peers(() => blas.dsyrk(101, 122, 111, n, n, 1, a.data, n, 0, o, n)) }],
     [
       "cholesky",
       {
-        finitewidth: () => cholesky(positive),
+        ...twice(() => cholesky(positive)),
         ...peers(
           () => (o.set(positive.data), blas.dpotrf(letter("U"), int(n), o, int(n), int(0))),
           () => new CholeskyDecomposition(mlPositive),
@@ -105,14 +119,14 @@ function denseRows(n) {
     [
       "tridiagonalise",
       {
-        finitewidth: () => tridiagonalise(symmetric),
+        ...twice(() => tridiagonalise(symmetric)),
         ...peers(() => (o.set(symmetric.data), blas.dsytrd(letter("U"), int(n), o, int(n), d, e, tau, work, int(work.length), int(0)))),
       },
     ],
     [
       "symmetricEigenvalues",
       {
-        finitewidth: () => symmetricEigenvalues(symmetric),
+        ...twice(() => symmetricEigenvalues(symmetric)),
         ...peers(
           () => (
             o.set(symmetric.data),
@@ -124,7 +138,7 @@ function denseRows(n) {
     [
       "symmetricEigen",
       {
-        finitewidth: () => symmetricEigen(symmetric),
+        ...twice(() => symmetricEigen(symmetric)),
         ...peers(
           () => (
             o.set(symmetric.data),
@@ -170,20 +184,20 @@ function mapRows(n) {
     [
       "erf kernel",
       {
-        finitewidth: () => fusedKernelMap("erf", covariance, { out }),
+        ...twice(() => fusedKernelMap("erf", covariance, { out })),
         TypeScript: slow(() => referenceBackend.symmetricKernel("erf", covariance, out)),
       },
     ],
     [
       "relu kernel",
       {
-        finitewidth: () => fusedKernelMap("relu", covariance, { out }),
+        ...twice(() => fusedKernelMap("relu", covariance, { out })),
         TypeScript: slow(() => referenceBackend.symmetricKernel("relu", covariance, out)),
       },
     ],
-    ["erf", { finitewidth: () => mapErf(x, out), TypeScript: slow(() => referenceBackend.map("erf", x, out)) }],
-    ["exp", { finitewidth: () => mapExp(x, out), TypeScript: javaScript(Math.exp) }],
-    ["arcsin", { finitewidth: () => mapArcsin(x, out), TypeScript: javaScript(Math.asin) }],
+    ["erf", { ...twice(() => mapErf(x, out)), TypeScript: slow(() => referenceBackend.map("erf", x, out)) }],
+    ["exp", { ...twice(() => mapExp(x, out)), TypeScript: javaScript(Math.exp) }],
+    ["arcsin", { ...twice(() => mapArcsin(x, out)), TypeScript: javaScript(Math.asin) }],
     ["normals", { finitewidth: () => fillStreamNormals(out, [1, 2, 3]), TypeScript: () => random.normals(out) }],
   ].map(([name, competitors]) => compare(name, n, competitors, 7, 1));
 }
@@ -260,7 +274,8 @@ console.log(
     node: process.version,
     backend: backend().name,
     processor: cpus[0]?.model ?? "unknown",
-    openblas: blas?.path ?? null,
+    openblas: blas === undefined ? null : `${blas.path} with its ${blas.kernels} kernels`,
+    native: native?.name ?? null,
     dense: sizes.flatMap(denseRows),
     orderParameter: orderParameterRow(quick ? 400 : 2000),
     maps: mapRows(quick ? 400 : 2000),

@@ -18,13 +18,16 @@ const measure = [
   join(here, "bench-kernels.mjs"),
   ...(quick ? ["--quick"] : []),
 ];
+const fits = measure.map((argument) => argument.replace("bench-kernels", "bench-theories"));
+// A shell may hold OpenBLAS back to the kernels of an older processor.
+const { OPENBLAS_CORETYPE: _coretype, ...env } = process.env;
 const run = (file, parameters) =>
-  JSON.parse(execFileSync(file, parameters, { encoding: "utf8", cwd: here, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1e8 }));
+  JSON.parse(execFileSync(file, parameters, { encoding: "utf8", cwd: here, env, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1e8 }));
 
 const results = join(workspace, "docs/benchmarks.json");
 
 function measureAll() {
-  const runs = [run(process.execPath, measure)];
+  const runs = [{ ...run(process.execPath, measure), theories: run(process.execPath, fits) }];
   if (process.argv.includes("--node24")) runs.push(run("npx", ["--yes", "-p", other, "--", "node", ...measure]));
   for (const python of quick ? [] : ["python3", "/usr/bin/python3"]) {
     try {
@@ -56,7 +59,7 @@ const table = (head, body) => [row(head), row(head.map(() => "---")), ...body.ma
 
 function denseTable({ dense, backend }) {
   return table(
-    ["kernel", "n", "ours, ms", "OpenBLAS, ms", "OpenBLAS / ours", "goal", "ml-matrix / ours"],
+    ["kernel", "n", "ours, ms", "add-on, ms", "OpenBLAS, ms", "OpenBLAS / ours", "goal", "OpenBLAS / add-on", "ml-matrix / ours"],
     dense.map((entry) => {
       const goal = targetOf(entry, backend);
       const ratio = entry.ratios.openblas;
@@ -65,9 +68,11 @@ function denseTable({ dense, backend }) {
         entry.name,
         entry.n,
         number(entry.milliseconds.finitewidth),
+        number(entry.milliseconds.native),
         number(entry.milliseconds.openblas),
         number(ratio, 2),
         goal === undefined ? "" : `${goal}${missed}`,
+        entry.ratios.openblas && entry.ratios.native ? number(entry.ratios.openblas / entry.ratios.native, 2) : "",
         number(entry.ratios["ml-matrix"], 2),
       ];
     }),
@@ -76,13 +81,14 @@ function denseTable({ dense, backend }) {
 
 function mapTable({ maps }) {
   return table(
-    ["map, n × n", "n", "ours, ms", "TypeScript / ours", "NumPy / ours"],
+    ["map, n × n", "n", "ours, ms", "add-on, ms", "TypeScript / ours", "NumPy / ours"],
     maps.map((entry) => {
       const { finitewidth } = entry.milliseconds;
       return [
         entry.name,
         entry.n,
         number(finitewidth),
+        number(entry.milliseconds.native),
         number(entry.ratios.TypeScript, 2),
         numpy && !quick ? number(numpy[entry.name] / finitewidth, 2) : "",
       ];
@@ -102,6 +108,27 @@ function threadTable({ threads }) {
   );
 }
 
+function theoryTable({ theories = [] }) {
+  return table(
+    [
+      "fit and predictions at 500 points",
+      "WebAssembly, ms",
+      "add-on, ms",
+      "WebAssembly / add-on",
+      "OpenBLAS, ms",
+      "WebAssembly / OpenBLAS",
+    ],
+    theories.map(({ name, milliseconds, gain }) => [
+      name,
+      number(milliseconds.wasm),
+      number(milliseconds.native),
+      number(gain.native, 2),
+      number(milliseconds.openblas),
+      number(gain.openblas, 2),
+    ]),
+  );
+}
+
 function turboTable({ turbo }) {
   if (turbo.length === 0) return "No turbo here.";
   return table(
@@ -116,6 +143,22 @@ function turboTable({ turbo }) {
   );
 }
 
+/** All tables of one Node. */
+function section(entry) {
+  const addOn = entry.native ? `Add-on: ${entry.native}.` : "The add-on was not built.";
+  const openBlas = entry.openblas ? `OpenBLAS: ${entry.openblas}.` : "OpenBLAS was not found.";
+  return [
+    `## Node ${entry.node}, backend ${entry.backend}`,
+    `Processor: ${entry.processor}. ${addOn} ${openBlas}`,
+    denseTable(entry),
+    orderParameterText(entry),
+    mapTable(entry),
+    threadTable(entry),
+    turboTable(entry),
+    ...(entry.theories ? [theoryTable(entry)] : []),
+  ].join("\n\n");
+}
+
 // Measured by hand in the theories' packages; kept as it stands.
 const theories =
   /## What the theories gain[\s\S]*?(?=\nNumPy |\n## |$)/.exec(readFileSync(join(workspace, "docs/benchmarks.md"), "utf8"))?.[0].trim() ??
@@ -124,13 +167,14 @@ const theories =
 const page = `# Benchmarks
 
 Written by \`pnpm bench\` (tools/bench.mjs); the numbers as JSON are in [benchmarks.json](benchmarks.json). Every row compares the public
-function (validation, copies into WebAssembly memory and fresh outputs included) with the bare OpenBLAS routine on one thread and with
-ml-matrix, in one process, interleaved, CPU time; a ratio is the median of the ratios of the rounds, and larger is better for us. NumPy ran
+function (validation, copies into WebAssembly memory and fresh outputs included) with the same function on the add-on, with the bare
+OpenBLAS routine on one thread and with ml-matrix, in one process, interleaved, CPU time; a ratio is the median of the ratios of the
+rounds, and larger is better for us. NumPy ran
 in a process of its own, so those ratios are looser. Two threads are compared by wall time, medians of interleaved rounds and the best of them: on a machine whose
 cores are not free the gain is understated. ml-matrix is timed once beyond n = 200 and not beyond n = 1000. Shared or virtual
 machines move the ratios by about 10 %.
 
-${runs.map((entry) => `## Node ${entry.node}, backend ${entry.backend}\n\nProcessor: ${entry.processor}. ${entry.openblas ? `OpenBLAS: ${entry.openblas}.` : "OpenBLAS was not found."}\n\n${denseTable(entry)}\n\n${orderParameterText(entry)}\n\n${mapTable(entry)}\n\n${threadTable(entry)}\n\n${turboTable(entry)}`).join("\n\n")}
+${runs.map(section).join("\n\n")}
 
 ${theories}
 
@@ -146,7 +190,8 @@ ${
 WebAssembly has 128-bit vectors: half of what AVX2 offers, so half of OpenBLAS is the ceiling for products. Engines before V8 12.4 (Node 22)
 have no fused multiply–add either. Maps copy every number into WebAssembly memory and out again, which takes about half of the time of the
 fused kernels; NumPy's arcsin and exp use AVX-512. The TypeScript column of the normals is
-\`stream(…).normals\` of \`@finitewidth/random\`. \`@finitewidth/linalg-native\` calls OpenBLAS itself where these factors matter.
+\`stream(…).normals\` of \`@finitewidth/random\`. Where these factors matter, \`--backend native\` takes the add-on of
+\`@finitewidth/linalg-native\`, which is as fast as OpenBLAS.
 `;
 
 if (quick) console.log(page);

@@ -29,13 +29,14 @@ fn arcsin(x: f64) -> f64 {
     (if small { r } else { large }).copysign(x)
 }
 
+/// Adding 1.5·2⁵² rounds to an integer and leaves it in the low bits.
+const ROUNDER: f64 = 6755399441055744.0;
+
 /// e^x, gradual underflow included: x = n log 2 + r, Taylor polynomial of degree 12 in |r| ≤ 0.3466, error about 1 ulp.
 #[inline(always)]
 fn exp(x: f64) -> f64 {
     let bounded = if x > 710.0 { 710.0 } else { x };
     let bounded = if bounded < -746.0 { -746.0 } else { bounded };
-    // Adding 1.5·2⁵² rounds to an integer and leaves it in the low bits.
-    const ROUNDER: f64 = 6755399441055744.0;
     let carried = bounded.mul_add(LOG2_E, ROUNDER);
     let n = carried - ROUNDER;
     let r = n.mul_add(-1.9082149292705877e-10, n.mul_add(-0.6931471803691238, bounded));
@@ -56,10 +57,17 @@ fn exp(x: f64) -> f64 {
 const NODES_PER_UNIT: f64 = 128.0;
 const LIMIT: f64 = 6.0;
 
+/// Places of the table: more than the nodes, so that whatever ten bits say is one.
+const PLACES: usize = 1024;
+
 /// Pairs (erf c, 2/√π e^(−c²)) at the nodes c = 0, 1/128, …, 6.
-static ERF_TABLE: LazyLock<Vec<[f64; 2]>> = LazyLock::new(|| {
-    let node = |i: usize| i as f64 / NODES_PER_UNIT;
-    (0..=(LIMIT * NODES_PER_UNIT) as usize).map(|i| [slow_erf(node(i)), FRAC_2_SQRT_PI * (-node(i) * node(i)).exp()]).collect()
+static ERF_TABLE: LazyLock<[[f64; 2]; PLACES]> = LazyLock::new(|| {
+    let mut table = [[0.0; 2]; PLACES];
+    for (i, pair) in table[..=(LIMIT * NODES_PER_UNIT) as usize].iter_mut().enumerate() {
+        let c = i as f64 / NODES_PER_UNIT;
+        *pair = [slow_erf(c), FRAC_2_SQRT_PI * (-c * c).exp()];
+    }
+    table
 });
 
 /// Series 2/√π e^(−x²) Σ 2ⁿ x²ⁿ⁺¹/(2n + 1)!!, all terms positive, up to 2.5; beyond, 1 − erfc x with erfc by its continued fraction.
@@ -79,13 +87,13 @@ fn slow_erf(x: f64) -> f64 {
 
 /// erf x from the nearest node c: Taylor polynomial of degree 5 in x − c.
 #[inline(always)]
-fn erf(x: f64, table: &[[f64; 2]]) -> f64 {
+fn erf(x: f64, table: &[[f64; 2]; PLACES]) -> f64 {
     let size = if x.abs() > LIMIT { LIMIT } else { x.abs() };
-    let scaled = (size * NODES_PER_UNIT).round_ties_even();
-    let c = scaled / NODES_PER_UNIT;
+    let carried = size.mul_add(NODES_PER_UNIT, ROUNDER);
+    let c = (carried - ROUNDER) / NODES_PER_UNIT;
     let u = size - c;
-    // NaN becomes node 0 and comes back through u.
-    let [base, slope] = table[(scaled as usize).min(table.len() - 1)];
+    // NaN becomes some place and comes back through u.
+    let [base, slope] = table[carried.to_bits() as usize % PLACES];
     let c2 = c * c;
     let a2 = c2.mul_add(2.0 / 3.0, -1.0 / 3.0);
     let a3 = c * c2.mul_add(-1.0 / 3.0, 0.5);
@@ -94,6 +102,9 @@ fn erf(x: f64, table: &[[f64; 2]]) -> f64 {
     let st = slope * u;
     (base + st.mul_add(series, st)).copysign(x)
 }
+
+/// Numbers that go through a pass together: they stay in the first-level cache.
+const LINE: usize = 256;
 
 /// A function of one number at a time, compiled for the instructions in use. (A closure might stay a function of its own, without them.)
 struct EachNumber<'a, F>(&'a mut [f64], F);
@@ -104,7 +115,14 @@ impl<F: Fn(f64) -> f64> WithSimd for EachNumber<'_, F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         let Self(x, f) = self;
-        x.iter_mut().for_each(|value| *value = f(*value));
+        // A line of its own is known not to overlap tables that f reads.
+        let mut line = [0.0; LINE];
+        for part in x.chunks_mut(LINE) {
+            let line = &mut line[..part.len()];
+            line.copy_from_slice(part);
+            line.iter_mut().for_each(|value| *value = f(*value));
+            part.copy_from_slice(line);
+        }
     }
 }
 
@@ -113,7 +131,7 @@ pub fn map(kind: u32, x: &mut [f64]) -> bool {
     match kind {
         0 => Arch::new().dispatch(EachNumber(x, exp)),
         1 => {
-            let table = ERF_TABLE.as_slice();
+            let table = &*ERF_TABLE;
             Arch::new().dispatch(EachNumber(x, |value| erf(value, table)));
         }
         2 => Arch::new().dispatch(EachNumber(x, arcsin)),
@@ -166,8 +184,6 @@ fn diagonal_value(kind: u32, variance: f64, r: f64) -> f64 {
         }
     }
 }
-
-const LINE: usize = 256;
 
 /// One row of covariances c := E φ(h_i)φ(h_j) into `out`, which may be c, in short passes over lines that stay in the first-level cache.
 /// False when an entry is not finite. Safety: as many numbers at c and out as there are factors and roots.

@@ -13,6 +13,8 @@ const candidates = [
 /** The routines used, with the Fortran (LAPACK) or C (CBLAS) calling convention and 32-bit integers. */
 export interface OpenBlas {
   readonly path: string;
+  /** Name of the kernels that it has chosen for the processor; the environment variable OPENBLAS_CORETYPE overrides its choice. */
+  readonly kernels: string;
   readonly setThreads: (count: number) => void;
   readonly dgemm: (...values: readonly unknown[]) => void;
   readonly dsyrk: (...values: readonly unknown[]) => void;
@@ -35,6 +37,7 @@ export function loadOpenBlas(paths: readonly string[] = candidates): OpenBlas | 
       const fortran = (name: string, parameters: number) => library.func(`void ${name}_(${pointers(parameters)})`);
       return {
         path,
+        kernels: String(library.func("const char *openblas_get_corename()")()),
         setThreads: library.func("void openblas_set_num_threads(int)"),
         dgemm: library.func("void cblas_dgemm(int, int, int, int, int, int, double, void *, int, void *, int, double, void *, int)"),
         dsyrk: library.func("void cblas_dsyrk(int, int, int, int, int, double, void *, int, double, void *, int)"),
