@@ -78,7 +78,11 @@ export function decodeNpy(bytes: Uint8Array, path = "npy"): Tensor {
   const present = bytes.length - start - length;
   if (count * width > present) throw fail(`truncated: ${count} numbers announced, ${Math.floor(present / width)} present`);
   if (count * width < present) throw fail(`${count} numbers announced, but ${present - count * width} bytes follow them`);
-  const flat = Float64Array.from({ length: count }, (_, i) => read(view, start + length + i * width, type[1] !== ">"));
+  const from = start + length;
+  const flat = new Float64Array(count);
+  // The machine's own numbers are copied as they are.
+  if (type[2] === "f8" && littleEndian && type[1] !== ">") new Uint8Array(flat.buffer).set(bytes.subarray(from, from + count * width));
+  else for (let i = 0; i < count; i++) flat[i] = read(view, from + i * width, type[1] !== ">");
   return { data: order[1] === "True" ? fromFortranOrder(flat, shape) : flat, shape };
 }
 

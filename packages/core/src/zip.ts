@@ -13,16 +13,33 @@ export interface ZipMember {
 /** What one member may hold: a header that announces more than this is refused before anything is allocated. */
 const largestMember = 2 ** 30;
 
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let c = byte;
-  for (let bit = 0; bit < 8; bit++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c;
-});
+// Table k: what a byte has become when k more bytes have followed it.
+const crcTables: Uint32Array[] = [
+  Uint32Array.from({ length: 256 }, (_, byte) => {
+    let c = byte;
+    for (let bit = 0; bit < 8; bit++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
+    return c;
+  }),
+];
+while (crcTables.length < 8) crcTables.push(crcTables.at(-1)!.map((c) => crcTables[0]![c & 255]! ^ (c >>> 8)));
 
-/** CRC-32 (IEEE 802.3, as in .zip and .png) of some bytes. O(n). */
+/** CRC-32 (IEEE 802.3, as in .zip and .png) of some bytes, eight at a time. O(n). */
 export function crc32(bytes: Uint8Array): number {
-  let c = 0xffffffff;
-  for (const byte of bytes) c = crcTable[(c ^ byte) & 255]! ^ (c >>> 8);
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = crcTables;
+  let [c, i] = [0xffffffff, 0];
+  for (; i + 8 <= bytes.length; i += 8) {
+    c ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
+    c =
+      t7![c & 255]! ^
+      t6![(c >>> 8) & 255]! ^
+      t5![(c >>> 16) & 255]! ^
+      t4![c >>> 24]! ^
+      t3![bytes[i + 4]!]! ^
+      t2![bytes[i + 5]!]! ^
+      t1![bytes[i + 6]!]! ^
+      t0![bytes[i + 7]!]!;
+  }
+  for (; i < bytes.length; i++) c = t0![(c ^ bytes[i]!) & 255]! ^ (c >>> 8);
   return ~c >>> 0;
 }
 

@@ -6,8 +6,9 @@ import { crc32 } from "../src/zip.js";
 
 const x = { data: Float64Array.of(1, 2, 3, 4), shape: [2, 2] };
 
-it("crc32 has its check value", () => {
+it("crc32 has its check values", () => {
   expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
+  expect(crc32(Uint8Array.from({ length: 256 }, (_, i) => i))).toBe(0x29058c73);
 });
 
 describe("npz", () => {
