@@ -28,6 +28,7 @@ import { launch } from ${path(join(cli, "launch.js"))};
 const modules = { ${addressed.map((file) => `${path(addressOf(file))}: () => import(${path(file)})`).join(",\n")} };
 
 if (isMainThread) launch(process.argv.slice(2), new URL(import.meta.url));
+else if (workerData?.role === "serve") await import(${path(join(cli, "serve/thread.js"))});
 else if (workerData?.role === "command") await import(${path(join(cli, "command-thread.js"))});
 else {
   const { serve } = await import(${path(join(root, "packages/workers/dist/serve.js"))});

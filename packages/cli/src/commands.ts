@@ -76,6 +76,11 @@ export const commands: readonly Command[] = [
     example: "finitewidth init width-sweep && finitewidth run width-sweep.json",
   },
   { name: "schema", argument: "run|prior|phase", summary: "Print the JSON Schema of a kind of file, plug-ins included", flags: [plugin] },
+  {
+    name: "serve",
+    summary: "Answer many requests of another program, one warm process for all of them",
+    flags: [{ name: "stdio", summary: "Requests on standard input, answers on standard output, a line of JSON each" }],
+  },
   { name: "completion", argument: "SHELL", summary: "Print a completion script for bash, zsh or fish", flags: [] },
   {
     name: "reproduce",

@@ -14,6 +14,8 @@ export function front(argv: readonly string[]): Front {
     const typed = readArguments(argv, commands);
     if (!typed || typed.flags.help === true) return answer(helpText(commands, typed?.command));
     if (typed.command.name === "completion") return answer(completionScript(typed.argument ?? "", commands));
+    if (typed.command.name === "serve" && typed.flags.stdio !== true)
+      return answer("serve: expected --stdio (requests on standard input, answers on standard output), got nothing", 2);
     return { execute: typed };
   } catch (error) {
     if (error instanceof UsageError) return answer(error.message, 2);

@@ -2,6 +2,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { front } from "./front.js";
+import { relay } from "./serve/relay.js";
 
 /** What the command's thread tells this one. */
 export type Message =
@@ -15,9 +16,9 @@ const patience = 600;
 /**
  * Runs the program in a thread of its own, so that this one hears signals however busy the command is. An interrupted command ends within a
  * second; what it has finished is kept. A closed pipe ends it quietly.
- * @param thread module of the command's thread; the one file of a bundle is its own
+ * @param bundle the one file that all threads start from, where there is one
  */
-export function launch(argv: readonly string[], thread = new URL("./command-thread.js", import.meta.url)): void {
+export function launch(argv: readonly string[], bundle?: URL): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
     throw error;
@@ -28,7 +29,14 @@ export function launch(argv: readonly string[], thread = new URL("./command-thre
     process.exitCode = asked.status;
     return;
   }
-  const worker = new Worker(thread, { workerData: { role: "command", argv, isTTY: process.stderr.isTTY === true }, execArgv: [] });
+  if (asked.execute.command.name === "serve") {
+    relay(bundle ?? new URL("./serve/thread.js", import.meta.url));
+    return;
+  }
+  const worker = new Worker(bundle ?? new URL("./command-thread.js", import.meta.url), {
+    workerData: { role: "command", argv, isTTY: process.stderr.isTTY === true },
+    execArgv: [],
+  });
   let status: number | undefined;
   let folder: string | undefined;
   let finished = "";

@@ -38,6 +38,7 @@ export interface CommandContext {
 /** Where the program runs: what differs between a terminal, a worker thread and a test. */
 export interface Surroundings {
   readonly signal?: AbortSignal;
+  readonly stdout?: Output;
   readonly stderr?: ProgressStream;
   readonly onOpen?: CommandContext["onOpen"];
   readonly onFinished?: CommandContext["onFinished"];
@@ -74,8 +75,9 @@ const isMistake = (error: unknown): boolean =>
   !(error instanceof OutputError) &&
   (error.code === "input" || error.code === "shape" || (error.code === "file" && !error.message.includes("cannot be written")));
 
-async function dispatch(argv: readonly string[], signal: AbortSignal, surroundings: Surroundings): Promise<number> {
-  const { stdout } = process;
+/** As `main`, but what goes wrong is thrown. */
+export async function dispatch(argv: readonly string[], signal: AbortSignal, surroundings: Surroundings): Promise<number> {
+  const stdout = surroundings.stdout ?? process.stdout;
   const asked = front(argv);
   if ("text" in asked) {
     (asked.status === 0 ? stdout : (surroundings.stderr ?? process.stderr)).write(asked.text);
@@ -166,7 +168,7 @@ async function execute({ command, flags, positionals }: Arguments, file: string,
   }
 }
 
-function workerCount(value: string | undefined): number {
+export function workerCount(value: string | undefined): number {
   if (value === undefined) return availableParallelism();
   if (!/^\d{1,4}$/.test(value))
     throw new FinitewidthError(`--workers: expected an integer ≥ 0, got ${value}`, { code: "input", path: "--workers" });

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Registry, Run } from "@finitewidth/core";
 import { solveMethod } from "@finitewidth/experiment";
 import { createThreadedWasmBackend, setBackend } from "@finitewidth/linalg";
-import { poolRun, resumable } from "@finitewidth/workers";
+import { poolRun, resumable, type PoolRun } from "@finitewidth/workers";
 import { useNativeBackend } from "./backend.js";
 import { openCheckpoints, type Checkpoints, type Identity } from "./checkpoints.js";
 import { openFolder } from "./output-folder.js";
@@ -13,8 +13,8 @@ export interface SessionSettings {
   readonly registry: Registry;
   readonly seed: number;
   readonly workers: number;
-  /** Workers use the compiled add-on too, each on one thread. */
-  readonly native?: boolean;
+  /** See `ComputeSettings`. */
+  readonly native?: boolean | undefined;
   readonly signal: AbortSignal;
   /** Folder of the results. */
   readonly out: string;
@@ -25,8 +25,8 @@ export interface SessionSettings {
   readonly identity?: Identity;
   /** Take what an interrupted run has finished instead of starting afresh. */
   readonly resume?: boolean;
-  /** Training points: with many of them, threads share the large matrices of this process; the numbers stay the same. */
-  readonly points?: number;
+  /** See `ComputeSettings`. */
+  readonly points?: number | undefined;
   /** Told that the folder is ours. */
   readonly onOpen?: (folder: string) => void;
 }
@@ -35,6 +35,38 @@ export interface SessionSettings {
 const threadedFrom = 500;
 // Work is cut into some twenty pieces: more threads than this have little to do.
 const mostThreads = 8;
+
+/** What a computation needs of the machine. */
+export interface ComputeSettings {
+  readonly registry: Registry;
+  readonly seed: number;
+  readonly workers: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: NonNullable<Run["onProgress"]>;
+  /** Training points: with many of them, threads share the large matrices of this process; the numbers stay the same. */
+  readonly points?: number | undefined;
+  /** Workers use the compiled add-on too, each on one thread. */
+  readonly native?: boolean | undefined;
+}
+
+/** Starts the worker threads of a computation; `close` ends them. */
+export async function openCompute(settings: ComputeSettings): Promise<{ readonly run: PoolRun; close(): void }> {
+  const { points = 0, native = false, ...pooled } = settings;
+  const pool = poolRun({ ...pooled, ...(native ? { prepare: { task: useNativeBackend, chunk: null } } : {}) });
+  const threads =
+    pooled.workers > 1 && points >= threadedFrom && !native
+      ? await createThreadedWasmBackend(Math.min(pooled.workers, mostThreads))
+      : undefined;
+  const previous = threads && setBackend(threads.backend);
+  return {
+    run: pool,
+    close() {
+      pool.close();
+      if (previous) setBackend(previous);
+      threads?.close();
+    },
+  };
+}
 
 /** A command's folder, checkpoints and workers. */
 export interface Session {
@@ -46,24 +78,18 @@ export interface Session {
 
 /** Opens the folder, the checkpoints and the workers of a command, in this order. @throws OutputError when the folder is of no use. */
 export async function openSession(settings: SessionSettings): Promise<Session> {
-  const { registry, seed, workers, signal, out, source, resume = false, identity, progress, points = 0, native = false } = settings;
+  const { registry, seed, workers, signal, out, source, resume = false, identity, progress, points, native } = settings;
   const folder = await openFolder(out, source);
   settings.onOpen?.(out);
   try {
     const checkpoints = identity && (await openCheckpoints(join(out, ".checkpoints"), identity, resume, progress.say));
-    const prepare = native ? { prepare: { task: useNativeBackend, chunk: null } } : {};
-    const pool = poolRun({ registry, seed, workers, signal, onProgress: progress.advance, ...prepare });
-    const threads =
-      workers > 1 && points >= threadedFrom && !native ? await createThreadedWasmBackend(Math.min(workers, mostThreads)) : undefined;
-    const previous = threads && setBackend(threads.backend);
+    const compute = await openCompute({ registry, seed, workers, signal, points, native, onProgress: progress.advance });
     return {
-      run: checkpoints ? resumable(pool, checkpoints, [solveMethod]) : pool,
+      run: checkpoints ? resumable(compute.run, checkpoints, [solveMethod]) : compute.run,
       checkpoints,
       async close(succeeded) {
         progress.clear();
-        pool.close();
-        if (previous) setBackend(previous);
-        threads?.close();
+        compute.close();
         if (succeeded) await checkpoints?.clear();
         await folder.release();
       },

@@ -1,0 +1,236 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { FinitewidthError, inputError, toMatrix, type Matrix } from "@finitewidth/core";
+import { decodeNpz } from "@finitewidth/core/npz";
+import { jobsOf, Mistakes, outcomeToJson, planExperiment, runPlan, type Job, type Plan, type StepOutcome } from "@finitewidth/experiment";
+import { loadRegistry } from "../builtin-registry.js";
+import { fileReader, pluginsOf } from "../files.js";
+import { dispatch, workerCount } from "../main.js";
+import { hashOfData, provenanceOf, type Provenance } from "../provenance.js";
+import { openCompute } from "../session.js";
+import { ArrayFile, packResult } from "./arrays.js";
+
+/** A request as its line has it; fields by what is to be done, see the page on the protocol. */
+interface Request {
+  readonly id: number;
+  readonly do: string;
+  readonly [field: string]: unknown;
+}
+
+/** What a request is answered with while it runs. */
+interface Call {
+  readonly request: Request;
+  readonly signal: AbortSignal;
+  readonly emit: (event: string, content: Record<string, unknown>) => void;
+}
+
+/** A finished run whose posteriors can still be asked. */
+interface Kept {
+  readonly plan: Plan;
+  readonly results: readonly StepOutcome[];
+  readonly workers: number;
+  readonly provenance: Provenance;
+}
+
+/** Milliseconds between two events about progress. */
+const pause = 100;
+
+/** Answers requests, one after the other; a cancellation jumps the queue. Returns what takes a line. */
+export function createServer(send: (message: unknown) => void): (line: string) => void {
+  const kept = new Map<number, Kept>();
+  const running = new Map<number, AbortController>();
+  let queue = Promise.resolve();
+
+  const answer = async (request: Request): Promise<void> => {
+    const { id } = request;
+    const controller = running.get(id)!;
+    const emit: Call["emit"] = (event, content) => send({ id, event, ...content });
+    try {
+      controller.signal.throwIfAborted();
+      const handler = handlers[request.do];
+      if (!handler) throw inputError("do", `one of ${Object.keys(handlers).join(", ")}, cancel`, request.do);
+      send({ id, result: (await handler({ request, signal: controller.signal, emit }, kept)) ?? null });
+    } catch (error) {
+      send({ id, error: controller.signal.aborted ? { code: "cancelled", message: "cancelled" } : described(error) });
+    } finally {
+      running.delete(id);
+    }
+  };
+
+  return (line) => {
+    let request: Request;
+    try {
+      request = JSON.parse(line) as Request;
+      if (typeof request?.id !== "number") throw inputError("id", "a number", request?.id);
+    } catch (error) {
+      send({ id: null, error: described(error) });
+      return;
+    }
+    if (request.do === "cancel") {
+      running.get(request.of as number)?.abort();
+      return;
+    }
+    running.set(request.id, new AbortController());
+    queue = queue.then(() => answer(request));
+  };
+}
+
+/** An error with the path of its field, and all of them where there are several. */
+function described(error: unknown): Record<string, unknown> {
+  if (error instanceof Mistakes) return { ...error.toJSON(), errors: error.errors.map((one) => one.toJSON()) };
+  if (error instanceof FinitewidthError) return { ...error.toJSON() };
+  return { code: "failed", message: error instanceof Error ? error.message : String(error) };
+}
+
+const handlers: Readonly<Record<string, (call: Call, kept: Map<number, Kept>) => unknown>> = {
+  run,
+  predict,
+  report,
+  command,
+  release: ({ request }, kept) => void kept.delete(request.of as number),
+};
+
+const text = (request: Request, field: string): string => {
+  const value = request[field];
+  if (typeof value !== "string") throw inputError(field, "text", value);
+  return value;
+};
+const workersOf = ({ workers }: Request): number => workerCount(workers === undefined || workers === null ? undefined : String(workers));
+
+/** Sends progress now and then: what is running, and the share of the whole that is done. */
+function progressOf(emit: Call["emit"], parts: number) {
+  let [label, finished, last] = ["", 0, 0];
+  const tell = (within: number): void => {
+    if (Date.now() - last < pause) return;
+    last = Date.now();
+    emit("progress", { stage: label, fraction: Math.min(1, (finished + within) / parts) });
+  };
+  return {
+    stage(text: string, done: number) {
+      [label, finished] = [text, done];
+      tell(0);
+    },
+    advance: (done: number, total: number): void => tell(total > 0 ? Math.min(1, done / total) : 0),
+  };
+}
+
+async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Promise<unknown> {
+  const { id, experiment, kernels = false, keep = false } = request;
+  const folder = text(request, "folder");
+  const base = text(request, "base");
+  const workers = workersOf(request);
+  const registry = await loadRegistry(pluginsOf(experiment), base, { allowPaths: request.allowPluginPaths === true });
+  const plan = await planExperiment(experiment, { registry, readFile: fileReader(base) });
+  const jobs = jobsOf(plan);
+  const progress = progressOf(emit, jobs.length);
+  const { seed } = plan.experiment;
+  const compute = await openCompute({
+    registry,
+    seed,
+    workers,
+    signal,
+    points: plan.data.train.inputs.shape[0],
+    onProgress: progress.advance,
+  });
+  let results: readonly StepOutcome[];
+  let done = 0;
+  try {
+    results = await runPlan(plan, compute.run, {
+      onStart: ({ method }) => progress.stage(method.label, done),
+      onResult(job, outcome) {
+        done += 1;
+        if (jobs.length > 1) emit("outcome", { ...placeOf(job), outcome: outcomeToJson(outcome) });
+        progress.stage(done === jobs.length ? "referee" : job.method.label, done);
+      },
+    });
+  } finally {
+    compute.close();
+  }
+  const provenance = provenanceOf(
+    registry,
+    "finitewidth serve",
+    hashOfData([...new Set([plan.data, ...plan.steps.map((step) => step.data)])]),
+  );
+  if (keep) kept.set(id, { plan, results, workers, provenance });
+  return packResult(plan, results, { kernels: kernels === true, folder, more: { provenance } });
+}
+
+const placeOf = ({ step, stepIndex, problem, method }: Job): Record<string, unknown> => ({
+  ...(step.values ? { step: stepIndex, values: step.values } : {}),
+  ...(problem.label === undefined ? {} : { network: problem.label }),
+  method: method.label,
+});
+
+/** A run that is still here. @throws FinitewidthError (code "input") naming `of`. */
+function found(request: Request, kept: Map<number, Kept>): Kept {
+  const one = kept.get(request.of as number);
+  if (!one) throw inputError("of", "the id of a run that was kept", request.of);
+  return one;
+}
+
+/** Predictions of one method of a kept run at other inputs. */
+async function predict({ request, signal, emit }: Call, kept: Map<number, Kept>): Promise<unknown> {
+  const { plan, results, workers } = found(request, kept);
+  const inputs = await inputsOf(text(request, "inputs"));
+  const { step, problems } = results[(request.step as number | undefined) ?? 0]!;
+  const one = problems.find(({ problem }) => problem.label === (request.network as string | undefined));
+  const outcome = one?.outcomes.find(({ label }) => label === request.method);
+  if (!one || outcome?.status !== "ok") throw inputError("method", "a method that has an answer", request.method);
+  const features = one.problem.problem.inputs.shape[1];
+  if (inputs.shape[1] !== features) throw inputError("inputs", `${features} features per row, like the training inputs`, inputs.shape[1]);
+  const theory = plan.registry.theory(outcome.method);
+  const compute = await openCompute({
+    registry: plan.registry,
+    seed: step.seed,
+    workers,
+    signal,
+    points: one.problem.problem.inputs.shape[0],
+    onProgress: progressOf(emit, 1).advance,
+  });
+  try {
+    const { mean, variance, probabilities } = await theory.predict(outcome.posterior, inputs, { covariance: false }, compute.run);
+    const file = new ArrayFile();
+    const put = (name: string, value: Matrix) => ({ [name]: file.put(name, value) });
+    const answer = { ...put("mean", mean), ...put("variance", variance), ...(probabilities ? put("probabilities", probabilities) : {}) };
+    await file.write(text(request, "folder"));
+    return answer;
+  } finally {
+    compute.close();
+  }
+}
+
+async function inputsOf(file: string): Promise<Matrix> {
+  const { inputs } = decodeNpz(await readFile(file), "inputs", ["inputs"]).arrays;
+  if (!inputs || inputs.shape.length !== 2) throw inputError("inputs", "a matrix named inputs", file);
+  return toMatrix(inputs as Matrix, "inputs");
+}
+
+/** Writes the report of a kept run. */
+async function report({ request }: Call, kept: Map<number, Kept>): Promise<unknown> {
+  const { plan, results, provenance } = found(request, kept);
+  const { experimentReport } = await import("../report/experiment-report.js");
+  const file = join(text(request, "folder"), "report.html");
+  await writeFile(file, experimentReport(plan, results, (request.title as string | undefined) ?? "finitewidth", provenance));
+  return { file };
+}
+
+/** A command as it would be typed; its files stay where it writes them. */
+async function command({ request, signal, emit }: Call): Promise<unknown> {
+  const { argv } = request;
+  if (!Array.isArray(argv) || !argv.every((one) => typeof one === "string")) throw inputError("argv", "a list of texts", argv);
+  const notes: string[] = [];
+  const printed: string[] = [];
+  const status = await dispatch(argv, signal, {
+    stdout: { write: (part) => void printed.push(part) },
+    stderr: {
+      isTTY: true,
+      write(part) {
+        // A terminal redraws in place; what ends a line is said, not drawn.
+        const line = part.replaceAll("\r\u001B[K", "").trimEnd();
+        if (part.endsWith("\n")) notes.push(line);
+        if (line !== "") emit("progress", { stage: line });
+      },
+    },
+  });
+  return { status, stdout: printed.join(""), notes };
+}
