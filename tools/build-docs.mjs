@@ -24,6 +24,8 @@ const sections = [
       "guide/choose-a-theory.md",
       "guide/experiment-files.md",
       "guide/beyond-one-machine.md",
+      "guide/python.md",
+      "guide/serve.md",
       "guide/packages.md",
       "guide/write-a-plugin.md",
       "troubleshooting.md",
