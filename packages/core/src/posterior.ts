@@ -32,6 +32,8 @@ export interface Posterior<Options = unknown, State = unknown> {
   /** Latent f at the training inputs. */
   readonly train?: Prediction;
   readonly orderParameter?: number | Tensor;
+  /** Separate modes of the posterior that carry at least 1 % of it, where there are several: chains that sample it may see only one. */
+  readonly modes?: number;
   /** Posterior mean of Ĝˡ on the training inputs, l = 1 … L: P × P each. */
   readonly hiddenKernels?: readonly Matrix[];
   /** Posterior mean of Ĝˡ minus its prior mean at the same widths, where a method resolves it better than by subtraction: P × P each. */

@@ -32,6 +32,8 @@ export interface FittedMethod {
   /** Of sampled kernels. */
   readonly hiddenKernelStandardErrors?: readonly Matrix[];
   readonly orderParameter?: number | Tensor;
+  /** Separate modes of the posterior, where the method found several. */
+  readonly modes?: number;
 }
 
 /** Where outputs are compared. */

@@ -63,6 +63,7 @@ function fittedMethod({ posterior, predictive }: Extract<MethodOutcome, { status
     ...(posterior.hiddenKernels ? { hiddenKernels: posterior.hiddenKernels } : {}),
     ...(posterior.standardError?.hiddenKernels ? { hiddenKernelStandardErrors: posterior.standardError.hiddenKernels } : {}),
     ...(posterior.orderParameter === undefined ? {} : { orderParameter: posterior.orderParameter }),
+    ...(posterior.modes === undefined ? {} : { modes: posterior.modes }),
   };
 }
 

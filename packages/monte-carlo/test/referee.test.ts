@@ -162,3 +162,13 @@ describe("deep linear networks, against exact answers", () => {
     expect(hasty.verdicts["truth"]!.logEvidence!.how).toContain("referee.seconds");
   });
 });
+
+it("judges nothing where a method found separate modes: chains of the network stay in one", async () => {
+  const problem = problemOf([20]);
+  const blank = { mean: column(digits.ytest), variance: column(digits.ytest.map(() => 0.1)) };
+  const methods: Record<string, FittedMethod> = { seer: { predictive: blank, modes: 2 }, blind: { predictive: blank, logEvidence: -10 } };
+  const { verdicts, referee: own } = await referee(problem, methods, tests, { draws: 4, chains: 8 }, inlineRun({ registry, seed: 1 }));
+  expect(Object.values(verdicts["blind"]!).map(({ status }) => status)).toEqual(["unchecked", "unchecked", "unchecked"]);
+  expect(verdicts["blind"]!.predictive!.how).toMatch(/^the posterior has 2 separate modes \(seer\)/);
+  expect(own["checked"]).toBe(false);
+});

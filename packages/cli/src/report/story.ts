@@ -80,7 +80,9 @@ function believed(
     const own = Object.values({ ...verdicts?.verdicts[outcome.label] } as Record<string, Verdict>);
     const checked = own.filter((verdict) => verdict.status !== "unchecked");
     const judged = checked.length > 0 ? checked.reduce((sum, verdict) => sum + rank[verdict.status], 0) / checked.length : 0;
-    const sampled = outcome.predictive?.standardError ? 0.3 : 0;
+    // chains that see one mode of several are worse than a theory that sees them all
+    const blind = solved.some(({ posterior }) => posterior.modes !== undefined) && outcome.posterior.modes === undefined;
+    const sampled = blind ? -1 : outcome.predictive?.standardError ? 0.3 : 0;
     return (
       10 * judged + sampled - 0.3 * outcome.warnings.length - (outcome === baseline ? 1 : 0) + (outcome.posterior.hiddenKernels ? 0.2 : 0)
     );
@@ -133,6 +135,9 @@ function belief(best: SolvedOutcome, verdicts: Story["verdicts"], { solved }: St
   const own = worst(best.label);
   const wrong = solved.filter(({ label }) => worst(label) === "contradicted").map(({ label }) => label);
   const others = wrong.length > 0 ? `; sampling the network contradicts ${wrong.join(", ")}` : "";
+  const { modes } = best.posterior;
+  if (modes !== undefined)
+    return `The posterior has ${modes} separate modes: of the methods asked ${best.label} is the one to believe, and what chains of the real network sample may be one of the modes alone.`;
   if (own === "confirmed") return `Believe ${best.label}: a short run of the real network confirms what of it was checked${others}.`;
   if (best.predictive?.standardError) return `Believe ${best.label} up to its standard errors${others}.`;
   const caution = best.warnings.length > 0 ? "; it warns, see below" : "";

@@ -148,6 +148,7 @@ interface Bench {
 function judge(methods: Methods, bench: Bench): RefereeReport {
   const { groups, evidence, at, draws } = bench;
   const chains = groups.flatMap((group) => group.averages);
+  const several = severalModes(methods);
   const health = chainHealth(
     groups.flatMap((group) => group.logLikelihoods),
     groups.flatMap((group) => group.stein),
@@ -156,6 +157,7 @@ function judge(methods: Methods, bench: Bench): RefereeReport {
   return {
     verdicts: mapMethods(methods, (method) =>
       verdictsOf(method, at.targets !== undefined, (quantity) => {
+        if (several !== undefined) return notChecked(several);
         if (quantity === "logEvidence") return judgeEvidence(method, evidence, bench.baseline?.logEvidence);
         if (quantity === "orderParameter")
           return notChecked("an order parameter belongs to its theory; the network has no number to compare it with");
@@ -171,7 +173,7 @@ function judge(methods: Methods, bench: Bench): RefereeReport {
       }),
     ),
     referee: {
-      checked: health.healthy,
+      checked: health.healthy && several === undefined,
       chains: chains.length,
       draws,
       gradients: groups.reduce((sum, group) => sum + group.gradients, 0),
@@ -186,6 +188,12 @@ function judge(methods: Methods, bench: Bench): RefereeReport {
       ...errorOfNetwork(bench),
     },
   };
+}
+
+/** Why chains cannot judge a posterior in several pieces: each starts in the prior and stays in the piece that it meets first. */
+function severalModes(methods: Methods): string | undefined {
+  const [label, method] = Object.entries(methods).find(([, { modes = 1 }]) => modes > 1) ?? [];
+  return method && `the posterior has ${method.modes} separate modes (${label}): chains of the real network seldom cross from one to another`;
 }
 
 const illness = ({ stuckChains, acceptance, driftScore, steinScore }: ChainHealth): string =>

@@ -10,7 +10,7 @@ import {
   type Problem,
   type Run,
 } from "@finitewidth/core";
-import { logDensityOfLogProduct, siteKernelDiagonal } from "@finitewidth/numerics";
+import { countSeparateModes, logDensityOfLogProduct, siteKernelDiagonal } from "@finitewidth/numerics";
 import { eigenbasis, overTrainingPoints } from "../input-space/eigenbasis.js";
 import { eigenProblem, hiddenKernelLimit, hiddenKernelWarnings } from "../input-space/eigen-problem.js";
 import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.js";
@@ -61,6 +61,7 @@ export function fitScalar(
   const withKernels = learnedKernels && points <= hiddenKernelLimit;
   const meanQ = posteriorMean(posterior, Math.exp);
   const modes = posteriorModes(posterior);
+  const separate = countSeparateModes(posterior.weights);
   const meanU = posteriorMean(posterior, (u) => u);
   const fitted = {
     theory: "exact",
@@ -79,6 +80,7 @@ export function fitScalar(
     solver: { converged: posterior.converged, iterations: posterior.logQ.length, residual: posterior.residual, jitter: 0 },
     logEvidence: posterior.logEvidence + (spectral.pinned?.logDensity ?? 0),
     orderParameter: meanQ,
+    ...(separate > 1 ? { modes: separate } : {}),
     diagnostics: {
       method: "quadrature",
       nodes: posterior.logQ.length,

@@ -1,6 +1,7 @@
 import { pullBackVariances } from "@finitewidth/activations";
 import { withLazy, type Prediction } from "@finitewidth/core";
 import { fullyConnectedKernels } from "@finitewidth/kernels";
+import { countSeparateModes } from "@finitewidth/numerics";
 import { scalarIntegralGradient, scalarLaplaceGradient } from "../evidence-gradient.js";
 import { correctPrediction, withCorrection } from "../correction.js";
 import { actionFigure, densityFigure } from "../figures.js";
@@ -42,6 +43,7 @@ export const scalar: Regime<ScalarActionState> = {
     const minima = scalarMinima(spectral);
     const saddle = scalarSaddle(spectral, minima);
     const integral = scalarIntegral(spectral, minima);
+    const separate = countSeparateModes(integral.weights);
     const { nodes, weights } = options.mode === "integral" ? integral : pointMass(saddle.orderParameter);
     run.signal?.throwIfAborted();
     let completed: ScalarProblem | undefined;
@@ -60,6 +62,7 @@ export const scalar: Regime<ScalarActionState> = {
         solver: solverOf(minima),
         logEvidence: options.mode === "integral" ? integral.logEvidence : saddle.logEvidence,
         orderParameter: saddle.orderParameter,
+        ...(separate > 1 ? { modes: separate } : {}),
         diagnostics: {
           minima: minima.minima.map(({ orderParameter, action }) => ({ orderParameter, action })),
           action: saddle.action,
