@@ -22,6 +22,7 @@ const sections = [
       "guide/finite-width.md",
       "guide/explore.md",
       "guide/choose-a-theory.md",
+      "guide/questions.md",
       "guide/experiment-files.md",
       "guide/beyond-one-machine.md",
       "guide/python.md",

@@ -2,14 +2,15 @@
 // headless Chromium, wide (1400 px) and narrow (390 px), light and dark: axe must find nothing serious, no page may scroll sideways, no
 // script may fail. Screenshots go to artefacts/pages. Exit status 3: no Chromium (CHROMIUM names one elsewhere) or no site (node
 // tools/build-docs.mjs makes it). Usage: node tools/check-pages.mjs [--only TEXT] [--screenshots]
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { launch } from "./chromium.mjs";
 import { root, run } from "./pack.mjs";
+import { commandLine, questionReports } from "./question-reports.mjs";
 
 const { values: options } = parseArgs({
   options: { only: { type: "string", default: "" }, screenshots: { type: "boolean", default: false } },
@@ -25,28 +26,14 @@ const work = mkdtempSync(join(tmpdir(), "finitewidth-pages-"));
 const folder = join(root, "artefacts", "pages");
 if (options.screenshots) mkdirSync(folder, { recursive: true });
 
-/** What a file of questions is for: its keys tell. */
-function commandOf(file) {
-  const content = JSON.parse(readFileSync(file, "utf8"));
-  if (content.optimise) return "optimise";
-  return content.data ? "run" : content.inputs ? "prior" : "phase-diagram";
-}
-
 /** Name and address of every page. */
 function* pages() {
-  const command = join(root, "packages", "cli", "bin", "finitewidth.mjs");
-  const questions = join(root, "docs", "examples", "questions");
   const wanted = (name) => name.includes(options.only);
-  for (const file of readdirSync(questions).filter((name) => name.endsWith(".json"))) {
-    const name = basename(file, ".json");
-    if (!wanted(name)) continue;
-    run(process.execPath, [command, commandOf(join(questions, file)), file, "--out", join(work, name), "--quiet"], questions);
-    yield [name, pathToFileURL(join(work, name, "report.html")).href];
-  }
+  for (const { name, url } of questionReports(work, options.only)) yield [name, url];
   if (wanted("verification")) {
     run(
       process.execPath,
-      [command, "verify", "--suite", "quick", "--filter", "residual", "--out", join(work, "verification"), "--quiet"],
+      [commandLine, "verify", "--suite", "quick", "--filter", "residual", "--out", join(work, "verification"), "--quiet"],
       root,
     );
     yield ["verification", pathToFileURL(join(work, "verification", "report.html")).href];

@@ -72,6 +72,16 @@ describe("the report of an experiment", () => {
     });
     expect(Object.keys(result.results)).toEqual(["narrow", "wide"]);
     expect(texts(documentOf(report), "h2").filter((title) => ["narrow", "wide"].includes(title))).toEqual(["narrow", "wide"]);
+    // the comparison in front names the best of all by every measure
+    const evidence = Object.entries(result.results).flatMap(([label, methods]) =>
+      Object.entries(methods as Record<string, { logEvidence?: number }>).flatMap(([method, { logEvidence }]) =>
+        logEvidence === undefined ? [] : [{ name: `${label}, ${method}`, logEvidence }],
+      ),
+    );
+    const best = evidence.reduce((a, b) => (b.logEvidence > a.logEvidence ? b : a));
+    expect(texts(documentOf(report), "p.headline")[0]).toContain(`The largest log evidence: ${best.name} (`);
+    const csv = documentOf(report).querySelector("[data-name='log evidence of networks'] script")!.textContent!.trim().split("\n").slice(1);
+    expect(csv.map((line) => Number(line.split(",")[2])).toSorted()).toEqual(evidence.map(({ logEvidence }) => logEvidence).toSorted());
   });
 });
 

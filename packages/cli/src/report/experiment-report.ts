@@ -7,6 +7,7 @@ import { formatNumber } from "../table.js";
 import { legend, verdictRows } from "../verdict-text.js";
 import { createDocument } from "./html.js";
 import { describeNetwork } from "./network-facts.js";
+import { networkComparison } from "./network-comparison.js";
 import { figureCard, kernelCard, learned, orderParameters, predictions, samplerHealth, showsKernel, type Section } from "./sections.js";
 import { headline, tellStory, type Story } from "./story.js";
 import { sweepBody } from "./sweep-report.js";
@@ -19,7 +20,11 @@ export function experimentReport(plan: Plan, results: readonly StepOutcome[], na
   const facts = factsOf(plan);
   const body = plan.experiment.sweep
     ? sweepBody(plan, results, document)
-    : results.flatMap(({ step, problems }) => problems.map((one) => problemBody(plan, step, one, document))).join("");
+    : results
+        .map(({ step, problems }) =>
+          [networkComparison(problems, document), ...problems.map((one) => problemBody(plan, step, one, document))].join(""),
+        )
+        .join("");
   return page(
     `${name} – finitewidth`,
     `<h1>${escapeHtml(name)}</h1><p class="lead">${escapeHtml(facts)}</p>${body}${provenanceBody(plan, provenance)}`,

@@ -1,5 +1,5 @@
 import type { Evaluation, OptimiseResult } from "@finitewidth/experiment";
-import { escapeHtml, figureBlock, htmlTable, lines, notes, page } from "@finitewidth/plots";
+import { escapeHtml, figureBlock, figureData, htmlTable, lines, notes, page } from "@finitewidth/plots";
 import { formatNumber, withError } from "../table.js";
 import { createDocument } from "./html.js";
 
@@ -50,7 +50,12 @@ export function optimiseReport({ method, optimum, infiniteWidth, depths, trace, 
       ];
       const marks = [{ label: "optimum", x: optimum.values[key]! }];
       const figure = { kind: "lines", title: label, xLabel: key, yLabel: label, logX: true, series, marks } as const;
-      return [figureBlock(lines(figure, document), `${label} at every point that the search has looked at, against ${key}.`)];
+      return [
+        figureBlock(lines(figure, document), `${label} at every point that the search has looked at, against ${key}.`, {
+          name: `${label} against ${key}`,
+          data: figureData(figure),
+        }),
+      ];
     }),
   );
   const tried =

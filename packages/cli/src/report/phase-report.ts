@@ -43,30 +43,51 @@ export function phaseReport(activation: string, result: PhaseResult, name: strin
     };
     return phasePlane(plane, document);
   };
+  const card = (values: Grid, element: Element, name: string, caption: string): string =>
+    figureBlock(element, caption, {
+      name,
+      data: [
+        ["weightVariance", "biasVariance", name],
+        ...weightVariance.flatMap((w, i) => biasVariance.map((b, j) => [w, b, values[i]![j]])),
+      ],
+    });
   const log10 = (values: Grid): Grid => values.map((row) => row.map((value) => (value === null || value <= 0 ? null : Math.log10(value))));
   const parts = [
     `<h1>${escapeHtml(name)}</h1><p class="lead">Criticality of ${escapeHtml(activation)} networks over ${weightVariance.length} × ${biasVariance.length} values of the weight and bias variances.</p>`,
     notes(result.warnings.map((text) => ({ kind: "warning" as const, title: "Note:", text }))),
     "<h2>Phases</h2>",
-    figureBlock(
+    card(
+      result.chiPerp,
       draw(result.chiPerp, "χ⊥", 1),
+      "phases",
       "χ⊥, the factor by which the angle between two nearby inputs grows per layer: below 1 ordered (blue), above 1 chaotic (red). Black: the critical line χ⊥ = 1.",
     ),
-    figureBlock(
+    card(
+      result.depthScaleCorrelation,
       draw(log10(result.depthScaleCorrelation), "log₁₀ depth scale"),
+      "depth scale of correlations",
       "Depth scale of correlations, in layers (logarithm): how far a signal travels. It diverges on the critical line.",
     ),
-    figureBlock(draw(result.variance, "fixed-point variance"), "Variance of the preactivations at large depth."),
+    card(
+      result.variance,
+      draw(result.variance, "fixed-point variance"),
+      "fixed-point variance",
+      "Variance of the preactivations at large depth.",
+    ),
   ];
   if (result.adaptation) {
     parts.push(
       "<h2>Feature learning</h2>",
-      figureBlock(
+      card(
+        result.adaptation.shift,
         draw(result.adaptation.shift, "|C − K| / |K|", undefined, true),
+        "adaptation",
         "Adaptation of the readout kernel by the data, with two marks: the critical line, and the measured maximum. They are not the same place.",
       ),
-      figureBlock(
+      card(
+        result.adaptation.alignmentGain,
         draw(result.adaptation.alignmentGain, "alignment gain", undefined, false),
+        "alignment gain",
         "Gain in kernel–target alignment over the infinite-width kernel.",
       ),
     );

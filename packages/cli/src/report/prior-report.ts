@@ -65,7 +65,9 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
     outcome.status === "ok" && outcome.result.secondMoment ? [{ label: outcome.label, values: outcome.result.secondMoment }] : [],
   );
   if (moments.length > 0 && problem.inputs.shape[0] > 1)
-    parts.push(`<h2>Second moments</h2>${figureBlock(heatmapRow(moments, document), "E f fᵀ of one output over the inputs.")}`);
+    parts.push(
+      `<h2>Second moments</h2>${figureBlock(heatmapRow(moments, document), "E f fᵀ of one output over the inputs.", { name: "second moments" })}`,
+    );
   const shifts = outcomes.flatMap((outcome) =>
     outcome.status === "ok" && outcome.result.kernelMeanShift
       ? [{ label: outcome.label, values: outcome.result.kernelMeanShift, diverging: true }]
@@ -73,7 +75,7 @@ export function priorReport(plan: PriorPlan, outcomes: readonly PriorOutcome[], 
   );
   if (shifts.some((shift) => shift.values.data.some((value) => value !== 0)) && problem.inputs.shape[0] > 1) {
     parts.push(
-      `<h2>Shift of the mean kernel</h2>${figureBlock(heatmapRow(shifts, document), "E K̂ − K of the readout kernel: what finite width does to the mean kernel.")}`,
+      `<h2>Shift of the mean kernel</h2>${figureBlock(heatmapRow(shifts, document), "E K̂ − K of the readout kernel: what finite width does to the mean kernel.", { name: "shift of the mean kernel" })}`,
     );
   }
   if (problem.evaluateAt.length > 0) {

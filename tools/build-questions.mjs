@@ -1,0 +1,40 @@
+// Answers the questions of docs/guide/questions.md and saves one figure of each report, by the report's own button, to docs/figures/questions.
+// Needs Chromium. Usage: node tools/build-questions.mjs [NAME]
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { launch } from "./chromium.mjs";
+import { root } from "./pack.mjs";
+import { questionReports } from "./question-reports.mjs";
+
+/** The figure of each report that answers the question. */
+const figures = {
+  "a-evidence": "log evidence against widths",
+  "b-depth": "alignment with the targets against depth",
+  "c-tanh": "phases",
+  "d-two-modes": "Mixing variable q: density of log q",
+  "e-convolution": "log evidence of networks",
+  "f-load": "generalisation error against train",
+  "i-cumulants": "Output at the first input",
+};
+
+const folder = join(root, "docs", "figures", "questions");
+const work = mkdtempSync(join(tmpdir(), "finitewidth-questions-"));
+const browser = await launch();
+try {
+  mkdirSync(folder, { recursive: true });
+  for (const { name, url } of questionReports(work, process.argv[2])) {
+    const page = await browser.newPage({ viewport: { width: 1400, height: 900 }, colorScheme: "light" });
+    await page.goto(url);
+    const [saved] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByLabel(`Save ${figures[name]} as SVG`).first().dispatchEvent("click"),
+    ]);
+    await saved.saveAs(join(folder, `${name}.svg`));
+    await page.close();
+    console.log(`docs/figures/questions/${name}.svg`);
+  }
+} finally {
+  await browser.close();
+  rmSync(work, { recursive: true, force: true });
+}
