@@ -1,5 +1,5 @@
-// Answers the questions of docs/guide/questions.md and saves one figure of each report, by the report's own button, to docs/figures/questions.
-// Needs Chromium. Usage: node tools/build-questions.mjs [NAME]
+// Answers the questions of docs/guide/questions.md and saves one figure of each report, by the report's own button, to
+// docs/figures/questions. Needs Chromium. Usage: node tools/build-questions.mjs [NAME]
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

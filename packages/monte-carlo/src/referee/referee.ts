@@ -193,7 +193,9 @@ function judge(methods: Methods, bench: Bench): RefereeReport {
 /** Why chains cannot judge a posterior in several pieces: each starts in the prior and stays in the piece that it meets first. */
 function severalModes(methods: Methods): string | undefined {
   const [label, method] = Object.entries(methods).find(([, { modes = 1 }]) => modes > 1) ?? [];
-  return method && `the posterior has ${method.modes} separate modes (${label}): chains of the real network seldom cross from one to another`;
+  return (
+    method && `the posterior has ${method.modes} separate modes (${label}): chains of the real network seldom cross from one to another`
+  );
 }
 
 const illness = ({ stuckChains, acceptance, driftScore, steinScore }: ChainHealth): string =>

@@ -3,8 +3,8 @@ const leastMass = 0.01;
 const deepValley = 0.05;
 
 /**
- * Number of separate modes of a density on evenly spaced nodes, whose values there are proportional to `density`: peaks parted by valleys of
- * less than 5 % of the lower peak, each with at least 1 % of the distribution. O(nodes).
+ * Number of separate modes of a density on evenly spaced nodes, whose values there are proportional to `density`: peaks parted by valleys
+ * of less than 5 % of the lower peak, each with at least 1 % of the distribution. O(nodes).
  */
 export function countSeparateModes(density: ArrayLike<number>): number {
   let [total, count] = [0, 0];
