@@ -17,6 +17,11 @@ const shard: Flag = {
   value: "I/N",
   summary: "Run the I-th of N parts into a folder of its own below --out; finitewidth merge makes one result of them",
 };
+const queue: Flag = {
+  name: "queue",
+  value: "URL",
+  summary: "Let the workers at redis://host:port compute (rediss:// for TLS; needs bullmq and ioredis)",
+};
 const plugin: Flag = { name: "load", value: "PACKAGE", summary: "Also load this plug-in (repeatable)", multiple: true };
 
 /** Every command with its flags: what is read, helped, and completed. */
@@ -25,14 +30,14 @@ export const commands: readonly Command[] = [
     name: "run",
     argument: "EXPERIMENT",
     summary: "Run every method of an experiment file; writes result.json, report.html, and sweep.csv for a sweep",
-    flags: [out, workers, backend, quiet, resume, dryRun, referee, shard, paths],
+    flags: [out, workers, queue, backend, quiet, resume, dryRun, referee, shard, paths],
     example: "finitewidth run experiment.json --out results/experiment",
   },
   {
     name: "prior",
     argument: "PRIOR",
     summary: "Answer questions about the prior; writes prior.json and report.html",
-    flags: [out, workers, backend, quiet, resume, paths],
+    flags: [out, workers, queue, backend, quiet, resume, paths],
   },
   {
     name: "merge",
@@ -45,13 +50,13 @@ export const commands: readonly Command[] = [
     name: "phase-diagram",
     argument: "PHASE",
     summary: "Criticality over a grid of variances; writes phase.json and report.html",
-    flags: [out, workers, backend, quiet, paths],
+    flags: [out, workers, queue, backend, quiet, paths],
   },
   {
     name: "optimise",
     argument: "EXPERIMENT",
     summary: "Choose width, depth, variances and noise by the evidence; writes optimum.json (an experiment), optimise.json and report.html",
-    flags: [out, workers, backend, quiet, resume, paths],
+    flags: [out, workers, queue, backend, quiet, resume, paths],
   },
   {
     name: "verify",
@@ -63,9 +68,23 @@ export const commands: readonly Command[] = [
       paths,
       out,
       workers,
+      queue,
       backend,
       quiet,
     ],
+  },
+  {
+    name: "worker",
+    summary: "Compute for runs elsewhere that are given the same --queue, until interrupted; runs tasks of installed packages only",
+    flags: [
+      { ...queue, summary: "Where the chunks are: redis://host:port, or rediss:// for TLS (needs bullmq and ioredis)" },
+      { name: "concurrency", value: "N", summary: "Chunks at a time (default: one per core)" },
+      { ...plugin, summary: "Also run tasks of this plug-in (repeatable)" },
+      paths,
+      backend,
+      quiet,
+    ],
+    example: "finitewidth worker --queue redis://localhost:6379",
   },
   { name: "plugins", summary: "List networks, methods, activations, data sets and sweep keys that are installed", flags: [plugin] },
   {
@@ -94,6 +113,7 @@ export const commands: readonly Command[] = [
       paths,
       out,
       workers,
+      queue,
       backend,
       quiet,
       resume,

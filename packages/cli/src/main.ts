@@ -24,6 +24,8 @@ export interface CommandContext {
   readonly referee: number | false | undefined;
   /** The part of the work that is asked for. */
   readonly shard: Shard | undefined;
+  /** Address of a queue whose workers compute. */
+  readonly queue: string | undefined;
   readonly signal: AbortSignal;
   /** As typed, for provenance. */
   readonly command: string;
@@ -93,8 +95,9 @@ export async function dispatch(argv: readonly string[], signal: AbortSignal, sur
     allowPluginPaths: flags["allow-plugin-paths"] === true,
     referee: refereeSeconds(flags.referee as string | undefined),
     shard: flags.shard === undefined ? undefined : parseShard(flags.shard as string),
+    queue: flags.queue as string | undefined,
     signal,
-    command: ["finitewidth", ...argv].join(" "),
+    command: await shown(["finitewidth", ...argv].join(" "), flags.queue !== undefined),
     stdout,
     stderr: surroundings.stderr ?? process.stderr,
     onOpen: surroundings.onOpen ?? (() => undefined),
@@ -102,6 +105,10 @@ export async function dispatch(argv: readonly string[], signal: AbortSignal, sur
   };
   return withBackend(flags.backend as string | undefined, (native) => execute(asked.execute, argument ?? "", { ...context, native }));
 }
+
+/** What was typed without passwords: it is kept with the results. */
+const shown = async (command: string, secrets: boolean): Promise<string> =>
+  secrets ? (await import("@finitewidth/queue")).withoutSecrets(command) : command;
 
 /** Has the chosen linear algebra used while `work` goes on, and tells it whether that is the add-on's. */
 async function withBackend<T>(choice = "wasm", work: (native: boolean) => Promise<T>): Promise<T> {
@@ -153,6 +160,14 @@ async function execute({ command, flags, positionals }: Arguments, file: string,
       const request = { file, folder, port: flags.port as string | undefined, open };
       return (await import("./commands/explore.js")).runExploreCommand(request, context);
     }
+    case "worker": {
+      const request = {
+        queue: flags.queue as string | undefined,
+        concurrency: workerCount(flags.concurrency as string | undefined, "--concurrency"),
+        load: (flags.load as readonly string[] | undefined) ?? [],
+      };
+      return (await import("./commands/worker.js")).runWorkerCommand(request, context);
+    }
     case "init":
       return (await import("./commands/init.js")).runInitCommand(file, context.stdout);
     case "schema":
@@ -168,10 +183,9 @@ async function execute({ command, flags, positionals }: Arguments, file: string,
   }
 }
 
-export function workerCount(value: string | undefined): number {
+export function workerCount(value: string | undefined, flag = "--workers"): number {
   if (value === undefined) return availableParallelism();
-  if (!/^\d{1,4}$/.test(value))
-    throw new FinitewidthError(`--workers: expected an integer ≥ 0, got ${value}`, { code: "input", path: "--workers" });
+  if (!/^\d{1,4}$/.test(value)) throw new FinitewidthError(`${flag}: expected an integer ≥ 0, got ${value}`, { code: "input", path: flag });
   return Number(value);
 }
 

@@ -55,6 +55,13 @@ export function identityOf(registry: Registry, content: unknown, dataHash: strin
   };
 }
 
+/** Versions of what decides about numbers: workers elsewhere must have the same. */
+export const numericalVersions = (registry: Registry): Readonly<Record<string, string>> => ({
+  finitewidth: version,
+  backend: backend().name,
+  ...thirdParty(registry),
+});
+
 const thirdParty = (registry: Registry): Record<string, string> =>
   Object.fromEntries(
     registry.plugins.flatMap((plugin) => (plugin.name.startsWith("@finitewidth/") ? [] : [[plugin.name, pluginVersion(plugin)]])),

@@ -1,12 +1,15 @@
 import { join } from "node:path";
-import type { Registry, Run } from "@finitewidth/core";
+import type { Registry, Run, Task } from "@finitewidth/core";
 import { solveMethod } from "@finitewidth/experiment";
 import { createThreadedWasmBackend, setBackend } from "@finitewidth/linalg";
+import type { QueueRun } from "@finitewidth/queue";
+import { sampleNetworks } from "@finitewidth/verification";
 import { poolRun, resumable, type PoolRun } from "@finitewidth/workers";
 import { useNativeBackend } from "./backend.js";
 import { openCheckpoints, type Checkpoints, type Identity } from "./checkpoints.js";
-import { openFolder } from "./output-folder.js";
+import { openFolder, type OutputFolder } from "./output-folder.js";
 import type { Progress } from "./progress.js";
+import { numericalVersions } from "./provenance.js";
 
 /** What a command needs to start computing. */
 export interface SessionSettings {
@@ -15,6 +18,8 @@ export interface SessionSettings {
   readonly workers: number;
   /** See `ComputeSettings`. */
   readonly native?: boolean | undefined;
+  /** Address of a queue whose workers compute, instead of threads here. */
+  readonly queue?: string | undefined;
   readonly signal: AbortSignal;
   /** Folder of the results. */
   readonly out: string;
@@ -76,26 +81,57 @@ export interface Session {
   close(succeeded: boolean): Promise<void>;
 }
 
-/** Opens the folder, the checkpoints and the workers of a command, in this order. @throws OutputError when the folder is of no use. */
+/** Tasks that plug-ins do not declare, by their package. */
+export const commandTasks: Readonly<Record<string, readonly Task<never, unknown>[]>> = {
+  "@finitewidth/experiment": [solveMethod],
+  "@finitewidth/verification": [sampleNetworks],
+};
+
+/** Has the workers of a queue compute; `close` gives up what is under way there. */
+async function openQueue(
+  queue: string,
+  settings: ComputeSettings,
+  say: Progress["say"],
+): Promise<{ readonly run: QueueRun; close(): Promise<void> }> {
+  const { queueAddress, queueRun } = await import("@finitewidth/queue");
+  const run = await queueRun({
+    ...settings,
+    address: queueAddress(queue),
+    versions: numericalVersions(settings.registry),
+    tasks: commandTasks,
+    say,
+  });
+  return { run, close: () => run.close() };
+}
+
+/**
+ * Opens the workers, the folder and the checkpoints of a command. @throws OutputError when the folder is of no use, FinitewidthError (code
+ * "input") when the queue is.
+ */
 export async function openSession(settings: SessionSettings): Promise<Session> {
-  const { registry, seed, workers, signal, out, source, resume = false, identity, progress, points, native } = settings;
-  const folder = await openFolder(out, source);
-  settings.onOpen?.(out);
+  const { registry, seed, workers, signal, out, source, resume = false, identity, progress, points, native, queue } = settings;
+  const machine = { registry, seed, workers, signal, points, native, onProgress: progress.advance };
+  // a queue that cannot be reached is told before a folder is made
+  const compute = queue === undefined ? await openCompute(machine) : await openQueue(queue, machine, progress.say);
+  let folder: OutputFolder | undefined;
   try {
+    const opened = await openFolder(out, source);
+    folder = opened;
+    settings.onOpen?.(out);
     const checkpoints = identity && (await openCheckpoints(join(out, ".checkpoints"), identity, resume, progress.say));
-    const compute = await openCompute({ registry, seed, workers, signal, points, native, onProgress: progress.advance });
     return {
       run: checkpoints ? resumable(compute.run, checkpoints, [solveMethod]) : compute.run,
       checkpoints,
       async close(succeeded) {
         progress.clear();
-        compute.close();
+        await compute.close();
         if (succeeded) await checkpoints?.clear();
-        await folder.release();
+        await opened.release();
       },
     };
   } catch (error) {
-    await folder.release();
+    await compute.close();
+    await folder?.release();
     throw error;
   }
 }

@@ -81,3 +81,19 @@ describe("parts of a run on machines of their own", () => {
     expect((await capture(["merge"])).stderr).toContain("expected DIR…, got nothing");
   });
 });
+
+describe("a queue", () => {
+  it("is asked for properly, and without its packages says how to install them; nothing is written, no password shown", async () => {
+    const out = join(folder, "nothing");
+    const secret = await run("--out", out, "--queue", "http://me:secret@host");
+    expect(secret).toMatchObject({ status: 2, stderr: expect.stringContaining("--queue: expected redis://") as string });
+    const missing = await run("--out", out, "--queue", "redis://me:secret@localhost:1");
+    expect(missing).toMatchObject({ status: 2, stderr: expect.stringMatching(/^--queue: (needs packages|.*cannot be reached)/) as string });
+    for (const { stderr } of [secret, missing]) expect(stderr).not.toContain("secret");
+    expect(await readdir(folder)).not.toContain("nothing");
+    expect((await capture(["worker"])).stderr).toContain("--queue: expected redis://host:port");
+    expect((await capture(["worker", "--queue", "redis://x", "--concurrency", "0"])).stderr).toContain(
+      "--concurrency: expected an integer ≥ 1",
+    );
+  });
+});

@@ -28,8 +28,16 @@ export interface Preparation {
 
 /** A run whose workers stay until it is closed. */
 export interface PoolRun extends Run {
-  /** As `Run.map`; `settled` is told every result as soon as it is there, and awaited before the result is yielded. */
-  map<A, B>(task: Task<A, B>, chunks: readonly A[], settled?: (index: number, value: B) => Promise<void>): AsyncIterable<B>;
+  /**
+   * As `Run.map`; `settled` is told every result as soon as it is there, and awaited before the result is yielded. `own`: what cancels this
+   * map alone, and hears of it alone.
+   */
+  map<A, B>(
+    task: Task<A, B>,
+    chunks: readonly A[],
+    settled?: (index: number, value: B) => Promise<void>,
+    own?: Pick<InlineRunOptions, "signal" | "onProgress">,
+  ): AsyncIterable<B>;
   /** Ends the workers. Running maps reject. */
   close(): void;
 }
@@ -181,19 +189,21 @@ export function poolRun(options: PoolOptions): PoolRun {
     task: Task<A, B>,
     chunks: readonly A[],
     settled?: (index: number, value: B) => Promise<void>,
+    own: Pick<InlineRunOptions, "signal" | "onProgress"> = {},
   ): AsyncIterable<B> {
     signal?.throwIfAborted();
     if (closed) throw new FinitewidthError("the pool is closed", { code: "worker" });
     const stop = new AbortController();
-    const abort = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+    const abort = AbortSignal.any([signal, own.signal, stop.signal].filter((one) => one !== undefined));
     let done = 0;
     const running = new Set<Member>();
     const report = (): void => {
       let partial = 0;
       for (const { control } of running) partial += control ? Math.min(1, controlWords(control).fraction[0]!) : 0;
       onProgress?.(done + partial, chunks.length, task.name);
+      own.onProgress?.(done + partial, chunks.length, task.name);
     };
-    const ticker = onProgress ? setInterval(report, 200) : undefined;
+    const ticker = onProgress || own.onProgress ? setInterval(report, 200) : undefined;
     if (typeof ticker === "object" && "unref" in ticker) ticker.unref();
 
     const runChunk = async (chunk: A, index: number): Promise<B> => {

@@ -37,6 +37,7 @@ export async function runOptimiseCommand(file: string, folder: string, context: 
           source: file,
           workers: context.workers,
           native: context.native,
+          queue: context.queue,
           signal: context.signal,
           resume: context.resume,
           identity: identityOf(registry, [raw], ""),

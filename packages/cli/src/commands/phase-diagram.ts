@@ -44,6 +44,7 @@ export async function runPhaseCommand(file: string, folder: string, context: Com
     source: file,
     workers: context.workers,
     native: context.native,
+    queue: context.queue,
     signal: context.signal,
     onOpen: context.onOpen,
   });

@@ -31,6 +31,7 @@ export async function runPriorCommand(file: string, folder: string, context: Com
     source: file,
     workers: context.workers,
     native: context.native,
+    queue: context.queue,
     signal: context.signal,
     resume: context.resume,
     onOpen: context.onOpen,

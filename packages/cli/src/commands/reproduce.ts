@@ -53,6 +53,7 @@ export async function runReproduceCommand(request: ReproduceRequest, context: Co
     source: `reproduce ${all ? "--all" : name} ${size}`,
     identity: identityOf(registry, ["reproduce", size], ""),
     workers: context.workers,
+    queue: context.queue,
     signal: context.signal,
     resume: context.resume,
     onOpen: context.onOpen,

@@ -57,6 +57,7 @@ export async function runRunCommand(file: string, folder: string, context: Comma
     source: file,
     workers: context.workers,
     native: context.native,
+    queue: context.queue,
     signal: context.signal,
     resume: context.resume,
     onOpen: context.onOpen,

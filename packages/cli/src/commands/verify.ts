@@ -76,6 +76,7 @@ export async function runVerifyCommand(
     out,
     workers: context.workers,
     native: context.native,
+    queue: context.queue,
     signal: context.signal,
     onOpen: context.onOpen,
   });
