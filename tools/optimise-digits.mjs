@@ -74,8 +74,6 @@ async function runPair({ classes, method, points }) {
 const cases = [
   { classes: [3, 8], method: "exact", points: 100 },
   { classes: [4, 9], method: "exact", points: 100 },
-  { classes: [3, 8], method: "effective-action", points: 100 },
-  { classes: [4, 9], method: "effective-action", points: 100 },
 ].map((one) => ({ ...one, classes: one.classes.join("") }));
 const known = await resumable("optimise-digits", cases, (one) => runPair({ ...one, classes: [...one.classes].map(Number) }));
 const titles = { default: "default", optimise: "`optimise`", grid: `grid of ${steps ** 3}`, scikitLearn: "scikit-learn, radial kernel" };
