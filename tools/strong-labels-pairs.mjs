@@ -52,7 +52,7 @@ async function runPair({ digits, points, width, temperature, activation, seed, t
     fitted.problem,
     methods,
     test,
-    { draws: 120, seconds: 1e6, tolerance: 1e3 },
+    { draws: 40, seconds: 1e6, tolerance: 1e3 },
     inlineRun({ registry, seed: seed + 1000 }),
   );
   const { hiddenKernels } = long.verdicts["expectation-propagation"];
