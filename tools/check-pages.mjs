@@ -38,7 +38,7 @@ function* pages() {
     );
     yield ["verification", pathToFileURL(join(work, "verification", "report.html")).href];
   }
-  for (const page of readdirSync(site, { recursive: true }).filter((name) => name.endsWith(".html") && !name.startsWith("api"))) {
+  for (const page of readdirSync(site, { recursive: true }).filter((name) => name.endsWith(".html") && !/^(?:api|explore)\b/.test(name))) {
     const name = `docs-${page.replaceAll(/[/\\]/g, "-").slice(0, -5)}`;
     if (wanted(name)) yield [name, pathToFileURL(join(site, page)).href];
   }

@@ -74,6 +74,8 @@ export class Session {
   readonly #chains = new Lane();
   readonly #samples = new Lane();
   #generation = 0;
+  /** The last state that each quick lane has answered. */
+  readonly #done = [0, 0];
   #slowBusy = false;
   #chainBusy = false;
   #sampleBusy = false;
@@ -105,6 +107,11 @@ export class Session {
 
   readonly #solveFirst = latest<SolveTogether>((asked) => this.#solveAll(0, ["nngp", "effective-action"], asked));
   readonly #solveExact = latest<SolveTogether>((asked) => this.#solveAll(1, ["exact"], asked));
+
+  /** Whether the quick theories have answered for the present state. */
+  get isSettled(): boolean {
+    return this.#generation > 0 && this.#done.every((generation) => generation === this.#generation);
+  }
 
   /** Shows another state. */
   show(state: ExploreState): void {
@@ -163,6 +170,8 @@ export class Session {
       // Someone has touched again: the rest is for the new state.
       if (asked.generation !== this.#generation) return;
     }
+    this.#done[lane] = asked.generation;
+    this.#changed();
   }
 
   async #askSlow(asked: SolveTogether): Promise<void> {

@@ -62,11 +62,16 @@ export class Explore extends LitElement {
       new URLSearchParams(location.search).has("experiment") ? read("./experiment.json") : undefined,
     ]);
     if (digits) this.#digits = decodeDigits(new Uint8Array(await digits.arrayBuffer()));
-    this.#attempt(async () => {
+    let mistake = "";
+    try {
       if (/[#&]s=/.test(location.hash)) this.state = decodeState(location.hash);
       else if (experiment) this.state = stateFromExperiment(await experiment.json());
       else this.state = this.#lessonNamed() ?? initialState;
-    }).then(() => this.#show(this.state));
+    } catch (error) {
+      mistake = message(error);
+    }
+    this.#show(this.state);
+    this.#mistake ||= mistake;
   }
 
   #lessonNamed(): ExploreState | undefined {

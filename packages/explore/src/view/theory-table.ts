@@ -46,7 +46,7 @@ export function theoryTable({ solved, verdicts, sampled }: Answers, hidden: Set<
           })}
           <tr>
             <th scope="row">${shown("monte-carlo")}</th>
-            <td colspan="3" class="soft">${sampled.size > 0 ? "sampled networks: points and thin lines" : "sampled when nothing moves"}</td>
+            <td colspan="3" class="soft">${sampled.size > 0 ? "points and thin lines" : "sampled when nothing moves"}</td>
           </tr>
         </tbody>
       </table>
