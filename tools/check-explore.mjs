@@ -1,0 +1,282 @@
+// The interactive page in headless Chromium: every control, the lessons, dropped files and bad ones, links that give Node's numbers, the
+// latest state winning, axe, narrow and dark, reduced motion. Measures slider to picture, the longest block, first paint and size; these
+// are figures to report, not to hold a busy machine to. Screenshots go to artefacts/explore; --figures puts those of the documentation in
+// their place. Exit status 3: there is no Chromium. Usage: node tools/check-explore.mjs [--figures] [--built] [--only=TEXT]
+import { mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { createRegistry } from "@finitewidth/core";
+import { runExperiment } from "@finitewidth/experiment";
+import { decodeDigits, encodeState, experimentOf, initialState, lessons, rowsOfChoice } from "@finitewidth/explore";
+import { standardPlugins } from "@finitewidth/verification";
+import { findChromium, launch, serveFolder } from "./chromium.mjs";
+import { check, driveControls, driveNetwork, driveRest, settled, until } from "./explore-controls.mjs";
+import { root, run } from "./pack.mjs";
+
+const executablePath = findChromium();
+if (!process.argv.includes("--built"))
+  run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "build", "@finitewidth/explore"], root);
+const folder = join(root, "packages/explore/page");
+const pictures = join(root, process.argv.includes("--figures") ? "docs/figures" : "artefacts/explore");
+mkdirSync(pictures, { recursive: true });
+const ui = "document.querySelector('fw-explore')";
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const digits = decodeDigits(readFileSync(join(folder, "digits.bin")));
+const registry = createRegistry(standardPlugins);
+const problems = [];
+const figures = {};
+
+const kilobytes = (files) => files.reduce((sum, file) => sum + gzipSync(readFileSync(join(folder, file))).length, 0) / 1000;
+const assets = readdirSync(join(folder, "assets")).map((name) => `assets/${name}`);
+figures["kB gzipped until the first answer"] = kilobytes(["index.html", ...assets.filter((name) => /index-|worker-/.test(name))]).toFixed(
+  0,
+);
+figures["kB gzipped with all that is loaded later"] = kilobytes(["index.html", ...assets]).toFixed(0);
+
+const server = await serveFolder(folder);
+const browser = await launch(executablePath);
+
+async function open(hash = "", { width = 1400, scheme = "light", motion = "no-preference" } = {}) {
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    colorScheme: scheme,
+    reducedMotion: motion,
+    acceptDownloads: true,
+  });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => problems.push(`page: ${error.stack ?? error.message}`));
+  await page.addInitScript(() => {
+    globalThis.blocks = [];
+    new PerformanceObserver((list) => globalThis.blocks.push(...list.getEntries().map(({ duration }) => duration))).observe({
+      type: "longtask",
+    });
+  });
+  await page.goto(server.url + hash);
+  await settled(page);
+  return page;
+}
+
+/** Numbers of the quick theories, of the page and of Node. */
+const inPage = (page) =>
+  page.evaluate(
+    `Object.fromEntries([...${ui}.session.answers.solved].filter(([, one]) => one.status === "ok").map(([method, one]) => [method, { logEvidence: one.logEvidence, mean: [...one.mean], variance: [...one.variance] }]))`,
+  );
+async function inNode(state) {
+  const { steps } = await runExperiment(
+    { ...experimentOf(state, rowsOfChoice(state.data, digits, state.seed)), referee: false },
+    { registry },
+  );
+  return Object.fromEntries(
+    steps[0].problems[0].outcomes.flatMap((one) =>
+      one.status === "ok"
+        ? [
+            [
+              one.method,
+              { logEvidence: one.posterior.logEvidence, mean: [...one.predictive.mean.data], variance: [...one.predictive.variance.data] },
+            ],
+          ]
+        : [],
+    ),
+  );
+}
+
+async function compare(what, page, state) {
+  const [found, expected] = [await inPage(page), await inNode(state)];
+  for (const [method, numbers] of Object.entries(expected))
+    for (const [quantity, values] of Object.entries(numbers)) {
+      const [a, b] = [[values].flat(), [found[method]?.[quantity]].flat()];
+      const far = a.findIndex((value, i) => !(Math.abs(value - b[i]) <= 1e-12 * Math.max(1, Math.abs(value))));
+      check(far < 0, `${what}: ${method} ${quantity}[${far}] is ${b[far]} in the page and ${a[far]} in Node`);
+    }
+  check(Object.keys(expected).length > 0, `${what}: nothing to compare`);
+}
+
+async function audit(what, page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run());
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  for (const { id, help, nodes } of serious)
+    problems.push(
+      `axe, ${what}: ${id}: ${help}: ${nodes
+        .slice(0, 3)
+        .map(({ html }) => html.slice(0, 120))
+        .join(" | ")}`,
+    );
+}
+
+const only = process.argv.find((argument) => argument.startsWith("--only="))?.slice("--only=".length) ?? "";
+async function step(what, action) {
+  if (!what.includes(only)) return;
+  const started = performance.now();
+  try {
+    await action();
+    console.log(`✓ ${what} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    problems.push(`${what}: ${error.message}`);
+    console.error(`✗ ${what}: ${error.message}`);
+  }
+}
+
+const drop = (page, name, text) =>
+  page.evaluate(
+    ([file, content]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([content], file));
+      document.querySelector(".page").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
+    },
+    [name, text],
+  );
+
+await step("first paint", async () => {
+  const page = await open();
+  figures["ms to first paint"] = await page.evaluate(`Math.round(performance.getEntriesByName("first-contentful-paint")[0].startTime)`);
+  await page.context().close();
+});
+
+await step("every control", async () => {
+  const page = await open();
+  await driveNetwork(page);
+  await driveControls(page);
+  await page.context().close();
+});
+
+await step("pictures, exports, sampling, verdicts", async () => {
+  const page = await open();
+  const files = await driveRest(page);
+  const experiment = JSON.parse(readFileSync(files["experiment.json"], "utf8"));
+  const { steps } = await runExperiment({ ...experiment, referee: false }, { registry });
+  const found = await inPage(page);
+  for (const { method, posterior } of steps[0].problems[0].outcomes)
+    check(
+      Math.abs(posterior.logEvidence - found[method].logEvidence) <= 1e-12 * Math.abs(posterior.logEvidence),
+      `experiment file: ${method} differs in Node`,
+    );
+  const svg = readFileSync(files["explore.svg"], "utf8");
+  check(svg.startsWith("<svg") && svg.includes("data:image/png") && !svg.includes("var(--"), "the SVG stands alone");
+  check(readFileSync(files["explore.csv"], "utf8").split("\n").length > 50, "the CSV holds the numbers");
+  await page.context().close();
+});
+
+await step("lessons", async () => {
+  const page = await open();
+  for (const lesson of lessons) {
+    await page.click(`nav a:has-text("${lesson.title}")`);
+    await until(page, `${ui}.state.lesson === "${lesson.name}"`, lesson.title);
+    await settled(page);
+    check((await page.locator(".lesson").textContent()).includes(lesson.title), `${lesson.title} is told`);
+    check((await page.locator(".mistake").count()) === 0, `${lesson.title}: ${await page.locator(".mistake").allTextContents()}`);
+  }
+  await page.context().close();
+});
+
+await step("shared links give Node's numbers", async () => {
+  for (const state of [initialState, ...lessons.map((lesson) => lesson.state)]) {
+    const page = await open(`#${encodeState(state)}`);
+    await compare(JSON.stringify({ ...state, data: state.data.kind }), page, state);
+    await page.reload();
+    await settled(page);
+    await compare("after a reload", page, state);
+    await page.context().close();
+  }
+});
+
+await step("dropped files, good and bad", async () => {
+  const page = await open();
+  await drop(page, "table.csv", "a,b,y\n1,0.5,1\n0.2,1,-1\n-1,0.3,0.5\n");
+  await until(page, `${ui}.state.data.name === "table.csv"`, "a dropped table");
+  await settled(page);
+  const state = await page.evaluate(`${ui}.state`);
+  check(state.data.train.inputs.length === 3, "the rows of the table");
+  for (const [name, text, message] of [
+    ["bad.csv", "a,y\n1,2\n3,x\n", /bad\.csv: line 3, column 2: expected a finite number, got "x"/],
+    ["bad.txt", "hello", /expected a \.npz or \.csv file/],
+    ["bad.npz", "hello", /bad\.npz/],
+    ["bad.json", "{", /bad\.json: is not JSON/],
+  ]) {
+    await drop(page, name, text);
+    await until(page, `document.querySelector('[role="alert"]').textContent.includes("bad")`, `${name} is refused`);
+    const told = await page.locator('[role="alert"]').textContent();
+    check(message.test(told), `${name}: ${told}`);
+    check((await page.evaluate(`${ui}.state.data.name`)) === "table.csv", `${name} left the page as it was`);
+    await page.click("text=run this in a terminal");
+  }
+  const broken = await open("#s=broken");
+  check(/link: is damaged/.test(await broken.locator('[role="alert"]').textContent()), "a broken link is told");
+  await broken.context().close();
+  await page.context().close();
+});
+
+await step("slider to picture; the latest state wins", async () => {
+  const state = { ...initialState, data: { kind: "digits", classes: [0, 1], train: 100 } };
+  const page = await open(`#${encodeState(state)}`);
+  await page.evaluate(`${ui}.session.pause(true)`);
+  await page.waitForTimeout(2000);
+  await page.evaluate("blocks.length = 0");
+  const times = await page.evaluate(async () => {
+    const app = document.querySelector("fw-explore");
+    const slider = document.querySelector(".width-of input[type=range]");
+    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
+    const found = { nngp: [], exact: [], "effective-action": [] };
+    for (let i = 0; i < 24; i++) {
+      const before = new Map(app.session.answers.solved);
+      const since = performance.now();
+      slider.value = String(250 + 15 * i);
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+      const open = new Set(Object.keys(found));
+      while (open.size > 0) {
+        await frame();
+        for (const method of open)
+          if (app.session.answers.solved.get(method) !== before.get(method)) {
+            found[method].push(performance.now() - since);
+            open.delete(method);
+          }
+      }
+    }
+    return found;
+  });
+  for (const [method, list] of Object.entries(times))
+    figures[`ms from slider to picture, median, ${method}`] = list.sort((a, b) => a - b)[list.length >> 1].toFixed(0);
+  figures["ms of the longest block of the page"] = Math.max(0, ...(await page.evaluate("blocks"))).toFixed(0);
+  const asked = await page.evaluate(async () => {
+    const { session } = document.querySelector("fw-explore");
+    const before = session.latencies.length;
+    const slider = document.querySelector(".width-of input[type=range]");
+    for (let i = 0; i < 60; i++) {
+      slider.value = String(100 + 7 * i);
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+      if (i % 6 === 0) await new Promise((resolve) => setTimeout(resolve, 4));
+    }
+    while (!session.isSettled) await new Promise((resolve) => setTimeout(resolve, 20));
+    return session.latencies.length - before;
+  });
+  check(asked < 60, `60 quick touches made ${asked} answers: they queue up`);
+  await compare("after quick touches", page, await page.evaluate(`${ui}.state`));
+  await page.context().close();
+});
+
+await step("axe, narrow, dark, reduced motion", async () => {
+  for (const [width, scheme] of [
+    [1400, "light"],
+    [1400, "dark"],
+    [390, "light"],
+    [390, "dark"],
+  ]) {
+    const page = await open("#lesson=alignment", { width, scheme });
+    await until(page, `[...${ui}.session.answers.sampled.values()].some(({ runs }) => runs >= 3)`, "sampled points");
+    await until(page, `Object.keys(${ui}.session.answers.verdicts).length > 1`, "verdicts");
+    check((await page.evaluate("document.documentElement.scrollWidth")) <= width, `wider than ${width} px`);
+    await audit(`${width} px, ${scheme}`, page);
+    await page.screenshot({ path: join(pictures, `explore-${width}-${scheme}.png`), fullPage: true });
+    await page.context().close();
+  }
+  const still = await open("", { motion: "reduce" });
+  check((await still.evaluate(`${ui}.session.running`)) === false, "sampling does not start by itself where motion is unwanted");
+  await still.context().close();
+});
+
+await browser.close();
+server.close();
+for (const [name, value] of Object.entries(figures)) console.log(`${name}: ${value}`);
+for (const problem of problems) console.error(`✗ ${problem}`);
+process.exit(problems.length === 0 ? 0 : 1);
