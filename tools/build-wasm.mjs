@@ -8,9 +8,13 @@ import { main as compileAssembly } from "assemblyscript/asc";
 const workspace = dirname(dirname(fileURLToPath(import.meta.url)));
 const source = join(workspace, "packages/linalg/assembly");
 const target = join(workspace, "packages/linalg/src/generated");
-const builds = { simd: [], relaxed: ["--enable", "relaxed-simd"] };
+const builds = {
+  simd: { flags: [] },
+  relaxed: { flags: ["--enable", "relaxed-simd"] },
+  wide: { flags: ["--enable", "relaxed-simd"], instead: { "tile.ts": "wide-tile.ts" } },
+};
 
-async function compile(flags) {
+async function compile({ flags, instead = {} }) {
   let binary;
   const { error, stderr } = await compileAssembly(
     [
@@ -37,7 +41,7 @@ async function compile(flags) {
     {
       readFile: (name, base) => {
         try {
-          return readFileSync(join(base === "." ? source : base, name), "utf8");
+          return readFileSync(join(base === "." ? source : base, instead[name] ?? name), "utf8");
         } catch {
           return null;
         }
@@ -63,9 +67,9 @@ export const ${name}Module: string =
 const check = process.argv.includes("--check");
 let differing = 0;
 mkdirSync(target, { recursive: true });
-for (const [name, flags] of Object.entries(builds)) {
+for (const [name, build] of Object.entries(builds)) {
   const file = join(target, `${name}.wasm.ts`);
-  const text = moduleText(name, await compile(flags));
+  const text = moduleText(name, await compile(build));
   if (!check) {
     writeFileSync(file, text);
     console.log(`${relative(workspace, file)}: ${text.length} characters`);

@@ -5,7 +5,7 @@ import { maxDifference, randomMatrix } from "./matrices.js";
 it("agrees with the reference where the engine has the switch, and is undefined elsewhere", () => {
   const major = Number.parseInt(process.versions.v8, 10);
   const turbo = createTurboWasmBackend();
-  expect(turbo?.name).toBe(major === 11 ? "wasm-relaxed-turbo" : major >= 13 ? "wasm-simd-turbo" : undefined);
+  expect(turbo?.name).toBe(major === 11 ? "wasm-relaxed-turbo" : major >= 13 ? "wasm-wide-turbo" : undefined);
   if (turbo === undefined) return;
   const [a, b] = [randomMatrix(301, 203, 1), randomMatrix(203, 155, 2)];
   expect(maxDifference(turbo.multiply(a, b, "none").data, referenceBackend.multiply(a, b, "none").data)).toBeLessThan(1e-12);

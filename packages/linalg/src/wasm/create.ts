@@ -10,6 +10,11 @@ import { startThreadPool, type ThreadPool } from "./thread-pool.js";
  * "wasm-unsafe-eval"). Instantiated synchronously; small problems go to `reference`.
  */
 export function createWasmBackend(options: WasmOptions = {}): Backend | undefined {
+  return createFrom(options);
+}
+
+/** The first of the builds wanted that the engine accepts. */
+export function createFrom(options: Parameters<typeof acceptedBuilds>[0]): Backend | undefined {
   if (typeof WebAssembly === "undefined") return undefined;
   for (const { variant, bytes } of acceptedBuilds(options)) {
     try {

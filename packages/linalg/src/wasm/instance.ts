@@ -4,6 +4,19 @@ import { simdModule } from "../generated/simd.wasm.js";
 import { erfTable } from "../reference/erf.js";
 import type { KernelExports } from "./exports.js";
 
+/** Builds of the kernels; "wide" is "relaxed" with a tile for engines that pair its vectors (see `createTurboWasmBackend`). */
+export type Build = "simd" | "relaxed" | "wide";
+
+const modules = new Map<Build, string>([
+  ["simd", simdModule],
+  ["relaxed", relaxedModule],
+]);
+
+/** Adds a build that bundles are to hold only where it is asked for. */
+export function addBuild(name: Build, base64: string): void {
+  modules.set(name, base64);
+}
+
 /** Which build of the kernels, and how much memory it may take. */
 export interface WasmOptions {
   /** "relaxed" fuses multiply and add (not bit-reproducible across processors); without a choice, the fastest the engine accepts. */
@@ -16,7 +29,7 @@ export interface WasmOptions {
 const addressable = 65535 * 65536;
 
 /** Memory that the kernels may take, in bytes. */
-export function memoryLimit(options: WasmOptions): number {
+export function memoryLimit(options: Pick<WasmOptions, "memoryLimitBytes">): number {
   return Math.min(options.memoryLimitBytes ?? addressable, addressable);
 }
 
@@ -26,13 +39,13 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 
 /** Builds of the kernels that this engine accepts, best first; compiled for a shared memory when asked. */
 export function acceptedBuilds(
-  options: WasmOptions,
+  options: Omit<WasmOptions, "variant"> & { readonly variant?: Build },
   shared = false,
-): { readonly variant: "simd" | "relaxed"; readonly bytes: Uint8Array<ArrayBuffer> }[] {
+): { readonly variant: Build; readonly bytes: Uint8Array<ArrayBuffer> }[] {
   const variants = options.variant === undefined ? (["relaxed", "simd"] as const) : [options.variant];
   return variants
     .map((variant) => {
-      const bytes = decode(variant === "relaxed" ? relaxedModule : simdModule);
+      const bytes = decode(modules.get(variant)!);
       return { variant, bytes: shared ? withSharedMemory(bytes) : bytes };
     })
     .filter(({ bytes }) => WebAssembly.validate(bytes));

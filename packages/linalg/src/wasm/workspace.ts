@@ -1,11 +1,10 @@
 import { FinitewidthError, inputError, type Matrix } from "@finitewidth/core";
 import type { Workspace } from "../workspace.js";
 import { elementwiseCodes, parts, type KernelExports } from "./exports.js";
-import { acceptedBuilds, instantiate, memoryLimit, workspaceAddress } from "./instance.js";
+import { acceptedBuilds, instantiate, memoryLimit, workspaceAddress, type Build } from "./instance.js";
 
 const pageBytes = 65536;
 const alignment = 64;
-type Variant = "simd" | "relaxed";
 
 interface Compiled {
   readonly module: WebAssembly.Module;
@@ -14,9 +13,9 @@ interface Compiled {
 }
 
 // One compilation per build and realm: instances are cheap, modules are not.
-const compiled = new Map<Variant, Compiled | undefined>();
+const compiled = new Map<Build, Compiled | undefined>();
 
-function compile(variant: Variant): Compiled | undefined {
+function compile(variant: Build): Compiled | undefined {
   if (!compiled.has(variant)) {
     const build = acceptedBuilds({ variant })[0];
     if (build === undefined) compiled.set(variant, undefined);
@@ -35,7 +34,7 @@ function compile(variant: Variant): Compiled | undefined {
  * The workspace on a private instance of the kernels whose memory never grows, so that views never detach; undefined where the build is not
  * accepted.
  */
-export function wasmWorkspace(variant: Variant, shapes: readonly (readonly [number, number])[]): Workspace | undefined {
+export function wasmWorkspace(variant: Build, shapes: readonly (readonly [number, number])[]): Workspace | undefined {
   const build = compile(variant);
   if (build === undefined) return undefined;
   let end = Math.ceil(build.base / alignment) * alignment;
