@@ -46,6 +46,8 @@ const { metafile } = await build({
   format: "esm",
   target: "node20",
   conditions: ["@finitewidth/bundle"],
+  // Modules that can be followed before those that ask for their parts at run time (jsonc-parser).
+  mainFields: ["module", "main"],
   minify: true,
   legalComments: "none",
   logLevel: "warning",

@@ -75,6 +75,18 @@ describe("the command as one file", () => {
     expect(finitewidth(["run", "p.json", "--out", "mine"]).stderr).toContain("--allow-plugin-paths");
   });
 
+  it("reads JSON with comments, and YAML", () => {
+    const { data, ...rest } = experiment;
+    const text = JSON.stringify({ ...rest, methods: ["nngp"], referee: false }).slice(1);
+    writeFileSync(join(folder, "comments.json"), `{ // data first\n "data": ${JSON.stringify(data)}, ${text}`);
+    writeFileSync(
+      join(folder, "flow.yaml"),
+      `data: ${JSON.stringify(data)}\nmethods: [nngp]\nreferee: false\nnetwork: ${JSON.stringify(rest.network)}\nlikelihood: { temperature: 0.1 }\n`,
+    );
+    for (const file of ["comments.json", "flow.yaml"])
+      expect(finitewidth(["run", file, "--out", file.replace(".", "-"), "--quiet"])).toMatchObject({ status: 0, stderr: "" });
+  });
+
   it("helps, lists and refuses", () => {
     expect(finitewidth(["--help"])).toMatchObject({ status: 0, stdout: expect.stringContaining("phase-diagram") });
     expect(finitewidth(["plugins"]).stdout).toContain("monte-carlo");
