@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -115,6 +116,14 @@ def test_mistakes_name_their_field(problem: dict[str, Any]) -> None:
     with pytest.raises(fw.InputError) as caught:
         fw.run(**{**problem, "temperature": -1, "methods": ["none"]})
     assert [one.path for one in caught.value.errors] == ["likelihood.temperature", "methods[0]"]
+
+
+def test_the_experiment_can_be_written_and_run_again() -> None:
+    data = {"train": {"inputs": [[1, 0.5], [0.2, 1]], "targets": [[1], [-1]]}}
+    network = {"type": "fully-connected", "widths": [5, 4], "activation": "identity"}
+    first = fw.run(network=network, data=data, methods=["exact"], temperature=0.1, referee=False)
+    again = fw.run(json.loads(json.dumps(first.experiment)))
+    assert again["exact"].log_evidence == first["exact"].log_evidence
 
 
 def test_a_method_that_fails(problem: dict[str, Any]) -> None:

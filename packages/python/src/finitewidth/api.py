@@ -154,7 +154,8 @@ def _ask_run(
             raise _with_finished(cancelled, experiment, finished) from None
         except FinitewidthError as error:
             raise _without_folder(error, name) from None
-        return revive(answer, load_arrays(folder)), server.run_id(answer)
+        # The experiment stays plain: it can be written and run again.
+        return {**revive(answer, load_arrays(folder)), "experiment": answer["experiment"]}, server.run_id(answer)
 
 
 def _with_finished(cancelled: Cancelled, experiment: dict[str, Any], finished: list[dict[str, Any]]) -> Cancelled:
