@@ -1,6 +1,6 @@
 // Verdicts of the referee against long runs of the same network, over a grid of data, activations, sizes and depths; the table goes to
 // docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs
-// [--half training|held-out] [--seconds S] [--table] (nx run @finitewidth/tools:referee-calibration); finished networks are kept in
+// [--only half=training,points=40,…] [--seconds S] [--table] (nx run @finitewidth/tools:referee-calibration); finished networks are kept in
 // results/referee-calibration.jsonl and taken from there. The rule may be tuned on the training half only.
 import { createRegistry, fit, inlineRun } from "@finitewidth/core";
 import { loadDataset } from "@finitewidth/datasets";
@@ -47,10 +47,10 @@ function cases() {
               const price = cost({ ...one, features: 64 });
               all.push({ one: { ...one, half }, dear: price, rank: random.uniform() * price });
             }
-  const ranked = all.toSorted((a, b) => a.rank - b.rank);
-  const at = process.argv.indexOf("--half");
+  const at = process.argv.indexOf("--only");
+  const wanted = at < 0 ? [] : process.argv[at + 1].split(",").map((pair) => pair.split("="));
+  const ranked = all.filter(({ one }) => wanted.every(([key, value]) => String(one[key]) === value)).toSorted((a, b) => a.rank - b.rank);
   return ["training", "held-out"]
-    .filter((half) => at < 0 || process.argv[at + 1] === half)
     .flatMap((half) =>
       Object.entries(sample).flatMap(([width, count]) =>
         ranked

@@ -13,7 +13,7 @@ export function processorTime() {
 
 /**
  * Runs every case that results/<name>.jsonl does not have yet, and appends `{ ...case, ...result }` to it as soon as it is there. With
- * `--seconds S` no case is begun after S seconds, with `--table` none at all. Returns all that are known of the cases.
+ * `--seconds S` no case is begun after S seconds, with `--table` none at all. Returns all that are known, other cases of the file included.
  */
 export async function resumable(name, cases, run) {
   const file = join(root, "results", `${name}.jsonl`);
@@ -31,7 +31,7 @@ export async function resumable(name, cases, run) {
     appendFileSync(file, `${JSON.stringify(found)}\n`);
     console.error(JSON.stringify(one), `${(processorTime() - started).toFixed(1)} s`);
   }
-  return cases.map(find).filter(Boolean);
+  return known;
 }
 
 /** Replaces what stands between `<!-- name -->` and `<!-- /name -->` of a page, and prints it. */

@@ -103,7 +103,8 @@ function guarded(what: string, draw: () => string): string {
 }
 
 /** The one figure that shows the answer: the last hidden kernel before and after, where it moved. */
-const keyFigure = (story: Story): string => (showsKernel(story) ? kernelCard(story, story.best!, story.infinite!.length - 1) : "");
+const keyFigure = (story: Story): string =>
+  showsKernel(story) ? kernelCard(story, story.best!, story.best!.posterior.hiddenKernels!.length - 1) : "";
 
 /** The summary as a table; the method's colour, and what the referee says, in front. */
 export function methodTable(outcomes: readonly MethodOutcome[], colours: (label: string) => string, verdicts?: Verdicts): string {

@@ -106,8 +106,9 @@ export function kernelCard(story: Story, outcome: SolvedOutcome, l: number): str
 
 /** Whether the last hidden kernel of the method to believe opens the report. */
 export function showsKernel({ best, infinite }: Story): boolean {
-  const last = best?.posterior.hiddenKernels?.at(-1);
-  return last !== undefined && infinite !== undefined && infinite.length > 0 && relativeShift(last, infinite.at(-1)!) >= 1e-3;
+  const kernels = best?.posterior.hiddenKernels ?? [];
+  const [last, before] = [kernels.at(-1), infinite?.[kernels.length - 1]];
+  return last !== undefined && before !== undefined && relativeShift(last, before) >= 1e-3;
 }
 
 /** Points up to which spectra are worked out for the report. */
@@ -140,7 +141,7 @@ export const learned: Section = {
     );
     const parts: string[] = [];
     const shown = learners.find((outcome) => outcome === best) ?? learners[0]!;
-    const opened = shown === best && showsKernel(story) ? depth - 1 : depth;
+    const opened = shown.posterior.hiddenKernels!.length - (shown === best && showsKernel(story) ? 1 : 0);
     for (let l = 0; l < opened; l++) parts.push(kernelCard(story, shown, l));
     if (depth > 1) {
       const cards = measures.map(({ title, of }) => {
@@ -192,7 +193,7 @@ function spectrumCard(label: string, kernels: readonly Matrix[], story: Story): 
   };
   const wanted: (readonly [string, Matrix])[] = [
     ...kernels.map((kernel, l) => [`layer ${l + 1}`, kernel] as const),
-    ["last layer at infinite width", story.infinite!.at(-1)!] as const,
+    [`layer ${kernels.length} at infinite width`, story.infinite![kernels.length - 1]!] as const,
   ];
   const series = wanted.flatMap(([name, kernel]): Series[] => {
     const y = normalised(kernel);

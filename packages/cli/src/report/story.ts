@@ -114,15 +114,18 @@ export function headline(story: Story): string {
         `Finite width ${matters ? "matters" : "hardly matters"} here: ${numbers.join(" and ")} than at infinite width (${best.label} against ${baseline.label}).`,
       );
   } else if (!baseline) parts.push("No method at infinite width was asked, so there is nothing to compare with.");
-  const learned = best.posterior.hiddenKernels?.at(-1);
-  const before = infinite?.at(-1);
+  const kernels = best.posterior.hiddenKernels ?? [];
+  const learned = kernels.at(-1);
+  // some methods give the kernels of the first layers only
+  const before = infinite?.[kernels.length - 1];
   if (learned && before && best !== baseline) {
     const [from, to] = [centredAlignment(before, problem.targets), centredAlignment(learned, problem.targets)];
     const alignment =
       from === undefined || to === undefined
         ? ""
         : `, its alignment with the targets ${to >= from ? "rose" : "fell"} from ${from.toFixed(2)} to ${to.toFixed(2)}`;
-    parts.push(`The kernel of the last hidden layer moved by ${percent(relativeShift(learned, before))}${alignment}.`);
+    const layer = kernels.length === infinite?.length ? "the last hidden layer" : `hidden layer ${kernels.length}`;
+    parts.push(`The kernel of ${layer} moved by ${percent(relativeShift(learned, before))}${alignment}.`);
   }
   parts.push(belief(best, verdicts, story));
   return parts.join(" ");
