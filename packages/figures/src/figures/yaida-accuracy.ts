@@ -19,12 +19,12 @@ const inverseWidths = linear(0, 0.03, 31);
 /** Test accuracy of networks of quadratic units against 1/N. */
 export const yaidaAccuracy: PaperFigure<Numbers> = {
   name: "yaida-accuracy",
-  summary: "test accuracy against 1/N, quadratic units: a finite optimum",
+  summary: "test error and accuracy against 1/N, quadratic units: a finite optimum",
   paper: "Yaida 2019, Non-Gaussian processes and neural networks at finite widths, PMLR 107, arXiv:1910.00019",
   statement:
     "With quadratic units the first correction in 1/N improves the test error of Bayesian inference, up to an optimal width that is finite.",
   differences:
-    "Twenty digits of ten classes at 7 × 7 (quick) instead of a thousand. Not beyond first order, as in the paper; where the correction is large the method warns. No sampled points, as the paper has none.",
+    "Twenty digits of ten classes at 7 × 7 (quick) instead of a thousand. Not beyond first order, as in the paper; where the correction is large the method warns. The error shows the optimum; the change of the accuracy is a few digits of the test set, within its own error at quick size. No sampled points, as the paper has none.",
   async compute(size, lab) {
     const { train, test, side } = sizes[size];
     const [step] = await lab.experiment("first-order", {
@@ -67,13 +67,12 @@ export const yaidaAccuracy: PaperFigure<Numbers> = {
       },
     },
   ],
-  checks({ inverseWidths, accuracy, bias }) {
+  checks({ inverseWidths, bias }) {
     const best = bias.indexOf(Math.min(...bias));
     return [
       atLeast("1/N of the smallest error", inverseWidths[best]!, 1 / 500),
       atMost("the same, from above: the optimum lies inside", inverseWidths[best]!, 1 / 36),
       atMost("smallest error over that of infinite width", bias[best]! / bias[0]!, 0.97),
-      atLeast("best accuracy minus that of infinite width", Math.max(...accuracy.slice(1)) - accuracy[0]!, 0.001),
     ];
   },
   faults: [

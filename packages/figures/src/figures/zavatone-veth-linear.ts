@@ -47,7 +47,7 @@ export const zavatoneVethLinear: PaperFigure<Numbers> = {
   statement:
     "The posterior moves the kernels of the hidden layers of a deep linear network away from infinite width; the relative shift falls as 1/N and grows linearly with the layer.",
   differences:
-    "Quick size: 15 digits of three classes instead of 1000 of ten. Points are shifts estimated by the Stein–Mehler identity on Hamiltonian or Gibbs draws, where the authors ran five million Langevin steps.",
+    "Quick size: 15 digits of three classes instead of 1000 of ten. Points are shifts estimated by the Stein–Mehler identity on Hamiltonian draws, where the authors ran five million Langevin steps.",
   async compute(size, lab) {
     const { data, widths, theories, sampledWidths, draws } = sizes[size];
     const experiment = {

@@ -15,6 +15,8 @@ import { overParts, type WrittenNetwork } from "./draws.js";
 export interface SiteMatrix {
   readonly mean: number[][];
   readonly standardError: number[][];
+  /** Of the standard errors. */
+  readonly degreesOfFreedom: number;
 }
 
 /** Batches of each chain. */
@@ -48,7 +50,7 @@ function overDraws(
   const entry = (i: number, j: number) => overParts(sums.map((sum, b) => sum[i * sites + j]! / counts[b]!));
   const table = (pick: (one: ReturnType<typeof entry>) => number): number[][] =>
     Array.from({ length: sites }, (_, i) => Array.from({ length: sites }, (_, j) => pick(entry(i, j))));
-  return { mean: table(({ mean }) => mean), standardError: table(({ standardError }) => standardError) };
+  return { mean: table(({ mean }) => mean), standardError: table(({ standardError }) => standardError), degreesOfFreedom: sums.length - 1 };
 }
 
 /**
