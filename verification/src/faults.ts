@@ -29,3 +29,14 @@ export const faults: readonly Fault[] = [
     variation: (depth) => ({ weightVariance: (variance, layer) => (layer === depth ? 1.5 * variance : variance) }),
   },
 ];
+
+/**
+ * The fault of a theory that knows no finite width, taken from what it says at N and 2N: v + 2(v_2N − v) is its value at N → ∞ up to
+ * O(1/N²), without a fit that would have to draw networks of so many units.
+ */
+export const infiniteWidth = {
+  name: "N → ∞",
+  kind: "width",
+  of: "N → 2N",
+  value: (own: Float64Array, doubled: Float64Array): Float64Array => own.map((value, i) => 2 * doubled[i]! - value),
+} as const;

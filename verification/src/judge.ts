@@ -1,15 +1,22 @@
-import { normalDistribution, normalQuantile } from "@finitewidth/numerics";
+import { normalDistribution, normalQuantile, studentQuantile } from "@finitewidth/numerics";
 import type { Claim } from "@finitewidth/core";
 import type { Estimate } from "./sufficient-sums.js";
 
 /** Probability that a correct suite shows any false alarm. */
 export const falseAlarmRate = 0.01;
 
+/** Comparisons of the quick suite, rounded up: with fewer the threshold stays, so that a filter changes no verdict. */
+export const suiteComparisons = 10_000;
+
 /** Two-sided threshold of |z| for `comparisons` comparisons with a common false-alarm rate (Šidák). */
 export function criticalScore(comparisons: number): number {
   const each = 1 - (1 - falseAlarmRate) ** (1 / Math.max(1, comparisons));
   return -normalQuantile(each / 2);
 }
+
+/** The threshold with the same rate of false alarms for errors that are estimated from `degreesOfFreedom` + 1 chunks (Student's t). */
+export const studentScore = (threshold: number, degreesOfFreedom: number | undefined): number =>
+  degreesOfFreedom === undefined ? threshold : -studentQuantile(normalDistribution(-threshold), degreesOfFreedom);
 
 /** Claimed and sampled values at one width. */
 export interface Comparison {
@@ -45,9 +52,11 @@ export function judge(error: Claim["error"], comparisons: readonly Comparison[],
   const { claimed, sampled } = first;
   const scale = Math.max(...sampled.value.map(Math.abs));
   const allowance = typeof error === "object" && "relative" in error ? error.relative * scale : 0;
+  // in units of the normal score with the same tail
+  const unit = studentScore(threshold, sampled.degreesOfFreedom) / threshold;
   let [score, worst] = [0, 0];
   for (let i = 0; i < claimed.length; i++) {
-    const z = Math.max(0, Math.abs(claimed[i]! - sampled.value[i]!) - allowance) / spread(first, i);
+    const z = Math.max(0, Math.abs(claimed[i]! - sampled.value[i]!) - allowance) / (unit * spread(first, i));
     if (!(z <= score)) [score, worst] = [z, i];
   }
   return { agrees: score <= threshold, score, worst };
@@ -109,6 +118,28 @@ function worstEntry(comparison: Comparison): number {
     if (z > score) [worst, score] = [i, z];
   }
   return worst;
+}
+
+/** Relative errors that `smallestCaught` tries, in steps of a tenth. */
+const [finest, coarsest] = [1e-6, 10];
+
+/**
+ * Smallest common relative error, of either sign, with which a claim would be rejected: what agreement is worth. Larger ones are rejected
+ * too; undefined where even a tenfold value would pass.
+ */
+export function smallestCaught(error: Claim["error"], comparisons: readonly Comparison[], threshold: number): number | undefined {
+  const caught = (relative: number): boolean =>
+    [1 + relative, 1 - relative].every(
+      (factor) =>
+        !judge(
+          error,
+          comparisons.map((one) => ({ ...one, claimed: one.claimed.map((value) => factor * value) })),
+          threshold,
+        ).agrees,
+    );
+  let smallest: number | undefined;
+  for (let relative = coarsest; relative >= finest && caught(relative); relative /= 1.1) smallest = relative;
+  return smallest;
 }
 
 /** Two-sided tail probability of a z-score, for the report. */

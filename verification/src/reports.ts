@@ -30,6 +30,9 @@ const powerText = (claim: Evidence): string =>
     .map((check) => `${check.fault}: ${check.caught ? `caught (${short(check.score)})` : "missed"}`)
     .join("; ") || "none";
 
+/** The smallest relative error that the claim would not survive. */
+const caughtText = ({ relativeError }: Evidence): string => (relativeError === undefined ? "–" : `${short(100 * relativeError)} %`);
+
 /** All report files by name. `document` draws the pictures. */
 export function verificationReports(
   evidence: SuiteEvidence,
@@ -54,20 +57,20 @@ function markdown(evidence: SuiteEvidence): string {
   const threshold = evidence.claims[0]?.threshold ?? 0;
   const rows = evidence.claims.map((claim) => {
     const { claimed, sampled, score } = worstOf(claim);
-    return `| ${claim.passed ? "✓" : "✗"} | ${claim.theory} | ${claim.scenario} | ${claim.id} | ${errorText(claim.error)} | ${claimed} | ${sampled} | ${score} | ${powerText(claim)} |`;
+    return `| ${claim.passed ? "✓" : "✗"} | ${claim.theory} | ${claim.scenario} | ${claim.id} | ${errorText(claim.error)} | ${claimed} | ${sampled} | ${score} | ${caughtText(claim)} | ${powerText(claim)} |`;
   });
   return [
     `# Verification: ${evidence.passed ? "passed" : "FAILED"}`,
     "",
     summary(evidence),
-    `Every number of a claim is compared with sampled networks; shown is its worst entry. A claim holds when |z| ≤ ${threshold.toFixed(2)} (1 % false alarms for the whole suite, Šidák), or when its residual falls with N at the stated order. The column power shows which deliberately wrong versions of it the same samples reject, and which they miss.`,
+    `Every number of a claim is compared with sampled networks; shown is its worst entry. A claim holds when |z| ≤ ${threshold.toFixed(2)} (1 % false alarms for the whole suite, Šidák), or when its residual falls with N at the stated order. The column catches is the smallest common relative error of its numbers with which it would be rejected; the column power shows which deliberately wrong versions of it the same samples reject, and which they miss.`,
     "",
-    "| | theory | scenario | claim | error | claimed | sampled | verdict | power |",
-    "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    "| | theory | scenario | claim | error | claimed | sampled | verdict | catches | power |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ...rows,
     ...evidence.failures.map(
       (failure) =>
-        `| ✗ | ${failure.theory} | ${failure.scenario} | could not be checked: ${failure.reason.replaceAll("|", "\\|")} | | | | | |`,
+        `| ✗ | ${failure.theory} | ${failure.scenario} | could not be checked: ${failure.reason.replaceAll("|", "\\|")} | | | | | | |`,
     ),
     "",
     ...figuresMarkdown(evidence.figures ?? []),
@@ -95,7 +98,7 @@ function junit(evidence: SuiteEvidence): string {
 function html(evidence: SuiteEvidence, document: Document): string {
   const cards = evidence.claims.map((claim) => {
     const { claimed, sampled, score } = worstOf(claim);
-    return `<section class="claim" data-name="${escapeHtml(nameOf(claim).toLowerCase())}" data-passed="${claim.passed}"><h2><span class="${claim.passed ? "pass" : "fail"}">${claim.passed ? "✓" : "✗"}</span> ${escapeHtml(nameOf(claim))}</h2><p>${escapeHtml(claim.statement)} <em>Source: ${escapeHtml(claim.source)}. Error: ${escapeHtml(errorText(claim.error))}.</em></p>${htmlTable(["quantity", "entries", "claimed (worst entry)", "sampled", "verdict", "threshold"], [[claim.quantity, String(claim.comparisons[0]!.claimed.length), claimed, sampled, score, claim.threshold.toFixed(2)].map(escapeHtml)])}<p>Power: ${escapeHtml(powerText(claim))}.</p>${pictures(claim, document)}</section>`;
+    return `<section class="claim" data-name="${escapeHtml(nameOf(claim).toLowerCase())}" data-passed="${claim.passed}"><h2><span class="${claim.passed ? "pass" : "fail"}">${claim.passed ? "✓" : "✗"}</span> ${escapeHtml(nameOf(claim))}</h2><p>${escapeHtml(claim.statement)} <em>Source: ${escapeHtml(claim.source)}. Error: ${escapeHtml(errorText(claim.error))}.</em></p>${htmlTable(["quantity", "entries", "claimed (worst entry)", "sampled", "verdict", "threshold", "catches"], [[claim.quantity, String(claim.comparisons[0]!.claimed.length), claimed, sampled, score, claim.threshold.toFixed(2), caughtText(claim)].map(escapeHtml)])}<p>Power: ${escapeHtml(powerText(claim))}.</p>${pictures(claim, document)}</section>`;
   });
   const failures = evidence.failures
     .map(

@@ -38,6 +38,8 @@ export interface Estimate {
   readonly standardError: Float64Array;
   /** Effective number of independent draws. */
   readonly effectiveSamples: number;
+  /** Of the standard errors: chunks less one; left out where they are known as well as makes no difference. */
+  readonly degreesOfFreedom?: number;
 }
 
 /** Estimate of an observable with a jackknife standard error over the chunks (at least 20 of them). O(chunks² · entries) at most. */
@@ -57,7 +59,7 @@ export function estimate(chunks: readonly SufficientSums[], observable: Observab
     }
   }
   const standardError = squares.map((sum, i) => Math.sqrt(((count - 1) / count) * Math.max(0, sum - count * mean[i]! ** 2)));
-  return { value, standardError, effectiveSamples: total.weight ** 2 / total.weightSquared };
+  return { value, standardError, effectiveSamples: total.weight ** 2 / total.weightSquared, degreesOfFreedom: count - 1 };
 }
 
 function subtract(total: SufficientSums, chunk: SufficientSums): SufficientSums {

@@ -13,9 +13,9 @@ import {
   type Scenario,
   type Theory,
 } from "@finitewidth/core";
-import { applyFault, faults } from "./faults.js";
+import { applyFault, faults, infiniteWidth } from "./faults.js";
 import type { FigureEvidence } from "./figure-evidence.js";
-import { criticalScore, judge, type Comparison, type Verdict } from "./judge.js";
+import { criticalScore, judge, smallestCaught, suiteComparisons, type Comparison, type Verdict } from "./judge.js";
 import { family, type ScenarioFamily } from "./scenario-family.js";
 import { scenarios } from "./scenarios/index.js";
 import type { Estimate } from "./sufficient-sums.js";
@@ -49,6 +49,8 @@ export interface Evidence {
   readonly shape: readonly number[];
   readonly threshold: number;
   readonly verdict: Verdict;
+  /** Smallest relative error of all its numbers with which the claim would be rejected; left out where even ten would pass. */
+  readonly relativeError?: number;
   readonly power: readonly PowerCheck[];
   /** Every kind of fault that applies was caught by at least one of its variants. */
   readonly powerful: boolean;
@@ -113,15 +115,16 @@ export async function runVerification(
       try {
         const theory = run.registry.theory(name, "theories");
         const options = validate(theory.options, raw ?? {}, `options of ${name}`);
-        const claims = await Promise.all(built.map((scenario) => collect(theory, scenario, options, run)));
-        const kept = claims[0]!
+        const first = await collect(theory, built[0]!, options, run);
+        const kept = first
           .filter((claim) => samplable(family, claim))
           .map((claim) => claim.id)
           .filter((id) => wanted(name, family, id) || wanted(name, family));
-        if (claims[0]!.length === 0 && wanted(name, family))
+        if (first.length === 0 && wanted(name, family))
           failures.push({ scenario: family.name, theory: name, reason: "states no claims here" });
         if (kept.length === 0) continue;
-        const selected = claims.map((list) => list.filter((claim) => kept.includes(claim.id)));
+        const rest = await Promise.all(built.slice(1).map((scenario) => collect(theory, scenario, options, run)));
+        const selected = [first, ...rest].map((list) => list.filter((claim) => kept.includes(claim.id)));
         const estimates = await Promise.all(selected.map(async (list, i) => sampleFor(family, built[i]!, list, truth, i, run)));
         gathered.push({ family, theory, options, claims: selected, estimates });
       } catch (error) {
@@ -136,8 +139,8 @@ export async function runVerification(
     0,
   );
   if (gathered.length === 0 && failures.length === 0 && !settings.mayBeEmpty)
-    throw inputError("--filter", "text contained in some claim's name", settings.filter);
-  const threshold = criticalScore(comparisons);
+    throw inputError("--filter", "part of a name theory / scenario / claim, as `finitewidth verify` prints them", settings.filter);
+  const threshold = criticalScore(Math.max(comparisons, suiteComparisons));
 
   const evidence: Evidence[] = [];
   for (const { family, theory, options, claims, estimates } of gathered) {
@@ -164,14 +167,26 @@ export async function runVerification(
         });
       const own = compare(claims);
       const verdict = judge(claim.error, own, threshold);
-      const power = faulty.flatMap((entry): PowerCheck[] => {
-        if (entry.lists.some((list) => !list.some((other) => other.id === claim.id))) return [];
-        const wrong = compare(entry.lists);
+      const relativeError = smallestCaught(claim.error, own, threshold);
+      const check = (fault: string, wrong: readonly Comparison[]): PowerCheck => {
         const applicable = wrong.some(({ claimed }, i) =>
           claimed.some((value, k) => Math.abs(value - own[i]!.claimed[k]!) > 1e-9 * (Math.abs(value) + 1e-12)),
         );
-        const outcome = judge(claim.error, wrong, threshold);
-        return [{ fault: entry.fault.name, applicable, caught: applicable && !outcome.agrees, score: outcome.score }];
+        // errors as if they were known: a fault is caught where the normal score says so
+        const known = wrong.map(({ sampled: { value, standardError, effectiveSamples }, ...one }) => ({
+          ...one,
+          sampled: { value, standardError, effectiveSamples },
+        }));
+        const outcome = judge(claim.error, known, threshold);
+        return { fault, applicable, caught: applicable && !outcome.agrees, score: outcome.score };
+      };
+      const power = faulty.flatMap((entry): PowerCheck[] => {
+        if (entry.lists.some((list) => !list.some((other) => other.id === claim.id))) return [];
+        const wrong = compare(entry.lists);
+        const checked = check(entry.fault.name, wrong);
+        if (entry.fault.name !== infiniteWidth.of) return [checked];
+        const limit = wrong.map((one, i) => ({ ...one, claimed: infiniteWidth.value(own[i]!.claimed, one.claimed) }));
+        return [checked, check(infiniteWidth.name, limit)];
       });
       const kinds = new Set(
         faults.filter((fault) => power.some((check) => check.fault === fault.name && check.applicable)).map((fault) => fault.kind),
@@ -201,6 +216,7 @@ export async function runVerification(
         shape: claim.value.shape,
         threshold,
         verdict,
+        ...(relativeError === undefined ? {} : { relativeError }),
         power,
         powerful,
         passed: verdict.agrees && powerful,
