@@ -37,6 +37,7 @@ export function createProblem(input: ProblemInput, registry: Registry): Problem 
   if (inputs.shape[0] === 0) throw inputError("inputs", "at least one row", []);
   if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
   if (targets.shape[1] === 0) throw inputError("targets", "at least one column", []);
+  requireSquares(targets, "targets");
   const scaling = input.scaling ?? "standard";
   if (input.likelihood === undefined) {
     if (!(Number.isFinite(input.temperature) && input.temperature! >= 0))
@@ -59,8 +60,20 @@ export function resolveNetworkInput(network: { readonly type: string; readonly [
   return resolved;
 }
 
-/** Checks the number of features against the architecture; returns `inputs`. */
+/** Beyond this squares overflow, and with them every kernel. */
+const largestNumber = 1e150;
+
+/** @throws FinitewidthError (code "input") naming the first entry whose square is no finite number. */
+function requireSquares({ data, shape: [, columns] }: Matrix, path: string): void {
+  const at = data.findIndex((value) => !(Math.abs(value) <= largestNumber));
+  if (at < 0) return;
+  const entry = `${path}[${Math.floor(at / columns)}][${at % columns}]`;
+  throw inputError(entry, `a number of at most ${largestNumber} in size (rescale the data)`, data[at]);
+}
+
+/** Checks sizes and the number of features against the architecture; returns `inputs`. */
 export function checkInputs(inputs: Matrix, network: Network, registry: Registry, path: string): Matrix {
+  requireSquares(inputs, path);
   const size = inputSize(resolveArchitecture(registry, network));
   if (inputs.shape[1] === 0) throw inputError(path, "at least one feature per row", []);
   if (size !== undefined && inputs.shape[1] !== size)

@@ -23,8 +23,14 @@ export function requireEveryClass(likelihood: Likelihood, targets: Matrix, path:
   if (classes === undefined || likelihood.labels === undefined) return;
   const seen = new Set(likelihood.labels(targets));
   for (let c = 0; c < classes; c++) {
-    if (!seen.has(c))
-      throw new FinitewidthError(`${path}: class ${c} has no training point; leave the class out or add some`, { code: "input", path });
+    if (!seen.has(c)) {
+      const target = likelihood.encode && Array.from(likelihood.encode([c], classes).data);
+      const named = target?.length === 1 ? `of the target ${target[0]}` : `${c}`;
+      throw new FinitewidthError(
+        `${path}: class ${named} has no training point; ${classes > 2 ? "leave the class out or add some" : "add some"}`,
+        { code: "input", path },
+      );
+    }
   }
 }
 

@@ -9,11 +9,13 @@ const generic = /^Invalid [\w ]+: Expected (.+?)(?: but received (.+))?$/s;
 
 /**
  * Validates `value` with any Standard Schema and returns its output. Messages of our schemas name what was expected ("a positive integer");
- * the error becomes `path: expected a positive integer, got 0`. @throws FinitewidthError (code "input") for the first issue.
+ * the error becomes `path: expected a positive integer, got 0`. @throws FinitewidthError (code "input") for the first issue, unknown keys
+ * before all others.
  */
 export function validate<Output>(schema: StandardSchemaV1<unknown, Output>, value: unknown, path = ""): Output {
   const result = validateAll(schema, value, path);
-  if ("errors" in result) throw result.errors[0]!;
+  // a key that is unknown is often the misspelt one that is missing
+  if ("errors" in result) throw result.errors.find(({ message }) => message.includes(": unknown key")) ?? result.errors[0]!;
   return result.value;
 }
 

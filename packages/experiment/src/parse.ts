@@ -9,7 +9,13 @@ type Entries = Readonly<Record<string, StandardSchemaV1<unknown, unknown> & { re
  * The entries of a file that are right, each checked by itself; what is wrong goes to `mistakes`. Entries that are the same object as in
  * `known.raw` are taken from `known.parts` as they are: a step of a sweep checks what it changes only.
  */
-function parseEntries(entries: Entries, value: unknown, mistakes: MistakeList, known?: Parsed): Record<string, unknown> {
+function parseEntries(
+  entries: Entries,
+  value: unknown,
+  mistakes: MistakeList,
+  known?: Parsed,
+  elsewhere: Readonly<Record<string, string>> = {},
+): Record<string, unknown> {
   if (!isObject(value)) {
     mistakes.add(inputError("value", "an object", value));
     return {};
@@ -18,9 +24,11 @@ function parseEntries(entries: Entries, value: unknown, mistakes: MistakeList, k
   if (!known) for (const error of inheritedNames(raw)) mistakes.add(error);
   for (const key of Object.keys(raw))
     if (!Object.hasOwn(entries, key) && !(key in Object.prototype)) {
-      const message = `${key}: unknown key; expected one of ${Object.keys(entries)
-        .filter((name) => name !== "$schema")
-        .join(", ")}`;
+      const message = Object.hasOwn(elsewhere, key)
+        ? `${key}: belongs to ${elsewhere[key]}; run that, or leave it out`
+        : `${key}: unknown key; expected one of ${Object.keys(entries)
+            .filter((name) => name !== "$schema")
+            .join(", ")}`;
       mistakes.add(new FinitewidthError(message, { code: "input", path: key }));
     }
   const parts: Record<string, unknown> = {};
@@ -51,7 +59,8 @@ export interface Parsed<Parts = Readonly<Record<string, unknown>>> {
 
 /** Parses what can be parsed of an experiment. */
 export function parseExperimentParts(value: unknown, mistakes: MistakeList, known?: Parsed): Partial<Experiment> {
-  const parts = parseEntries(experimentSchema.entries as unknown as Entries, value, mistakes, known) as Partial<Experiment>;
+  const elsewhere = { optimise: "`finitewidth optimise`" };
+  const parts = parseEntries(experimentSchema.entries as unknown as Entries, value, mistakes, known, elsewhere) as Partial<Experiment>;
   const has = (key: string): boolean => isObject(value) && value[key] !== undefined;
   if (has("network") === has("networks") && isObject(value)) {
     const [path, what] = has("network")

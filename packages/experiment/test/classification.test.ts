@@ -68,7 +68,7 @@ describe("classes in experiments", () => {
       /data.test.targets\[1\]: expected one of the classes 3, 7/,
     );
     await expect(solve({ type: "logistic" }, column([1, 1, 1, 1, 1, 1]), column([1, 1, 1]))).rejects.toThrow(
-      /class 0 has no training point/,
+      /class of the target -1 has no training point; add some/,
     );
     await expect(solve({ type: "logistic" }, column([0, 1, 2, 0, 1, 2]), column([0, 1, 2]))).rejects.toThrow(
       /one for 3 classes, such as "softmax"/,

@@ -138,6 +138,8 @@ describe("labels", () => {
   it("a class without a training point is named", () => {
     const missing = labelsOf([[1, 0, 0], [0, 1, 0]]); // prettier-ignore
     expect(() => requireEveryClass(likelihoodOf("softmax"), missing, "targets")).toThrow("targets: class 2 has no training point");
-    expect(() => requireEveryClass(likelihoodOf("logistic"), labelsOf([1, 1]), "targets")).toThrow("class 0 has no training point");
+    expect(() => requireEveryClass(likelihoodOf("logistic"), labelsOf([1, 1]), "targets")).toThrow(
+      "class of the target -1 has no training point; add some",
+    );
   });
 });

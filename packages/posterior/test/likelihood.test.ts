@@ -78,7 +78,7 @@ describe("problems with a likelihood of their own", () => {
   it("targets are checked", async () => {
     const solve = (targets: number[] | number[][], type: string) => fit(nngp, { ...base, targets, likelihood: { type } }, { registry });
     await expect(solve([0, 1, 1], "logistic")).rejects.toThrow("targets[0][0]: expected -1 or +1, got 0");
-    await expect(solve([1, 1, 1], "probit")).rejects.toThrow("targets: class 0 has no training point");
+    await expect(solve([1, 1, 1], "probit")).rejects.toThrow("targets: class of the target -1 has no training point");
     await expect(solve([1, 2, 1], "no-such")).rejects.toThrow(
       /likelihood.type: expected one of "gaussian", "logistic", "probit", "softmax", "poisson"/,
     );
