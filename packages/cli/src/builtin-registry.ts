@@ -12,6 +12,8 @@ export interface PluginPolicy {
   readonly allowPaths: boolean;
   /** Told what is about to be loaded, before it is. */
   readonly announce?: (sentence: string) => void;
+  /** What named them, for messages. @defaultValue `plugins[i]`, the field of an experiment file */
+  readonly named?: string;
 }
 
 /** Seconds that a plug-in may take to load. */
@@ -23,11 +25,12 @@ const patience = 30;
  * plug-in.
  */
 export async function loadRegistry(plugins: readonly string[], folder: string, policy: PluginPolicy): Promise<Registry> {
-  const urls = plugins.map((name, i) => resolvePlugin(name, folder, `plugins[${i}]`, policy.allowPaths));
+  const path = (i: number): string => policy.named ?? `plugins[${i}]`;
+  const urls = plugins.map((name, i) => resolvePlugin(name, folder, path(i), policy.allowPaths));
   const loaded: Plugin[] = [];
   for (const [i, url] of urls.entries()) {
     policy.announce?.(`loading plug-in ${plugins[i]} (${fileURLToPath(url)})`);
-    loaded.push(await loadPlugin(plugins[i]!, url, `plugins[${i}]`));
+    loaded.push(await loadPlugin(plugins[i]!, url, path(i)));
   }
   return createRegistry([...standardPlugins, datasets, figures, ...loaded]);
 }
@@ -43,7 +46,8 @@ export function resolvePlugin(name: string, folder: string, path: string, allowP
       path,
     });
   }
-  for (const base of [folder, process.cwd()]) {
+  const bases = [...new Set([resolve(folder), process.cwd()])];
+  for (const base of bases) {
     const require = createRequire(join(base, "package.json"));
     try {
       return pathToFileURL(require.resolve(name)).href;
@@ -55,7 +59,7 @@ export function resolvePlugin(name: string, folder: string, path: string, allowP
       }
     }
   }
-  throw new FinitewidthError(`${path}: package "${name}" is not installed in ${folder} or ${process.cwd()}; npm install it there`, {
+  throw new FinitewidthError(`${path}: package "${name}" is not installed in ${bases.join(" or ")}; npm install it there`, {
     code: "input",
     path,
   });

@@ -1,7 +1,11 @@
 import type { Command, Flag } from "./arguments.js";
 
 const out: Flag = { name: "out", value: "DIR", summary: "Folder for the results (default: results/<name of the file>)" };
-const workers: Flag = { name: "workers", value: "N", summary: "Worker threads; the numbers do not depend on it (default: one per core)" };
+const workers: Flag = {
+  name: "workers",
+  value: "N",
+  summary: "Worker threads, 0 for none beside the main one; the numbers do not depend on it (default: one per core)",
+};
 const backend: Flag = {
   name: "backend",
   value: "auto|wasm|native",
@@ -64,6 +68,7 @@ export const commands: readonly Command[] = [
     flags: [
       { name: "suite", value: "quick|full", summary: "quick (minutes, default) or full (before a release)" },
       { name: "filter", value: "TEXT", summary: "Only claims whose name contains the text" },
+      { name: "seed", value: "N", summary: "Seed of the sampled networks (default 1): right claims hold for all of them" },
       { ...plugin, summary: "Check the claims about this plug-in instead (repeatable)" },
       paths,
       out,
@@ -71,6 +76,7 @@ export const commands: readonly Command[] = [
       queue,
       backend,
       quiet,
+      resume,
     ],
   },
   {

@@ -142,7 +142,12 @@ async function execute({ command, flags, positionals }: Arguments, file: string,
     case "verify": {
       const filter = flags.filter as string | undefined;
       const load = (flags.load as readonly string[] | undefined) ?? [];
-      const request = { suite: (flags.suite as string | undefined) ?? "quick", ...(filter === undefined ? {} : { filter }), load };
+      const request = {
+        suite: (flags.suite as string | undefined) ?? "quick",
+        ...(filter === undefined ? {} : { filter }),
+        load,
+        seed: seedOf(flags.seed as string | undefined),
+      };
       return (await import("./commands/verify.js")).runVerifyCommand(request, context);
     }
     case "reproduce": {
@@ -181,6 +186,12 @@ async function execute({ command, flags, positionals }: Arguments, file: string,
     default:
       throw new TypeError(`${command.name} has no implementation`);
   }
+}
+
+function seedOf(value = "1"): number {
+  if (!/^\d{1,15}$/.test(value))
+    throw new FinitewidthError(`--seed: expected an integer ≥ 0, got ${value}`, { code: "input", path: "--seed" });
+  return Number(value);
 }
 
 export function workerCount(value: string | undefined, flag = "--workers"): number {

@@ -36,7 +36,7 @@ async function ownerOf(folder: string): Promise<string | undefined> {
   }
 }
 
-/** A folder that is ours until it is released. */
+/** A folder that is ours until it is released; one that was made and holds nothing then is taken away again. */
 export interface OutputFolder {
   readonly path: string;
   release(): Promise<void>;
@@ -47,8 +47,9 @@ export interface OutputFolder {
  * when another process is writing into it.
  */
 export async function openFolder(path: string, source?: string): Promise<OutputFolder> {
+  let made: boolean;
   try {
-    await makeFolder(path);
+    made = await makeFolder(path);
   } catch (cause) {
     throw new OutputError(`${path}: cannot be made (${code(cause)}); choose another folder with --out`, path, cause);
   }
@@ -61,19 +62,30 @@ export async function openFolder(path: string, source?: string): Promise<OutputF
     await rm(lock, { force: true }).catch(() => undefined);
     throw new OutputError(`${path}: cannot be written (${code(cause)}); choose another folder with --out`, path, cause);
   }
-  return { path, release: () => rm(lock, { force: true }) };
+  return {
+    path,
+    async release() {
+      await rm(lock, { force: true });
+      if (made && (await readdir(path)).every((name) => name === marker)) await rm(path, { recursive: true });
+    },
+  };
 }
 
-/** Makes a folder and those above it one by one (`recursive` never returns where the system denies that a parent exists, as in /proc). */
-async function makeFolder(path: string): Promise<void> {
+/**
+ * Makes a folder and those above it one by one (`recursive` never returns where the system denies that a parent exists, as in /proc).
+ * Whether it was not there.
+ */
+async function makeFolder(path: string): Promise<boolean> {
   try {
     if (!(await stat(path)).isDirectory()) throw Object.assign(new Error("a file"), { code: "ENOTDIR" });
+    return false;
   } catch (cause) {
     if (code(cause) !== "ENOENT") throw cause;
     await makeFolder(dirname(path));
     await mkdir(path).catch((error: unknown) => {
       if (code(error) !== "EEXIST") throw error;
     });
+    return true;
   }
 }
 

@@ -1,6 +1,6 @@
 import type { MethodOutcome, SolvedOutcome, Verdicts } from "@finitewidth/experiment";
 import { withError } from "./table.js";
-import { marked, overall } from "./verdict-text.js";
+import { marked, overallWithKernels } from "./verdict-text.js";
 
 /** Header and rows of the summary table, shared by the terminal and the report; verdicts first, where there was a referee. */
 export function summaryTable(
@@ -18,7 +18,7 @@ export function summaryTable(
     const verdict = verdicts?.verdicts[outcome.label];
     return [
       outcome.label,
-      ...column(overall(verdict)),
+      ...column(overallWithKernels(verdict)),
       // a leading term is no evidence: it does not stand beside those that are
       posterior.evidenceIsLeadingOrder
         ? "–"

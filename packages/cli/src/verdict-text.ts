@@ -21,6 +21,14 @@ export function overall(verdict: MethodVerdict | undefined): string {
   return outputs && outputs !== "unchecked" ? outputs : (order.find((status) => statuses.includes(status)) ?? "unchecked");
 }
 
+/** `overall`, and the hidden kernels where they are worse: no column of the table is theirs. */
+export function overallWithKernels(verdict: MethodVerdict | undefined): string {
+  const word = overall(verdict);
+  const kernels = verdict?.hiddenKernels?.status;
+  const worse = kernels !== undefined && order.indexOf(kernels) < Math.min(order.indexOf(word as (typeof order)[number]), 2);
+  return worse ? `${word}, hidden kernels ${kernels}` : word;
+}
+
 const titles: Readonly<Record<keyof MethodVerdict, string>> = {
   predictive: "predictive",
   generalizationError: "generalisation error",

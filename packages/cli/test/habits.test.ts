@@ -118,6 +118,25 @@ describe("a run that is ended", () => {
   }, 120_000);
 });
 
+describe("a verification that is ended", () => {
+  it("by force goes on from the networks that are sampled, with the same report; without a match it leaves nothing", async () => {
+    const verify = (...more: readonly string[]) =>
+      start(["verify", "--filter", "exact / linear, two classes", "--seed", "3", "--workers", "1", "--quiet", ...more]);
+    const report = async (out: string) => numbers(JSON.parse(await readFile(join(folder, out, "report.json"), "utf8")));
+    expect((await verify("--out", "whole").ended).status).toBe(0);
+    const cut = verify("--out", "cut");
+    const chunks = join(folder, "cut", ".checkpoints");
+    await waitFor(() => existsSync(chunks) && readdirSync(chunks).length > 5);
+    cut.kill("SIGKILL");
+    await cut.ended;
+    expect((await verify("--out", "cut", "--resume").ended).status).toBe(0);
+    expect(await report("cut")).toEqual(await report("whole"));
+    expect(existsSync(chunks)).toBe(false);
+    const seed = await start(["verify", "--seed", "one", "--out", "none"]).ended;
+    expect(seed).toMatchObject({ status: 2, stderr: "--seed: expected an integer ≥ 0, got one\n" });
+  }, 240_000);
+});
+
 describe("everyday use", () => {
   const small = { ...experiment, methods: ["nngp"], sweep: undefined };
 

@@ -1,6 +1,14 @@
 import { matrixFromRows } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { centredAlignment, difference, effectiveRank, orderByTarget, permuted, relativeShift } from "../src/report/kernel-measures.js";
+import {
+  centredAlignment,
+  difference,
+  effectiveRank,
+  orderByTarget,
+  orderName,
+  permuted,
+  relativeShift,
+} from "../src/report/kernel-measures.js";
 
 const targets = matrixFromRows([[1], [-1], [1], [-1]]);
 const outer = (y: readonly number[]) => matrixFromRows(y.map((a) => y.map((b) => a * b)));
@@ -20,6 +28,20 @@ describe("measures of kernels", () => {
       [-1, -1],
     ]);
     expect(centredAlignment(own, two)).toBeCloseTo(16 / (4 * Math.sqrt(32)), 12);
+  });
+
+  it("the order is called after what it orders by", () => {
+    expect(orderName(targets)).toBe("class");
+    expect(orderName(matrixFromRows([[0.3], [0.1], [0.7]]))).toBe("target");
+    expect(
+      orderName(
+        matrixFromRows([
+          [1, 0],
+          [0, 1],
+        ]),
+      ),
+    ).toBe("class");
+    expect(orderName(matrixFromRows([[1, 0.5]]))).toBe("largest output");
   });
 
   it("effective rank counts directions", () => {

@@ -1,6 +1,6 @@
 import type { Verdict } from "@finitewidth/core";
 import { expect, it } from "vitest";
-import { marked, overall } from "../src/verdict-text.js";
+import { marked, overall, overallWithKernels } from "../src/verdict-text.js";
 import { runCommand } from "./command.js";
 
 const of = (status: Verdict["status"]): Verdict => ({ status, error: null, standardError: null, how: "so" });
@@ -12,6 +12,21 @@ it("one word for a method: its outputs decide, the worst of the rest where they 
   expect(overall({ orderParameter: of("unchecked") })).toBe("unchecked");
   expect(overall(undefined)).toBe("–");
   expect([marked("1.2", of("contradicted")), marked("1.2", of("unchecked")), marked("1.2", undefined)]).toEqual(["1.2 ✗", "1.2", "1.2"]);
+});
+
+it("hidden kernels that are worse than the outputs are said beside them", () => {
+  expect(overallWithKernels({ predictive: of("confirmed"), hiddenKernels: of("contradicted") })).toBe(
+    "confirmed, hidden kernels contradicted",
+  );
+  expect(overallWithKernels({ predictive: of("confirmed"), hiddenKernels: of("doubtful") })).toBe("confirmed, hidden kernels doubtful");
+  expect(overallWithKernels({ predictive: of("doubtful"), hiddenKernels: of("contradicted") })).toBe(
+    "doubtful, hidden kernels contradicted",
+  );
+  for (const kernels of ["confirmed", "unchecked"] as const)
+    expect(overallWithKernels({ predictive: of("confirmed"), hiddenKernels: of(kernels) })).toBe("confirmed");
+  expect(overallWithKernels({ predictive: of("contradicted"), hiddenKernels: of("contradicted") })).toBe("contradicted");
+  expect(overallWithKernels({ hiddenKernels: of("contradicted") })).toBe("contradicted");
+  expect(overallWithKernels(undefined)).toBe("–");
 });
 
 it("verdicts are in the file, first in the table and in the report; --referee off leaves no trace of them", async () => {

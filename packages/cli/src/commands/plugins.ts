@@ -5,7 +5,7 @@ import { textTable } from "../table.js";
 
 /** `finitewidth plugins`: what is installed, third-party packages given by --load included. */
 export async function runPluginsCommand(load: readonly string[], stdout: Output): Promise<number> {
-  const registry = await loadRegistry(load, process.cwd(), { allowPaths: true });
+  const registry = await loadRegistry(load, process.cwd(), { allowPaths: true, named: "--load" });
   const sections: readonly [string, readonly { readonly name: string; readonly summary: string }[]][] = [
     ["Networks", registry.priorModels],
     ["Layers", registry.layers],

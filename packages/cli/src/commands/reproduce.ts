@@ -37,7 +37,7 @@ export async function runReproduceCommand(request: ReproduceRequest, context: Co
   if (request.size !== "quick" && request.size !== "paper") throw inputError("--size", 'one of "quick", "paper"', request.size);
   const size: FigureSize = request.size;
   const progress = createProgress(!context.quiet, context.stderr);
-  const registry = await loadRegistry(load, process.cwd(), { allowPaths: context.allowPluginPaths });
+  const registry = await loadRegistry(load, process.cwd(), { allowPaths: context.allowPluginPaths, named: "--load" });
   if (name === "" && !all) {
     context.stdout.write(listOf(registry));
     return 0;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { inputError, type PaperFigure, type Registry, type Run } from "@finitewidth/core";
+import { FinitewidthError, inputError, type PaperFigure, type Registry, type Run } from "@finitewidth/core";
 import { figureLab, reproduceFigure } from "@finitewidth/experiment";
 import {
   familiesFor,
@@ -16,6 +16,7 @@ import { writeAtomically } from "../files.js";
 import type { CommandContext } from "../main.js";
 import { chooseFolder } from "../output-folder.js";
 import { createProgress, type Progress } from "../progress.js";
+import { identityOf } from "../provenance.js";
 import { createDocument } from "../report/html.js";
 import { openSession } from "../session.js";
 
@@ -60,31 +61,40 @@ async function checkFigures(figures: readonly PaperFigure[], run: Run, progress:
   return found;
 }
 
+/** What is to be verified. */
+interface VerifyRequest {
+  readonly suite: string;
+  readonly filter?: string;
+  readonly load: readonly string[];
+  /** Of the sampled networks and of the theories that sample. */
+  readonly seed: number;
+}
+
 /**
  * `finitewidth verify`: report.html, report.json, report.md, junit.xml; exit status 1 when a claim failed. With plug-ins loaded: the claims
  * about what they add.
  */
-export async function runVerifyCommand(
-  { suite, filter, load }: { readonly suite: string; readonly filter?: string; readonly load: readonly string[] },
-  context: CommandContext,
-): Promise<number> {
+export async function runVerifyCommand({ suite, filter, load, seed }: VerifyRequest, context: CommandContext): Promise<number> {
   if (suite !== "quick" && suite !== "full") throw inputError("--suite", 'one of "quick", "full"', suite);
   const progress = createProgress(!context.quiet, context.stderr);
-  const registry = await loadRegistry(load, process.cwd(), { allowPaths: context.allowPluginPaths });
+  const registry = await loadRegistry(load, process.cwd(), { allowPaths: context.allowPluginPaths, named: "--load" });
   const wanted = suite === "full" ? figuresFor(registry, load.length > 0, filter) : [];
   const families = load.length === 0 ? undefined : familiesOfPlugins(registry, wanted.length);
   const out = await chooseFolder("verify", context.out);
   const { run, close } = await openSession({
     registry,
-    seed: 1,
+    seed,
     progress,
     out,
+    identity: identityOf(registry, ["verify", suite, filter ?? null, seed], ""),
+    resume: context.resume,
     workers: context.workers,
     native: context.native,
     queue: context.queue,
     signal: context.signal,
     onOpen: context.onOpen,
   });
+  let finished = false;
   try {
     const claims = await runVerification(
       {
@@ -103,8 +113,13 @@ export async function runVerifyCommand(
     for (const [name, content] of Object.entries(reports)) await writeAtomically(join(out, name), content);
     progress.clear();
     if (!context.quiet) context.stdout.write(`${reports["report.md"]}\nReport: ${join(out, "report.html")}\n`);
+    finished = true;
     return evidence.passed ? 0 : 1;
+  } catch (error) {
+    // a filter that matches nothing leaves nothing to go on from
+    finished = error instanceof FinitewidthError && error.code === "input";
+    throw error;
   } finally {
-    await close(true);
+    await close(finished);
   }
 }

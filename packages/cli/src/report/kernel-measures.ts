@@ -59,6 +59,12 @@ export function orderByTarget({ data, shape: [points, outputs] }: Matrix): numbe
   return Array.from({ length: points }, (_, i) => i).sort((i, j) => key(i) - key(j) || i - j);
 }
 
+/** What `orderByTarget` orders by: two values of one target, or one-hot rows, are classes. */
+export function orderName({ data, shape: [points, outputs] }: Matrix): string {
+  if (outputs > 1) return data.every((value) => value === 0 || value === 1) ? "class" : "largest output";
+  return new Set(data).size <= Math.min(2, points - 1) ? "class" : "target";
+}
+
 /** K[order[i], order[j]]. */
 export function permuted(kernel: Matrix, order: readonly number[]): Matrix {
   const n = kernel.shape[0];

@@ -17,7 +17,7 @@ import {
 } from "@finitewidth/plots";
 import type { SolvedOutcome } from "@finitewidth/experiment";
 import { formatNumber } from "../table.js";
-import { centredAlignment, difference, effectiveRank, orderByTarget, permuted, relativeShift } from "./kernel-measures.js";
+import { centredAlignment, difference, effectiveRank, orderByTarget, orderName, permuted, relativeShift } from "./kernel-measures.js";
 import type { Story } from "./story.js";
 
 /** A section of the report: HTML, empty when there is nothing to show. */
@@ -86,7 +86,7 @@ export const predictions: Section = {
   },
 };
 
-/** The kernels of one layer before and after, ordered by class. */
+/** The kernels of one layer before and after, ordered by class or target. */
 export function kernelCard(story: Story, outcome: SolvedOutcome, l: number): string {
   const { infinite, problem, document } = story;
   const order = orderByTarget(problem.targets);
@@ -99,7 +99,7 @@ export function kernelCard(story: Story, outcome: SolvedOutcome, l: number): str
   ];
   return figureBlock(
     heatmapRow(panels, document),
-    `Hidden layer ${l + 1}: posterior mean of φ(h)φ(h)ᵀ/N on the training inputs, ordered by class. The difference is what the layer has learned.`,
+    `Hidden layer ${l + 1}: posterior mean of φ(h)φ(h)ᵀ/N on the training inputs, ordered by ${orderName(problem.targets)}. The difference is what the layer has learned.`,
     { name: `kernel of layer ${l + 1}` },
   );
 }

@@ -123,7 +123,9 @@ export function headline(story: Story): string {
     const alignment =
       from === undefined || to === undefined
         ? ""
-        : `, its alignment with the targets ${to >= from ? "rose" : "fell"} from ${from.toFixed(2)} to ${to.toFixed(2)}`;
+        : from.toFixed(2) === to.toFixed(2)
+          ? `, its alignment with the targets stayed at ${to.toFixed(2)}`
+          : `, its alignment with the targets ${to >= from ? "rose" : "fell"} from ${from.toFixed(2)} to ${to.toFixed(2)}`;
     const layer = kernels.length === infinite?.length ? "the last hidden layer" : `hidden layer ${kernels.length}`;
     parts.push(`The kernel of ${layer} moved by ${percent(relativeShift(learned, before))}${alignment}.`);
   }
