@@ -7,6 +7,7 @@ export * from "./elementary.js";
 export * from "./lanczos.js";
 export * from "./lu.js";
 export * from "./maps.js";
+export * from "./memory.js";
 export * from "./normals.js";
 export * from "./products.js";
 export * from "./projected-spectrum.js";

@@ -26,7 +26,7 @@ import {
   type InferenceOptions,
   type LatentPosteriorState,
 } from "@finitewidth/likelihoods";
-import { trace } from "@finitewidth/linalg";
+import { requireMemory, trace } from "@finitewidth/linalg";
 import { infiniteWidthGradient } from "./evidence-gradient.js";
 import {
   conditionGaussianProcess,
@@ -53,6 +53,8 @@ async function fit(problem: Problem, options: InferenceOptions, run: Run): Promi
   if (problem.likelihood !== undefined) return fitLikelihood(problem, options, run);
   const { network, inputs, targets, temperature } = toStandardScaling(problem, run.registry);
   if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
+  // the kernel that becomes the factor, and its copy where the kernels work beside the inputs
+  requireMemory({ method: "nngp", points: inputs.shape[0], arrays: 2.3, together: 1 + inputs.shape[1] / inputs.shape[0] });
   const kernel = (): Matrix => output(run.registry, { network }, inputs).kernel;
   let meanVariance = 0;
   const process = conditionGaussianProcess(

@@ -1,4 +1,5 @@
 import type { MixingLaw, Problem, Run } from "@finitewidth/core";
+import { requireMemory } from "@finitewidth/linalg";
 import { spectralProblem, type LaterBiases, type SpectralProblem } from "../spectrum/problem.js";
 import type { KeptBasis } from "./eigenbasis.js";
 import { inputSpaceProblem } from "./problem.js";
@@ -17,6 +18,14 @@ export function eigenProblem(
   const found = linear && inputSpaceProblem(linear, inputs, targets, temperature, biases, () => run.signal?.throwIfAborted());
   if (found)
     return { spectral: found.spectral, kept: { vectors: found.directions, basis: "inputs", values: found.spectral.spectrum.values } };
+  // kernel, eigenvectors, and what makes them
+  requireMemory({
+    method: "exact",
+    points: inputs.shape[0],
+    arrays: 8.2,
+    together: 3.2,
+    instead: "a fully connected network with fewer features than points and T > 0, which needs no P × P array",
+  });
   const spectral = spectralProblem(law.siteKernels(inputs)[0]!, targets, temperature, biases);
   return { spectral, kept: spectral.spectrum };
 }

@@ -1,3 +1,4 @@
+import { requireMemory } from "@finitewidth/linalg";
 import { deepLogEvidence, deepMinima } from "../deep-minima.js";
 import { fitDeep, predictDeep, predictDeepTrain, type DeepFit } from "../deep-predict.js";
 import { createDeepProblem } from "../deep-problem.js";
@@ -30,6 +31,9 @@ export const deep: Regime<DeepActionState> = {
     const { inputs, targets, temperature } = setting.problem;
     const chain = denseOf(setting);
     const depth = chain.widths.length;
+    // kernels of the layers, inverse and adjoint in one of them, and what is worked on; other closures keep the infinite-width ones
+    const arrays = closure === "nested" ? depth + 5 : 3 * depth + 6;
+    requireMemory({ method: "effective-action", points: inputs.shape[0], arrays, together: 2 });
     const problem = createDeepProblem({ chain, inputs, targets: targets.data, temperature, closure });
     run.signal?.throwIfAborted();
     const found = deepMinima(problem, () => run.signal?.throwIfAborted());

@@ -2,6 +2,7 @@ import { pullBackVariances } from "@finitewidth/activations";
 import { withLazy, type Prediction } from "@finitewidth/core";
 import { fullyConnectedKernels } from "@finitewidth/kernels";
 import { countSeparateModes } from "@finitewidth/numerics";
+import { requireMemory } from "@finitewidth/linalg";
 import { scalarIntegralGradient, scalarLaplaceGradient } from "../evidence-gradient.js";
 import { correctPrediction, withCorrection } from "../correction.js";
 import { actionFigure, densityFigure } from "../figures.js";
@@ -36,6 +37,8 @@ export const scalar: Regime<ScalarActionState> = {
   fit(setting, options, run) {
     const { problem, width, biasVariance, weightVariance } = setting;
     const { inputs, targets, temperature } = problem;
+    // the kernel, its tridiagonal form, and the one that is worked on
+    requireMemory({ method: "effective-action", points: inputs.shape[0], arrays: 3.4, together: 1 + inputs.shape[1] / inputs.shape[0] });
     const { kernel } = trainKernel(setting, false);
     run.signal?.throwIfAborted();
     const spectral = reduceScalarProblem({ kernel, targets: targets.data, temperature, width, biasVariance });
