@@ -1,0 +1,86 @@
+// Ours beside the peers in one run, on one core: node bench.mjs --peers. Sets up a virtual environment with JAX, neural-tangents, numpyro
+// and blackjax (FINITEWIDTH_PEERS names one that is there already) and prints one line a task. Exit status 3: no Python here.
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const here = dirname(fileURLToPath(import.meta.url));
+/** Versions that work with one another: neural-tangents 0.6.5 needs a JAX of its time. */
+const packages = ["jax==0.4.30", "jaxlib==0.4.30", "neural-tangents==0.6.5", "numpyro==0.15.3", "blackjax==1.2.4", "numpy<2", "scipy<1.14"];
+
+function environment() {
+  const folder = process.env.FINITEWIDTH_PEERS ?? join(here, "node_modules/.cache/peers");
+  const python = join(folder, "bin/python");
+  if (existsSync(python)) return python;
+  if (spawnSync("python3", ["-m", "venv", folder], { stdio: "inherit" }).status !== 0) {
+    console.error("python3 with venv is needed for the peers");
+    process.exit(3);
+  }
+  console.error(`installing ${packages.join(", ")} into ${folder}`);
+  execFileSync(python, ["-m", "pip", "install", "--quiet", ...packages], { stdio: "inherit" });
+  return python;
+}
+
+const pinned = spawnSync("taskset", ["-c", "0", "true"]).status === 0;
+function lines(file, parameters) {
+  const command = pinned ? ["taskset", "-c", String(cpus().length - 1), file, ...parameters] : [file, ...parameters];
+  const { stdout, status, stderr } = spawnSync(command[0], command.slice(1), { encoding: "utf8", cwd: here, maxBuffer: 1e8 });
+  if (status !== 0) throw new Error(stderr.slice(-2000));
+  return stdout
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line));
+}
+
+export function comparePeers() {
+  const python = environment();
+  const data = join(mkdtempSync(join(tmpdir(), "peers-")), "data.npz");
+  const ours = (...more) =>
+    lines(process.execPath, [
+      "--conditions",
+      "@finitewidth/source",
+      "--import",
+      join(here, "ts-preload.mjs"),
+      join(here, "bench-peers-ours.mjs"),
+      data,
+      ...more,
+    ]);
+  const wasm = ours();
+  const native = ours("native");
+  const peers = lines(python, [join(here, "bench-peers.py"), data]);
+  // the same machine again after the peers: a core that slowed down shows
+  const again = ours();
+  const versions = peers.find((line) => line.versions)?.versions;
+  console.log(
+    `${cpus()[0].model}, one core${pinned ? " (taskset)" : ", not pinned"}, CPU seconds, warm (cold in parentheses); ${readLoad()}`,
+  );
+  console.log(
+    `peers: ${Object.entries(versions ?? {})
+      .map(([name, version]) => `${name} ${version}`)
+      .join(", ")}; OPENBLAS_CORETYPE unset`,
+  );
+  for (const line of native) if (line.skipped) console.log(line.skipped);
+  for (const peer of peers.filter((line) => line.task !== undefined)) {
+    if (peer.error) {
+      console.log(`${peer.task}: ${peer.peer} failed: ${peer.error}`);
+      continue;
+    }
+    const both = [wasm, again].map((run) => run.find(({ task }) => task === peer.task));
+    const best = both[0].seconds < both[1].seconds ? both[0] : both[1];
+    const own = [best, ...native.filter(({ task }) => task === peer.task)];
+    const text = own.map((one) =>
+      peer.cost === undefined ? timed(one, peer) : `${one.backend} ${one.cost.toExponential(2)} (${(peer.cost / one.cost).toFixed(1)} ×)`,
+    );
+    const reference = peer.cost === undefined ? `${peer.seconds.toFixed(3)} (${peer.cold.toFixed(2)})` : peer.cost.toExponential(2);
+    console.log(
+      `${peer.task}: ${peer.peer} ${reference}; ${text.join("; ")}${peer.cost === undefined ? `; values differ by ${difference(best, peer)}` : " squared error × s"}`,
+    );
+  }
+}
+
+const timed = (one, peer) =>
+  `${one.backend} ${one.seconds.toFixed(3)} (${one.cold.toFixed(2)}), ${(peer.seconds / one.seconds).toFixed(2)} ×`;
+const difference = (one, peer) => Math.max(...one.values.map((value, i) => Math.abs(value / peer.values[i] - 1))).toExponential(1);
+const readLoad = () => (existsSync("/proc/loadavg") ? `load ${readFileSync("/proc/loadavg", "utf8").split(" ")[0]}` : "load unknown");
