@@ -84,12 +84,12 @@ const problem = {
   targets: arrays.ys,
   temperature: 0.1,
 };
-const sample = async (seed) => {
-  const settings = { registry, seed, options: { chains: 2, warmup: 300, draws: 300 } };
+const sample = async (seed, length = 150) => {
+  const settings = { registry, seed, options: { chains: 2, warmup: length, draws: length } };
   const { predict } = await fit(monteCarlo, problem, settings);
   return (await predict(arrays.xst)).mean.data;
 };
-await sample(99);
+await sample(99, 20);
 const start = cpu();
 const means = [];
 for (let seed = 0; seed < 4; seed++) means.push(await sample(seed));

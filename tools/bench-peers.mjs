@@ -50,8 +50,6 @@ export function comparePeers() {
   const wasm = ours();
   const native = ours("native");
   const peers = lines(python, [join(here, "bench-peers.py"), data]);
-  // the same machine again after the peers: a core that slowed down shows
-  const again = ours();
   const versions = peers.find((line) => line.versions)?.versions;
   console.log(
     `${cpus()[0].model}, one core${pinned ? " (taskset)" : ", not pinned"}, CPU seconds, warm (cold in parentheses); ${readLoad()}`,
@@ -67,15 +65,13 @@ export function comparePeers() {
       console.log(`${peer.task}: ${peer.peer} failed: ${peer.error}`);
       continue;
     }
-    const both = [wasm, again].map((run) => run.find(({ task }) => task === peer.task));
-    const best = both[0].seconds < both[1].seconds ? both[0] : both[1];
-    const own = [best, ...native.filter(({ task }) => task === peer.task)];
+    const own = [...wasm, ...native].filter(({ task }) => task === peer.task);
     const text = own.map((one) =>
       peer.cost === undefined ? timed(one, peer) : `${one.backend} ${one.cost.toExponential(2)} (${(peer.cost / one.cost).toFixed(1)} ×)`,
     );
     const reference = peer.cost === undefined ? `${peer.seconds.toFixed(3)} (${peer.cold.toFixed(2)})` : peer.cost.toExponential(2);
     console.log(
-      `${peer.task}: ${peer.peer} ${reference}; ${text.join("; ")}${peer.cost === undefined ? `; values differ by ${difference(best, peer)}` : " squared error × s"}`,
+      `${peer.task}: ${peer.peer} ${reference}; ${text.join("; ")}${peer.cost === undefined ? `; values differ by ${difference(own[0], peer)}` : " squared error × s"}`,
     );
   }
 }
