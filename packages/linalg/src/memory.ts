@@ -43,7 +43,7 @@ export function requireMemory({ method, points, arrays, together, instead }: Mem
   const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   const most = Math.floor(Math.min(...limits.map(({ limit, count }) => Math.sqrt(limit / (8 * count)))));
   throw new FinitewidthError(
-    `[${method}] ${points} training points need ${gigabytes(short.need)} (${short.count} arrays of ${points} × ${points} numbers), ${short.of} ${gigabytes(short.limit)}: use at most ${most} training points${instead === undefined ? "" : `, or ${instead}`}`,
+    `[${method}] ${points} training points need ${gigabytes(short.need)} (${Number(short.count.toPrecision(2))} arrays of ${points} × ${points} numbers), ${short.of} ${gigabytes(short.limit)}: use at most ${most} training points${instead === undefined ? "" : `, or ${instead}`}`,
     { code: "memory" },
   );
 }
