@@ -59,7 +59,7 @@ async function sampleSeed({ network, seed }) {
 }
 
 const wanted = [...cases.keys()].flatMap((network) => Array.from({ length: seeds }, (_, k) => ({ network, seed: k + 1 })));
-wanted.push(...[1, 2, 3].map((seed) => ({ network: "digits", seed })));
+wanted.unshift(...[1, 2, 3].map((seed) => ({ network: "digits", seed })));
 const known = await resumable("evidence-seeds", wanted, sampleSeed);
 
 const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
