@@ -25,8 +25,11 @@ const inBase = (type: number, bytes: Uint8Array): Numbers => {
   return new build(own.buffer);
 };
 
-/** Plain data as MessagePack: numbers bit for bit, arrays of numbers as they are. @throws FinitewidthError beyond `mostBytes`. */
-export function pack(value: unknown): Packed {
+/**
+ * Plain data as MessagePack: numbers bit for bit, arrays of numbers as they are. @param whole with its large arrays in it. @throws
+ * FinitewidthError beyond `mostBytes`.
+ */
+export function pack(value: unknown, whole = false): Packed {
   const shared = new Map<string, Uint8Array>();
   const extensionCodec = new ExtensionCodec();
   for (const [type, build] of arrays.entries())
@@ -35,7 +38,7 @@ export function pack(value: unknown): Packed {
       encode: (input) => {
         if (!(input instanceof build)) return null;
         const bytes = bytesOf(input);
-        return bytes.byteLength >= sharedFrom ? null : bytes;
+        return bytes.byteLength >= sharedFrom && !whole ? null : bytes;
       },
       decode: () => undefined,
     });

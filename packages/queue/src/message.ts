@@ -81,10 +81,19 @@ export const answerKey = (id: string): string => `${prefix}:answer:${id}`;
 const sharedKey = (hash: string): string => `${prefix}:shared:${hash}`;
 export const cancelChannel = `${prefix}:cancel`;
 
+/** Seconds that shared arrays are kept after somebody last said that they are needed, and after nobody here needs them. */
+const sharedLife = 900;
+const sharedRest = 60;
+
 /** Keeps the arrays that a message shares with others; those that are there only live longer. */
 export async function keepShared(redis: Redis, shared: Packed["shared"]): Promise<void> {
   for (const [hash, bytes] of shared)
-    if ((await redis.expire(sharedKey(hash), expiry)) === 0) await redis.set(sharedKey(hash), bytes, "EX", expiry);
+    if ((await redis.expire(sharedKey(hash), sharedLife)) === 0) await redis.set(sharedKey(hash), bytes, "EX", sharedLife);
+}
+
+/** Arrays that nobody here needs any more. */
+export async function leaveShared(redis: Redis, hashes: readonly string[]): Promise<void> {
+  for (const hash of hashes) await redis.expire(sharedKey(hash), sharedRest);
 }
 
 /** The arrays with these hashes. @throws FinitewidthError when one is missing or is another, Refusal when they are too large. */
@@ -100,21 +109,4 @@ export async function loadShared(redis: Redis, hashes: readonly string[]): Promi
     found.set(hash, bytes);
   }
   return found;
-}
-
-/** Bytes with their hashes in front: how an answer is kept. */
-export function frame({ bytes, shared }: Packed): Uint8Array {
-  const hashes = Buffer.from([...shared.keys()].join(""), "hex");
-  const head = Buffer.alloc(4);
-  head.writeUInt32LE(shared.size);
-  return Buffer.concat([head, hashes, bytes]);
-}
-
-/** Takes a frame apart. @throws Error when it is none. */
-export function unframe(frame: Buffer): { readonly bytes: Uint8Array; readonly hashes: readonly string[] } {
-  const count = frame.byteLength >= 4 ? frame.readUInt32LE(0) : Infinity;
-  const start = 4 + 32 * count;
-  if (start > frame.byteLength) throw new Error("an answer that cannot be read");
-  const hashes = Array.from({ length: count }, (_, i) => frame.subarray(4 + 32 * i, 36 + 32 * i).toString("hex"));
-  return { bytes: frame.subarray(start), hashes };
 }

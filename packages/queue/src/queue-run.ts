@@ -9,10 +9,9 @@ import {
   idOf,
   jobName,
   keepShared,
-  loadShared,
+  leaveShared,
   protocol,
   tasksByName,
-  unframe,
   type Answer,
   type Message,
 } from "./message.js";
@@ -44,6 +43,7 @@ const window = 256;
 /** Milliseconds between looks at what is under way: what Redis has forgotten is asked for again. */
 const lookEvery = 2000;
 const silence = 4000;
+const refreshEvery = 20_000;
 
 interface Waiter {
   readonly message: Message;
@@ -72,16 +72,15 @@ export async function queueRun(options: QueueRunOptions): Promise<QueueRun> {
   const local = poolRun(options);
   const waiters = new Map<string, Waiter>();
   const shared = new Map<string, Promise<Answer>>();
-  let [heard, warned, closed] = [Date.now(), false, false];
+  let [heard, refreshed, warned, closed] = [Date.now(), Date.now(), false, false];
 
   const settle = async (id: string, waiter: Waiter): Promise<boolean> => {
-    const framed = await redis.getBuffer(answerKey(id));
-    if (!framed) return false;
+    const bytes = await redis.getBuffer(answerKey(id));
+    if (!bytes) return false;
     try {
-      const { bytes, hashes } = unframe(framed);
-      waiter.resolve(unpack(bytes, await loadShared(redis, hashes)) as Answer);
+      waiter.resolve(unpack(bytes, new Map()) as Answer);
     } catch {
-      // written by nobody of ours, or its arrays are gone: it is computed again
+      // written by nobody of ours: it is computed again
       await redis.del(answerKey(id));
       return false;
     }
@@ -109,8 +108,11 @@ export async function queueRun(options: QueueRunOptions): Promise<QueueRun> {
 
   /** Events may be lost: what has an answer is taken, what is not in the queue is put there again. */
   const look = async (): Promise<void> => {
+    const refresh = Date.now() - refreshed > refreshEvery;
+    if (refresh) refreshed = Date.now();
     for (const [id, waiter] of waiters) {
       if (closed) return;
+      if (refresh) await keepShared(redis, waiter.shared);
       if (await settle(id, waiter)) continue;
       if ((await queue.getJobState(id)) === "unknown" && waiters.has(id) && !(await settle(id, waiter))) await submit(id, waiter);
     }
@@ -143,6 +145,8 @@ export async function queueRun(options: QueueRunOptions): Promise<QueueRun> {
     }).finally(() => {
       waiters.delete(id);
       shared.delete(id);
+      const left = [...arrays.keys()].filter((hash) => ![...waiters.values()].some((other) => other.shared.has(hash)));
+      leaveShared(redis, left).catch(() => undefined);
     });
     answer.catch(() => undefined);
     shared.set(id, answer);

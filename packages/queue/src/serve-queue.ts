@@ -3,19 +3,7 @@ import { poolRun, recordError, type PoolOptions } from "@finitewidth/workers";
 import type { QueueAddress } from "./address.js";
 import { pack, unpack } from "./codec.js";
 import { connect, connectionOptions, loadEngine, prefix, queueName, type Job, type Redis } from "./engine.js";
-import {
-  answerKey,
-  cancelChannel,
-  expiry,
-  frame,
-  jobName,
-  keepShared,
-  loadShared,
-  readMessage,
-  Refusal,
-  tasksByName,
-  type Answer,
-} from "./message.js";
+import { answerKey, cancelChannel, expiry, jobName, loadShared, readMessage, Refusal, tasksByName, type Answer } from "./message.js";
 
 /** Options of a worker. */
 export interface QueueWorkerOptions {
@@ -156,12 +144,11 @@ async function answerOf(results: AsyncIterable<unknown>, signal: AbortSignal): P
 async function keepAnswer(redis: Redis, id: string, answer: Answer): Promise<void> {
   let packed;
   try {
-    packed = pack(answer);
+    packed = pack(answer, true);
   } catch (error) {
-    packed = pack({ ok: false, error: recordError(error) } satisfies Answer);
+    packed = pack({ ok: false, error: recordError(error) } satisfies Answer, true);
   }
-  await keepShared(redis, packed.shared);
-  await redis.set(answerKey(id), frame(packed), "EX", expiry);
+  await redis.set(answerKey(id), packed.bytes, "EX", expiry);
 }
 
 function idsIn(text: string): readonly string[] {
