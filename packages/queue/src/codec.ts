@@ -13,8 +13,8 @@ const sharedType = arrays.length;
 
 /** A message and the arrays that it shares with others, by their SHA-256. */
 export interface Packed {
-  readonly bytes: Uint8Array;
-  readonly shared: ReadonlyMap<string, Uint8Array>;
+  readonly bytes: Buffer;
+  readonly shared: ReadonlyMap<string, Buffer>;
 }
 
 const bytesOf = (array: Numbers): Uint8Array => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
@@ -30,7 +30,7 @@ const inBase = (type: number, bytes: Uint8Array): Numbers => {
  * FinitewidthError beyond `mostBytes`.
  */
 export function pack(value: unknown, whole = false): Packed {
-  const shared = new Map<string, Uint8Array>();
+  const shared = new Map<string, Buffer>();
   const extensionCodec = new ExtensionCodec();
   for (const [type, build] of arrays.entries())
     extensionCodec.register({
@@ -61,7 +61,7 @@ export function pack(value: unknown, whole = false): Packed {
       `a message of ${Math.ceil(total / 2 ** 20)} MiB is more than the ${mostBytes / 2 ** 20} MiB that a queue takes`,
       { code: "worker" },
     );
-  return { bytes, shared };
+  return { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), shared };
 }
 
 /** The data again. @throws Error for anything that `pack` does not make; keys that reach prototypes are refused by the decoder. */

@@ -8,7 +8,7 @@ import type { QueueAddress } from "./address.js";
 export interface Redis {
   get(key: string): Promise<string | null>;
   getBuffer(key: string): Promise<Buffer | null>;
-  set(key: string, value: Uint8Array, mode: "EX", seconds: number): Promise<unknown>;
+  set(key: string, value: Buffer, mode: "EX", seconds: number): Promise<unknown>;
   expire(key: string, seconds: number): Promise<number>;
   exists(...keys: string[]): Promise<number>;
   del(...keys: string[]): Promise<number>;

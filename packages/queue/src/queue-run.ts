@@ -44,11 +44,13 @@ const window = 256;
 const lookEvery = 2000;
 const silence = 4000;
 const refreshEvery = 20_000;
+const mostUnreadable = 3;
 
 interface Waiter {
   readonly message: Message;
-  readonly shared: ReadonlyMap<string, Uint8Array>;
+  readonly shared: ReadonlyMap<string, Buffer>;
   fraction: number;
+  unreadable: number;
   resolve(answer: Answer): void;
   reject(error: unknown): void;
 }
@@ -80,7 +82,10 @@ export async function queueRun(options: QueueRunOptions): Promise<QueueRun> {
     try {
       waiter.resolve(unpack(bytes, new Map()) as Answer);
     } catch {
-      // written by nobody of ours: it is computed again
+      // written by nobody of ours: it is computed again, but not for ever
+      waiter.unreadable += 1;
+      if (waiter.unreadable > mostUnreadable)
+        waiter.reject(new FinitewidthError("the answers in the queue cannot be read", { code: "worker" }));
       await redis.del(answerKey(id));
       return false;
     }
@@ -136,7 +141,7 @@ export async function queueRun(options: QueueRunOptions): Promise<QueueRun> {
     const earlier = shared.get(id);
     if (earlier) return { id, answer: earlier };
     const answer = new Promise<Answer>((resolve, reject) => {
-      const waiter: Waiter = { message, shared: arrays, fraction: 0, resolve, reject };
+      const waiter: Waiter = { message, shared: arrays, fraction: 0, unreadable: 0, resolve, reject };
       waiters.set(id, waiter);
       // what an earlier producer has left behind is taken
       settle(id, waiter)
@@ -186,7 +191,7 @@ export async function queueRun(options: QueueRunOptions): Promise<QueueRun> {
       give(async () => {
         abort.throwIfAborted();
         const { bytes, shared: arrays } = pack(chunk);
-        const message = { protocol, task: name, versions, chunk: Buffer.from(bytes).toString("base64"), shared: [...arrays.keys()] };
+        const message = { protocol, task: name, versions, chunk: bytes.toString("base64"), shared: [...arrays.keys()] };
         const { id, answer } = ask(message, arrays);
         asked.add(id);
         const found = await Promise.race([answer, aborted]);
