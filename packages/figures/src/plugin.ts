@@ -4,9 +4,11 @@ import { bassettiShape } from "./figures/bassetti-shape.js";
 import { fischerAlignment } from "./figures/fischer-alignment.js";
 import { fischerCriticality } from "./figures/fischer-criticality.js";
 import { haninDepth } from "./figures/hanin-depth.js";
+import { pacelliDepth } from "./figures/pacelli-depth.js";
 import { pacelliLoss } from "./figures/pacelli-loss.js";
 import { yaidaAccuracy } from "./figures/yaida-accuracy.js";
 import { zavatoneVethBottleneck } from "./figures/zavatone-veth-bottleneck.js";
+import { zavatoneVethConvolution } from "./figures/zavatone-veth-convolution.js";
 import { zavatoneVethLinear } from "./figures/zavatone-veth-linear.js";
 import { zavatoneVethOneLayer } from "./figures/zavatone-veth-one-layer.js";
 import { fischerSuperposition } from "./figures/fischer-superposition.js";
@@ -20,10 +22,12 @@ export const plugin: Plugin = {
   figures: [
     zavatoneVethLinear,
     zavatoneVethBottleneck,
+    zavatoneVethConvolution,
     zavatoneVethOneLayer,
     yaidaDensity,
     yaidaAccuracy,
     pacelliLoss,
+    pacelliDepth,
     pacelliStudent,
     fischerSuperposition,
     fischerAlignment,
