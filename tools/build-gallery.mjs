@@ -18,7 +18,8 @@ const plain = (text) => text.replaceAll(/[_*$<]/g, (mark) => `\\${mark}`);
 
 const rows = [];
 const sections = [];
-for (const { name, summary, paper: source, statement, differences } of plugin.figures) {
+for (const figure of plugin.figures) {
+  const { name, summary, paper: source, statement, differences } = figure;
   const small = read(quick, name);
   const large = read(paper, name);
   if (!small) throw new Error(`${quick}/${name}/figure.json: not there; run finitewidth reproduce --all --out ${quick}`);
@@ -27,7 +28,8 @@ for (const { name, summary, paper: source, statement, differences } of plugin.fi
   rows.push(
     `| [${name}](#${name}) | ${plain(summary)} | ${time(small.processorSeconds)} | ${large ? time(large.processorSeconds) : "–"} |`,
   );
-  const checks = (shown === "paper" ? large : small).checks
+  const checks = figure
+    .checks((shown === "paper" ? large : small).numbers)
     .map((check) => `| ${plain(check.name)} | ${plain(check.expected)} | ${plain(check.found)} |`)
     .join("\n");
   sections.push(`## ${name}
