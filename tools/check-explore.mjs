@@ -9,6 +9,7 @@ import { gzipSync } from "node:zlib";
 import { createRegistry } from "@finitewidth/core";
 import { runExperiment } from "@finitewidth/experiment";
 import { decodeDigits, encodeState, experimentOf, initialState, lessons, rowsOfChoice } from "@finitewidth/explore";
+import { referenceBackend, setBackend } from "@finitewidth/linalg";
 import { standardPlugins } from "@finitewidth/verification";
 import { findChromium, launch, serveFolder } from "./chromium.mjs";
 import { check, driveControls, driveNetwork, driveRest, settled, until } from "./explore-controls.mjs";
@@ -81,13 +82,23 @@ async function inNode(state) {
   );
 }
 
+/**
+ * Both agree to 1e-12, or to ten times what two backends of Node differ by: the determinant in the evidence of deep saddles has fewer digits.
+ */
 async function compare(what, page, state) {
-  const [found, expected] = [await inPage(page), await inNode(state)];
+  const found = await inPage(page);
+  const expected = await inNode(state);
+  const usual = setBackend(referenceBackend);
+  const other = await inNode(state).finally(() => setBackend(usual));
   for (const [method, numbers] of Object.entries(expected))
-    for (const [quantity, values] of Object.entries(numbers)) {
-      const [a, b] = [[values].flat(), [found[method]?.[quantity]].flat()];
-      const far = a.findIndex((value, i) => !(Math.abs(value - b[i]) <= 1e-12 * Math.max(1, Math.abs(value))));
-      check(far < 0, `${what}: ${method} ${quantity}[${far}] is ${b[far]} in the page and ${a[far]} in Node`);
+    for (const quantity of Object.keys(numbers)) {
+      const [a, b, c] = [expected, found, other].map((side) => [side[method]?.[quantity]].flat());
+      const tolerance = (i) => Math.max(1e-12 * Math.max(1, Math.abs(a[i])), 10 * Math.abs(a[i] - c[i]));
+      const far = a.findIndex((value, i) => !(Math.abs(value - b[i]) <= tolerance(i)));
+      check(
+        far < 0,
+        `${what}: ${method} ${quantity}[${far}] is ${b[far]} in the page and ${a[far]} in Node (${c[far]} by its reference backend)`,
+      );
     }
   check(Object.keys(expected).length > 0, `${what}: nothing to compare`);
 }
@@ -263,7 +274,7 @@ await step("axe, narrow, dark, reduced motion", async () => {
     [390, "dark"],
   ]) {
     const page = await open("#lesson=alignment", { width, scheme });
-    await until(page, `[...${ui}.session.answers.sampled.values()].some(({ runs }) => runs >= 3)`, "sampled points");
+    await until(page, `[...${ui}.session.answers.sampled.values()].some(({ runs }) => runs >= 2)`, "sampled points");
     await until(page, `Object.keys(${ui}.session.answers.verdicts).length > 1`, "verdicts");
     check((await page.evaluate("document.documentElement.scrollWidth")) <= width, `wider than ${width} px`);
     await audit(`${width} px, ${scheme}`, page);

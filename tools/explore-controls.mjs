@@ -5,8 +5,8 @@ const stateOf = (page) => page.evaluate(`${ui}.state`);
 
 /** Waits until a condition on the page holds. */
 export const until = (page, condition, what) =>
-  page.waitForFunction(condition, undefined, { timeout: 60_000, polling: 50 }).catch(() => {
-    throw new Error(`${what}: not so within 60 s`);
+  page.waitForFunction(condition, undefined, { timeout: 120_000, polling: 50 }).catch(() => {
+    throw new Error(`${what}: not so within 120 s`);
   });
 
 /** The newest answers belong to the present state: nothing is being solved. */
