@@ -83,7 +83,8 @@ async function inNode(state) {
 }
 
 /**
- * Both agree to 1e-12, or to ten times what two backends of Node differ by: the determinant in the evidence of deep saddles has fewer digits.
+ * Both agree to 1e-12, or to ten times what two backends of Node differ by: the determinant in the evidence of deep saddles has fewer
+ * digits.
  */
 async function compare(what, page, state) {
   const found = await inPage(page);
@@ -206,7 +207,7 @@ await step("dropped files, good and bad", async () => {
     ["bad.json", "{", /bad\.json: is not JSON/],
   ]) {
     await drop(page, name, text);
-    await until(page, `document.querySelector('[role="alert"]').textContent.includes("bad")`, `${name} is refused`);
+    await until(page, `document.querySelector('[role="alert"]').textContent.includes("${name}")`, `${name} is refused`);
     const told = await page.locator('[role="alert"]').textContent();
     check(message.test(told), `${name}: ${told}`);
     check((await page.evaluate(`${ui}.state.data.name`)) === "table.csv", `${name} left the page as it was`);
