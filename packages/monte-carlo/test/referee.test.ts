@@ -79,6 +79,7 @@ describe("handwritten digits, against long runs of an independent sampler", () =
       const error = (own["generalizationErrorStandardError"] as { total: number }).total;
       expect(Math.abs(found - row.truth.gen) / Math.hypot(error, row.truth.se)).toBeLessThan(4);
     },
+    120_000,
   );
 });
 
