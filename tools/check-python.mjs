@@ -36,7 +36,7 @@ const env = {
   ...process.env,
   PATH: path.join(delimiter),
   FINITEWIDTH_NODE: "",
-  FINITEWIDTH_COMMAND: JSON.stringify([process.execPath, join(root, "packages/cli/bin/finitewidth.mjs")]),
+  FINITEWIDTH_COMMAND: join(root, "packages/cli/bin/finitewidth.mjs"),
 };
 const failed = [
   ["-m", "mypy", "--config-file", "packages/python/pyproject.toml", "packages/python/src"],

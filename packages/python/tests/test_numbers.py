@@ -15,8 +15,9 @@ import finitewidth as fw
 from finitewidth.node import find_node
 from finitewidth.server import BUNDLE
 
-#: The command line of the repository, where the check of the repository runs these tests; else that of the wheel.
-COMMAND = json.loads(os.environ.get("FINITEWIDTH_COMMAND", "null")) or [find_node(), str(BUNDLE)]
+#: The command line of the repository, where the check of the repository runs these tests; else that of the wheel. By the same Node: newer
+#: ones fuse multiplications and additions, which moves last digits.
+COMMAND = [find_node(), os.environ.get("FINITEWIDTH_COMMAND") or str(BUNDLE)]
 
 
 def command_line(experiment: dict[str, Any], folder: Path, *, name: str = "run", file: str = "result.json") -> Any:
