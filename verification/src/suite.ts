@@ -188,16 +188,7 @@ export async function runVerification(
         const limit = wrong.map((one, i) => ({ ...one, claimed: infiniteWidth.value(own[i]!.claimed, one.claimed) }));
         return [checked, check(infiniteWidth.name, limit)];
       });
-      const kinds = new Set(
-        faults.filter((fault) => power.some((check) => check.fault === fault.name && check.applicable)).map((fault) => fault.kind),
-      );
-      // A width fault changes an approximate claim only by its own small correction; there the slope test is what guards the width.
-      const required = [...kinds].filter((kind) => kind === "variance" || claim.error === "exact");
-      const powerful =
-        required.length > 0 &&
-        required.every((kind) =>
-          faults.some((fault) => fault.kind === kind && power.some((check) => check.fault === fault.name && check.caught)),
-        );
+      const powerful = isPowerful(power, claim.error);
       evidence.push({
         theory: theory.name,
         scenario: family.name,
@@ -230,6 +221,18 @@ export async function runVerification(
     failures,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/**
+ * Whether of every kind of fault that applies one at least was caught. A width fault changes an approximate claim only by its own small
+ * correction; there the slope test is what guards the width.
+ */
+export function isPowerful(power: readonly PowerCheck[], error: Claim["error"]): boolean {
+  const applies = (kind: string, found: (check: PowerCheck) => boolean): boolean =>
+    faults.some((fault) => fault.kind === kind && power.some((check) => check.fault === fault.name && found(check)));
+  const kinds = [...new Set(faults.map(({ kind }) => kind))].filter((kind) => applies(kind, ({ applicable }) => applicable));
+  const required = kinds.filter((kind) => kind === "variance" || error === "exact");
+  return required.length > 0 && required.every((kind) => applies(kind, ({ caught }) => caught));
 }
 
 /** Chains sample the posterior up to its normalisation: they say nothing about the evidence. */

@@ -1,4 +1,4 @@
-import { createRegistry, inlineRun, type Claim, type Theory } from "@finitewidth/core";
+import { createRegistry, inlineRun, type Claim, type Run, type Theory } from "@finitewidth/core";
 import { exact } from "@finitewidth/posterior";
 import { stream } from "@finitewidth/random";
 import { parseHTML } from "linkedom";
@@ -11,13 +11,16 @@ import {
   studentScore,
   family,
   fullyConnected,
+  isPowerful,
   judge,
   runVerification,
   standardPlugins,
   verificationReports,
   type Comparison,
+  type SampleChunk,
   type SuiteEvidence,
 } from "../src/index.js";
+import { sampleFor } from "../src/truth.js";
 
 const document = parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
 const linear = (theories: readonly { name: string }[]) =>
@@ -108,6 +111,40 @@ describe("judging", () => {
     const at = (n: number): Float64Array => Float64Array.of(3 + 2 / n, -1 / n);
     expect([...infiniteWidth.value(at(8), at(16))]).toEqual([3, 0]);
     expect(faults.map(({ name }) => name)).toContain(infiniteWidth.of);
+  });
+
+  it("asks for a caught fault of every kind that applies", () => {
+    const check = (fault: string, applicable: boolean, caught: boolean) => ({ fault, applicable, caught, score: 0 });
+    const [width, variance] = ["N → 2N", "readout σ_w² → 1.5 σ_w²"];
+    expect(isPowerful([check(width, true, true), check(variance, true, true)], "exact")).toBe(true);
+    // one kind does not stand in for the other
+    expect(isPowerful([check(width, true, false), check(variance, true, true)], "exact")).toBe(false);
+    expect(isPowerful([check(width, true, true), check(variance, true, false)], "exact")).toBe(false);
+    expect(isPowerful([check(width, false, false), check(variance, true, true)], "exact")).toBe(true);
+    expect(isPowerful([check("N → N − 1", true, false), check(width, true, true), check(variance, true, true)], "exact")).toBe(true);
+    expect(isPowerful([check(width, true, false), check(variance, true, true)], { order: 1 })).toBe(true);
+    expect(isPowerful([check(width, false, false), check(variance, false, false)], "exact")).toBe(false);
+  });
+
+  it("samples other networks at every width, and for prior and posterior", async () => {
+    const chunks: SampleChunk[] = [];
+    const base = inlineRun({ registry: createRegistry(standardPlugins), seed: 7 });
+    const run: Run = {
+      ...base,
+      // eslint-disable-next-line require-yield
+      async *map<A>(_task: unknown, asked: readonly A[]) {
+        chunks.push(...(asked as unknown as SampleChunk[]));
+        throw new Error("enough");
+      },
+    };
+    const one = linear([{ name: "exact" }]);
+    const claim = (of: "prior" | "posterior") => ({ estimand: { of, quantity: "train.mean" } }) as unknown as Claim;
+    for (const index of [0, 1, 2])
+      for (const of of ["prior", "posterior"] as const)
+        await expect(sampleFor(one, one.build(1), [claim(of)], new Map(), index, run)).rejects.toThrow("enough");
+    expect(chunks).toHaveLength(6 * 40);
+    expect(new Set(chunks.map(({ index }) => index)).size).toBe(6 * 40);
+    expect(new Set(chunks.map(({ seed }) => seed))).toEqual(new Set([7]));
   });
 
   it("accepts within the errors and rejects beyond, the claim's own error included", () => {

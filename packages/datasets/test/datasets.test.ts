@@ -32,6 +32,15 @@ describe("MNIST", () => {
     expect(counts).toEqual([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
   });
 
+  it("chooses the same images for a seed in every version, test images by a stream of their own", async () => {
+    const { train, test } = await loadDataset({ dataset: "mnist", classes: [3, 8], train: 5, test: 5, seed: 1 });
+    const sums = ({ data, shape: [rows, columns] }: typeof train.inputs) =>
+      Array.from({ length: rows }, (_, i) => data.subarray(i * columns, (i + 1) * columns).reduce((a, b) => a + b, 0));
+    [86.643, -98.017, 5.3, -95.675, 101.749].forEach((sum, i) => expect(sums(train.inputs)[i]).toBeCloseTo(sum, 2));
+    [107.294, 211.059, -190.401, 15.371, -103.173].forEach((sum, i) => expect(sums(test!.inputs)[i]).toBeCloseTo(sum, 2));
+    expect([...test!.targets!.data]).toEqual([-1, -1, -1, 1, 1]);
+  });
+
   it("gives seeded splits with ±1 labels, standardised over the training pixels", async () => {
     const request = { dataset: "mnist", classes: [0, 1], train: 60, test: 10, size: [7, 7], seed: 3 };
     const [a, b, longer] = [await loadDataset(request), await loadDataset(request), await loadDataset({ ...request, train: 80 })];
