@@ -1,9 +1,9 @@
 import { matrix, matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
 import { gram, multiply, symmetricEigen, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { conditionGaussianProcess, independentRows, respondToTargets } from "../src/index.js";
+import { conditionGaussianProcess, independentRows, respondToTargets, spanConstant, spectrumOf } from "../src/index.js";
 
 const normals = (rows: number, columns: number, index: number): Matrix => ({
   data: stream(11, index).normals(new Float64Array(rows * columns)),
@@ -59,6 +59,16 @@ describe("independent rows of a singular kernel", () => {
     targets.data[3]! += 1e-6;
     expect(() => independentRows(gram(features), targets)).toThrow("targets: expected no component outside the range of the kernel");
   });
+});
+
+test("the constant vector is spanned however small its part outside the range", () => {
+  const nearly = spectrumOf(gram(matrixFromRows([[1], [1], [1], [1.01]])));
+  const { values, vectors } = spanConstant(nearly);
+  expect(values).toHaveLength(2);
+  expect(values[0]).toBe(0);
+  const ones = matrixFromRows([[1], [1], [1], [1]]);
+  expectClose(multiply(vectors, multiply(transpose(vectors), ones)), ones, { absolute: 1e-12 }, "projection");
+  expect(spanConstant(spectrumOf(gram(ones))).values).toHaveLength(1);
 });
 
 describe("targets under a singular kernel with little noise", () => {
