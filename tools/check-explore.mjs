@@ -233,7 +233,8 @@ await step("slider to picture; the latest state wins", async () => {
     for (let i = 0; i < 24; i++) {
       const before = new Map(app.session.answers.solved);
       const since = performance.now();
-      slider.value = String(250 + 15 * i);
+      // widths from 32 on: every step is another width
+      slider.value = String(500 + 15 * i);
       slider.dispatchEvent(new Event("input", { bubbles: true }));
       const open = new Set(Object.keys(found));
       while (open.size > 0) {
