@@ -6,6 +6,7 @@ import { fischerCriticality } from "./figures/fischer-criticality.js";
 import { haninDepth } from "./figures/hanin-depth.js";
 import { pacelliDepth } from "./figures/pacelli-depth.js";
 import { pacelliLoss } from "./figures/pacelli-loss.js";
+import { tiberiHeads } from "./figures/tiberi-heads.js";
 import { yaidaAccuracy } from "./figures/yaida-accuracy.js";
 import { zavatoneVethBottleneck } from "./figures/zavatone-veth-bottleneck.js";
 import { zavatoneVethConvolution } from "./figures/zavatone-veth-convolution.js";
@@ -34,6 +35,7 @@ export const plugin: Plugin = {
     fischerCriticality,
     bassettiOrderParameter,
     bassettiShape,
+    tiberiHeads,
     haninDepth,
   ],
 };

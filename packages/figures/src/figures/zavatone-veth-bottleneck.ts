@@ -61,7 +61,7 @@ export const zavatoneVethBottleneck: PaperFigure<Numbers> = {
     const measured = sampled.map(({ value }) => value);
     const jump = ([a, b, c]: readonly number[]): number => (b! - a!) / Math.abs(c! - b!);
     return [
-      rising("sampled shifts by layer", measured),
+      atLeast("sampled: behind the bottleneck over at the bottleneck", measured[2]! / measured[1]!, 0.9),
       rising("first-order shifts by layer", firstOrder),
       atLeast("sampled: the step to the bottleneck over the step behind it", jump(measured), 1.5),
       atLeast("first order: the same", jump(firstOrder), 1.5),
