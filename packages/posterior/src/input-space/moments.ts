@@ -1,8 +1,26 @@
 import { shapeError, zeros, type Matrix } from "@finitewidth/core";
-import { createWorkspace, type Workspace } from "@finitewidth/linalg";
+import { createWorkspace, multiply, multiplyTransposedLeft, type Workspace } from "@finitewidth/linalg";
 
 /** Training points that are looked at together. */
 const block = 1024;
+
+/** Numbers in a block of inputs below which a workspace costs more to open than it saves. */
+const small = 20_000;
+
+type Space = Pick<Workspace, "matrices" | "multiply" | "gramLower">;
+
+function openSpace(shapes: readonly (readonly [number, number])[]): Space {
+  const [rows, columns] = shapes[0]!;
+  if (rows * columns > small) return createWorkspace(shapes);
+  return {
+    matrices: shapes.map(([m, n]) => zeros(m, n)),
+    multiply: (a, b, out, { transposed = "none", alpha = 1, beta = 0 } = {}) => {
+      const product = transposed === "left" ? multiplyTransposedLeft(a, b) : multiply(a, b);
+      for (let i = 0; i < out.data.length; i++) out.data[i] = (beta === 0 ? 0 : beta * out.data[i]!) + alpha * product.data[i]!;
+    },
+    gramLower: (x, out) => out.data.set(multiplyTransposedLeft(x, x).data),
+  };
+}
 
 /** Sums over training points with rows ψ = (x, 1), N0 + 1 numbers. */
 export interface InputMoments {
@@ -42,7 +60,7 @@ export function inputMoments(inputs: Matrix, targets: Matrix, breathe?: () => vo
   const size = features + 1;
   const width = outputs + 1;
   const rows = Math.min(block, points);
-  const space = createWorkspace([
+  const space = openSpace([
     [rows, features],
     [rows, width],
     [features, features],
@@ -80,7 +98,7 @@ export function residualMoments(inputs: Matrix, targets: Matrix, coefficients: M
   const outputs = targets.shape[1];
   const width = outputs + 1;
   const rows = Math.min(block, points);
-  const space: Workspace = createWorkspace([
+  const space = openSpace([
     [rows, features],
     [rows, width],
     [features, width],
