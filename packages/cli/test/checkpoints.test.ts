@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -103,11 +103,18 @@ describe("the folder of the results", () => {
     const out = join(folder, "a", "b");
     const held = await openFolder(out);
     await expect(openFolder(out)).rejects.toThrow(/is writing into it/);
+    await writeFile(join(out, "result.json"), "{}");
     await held.release();
     await writeFile(join(out, ".lock"), JSON.stringify({ pid: 2 ** 22 + 1, host: (await import("node:os")).hostname() }));
     await (await openFolder(out)).release();
     await writeFile(join(out, ".lock"), JSON.stringify({ pid: 1, host: "elsewhere" }));
     await expect(openFolder(out)).rejects.toThrow("process 1 on elsewhere");
+  });
+
+  it("is taken away again when nothing was written to it", async () => {
+    const out = join(folder, "empty");
+    await (await openFolder(out)).release();
+    await expect(access(out)).rejects.toThrow("ENOENT");
   });
 
   it.each(["/proc/finitewidth", "/dev/null", "/dev/null/x"])("is refused at once: %s", async (path) => {
@@ -120,7 +127,9 @@ describe("the folder of the results", () => {
     try {
       const first = await chooseFolder("x/e.json", undefined);
       expect(first).toMatch(/results\/e$/);
-      await (await openFolder(first, "x/e.json")).release();
+      const held = await openFolder(first, "x/e.json");
+      await writeFile(join(first, "result.json"), "{}");
+      await held.release();
       expect(await chooseFolder("x/e.json", undefined)).toBe(first);
       const other = await chooseFolder("y/e.json", undefined);
       expect(other).toMatch(/results\/e-[0-9a-f]{6}$/);

@@ -6,6 +6,8 @@ import { squareSize } from "./validate.js";
 
 /** Columns of L⁻¹ that are found together. */
 const columnBlock = 128;
+/** Below this an inverse costs less than its way into a backend's memory and back. */
+const smallInverse = 24;
 
 /** Calls `visit` with rows from … n of the columns from … from + 128 of L⁻¹: what is not zero of them. n³/3 flops in all. */
 function eachInverseBlock(factor: Matrix, visit: (columns: Matrix, from: number) => void): void {
@@ -33,7 +35,7 @@ export function inverseDiagonal(factor: Matrix): Float64Array {
  */
 export function choleskyInverse(factor: Matrix, out?: Float64Array): Matrix {
   const n = squareSize(factor, "factor");
-  const own = backend().choleskyInverse?.(factor, out);
+  const own = n < smallInverse ? undefined : backend().choleskyInverse?.(factor, out);
   if (own) return own;
   const inverse = zeros(n, n);
   eachInverseBlock(factor, ({ data, shape: [rows, count] }, from) => {

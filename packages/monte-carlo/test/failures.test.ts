@@ -42,6 +42,7 @@ describe("options", () => {
   it("have the documented defaults", () => {
     expect(validate(monteCarlo.options, {}, "options")).toEqual({
       sampler: "hmc",
+      shifts: false,
       chains: 4,
       draws: 1000,
       warmup: 500,

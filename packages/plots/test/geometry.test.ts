@@ -31,16 +31,23 @@ function dots(element: Element): { readonly tip: string; readonly x: number; rea
   });
 }
 
-/** Decodes the picture of a heat map: RGB rows from the top. */
+/** Decodes the picture of a heat map, three bytes a pixel or one that looks up a palette: RGB rows from the top. */
 function pixels(image: Element): { readonly width: number; readonly rows: number[][][] } {
   const bytes = Buffer.from(image.getAttribute("href")!.split(",")[1]!, "base64");
   const width = bytes.readUInt32BE(16);
   const height = bytes.readUInt32BE(20);
-  const at = bytes.indexOf("IDAT");
-  const raw = inflateSync(bytes.subarray(at + 4, at + 4 + bytes.readUInt32BE(at - 4)));
-  const rows = Array.from({ length: height }, (_, y) =>
-    Array.from({ length: width }, (_, x) => [0, 1, 2].map((k) => raw[y * (3 * width + 1) + 1 + 3 * x + k]!)),
-  );
+  const chunk = (name: string): Buffer => {
+    const at = bytes.indexOf(name);
+    return bytes.subarray(at + 4, at + 4 + bytes.readUInt32BE(at - 4));
+  };
+  const raw = inflateSync(chunk("IDAT"));
+  // colour bars have three bytes a pixel and no palette
+  const palette = bytes.includes("PLTE") ? chunk("PLTE") : undefined;
+  const at = (x: number, y: number): number[] =>
+    palette
+      ? [...palette.subarray(3 * raw[y * (width + 1) + 1 + x]!).subarray(0, 3)]
+      : [...raw.subarray(y * (3 * width + 1) + 1 + 3 * x).subarray(0, 3)];
+  const rows = Array.from({ length: height }, (_, y) => Array.from({ length: width }, (_, x) => at(x, y)));
   return { width, rows };
 }
 
@@ -63,7 +70,10 @@ describe("heat maps", () => {
       document,
     );
     const [map, bar] = [...element.querySelectorAll("image")].map(pixels);
-    expect(map!.rows.flat()).toEqual([0.25, 0.5, 1, 0].map((t) => [...diverging(t)]));
+    // a colour of the palette is at most half a step of 1/254 away
+    [0.25, 0.5, 1, 0].forEach((t, i) =>
+      diverging(t).forEach((channel, k) => expect(Math.abs(map!.rows.flat()[i]![k]! - channel)).toBeLessThanOrEqual(2)),
+    );
     expect(bar!.rows[0]![0]).toEqual([...diverging(1)]);
     expect(bar!.rows.at(-1)![0]).toEqual([...diverging(0)]);
     const labels = [...element.querySelectorAll("text")].map((node) => [node.textContent, number(node, "y")] as const);

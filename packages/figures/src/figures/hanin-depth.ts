@@ -18,7 +18,7 @@ interface Numbers {
   }[];
 }
 
-const sizes = { quick: { points: 20, widths: [2, 4, 8, 16, 32] }, paper: { points: 100, widths: [2, 4, 8, 16, 32, 64, 128] } };
+const sizes = { quick: { points: 40, widths: [2, 4, 8, 16, 32] }, paper: { points: 100, widths: [2, 4, 8, 16, 32, 64, 128] } };
 const depths = [1, 2, 4, 8, 16];
 
 /** Evidence of deep linear networks over effective depth. */
