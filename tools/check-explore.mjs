@@ -83,8 +83,8 @@ async function inNode(state) {
 }
 
 /**
- * Both agree to 1e-12, or to ten times what two backends of Node differ by: the determinant in the evidence of deep saddles has fewer
- * digits.
+ * Both agree to 1e-12, or to ten times what two backends of Node differ by. The Hessian of deep saddles is taken by differences of the
+ * gradient: the log evidence holds seven digits there, and browsers' elementary functions differ from Node's in the last.
  */
 async function compare(what, page, state) {
   const found = await inPage(page);
@@ -94,7 +94,9 @@ async function compare(what, page, state) {
   for (const [method, numbers] of Object.entries(expected))
     for (const quantity of Object.keys(numbers)) {
       const [a, b, c] = [expected, found, other].map((side) => [side[method]?.[quantity]].flat());
-      const tolerance = (i) => Math.max(1e-12 * Math.max(1, Math.abs(a[i])), 10 * Math.abs(a[i] - c[i]));
+      const byDifferences = method === "effective-action" && quantity === "logEvidence" && state.widths.length > 1;
+      const digits = byDifferences ? 1e-7 : 1e-12;
+      const tolerance = (i) => Math.max(digits * Math.max(1, Math.abs(a[i])), 10 * Math.abs(a[i] - c[i]));
       const far = a.findIndex((value, i) => !(Math.abs(value - b[i]) <= tolerance(i)));
       check(
         far < 0,

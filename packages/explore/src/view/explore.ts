@@ -99,7 +99,7 @@ export class Explore extends LitElement {
 
   /** Another state, to which undo leads back. */
   #change(state: ExploreState): void {
-    this.#history.record(this.state);
+    this.#history.record(this.state, state);
     this.#show(state);
   }
 
