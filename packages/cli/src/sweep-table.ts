@@ -1,5 +1,8 @@
+import type { MethodVerdict, Verdict } from "@finitewidth/core";
 import { csvCell } from "@finitewidth/plots";
 import { positionOf, type MethodOutcome, type Plan, type SolvedOutcome, type StepOutcome } from "@finitewidth/experiment";
+import { formatNumber, withError } from "./table.js";
+import { marked, overall } from "./verdict-text.js";
 
 /** A number that a sweep follows. */
 export interface Quantity {
@@ -9,6 +12,8 @@ export interface Quantity {
   error(outcome: SolvedOutcome): number | undefined;
   /** Which end is better, where there is one. */
   readonly best?: "largest" | "smallest";
+  /** Whose verdict it carries. */
+  readonly judged?: keyof MethodVerdict;
 }
 
 /** What sweeps follow: columns of `sweep.csv` and figures of the report. */
@@ -17,6 +22,7 @@ export const quantities: readonly Quantity[] = [
     name: "logEvidence",
     label: "log evidence",
     best: "largest",
+    judged: "logEvidence",
     value: ({ posterior }) => posterior.logEvidence,
     error: ({ posterior }) => posterior.standardError?.logEvidence,
   },
@@ -29,7 +35,7 @@ export const quantities: readonly Quantity[] = [
   ).map(([part, label]): Quantity => ({
     name: `generalizationError.${part}`,
     label,
-    ...(part === "total" ? { best: "smallest" as const } : {}),
+    ...(part === "total" ? { best: "smallest" as const, judged: "generalizationError" as const } : {}),
     value: ({ generalizationError }) => generalizationError?.[part],
     error: ({ generalizationStandardError }) => generalizationStandardError?.[part],
   })),
@@ -49,6 +55,7 @@ export const quantities: readonly Quantity[] = [
   {
     name: "orderParameter",
     label: "order parameter",
+    judged: "orderParameter",
     value: ({ posterior: { orderParameter } }) => meanOf(orderParameter),
     error: ({ posterior: { standardError } }) =>
       typeof standardError?.orderParameter === "number" ? standardError.orderParameter : undefined,
@@ -71,15 +78,33 @@ export interface SweepRow {
   readonly index: number;
   readonly network?: string;
   readonly outcome: MethodOutcome;
+  /** What the referee says of it, where this step was refereed. */
+  readonly verdict?: MethodVerdict;
 }
 
 /** Every outcome of a sweep, in the order of the file. */
 export const sweepRows = (results: readonly StepOutcome[]): SweepRow[] =>
   results.flatMap(({ step, problems }, index) =>
-    problems.flatMap(({ problem, outcomes }) =>
-      outcomes.map((outcome): SweepRow => ({ step, index, ...(problem.label === undefined ? {} : { network: problem.label }), outcome })),
+    problems.flatMap(({ problem, outcomes, verdicts }) =>
+      outcomes.map((outcome): SweepRow => {
+        const verdict = verdicts?.verdicts[outcome.label];
+        return {
+          step,
+          index,
+          ...(problem.label === undefined ? {} : { network: problem.label }),
+          outcome,
+          ...(verdict ? { verdict } : {}),
+        };
+      }),
     ),
   );
+
+/** A number of a row with its error and the mark of its verdict; "–" where there is none. */
+export function rowText(row: SweepRow, quantity: Quantity): string {
+  const { outcome } = row;
+  if (outcome.status === "failed") return "failed";
+  return marked(withError(quantity.value(outcome), quantity.error(outcome)), verdictOn(row, quantity));
+}
 
 /** `sweep.csv`: a row for every method at every step, keys first, then each quantity with its standard error. */
 export function sweepCsv(plan: Plan, results: readonly StepOutcome[]): string {
@@ -94,8 +119,9 @@ export function sweepCsv(plan: Plan, results: readonly StepOutcome[]): string {
     ...quantities.flatMap(({ name }) => [name, `${name}.standardError`]),
     "seconds",
     "warnings",
+    "verdict",
   ];
-  const body = rows.map(({ step, index, network, outcome }): unknown[] => [
+  const body = rows.map(({ step, index, network, outcome, verdict }): unknown[] => [
     index,
     ...plan.keys.map((key) => step.values?.[key.name]),
     ...(several ? [network] : []),
@@ -104,21 +130,33 @@ export function sweepCsv(plan: Plan, results: readonly StepOutcome[]): string {
     ...quantities.flatMap(({ value, error }): unknown[] => (outcome.status === "ok" ? [value(outcome), error(outcome)] : ["", ""])),
     outcome.seconds,
     outcome.status === "ok" ? outcome.warnings.join(" | ") : outcome.error.message,
+    verdict ? overall(verdict) : "",
   ]);
   return `${[header, ...body].map((cells) => cells.map(csvCell).join(",")).join("\n")}\n`;
 }
 
-/** The best of a method over the sweep for a quantity that has a better end. */
-export function bestRow(rows: readonly SweepRow[], quantity: Quantity): { readonly row: SweepRow; readonly value: number } | undefined {
+/**
+ * The best of some rows for a quantity that has a better end, where it varies at all: in words with its verdict, and with what the method
+ * itself doubts. Numbers that sampling the network contradicts are not the best of anything.
+ */
+export function bestRow(rows: readonly SweepRow[], quantity: Quantity): { readonly row: SweepRow; readonly text: string } | undefined {
   let best: { row: SweepRow; value: number } | undefined;
+  let [low, high] = [Infinity, -Infinity];
   for (const row of rows) {
     const value = row.outcome.status === "ok" ? quantity.value(row.outcome) : undefined;
+    if (value === undefined || !quantity.best) continue;
+    [low, high] = [Math.min(low, value), Math.max(high, value)];
     // A negative error, where a theory has broken down, is not the best one.
-    if (value === undefined || !quantity.best || (quantity.best === "smallest" && value <= 0)) continue;
+    if ((quantity.best === "smallest" && value <= 0) || verdictOn(row, quantity)?.status === "contradicted") continue;
     if (!best || (quantity.best === "largest" ? value > best.value : value < best.value)) best = { row, value };
   }
-  return best;
+  if (!best || !(high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)))) return undefined;
+  const { outcome } = best.row;
+  const warns = outcome.status === "ok" && outcome.warnings.length > 0 ? ", it warns" : "";
+  return { row: best.row, text: `${marked(formatNumber(best.value), verdictOn(best.row, quantity))}${warns}` };
 }
+
+const verdictOn = ({ verdict }: SweepRow, { judged }: Quantity): Verdict | undefined => (judged ? verdict?.[judged] : undefined);
 
 /** Values of a step in words: "width 50, temperature 0.1". */
 export const stepText = (values: StepOutcome["step"]["values"]): string =>

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import type { MethodOutcome, Plan, StepOutcome } from "@finitewidth/experiment";
-import { bestRow, quantities, stepText, sweepRows, type SweepRow } from "./sweep-table.js";
+import type { Plan, StepOutcome } from "@finitewidth/experiment";
+import { bestRow, quantities, rowText, stepText, sweepRows, type SweepRow } from "./sweep-table.js";
 import { summaryTable } from "./summary-table.js";
-import { formatNumber, textTable, withError } from "./table.js";
+import { textTable } from "./table.js";
 import { legend } from "./verdict-text.js";
 
 /** Where a command prints. */
@@ -35,20 +35,17 @@ export function sweepText(plan: Plan, results: readonly StepOutcome[]): string {
   const shown = quantity ?? quantities[0]!;
   const column = ({ network, outcome }: SweepRow): string => (network === undefined ? outcome.label : `${network}: ${outcome.label}`);
   const columns = [...new Set(rows.map(column))];
-  const cell = (outcome: MethodOutcome | undefined): string => {
-    if (!outcome) return "";
-    if (outcome.status === "failed") return "failed";
-    return `${withError(shown.value(outcome), shown.error(outcome))}${outcome.warnings.length > 0 ? " !" : ""}`;
-  };
+  const cell = (row: SweepRow | undefined): string =>
+    row ? `${rowText(row, shown)}${row.outcome.status === "ok" && row.outcome.warnings.length > 0 ? " !" : ""}` : "";
   const body = results.map(({ step }, index) => [
     ...plan.keys.map((key) => text(step.values?.[key.name])),
-    ...columns.map((name) => cell(rows.find((row) => row.index === index && column(row) === name)?.outcome)),
+    ...columns.map((name) => cell(rows.find((row) => row.index === index && column(row) === name))),
   ]);
   const best = columns.flatMap((name) => {
     const own = rows.filter((row) => column(row) === name);
     return quantities.flatMap((one) => {
       const found = bestRow(own, one);
-      return found ? [`best ${one.label} of ${name}: ${formatNumber(found.value)} at ${stepText(found.row.step.values)}`] : [];
+      return found ? [`best ${one.label} of ${name}: ${found.text} at ${stepText(found.row.step.values)}`] : [];
     });
   });
   return `${shown.label}\n${textTable([...plan.keys.map((key) => key.name), ...columns], body)}\n${best.join("\n")}`;
@@ -63,14 +60,17 @@ const mostWarnings = 12;
 
 /** Every warning once, with how many steps it is about. */
 function warningLines(results: readonly StepOutcome[]): string[] {
-  const counts = new Map<string, number>();
-  for (const { outcome } of sweepRows(results))
+  const steps = new Map<string, StepOutcome["step"][]>();
+  for (const { outcome, network, step } of sweepRows(results))
     if (outcome.status === "ok")
       for (const warning of outcome.warnings) {
-        const line = `  ! ${outcome.label}: ${warning}`;
-        counts.set(line, (counts.get(line) ?? 0) + 1);
+        const line = `  ! ${network === undefined ? "" : `${network}: `}${outcome.label}: ${warning}`;
+        steps.set(line, [...(steps.get(line) ?? []), step]);
       }
-  const lines = [...counts].map(([line, count]) => (count > 1 ? `${line} (${count} times)` : line));
+  const lines = [...steps].map(([line, [first, ...others]]) => {
+    if (others.length > 0) return `${line} (${others.length + 1} times)`;
+    return first!.values ? `${line} (at ${stepText(first!.values)})` : line;
+  });
   return lines.length > mostWarnings
     ? [...lines.slice(0, mostWarnings), `  ! … and ${lines.length - mostWarnings} more in the report`]
     : lines;

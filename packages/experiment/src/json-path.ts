@@ -24,6 +24,8 @@ export function setPath(root: Json, keys: readonly (string | number)[], value: J
       throw inputError(name, `a path of the experiment (the list has ${root.length} entries)`, key);
     return root.map((entry: Json, i) => (i === key ? setPath(entry, below, value, name) : entry));
   }
+  if (typeof key === "number" && typeof root === "number")
+    throw inputError(name, "a path of the experiment", `entry ${key} of the number ${root}: write a list in its place`);
   if (typeof root !== "object" || root === null || typeof key === "number" || (below.length > 0 && !Object.hasOwn(root, key)))
     throw inputError(name, "a path of the experiment", `nothing at ${String(key)}`);
   return { ...root, [key]: setPath((root as Record<string, Json>)[key] ?? null, below, value, name) };

@@ -62,10 +62,19 @@ export class MistakeList {
   }
 }
 
+/** What `action` gives; its error with a suggestion where there is one. */
+export function suggested<Out>(action: () => Out): Out {
+  try {
+    return action();
+  } catch (error) {
+    throw error instanceof FinitewidthError ? withSuggestion(error) : error;
+  }
+}
+
 /** The error with "did you mean …?" when a name is nearly one of those expected. */
 function withSuggestion(error: FinitewidthError): FinitewidthError {
   if (error.message.includes("; did you mean ")) return error;
-  const unknown = /unknown (?:key|sweep key); expected (?:one of )?(.+)$/.exec(error.message);
+  const unknown = /unknown key; expected (?:one of )?(.+)$/.exec(error.message);
   const written = unknown ? error.path?.split(".").at(-1) : /^"(.*)"$/.exec(error.received ?? "")?.[1];
   const known = unknown ? unknown[1]!.split(/, | or /) : [...(error.expected ?? "").matchAll(/"([^"]+)"/g)].map((match) => match[1]!);
   const suggestion = written === undefined ? undefined : nearest(written, known);

@@ -47,7 +47,8 @@ export function parseOptimise(file: unknown): { readonly request: OptimiseReques
   const { depth, ...ranges } = over;
   for (const [key, range] of Object.entries(ranges)) {
     const path = `optimise.over.${key}`;
-    if (range.length !== 2 || !(range[0]! < range[1]!)) throw inputError(path, "[least, largest]", range);
+    if (range.length !== 2 || !(range[0]! < range[1]!))
+      throw inputError(path, "[least, largest], the first smaller", range.length === 2 ? `from ${range[0]} to ${range[1]}` : range);
     if (key === "widths" && !range.every(Number.isInteger)) throw inputError(path, "two integers", range);
   }
   if (depth && !(depth.length > 0 && depth.every(Number.isInteger)))

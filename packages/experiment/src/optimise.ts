@@ -4,6 +4,7 @@ import { maximiseInBox, maximiseOverIntegers, type BoundedPoint } from "@finitew
 import { stream } from "@finitewidth/random";
 import { parseOptimise, type OptimiseRequest } from "./optimise-schema.js";
 import type { MethodOutcome } from "./method-outcome.js";
+import { suggested } from "./mistakes.js";
 import { planExperiment, type PlanSettings } from "./plan.js";
 import { runMethod } from "./run-method.js";
 import { applyValues, draftOf, sweepKey } from "./sweep.js";
@@ -65,7 +66,7 @@ export async function optimiseEvidence(file: unknown, settings: OptimiseSettings
   const { registry, signal } = settings;
   const { data } = await planExperiment(experiment, settings);
   const seed = typeof experiment["seed"] === "number" ? experiment["seed"] : 1;
-  const keys = Object.keys(request.over).map((name) => sweepKey(name, registry));
+  const keys = Object.keys(request.over).map((name) => suggested(() => sweepKey(name, registry, "optimise.over")));
   registry.theory(request.method.method, "optimise.method");
   const run = (await settings.openRun?.()) ?? settings.run ?? inlineRun({ registry, seed, ...(signal ? { signal } : {}) });
   const trace: Evaluation[] = [];

@@ -17,17 +17,17 @@ export type SweepValues = Readonly<Record<string, Json>>;
 /** What a sweep may change, the top of every path. */
 const roots = ["data", "network", "networks", "scaling", "likelihood", "methods", "seed"];
 
-/** A registered short name, or any path of the experiment. @throws FinitewidthError (code "input"). */
-export function sweepKey(name: string, registry: Registry): SweepKey {
+/** A registered short name, or any path of the experiment. @throws FinitewidthError (code "input") naming it below `where`. */
+export function sweepKey(name: string, registry: Registry, where = "sweep"): SweepKey {
   const known = [...builtinSweepKeys, ...registry.sweepKeys];
   const registered = known.find((key) => key.name === name);
   if (registered) return registered;
   const keys = parsePath(name);
   if (keys === undefined || !roots.includes(String(keys[0]))) {
     const names = [...known.map((key) => key.name), ...roots].join(", ");
-    throw new FinitewidthError(`sweep.${name}: unknown sweep key; expected one of ${names} or a path such as network.activation`, {
+    throw new FinitewidthError(`${where}.${name}: unknown key; expected one of ${names} or a path such as network.activation`, {
       code: "input",
-      path: `sweep.${name}`,
+      path: `${where}.${name}`,
     });
   }
   return {

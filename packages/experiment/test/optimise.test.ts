@@ -96,7 +96,15 @@ describe("maximising the evidence", () => {
 
   it.each([
     [{}, "optimise.over"],
-    [{ over: { temperature: [1, 0.1] }, method: "exact" }, "optimise.over.temperature: expected [least, largest]"],
+    [
+      { over: { temperature: [1, 0.1] }, method: "exact" },
+      'optimise.over.temperature: expected [least, largest], the first smaller, got "from 1 to 0.1"',
+    ],
+    [{ over: { temperatur: [0.1, 1] }, method: "exact" }, /^optimise\.over\.temperatur: unknown key; .*; did you mean "temperature"\?$/],
+    [
+      { over: { "network.widths[0][1]": [1, 2] }, method: "exact" },
+      'network.widths[0][1]: expected a path of the experiment, got "entry 1 of the number',
+    ],
     [{ over: { widths: [1.5, 3] }, method: "exact" }, "optimise.over.widths"],
     [{ over: { temprature: [0.1, 1] }, method: "exact" }, "temprature"],
     [{ over: { temperature: [0.1, 1] }, method: "magic" }, /optimise\.method|methods/],

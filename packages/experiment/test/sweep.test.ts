@@ -182,8 +182,8 @@ describe("a sweep", () => {
     [{ train: [6] }, "sweep.train[0]: expected at most 5 points, got 6"],
     [{ temperature: [1, -1] }, "sweep.temperature[1]: expected a number ≥ 0, got -1"],
     [{ widths: [[3], [0]] }, "sweep.widths[1]: network.widths[0]: expected a positive integer, got 0"],
-    [{ widht: [1] }, /^sweep\.widht: unknown sweep key; expected one of widths, .*; did you mean "width/],
-    [{ "network.constructor": [1] }, /^sweep\.network\.constructor: unknown sweep key/],
+    [{ widht: [1] }, /^sweep\.widht: unknown key; expected one of widths, .*; did you mean "width/],
+    [{ "network.constructor": [1] }, /^sweep\.network\.constructor: unknown key/],
     [{ "methods[7].closure": ["x"] }, /^sweep\.methods\[7\]\.closure\[0\]: expected a path of the experiment/],
     [{ "network.activation": ["erf", "erv"] }, /^sweep\.network\.activation\[1\]: expected one of .* did you mean "erf"\?$/],
     [

@@ -21,8 +21,8 @@ export function experimentReport(plan: Plan, results: readonly StepOutcome[], na
   const body = plan.experiment.sweep
     ? sweepBody(plan, results, document)
     : results
-        .map(({ step, problems }) =>
-          [networkComparison(problems, document), ...problems.map((one) => problemBody(plan, step, one, document))].join(""),
+        .map((one) =>
+          [networkComparison(one, document), ...one.problems.map((problem) => problemBody(plan, one.step, problem, document))].join(""),
         )
         .join("");
   return page(

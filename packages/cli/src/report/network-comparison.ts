@@ -1,61 +1,57 @@
-import type { ProblemOutcome, SolvedOutcome } from "@finitewidth/experiment";
+import type { StepOutcome } from "@finitewidth/experiment";
 import { dotted, escapeHtml, figureBlock, htmlTable, legendOf, reportColours, sweepPanel } from "@finitewidth/plots";
-import { quantities, type Quantity } from "../sweep-table.js";
-import { formatNumber, withError } from "../table.js";
-
-interface Solved {
-  readonly network: string;
-  readonly outcome: SolvedOutcome;
-}
+import { bestRow, quantities, rowText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
+import { legend } from "../verdict-text.js";
 
 /** Several networks on the same data: the best by each measure in words, all numbers in one table, and each measure drawn. Else nothing. */
-export function networkComparison(problems: readonly ProblemOutcome[], document: Document): string {
-  if (problems.length < 2) return "";
-  const networks = problems.map(({ problem }) => problem.label!);
-  const solved = problems.flatMap(({ problem, outcomes }) =>
-    outcomes.flatMap((outcome): Solved[] => (outcome.status === "ok" ? [{ network: problem.label!, outcome }] : [])),
+export function networkComparison(step: StepOutcome, document: Document): string {
+  if (step.problems.length < 2) return "";
+  const networks = step.problems.map(({ problem }) => problem.label!);
+  const rows = sweepRows([step]).filter(({ outcome }) => outcome.status === "ok");
+  const labels = [...new Map(rows.map(({ outcome }) => [outcome.label, outcome])).values()];
+  const colours = reportColours(labels);
+  const found = quantities.flatMap((quantity) => {
+    const best = bestRow(rows, quantity);
+    return best ? [{ quantity, best }] : [];
+  });
+  if (found.length === 0) return "";
+  const measured = found.map(({ quantity }) => quantity);
+  const words = found.map(
+    ({ quantity, best: { row, text } }) => `The ${quantity.best} ${quantity.label}: ${row.network}, ${row.outcome.label} (${text}).`,
   );
-  const distinct = ({ value }: Quantity): number =>
-    new Set(solved.map(({ outcome }) => value(outcome)).filter((x) => x !== undefined)).size;
-  const measured = quantities.filter((quantity) => quantity.best !== undefined && distinct(quantity) > 1);
-  if (measured.length === 0) return "";
-  const colours = reportColours(solved.map(({ outcome }) => outcome));
-  const rows = solved.map(({ network, outcome }) => [
-    escapeHtml(network),
-    dotted(outcome.label, colours),
-    ...measured.map(({ value, error }) => withError(value(outcome), error(outcome))),
+  const body = rows.map((row) => [
+    escapeHtml(row.network!),
+    dotted(row.outcome.label, colours),
+    ...measured.map((quantity) => escapeHtml(rowText(row, quantity))),
   ]);
-  const methods = [...new Set(solved.map(({ outcome }) => outcome.label))];
-  const cards = measured.map((quantity) => card(quantity, { solved, networks, methods, colours, document }));
+  const methods = labels.map(({ label }) => label);
+  const cards = measured.map((quantity) => card(quantity, { rows, networks, methods, colours, document }));
   return [
-    `<p class="headline">${escapeHtml(measured.map((quantity) => bestInWords(quantity, solved)).join(" "))}</p>`,
-    htmlTable(["network", "method", ...measured.map(({ label }) => label)], rows, { sortable: true, text: [1] }),
+    `<p class="headline">${escapeHtml(words.join(" "))}</p>`,
+    rows.some(({ verdict }) => verdict) ? `<p class="lead">${escapeHtml(legend)}</p>` : "",
+    htmlTable(["network", "method", ...measured.map(({ label }) => label)], body, { sortable: true, text: [1] }),
     legendOf(methods, colours),
     `<div class="grid">${cards.join("")}</div>`,
   ].join("");
 }
 
-function bestInWords({ best, label, value }: Quantity, solved: readonly Solved[]): string {
-  const sign = best === "largest" ? 1 : -1;
-  const known = solved.filter(({ outcome }) => value(outcome) !== undefined);
-  const first = known.reduce((a, b) => (sign * value(b.outcome)! > sign * value(a.outcome)! ? b : a));
-  return `The ${best} ${label}: ${first.network}, ${first.outcome.label} (${formatNumber(value(first.outcome)!)}).`;
-}
-
 interface Shared {
-  readonly solved: readonly Solved[];
+  readonly rows: readonly SweepRow[];
   readonly networks: readonly string[];
   readonly methods: readonly string[];
   readonly colours: (label: string) => string;
   readonly document: Document;
 }
 
-function card({ label, value, error }: Quantity, { solved, networks, methods, colours, document }: Shared): string {
-  const points = solved.flatMap(({ network, outcome }) => {
-    const [y, spread] = [value(outcome), error(outcome)];
-    if (y === undefined) return [];
-    const tip = `${network}, ${outcome.label}\n${label} ${withError(y, spread)}`;
-    return [{ x: networks.indexOf(network), y, error: spread ?? 0, label: outcome.label, warned: outcome.warnings.length > 0, tip }];
+function card(quantity: Quantity, { rows, networks, methods, colours, document }: Shared): string {
+  const { label, value, error } = quantity;
+  const points = rows.flatMap((row) => {
+    const { outcome, network } = row;
+    const y = outcome.status === "ok" ? value(outcome) : undefined;
+    if (y === undefined || outcome.status !== "ok") return [];
+    const tip = `${network}, ${outcome.label}\n${label} ${rowText(row, quantity)}`;
+    const x = networks.indexOf(network!);
+    return [{ x, y, error: error(outcome) ?? 0, label: outcome.label, warned: outcome.warnings.length > 0, tip }];
   });
   const panel = { title: label, xLabel: "network", points, references: [], labels: methods, categories: networks };
   const draw = (width: number, height: number): Element => sweepPanel(panel, document, { width, height, colours });

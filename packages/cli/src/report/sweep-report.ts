@@ -15,8 +15,9 @@ import {
   type ParallelAxis,
   type SweepPoint,
 } from "@finitewidth/plots";
-import { bestRow, quantities, stepPosition, stepText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
-import { formatNumber, withError } from "../table.js";
+import { bestRow, quantities, rowText, stepPosition, stepText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
+import { withError } from "../table.js";
+import { legend as legendOfMarks } from "../verdict-text.js";
 import { rowLabel, sweepRemarks } from "./sweep-remarks.js";
 
 /** One curve of a sweep: a method of a network. */
@@ -63,7 +64,7 @@ function headline({ plan, curves, results }: Sweep, shown: readonly Quantity[]):
     .flatMap((quantity) => {
       const found = curves.flatMap(({ label, rows }) => {
         const best = bestRow(rows, quantity);
-        return best && varies(rows, quantity) ? [`${label} at ${stepText(best.row.step.values)} (${formatNumber(best.value)})`] : [];
+        return best ? [`${label} at ${stepText(best.row.step.values)} (${best.text})`] : [];
       });
       return found.length > 0 ? [`${quantity.best === "largest" ? "Largest" : "Smallest"} ${quantity.label}: ${found.join("; ")}.`] : [];
     });
@@ -281,11 +282,10 @@ function table(sweep: Sweep, shown: readonly Quantity[]): string {
   const body = sweep.rows.map((row) => [
     ...sweep.plan.keys.map((key) => escapeHtml(nameOf(row.step.values![key.name]!))),
     dotted(rowLabel(row), sweep.colours),
-    ...shown.map(({ value, error }) =>
-      escapeHtml(row.outcome.status === "ok" ? withError(value(row.outcome), error(row.outcome)) : "failed"),
-    ),
+    ...shown.map((quantity) => escapeHtml(rowText(row, quantity))),
     row.outcome.seconds.toFixed(2),
     row.outcome.status === "ok" ? String(row.outcome.warnings.length || "") : "failed",
   ]);
-  return htmlTable(header, body, { sortable: true, text: [sweep.plan.keys.length] });
+  const marks = sweep.rows.some(({ verdict }) => verdict) ? `<p class="lead">${escapeHtml(legendOfMarks)}</p>` : "";
+  return `${marks}${htmlTable(header, body, { sortable: true, text: [sweep.plan.keys.length] })}`;
 }

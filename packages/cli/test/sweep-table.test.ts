@@ -1,0 +1,38 @@
+import type { MethodVerdict, VerdictStatus } from "@finitewidth/core";
+import { describe, expect, it } from "vitest";
+import { bestRow, quantities, rowText, type SweepRow } from "../src/sweep-table.js";
+
+const evidence = quantities.find(({ name }) => name === "logEvidence")!;
+const error = quantities.find(({ name }) => name === "generalizationError.total")!;
+
+/** A row with the numbers and verdicts given; what no quantity reads is left out. */
+function row(logEvidence: number, total: number, status?: VerdictStatus, warnings: readonly string[] = []): SweepRow {
+  const outcome = { label: "theory", status: "ok", posterior: { logEvidence }, generalizationError: { total }, warnings };
+  const one = status && { status, error: null, standardError: null, how: "" };
+  const verdict: MethodVerdict | undefined = one && { logEvidence: one, generalizationError: one };
+  return { step: { values: {} }, index: 0, outcome, ...(verdict ? { verdict } : {}) } as unknown as SweepRow;
+}
+
+describe("the best of a sweep", () => {
+  it("is the largest evidence and the smallest positive error", () => {
+    const rows = [row(-3, 0.2), row(-1, 0.3), row(-2, -0.1)];
+    expect([bestRow(rows, evidence)!.row, bestRow(rows, error)!.row]).toEqual([rows[1], rows[0]]);
+  });
+
+  it("is nothing that sampling the network contradicts", () => {
+    const rows = [row(-3, 0.3, "confirmed"), row(-1, 0.1, "contradicted"), row(-2, 0.2, "doubtful")];
+    expect(bestRow(rows, evidence)).toEqual({ row: rows[2], text: "-2 ?" });
+    expect(bestRow(rows, error)).toEqual({ row: rows[2], text: "0.2 ?" });
+  });
+
+  it("says when the method itself warns", () =>
+    expect(bestRow([row(-3, 1), row(-1, 1, undefined, ["not here"])], evidence)!.text).toBe("-1, it warns"));
+
+  it("is nothing where the method does not depend on the sweep", () =>
+    expect(bestRow([row(-3, 0.2), row(-3, 0.2)], evidence)).toBeUndefined());
+
+  it("numbers carry the marks of their verdicts", () =>
+    expect(
+      (["confirmed", "doubtful", "contradicted", "unchecked"] as const).map((status) => rowText(row(-2.5, 1, status), evidence)),
+    ).toEqual(["-2.5 ✓", "-2.5 ?", "-2.5 ✗", "-2.5"]));
+});
