@@ -75,7 +75,7 @@ export async function openFolder(path: string, source?: string): Promise<OutputF
  * Makes a folder and those above it one by one (`recursive` never returns where the system denies that a parent exists, as in /proc).
  * Whether it was not there.
  */
-async function makeFolder(path: string): Promise<boolean> {
+export async function makeFolder(path: string): Promise<boolean> {
   try {
     if (!(await stat(path)).isDirectory()) throw Object.assign(new Error("a file"), { code: "ENOTDIR" });
     return false;

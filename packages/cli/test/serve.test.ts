@@ -87,15 +87,70 @@ describe("serve", () => {
     ask(1, { experiment: { ...experiment, network: { ...experiment.network, widths: [0, 4] } } });
     send({ id: 2, do: "dance" });
     send("not JSON");
+    send({ id: 6, do: "run", folder, experiment });
+    ask(7, { experiment: "s.json" });
+    ask(8, { experiment: undefined });
+    send({ id: 9, do: "command", argv: ["serve", "--stdio"] });
+    send({ id: 10, do: "command" });
+    send({ id: 11 });
     send({ id: 3, do: "command", argv: ["prior", join(folder, "nowhere.json")] });
     send({ id: 4, do: "predict", of: 1, method: "exact" });
     ask(5);
     expect((await answer(1)).error).toMatchObject({ code: "input", path: "network.widths[0]", received: "0" });
     expect((await answer(2)).error.path).toBe("do");
-    expect((await answer(null)).error.message).toContain("JSON");
+    expect((await answer(null)).error).toMatchObject({ code: "input", path: "request", message: expect.stringContaining("JSON") });
+    expect((await answer(6)).error).toMatchObject({ code: "input", path: "base", message: "base: required, expected text, got nothing" });
+    expect((await answer(7)).error).toMatchObject({ code: "input", path: "experiment", received: '"s.json"' });
+    expect((await answer(8)).error.message).toMatch(/^experiment: required, /);
+    expect((await answer(9)).error).toMatchObject({ code: "input", path: "argv[0]", received: '"serve"' });
+    expect((await answer(10)).error.message).toMatch(/^argv: required, /);
+    expect((await answer(11)).error.message).toMatch(/^do: required, expected one of run, /);
     expect((await answer(3)).error.code).toBe("file");
     expect((await answer(4)).error.path).toBe("of");
     expect((await answer(5)).result.results.exact.status).toBe("ok");
+  });
+
+  it("answers the request of the guide", async () => {
+    const guide = readFileSync(new URL("../../../docs/guide/serve.md", import.meta.url), "utf8");
+    const request = JSON.parse(/```json\n(.*)\n```/.exec(guide)![1]!) as Message;
+    send({ ...request, folder: join(folder, "guide"), workers: 0 });
+    expect((await answer(request.id)).result.results.nngp.status).toBe("ok");
+  });
+
+  it("makes the folder for arrays, or refuses before anything is computed", async () => {
+    const made = join(folder, "not", "there", "yet");
+    ask(1, { folder: made });
+    const { result } = await answer(1);
+    const { arrays } = decodeNpz(readFileSync(join(made, "arrays.npz")));
+    expect(arrays).toHaveProperty([result.results.exact.predictive.mean.$array]);
+
+    writeFileSync(join(folder, "file"), "");
+    for (const [id, refused] of [join(folder, "file"), join(folder, "file", "below")].entries()) {
+      ask(id + 2, { folder: refused });
+      expect((await answer(id + 2)).error).toMatchObject({ code: "file", path: "folder", message: expect.stringContaining(refused) });
+      expect(lines.filter((one) => one.id === id + 2 && "event" in one)).toEqual([]);
+    }
+  });
+
+  it("says which requests the end of input has left without an answer, and only then", async () => {
+    const ends = async (input: string): Promise<[unknown, string]> => {
+      const other = spawn(process.execPath, [bin, "serve", "--stdio"]);
+      let said = "";
+      other.stderr.on("data", (part: Buffer) => (said += part.toString()));
+      other.stdin.end(input);
+      return [await new Promise((resolve) => other.on("close", resolve)), said];
+    };
+    const request = JSON.stringify({ id: 1, do: "run", folder, base: folder, experiment });
+    expect(await ends(`${request}\n${request}\n`)).toEqual([1, expect.stringContaining("standard input ended with 2 requests unanswered")]);
+    expect(await ends("")).toEqual([0, ""]);
+    ask(1);
+    send("not JSON");
+    send({ id: 2, do: "cancel", of: 1 });
+    send({ id: 3, do: "release", of: 1 });
+    await answer(3);
+    const ended = new Promise((resolve) => child.on("exit", resolve));
+    child.stdin.end();
+    expect(await ended).toBe(0);
   });
 
   it("cancels, keeps what was finished, and ends with its input however busy it is", async () => {
@@ -108,6 +163,6 @@ describe("serve", () => {
     await line((one) => one.id === 3 && one.event === "outcome");
     const ended = new Promise((resolve) => child.on("exit", resolve));
     child.stdin.end();
-    expect(await ended).toBe(0);
+    expect(await ended).toBe(1);
   });
 });

@@ -1,11 +1,12 @@
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { access, constants, readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { FinitewidthError, inputError, toMatrix, type Matrix } from "@finitewidth/core";
 import { decodeNpz } from "@finitewidth/core/npz";
 import { jobsOf, Mistakes, outcomeToJson, planExperiment, runPlan, type Job, type Plan, type StepOutcome } from "@finitewidth/experiment";
 import { loadRegistry } from "../builtin-registry.js";
 import { fileReader, pluginsOf } from "../files.js";
 import { dispatch, workerCount } from "../main.js";
+import { makeFolder } from "../output-folder.js";
 import { hashOfData, provenanceOf, type Provenance } from "../provenance.js";
 import { openCompute } from "../session.js";
 import { ArrayFile, packResult } from "./arrays.js";
@@ -35,8 +36,8 @@ interface Kept {
 /** Milliseconds between two events about progress. */
 const pause = 100;
 
-/** Answers requests, one after the other; a cancellation jumps the queue. Returns what takes a line. */
-export function createServer(send: (message: unknown) => void): (line: string) => void {
+/** Answers requests, one after the other; a cancellation jumps the queue and is only `noticed`. Returns what takes a line. */
+export function createServer(send: (message: object) => void, noticed: () => void): (line: string) => void {
   const kept = new Map<number, Kept>();
   const running = new Map<number, AbortController>();
   let queue = Promise.resolve();
@@ -48,7 +49,7 @@ export function createServer(send: (message: unknown) => void): (line: string) =
     try {
       controller.signal.throwIfAborted();
       const handler = handlers[request.do];
-      if (!handler) throw inputError("do", `one of ${Object.keys(handlers).join(", ")}, cancel`, request.do);
+      if (!handler) throw mistake("do", `one of ${Object.keys(handlers).join(", ")}, cancel`, request.do);
       send({ id, result: (await handler({ request, signal: controller.signal, emit }, kept)) ?? null });
     } catch (error) {
       send({ id, error: controller.signal.aborted ? { code: "cancelled", message: "cancelled" } : described(error) });
@@ -60,19 +61,42 @@ export function createServer(send: (message: unknown) => void): (line: string) =
   return (line) => {
     let request: Request;
     try {
-      request = JSON.parse(line) as Request;
-      if (typeof request?.id !== "number") throw inputError("id", "a number", request?.id);
+      request = requestOf(line);
     } catch (error) {
       send({ id: null, error: described(error) });
       return;
     }
     if (request.do === "cancel") {
       running.get(request.of as number)?.abort();
+      noticed();
       return;
     }
     running.set(request.id, new AbortController());
     queue = queue.then(() => answer(request));
   };
+}
+
+/** The request in a line. @throws FinitewidthError (code "input"). */
+function requestOf(line: string): Request {
+  let request: Request | null;
+  try {
+    request = JSON.parse(line) as Request | null;
+  } catch {
+    throw inputError("request", "a line of JSON", line);
+  }
+  if (typeof request?.id !== "number") throw mistake("id", "a number", request?.id);
+  return request;
+}
+
+/** An input error that tells a field that is missing from one that is wrong. */
+function mistake(field: string, expected: string, value: unknown): FinitewidthError {
+  if (value !== undefined) return inputError(field, expected, value);
+  return new FinitewidthError(`${field}: required, expected ${expected}, got nothing`, {
+    code: "input",
+    path: field,
+    expected,
+    received: "nothing",
+  });
 }
 
 /** An error with the path of its field, and all of them where there are several. */
@@ -92,9 +116,22 @@ const handlers: Readonly<Record<string, (call: Call, kept: Map<number, Kept>) =>
 
 const text = (request: Request, field: string): string => {
   const value = request[field];
-  if (typeof value !== "string") throw inputError(field, "text", value);
+  if (typeof value !== "string") throw mistake(field, "text", value);
   return value;
 };
+
+/** The folder for arrays, made where it is not there yet. @throws FinitewidthError (code "file") when nothing can be written there. */
+async function openFolder(request: Request): Promise<string> {
+  const folder = text(request, "folder");
+  try {
+    await makeFolder(resolve(folder));
+    await access(folder, constants.W_OK);
+  } catch (cause) {
+    const { code = String(cause) } = cause as NodeJS.ErrnoException;
+    throw new FinitewidthError(`folder: ${folder} cannot be written (${code})`, { code: "file", path: "folder" }, { cause });
+  }
+  return folder;
+}
 const workersOf = ({ workers }: Request): number => workerCount(workers === undefined || workers === null ? undefined : String(workers));
 
 /** Sends progress now and then: what is running, and the share of the whole that is done. */
@@ -116,11 +153,14 @@ function progressOf(emit: Call["emit"], parts: number) {
 
 async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Promise<unknown> {
   const { id, experiment, kernels = false, keep = false } = request;
-  const folder = text(request, "folder");
+  if (typeof experiment !== "object" || experiment === null || Array.isArray(experiment))
+    throw mistake("experiment", "an object as experiment files have it", experiment);
+  text(request, "folder");
   const base = text(request, "base");
   const workers = workersOf(request);
   const registry = await loadRegistry(pluginsOf(experiment), base, { allowPaths: request.allowPluginPaths === true });
   const plan = await planExperiment(experiment, { registry, readFile: fileReader(base) });
+  const folder = await openFolder(request);
   const jobs = jobsOf(plan);
   const progress = progressOf(emit, jobs.length);
   const { seed } = plan.experiment;
@@ -164,7 +204,7 @@ const placeOf = ({ step, stepIndex, problem, method }: Job): Record<string, unkn
 /** A run that is still here. @throws FinitewidthError (code "input") naming `of`. */
 function found(request: Request, kept: Map<number, Kept>): Kept {
   const one = kept.get(request.of as number);
-  if (!one) throw inputError("of", "the id of a run that was kept", request.of);
+  if (!one) throw mistake("of", "the id of a run that was kept", request.of);
   return one;
 }
 
@@ -178,6 +218,7 @@ async function predict({ request, signal, emit }: Call, kept: Map<number, Kept>)
   if (!one || outcome?.status !== "ok") throw inputError("method", "a method that has an answer", request.method);
   const features = one.problem.problem.inputs.shape[1];
   if (inputs.shape[1] !== features) throw inputError("inputs", `${features} features per row, like the training inputs`, inputs.shape[1]);
+  const folder = await openFolder(request);
   const theory = plan.registry.theory(outcome.method);
   const compute = await openCompute({
     registry: plan.registry,
@@ -192,7 +233,7 @@ async function predict({ request, signal, emit }: Call, kept: Map<number, Kept>)
     const file = new ArrayFile();
     const put = (name: string, value: Matrix) => ({ [name]: file.put(name, value) });
     const answer = { ...put("mean", mean), ...put("variance", variance), ...(probabilities ? put("probabilities", probabilities) : {}) };
-    await file.write(text(request, "folder"));
+    await file.write(folder);
     return answer;
   } finally {
     compute.close();
@@ -209,7 +250,7 @@ async function inputsOf(file: string): Promise<Matrix> {
 async function report({ request }: Call, kept: Map<number, Kept>): Promise<unknown> {
   const { plan, results, provenance } = found(request, kept);
   const { experimentReport } = await import("../report/experiment-report.js");
-  const file = join(text(request, "folder"), "report.html");
+  const file = join(await openFolder(request), "report.html");
   await writeFile(file, experimentReport(plan, results, (request.title as string | undefined) ?? "finitewidth", provenance));
   return { file };
 }
@@ -217,7 +258,8 @@ async function report({ request }: Call, kept: Map<number, Kept>): Promise<unkno
 /** A command as it would be typed; its files stay where it writes them. */
 async function command({ request, signal, emit }: Call): Promise<unknown> {
   const { argv } = request;
-  if (!Array.isArray(argv) || !argv.every((one) => typeof one === "string")) throw inputError("argv", "a list of texts", argv);
+  if (!Array.isArray(argv) || !argv.every((one) => typeof one === "string")) throw mistake("argv", "a list of texts", argv);
+  if (argv[0] === "serve") throw inputError("argv[0]", "a command other than the one that serves already", argv[0]);
   const notes: string[] = [];
   const printed: string[] = [];
   const status = await dispatch(argv, signal, {
