@@ -5,6 +5,8 @@ import { CsvError, parse } from "csv-parse/sync";
 export interface Table {
   readonly columns: readonly string[];
   readonly values: Matrix;
+  /** Line of every row in the text, from 1. */
+  readonly lines: readonly number[];
   /** Names of the classes of a column of texts, in alphabetical order; its values are their numbers. None unless texts are asked for. */
   readonly classes: readonly (readonly string[] | undefined)[];
 }
@@ -14,10 +16,13 @@ const withComma = /^[+-]?[\d.]*\d,\d+(e[+-]?\d+)?$/i;
 /** Marks of a missing value; a first line that holds one is a row, not a header. */
 const missing = /^(|[+-]?nan|n\/?a|<na>|null|none|-+|\?|[+-]?inf(inity)?)$/i;
 
+const isText = (cell: string): boolean => !number.test(cell) && !withComma.test(cell) && !missing.test(cell);
+
 /**
  * Reads comma-, semicolon- or tab-separated numbers (RFC 4180 quotes, any line ends, `#` comment lines, byte order mark). A first line of
- * names is the header; when its first name is empty, the first column holds row names and is dropped. With `texts`, a column whose cells
- * are all texts holds names of classes. @throws FinitewidthError naming line and column, lines counted as an editor does.
+ * names is the header; when its first name is empty, the first column holds row names and is dropped. With `texts`, a column most of
+ * whose cells are texts holds names of classes, one in every row. @throws FinitewidthError naming line and column, lines counted as an
+ * editor does.
  */
 export function readCsv(text: string, path = "csv", { texts = false }: { readonly texts?: boolean } = {}): Table {
   const at = (line: number, column?: number): string => `${path}: line ${line}${column === undefined ? "" : `, column ${column}`}`;
@@ -27,7 +32,7 @@ export function readCsv(text: string, path = "csv", { texts = false }: { readonl
   if (first === undefined) throw new FinitewidthError(`${path}: no rows`, { code: "file", path });
 
   const values = first.cells.filter((cell) => number.test(cell) || withComma.test(cell));
-  const names = first.cells.filter((cell) => !number.test(cell) && !withComma.test(cell) && !missing.test(cell));
+  const names = first.cells.filter(isText);
   const header = names.length > 0 && values.length === 0;
   if (names.length > 0 && values.length > 0) {
     const column = first.cells.indexOf(names[0]!);
@@ -41,11 +46,12 @@ export function readCsv(text: string, path = "csv", { texts = false }: { readonl
   const width = first.cells.length;
   const skip = header && first.cells[0] === "" ? 1 : 0;
   const data = new Float64Array(rows.length * (width - skip));
-  const isText = (cell: string | undefined): boolean =>
-    cell !== undefined && !number.test(cell) && !withComma.test(cell) && !missing.test(cell);
-  const classes = first.cells.map((_, j) =>
-    texts && rows.every(({ cells }) => isText(cells[j])) ? [...new Set(rows.map(({ cells }) => cells[j]!))].sort() : undefined,
-  );
+  const namesOf = (j: number): readonly string[] | undefined => {
+    const present = rows.flatMap(({ cells }) => (cells[j] === undefined || missing.test(cells[j]) ? [] : [cells[j]]));
+    const found = present.filter(isText);
+    return texts && found.length > present.length / 2 ? [...new Set(found)].sort() : undefined;
+  };
+  const classes = first.cells.map((_, j) => namesOf(j));
   rows.forEach(({ line, cells }, i) => {
     if (cells.length !== width)
       throw fail(
@@ -54,6 +60,7 @@ export function readCsv(text: string, path = "csv", { texts = false }: { readonl
       );
     for (let j = skip; j < width; j++) {
       const cell = cells[j]!;
+      if (classes[j] && !isText(cell)) throw inputError(at(line, j + 1), "a name, as in other rows of this column", cell);
       const value = classes[j]?.indexOf(cell) ?? (number.test(cell) ? Number(cell) : Number.NaN);
       if (Number.isFinite(value)) data[i * (width - skip) + j - skip] = value;
       else if (withComma.test(cell))
@@ -66,7 +73,7 @@ export function readCsv(text: string, path = "csv", { texts = false }: { readonl
     }
   });
   const columns = first.cells.slice(skip).map((name, j) => (header ? name : String(j)));
-  return { columns, values: matrix(rows.length, width - skip, data), classes: classes.slice(skip) };
+  return { columns, values: matrix(rows.length, width - skip, data), lines: rows.map(({ line }) => line), classes: classes.slice(skip) };
 }
 
 const quote = (cell: string): string => printable(JSON.stringify(cell), 80);

@@ -9,9 +9,9 @@ import { readRegularFile } from "./regular-file.js";
 /**
  * Reads a data file: `.npz` with arrays x_train, y_train and optionally x_test, y_test (inputs of more than two indices are flattened,
  * last index fastest), and attention maps of heads, `maps_train_<layer>_<head>`, which follow the inputs in every row; or `.csv` whose
- * columns named y, y0, y1, … or target… (else the last column) are targets and whose optional column `split` (0 train, 1 test) divides the
- * rows. A single target column of texts holds names of classes: ±1 for two (the first in the alphabet is −1), one-hot for more. @throws
- * FinitewidthError (code "file" or "input") naming the file and what is missing.
+ * columns named y, y0, y1, … or target… (else the last column) are targets and whose optional column `split` (0 or train, 1 or test)
+ * divides the rows. A single target column of texts holds names of classes: ±1 for two (the first in the alphabet is −1), one-hot for more.
+ * @throws FinitewidthError (code "file" or "input") naming the file and what is missing.
  */
 export async function loadDataFile(file: string, path = "data.file"): Promise<DataSplit> {
   const read = readerOf(file, path);
@@ -56,8 +56,16 @@ function flattened({ data, shape }: Tensor): Tensor {
   return shape.length <= 2 ? { data, shape } : { data, shape: [examples!, rest.reduce((product, size) => product * size, 1)] };
 }
 
+/** What a column `split` says, by number or word. */
+const parts: ReadonlyMap<string, "train" | "test"> = new Map([
+  ["0", "train"],
+  ["train", "train"],
+  ["1", "test"],
+  ["test", "test"],
+]);
+
 function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
-  const { columns, values, classes } = readCsv(decodeText(bytes, file, path), file, { texts: true });
+  const { columns, values, lines, classes } = readCsv(decodeText(bytes, file, path), file, { texts: true });
   const named = columns.flatMap((name, j) => (/^(y\d*|target.*)$/i.test(name) ? [j] : []));
   const [split = -1, another] = columns.flatMap((name, j) => (name.toLowerCase() === "split" ? [j] : []));
   const last = columns.length - 1;
@@ -67,7 +75,7 @@ function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
   if (features.length === 0) throw fail(`expected at least one column of inputs beside ${targets.length} of targets, got none`);
   if (another !== undefined) throw fail("two columns are named split");
   for (const [j, names] of classes.entries()) {
-    if (names === undefined || (targets.includes(j) && targets.length === 1)) continue;
+    if (names === undefined || j === split || (targets.includes(j) && targets.length === 1)) continue;
     const expected = targets.includes(j) ? "numbers, or one column of class names as the only target" : "numbers";
     throw inputError(`${file}: column ${columns[j]}`, expected, names[0]);
   }
@@ -77,12 +85,15 @@ function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
     shape: [chosen.length, which.length],
   });
   const isTest = (i: number): boolean => {
-    const value = split < 0 ? 0 : values.data[i * columns.length + split]!;
-    if (value !== 0 && value !== 1) throw inputError(`${file}: column split, row ${i + 1}`, "0 (train) or 1 (test)", value);
-    return value === 1;
+    if (split < 0) return false;
+    const value = values.data[i * columns.length + split]!;
+    const cell = classes[split]?.[value] ?? value;
+    const part = parts.get(String(cell).toLowerCase());
+    if (part === undefined) throw inputError(`${file}: line ${lines[i]}, column split`, "0 or train, 1 or test", cell);
+    return part === "test";
   };
   const [train, test] = [rows.filter((i) => !isTest(i)), rows.filter(isTest)];
-  if (train.length === 0) throw fail("no training rows (every split is 1)");
+  if (train.length === 0) throw fail("no training rows (every split is test)");
   const names = targets.length === 1 ? classes[targets[0]!] : undefined;
   const classOf = (i: number): number => values.data[i * columns.length + targets[0]!]!;
   const known = [...new Set(train.map(classOf))].toSorted((a, b) => a - b);
@@ -92,7 +103,7 @@ function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
     const stranger = chosen.find((i) => !known.includes(classOf(i)));
     if (stranger !== undefined)
       throw inputError(
-        `${file}: column ${columns[targets[0]!]}, row ${stranger + 1}`,
+        `${file}: line ${lines[stranger]}, column ${columns[targets[0]!]}`,
         `one of the classes ${known.map((c) => names[c]).join(", ")} of the training rows`,
         names[classOf(stranger)],
       );

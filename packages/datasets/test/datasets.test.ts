@@ -266,7 +266,7 @@ describe("data files", () => {
     expect(three.test!.targets).toEqual(matrixFromRows([[1, 0, 0]]));
     const unseen = await write("unseen.csv", "a,y,split\n1,cat,0\n2,dog,0\n3,eel,1\n");
     await expect(loadDataFile(unseen)).rejects.toThrow(
-      /column y, row 3: expected one of the classes cat, dog of the training rows, got "eel"/,
+      /line 4, column y: expected one of the classes cat, dog of the training rows, got "eel"/,
     );
     await expect(loadDataFile(await write("one.csv", "a,y\n1,cat\n2,cat\n"))).rejects.toThrow(
       /at least two classes to train on, got "cat" alone/,

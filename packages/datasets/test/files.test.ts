@@ -34,7 +34,14 @@ describe.skipIf(process.platform === "win32")("what is not a file is refused at 
 
 describe("columns of a CSV file", () => {
   it.each([
-    ["x,split,y\n1,0,5\n2,0.5,6\n", /: column split, row 2: expected 0 \(train\) or 1 \(test\), got 0\.5$/],
+    ["x,split,y\n1,0,5\n2,0.5,6\n", /: line 3, column split: expected 0 or train, 1 or test, got 0\.5$/],
+    ["# note\nx,split,y\n1,train,5\n\n2,validation,6\n", /: line 5, column split: expected 0 or train, 1 or test, got "validation"$/],
+    ["x,split,y\n1,train,5\n2,,6\n", /: line 3, column 2: expected a name, as in other rows of this column, got ""$/],
+    ["x,y\n1,cat\n2,dog\n3,cat\n4,\n5,dog\n", /: line 5, column 2: expected a name, as in other rows of this column, got ""$/],
+    ["x,y\n1,cat\n2,7\n3,cat\n", /: line 3, column 2: expected a name, as in other rows of this column, got "7"$/],
+    ["x,y\n1,2\n2,cat\n3,4\n", /: line 3, column 2: expected a finite number, got "cat"$/],
+    ["x,split,y\n1,test,5\n", /: no training rows/],
+    ["x,split,y\n1,train,cat\n2,train,dog\n3,test,cow\n", /: line 4, column y: expected one of the classes cat, dog of .*, got "cow"$/],
     ["x,split,y\n1,1,5\n", /: no training rows/],
     ["x,split,Split,y\n1,1,0,5\n", /: two columns are named split$/],
     ["y\n1\n", /: expected at least one column of inputs beside 1 of targets, got none$/],
@@ -50,6 +57,14 @@ describe("columns of a CSV file", () => {
       train: { inputs: matrixFromRows([[2, 4]]), targets: matrixFromRows([[1, 3]]) },
       test: { inputs: matrixFromRows([[6, 8]]), targets: matrixFromRows([[5, 7]]) },
     });
+  });
+
+  it("split may be words", async () => {
+    const [numbers, words] = ["0,1", "train,Test"].map((pair) => pair.split(","));
+    const text = ([train, test]: readonly string[]): string => `x,split,y\n1,${train},5\n2,${test},6\n3,${train},7\n`;
+    const split = await loadDataFile(await write("words.csv", text(words!)));
+    expect(split).toEqual(await loadDataFile(await write("numbers.csv", text(numbers!))));
+    expect(split.test?.inputs).toEqual(matrixFromRows([[2]]));
   });
 
   it("UTF-16 and binary files are named", async () => {
