@@ -5,6 +5,8 @@ import type { Matrix } from "./tensor.js";
 export interface DataSplit {
   readonly train: { readonly inputs: Matrix; readonly targets: Matrix };
   readonly test?: { readonly inputs: Matrix; readonly targets?: Matrix };
+  /** Names of the classes, where they are known: of −1 and +1 for one column of targets, of the columns for more. */
+  readonly classes?: readonly string[];
 }
 
 /** A named data set of the `data` entry: `"data": { "dataset": name, … }`. */

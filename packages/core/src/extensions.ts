@@ -35,6 +35,8 @@ export interface ReportContext {
   readonly registry: Registry;
   readonly problem: Problem;
   readonly test?: { readonly inputs: Matrix; readonly targets?: Matrix };
+  /** Names of the classes, where they are known. */
+  readonly classes?: readonly string[];
   readonly methods: readonly {
     readonly label: string;
     readonly method: string;

@@ -112,6 +112,7 @@ function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
   return {
     train: { inputs: part(train, features), targets: labels(train) },
     ...(test.length > 0 ? { test: { inputs: part(test, features), targets: labels(test) } } : {}),
+    ...(names ? { classes: known.map((c) => names[c]!) } : {}),
   };
 }
 

@@ -253,6 +253,7 @@ describe("data files", () => {
   it("reads names of classes: ±1 for two, one-hot for more, in alphabetical order", async () => {
     const two = await loadDataFile(await write("two.csv", "a,y\n1,dog\n2,cat\n3,dog\n"));
     expect(two.train.targets).toEqual(matrixFromRows([[1], [-1], [1]]));
+    expect(two.classes).toEqual(["cat", "dog"]);
     const three = await loadDataFile(
       await write("three.csv", "kind,a,split\neel,1,0\ncat,2,0\ndog,3,0\ncat,4,1\n".replace("kind", "target")),
     );
@@ -264,6 +265,7 @@ describe("data files", () => {
       ]),
     );
     expect(three.test!.targets).toEqual(matrixFromRows([[1, 0, 0]]));
+    expect(three.classes).toEqual(["cat", "dog", "eel"]);
     const unseen = await write("unseen.csv", "a,y,split\n1,cat,0\n2,dog,0\n3,eel,1\n");
     await expect(loadDataFile(unseen)).rejects.toThrow(
       /line 4, column y: expected one of the classes cat, dog of the training rows, got "eel"/,

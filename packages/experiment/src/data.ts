@@ -21,7 +21,9 @@ export async function loadData(source: DataSource, registry: Registry, readFile?
   const names = "file" in source ? ["x_train", "y_train"] : ["train.inputs", "train.targets"];
   checkTrain(train.inputs, train.targets, `${path}.${names[0]}`, `${path}.${names[1]}`);
   if (test) checkTest(test, train, `${path}.test`);
-  return test && test.inputs.shape[0] > 0 ? split : { train };
+  if (test && test.inputs.shape[0] > 0) return split;
+  const { test: _, ...rest } = split;
+  return rest;
 }
 
 function checkTrain(inputs: Matrix, targets: Matrix, inputsPath: string, targetsPath: string): void {

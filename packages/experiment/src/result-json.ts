@@ -115,11 +115,22 @@ export function resultToJson(plan: Plan, steps: readonly StepOutcome[], more: Re
     schemaVersion: 1,
     experiment: resolvedExperiment(plan),
     ...(plan.experiment.sweep
-      ? { sweep: steps.map((one) => ({ values: one.step.values, results: stepResults(one), ...refereeToJson(one.problems) })) }
-      : { results: steps[0] ? stepResults(steps[0]) : {}, ...refereeToJson(steps[0]?.problems ?? []) }),
+      ? {
+          sweep: steps.map((one) => ({
+            values: one.step.values,
+            ...classesOf(one),
+            results: stepResults(one),
+            ...refereeToJson(one.problems),
+          })),
+        }
+      : { ...classesOf(steps[0]), results: steps[0] ? stepResults(steps[0]) : {}, ...refereeToJson(steps[0]?.problems ?? []) }),
     ...more,
   };
 }
+
+/** Names of the classes, in the order of the columns of `probabilities`. */
+const classesOf = (one: StepOutcome | undefined): { readonly classes?: readonly string[] } =>
+  one?.step.data.classes ? { classes: one.step.data.classes } : {};
 
 const stepResults = ({ problems }: StepOutcome): Record<string, unknown> => {
   const methods = ({ outcomes, verdicts }: ProblemOutcome) =>

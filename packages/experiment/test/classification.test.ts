@@ -90,6 +90,49 @@ describe("classes in experiments", () => {
     expect(numbers["exact"]!.classification).toBeUndefined();
   });
 
+  it("names of classes that a file has reach the results, in the order of the probabilities, and the report", async () => {
+    const toMatrix = (rows: readonly (readonly number[])[]) => ({
+      data: Float64Array.from(rows.flat()),
+      shape: [rows.length, rows[0]!.length] as const,
+    });
+    // Two classes far apart: the last point, a dog by its label, lies among the cats.
+    const far = toMatrix([[3, 0], [-3, 0], [2.5, 0.1], [-2.5, 0.1], [2.8, -0.2], [-2.8, -0.2]]); // prettier-ignore
+    const split = {
+      train: { inputs: far, targets: toMatrix(column([1, -1, 1, -1, 1, -1])) },
+      test: { inputs: toMatrix([[3, 0.1], [-3, 0.1]]), targets: toMatrix(column([1, 1])) }, // prettier-ignore
+      classes: ["cat", "dog"],
+    };
+    const experiment = {
+      data: { file: "animals.csv" },
+      network: { type: "fully-connected", widths: [4], activation: "identity" },
+      methods: ["nngp"],
+    };
+    for (const type of ["logistic", "softmax"]) {
+      const { plan, steps } = await runExperiment({ ...experiment, likelihood: { type } }, { registry, readFile: async () => split });
+      const json = resultToJson(plan, steps);
+      expect(json["classes"]).toEqual(["cat", "dog"]);
+      const [asDog, asCat] = (json["results"] as Record<string, Result>)["nngp"]!.predictive!.probabilities!;
+      expect(asDog![1]).toBeGreaterThan(0.5);
+      expect(asCat![0]).toBeGreaterThan(0.5);
+      const { problem, outcomes } = steps[0]!.problems[0]!;
+      const methods = outcomes.flatMap((outcome) => (outcome.status === "ok" ? [outcome] : []));
+      const block = classificationSection.of({ registry, problem: problem.problem, ...steps[0]!.step.data, methods })!;
+      expect(block.paragraphs!.join(" ")).toContain("test point 1 of class dog as cat with probability");
+    }
+    const swept = await runExperiment(
+      { ...experiment, likelihood: { type: "logistic" }, sweep: { train: [4, 6] } },
+      { registry, readFile: async () => split },
+    );
+    const json = resultToJson(swept.plan, swept.steps)["sweep"] as readonly { readonly classes?: unknown }[];
+    expect(json.map(({ classes }) => classes)).toEqual([split.classes, split.classes]);
+    const { test: _test, ...untested } = split;
+    const alone = await runExperiment(
+      { ...experiment, likelihood: { type: "logistic" } },
+      { registry, readFile: async () => ({ ...untested, test: { inputs: { data: new Float64Array(0), shape: [0, 2] as const } } }) },
+    );
+    expect(resultToJson(alone.plan, alone.steps)["classes"]).toEqual(split.classes);
+  });
+
   it("the report section has a row for every method, and nothing without classes", async () => {
     const experiment = {
       data: { train: { inputs, targets: column([0, 1, 0, 1, 0, 1]) }, test: { inputs: testInputs, targets: column([0, 1, 0]) } },

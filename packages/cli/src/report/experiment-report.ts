@@ -71,6 +71,7 @@ function problemBody(plan: Plan, step: Plan["steps"][number], one: ProblemOutcom
           registry: plan.registry,
           problem: one.problem.problem,
           ...(step.data.test ? { test: step.data.test } : {}),
+          ...(step.data.classes ? { classes: step.data.classes } : {}),
           methods: story.solved,
         });
         return block ? blockHtml(block, story) : "";

@@ -58,6 +58,7 @@ export function fitLabels(likelihood: Likelihood, data: DataSplit, path = "data"
   if (test?.targets && others === undefined)
     throw inputError(`${path}.test.targets`, "class labels, like the training targets", "other numbers");
   return {
+    ...data,
     train: { inputs: train.inputs, targets: encode(own, `${path}.train.targets`) },
     ...(test ? { test: { inputs: test.inputs, ...(others ? { targets: encode(others, `${path}.test.targets`) } : {}) } } : {}),
   };

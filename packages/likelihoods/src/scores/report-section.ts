@@ -31,7 +31,7 @@ const reliabilitySeries = (label: string, probabilities: Matrix, labels: Int32Ar
 };
 
 /** Scores, reliability and confusion of class probabilities at the test points. */
-function blockOf({ registry, problem, test, methods }: ReportContext): ReportBlock | undefined {
+function blockOf({ registry, problem, test, classes, methods }: ReportContext): ReportBlock | undefined {
   const likelihood = likelihoodOf(problem, registry);
   if (likelihood?.labels === undefined || test?.targets === undefined) return undefined;
   const labels = likelihood.labels(test.targets);
@@ -42,6 +42,7 @@ function blockOf({ registry, problem, test, methods }: ReportContext): ReportBlo
   const sampled = methods.find(({ predictive }) => predictive?.standardError?.probabilities !== undefined);
   const reference = sampled?.predictive?.probabilities;
   const wrong = mostConfidentlyWrong(solved[0]!.probabilities, labels, 5);
+  const nameOf = (c: number): string => classes?.[c] ?? String(c);
   const diagonal: Series = { label: "calibrated", x: Float64Array.of(0, 1), y: Float64Array.of(0, 1) };
   return {
     title: "Classification",
@@ -49,7 +50,7 @@ function blockOf({ registry, problem, test, methods }: ReportContext): ReportBlo
       "Probabilities are averages over the posterior. Models of few points are honestly under-confident: compare the negative log likelihood first. Errors are those of the finite number of test points.",
       ...(wrong.length > 0
         ? [
-            `Most confidently wrong (${solved[0]!.label}): ${wrong.map(({ point, label, predicted, probability }) => `test point ${point} of class ${label} as ${predicted} with probability ${probability.toFixed(3)}`).join("; ")}.`,
+            `Most confidently wrong (${solved[0]!.label}): ${wrong.map(({ point, label, predicted, probability }) => `test point ${point} of class ${nameOf(label)} as ${nameOf(predicted)} with probability ${probability.toFixed(3)}`).join("; ")}.`,
           ]
         : []),
     ],
@@ -84,7 +85,7 @@ function blockOf({ registry, problem, test, methods }: ReportContext): ReportBlo
           title: "Confusion",
           panels: solved.map(({ label, probabilities }) => ({ label, values: confusionMatrix(probabilities, labels) })),
         },
-        caption: "Test points by true class (rows) and most probable class (columns).",
+        caption: `Test points by true class (rows) and most probable class (columns)${classes ? `, in the order ${classes.join(", ")}` : ""}.`,
       },
     ],
   };
