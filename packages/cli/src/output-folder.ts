@@ -16,16 +16,17 @@ const lockName = ".lock";
 const code = (cause: unknown): string => (cause as NodeJS.ErrnoException).code ?? String(cause);
 
 /**
- * Where the results of a file go: `out` as typed, else `results/<name>`. A folder that another file of the same name has filled is left to
- * it: then `results/<name>-<six digits of the path>`.
+ * Where the results of a source (a file, or a command with its argument) go: `out` as typed, else `results/<last part of its path>`. A
+ * folder that another source of the same name has filled is left to it: then `results/<name>-<six digits of the path>`. The folder is this
+ * source's own from when `openFolder` is told the same one.
  */
-export async function chooseFolder(file: string, out: string | undefined): Promise<string> {
+export async function chooseFolder(source: string, out: string | undefined): Promise<string> {
   if (out !== undefined) return resolve(out);
-  const name = basename(file).replace(/\.(jsonc?|ya?ml)$/i, "");
+  const name = basename(source).replace(/\.(jsonc?|ya?ml)$/i, "");
   const folder = resolve("results", name);
   const owner = await ownerOf(folder);
-  if (owner === undefined || owner === resolve(file)) return folder;
-  return `${folder}-${createHash("sha256").update(resolve(file)).digest("hex").slice(0, 6)}`;
+  if (owner === undefined || owner === resolve(source)) return folder;
+  return `${folder}-${createHash("sha256").update(resolve(source)).digest("hex").slice(0, 6)}`;
 }
 
 async function ownerOf(folder: string): Promise<string | undefined> {

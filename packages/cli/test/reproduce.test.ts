@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { main } from "../src/main.js";
 import { capture } from "./command.js";
 
 let folder: string;
@@ -47,5 +48,26 @@ describe("finitewidth reproduce", () => {
     const experiment = join(out, "experiments", "bottleneck.json");
     expect((await capture(["run", experiment, "--dry-run"])).status).toBe(0);
     expect(existsSync(join(out, ".checkpoints"))).toBe(false);
+  });
+
+  it("goes on in the same folder after an interruption, and again the next time", async () => {
+    const cwd = process.cwd();
+    process.chdir(folder);
+    const figure = ["reproduce", "zavatone-veth-bottleneck", "--no-open", "--workers", "0"];
+    const interrupted = async (): Promise<string[]> => {
+      const stop = new AbortController();
+      const stderr = { write: () => true } as never;
+      expect(await main(figure, { signal: stop.signal, stderr, onOpen: () => stop.abort() })).not.toBe(0);
+      return readdir("results");
+    };
+    try {
+      expect(await interrupted()).toEqual(["zavatone-veth-bottleneck"]);
+      const resumed = await capture([...figure, "--resume"]);
+      expect(resumed.status).toBe(0);
+      expect(resumed.stderr).not.toMatch(/resume|computed again/);
+      expect(await interrupted()).toEqual(["zavatone-veth-bottleneck"]);
+    } finally {
+      process.chdir(cwd);
+    }
   });
 });

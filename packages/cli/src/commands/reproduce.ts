@@ -44,13 +44,15 @@ export async function runReproduceCommand(request: ReproduceRequest, context: Co
   }
   if (name !== "" && all) throw inputError("reproduce", "a figure or --all, not both", name);
   const figures = all ? registry.figures : [registry.figure(name, "reproduce")];
-  const out = await chooseFolder(all ? "reproduce" : name, context.out);
+  // quick or paper: one folder, as that of a file whose sizes were changed
+  const source = all ? "reproduce" : `reproduce/${name}`;
+  const out = await chooseFolder(source, context.out);
   const session = await openSession({
     registry,
     seed: 1,
     progress,
     out,
-    source: `reproduce ${all ? "--all" : name} ${size}`,
+    source,
     identity: identityOf(registry, ["reproduce", size], ""),
     workers: context.workers,
     queue: context.queue,
