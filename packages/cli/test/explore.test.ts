@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -38,6 +39,15 @@ async function served(argv: readonly string[], visit: (url: string) => Promise<v
   return status!;
 }
 
+/** Status that a request with this path and Host header gets. */
+const statusOf = (url: string, path: string, host: string): Promise<number | undefined> =>
+  new Promise((resolve, reject) => {
+    const { hostname, port } = new URL(url);
+    request({ hostname, port, path, headers: { host } }, (response) => resolve(response.resume().statusCode))
+      .on("error", reject)
+      .end();
+  });
+
 describe("finitewidth explore", () => {
   it("serves the page and the experiment with its data, and nothing else of this machine", async () => {
     const status = await served(["explore", write("iris.json", experiment), "--no-open"], async (url) => {
@@ -57,6 +67,17 @@ describe("finitewidth explore", () => {
         expect((await fetch(new URL(path, url))).status).toBe(404);
     });
     expect(status).toBe(0);
+  });
+
+  it("answers under this machine's own names only, whatever is asked", async () => {
+    await served(["explore", write("iris.json", experiment), "--no-open"], async (url) => {
+      const { port } = new URL(url);
+      for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `[::1]:${port}`, "localhost"])
+        expect(await statusOf(url, "/experiment.json", host)).toBe(200);
+      for (const host of ["evil.com", `evil.com:${port}`, `localhost.evil.com:${port}`, "127.0.0.1.evil.com", "evil.com@localhost"])
+        for (const path of ["/", "/experiment.json"]) expect(await statusOf(url, path, host)).toBe(403);
+      for (const path of ["//", "/\\", "//a:b/"]) expect(await statusOf(url, path, "localhost")).toBe(404);
+    });
   });
 
   it("says which part of an experiment the page cannot show, and which port it cannot use", async () => {

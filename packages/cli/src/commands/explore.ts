@@ -28,6 +28,8 @@ const types: Readonly<Record<string, string>> = {
   ".json": "application/json",
   ".bin": "application/octet-stream",
 };
+/** Names of this machine; a page elsewhere whose own name has been pointed at it (DNS rebinding) comes with another one. */
+const ownHost = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/i;
 /** Threads that share memory are allowed where these are set. */
 const isolation = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
@@ -40,7 +42,12 @@ export async function runExploreCommand({ file, folder, port, open }: ExploreReq
   if (!existsSync(join(page, "index.html")))
     throw new FinitewidthError(`${page}: the page is not built; run npm run build`, { code: "file", path: page });
   const server = createServer((request, response) => {
-    const path = new URL(request.url ?? "/", "http://localhost").pathname;
+    if (!ownHost.test(request.headers.host ?? "")) {
+      response.writeHead(403).end();
+      return;
+    }
+    // not by URL, which throws on what anybody may send
+    const path = request.url!.replace(/\?.*/, "");
     const send = (type: string): unknown => response.writeHead(200, { "content-type": type, "cache-control": "no-store", ...isolation });
     if (path === "/experiment.json" && experiment !== undefined) {
       send(types[".json"]!);
