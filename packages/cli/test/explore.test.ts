@@ -23,7 +23,7 @@ const write = (name: string, content: unknown): string => {
 };
 
 /** Runs the command until `visit` is done with its address. */
-async function served(argv: readonly string[], visit: (url: string) => Promise<void>): Promise<number> {
+async function served(argv: readonly string[], visit: (url: string) => Promise<void>, said: string[] = []): Promise<number> {
   const stop = new AbortController();
   const original = process.stdout.write;
   let status: Promise<number> | undefined;
@@ -32,7 +32,7 @@ async function served(argv: readonly string[], visit: (url: string) => Promise<v
       resolve(String(text).trim());
       return true;
     }) as never;
-    status = main(argv, { signal: stop.signal, stderr: { write: () => true } as never });
+    status = main(argv, { signal: stop.signal, stderr: { write: (line: string) => said.push(line) } as never });
     status.then((code) => reject(new Error(`ended with ${code}`)), reject);
   }).finally(() => (process.stdout.write = original));
   await visit(url).finally(() => stop.abort());
@@ -78,6 +78,52 @@ describe("finitewidth explore", () => {
         for (const path of ["/", "/experiment.json"]) expect(await statusOf(url, path, host)).toBe(403);
       for (const path of ["//", "/\\", "//a:b/"]) expect(await statusOf(url, path, "localhost")).toBe(404);
     });
+  });
+
+  it("says in one line which parts of an experiment are not on the page, and shows the rest as it is written", async () => {
+    const said: string[] = [];
+    const inputs = Array.from({ length: 12 }, (_, i) => [i, 1]);
+    const file = write("sweep.json", {
+      ...experiment,
+      data: { train: { inputs, targets: inputs.map(([x]) => [x]) }, test: { inputs } },
+      network: undefined,
+      networks: [
+        { ...experiment.network, label: "narrow" },
+        { ...experiment.network, widths: [9, 9], label: "wide" },
+      ],
+      sweep: { temperature: [0.2, 0.3], train: [6] },
+    });
+    await served(
+      ["explore", file, "--no-open"],
+      async (url) => {
+        const shown = await (await fetch(new URL("experiment.json", url))).json();
+        expect(shown).toMatchObject({ network: { widths: [7, 5] }, likelihood: { temperature: 0.1 } });
+        expect((shown as { data: { train: { inputs: unknown[] } } }).data.train.inputs).toHaveLength(12);
+      },
+      said,
+    );
+    expect(said.filter((line) => line.startsWith("Not shown"))).toEqual([
+      "Not shown: sweep of temperature and train; networks wide; data.test, which has no targets\n",
+    ]);
+    said.length = 0;
+    await served(["explore", write("iris.json", experiment), "--no-open"], () => Promise.resolve(), said);
+    expect(said.join("")).not.toContain("Not shown");
+  });
+
+  it("refuses in one line what the page cannot hold", async () => {
+    const network = { type: "convolutional", inputShape: [1, 2, 2], layers: [{ channels: 4, kernelSize: 2 }], activation: "erf" };
+    const refused = async (name: string, changes: object): Promise<string> => {
+      const { status, stderr } = await capture(["explore", write(name, { ...experiment, ...changes }), "--no-open"]);
+      expect(status).toBe(2);
+      return stderr;
+    };
+    expect(await refused("convolution.json", { network })).toBe(
+      'network.type: expected a network that the page draws: "fully-connected", got "convolutional"\n',
+    );
+    expect(await refused("many.json", { data: { dataset: "linear-teacher", features: 3, train: 401, test: 2 } })).toBe(
+      "data.train: expected at most the 400 points that the page holds, got 401\n",
+    );
+    expect(await refused("classes.json", { likelihood: { type: "logistic" } })).toMatch(/^likelihood: .*, got "logistic"\n$/);
   });
 
   it("says which part of an experiment the page cannot show, and which port it cannot use", async () => {

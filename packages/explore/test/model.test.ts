@@ -120,6 +120,11 @@ describe("experiment files", () => {
       /^network\.activation: expected one of/,
     );
     expect(() => stateFromExperiment({ ...file, data: { dataset: "mnist" } })).toThrow(/^data: expected data that stand in the file/);
+    expect(() => stateFromExperiment({ ...file, likelihood: { type: "logistic" } })).toThrow(/^likelihood: .* got "logistic"$/);
+    const train = { inputs: Array.from({ length: 401 }, () => [1]), targets: Array.from({ length: 401 }, () => [1]) };
+    expect(() => stateFromExperiment({ ...file, data: { train } })).toThrow(
+      "data.train: expected at most the 400 points that the page holds, got 401",
+    );
   });
 });
 

@@ -3,8 +3,8 @@ import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { dirname, extname, join } from "node:path";
-import { FinitewidthError, inputError, rowsOf, type DataSplit, type Matrix } from "@finitewidth/core";
-import { planExperiment } from "@finitewidth/experiment";
+import { FinitewidthError, inputError, printable, rowsOf, type DataSplit, type Matrix } from "@finitewidth/core";
+import { planExperiment, type PlannedStep } from "@finitewidth/experiment";
 import { stateFromExperiment } from "@finitewidth/explore";
 import { loadRegistry } from "../builtin-registry.js";
 import { fileReader, pluginsOf, readJson, titleOf } from "../files.js";
@@ -51,7 +51,7 @@ export async function runExploreCommand({ file, folder, port, open }: ExploreReq
     const send = (type: string): unknown => response.writeHead(200, { "content-type": type, "cache-control": "no-store", ...isolation });
     if (path === "/experiment.json" && experiment !== undefined) {
       send(types[".json"]!);
-      response.end(experiment);
+      response.end(experiment.content);
       return;
     }
     // File names only: nothing above or beside the page is served.
@@ -67,6 +67,8 @@ export async function runExploreCommand({ file, folder, port, open }: ExploreReq
   const address = await listen(server, number);
   const url = `http://127.0.0.1:${address.port}/${experiment === undefined ? "" : "?experiment"}`;
   context.stdout.write(`${url}\n`);
+  if (!context.quiet && experiment !== undefined && experiment.left.length > 0)
+    context.stderr.write(`Not shown: ${printable(experiment.left.join("; "))}\n`);
   if (!context.quiet) context.stderr.write("The page is served until you press Ctrl-C.\n");
   if (open) openPage(url);
   await new Promise<void>((resolve) => {
@@ -93,15 +95,43 @@ function listen(server: Server, port: number): Promise<AddressInfo> {
   });
 }
 
-/** An experiment with its data in it, as the page takes it. @throws FinitewidthError (code "input") naming what the page cannot show. */
-async function shownExperiment(file: string, folder: string, context: CommandContext): Promise<string> {
+/** What the page gets, and what of the file it does not. */
+interface ShownExperiment {
+  readonly content: string;
+  /** Parts of the file that the page has no place for. */
+  readonly left: readonly string[];
+}
+
+/**
+ * An experiment with its data in it, as the page takes it, without its sweep. @throws FinitewidthError (code "input") naming what makes it
+ * none that the page can show.
+ */
+async function shownExperiment(file: string, folder: string, context: CommandContext): Promise<ShownExperiment> {
   const raw = await readJson(file);
   const registry = await loadRegistry(pluginsOf(raw), folder, { allowPaths: context.allowPluginPaths });
-  const { experiment, steps, data } = await planExperiment(raw, { registry, readFile: fileReader(folder) });
-  const [first] = steps[0]!.problems;
-  const shown = { data: inlineData(data), network: first!.problem.network, likelihood: experiment.likelihood, seed: experiment.seed };
+  const plan = await planExperiment(raw, { registry, readFile: fileReader(folder) });
+  const swept = plan.keys.length > 0;
+  // the steps of a sweep are networks and data of their own; what it starts from is what the file says
+  const { experiment, steps } = swept
+    ? await planExperiment({ ...(raw as object), sweep: undefined }, { registry, readFile: fileReader(folder) })
+    : plan;
+  const [step] = steps as [PlannedStep];
+  const [first] = step.problems;
+  const shown = { data: inlineData(step.data), network: first!.problem.network, likelihood: experiment.likelihood, seed: step.seed };
   stateFromExperiment(shown, titleOf(file));
-  return JSON.stringify(shown);
+  return {
+    content: JSON.stringify(shown),
+    left: [...(swept ? [`sweep of ${plan.keys.map(({ name }) => name).join(" and ")}`] : []), ...leftOf(step)],
+  };
+}
+
+/** Networks after the first, and test points that are not to be compared with anything. */
+function leftOf({ problems, data: { test } }: PlannedStep): string[] {
+  const others = problems.slice(1);
+  return [
+    ...(others.length > 0 ? [`networks ${others.map(({ label }) => label).join(", ")}`] : []),
+    ...(test && !test.targets ? ["data.test, which has no targets"] : []),
+  ];
 }
 
 const table = ({ inputs, targets }: { readonly inputs: Matrix; readonly targets?: Matrix }) => ({

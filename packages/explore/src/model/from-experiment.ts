@@ -28,9 +28,11 @@ export function stateFromExperiment(value: unknown, name = "experiment"): Explor
   const test = data.test as Partial<Table> | undefined;
   const train = data.train as Table;
   if (Array.isArray(train.inputs) && train.inputs.length > 2 * limits.train[1])
-    throw inputError("data.train", `at most ${2 * limits.train[1]} points`, train.inputs.length);
+    throw inputError("data.train", `at most the ${2 * limits.train[1]} points that the page holds`, train.inputs.length);
   const layers = Array.isArray(widths) ? widths.length + 1 : 2;
   const likelihood = fields(file.likelihood ?? {}, "likelihood");
+  if (file.likelihood !== undefined && !("temperature" in likelihood))
+    throw inputError("likelihood", "the noise of a temperature, which is what the page holds", likelihood.type);
   return asWritten(() =>
     parseState({
       ...initialState,
