@@ -22,6 +22,11 @@ describe("checks", () => {
     expect(reject("a", [0], [5], [1]).holds).toBe(true);
     expect(agree("a", [0], [Number.NaN], [1]).holds).toBe(false);
   });
+  it("agreement within the tolerance tells how far apart the numbers are, beyond it by how many standard errors", () => {
+    expect(agree("a", [10, 20, 0], [10.3, 20.5, 0], [1, 1, 1], 0.05)).toMatchObject({ found: "3 % apart at most", holds: true });
+    expect(agree("a", [10, -20], [10.3, -22], [1, 1], 0.05).found).toBe("1 standard errors at most");
+    expect(agree("a", [10], [10], [1]).found).toBe("0 standard errors at most");
+  });
   it("the slope is that of a power law", () => expect(slope([1, 2, 4], [3, 1.5, 0.75])).toBeCloseTo(-1, 12));
   it("noise is taken from the size of a sampled shift", () => {
     const matrix = (value: number) => ({ data: new Float64Array(4).fill(value), shape: [2, 2] as const });

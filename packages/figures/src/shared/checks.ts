@@ -63,12 +63,14 @@ export function agree(
 ): FigureCheck {
   const tail = 1 - falseAlarm / (2 * theory.length);
   const bound = degreesOfFreedom === Infinity ? normalQuantile(tail) : studentQuantile(tail, degreesOfFreedom);
-  const scores = theory.map((value, i) => Math.max(0, Math.abs(value - sampled[i]!) - relative * Math.abs(value)) / standardError[i]!);
-  const worst = Math.max(...scores);
+  const distances = theory.map((value, i) => Math.abs(value - sampled[i]!));
+  const worst = Math.max(...distances.map((far, i) => Math.max(0, far - relative * Math.abs(theory[i]!)) / standardError[i]!));
+  // a distance of zero is none of zero
+  const percent = 100 * Math.max(...distances.map((far, i) => (far === 0 ? 0 : far / Math.abs(theory[i]!))));
   return {
     name,
     expected: `the sampled numbers${relative > 0 ? `, to ${text(100 * relative)} % and` : ""} within ${text(bound)} standard errors`,
-    found: `${text(worst)} standard errors at most`,
+    found: relative > 0 && worst === 0 ? `${text(percent)} % apart at most` : `${text(worst)} standard errors at most`,
     holds: worst <= bound,
   };
 }
