@@ -135,7 +135,7 @@ async function writeFigure(
 }
 
 function listOf(registry: Registry): string {
-  const source = (paper: string): string => paper.split(",").slice(0, 1)[0]! + (/ (\d{4})/.exec(paper)?.[0] ?? "");
+  const source = (paper: string): string => paper.split(/,| \d{4}/, 1)[0]! + (/ \d{4}/.exec(paper)?.[0] ?? "");
   const rows = registry.figures.map(({ name, summary, paper }) => [name, summary, source(paper)]);
   return `${textTable(["figure", "shows", "after"], leftAligned(rows))}\n\nfinitewidth reproduce FIGURE computes one, --all the gallery; --size paper takes the sizes of the papers.\n`;
 }
