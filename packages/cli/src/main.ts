@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { dirname, resolve } from "node:path";
 import { FinitewidthError, printable } from "@finitewidth/core";
-import { Mistakes } from "@finitewidth/experiment";
+import { Mistakes, withSuggestion } from "@finitewidth/experiment";
 import type { Arguments } from "./arguments.js";
 import { front } from "./front.js";
 import { OutputError } from "./output-folder.js";
@@ -60,7 +60,10 @@ export async function main(argv: readonly string[], surroundings: Surroundings =
   try {
     return await dispatch(argv, signal, surroundings);
   } catch (error) {
-    const lines = error instanceof Mistakes ? error.errors.map((one) => one.message) : [messageOf(error)];
+    const lines =
+      error instanceof Mistakes
+        ? error.errors.map((one) => one.message)
+        : [messageOf(error instanceof FinitewidthError ? withSuggestion(error) : error)];
     // Whoever interrupted from outside says so itself.
     if (!surroundings.signal?.aborted) for (const line of lines) (surroundings.stderr ?? process.stderr).write(`${printable(line)}\n`);
     return isMistake(error) ? 2 : 1;

@@ -15,13 +15,18 @@ describe("finitewidth reproduce", () => {
     const { status, stdout } = await capture(["reproduce"]);
     expect(status).toBe(0);
     for (const name of ["zavatone-veth-linear", "pacelli-loss", "hanin-depth"]) expect(stdout).toContain(name);
+    expect(stdout).toMatch(/Yaida 2019\n/);
+    expect(stdout).not.toMatch(/(\d{4}) \1/);
+    expect(stdout).toMatch(/Hanin 2022\n/);
   });
 
   it("refuses what is not there, before anything is written", async () => {
     const out = join(folder, "nothing");
     const unknown = await capture(["reproduce", "pacelli-los", "--out", out]);
     expect(unknown).toMatchObject({ status: 2 });
-    expect(unknown.stderr).toMatch(/^reproduce: expected one of "zavatone-veth-linear".*, got "pacelli-los"\n$/);
+    expect(unknown.stderr).toMatch(
+      /^reproduce: expected one of "zavatone-veth-linear".*, got "pacelli-los"; did you mean "pacelli-loss"\?\n$/,
+    );
     expect((await capture(["reproduce", "hanin-depth", "--size", "huge", "--out", out])).stderr).toBe(
       '--size: expected one of "quick", "paper", got "huge"\n',
     );

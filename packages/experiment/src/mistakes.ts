@@ -72,7 +72,7 @@ export function suggested<Out>(action: () => Out): Out {
 }
 
 /** The error with "did you mean …?" when a name is nearly one of those expected. */
-function withSuggestion(error: FinitewidthError): FinitewidthError {
+export function withSuggestion(error: FinitewidthError): FinitewidthError {
   if (error.message.includes("; did you mean ")) return error;
   const unknown = /unknown key; expected (?:one of )?(.+)$/.exec(error.message);
   const written = unknown ? error.path?.split(".").at(-1) : /^"(.*)"$/.exec(error.received ?? "")?.[1];
