@@ -11,6 +11,14 @@ export interface Table {
   readonly classes: readonly (readonly string[] | undefined)[];
 }
 
+/** What cells may hold besides numbers. */
+export interface TableOptions {
+  /** Names of classes. */
+  readonly texts?: boolean;
+  /** By the name of a column, in lower case: numbers that are all it may hold, each with a word that stands for it. */
+  readonly words?: ReadonlyMap<string, readonly (readonly [number, string])[]>;
+}
+
 const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const withComma = /^[+-]?[\d.]*\d,\d+(e[+-]?\d+)?$/i;
 /** Marks of a missing value; a first line that holds one is a row, not a header. */
@@ -24,7 +32,7 @@ const isText = (cell: string): boolean => !number.test(cell) && !withComma.test(
  * whose cells are texts holds names of classes, one in every row. @throws FinitewidthError naming line and column, lines counted as an
  * editor does.
  */
-export function readCsv(text: string, path = "csv", { texts = false }: { readonly texts?: boolean } = {}): Table {
+export function readCsv(text: string, path = "csv", { texts = false, words }: TableOptions = {}): Table {
   const at = (line: number, column?: number): string => `${path}: line ${line}${column === undefined ? "" : `, column ${column}`}`;
   const fail = (line: number, reason: string): FinitewidthError => new FinitewidthError(`${at(line)}: ${reason}`, { code: "input", path });
   const records = recordsOf(text, path);
@@ -46,10 +54,11 @@ export function readCsv(text: string, path = "csv", { texts = false }: { readonl
   const width = first.cells.length;
   const skip = header && first.cells[0] === "" ? 1 : 0;
   const data = new Float64Array(rows.length * (width - skip));
+  const codes = first.cells.map((name) => (header ? words?.get(name.toLowerCase()) : undefined));
   const namesOf = (j: number): readonly string[] | undefined => {
     const present = rows.flatMap(({ cells }) => (cells[j] === undefined || missing.test(cells[j]) ? [] : [cells[j]]));
     const found = present.filter(isText);
-    return texts && found.length > present.length / 2 ? [...new Set(found)].sort() : undefined;
+    return texts && !codes[j] && found.length > present.length / 2 ? [...new Set(found)].sort() : undefined;
   };
   const classes = first.cells.map((_, j) => namesOf(j));
   rows.forEach(({ line, cells }, i) => {
@@ -61,7 +70,12 @@ export function readCsv(text: string, path = "csv", { texts = false }: { readonl
     for (let j = skip; j < width; j++) {
       const cell = cells[j]!;
       if (classes[j] && !isText(cell)) throw inputError(at(line, j + 1), "a name, as in other rows of this column", cell);
-      const value = classes[j]?.indexOf(cell) ?? (number.test(cell) ? Number(cell) : Number.NaN);
+      const known = codes[j];
+      const written = number.test(cell) ? Number(cell) : Number.NaN;
+      const value = known
+        ? known.find(([code, word]) => code === written || word === cell.toLowerCase())?.[0]
+        : (classes[j]?.indexOf(cell) ?? written);
+      if (value === undefined) throw inputError(at(line, j + 1), known!.map((pair) => pair.join(" or ")).join(", "), cell);
       if (Number.isFinite(value)) data[i * (width - skip) + j - skip] = value;
       else if (withComma.test(cell))
         throw inputError(

@@ -2,7 +2,7 @@ import { FinitewidthError, inputError, toMatrix, type Matrix, type Tensor } from
 import { decodeNpz } from "@finitewidth/core/npz";
 import { isMapArray, withAttentionMaps } from "./attention-maps.js";
 import type { DataSplit } from "./classification.js";
-import { readCsv } from "./csv.js";
+import { readCsv, type TableOptions } from "./csv.js";
 import { encodeLabels } from "./preprocessing.js";
 import { readRegularFile } from "./regular-file.js";
 
@@ -56,16 +56,18 @@ function flattened({ data, shape }: Tensor): Tensor {
   return shape.length <= 2 ? { data, shape } : { data, shape: [examples!, rest.reduce((product, size) => product * size, 1)] };
 }
 
-/** What a column `split` says, by number or word. */
-const parts: ReadonlyMap<string, "train" | "test"> = new Map([
-  ["0", "train"],
-  ["train", "train"],
-  ["1", "test"],
-  ["test", "test"],
+const words: Required<TableOptions>["words"] = new Map([
+  [
+    "split",
+    [
+      [0, "train"],
+      [1, "test"],
+    ],
+  ],
 ]);
 
 function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
-  const { columns, values, lines, classes } = readCsv(decodeText(bytes, file, path), file, { texts: true });
+  const { columns, values, lines, classes } = readCsv(decodeText(bytes, file, path), file, { texts: true, words });
   const named = columns.flatMap((name, j) => (/^(y\d*|target.*)$/i.test(name) ? [j] : []));
   const [split = -1, another] = columns.flatMap((name, j) => (name.toLowerCase() === "split" ? [j] : []));
   const last = columns.length - 1;
@@ -75,7 +77,7 @@ function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
   if (features.length === 0) throw fail(`expected at least one column of inputs beside ${targets.length} of targets, got none`);
   if (another !== undefined) throw fail("two columns are named split");
   for (const [j, names] of classes.entries()) {
-    if (names === undefined || j === split || (targets.includes(j) && targets.length === 1)) continue;
+    if (names === undefined || (targets.includes(j) && targets.length === 1)) continue;
     const expected = targets.includes(j) ? "numbers, or one column of class names as the only target" : "numbers";
     throw inputError(`${file}: column ${columns[j]}`, expected, names[0]);
   }
@@ -84,14 +86,7 @@ function fromCsv(bytes: Uint8Array, file: string, path: string): DataSplit {
     data: Float64Array.from(chosen.flatMap((i) => which.map((j) => values.data[i * columns.length + j]!))),
     shape: [chosen.length, which.length],
   });
-  const isTest = (i: number): boolean => {
-    if (split < 0) return false;
-    const value = values.data[i * columns.length + split]!;
-    const cell = classes[split]?.[value] ?? value;
-    const part = parts.get(String(cell).toLowerCase());
-    if (part === undefined) throw inputError(`${file}: line ${lines[i]}, column split`, "0 or train, 1 or test", cell);
-    return part === "test";
-  };
+  const isTest = (i: number): boolean => split >= 0 && values.data[i * columns.length + split] === 1;
   const [train, test] = [rows.filter((i) => !isTest(i)), rows.filter(isTest)];
   if (train.length === 0) throw fail("no training rows (every split is test)");
   const names = targets.length === 1 ? classes[targets[0]!] : undefined;
