@@ -74,6 +74,8 @@ try {
       where = `${name}, ${width} px, ${colorScheme}`;
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme });
+      // the page hears of its new size with the next frame
+      await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
       problems.push(...(await faults(page)).map((fault) => `${where}: ${fault}`));
       if (options.screenshots) await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
       count++;

@@ -64,5 +64,6 @@
       else box.removeAttribute("tabindex");
   };
   reachable();
+  addEventListener("load", reachable);
   addEventListener("resize", reachable);
 })();
