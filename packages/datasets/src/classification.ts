@@ -2,8 +2,8 @@ import { inputError, matrix, type DataSplit, type Matrix } from "@finitewidth/co
 import { stream } from "@finitewidth/random";
 import { resizeByArea } from "./image.js";
 import { loadIris } from "./iris.js";
-import { loadMnist, type LabelledImages } from "./mnist.js";
-import { encodeLabels, standardisation, standardise } from "./preprocessing.js";
+import { openMnist, type ImageFile } from "./mnist.js";
+import { encodeLabels, standardisation, standardiseInPlace } from "./preprocessing.js";
 
 export type { DataSplit } from "@finitewidth/core";
 
@@ -49,7 +49,10 @@ export async function loadLabelled(source: Source, request: LabelledRequest, pat
 
   const { train, test } = await source.choose(request, classes, path);
   const scale = standardisation(train.inputs, source.images ? "global" : "feature");
-  const finish = (part: Sample) => ({ inputs: standardise(part.inputs, scale), targets: encodeLabels(part.labels, classes, labels) });
+  const finish = ({ inputs, labels: own }: Sample) => ({
+    inputs: standardiseInPlace(inputs, scale),
+    targets: encodeLabels(own, classes, labels),
+  });
   return { train: finish(train), ...(test ? { test: finish(test) } : {}) };
 }
 
@@ -66,7 +69,7 @@ export interface Source {
 }
 
 /** Images that are read in two halves, of which a request takes points at random. */
-export function imageSource(read: (split: "train" | "test") => Promise<LabelledImages>, classes: number): Source {
+export function imageSource(read: (split: "train" | "test") => Promise<ImageFile>, classes: number): Source {
   return {
     classes,
     images: true,
@@ -83,7 +86,7 @@ export function imageSource(read: (split: "train" | "test") => Promise<LabelledI
 
 const sources = new Map<string, Source>(
   Object.entries({
-    mnist: imageSource(loadMnist, 10),
+    mnist: imageSource(openMnist, 10),
     iris: {
       classes: 3,
       images: false,
@@ -116,17 +119,30 @@ function choose(labels: Uint8Array, classes: readonly number[], count: number, s
 }
 
 /** One row per image: channels, then lines, then columns, in [0, 1] before anything is standardised. */
-function imagesToRows(images: LabelledImages, indices: readonly number[], size: readonly number[] | undefined): Sample {
+async function imagesToRows(images: ImageFile, indices: readonly number[], size: readonly number[] | undefined): Promise<Sample> {
   const { height, width, channels = 1 } = images;
   const [h, w] = [size?.[0] ?? height, size?.[1] ?? width];
   const pixels = height * width;
-  const data = new Float64Array(indices.length * channels * h * w);
-  indices.forEach((image, row) => {
-    for (let c = 0; c < channels; c++) {
-      const picture = images.pixels.subarray((image * channels + c) * pixels, (image * channels + c + 1) * pixels);
-      data.set(h === height && w === width ? picture : resizeByArea(picture, height, width, h, w), (row * channels + c) * h * w);
-    }
-  });
-  for (let k = 0; k < data.length; k++) data[k]! /= 255;
-  return { inputs: matrix(indices.length, channels * h * w, data), labels: Uint8Array.from(indices, (i) => images.labels[i]!) };
+  const row = channels * h * w;
+  const data = new Float64Array(indices.length * row);
+  const whole = h === height && w === width;
+  // rows by their place in the file, in which it is read
+  const order = indices.map((_, i) => i).sort((a, b) => indices[a]! - indices[b]!);
+  let next = 0;
+  await images.eachPiece(
+    (_first, end) => next < order.length && indices[order[next]!]! < end,
+    (first, piece) => {
+      const end = first + piece.length / (channels * pixels);
+      for (; next < order.length && indices[order[next]!]! < end; next++) {
+        let at = order[next]! * row;
+        for (let c = 0; c < channels; c++) {
+          const from = ((indices[order[next]!]! - first) * channels + c) * pixels;
+          const picture = piece.subarray(from, from + pixels);
+          const resized = whole ? picture : resizeByArea(picture, height, width, h, w);
+          for (let k = 0; k < resized.length; k++) data[at++] = resized[k]! / 255;
+        }
+      }
+    },
+  );
+  return { inputs: matrix(indices.length, row, data), labels: Uint8Array.from(indices, (i) => images.labels[i]!) };
 }

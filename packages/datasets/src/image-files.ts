@@ -12,8 +12,8 @@ import {
 import * as v from "valibot";
 import { readCifar } from "./cifar.js";
 import { imageSource, loadLabelled } from "./classification.js";
-import { readIdx } from "./idx.js";
-import type { LabelledImages } from "./mnist.js";
+import { openIdx, readIdx } from "./idx.js";
+import { inMemory, type ImageFile } from "./mnist.js";
 import { readRegularFile } from "./regular-file.js";
 
 const file = v.pipe(v.string("the name of a file"), v.nonEmpty("the name of a file"));
@@ -34,13 +34,15 @@ const cifarFiles = { train: [1, 2, 3, 4, 5].map((k) => `data_batch_${k}.bin`), t
 
 /** CIFAR-10 from the folder of its binary version: rows are 3 channels of 32 × 32, or of `size`. */
 const loadCifar = (request: CifarRequest, path: string): Promise<DataSplit> => {
-  const read = async (split: "train" | "test"): Promise<LabelledImages> =>
-    readCifar(
-      await Promise.all(
-        cifarFiles[split].map(async (name) => {
-          const full = join(request.folder, name);
-          return { name: full, bytes: await readRegularFile(full, `${path}.folder`) };
-        }),
+  const read = async (split: "train" | "test"): Promise<ImageFile> =>
+    inMemory(
+      readCifar(
+        await Promise.all(
+          cifarFiles[split].map(async (name) => {
+            const full = join(request.folder, name);
+            return { name: full, bytes: await readRegularFile(full, `${path}.folder`) };
+          }),
+        ),
       ),
     );
   return loadLabelled(imageSource(read, 10), request, path);
@@ -61,15 +63,14 @@ async function loadIdx(request: IdxRequest, path: string): Promise<DataSplit> {
   const { images, imageLabels, testImages, testLabels } = request;
   if (request.test > 0 && (testImages === undefined || testLabels === undefined))
     throw inputError(`${path}.test`, "0 without testImages and testLabels", request.test);
-  const pair = async (pictures: string, names: readonly [string, string], labels: string): Promise<LabelledImages> => {
-    const [pixels, numbers] = await Promise.all(
-      [pictures, labels].map(async (name, k) => readIdx(await readRegularFile(name, `${path}.${names[k]}`), name)),
-    );
-    const [count, height, width] = pixels!.shape;
-    if (pixels!.shape.length !== 3) throw shapeOf(pictures, `${path}.${names[0]}`, "images × height × width", pixels!.shape);
-    if (numbers!.shape.length !== 1 || numbers!.shape[0] !== count)
-      throw shapeOf(labels, `${path}.${names[1]}`, `${count} labels, one for each image`, numbers!.shape);
-    return { height: height!, width: width!, pixels: pixels!.data, labels: numbers!.data };
+  const pair = async (pictures: string, names: readonly [string, string], labels: string): Promise<ImageFile> => {
+    const { shape, eachPiece } = await openIdx(pictures, `${path}.${names[0]}`);
+    const numbers = readIdx(await readRegularFile(labels, `${path}.${names[1]}`), labels);
+    const [count, height, width] = shape;
+    if (shape.length !== 3) throw shapeOf(pictures, `${path}.${names[0]}`, "images × height × width", shape);
+    if (numbers.shape.length !== 1 || numbers.shape[0] !== count)
+      throw shapeOf(labels, `${path}.${names[1]}`, `${count} labels, one for each image`, numbers.shape);
+    return { height: height!, width: width!, labels: numbers.data, eachPiece };
   };
   const halves = {
     train: await pair(images, ["images", "imageLabels"], imageLabels),

@@ -12,26 +12,35 @@ export interface Standardisation {
  * A constant feature gets scale 1.
  */
 export function standardisation(inputs: Matrix, by: "global" | "feature"): Standardisation {
-  const [rows, columns] = inputs.shape;
-  const groups = by === "global" ? 1 : columns;
-  const count = inputs.data.length / groups;
+  const { data } = inputs;
+  const groups = by === "global" ? 1 : inputs.shape[1];
+  const count = data.length / groups;
   const mean = new Float64Array(groups);
   const scale = new Float64Array(groups);
-  for (let k = 0; k < inputs.data.length; k++) mean[groups === 1 ? 0 : k % columns]! += inputs.data[k]! / count;
-  for (let k = 0; k < inputs.data.length; k++)
-    scale[groups === 1 ? 0 : k % columns]! += (inputs.data[k]! - mean[groups === 1 ? 0 : k % columns]!) ** 2 / count;
-  for (let g = 0; g < groups; g++) scale[g] = rows > 0 && scale[g]! > 0 ? Math.sqrt(scale[g]!) : 1;
+  for (let g = 0; g < groups; g++) {
+    let sum = 0;
+    for (let k = g; k < data.length; k += groups) sum += data[k]! / count;
+    let square = 0;
+    for (let k = g; k < data.length; k += groups) square += (data[k]! - sum) ** 2 / count;
+    mean[g] = sum;
+    scale[g] = data.length > 0 && square > 0 ? Math.sqrt(square) : 1;
+  }
   return { mean, scale };
 }
 
 /** (x − mean)/scale for every row. */
-export function standardise(inputs: Matrix, { mean, scale }: Standardisation): Matrix {
-  const columns = inputs.shape[1];
-  const global = mean.length === 1;
-  return {
-    data: inputs.data.map((value, k) => (value - mean[global ? 0 : k % columns]!) / scale[global ? 0 : k % columns]!),
-    shape: inputs.shape,
-  };
+export const standardise = (inputs: Matrix, by: Standardisation): Matrix =>
+  standardiseInPlace({ data: new Float64Array(inputs.data), shape: inputs.shape }, by);
+
+/** The same over the inputs themselves: data sets may be as large as the memory allows. Returns `inputs`. */
+export function standardiseInPlace(inputs: Matrix, { mean, scale }: Standardisation): Matrix {
+  const { data } = inputs;
+  const groups = mean.length;
+  for (let g = 0; g < groups; g++) {
+    const [shift, unit] = [mean[g]!, scale[g]!];
+    for (let k = g; k < data.length; k += groups) data[k] = (data[k]! - shift) / unit;
+  }
+  return inputs;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { open } from "node:fs/promises";
+import { open, type FileHandle } from "node:fs/promises";
 import { constants, type Stats } from "node:fs";
 import { FinitewidthError } from "@finitewidth/core";
 
@@ -9,7 +9,17 @@ const largest = 2 ** 31 - 1;
  * Bytes of a regular file, or of what a symbolic link to one names. Anything else that has a name (folder, pipe, socket, device) is refused
  * at once, without waiting for it. @throws FinitewidthError (code "file") that starts with `path`.
  */
-export async function readRegularFile(file: string, path: string): Promise<Uint8Array> {
+export const readRegularFile = (file: string, path: string): Promise<Uint8Array> =>
+  withRegularFile(file, path, async (handle, size, fail) => {
+    if (size > largest) throw fail(`${size} bytes; at most ${largest} are read`);
+    return handle.readFile();
+  });
+
+/** What `withRegularFile` does with an open file of `size` bytes. */
+export type FileUse<T> = (handle: FileHandle, size: number, fail: (reason: string) => FinitewidthError) => Promise<T>;
+
+/** Opens a file as `readRegularFile` does, for as long as `use` takes. */
+export async function withRegularFile<T>(file: string, path: string, use: FileUse<T>): Promise<T> {
   const fail = (reason: string, cause?: unknown): FinitewidthError =>
     new FinitewidthError(
       path === file ? `${file}: cannot be read (${reason})` : `${path}: cannot read ${file} (${reason})`,
@@ -22,8 +32,7 @@ export async function readRegularFile(file: string, path: string): Promise<Uint8
     try {
       const stats = await handle.stat();
       if (!stats.isFile()) throw fail(`it is ${kindOf(stats)}, not a file`);
-      if (stats.size > largest) throw fail(`${stats.size} bytes; at most ${largest} are read`);
-      return await handle.readFile();
+      return await use(handle, stats.size, fail);
     } finally {
       await handle.close();
     }
