@@ -134,8 +134,11 @@ function drawPanel(
 
 function commonLimits(panels: readonly HeatmapPanel[]): readonly [number, number] {
   let [low, high] = [Infinity, -Infinity];
-  for (const { values } of panels) {
-    for (const value of values.data) {
+  for (const {
+    values: { data },
+  } of panels) {
+    for (let i = 0; i < data.length; i++) {
+      const value = data[i]!;
       if (value < low && value !== -Infinity) low = value;
       if (value > high && value !== Infinity) high = value;
     }
@@ -157,18 +160,26 @@ function reduced(values: Matrix, limit: number): Matrix {
   const [rows, columns] = values.shape;
   if (rows <= limit && columns <= limit) return values;
   const [h, w] = [Math.min(rows, limit), Math.min(columns, limit)];
+  const [down, across] = [edges(rows, h), edges(columns, w)];
   const data = new Float64Array(h * w);
   for (let i = 0; i < h; i++) {
-    const [top, bottom] = [Math.floor((i * rows) / h), Math.floor(((i + 1) * rows) / h)];
-    for (let j = 0; j < w; j++) {
-      const [left, right] = [Math.floor((j * columns) / w), Math.floor(((j + 1) * columns) / w)];
-      let sum = 0;
-      for (let y = top; y < bottom; y++) for (let x = left; x < right; x++) sum += values.data[y * columns + x]!;
-      data[i * w + j] = sum / ((bottom - top) * (right - left));
+    for (let y = down[i]!; y < down[i + 1]!; y++) {
+      let x = 0;
+      for (let j = 0; j < w; j++) {
+        let sum = 0;
+        for (; x < across[j + 1]!; x++) sum += values.data[y * columns + x]!;
+        data[i * w + j]! += sum;
+      }
     }
+    const lines = down[i + 1]! - down[i]!;
+    for (let j = 0; j < w; j++) data[i * w + j]! /= lines * (across[j + 1]! - across[j]!);
   }
   return { data, shape: [h, w] };
 }
+
+/** Where blocks begin, and the last ends. */
+const edges = (size: number, blocks: number): Uint32Array =>
+  Uint32Array.from({ length: blocks + 1 }, (_, i) => Math.floor((i * size) / blocks));
 
 /** Steps of a colour scale: as many as one byte tells apart, less one for what is no number. */
 const steps = 255;

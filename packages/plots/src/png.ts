@@ -20,7 +20,7 @@ export function encodePng(width: number, height: number, pixels: Uint8Array, pal
     Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a),
     chunk("IHDR", header),
     ...(palette ? [chunk("PLTE", palette)] : []),
-    chunk("IDAT", zlibSync(raw, { level: 4 })),
+    chunk("IDAT", zlibSync(raw, { level: 1 })),
     chunk("IEND", new Uint8Array(0)),
   ];
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -14,7 +14,7 @@ export function relativeShift(kernel: Matrix, reference: Matrix): number {
 export function effectiveRank({ data, shape: [n] }: Matrix): number {
   let [trace, square] = [0, 0];
   for (let i = 0; i < n; i++) trace += data[i * n + i]!;
-  for (const entry of data) square += entry * entry;
+  for (let i = 0; i < data.length; i++) square += data[i]! * data[i]!;
   return (trace * trace) / square;
 }
 
@@ -30,20 +30,31 @@ export function centredAlignment(kernel: Matrix, targets: Matrix): number | unde
     for (let i = 0; i < n; i++) mean += targets.data[i * outputs + a]! / n;
     for (let i = 0; i < n; i++) centredTargets[i * outputs + a]! -= mean;
   }
+  const { data } = kernel;
   const rowMeans = new Float64Array(n);
   let total = 0;
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) rowMeans[i]! += kernel.data[i * n + j]! / n;
+    let sum = 0;
+    for (let j = 0; j < n; j++) sum += data[i * n + j]!;
+    rowMeans[i] = sum / n;
     total += rowMeans[i]! / n;
   }
+  // ⟨HKH, YYᵀ⟩ = Σ_a y_aᵀ K y_a and ‖HYYᵀH‖² = ‖YᵀY‖² for centred columns y_a
   let [product, kernelSquare, targetSquare] = [0, 0, 0];
-  for (let i = 0; i < n; i++)
+  const along = new Float64Array(outputs);
+  for (let i = 0; i < n; i++) {
+    along.fill(0);
     for (let j = 0; j < n; j++) {
-      const centred = kernel.data[i * n + j]! - rowMeans[i]! - rowMeans[j]! + total;
-      let gram = 0;
-      for (let a = 0; a < outputs; a++) gram += centredTargets[i * outputs + a]! * centredTargets[j * outputs + a]!;
-      product += centred * gram;
+      const centred = data[i * n + j]! - rowMeans[i]! - rowMeans[j]! + total;
       kernelSquare += centred * centred;
+      for (let a = 0; a < outputs; a++) along[a]! += centred * centredTargets[j * outputs + a]!;
+    }
+    for (let a = 0; a < outputs; a++) product += along[a]! * centredTargets[i * outputs + a]!;
+  }
+  for (let a = 0; a < outputs; a++)
+    for (let b = 0; b < outputs; b++) {
+      let gram = 0;
+      for (let i = 0; i < n; i++) gram += centredTargets[i * outputs + a]! * centredTargets[i * outputs + b]!;
       targetSquare += gram * gram;
     }
   return kernelSquare > 0 && targetSquare > 0 ? product / Math.sqrt(kernelSquare * targetSquare) : undefined;

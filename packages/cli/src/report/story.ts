@@ -59,7 +59,9 @@ const tellingPoints = 50;
 /** First rows of a matrix with the first of their columns. */
 function corner({ data, shape: [rows, columns] }: Matrix, width: number): Matrix {
   const [n, m] = [Math.min(rows, tellingPoints), Math.min(columns, width)];
-  return { data: Float64Array.from({ length: n * m }, (_, i) => data[Math.floor(i / m) * columns + (i % m)]!), shape: [n, m] };
+  const out = new Float64Array(n * m);
+  for (let i = 0; i < n; i++) out.set(data.subarray(i * columns, i * columns + m), i * m);
+  return { data: out, shape: [n, m] };
 }
 
 const isInfinite = ({ posterior: { hiddenKernels } }: SolvedOutcome, few: readonly Matrix[]): boolean =>
