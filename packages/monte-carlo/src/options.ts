@@ -8,6 +8,11 @@ export interface MonteCarloOptions {
    * papers, with its discretisation bias. "gibbs": layer by layer, exact conditionals, identity activation only.
    */
   readonly sampler: "hmc" | "mala" | "langevin" | "gibbs";
+  /**
+   * How "hmc" moves. "rotation" solves the Gaussian prior of the weights exactly, so that the likelihood alone limits its steps; "leapfrog"
+   * does not. Left out of the options where it is "leapfrog".
+   */
+  readonly integrator?: "leapfrog" | "rotation";
   readonly chains: number;
   /** Draws kept per chain. */
   readonly draws: number;
@@ -40,6 +45,7 @@ const fraction = v.pipe(
 /** Schema of the options, defaults filled in; unknown keys are rejected. */
 export const monteCarloOptions = strictObject({
   sampler: v.optional(oneOf(["hmc", "mala", "langevin", "gibbs"]), "hmc"),
+  integrator: v.exactOptional(oneOf(["leapfrog", "rotation"])),
   chains: v.optional(positiveInteger, 4),
   draws: v.optional(v.pipe(positiveInteger, v.minValue(8, "an integer ≥ 8")), 1000),
   warmup: v.optional(nonNegativeInteger, 500),

@@ -18,6 +18,8 @@ import { samplePrior } from "./prior/sample.js";
 
 function refuses(problem: Problem, options: MonteCarloOptions, registry: Registry): string | undefined {
   const architecture = resolveArchitecture(registry, problem.network);
+  if (options.integrator === "rotation" && (options.sampler !== "hmc" || options.metric !== "unit" || problem.likelihood !== undefined))
+    return '"integrator": "rotation" is for "sampler": "hmc" with "metric": "unit" and Gaussian noise; leave one of them out.';
   if (problem.likelihood !== undefined) return refusesLikelihood(architecture, options);
   if (!(problem.temperature > 0)) {
     return "needs a temperature T > 0: at T = 0 the posterior of the weights lives on the surface of exact fits; use exact or effective-action, or a small T.";

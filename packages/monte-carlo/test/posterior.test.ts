@@ -72,6 +72,7 @@ describe("exact posteriors of linear networks (one-dimensional quadrature)", () 
   it.each([
     ["one-layer", { draws: 500, warmup: 300 }],
     ["two-layers", { draws: 500, warmup: 300 }],
+    ["two-layers", { integrator: "rotation", draws: 500, warmup: 300 }],
     ["two-layers", { sampler: "gibbs", draws: 500, warmup: 50 }],
     ["three-layers", { draws: 300, warmup: 250 }],
   ])("%s, %j", async (name, options) => {
@@ -156,6 +157,7 @@ describe("every sampler has the same answer", () => {
   const reference = sample({ widths: [4], activation: "erf", biasVariance: 0.1 }, data, { draws: 1200, warmup: 300 });
   it.each([
     { readout: "sampled", draws: 800, warmup: 400 },
+    { integrator: "rotation", readout: "sampled", draws: 800, warmup: 400 },
     { metric: "diagonal", draws: 600, warmup: 300 },
     { sampler: "mala", draws: 2500, warmup: 400, storedDraws: 500 },
     { sampler: "langevin", stepSize: 0.015, draws: 4000, warmup: 400, storedDraws: 400 },
@@ -178,6 +180,12 @@ describe("every sampler has the same answer", () => {
         expected.posterior.standardError!.hiddenKernels![0]!.data,
       ),
     ).toBeLessThan(bound);
+  });
+
+  it("rotations in a metric of their own are refused", async () => {
+    await expect(sample({ widths: [4], activation: "erf" }, data, { integrator: "rotation", metric: "diagonal" })).rejects.toThrow(
+      /^metric: /,
+    );
   });
 
   it("large Langevin steps show their bias, and the result says so", async () => {

@@ -81,10 +81,15 @@ export function collapsedLogLikelihood(problem: SamplingProblem): LogDensity {
 }
 
 /** −½|θ|² + ℓ(θ): the posterior with the readout integrated out, see `collapsedLogLikelihood`. */
-export function collapsedDensity(problem: SamplingProblem): LogDensity {
-  const { dimension, evaluate } = collapsedLogLikelihood(problem);
-  return { dimension, evaluate: (theta, gradient) => evaluate(theta, gradient) - addPrior(theta, gradient) };
-}
+export const collapsedDensity = (problem: SamplingProblem): LogDensity => withPrior(collapsedLogLikelihood(problem));
+
+/** −½|θ|² + ℓ(θ): the posterior of all whitened parameters, see `fullLogLikelihood`. */
+export const fullDensity = (problem: SamplingProblem): LogDensity => withPrior(fullLogLikelihood(problem));
+
+const withPrior = ({ dimension, evaluate }: LogDensity): LogDensity => ({
+  dimension,
+  evaluate: (theta, gradient) => evaluate(theta, gradient) - addPrior(theta, gradient),
+});
 
 /** log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters alone, without gradient; NaN where A is not positive definite. */
 export function collapsedLikelihood(problem: SamplingProblem): LogLikelihood {
@@ -97,8 +102,8 @@ export function collapsedLikelihood(problem: SamplingProblem): LogLikelihood {
 const isNumerical = (error: unknown): boolean =>
   error instanceof FinitewidthError && (error.code === "not-positive-definite" || error.code === "input");
 
-/** −½|θ|² − |Y − f|²/2T − ½PD log 2πT in all parameters. */
-export function fullDensity(problem: SamplingProblem): LogDensity {
+/** ℓ(θ) = −|Y − f|²/2T − ½PD log 2πT in all parameters. */
+export function fullLogLikelihood(problem: SamplingProblem): LogDensity {
   const { network, targets, temperature } = problem;
   const [points, outputs] = targets.shape;
   const constant = -0.5 * points * outputs * Math.log(2 * Math.PI * temperature);
@@ -114,7 +119,7 @@ export function fullDensity(problem: SamplingProblem): LogDensity {
         misfit += residual * residual;
       }
       network.pullback(theta, state, cotangent, gradient);
-      return constant - (0.5 * misfit) / temperature - addPrior(theta, gradient);
+      return constant - (0.5 * misfit) / temperature;
     },
   };
 }
