@@ -1,5 +1,6 @@
 import { createRegistry, type Task } from "@finitewidth/core";
 import { handleOf, poolRun, type PoolRun } from "@finitewidth/workers";
+import type { SentData } from "./messages.js";
 
 /** Never asked for: workers were given their tasks. */
 const module = import.meta.url;
@@ -13,13 +14,29 @@ export const remote = <A, B>(name: string): Task<A, B> => ({
   },
 });
 
-/** One worker that computes one thing after the other. */
+/** One worker that computes one thing after the other. Data are sent to it once. */
 export class Lane {
   #abort = new AbortController();
   #pool: PoolRun | undefined;
+  /** Data that the worker has. */
+  #held: number | undefined;
 
   /** Computes; rejects with the reason of `cancel` when something newer comes. */
-  async ask<A, B>(task: Task<A, B>, chunk: A): Promise<B> {
+  async ask<A, B>(task: Task<A, B>, chunk: A & { readonly data?: SentData }): Promise<B> {
+    const { data } = chunk;
+    if (data === undefined || data.id !== this.#held) return this.#send(task, chunk, data?.id);
+    const { signal } = this.#abort;
+    try {
+      return await this.#send(task, { ...chunk, data: { id: data.id } }, data.id);
+    } catch (error) {
+      signal.throwIfAborted();
+      // Its worker died meanwhile, and another has taken its place.
+      if (!/were not sent to this worker/.test(String(error))) throw error;
+      return this.#send(task, chunk, data.id);
+    }
+  }
+
+  async #send<A, B>(task: Task<A, B>, chunk: A, data: number | undefined): Promise<B> {
     this.#pool ??= poolRun({
       // The plug-ins are the worker's own.
       registry: createRegistry([]),
@@ -27,6 +44,7 @@ export class Lane {
       spawn: () => handleOf(new Worker(new URL("./worker.js", import.meta.url), { type: "module" })),
     });
     const { signal } = this.#abort;
+    this.#held = data ?? this.#held;
     for await (const result of this.#pool.map(task, [chunk])) {
       signal.throwIfAborted();
       return result;
@@ -39,7 +57,7 @@ export class Lane {
     this.#abort.abort(new DOMException("something newer has come", "AbortError"));
     this.#abort = new AbortController();
     this.#pool?.close();
-    this.#pool = undefined;
+    this.#pool = this.#held = undefined;
   }
 }
 

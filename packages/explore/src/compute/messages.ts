@@ -2,17 +2,32 @@ import type { Figure, Matrix } from "@finitewidth/core";
 
 /** Data as the workers take them. */
 export interface WorkerData {
+  /** Names them: a worker that has been sent them keeps them until others come. */
+  readonly id: number;
   readonly train: { readonly inputs: Matrix; readonly targets: Matrix };
   readonly test?: { readonly inputs: Matrix; readonly targets?: Matrix };
 }
 
+/** Data as they travel: by name alone to a worker that has them. */
+export type SentData = WorkerData | Pick<WorkerData, "id">;
+
 /** One method on one network. */
 export interface SolveRequest {
-  /** An experiment file without data; one method. */
+  readonly network: Readonly<Record<string, unknown>> & { readonly type: string };
+  readonly temperature: number;
+  readonly method: string;
+  readonly options?: Readonly<Record<string, unknown>>;
+  readonly data: SentData;
+  /** Hidden layer whose kernel is wanted; left out: only the numbers that a sweep draws. */
+  readonly layer?: number;
+  readonly seed: number;
+}
+
+/** What the referee is asked. */
+export interface VerdictRequest {
+  /** An experiment file without data. */
   readonly experiment: Readonly<Record<string, unknown>>;
-  readonly data: WorkerData;
-  /** Without matrices: only numbers that a sweep draws. */
-  readonly brief?: boolean;
+  readonly data: SentData;
   readonly seed: number;
 }
 
@@ -27,11 +42,11 @@ export interface Solved {
   readonly error?: { readonly bias: number; readonly variance: number; readonly total: number };
   readonly logEvidence?: number;
   readonly orderParameter?: readonly number[];
-  /** Learned kernels of the hidden layers. */
-  readonly kernels?: readonly Matrix[];
+  /** Learned kernel of the layer that was asked for. */
+  readonly kernel?: Matrix;
+  readonly layer?: number;
   /** Densities of an order parameter, where the theory gives them. */
   readonly densities?: Extract<Figure, { kind: "density" }>;
-  readonly warnings: readonly string[];
   /** Milliseconds in the worker. */
   readonly milliseconds: number;
 }
@@ -48,7 +63,7 @@ export interface PhaseAnswer {
 /** A stretch of a chain in all weights of the real network. */
 export interface ChainRequest {
   readonly network: Readonly<Record<string, unknown>> & { readonly type: string };
-  readonly data: WorkerData;
+  readonly data: SentData;
   readonly temperature: number;
   readonly seed: number;
   /** Stretch: its stream. */

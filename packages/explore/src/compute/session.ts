@@ -1,10 +1,20 @@
-import { matrixFromRows, type Matrix } from "@finitewidth/core";
+import { matrixFromRows } from "@finitewidth/core";
 import type { Digits } from "../model/digits.js";
 import { rowsOfChoice, type Rows } from "../model/data.js";
 import { networkOf, quickMethods, slowMethods, sweptWidths } from "../model/experiment.js";
 import type { DataChoice, ExploreState, Table } from "../model/state.js";
+import { averageOf, nothing, type Answers } from "./answers.js";
 import { Lane, latest, remote } from "./lane.js";
-import type { ChainAnswer, ChainRequest, PhaseAnswer, Solved, SolveRequest, VerdictAnswer, WorkerData } from "./messages.js";
+import type {
+  ChainAnswer,
+  ChainRequest,
+  PhaseAnswer,
+  Solved,
+  SolveRequest,
+  VerdictAnswer,
+  VerdictRequest,
+  WorkerData,
+} from "./messages.js";
 
 const solve = remote<SolveRequest, Solved>("solveTask");
 const plane = remote<{ readonly activation: string; readonly weight: readonly number[]; readonly bias: readonly number[] }, PhaseAnswer>(
@@ -12,40 +22,7 @@ const plane = remote<{ readonly activation: string; readonly weight: readonly nu
 );
 const priorDraws = remote<ChainRequest, readonly Float64Array[]>("priorDrawsTask");
 const chain = remote<ChainRequest, ChainAnswer>("chainTask");
-const verdict = remote<SolveRequest, VerdictAnswer>("verdictTask");
-
-/** Averages of independent runs at one width. */
-export interface Sampled {
-  readonly runs: number;
-  readonly mean: number;
-  /** Standard error; NaN for one run. */
-  readonly error: number;
-}
-
-/** All that has been computed of the present state. */
-export interface Answers {
-  readonly solved: ReadonlyMap<string, Solved>;
-  /** By method and width of the touched layer. */
-  readonly sweep: ReadonlyMap<string, ReadonlyMap<number, Solved>>;
-  readonly sampled: ReadonlyMap<number, Sampled>;
-  readonly verdicts: VerdictAnswer;
-  readonly phase?: PhaseAnswer;
-  readonly priorFunctions: readonly Float64Array[];
-  readonly posteriorFunctions: readonly Float64Array[];
-  readonly receptiveFields?: Matrix;
-  /** Stretches of the chain so far. */
-  readonly stretches: number;
-}
-
-const nothing: Answers = {
-  solved: new Map(),
-  sweep: new Map(),
-  sampled: new Map(),
-  verdicts: {},
-  priorFunctions: [],
-  posteriorFunctions: [],
-  stretches: 0,
-};
+const verdict = remote<VerdictRequest, VerdictAnswer>("verdictTask");
 
 const matrices = (table: { readonly inputs: Table["inputs"]; readonly targets: Table["targets"] }) => ({
   inputs: matrixFromRows(table.inputs),
@@ -101,7 +78,8 @@ export class Session {
       inputs: matrixFromRows(rows.test.inputs),
       ...(rows.test.targets ? { targets: matrixFromRows(rows.test.targets) } : {}),
     };
-    this.#rows = { choice: data, seed, rows, data: { train: matrices(rows.train), ...(test ? { test } : {}) } };
+    const id = (this.#rows?.data.id ?? 0) + 1;
+    this.#rows = { choice: data, seed, rows, data: { id, train: matrices(rows.train), ...(test ? { test } : {}) } };
     return this.#rows;
   }
 
@@ -143,14 +121,10 @@ export class Session {
     if (!paused && this.#state) this.show(this.#state);
   }
 
-  #request({ state, data }: SolveTogether, method: unknown, width?: number): SolveRequest {
-    const { temperature, seed } = state;
-    return {
-      experiment: { network: networkOf(state, width), likelihood: { temperature }, methods: [method], seed, referee: false },
-      data,
-      seed,
-      ...(width === undefined ? {} : { brief: true }),
-    };
+  /** `width`: of the touched layer instead of its own; only the numbers that are drawn against it are answered. */
+  #request({ state, data }: SolveTogether, method: string, width?: number): SolveRequest {
+    const { temperature, seed, layer } = state;
+    return { network: networkOf(state, width), temperature, method, data, seed, ...(width === undefined ? { layer } : {}) };
   }
 
   #update(change: Partial<Answers>): void {
@@ -159,7 +133,8 @@ export class Session {
   }
 
   #keep(solved: Solved): void {
-    this.#update({ solved: new Map(this.answers.solved).set(solved.method, solved) });
+    const { method } = solved;
+    this.#update({ solved: new Map(this.answers.solved).set(method, solved), current: new Set(this.answers.current).add(method) });
   }
 
   async #solveAll(lane: number, methods: readonly string[], asked: SolveTogether): Promise<void> {
@@ -208,16 +183,18 @@ export class Session {
 
   /** The slower theories where they are quick enough, then the verdict on all. */
   async #judge(asked: SolveTogether, current: () => boolean): Promise<void> {
-    const points = asked.data.train.inputs.shape[0];
-    if (asked.state.activation === "identity" || points <= fewPoints)
-      for (const method of slowMethods) {
-        const solved = await this.#slow.ask(solve, this.#request(asked, method));
-        if (!current()) return;
-        this.#keep(solved);
-      }
+    const { state, data } = asked;
+    const points = data.train.inputs.shape[0];
+    const isQuick = state.activation === "identity" || points <= fewPoints;
+    for (const method of slowMethods) {
+      const solved = isQuick ? await this.#slow.ask(solve, this.#request(asked, method)) : notAsked(method, points);
+      if (!current()) return;
+      this.#keep(solved);
+    }
     const methods = [...this.answers.solved.values()].filter(({ status }) => status === "ok").map(({ method }) => method);
-    const request = this.#request(asked, "nngp");
-    const verdicts = await this.#slow.ask(verdict, { ...request, experiment: { ...request.experiment, methods, referee: { seconds: 4 } } });
+    const likelihood = { temperature: state.temperature };
+    const experiment = { network: networkOf(state), likelihood, methods, seed: state.seed, referee: { seconds: 4 } };
+    const verdicts = await this.#slow.ask(verdict, { experiment, data, seed: state.seed });
     if (current()) this.#update({ verdicts });
   }
 
@@ -226,12 +203,12 @@ export class Session {
     if (!asked.data.test?.targets) return;
     const current = (): boolean => asked.generation === this.#generation;
     const totals = new Map<number, number[]>();
-    const method = { method: "monte-carlo", chains: 2, draws: 40, warmup: 60 };
+    const options = { chains: 2, draws: 40, warmup: 60 };
     this.#sampleBusy = true;
     try {
       for (let run = 0; run < mostRuns && this.running; run++)
         for (const width of sampledWidths) {
-          const request = this.#request(asked, method, width);
+          const request = { ...this.#request(asked, "monte-carlo", width), options };
           const { error } = await this.#samples.ask(solve, { ...request, seed: asked.state.seed + 1000 * (run + 1) });
           if (!current() || !error) return;
           totals.set(width, [...(totals.get(width) ?? []), error.total]);
@@ -285,8 +262,10 @@ interface SolveTogether {
   readonly since: number;
 }
 
-function averageOf(values: readonly number[]): Sampled {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { runs: values.length, mean, error: Math.sqrt(squares / (values.length - 1) / values.length) };
-}
+/** The answer of a theory that takes too long to be asked by itself. */
+const notAsked = (method: string, points: number): Solved => ({
+  method,
+  status: "failed",
+  reason: `takes too long for ${points} points of a nonlinear network (asked by itself up to ${fewPoints}): run it in a terminal`,
+  milliseconds: 0,
+});

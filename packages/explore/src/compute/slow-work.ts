@@ -11,7 +11,8 @@ import { plugin as perturbation } from "@finitewidth/perturbation";
 import { plugin as posterior } from "@finitewidth/posterior";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
-import type { ChainAnswer, ChainRequest, SolveRequest, VerdictAnswer } from "./messages.js";
+import { held } from "./held-data.js";
+import type { ChainAnswer, ChainRequest, VerdictAnswer, VerdictRequest } from "./messages.js";
 
 /** Everything that the page can ask for, loaded when it is first asked for. */
 export const registry = createRegistry([
@@ -27,8 +28,9 @@ export const registry = createRegistry([
 
 /** Functions of networks drawn from the prior, at the test inputs. */
 export function drawPriorFunctions({ network, data, temperature, seed, index }: ChainRequest): readonly Float64Array[] {
-  const problem = createProblem({ network, ...data.train, temperature, scaling: "standard" }, registry);
-  const drawn = realise(resolveArchitecture(registry, problem.network), data.test!.inputs, 1);
+  const { train, test } = held(data);
+  const problem = createProblem({ network, ...train, temperature, scaling: "standard" }, registry);
+  const drawn = realise(resolveArchitecture(registry, problem.network), test!.inputs, 1);
   const random = stream(seed, 27, index);
   const theta = new Float64Array(drawn.parameters);
   return Array.from({ length: priorDraws }, () => {
@@ -43,7 +45,8 @@ const stretch = 4;
 
 /** A stretch of Hamiltonian Monte Carlo in all weights: what the hidden units look at, and functions of the posterior. */
 export function runChain({ network, data, temperature, seed, index, from }: ChainRequest, tick: TaskContext["tick"]): ChainAnswer {
-  const { inputs, targets } = data.train;
+  const { train, test } = held(data);
+  const { inputs, targets } = train;
   const problem = createProblem({ network, inputs, targets, temperature, scaling: "standard" }, registry);
   const architecture = resolveArchitecture(registry, problem.network);
   const real = realise(architecture, inputs, targets.shape[1]);
@@ -56,7 +59,7 @@ export function runChain({ network, data, temperature, seed, index, from }: Chai
     stream(seed, 28, index),
     tick,
   );
-  const shown = data.test && inputs.shape[1] === 1 ? realise(architecture, data.test.inputs, targets.shape[1]) : undefined;
+  const shown = test && inputs.shape[1] === 1 ? realise(architecture, test.inputs, targets.shape[1]) : undefined;
   const functions: Float64Array[] = [];
   let theta = new Float64Array(real.parameters);
   for (;;) {
@@ -82,8 +85,8 @@ function firstWeights(theta: Float64Array, network: ChainRequest["network"], fea
 const severity = ["confirmed", "unchecked", "doubtful", "contradicted"];
 
 /** What the referee says about the predictions of every method, and about the quantity that is worst. */
-export async function judge({ experiment, data, seed }: SolveRequest): Promise<VerdictAnswer> {
-  const plan = await planExperiment(experiment, { registry, data });
+export async function judge({ experiment, data, seed }: VerdictRequest): Promise<VerdictAnswer> {
+  const plan = await planExperiment(experiment, { registry, data: held(data) });
   const [step] = await runPlan(plan, inlineRun({ registry, seed }));
   const verdicts = step?.problems[0]?.verdicts?.verdicts ?? {};
   return Object.fromEntries(

@@ -1,8 +1,9 @@
-import { createRegistry, inlineRun, type Task } from "@finitewidth/core";
-import { planExperiment, runMethod, type MethodOutcome } from "@finitewidth/experiment";
+import { createRegistry, fit, type Matrix, type Task, type Tensor } from "@finitewidth/core";
+import { generalizationError } from "@finitewidth/experiment";
 import { criticalityAt, criticalLine } from "@finitewidth/large-deviations";
 import { quickMethods } from "../model/experiment.js";
-import type { ChainAnswer, ChainRequest, PhaseAnswer, Solved, SolveRequest, VerdictAnswer } from "./messages.js";
+import { held, MissingData } from "./held-data.js";
+import type { ChainAnswer, ChainRequest, PhaseAnswer, Solved, SolveRequest, VerdictAnswer, VerdictRequest } from "./messages.js";
 import { quickPlugins } from "./quick-plugins.js";
 
 /** Given to workers by name; the address is never asked for. */
@@ -12,27 +13,35 @@ const module = import.meta.url;
 const quick = createRegistry(quickPlugins);
 const slowWork = () => import("./slow-work.js");
 
-const listOf = (parameter: number | { readonly data: Float64Array }): number[] =>
-  typeof parameter === "number" ? [parameter] : Array.from(parameter.data);
+const isBad = (values: ArrayLike<number>): boolean => Array.from(values).some((value) => !Number.isFinite(value));
+const listOf = (parameter: number | Tensor): number[] => (typeof parameter === "number" ? [parameter] : Array.from(parameter.data));
 
-function solvedOf(outcome: MethodOutcome, brief: boolean): Omit<Solved, "milliseconds"> {
-  if (outcome.status === "failed") return { method: outcome.method, status: "failed", reason: outcome.error.message, warnings: [] };
-  const { posterior, predictive, generalizationError: error, method, warnings } = outcome;
+async function solve({ method, options = {}, network, temperature, data, layer, seed }: SolveRequest): Promise<Partial<Solved>> {
+  const registry = quickMethods.some((one) => one === method) ? quick : (await slowWork()).registry;
+  const { train, test } = held(data);
+  const theory = registry.theory(method);
+  const { posterior, predict } = await fit(theory, { network, ...train, temperature, scaling: "standard" }, { registry, options, seed });
+  const predictive = test && (await predict(test.inputs));
   const { logEvidence } = posterior;
-  const numbers = {
-    method,
-    status: "ok" as const,
-    warnings,
-    ...(error ? { error } : {}),
+  const targets: Matrix | undefined = test?.targets;
+  const numbers: Partial<Solved> = {
+    ...(predictive ? { mean: predictive.mean.data, variance: predictive.variance.data } : {}),
+    ...(predictive && targets ? { error: generalizationError(predictive, targets) } : {}),
     ...(logEvidence === undefined ? {} : { logEvidence }),
   };
-  if (brief) return numbers;
-  const densities = posterior.figures?.find((figure) => figure.kind === "density");
+  // What is not shown is not read: hidden kernels and figures are made when they are.
+  const kernel = layer === undefined ? undefined : posterior.hiddenKernels?.[layer - 1];
+  const densities = layer === undefined ? undefined : posterior.figures?.find((figure) => figure.kind === "density");
+  const orderParameter = posterior.orderParameter === undefined ? undefined : listOf(posterior.orderParameter);
+  for (const [name, values] of Object.entries({ ...numbers, logEvidence: [logEvidence ?? 0], orderParameter, kernel: kernel?.data }))
+    if (Array.isArray(values) || ArrayBuffer.isView(values))
+      if (isBad(values as Float64Array)) throw new Error(`${name} came out as a number that is not finite; the result is withheld`);
+  if (layer === undefined) return numbers;
   return {
     ...numbers,
-    ...(predictive ? { mean: predictive.mean.data, variance: predictive.variance.data } : {}),
-    ...(posterior.orderParameter === undefined ? {} : { orderParameter: listOf(posterior.orderParameter) }),
-    ...(posterior.hiddenKernels ? { kernels: posterior.hiddenKernels } : {}),
+    layer,
+    ...(orderParameter ? { orderParameter } : {}),
+    ...(kernel ? { kernel } : {}),
     ...(densities ? { densities } : {}),
   };
 }
@@ -41,20 +50,14 @@ function solvedOf(outcome: MethodOutcome, brief: boolean): Omit<Solved, "millise
 export const solveTask: Task<SolveRequest, Solved> = {
   module,
   name: "solveTask",
-  async run({ experiment, data, brief = false, seed }) {
+  async run(request) {
     const started = performance.now();
-    const [method] = experiment.methods as [string | { method: string }];
-    const name = typeof method === "string" ? method : method.method;
-    const registry = quickMethods.some((one) => one === name) ? quick : (await slowWork()).registry;
+    const own = (): Pick<Solved, "method" | "milliseconds"> => ({ method: request.method, milliseconds: performance.now() - started });
     try {
-      const plan = await planExperiment(experiment, { registry, data });
-      const [step] = plan.steps;
-      const [problem] = step!.problems;
-      const outcome = await runMethod(problem!.methods[0]!, problem!, step!, inlineRun({ registry, seed }));
-      return { ...solvedOf(outcome, brief), milliseconds: performance.now() - started };
+      return { ...(await solve(request)), status: "ok", ...own() };
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      return { method: name, status: "failed", reason, warnings: [], milliseconds: performance.now() - started };
+      if (error instanceof MissingData) throw error;
+      return { status: "failed", reason: error instanceof Error ? error.message : String(error), ...own() };
     }
   },
 };
@@ -92,7 +95,7 @@ export const chainTask: Task<ChainRequest, ChainAnswer> = {
 };
 
 /** What the referee says about every method. */
-export const verdictTask: Task<SolveRequest, VerdictAnswer> = {
+export const verdictTask: Task<VerdictRequest, VerdictAnswer> = {
   module,
   name: "verdictTask",
   run: async (chunk) => (await slowWork()).judge(chunk),

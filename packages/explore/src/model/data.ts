@@ -41,7 +41,9 @@ function digitRows({ classes, train }: Extract<DataChoice, { kind: "digits" }>, 
   const all = images.flat();
   const mean = all.reduce((sum, value) => sum + value, 0) / all.length;
   const scale = Math.sqrt(all.reduce((sum, value) => sum + (value - mean) ** 2, 0) / all.length);
-  const standard = (image: readonly number[]): number[] => image.map((value) => rounded((value - mean) / scale));
+  // pixels are bytes: a table of what each becomes
+  const table = Array.from({ length: 256 }, (_, value) => rounded((value / 255 - mean) / scale));
+  const standard = (image: readonly number[]): number[] => image.map((value) => table[Math.round(255 * value)]!);
   const label = (c: number): number[] => (classes.length === 2 ? [c === 0 ? -1 : 1] : classes.map((_, k) => (k === c ? 1 : 0)));
   const tested = Math.min(testPerClass, digits.perClass - digits.train);
   return {

@@ -1,4 +1,4 @@
-import { logTicks, robustRange } from "@finitewidth/plots";
+import { logTicks } from "@finitewidth/plots";
 import { html, LitElement, nothing, svg, type SVGTemplateResult, type TemplateResult } from "lit";
 import { linearTicks, three } from "./format.js";
 
@@ -32,8 +32,16 @@ export interface ChartSpec {
   readonly bare?: boolean;
 }
 
-const [width, height] = [420, 320];
-const margin = { left: 46, right: 12, top: 14, bottom: 38 };
+/** Height over width, and the size before the place of a chart is known. */
+const ratio = 0.78;
+const usual = 420;
+const margin = { left: 46, right: 12, top: 22, bottom: 40 };
+
+/** Pixels of a chart. */
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
 
 interface Scale {
   (value: number): number;
@@ -57,10 +65,32 @@ function extent(values: readonly number[], log: boolean): readonly [number, numb
   return [low - pad, high + pad];
 }
 
+let charts = 0;
+
 /** Curves, bands and points over two axes, as SVG that follows every change. */
 export class Chart extends LitElement {
   static override properties = { spec: { attribute: false } };
   declare spec: ChartSpec | undefined;
+
+  /** Letters have their size whatever the width of the screen: one unit is one pixel. */
+  readonly #observer = new ResizeObserver(() => {
+    const width = Math.round(this.clientWidth) || usual;
+    if (width === this.#size.width) return;
+    this.#size = { width, height: Math.round(ratio * width) };
+    this.requestUpdate();
+  });
+  #size: Size = { width: usual, height: Math.round(ratio * usual) };
+  readonly #clip = `clip-${++charts}`;
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    this.#observer.observe(this);
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.#observer.disconnect();
+  }
 
   protected override createRenderRoot(): this {
     return this;
@@ -69,33 +99,30 @@ export class Chart extends LitElement {
   protected override render(): TemplateResult | typeof nothing {
     const { spec } = this;
     if (!spec) return nothing;
+    const { width, height } = this.#size;
     const { logX = false, logY = false, layers, marks = [] } = spec;
     const xs = layers.flatMap((layer) => Array.from(layer.x));
     const ys = layers.flatMap((layer) =>
       Array.from(layer.y).flatMap((y, i) => (layer.spread ? [y - layer.spread[i]!, y + layer.spread[i]!] : [y])),
     );
-    const [least, most] = robustRange(xs);
-    const xRange = spec.xDomain ?? (logX ? extent(xs, true) : xs.length > 0 ? [Math.min(...xs), Math.max(...xs)] : [least, most]);
+    const xRange = spec.xDomain ?? (logX ? extent(xs, true) : xs.length > 0 ? [Math.min(...xs), Math.max(...xs)] : [0, 1]);
     const x = scaleOf(xRange[0] === xRange[1] ? [xRange[0] - 1, xRange[1] + 1] : xRange, [margin.left, width - margin.right], logX);
     const y = scaleOf(spec.yDomain ?? extent(ys, logY), [height - margin.bottom, margin.top], logY);
+    const inside = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
     return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label=${spec.summary}>
       <defs>
-        <clipPath id="clip">
-          <rect
-            x=${margin.left}
-            y=${margin.top}
-            width=${width - margin.left - margin.right}
-            height=${height - margin.top - margin.bottom}
-          />
+        <clipPath id=${this.#clip}>
+          <rect x=${margin.left} y=${margin.top} width=${inside.width} height=${inside.height} />
         </clipPath>
       </defs>
       ${this.#axes(spec, x, y)}
-      <g clip-path="url(#clip)">${layers.map((layer) => draw(layer, x, y, logX, logY))}</g>
+      <g clip-path="url(#${this.#clip})">${layers.map((layer) => draw(layer, x, y, logX, logY, height - margin.bottom))}</g>
       ${marks.map((mark, i) => this.#mark(mark, x(mark.x), i))}
     </svg>`;
   }
 
   #axes(spec: ChartSpec, x: Scale, y: Scale): SVGTemplateResult {
+    const { width, height } = this.#size;
     const bottom = height - margin.bottom;
     return svg`
       ${y.ticks.map(
@@ -112,17 +139,18 @@ export class Chart extends LitElement {
       }
       <rect class="frame" x=${margin.left} y=${margin.top} width=${width - margin.left - margin.right} height=${bottom - margin.top}></rect>
       <text class="label" x=${width - margin.right} y=${height - 5} text-anchor="end">${spec.xLabel}</text>
-      <text class="label" x=${4} y=${10} text-anchor="start">${spec.yLabel}</text>`;
+      <text class="label" x=${2} y=${12} text-anchor="start">${spec.yLabel}</text>`;
   }
 
   #mark(mark: { readonly label: string }, at: number, i: number): SVGTemplateResult {
+    const { width, height } = this.#size;
     const right = at > width * 0.66;
     return svg`<line class="mark" x1=${at} x2=${at} y1=${margin.top} y2=${height - margin.bottom}></line>
       <text class="marked" x=${at + (right ? -5 : 5)} y=${margin.top + 13 + 14 * i} text-anchor=${right ? "end" : "start"}>${mark.label}</text>`;
   }
 }
 
-function draw(layer: Layer, x: Scale, y: Scale, logX: boolean, logY: boolean): SVGTemplateResult {
+function draw(layer: Layer, x: Scale, y: Scale, logX: boolean, logY: boolean, floor: number): SVGTemplateResult {
   const { colour, kind, spread, faint, dashed } = layer;
   const points = Array.from(layer.x, (at, i) => ({ x: at, y: layer.y[i]!, spread: spread?.[i] ?? 0 })).filter(
     (point) => isGood(point.x, logX) && isGood(point.y, logY),
@@ -133,19 +161,23 @@ function draw(layer: Layer, x: Scale, y: Scale, logX: boolean, logY: boolean): S
   const least = logY ? Math.min(...points.map((point) => point.y)) / 1e3 : -Infinity;
   const low = (point: (typeof points)[number]): number => Math.max(least, point.y - point.spread);
   if (points.length === 0) return svg``;
-  if (kind === "points" || kind === "ticks")
-    return svg`${points.map(
-      (point) => svg`
-        ${point.spread > 0 ? svg`<line class="bar" stroke=${colour} x1=${f(x(point.x))} x2=${f(x(point.x))} y1=${f(y(low(point)))} y2=${f(y(point.y + point.spread))}></line>` : nothing}
-        ${
-          kind === "ticks"
-            ? svg`<line class="target" stroke=${colour} x1=${f(x(point.x) - 5)} x2=${f(x(point.x) + 5)} y1=${f(y(point.y))} y2=${f(y(point.y))}></line>`
-            : svg`<circle fill=${colour} cx=${f(x(point.x))} cy=${f(y(point.y))} r=${faint ? 2 : 3.4}><title>${layer.label}: ${three(point.y)}${point.spread > 0 ? ` ± ${three(point.spread)}` : ""}</title></circle>`
-        }`,
-    )}`;
+  if (kind === "points" || kind === "ticks") {
+    const bars = points.filter((point) => point.spread > 0);
+    const bar = bars.map((point) => `M${f(x(point.x))},${f(y(low(point)))}V${f(y(point.y + point.spread))}`).join("");
+    const tick = (point: (typeof points)[number]): string => `M${f(x(point.x) - 5)},${f(y(point.y))}h10`;
+    return svg`<path class="bar" stroke=${colour} d=${bar}></path>
+      ${
+        kind === "ticks"
+          ? svg`<path class="target" stroke=${colour} d=${points.map(tick).join("")}></path>`
+          : points.map(
+              (point) =>
+                svg`<circle fill=${colour} cx=${f(x(point.x))} cy=${f(y(point.y))} r=${faint ? 2 : 3.4}><title>${layer.label}: ${three(point.y)}${point.spread > 0 ? ` ± ${three(point.spread)}` : ""}</title></circle>`,
+            )
+      }`;
+  }
   return svg`
     ${spread ? svg`<path class="band" fill=${colour} d="M${path((point) => point.y + point.spread)}L${path(low, points.toReversed())}Z"></path>` : nothing}
-    ${kind === "area" ? svg`<path class="band" fill=${colour} d="M${path((point) => point.y)}L${f(x(points.at(-1)!.x))},${height - margin.bottom}L${f(x(points[0]!.x))},${height - margin.bottom}Z"></path>` : nothing}
+    ${kind === "area" ? svg`<path class="band" fill=${colour} d="M${path((point) => point.y)}V${floor}H${f(x(points[0]!.x))}Z"></path>` : nothing}
     <path class=${faint ? "curve faint" : "curve"} stroke=${colour} stroke-dasharray=${dashed ? "5 4" : "none"} d="M${path((point) => point.y)}"><title>${layer.label}</title></path>`;
 }
 

@@ -9,6 +9,8 @@ import { addLayer, initialState, removeLayer, withWidth, type ExploreState } fro
 import { csvOf, download, svgOf } from "./exports.js";
 import { History } from "./history.js";
 import { panels, type NetworkChange } from "./panels.js";
+import { kernelPair, type KernelPair } from "./pictures.js";
+import { terminalHelp } from "./terminal-help.js";
 
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -21,7 +23,8 @@ export class Explore extends LitElement {
   #notice = "";
   #terminal = false;
   #dropping = false;
-  readonly #hidden = new Set<string>();
+  #hidden: ReadonlySet<string> = new Set();
+  #kernels: KernelPair | undefined;
   readonly #history = new History<ExploreState>();
   readonly session = new Session(
     () => this.requestUpdate(),
@@ -136,6 +139,19 @@ export class Explore extends LitElement {
     if (state) this.#show(state);
   }
 
+  /** Once a frame, however many answers have come since the last. */
+  protected override async scheduleUpdate(): Promise<void> {
+    await new Promise(requestAnimationFrame);
+    super.scheduleUpdate();
+  }
+
+  protected override willUpdate(): void {
+    const { answers, isSettled } = this.session;
+    const kernels = kernelPair(answers.solved, this.state.layer);
+    // While theories answer one after the other the kernel stays that of the same theory.
+    if (isSettled || !this.#kernels || kernels?.by === this.#kernels.by) this.#kernels = kernels;
+  }
+
   protected override render(): TemplateResult {
     const { state } = this;
     const { answers } = this.session;
@@ -158,7 +174,7 @@ export class Explore extends LitElement {
       ${lesson ? html`<p class="lesson"><strong>${lesson.title}.</strong> ${lesson.text}</p>` : nothing}
       <p class=${this.#mistake ? "mistake" : "quiet"} role="alert">${this.#mistake}</p>
       <p class="quiet notice" role="status">${this.#notice}</p>
-      ${this.#terminal ? this.#terminalHelp() : nothing}
+      ${this.#terminal ? terminalHelp : nothing}
       ${panels({
         state,
         answers,
@@ -166,7 +182,8 @@ export class Explore extends LitElement {
         hidden: this.#hidden,
         running: this.session.running,
         side: this.#digits?.side ?? 0,
-        redraw: () => this.requestUpdate(),
+        kernels: this.#kernels,
+        onTheory: this.#switch,
         pause: (paused) => this.session.pause(paused),
         onChange: (change) => this.#change({ ...state, ...change }),
         onNetwork: this.#network,
@@ -223,16 +240,12 @@ export class Explore extends LitElement {
     });
   };
 
-  #terminalHelp(): TemplateResult {
-    return html`<div class="terminal">
-      <p>Save the experiment file, then</p>
-      <pre>
-npm install @finitewidth/cli
-npx finitewidth run experiment.json --out results
-npx finitewidth explore experiment.json</pre>
-      <p>The first computes the numbers of this page with a report; the second opens this page with them.</p>
-    </div>`;
-  }
+  readonly #switch = ({ detail }: CustomEvent<string>): void => {
+    const hidden = new Set(this.#hidden);
+    if (!hidden.delete(detail)) hidden.add(detail);
+    this.#hidden = hidden;
+    this.requestUpdate();
+  };
 
   readonly #network = ({ detail: { kind, layer, value } }: CustomEvent<NetworkChange>): void => {
     const { state } = this;

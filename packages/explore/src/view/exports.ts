@@ -1,4 +1,4 @@
-import type { Answers } from "../compute/session.js";
+import type { Answers } from "../compute/answers.js";
 
 /** Gives a file to the reader. */
 export function download(name: string, content: string, type: string): void {

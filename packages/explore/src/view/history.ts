@@ -39,5 +39,5 @@ function changes<T extends object>(before: T, after: T): string {
   const names = Object.keys(after) as (keyof T & string)[];
   const length = (value: unknown): number => (Array.isArray(value) ? value.length : -1);
   if (names.some((name) => length(before[name]) !== length(after[name]))) return "";
-  return names.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name])).join(" ");
+  return names.filter((name) => before[name] !== after[name] && JSON.stringify(before[name]) !== JSON.stringify(after[name])).join(" ");
 }

@@ -1,15 +1,39 @@
 import type { Matrix } from "@finitewidth/core";
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import { three, titleOf } from "./format.js";
+import { remembered } from "./remembered.js";
 import "./matrix-map.js";
 
 const isStill = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Range of two kernels together, their difference, and its norm over that of the first. */
+function compared(before: Matrix, after: Matrix) {
+  const [a, b] = [before.data, after.data];
+  const values = new Float64Array(a.length);
+  let [low, high, most, change, size] = [Infinity, -Infinity, 0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    const [x, y] = [a[i]!, b[i]!];
+    const step = (values[i] = y - x);
+    low = Math.min(low, x, y);
+    high = Math.max(high, x, y);
+    most = Math.max(most, Math.abs(step));
+    change += step * step;
+    size += x * x;
+  }
+  most ||= 1;
+  return {
+    limits: [low, high] as const,
+    difference: { values: { data: values, shape: after.shape } as Matrix, limits: [-most, most] as const },
+    shift: Math.sqrt(change / size),
+  };
+}
 
 /** A kernel on its way from infinite width to learned, and the difference. */
 export class KernelPanel extends LitElement {
   static override properties = { pair: { attribute: false }, mix: { state: true } };
   declare pair: { readonly before: Matrix; readonly after: Matrix; readonly by: string } | undefined;
   declare mix: number;
+  readonly #compare = remembered(compared);
 
   constructor() {
     super();
@@ -24,12 +48,7 @@ export class KernelPanel extends LitElement {
     const { pair } = this;
     if (!pair) return html`<p class="wait">computing …</p>`;
     const { before, after, by } = pair;
-    const all = [before, after].flatMap(({ data }) => [data.reduce((a, b) => Math.min(a, b)), data.reduce((a, b) => Math.max(a, b))]);
-    const limits = [Math.min(...all), Math.max(...all)] as const;
-    const difference: Matrix = { data: after.data.map((value, i) => value - before.data[i]!), shape: after.shape };
-    const most = difference.data.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
-    const norm = (m: Matrix): number => Math.sqrt(m.data.reduce((sum, value) => sum + value * value, 0));
-    const shift = norm(difference) / norm(before);
+    const { limits, difference, shift } = this.#compare(before, after);
     const learned = by !== "nngp";
     return html`<div class="kernels">
         <figure>
@@ -46,12 +65,12 @@ export class KernelPanel extends LitElement {
         </figure>
         <figure>
           <fw-matrix
-            .values=${difference}
-            .limits=${[-most, most] as const}
+            .values=${difference.values}
+            .limits=${difference.limits}
             centred
-            label=${`Learned minus infinite width, at most ${three(most)}`}
+            label=${`Learned minus infinite width, at most ${three(difference.limits[1])}`}
           ></fw-matrix>
-          <figcaption>difference, at most ${three(most)}</figcaption>
+          <figcaption>difference, at most ${three(difference.limits[1])}</figcaption>
         </figure>
       </div>
       ${

@@ -2,7 +2,7 @@ import type { Matrix } from "@finitewidth/core";
 import { diverging, sequential } from "@finitewidth/plots";
 import { html, LitElement, type TemplateResult } from "lit";
 
-/** A matrix as pixels; from one matrix to another in between. */
+/** A matrix as pixels, nothing where it is NaN; from one matrix to another in between. */
 export class MatrixMap extends LitElement {
   static override properties = {
     values: { attribute: false },
@@ -20,6 +20,7 @@ export class MatrixMap extends LitElement {
   /** Blue for negative, red for positive. */
   declare centred: boolean;
   declare label: string;
+  #image: ImageData | undefined;
 
   constructor() {
     super();
@@ -44,27 +45,30 @@ export class MatrixMap extends LitElement {
     const [rows, columns] = values.shape;
     if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows });
     const context = canvas.getContext("2d")!;
-    const image = context.createImageData(columns, rows);
+    if (this.#image?.width !== columns || this.#image.height !== rows) this.#image = context.createImageData(columns, rows);
+    const pixels = new Uint32Array(this.#image.data.buffer);
     const [low, high] = this.limits;
+    const scale = 255 / (high - low || 1);
     const table = tableOf(centred);
-    const second = other && other.data.length === values.data.length ? other.data : values.data;
-    for (let i = 0; i < values.data.length; i++) {
-      const value = values.data[i]! * (1 - mix) + second[i]! * mix;
-      const at = 3 * Math.round(255 * Math.min(1, Math.max(0, (value - low) / (high - low || 1))));
-      image.data.set([table[at]!, table[at + 1]!, table[at + 2]!, 255], 4 * i);
+    const first = values.data;
+    const second = other && other.data.length === first.length ? other.data : first;
+    for (let i = 0; i < first.length; i++) {
+      const at = (first[i]! * (1 - mix) + second[i]! * mix - low) * scale + 0.5;
+      pixels[i] = Number.isNaN(at) ? 0 : table[at < 0 ? 0 : at > 255 ? 255 : at | 0]!;
     }
-    context.putImageData(image, 0, 0);
+    context.putImageData(this.#image, 0, 0);
   }
 }
 
-const tables = new Map<boolean, Uint8Array>();
+const tables = new Map<boolean, Uint32Array>();
 
-/** 256 colours of a scale, mixed once. */
-function tableOf(centred: boolean): Uint8Array {
+/** 256 opaque colours of a scale as words of an image, mixed once. */
+function tableOf(centred: boolean): Uint32Array {
   let table = tables.get(centred);
   if (!table) {
-    table = new Uint8Array(768);
-    for (let i = 0; i < 256; i++) table.set((centred ? diverging : sequential)(i / 255), 3 * i);
+    table = new Uint32Array(256);
+    const bytes = new Uint8Array(table.buffer);
+    for (let i = 0; i < 256; i++) bytes.set([...(centred ? diverging : sequential)(i / 255), 255], 4 * i);
     tables.set(centred, table);
   }
   return table;

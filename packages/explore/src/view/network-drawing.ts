@@ -38,7 +38,13 @@ export class NetworkDrawing extends LitElement {
         @pointerup=${this.#end}
         @pointercancel=${this.#end}
       >
-        ${ys.slice(1).map((to, i) => ys[i]!.flatMap((y1) => to.map((y2) => svg`<line class="wire" x1=${x(i)} y1=${y1} x2=${x(i + 1)} y2=${y2}></line>`)))}
+        <path
+          class="wire"
+          d=${ys
+            .slice(1)
+            .map((to, i) => ys[i]!.map((y1) => to.map((y2) => `M${x(i)} ${y1}L${x(i + 1)} ${y2}`).join("")).join(""))
+            .join("")}
+        ></path>
         ${columns.map((units, i) => this.#column(units, i, x(i), ys[i]!, touched, columns.length))}
       </svg>
       <div class="row layer-tools">

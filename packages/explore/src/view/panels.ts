@@ -1,16 +1,17 @@
 import { html, nothing, type TemplateResult } from "lit";
-import type { Answers } from "../compute/session.js";
+import type { Answers } from "../compute/answers.js";
 import type { Rows } from "../model/data.js";
 import type { ExploreState } from "../model/state.js";
 import type { ChartSpec } from "./chart.js";
-import { kernelPair, orderParameterPicture, predictionPicture, sweepPicture } from "./pictures.js";
-import { theoryTable } from "./theory-table.js";
+import { orderParameterPicture, predictionPicture, sweepPicture, type KernelPair } from "./pictures.js";
+import { remembered } from "./remembered.js";
 import "./chart.js";
 import "./controls.js";
 import "./kernel-panel.js";
 import "./network-drawing.js";
 import "./phase-map.js";
 import "./receptive-fields.js";
+import "./theory-table.js";
 
 /** What the drawn network tells. */
 export interface NetworkChange {
@@ -25,11 +26,12 @@ export interface Page {
   readonly answers: Answers;
   readonly rows: Rows | undefined;
   /** Theories that the reader has switched off. */
-  readonly hidden: Set<string>;
+  readonly hidden: ReadonlySet<string>;
+  readonly kernels: KernelPair | undefined;
   readonly running: boolean;
   /** Pixels along a side of the digits. */
   readonly side: number;
-  readonly redraw: () => void;
+  readonly onTheory: (event: CustomEvent<string>) => void;
   readonly pause: (paused: boolean) => void;
   readonly onChange: (change: Partial<ExploreState>) => void;
   readonly onNetwork: (event: CustomEvent<NetworkChange>) => void;
@@ -38,7 +40,15 @@ export interface Page {
 }
 
 const chart = (spec: ChartSpec | undefined, otherwise: string): TemplateResult =>
-  spec ? html`<fw-chart .spec=${spec}></fw-chart>` : html`<p class="wait">${otherwise}</p>`;
+  spec ? html`<fw-chart .spec=${spec}></fw-chart>` : html`<p class="wait chart">${otherwise}</p>`;
+
+const orderParameter = remembered(orderParameterPicture);
+const drawnFunctions = remembered((priorFunctions: Answers["priorFunctions"], posteriorFunctions: Answers["posteriorFunctions"]) => ({
+  priorFunctions,
+  posteriorFunctions,
+}));
+const predictions = remembered(predictionPicture);
+const errors = remembered(sweepPicture);
 
 function runsOf({ sampled }: Answers): TemplateResult | typeof nothing {
   const runs = Math.max(0, ...[...sampled.values()].map((one) => one.runs));
@@ -47,7 +57,10 @@ function runsOf({ sampled }: Answers): TemplateResult | typeof nothing {
 
 /** All panels: the network and its hidden units in a column, the pictures beside it. */
 export function panels(page: Page): TemplateResult {
-  const { state, answers, rows } = page;
+  const { state, answers, rows, hidden } = page;
+  const { solved, sweep, sampled } = answers;
+  const drawn = drawnFunctions(answers.priorFunctions, answers.posteriorFunctions);
+  const width = state.widths[state.layer - 1]!;
   return html`<main>
     <div class="column">
       <section class="panel build" aria-labelledby="t-network">
@@ -80,23 +93,23 @@ export function panels(page: Page): TemplateResult {
     </div>
     <section class="panel" aria-labelledby="t-kernel">
       <h2 id="t-kernel">Kernel of layer ${state.layer} <small>infinite width → learned</small></h2>
-      <fw-kernel .pair=${kernelPair(answers, state.layer)}></fw-kernel>
+      <fw-kernel .pair=${page.kernels}></fw-kernel>
     </section>
     <section class="panel" aria-labelledby="t-order">
       <h2 id="t-order">Order parameter <small>before and after the data</small></h2>
-      ${chart(orderParameterPicture(answers, state, page.hidden), "no theory of this network has one here")}
+      ${chart(orderParameter(solved.get("exact"), solved.get("effective-action"), state.widths.length, hidden), "no theory of this network has one here")}
     </section>
     <section class="panel theories" aria-labelledby="t-theories">
       <h2 id="t-theories">Theories <small>and what a short run of the real network says of them</small></h2>
-      ${theoryTable(answers, page.hidden, page.redraw)}
+      <fw-theories .answers=${answers} .off=${hidden} @toggle-theory=${page.onTheory}></fw-theories>
     </section>
     <section class="panel" aria-labelledby="t-predictions">
       <h2 id="t-predictions">Predictions</h2>
-      ${rows ? chart(predictionPicture(answers, rows, page.hidden), "computing …") : nothing}
+      ${rows ? chart(predictions(solved, drawn, rows, hidden), "computing …") : nothing}
     </section>
     <section class="panel" aria-labelledby="t-sweep">
       <h2 id="t-sweep">${rows?.test?.targets ? "Generalisation" : "Evidence"} against width ${runsOf(answers)}</h2>
-      ${rows ? chart(sweepPicture(answers, state, rows, page.hidden), "computing …") : nothing}
+      ${rows ? chart(errors(sweep, sampled, state.layer, width, rows, hidden), "computing …") : nothing}
     </section>
     <section class="panel" aria-labelledby="t-phase">
       <h2 id="t-phase">Phase plane <small>drag the cursor</small></h2>

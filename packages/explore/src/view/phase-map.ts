@@ -1,9 +1,19 @@
+import type { Matrix } from "@finitewidth/core";
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import type { PhaseAnswer } from "../compute/messages.js";
 import "./matrix-map.js";
 import { three } from "./format.js";
+import { remembered } from "./remembered.js";
 
 const size = 200;
+const aroundOne = [0, 2] as const;
+
+/** χ⊥ with the weight variance to the right and the bias variance upwards. */
+function upright({ weightVariance, biasVariance, chi }: PhaseAnswer): Matrix {
+  const [columns, rows] = [weightVariance.length, biasVariance.length];
+  const data = Float64Array.from({ length: rows * columns }, (_, k) => chi[(k % columns) * rows + rows - 1 - Math.floor(k / columns)]!);
+  return { data, shape: [rows, columns] };
+}
 
 /** χ⊥ over the two variances, the critical line, and a cursor that sets both in all layers. */
 export class PhaseMap extends LitElement {
@@ -11,6 +21,7 @@ export class PhaseMap extends LitElement {
   declare phase: PhaseAnswer | undefined;
   declare weight: number;
   declare bias: number;
+  readonly #map = remembered(upright);
 
   protected override createRenderRoot(): this {
     return this;
@@ -19,13 +30,11 @@ export class PhaseMap extends LitElement {
   protected override render(): TemplateResult | typeof nothing {
     const { phase } = this;
     if (!phase) return html`<p class="wait">computing the plane …</p>`;
-    const { weightVariance, biasVariance, chi, line } = phase;
+    const { weightVariance, biasVariance, line } = phase;
     const [low, high] = [weightVariance[0]!, weightVariance.at(-1)!];
     const top = biasVariance.at(-1)!;
     const x = (value: number): number => ((Math.min(high, Math.max(low, value)) - low) / (high - low)) * size;
     const y = (value: number): number => size - (Math.min(top, value) / top) * size;
-    const [columns, rows] = [weightVariance.length, biasVariance.length];
-    const data = Float64Array.from({ length: rows * columns }, (_, k) => chi[(k % columns) * rows + rows - 1 - Math.floor(k / columns)]!);
     const path = line
       .filter(([, bias]) => bias <= top)
       .map(([weight, bias]) => `${x(weight)},${y(bias)}`)
@@ -42,8 +51,8 @@ export class PhaseMap extends LitElement {
         @keydown=${this.#key}
       >
         <fw-matrix
-          .values=${{ data, shape: [rows, columns] as const }}
-          .limits=${[0, 2] as const}
+          .values=${this.#map(phase)}
+          .limits=${aroundOne}
           centred
           label="χ⊥: blue below one, ordered; red above one, chaotic"
         ></fw-matrix>

@@ -1,19 +1,23 @@
 import type { Matrix } from "@finitewidth/core";
-import type { Answers } from "../compute/session.js";
+import type { Answers } from "../compute/answers.js";
 import type { Solved } from "../compute/messages.js";
 import type { Rows } from "../model/data.js";
-import type { ExploreState } from "../model/state.js";
 import type { ChartSpec, Layer } from "./chart.js";
 import { colourOf, three, titleOf } from "./format.js";
 
 /** Methods that gave an answer, those hidden by the reader left out. */
-const answered = ({ solved }: Answers, hidden: ReadonlySet<string>): Solved[] =>
+const answered = (solved: Answers["solved"], hidden: ReadonlySet<string>): Solved[] =>
   [...solved.values()].filter(({ status, method }) => status === "ok" && !hidden.has(method));
 
 /** Prior and posterior of the order parameter, or the values that theories find for it. */
-export function orderParameterPicture(answers: Answers, state: ExploreState, hidden: ReadonlySet<string>): ChartSpec | undefined {
-  const figure = answers.solved.get("exact")?.densities;
-  const effective = hidden.has("effective-action") ? undefined : answers.solved.get("effective-action")?.orderParameter;
+export function orderParameterPicture(
+  exact: Solved | undefined,
+  action: Solved | undefined,
+  layers: number,
+  hidden: ReadonlySet<string>,
+): ChartSpec | undefined {
+  const figure = exact?.densities;
+  const effective = hidden.has("effective-action") ? undefined : action?.orderParameter;
   if (figure)
     return {
       summary: `Density of the mixing variable q before and after the data. ${figure.marks?.map(({ label, x }) => `${label} at ${three(x)}`).join(", ") ?? ""}`,
@@ -35,7 +39,7 @@ export function orderParameterPicture(answers: Answers, state: ExploreState, hid
   const x = effective.map((_, i) => i + 1);
   return {
     summary: `Order parameters of the effective action: ${effective.map(three).join(", ")}; 1 at infinite width`,
-    xLabel: effective.length === state.widths.length ? "layer" : "component",
+    xLabel: effective.length === layers ? "layer" : "component",
     yLabel: "order parameter Q (1 at infinite width)",
     xDomain: [0.5, effective.length + 0.5],
     layers: [
@@ -49,17 +53,20 @@ export function orderParameterPicture(answers: Answers, state: ExploreState, hid
 /** Points of more than one input that are drawn. */
 const mostPoints = 24;
 
+/** Functions drawn from prior and posterior. */
+export type Drawn = Pick<Answers, "priorFunctions" | "posteriorFunctions">;
+
 /** Predictions with bands of one standard deviation: curves over a line, or points side by side. */
-export function predictionPicture(answers: Answers, rows: Rows, hidden: ReadonlySet<string>): ChartSpec | undefined {
-  const methods = answered(answers, hidden).filter(({ mean }) => mean !== undefined);
+export function predictionPicture(solved: Answers["solved"], drawn: Drawn, rows: Rows, hidden: ReadonlySet<string>): ChartSpec | undefined {
+  const methods = answered(solved, hidden).filter(({ mean }) => mean !== undefined);
   const inputs = rows.test?.inputs;
   if (!inputs || methods.length === 0) return undefined;
   const features = inputs[0]!.length;
   const outputs = rows.train.targets[0]!.length;
-  return features === 1 && outputs === 1 ? curves(answers, rows, methods, hidden) : points(rows, methods, outputs);
+  return features === 1 && outputs === 1 ? curves(drawn, rows, methods, hidden) : points(rows, methods, outputs);
 }
 
-function curves(answers: Answers, rows: Rows, methods: readonly Solved[], hidden: ReadonlySet<string>): ChartSpec {
+function curves(answers: Drawn, rows: Rows, methods: readonly Solved[], hidden: ReadonlySet<string>): ChartSpec {
   const x = rows.test!.inputs.map(([value]) => value!);
   const drawn = (list: readonly Float64Array[], colour: string, label: string): Layer[] =>
     list.map((y) => ({ label, colour, x, y, kind: "line" as const, faint: true }));
@@ -129,10 +136,17 @@ function points(rows: Rows, methods: readonly Solved[], outputs: number): ChartS
 }
 
 /** Generalisation error, or where the truth is not known the log evidence, against the width of the touched layer. */
-export function sweepPicture(answers: Answers, state: ExploreState, rows: Rows, hidden: ReadonlySet<string>): ChartSpec {
+export function sweepPicture(
+  sweep: Answers["sweep"],
+  averages: Answers["sampled"],
+  layer: number,
+  now: number,
+  rows: Rows,
+  hidden: ReadonlySet<string>,
+): ChartSpec {
   const scored = rows.test?.targets !== undefined;
   const value = (solved: Solved): number => (scored ? (solved.error?.total ?? Number.NaN) : (solved.logEvidence ?? Number.NaN));
-  const lines = [...answers.sweep]
+  const lines = [...sweep]
     .filter(([method]) => !hidden.has(method))
     .flatMap(([method, widths]): Layer[] => {
       const ordered = [...widths].sort(([a], [b]) => a - b);
@@ -149,11 +163,10 @@ export function sweepPicture(answers: Answers, state: ExploreState, rows: Rows, 
         },
       ];
     });
-  const sampled = [...answers.sampled];
-  const now = state.widths[state.layer - 1]!;
+  const sampled = [...averages];
   return {
-    summary: `${scored ? "Generalisation error" : "Log evidence"} against the width of layer ${state.layer}; it is ${now} now. ${sampled.map(([width, { mean, error, runs }]) => `Sampled at width ${width}: ${three(mean)} ± ${three(error || 0)} from ${runs} runs`).join("; ")}`,
-    xLabel: `width of layer ${state.layer}`,
+    summary: `${scored ? "Generalisation error" : "Log evidence"} against the width of layer ${layer}; it is ${now} now. ${sampled.map(([width, { mean, error, runs }]) => `Sampled at width ${width}: ${three(mean)} ± ${three(error || 0)} from ${runs} runs`).join("; ")}`,
+    xLabel: `width of layer ${layer}`,
     yLabel: scored ? "generalisation error: bias² + variance" : "log evidence",
     logX: true,
     xDomain: [2, 500],
@@ -176,14 +189,21 @@ export function sweepPicture(answers: Answers, state: ExploreState, rows: Rows, 
   };
 }
 
-/** Kernels of the touched layer: at infinite width, and as the best theory that knows it has learned it. */
-export function kernelPair(
-  { solved }: Answers,
-  layer: number,
-): { readonly before: Matrix; readonly after: Matrix; readonly by: string } | undefined {
-  const before = solved.get("nngp")?.kernels?.[layer - 1];
-  const by = ["exact", "forward-backward", "perturbative", "effective-action"].find((method) => solved.get(method)?.kernels?.[layer - 1]);
-  if (!before || by === undefined) return before ? { before, after: before, by: "nngp" } : undefined;
-  const after = solved.get(by)!.kernels![layer - 1]!;
-  return after.data.length === before.data.length ? { before, after, by } : { before, after: before, by: "nngp" };
+/** Kernels of a layer: at infinite width, and as the best theory that knows it has learned it. */
+export interface KernelPair {
+  readonly before: Matrix;
+  readonly after: Matrix;
+  readonly by: string;
+}
+
+export function kernelPair(solved: Answers["solved"], layer: number): KernelPair | undefined {
+  const of = (method: string): Matrix | undefined => {
+    const one = solved.get(method);
+    return one?.layer === layer ? one.kernel : undefined;
+  };
+  const before = of("nngp");
+  const by = ["exact", "forward-backward", "perturbative", "effective-action"].find(
+    (method) => of(method)?.data.length === before?.data.length,
+  );
+  return before && { before, after: by === undefined ? before : of(by)!, by: by ?? "nngp" };
 }

@@ -1,27 +1,26 @@
-import { html, nothing, type TemplateResult } from "lit";
-import type { Answers } from "../compute/session.js";
+import { html, LitElement, nothing, type TemplateResult } from "lit";
+import type { Answers } from "../compute/answers.js";
+import type { Solved } from "../compute/messages.js";
 import { quickMethods, slowMethods } from "../model/experiment.js";
 import { colourOf, three, titleOf } from "./format.js";
 
 const order: readonly string[] = [...quickMethods, ...slowMethods];
 
-/** One row a theory: shown or not, its numbers, the verdict on it. Why a theory does not apply is told beside its name. */
-export function theoryTable({ solved, verdicts, sampled }: Answers, hidden: Set<string>, changed: () => void): TemplateResult {
-  const toggle = (method: string): void => {
-    if (!hidden.delete(method)) hidden.add(method);
-    changed();
-  };
-  const shown = (method: string): TemplateResult =>
-    html`<label class="theory"
-      ><input type="checkbox" .checked=${!hidden.has(method)} @change=${() => toggle(method)} /><i
-        style="background:${colourOf(method)}"
-      ></i
-      >${titleOf(method)}</label
-    >`;
-  const known = order.filter((method) => solved.has(method));
-  const applies = known.filter((method) => solved.get(method)!.status === "ok");
-  const refused = known.filter((method) => !applies.includes(method));
-  return html`<div class="scroll">
+/** One row a theory: shown or not, its numbers, the verdict on it. Why it does not apply, and how a verdict is known, opens below. */
+export class TheoryTable extends LitElement {
+  static override properties = { answers: { attribute: false }, off: { attribute: false }, opened: { state: true } };
+  declare answers: Answers;
+  /** Theories that the reader has switched off. */
+  declare off: ReadonlySet<string>;
+  /** Method whose row is open. */
+  declare opened: string | undefined;
+
+  protected override createRenderRoot(): this {
+    return this;
+  }
+
+  protected override render(): TemplateResult {
+    return html`<div class="scroll">
       <table>
         <thead>
           <tr>
@@ -32,31 +31,61 @@ export function theoryTable({ solved, verdicts, sampled }: Answers, hidden: Set<
           </tr>
         </thead>
         <tbody>
-          ${applies.map((method) => {
-            const { error, logEvidence, milliseconds } = solved.get(method)!;
-            const verdict = verdicts[method];
-            return html`<tr>
-              <th scope="row" title="${three(milliseconds)} ms">${shown(method)}</th>
-              <td>${error ? three(error.total) : "–"}</td>
-              <td>${logEvidence === undefined ? "–" : three(logEvidence)}</td>
-              <td>
-                ${verdict ? html`<span class="verdict ${verdict.status}" title=${verdict.how}>${verdict.status}</span>` : html`<span class="soft">…</span>`}
-              </td>
-            </tr>`;
-          })}
+          ${order.map((method) => this.#row(method, this.answers.solved.get(method)))}
           <tr>
-            <th scope="row">${shown("monte-carlo")}</th>
-            <td colspan="3" class="soft">${sampled.size > 0 ? "points and thin lines" : "sampled when nothing moves"}</td>
+            <th scope="row">${this.#shown("monte-carlo")}</th>
+            <td colspan="3" class="soft">${this.answers.sampled.size > 0 ? "points and thin lines" : "sampled when nothing moves"}</td>
           </tr>
         </tbody>
       </table>
-    </div>
-    ${
-      refused.length > 0
-        ? html`<details>
-            <summary>${refused.length} do not apply here</summary>
-            ${refused.map((method) => html`<p class="note"><strong>${titleOf(method)}</strong>: ${solved.get(method)!.reason?.replace(/^\[[^\]]*\] /, "")}</p>`)}
-          </details>`
-        : nothing
-    }`;
+    </div>`;
+  }
+
+  #row(method: string, solved: Solved | undefined): TemplateResult {
+    const verdict = this.answers.verdicts[method];
+    const failed = solved?.status === "failed";
+    const wait = html`<span class="soft">…</span>`;
+    const told = failed ? solved.reason?.replace(/^\[[^\]]*\] /, "") : verdict?.how;
+    const old = solved && !this.answers.current.has(method);
+    return html`<tr class=${old ? "old" : ""}>
+        <th scope="row">${this.#shown(method)}</th>
+        ${
+          failed
+            ? html`<td colspan="3">${this.#opener(method, "does not apply", "unchecked")}</td>`
+            : html`<td>${solved?.error ? three(solved.error.total) : "–"}</td>
+                <td>${solved?.logEvidence === undefined ? "–" : three(solved.logEvidence)}</td>
+                <td>${verdict ? this.#opener(method, verdict.status, verdict.status) : wait}</td>`
+        }
+      </tr>
+      ${
+        this.opened === method && told
+          ? html`<tr>
+              <td colspan="4" class="told" id="told-${method}">${told}</td>
+            </tr>`
+          : nothing
+      }`;
+  }
+
+  /** A word that opens what is behind it: with the pointer, a finger or a key. */
+  #opener(method: string, word: string, status: string): TemplateResult {
+    const isOpen = this.opened === method;
+    return html`<button
+      class="verdict ${status}"
+      aria-expanded=${isOpen ? "true" : "false"}
+      aria-controls=${isOpen ? `told-${method}` : nothing}
+      @click=${() => (this.opened = isOpen ? undefined : method)}
+    >
+      ${word}
+    </button>`;
+  }
+
+  #shown(method: string): TemplateResult {
+    const toggle = (): boolean => this.dispatchEvent(new CustomEvent("toggle-theory", { detail: method, bubbles: true }));
+    return html`<label class="theory"
+      ><input type="checkbox" .checked=${!this.off.has(method)} @change=${toggle} /><i style="background:${colourOf(method)}"></i
+      >${titleOf(method)}</label
+    >`;
+  }
 }
+
+customElements.define("fw-theories", TheoryTable);
