@@ -13,6 +13,7 @@ import { referenceBackend, setBackend } from "@finitewidth/linalg";
 import { standardPlugins } from "@finitewidth/verification";
 import { findChromium, launch, serveFolder } from "./chromium.mjs";
 import { check, driveControls, driveNetwork, driveRest, settled, until } from "./explore-controls.mjs";
+import { longestTask, timeSlider, told } from "./explore-timing.mjs";
 import { root, run } from "./pack.mjs";
 
 const executablePath = findChromium();
@@ -38,7 +39,7 @@ figures["kB gzipped with all that is loaded later"] = kilobytes(["index.html", .
 const server = await serveFolder(folder);
 const browser = await launch(executablePath);
 
-async function open(hash = "", { width = 1400, scheme = "light", motion = "no-preference" } = {}) {
+async function open(hash = "", { width = 1400, scheme = "light", motion = "no-preference", traced = false } = {}) {
   const context = await browser.newContext({
     viewport: { width, height: 900 },
     colorScheme: scheme,
@@ -53,8 +54,15 @@ async function open(hash = "", { width = 1400, scheme = "light", motion = "no-pr
       type: "longtask",
     });
   });
-  await page.goto(server.url + hash);
-  await settled(page);
+  const load = async () => {
+    await page.goto(server.url + hash);
+    await settled(page);
+  };
+  if (!traced) await load();
+  else {
+    const block = await longestTask(page, load);
+    figures["ms of processor time of the longest task until the first answers"] = block.toFixed(0);
+  }
   return page;
 }
 
@@ -143,7 +151,7 @@ const drop = (page, name, text) =>
   );
 
 await step("first paint", async () => {
-  const page = await open();
+  const page = await open("", { traced: true });
   figures["ms to first paint"] = await page.evaluate(`Math.round(performance.getEntriesByName("first-contentful-paint")[0].startTime)`);
   await page.context().close();
 });
@@ -227,32 +235,14 @@ await step("slider to picture; the latest state wins", async () => {
   await page.evaluate(`${ui}.session.pause(true)`);
   await page.waitForTimeout(2000);
   await page.evaluate("blocks.length = 0");
-  const times = await page.evaluate(async () => {
-    const app = document.querySelector("fw-explore");
-    const slider = document.querySelector(".width-of input[type=range]");
-    const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-    const found = { nngp: [], exact: [], "effective-action": [] };
-    for (let i = 0; i < 24; i++) {
-      const before = new Map(app.session.answers.solved);
-      const since = performance.now();
-      // widths from 32 on: every step is another width
-      slider.value = String(500 + 15 * i);
-      slider.dispatchEvent(new Event("input", { bubbles: true }));
-      const open = new Set(Object.keys(found));
-      while (open.size > 0) {
-        await frame();
-        for (const method of open)
-          if (app.session.answers.solved.get(method) !== before.get(method)) {
-            found[method].push(performance.now() - since);
-            open.delete(method);
-          }
-      }
-    }
-    return found;
-  });
-  for (const [method, list] of Object.entries(times))
-    figures[`ms from slider to picture, median, ${method}`] = list.sort((a, b) => a - b)[list.length >> 1].toFixed(0);
-  figures["ms of the longest block of the page"] = Math.max(0, ...(await page.evaluate("blocks"))).toFixed(0);
+  let times;
+  const block = await longestTask(page, async () => (times = await timeSlider(page, 24)));
+  for (const [method, { picture, worker }] of Object.entries(times)) {
+    figures[`ms from slider to picture, median, ${method}`] = told(picture);
+    figures[`ms of that in the worker, median, ${method}`] = told(worker);
+  }
+  figures["ms of the longest block while the slider moves"] = Math.max(0, ...(await page.evaluate("blocks"))).toFixed(0);
+  figures["ms of processor time of the longest task while the slider moves"] = block.toFixed(0);
   const asked = await page.evaluate(async () => {
     const { session } = document.querySelector("fw-explore");
     const before = session.latencies.length;

@@ -221,7 +221,7 @@ export async function driveControls(page) {
   );
   await page.fill("fw-curve input", "1,2 three");
   await page.press("fw-curve input", "Enter");
-  check(/expected pairs/.test(await page.locator('[role="alert"]').textContent()), "a mistake in the points is told");
+  await until(page, `/expected pairs/.test(document.querySelector('[role="alert"]').textContent)`, "a mistake in the points is told");
 }
 
 /** Drives what changes pictures only, and what leaves the page. */
