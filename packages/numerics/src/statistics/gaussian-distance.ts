@@ -1,5 +1,5 @@
 import type { Matrix, Tensor } from "@finitewidth/core";
-import { cholesky, multiply, solveLower, symmetricEigenvalues, transpose } from "@finitewidth/linalg";
+import { cholesky, gram, innerProduct, multiply, solveLower, symmetricEigenvalues, transpose } from "@finitewidth/linalg";
 
 /** How far a mixture of Gaussians over a random kernel is from the Gaussian of its mean kernel at infinite width. */
 export interface GaussianDistance {
@@ -21,7 +21,6 @@ const distanceOf = (chiSquare: number): GaussianDistance => ({
 const whitened = (factor: Matrix, m: Matrix): Matrix => solveLower(factor, transpose(solveLower(factor, m)));
 
 const difference = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value - b.data[i]!), shape: a.shape });
-const product = (a: Matrix, b: Matrix): number => a.data.reduce((sum, value, i) => sum + value * b.data[i]!, 0);
 
 /**
  * Leading distance from the covariance Σ_abcd = Cov(K̂_ab, K̂_cd) (P × P × P × P) and the shift δ = E K̂ − K, for D outputs with total
@@ -51,7 +50,7 @@ export function leadingDistance(covariance: Tensor, shift: Matrix, total: Matrix
           square += value * value;
           cyclic += value * v[((b * p + c) * p + d) * p + a]!;
         }
-  return distanceOf(0.5 * outputs * product(delta, delta) + (outputs * outputs * square) / 8 + (outputs * cyclic) / 4);
+  return distanceOf(0.5 * outputs * innerProduct(delta, delta) + (outputs * outputs * square) / 8 + (outputs * cyclic) / 4);
 }
 
 /**
@@ -69,12 +68,16 @@ export function sampledDistance(
   const total: Matrix = { data: kernel.data.slice(), shape: kernel.shape };
   for (let i = 0; i < kernel.shape[0]; i++) total.data[i * (kernel.shape[0] + 1)]! += temperature;
   const { factor } = cholesky(total);
-  const white = draws.map((draw) => whitened(factor, difference(draw, kernel)));
-  const n = white.length;
+  const n = draws.length;
+  const size = kernel.data.length;
+  const all: Matrix = { data: new Float64Array(n * size), shape: [n, size] };
+  draws.forEach((draw, i) => all.data.set(whitened(factor, difference(draw, kernel)).data, i * size));
+  const white = draws.map((_, i): Matrix => ({ data: all.data.subarray(i * size, (i + 1) * size), shape: kernel.shape }));
+  const traces = gram(all);
   const rows = new Float64Array(n);
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < i; j++) {
-      const trace = product(white[i]!, white[j]!);
+      const trace = traces.data[i * n + j]!;
       const value = (options.meanKnown ? 0 : 0.5 * outputs * trace) + (outputs * outputs * trace * trace) / 8;
       rows[i]! += value;
       rows[j]! += value;
@@ -89,7 +92,7 @@ export function sampledDistance(
     const i = k % n;
     const j = (i + 1 + Math.floor(k / n)) % n;
     const m = multiply(white[i]!, white[j]!);
-    return (outputs * product(m, transpose(m))) / 4;
+    return (outputs * innerProduct(m, transpose(m))) / 4;
   });
   const mean = cyclic.reduce((a, b) => a + b, 0) / count;
   const scatter = cyclic.reduce((s, value) => s + (value - mean) ** 2, 0) / (count - 1);
