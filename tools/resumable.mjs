@@ -13,15 +13,14 @@ export function processorTime() {
 
 /**
  * Runs every case that results/<name>.jsonl does not have yet, and appends `{ ...case, ...result }` to it as soon as it is there. With
- * `--seconds S` no case is begun after S seconds, with `--table` none at all. Returns all that are known, other cases of the file included.
+ * `--seconds S` no case is begun after S seconds, with `--table` none at all, unless `limit` says otherwise. Returns all that are known,
+ * other cases of the file included.
  */
-export async function resumable(name, cases, run) {
+export async function resumable(name, cases, run, limit = givenLimit()) {
   const file = join(root, "results", `${name}.jsonl`);
   mkdirSync(dirname(file), { recursive: true });
   const known = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean).map(JSON.parse) : [];
   const find = (one) => known.find((other) => Object.entries(one).every(([key, value]) => other[key] === value));
-  const at = process.argv.indexOf("--seconds");
-  const limit = process.argv.includes("--table") ? 0 : at < 0 ? Infinity : Number(process.argv[at + 1]);
   for (const one of cases) {
     if (performance.now() / 1000 > limit) break;
     if (find(one)) continue;
@@ -32,6 +31,11 @@ export async function resumable(name, cases, run) {
     console.error(JSON.stringify(one), `${(processorTime() - started).toFixed(1)} s`);
   }
   return known;
+}
+
+function givenLimit() {
+  const at = process.argv.indexOf("--seconds");
+  return process.argv.includes("--table") ? 0 : at < 0 ? Infinity : Number(process.argv[at + 1]);
 }
 
 /** Replaces what stands between `<!-- name -->` and `<!-- /name -->` of a page, and prints it. */

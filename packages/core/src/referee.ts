@@ -47,6 +47,8 @@ export interface RefereeTests {
 export interface RefereeOptions {
   /** Draws per chain at the first look. @defaultValue 14 */
   readonly draws?: number;
+  /** Looks at most; later ones go on with the same chains, to 4 and 14 times as many draws. @defaultValue 3 */
+  readonly looks?: number;
   /** Independent chains. @defaultValue 32 */
   readonly chains?: number;
   /** Relative errors up to this do not count. @defaultValue 0.05 */

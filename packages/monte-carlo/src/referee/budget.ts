@@ -40,7 +40,7 @@ export function planReferee(
   network: FiniteNetwork,
   points: number,
   tests: number,
-  wanted: { readonly chains: number; readonly draws: number; readonly seconds: number },
+  wanted: { readonly chains: number; readonly draws: number; readonly looks?: number; readonly seconds: number },
   ladder: AnnealingLadder = { exponents: [0, 1], stepSizes: [1] },
 ): RefereeBudget | undefined {
   const { gradient, prediction } = costs(network, points, tests);
@@ -51,7 +51,7 @@ export function planReferee(
     return (gradients * gradient + chains * draws * prediction) / speed;
   };
   const sizes = [
-    { chains: wanted.chains, particles: 16, draws: wanted.draws },
+    { chains: wanted.chains, particles: Math.max(16, wanted.chains / refereeGroups), draws: wanted.draws },
     { chains: wanted.chains, particles: 8, draws: wanted.draws },
     { chains: wanted.chains, particles: 4, draws: wanted.draws },
     { chains: Math.min(wanted.chains, 16), particles: 2, draws: wanted.draws },
@@ -62,6 +62,7 @@ export function planReferee(
   );
   if (size === undefined) return undefined;
   const looks = [1, 4, 14]
+    .slice(0, wanted.looks)
     .map((factor) => factor * size.draws)
     .filter((draws) => seconds(size.chains, size.particles, draws) <= wanted.seconds);
   return { chains: size.chains, particles: size.particles, looks };

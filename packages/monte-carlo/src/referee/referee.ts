@@ -50,7 +50,7 @@ export async function referee(
   options: RefereeOptions,
   run: Run,
 ): Promise<RefereeReport> {
-  const { draws = 14, chains = 32, tolerance = 0.05, seconds = 10 } = options;
+  const { draws = 14, looks = 3, chains = 32, tolerance = 0.05, seconds = 10 } = options;
   const unchecked = (why: string): RefereeReport => ({
     verdicts: mapMethods(methods, (method) => verdictsOf(method, tests?.targets !== undefined, () => notChecked(why))),
     referee: { checked: false, why },
@@ -60,7 +60,7 @@ export async function referee(
   const standard = toStandardScaling(problem, run.registry);
   const at = chosenTests(tests ?? { inputs: standard.inputs });
   const network = realise(resolveArchitecture(run.registry, standard.network), standard.inputs, standard.targets.shape[1]);
-  const wanted = { chains, draws, seconds };
+  const wanted = { chains, draws, looks, seconds };
   const [points, count] = [standard.inputs.shape[0], at.inputs.shape[0]];
   const tooLong = `a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`;
   if (planReferee(network, points, count, wanted) === undefined) return unchecked(tooLong);
