@@ -10,6 +10,7 @@ export type * from "./extensions.js";
 export * from "./facade.js";
 export type * from "./figure.js";
 export type * from "./finite-network.js";
+export * from "./generalization-error.js";
 export type * from "./json.js";
 export type * from "./kernels.js";
 export { amended, withLazy } from "./lazy.js";

@@ -13,6 +13,11 @@ export interface Prediction {
   readonly probabilities?: Matrix;
   /** Monte Carlo standard errors, for sampled answers. */
   readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix; readonly probabilities?: Matrix };
+  /**
+   * Of sampled answers: independent estimates whose average the prediction is (to first order in its noise), from which the error of any
+   * average over points follows.
+   */
+  readonly replicates?: readonly { readonly mean: Matrix; readonly variance: Matrix }[];
   /** Means at the same inputs as parts of the network are removed after training, in this order: one more than parts, all kept first. */
   readonly pruned?: { readonly removed: readonly string[]; readonly means: readonly Matrix[] };
   /** Anything else worth reporting about these predictions; written to the result file under `diagnostics.predictive`. */

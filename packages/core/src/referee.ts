@@ -25,6 +25,7 @@ export interface FittedMethod {
     readonly probabilities?: Matrix;
     /** Of sampled predictions. */
     readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix };
+    readonly replicates?: readonly { readonly mean: Matrix; readonly variance: Matrix }[];
   };
   readonly logEvidence?: number;
   readonly logEvidenceStandardError?: number;

@@ -1,6 +1,7 @@
 import {
   likelihoodOf,
   type FinitewidthError,
+  type GeneralizationError,
   type Matrix,
   type Posterior,
   type Prediction,
@@ -9,13 +10,6 @@ import {
   type Tensor,
 } from "@finitewidth/core";
 import { classesOf, classificationScores, decisions, type ClassificationScores } from "@finitewidth/likelihoods";
-
-/** Squared error of the predictive mean and mean variance at the test points. */
-export interface GeneralizationError {
-  readonly bias: number;
-  readonly variance: number;
-  readonly total: number;
-}
 
 /** What one method gave. */
 export type MethodOutcome = OutcomeOf & (Solved | Failed);
@@ -45,31 +39,6 @@ interface Failed {
 }
 /** A method that succeeded. */
 export type SolvedOutcome = OutcomeOf & Solved;
-
-/** bias: mean over test points and outputs of (y − mean)²; variance: mean of the variance (docs/theories/effective-action.md). */
-export function generalizationError({ mean, variance }: Prediction, targets: Matrix): GeneralizationError {
-  const count = targets.data.length;
-  let bias = 0;
-  let spread = 0;
-  for (let i = 0; i < count; i++) {
-    bias += (targets.data[i]! - mean.data[i]!) ** 2 / count;
-    spread += variance.data[i]! / count;
-  }
-  return { bias, variance: spread, total: bias + spread };
-}
-
-/** Standard errors of the above by linear propagation, treating test points as fully correlated (an upper bound: draws are shared). */
-export function generalizationStandardError({ mean, standardError }: Prediction, targets: Matrix): GeneralizationError | undefined {
-  if (!standardError) return undefined;
-  const count = targets.data.length;
-  let bias = 0;
-  let spread = 0;
-  for (let i = 0; i < count; i++) {
-    bias += (2 * Math.abs(targets.data[i]! - mean.data[i]!) * standardError.mean.data[i]!) / count;
-    spread += standardError.variance.data[i]! / count;
-  }
-  return { bias, variance: spread, total: bias + spread };
-}
 
 /** Scores of classes with their standard errors over the test points. */
 export type Classification = Partial<Omit<ClassificationScores, "standardError">> & {

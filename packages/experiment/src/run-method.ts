@@ -1,5 +1,16 @@
-import { amended, FinitewidthError, reasonToRefuse, refusal, type Json, type Matrix, type Posterior, type Run } from "@finitewidth/core";
-import { classificationOf, findNonFinite, generalizationError, generalizationStandardError, type MethodOutcome } from "./method-outcome.js";
+import {
+  amended,
+  FinitewidthError,
+  generalizationError,
+  generalizationStandardError,
+  reasonToRefuse,
+  refusal,
+  type Json,
+  type Matrix,
+  type Posterior,
+  type Run,
+} from "@finitewidth/core";
+import { classificationOf, findNonFinite, type MethodOutcome } from "./method-outcome.js";
 import type { PlannedProblem, PlannedStep } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
 import { withPruning } from "./pruning.js";

@@ -1,4 +1,14 @@
-import { createProblem, fit, inlineRun, matrixFromRows, type Fitted, type PriorResult } from "@finitewidth/core";
+import {
+  createProblem,
+  fit,
+  generalizationError,
+  generalizationStandardError,
+  inlineRun,
+  matrixFromRows,
+  type Fitted,
+  type Matrix,
+  type PriorResult,
+} from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors } from "../../../tools/testing.ts";
 import { correctNetworkObservable, perturbative, vertexOnPairs } from "../src/index.js";
@@ -42,6 +52,11 @@ const priorAt = async (described: { readonly type: string }): Promise<PriorResul
   );
 };
 
+const testTargets = matrixFromRows([
+  [0.7, 0.2],
+  [-0.4, 0.9],
+]);
+
 /** Standard errors come from 16 batches: 6 of them are exceeded with probability 2e-5 (Student t with 15 degrees of freedom). */
 const z = 6;
 
@@ -57,6 +72,26 @@ async function expectAgreement(sampled: Fitted, exact: Fitted, covariance = fals
   const [p, q] = await Promise.all([sampled.predict(test, { covariance }), exact.predict(test, { covariance })]);
   expectWithinStandardErrors(p.mean, q.mean, p.standardError!.mean, z, "mean");
   expectWithinStandardErrors(p.variance, q.variance, p.standardError!.variance, z, "variance");
+  const replicates = p.replicates!;
+  const average = (of: (one: (typeof replicates)[number]) => Matrix): Float64Array =>
+    p.mean.data.map((_, i) => replicates.reduce((sum, one) => sum + of(one).data[i]! / replicates.length, 0));
+  expectClose(
+    average((one) => one.mean),
+    p.mean.data,
+    { relative: 1e-11, absolute: 1e-13 },
+    "average of the replicates, mean",
+  );
+  expectClose(
+    average((one) => one.variance),
+    p.variance.data,
+    { relative: 1e-11, absolute: 1e-13 },
+    "average of the replicates, variance",
+  );
+  // errors of an average over points, correlated as they are
+  const truth = generalizationError(q, testTargets);
+  const found = generalizationError(p, testTargets);
+  const own = generalizationStandardError(p, testTargets)!;
+  for (const part of ["bias", "variance", "total"] as const) expect(Math.abs(found[part] - truth[part]), part).toBeLessThan(z * own[part]);
 }
 
 describe("engines agree", () => {

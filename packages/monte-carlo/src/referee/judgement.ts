@@ -1,4 +1,4 @@
-import type { VerdictStatus } from "@finitewidth/core";
+import type { GeneralizationError, VerdictStatus } from "@finitewidth/core";
 import { jackknifeError, studentQuantile } from "@finitewidth/numerics";
 
 /** What a decision rests on. */
@@ -109,18 +109,14 @@ export interface ErrorComparison {
 
 /**
  * Compares ⟨(m − y)² + v⟩ and its parts with a theory's mean (P*·D) and variance (P*·D) of the latent outputs: bias by the U-statistic over
- * chains, unbiased for the square of a mean; variance as the difference, jackknifed together. Chains are the independent units. Standard
- * errors of a sampled theory join those of the chains, its points taken as fully correlated. With a `baseline` (infinite width) nothing is
+ * chains, unbiased for the square of a mean; variance as the difference, jackknifed together. Chains are the independent units. The `own`
+ * standard errors of a sampled theory join those of the chains. With a `baseline` (infinite width) nothing is
  * confirmed that is seen to miss a fifth of the effect of finite width.
  */
 export function compareErrors(
   chains: readonly ChainAverages[],
   targets: Float64Array,
-  theory: {
-    readonly mean: Float64Array;
-    readonly variance: Float64Array;
-    readonly standardError?: { readonly mean: Float64Array; readonly variance: Float64Array };
-  },
+  theory: { readonly mean: Float64Array; readonly variance: Float64Array; readonly own?: GeneralizationError },
   rule: Rule,
   baseline?: { readonly mean: Float64Array; readonly variance: Float64Array },
 ): ErrorComparison {
@@ -134,9 +130,7 @@ export function compareErrors(
   const total = meanOf(totals);
   const theoryBias = average(theory.mean.map((m, i) => (m - targets[i]!) ** 2));
   const theoryVariance = average(theory.variance);
-  const { mean: meanErrors, variance: varianceErrors } = theory.standardError ?? {};
-  const ownBias = meanErrors ? average(meanErrors.map((s, i) => 2 * Math.abs(theory.mean[i]! - targets[i]!) * s + s * s)) : 0;
-  const ownVariance = varianceErrors ? average(varianceErrors) : 0;
+  const own = theory.own ?? { bias: 0, variance: 0, total: 0 };
   const bare = baseline && { bias: average(baseline.mean.map((m, i) => (m - targets[i]!) ** 2)), variance: average(baseline.variance) };
   const compare = (value: number, truth: number, sampled: number, own: number, infinite?: number): Comparison => {
     const standardError = Math.hypot(sampled, own);
@@ -146,9 +140,9 @@ export function compareErrors(
   };
   const both = bare && bare.bias + bare.variance;
   return {
-    total: compare(theoryBias + theoryVariance, total.value, total.standardError, Math.hypot(ownBias, ownVariance), both),
-    bias: compare(theoryBias, bias.value, jackknifeError(bias.left), ownBias, bare?.bias),
-    variance: compare(theoryVariance, total.value - bias.value, jackknifeError(left), ownVariance, bare?.variance),
+    total: compare(theoryBias + theoryVariance, total.value, total.standardError, own.total, both),
+    bias: compare(theoryBias, bias.value, jackknifeError(bias.left), own.bias, bare?.bias),
+    variance: compare(theoryVariance, total.value - bias.value, jackknifeError(left), own.variance, bare?.variance),
   };
 }
 

@@ -1,9 +1,11 @@
 import {
+  generalizationStandardError,
   resolveArchitecture,
   rowRange,
   toStandardScaling,
   zeros,
   type FittedMethod,
+  type GeneralizationError,
   type Json,
   type Matrix,
   type Problem,
@@ -225,14 +227,22 @@ function judgeOutputs(
   quantity: "predictive" | "generalizationError",
 ): Verdict {
   const chains = groups.flatMap((group) => group.averages);
-  const own = predictive!.standardError;
-  const theory = {
-    mean: at.rows(predictive!.mean).data,
-    variance: at.rows(predictive!.variance).data,
-    ...(own ? { standardError: { mean: at.rows(own.mean).data, variance: at.rows(own.variance).data } } : {}),
+  const [mean, variances] = [at.rows(predictive!.mean), at.rows(predictive!.variance)];
+  const pointwise = predictive!.standardError && pairOf(predictive!.standardError, at.rows);
+  const replicates = predictive!.replicates?.map((one) => pairOf(one, at.rows));
+  /** Errors of its own of a sampled theory; where its mean is the target, the square of the noise is what counts. */
+  const ownErrors = (targets: Matrix): GeneralizationError | undefined => {
+    if (!pointwise) return undefined;
+    const noise = pointwise.mean.data.reduce((sum, s) => sum + s * s, 0) / mean.data.length;
+    const linear = generalizationStandardError({ mean, standardError: pointwise, ...(replicates ? { replicates } : {}) }, targets)!;
+    return { ...linear, bias: Math.hypot(linear.bias, noise), total: Math.hypot(linear.total, noise) };
+  };
+  const theoryAt = (targets: Matrix) => {
+    const own = ownErrors(targets);
+    return { mean: mean.data, variance: variances.data, ...(own ? { own } : {}) };
   };
   if (quantity === "generalizationError") {
-    const found = compareErrors(chains, at.targets!.data, theory, rule, baseline);
+    const found = compareErrors(chains, at.targets!.data, theoryAt(at.targets!), rule, baseline);
     const parts = Object.entries(found);
     const { total } = found;
     const worst = parts.reduce((a, b) => (relative(b[1]) > relative(a[1]) ? b : a));
@@ -243,11 +253,11 @@ function judgeOutputs(
       how: `${chains.length} chains of the real network: ${about(total.truth)} ± ${about(total.standardError)}; furthest off is the ${worst[0]}, ${about(worst[1].theory)} against ${about(worst[1].truth)} ± ${about(worst[1].standardError)}`,
     };
   }
-  const { variance } = compareErrors(chains, theory.mean, theory, rule, baseline);
-  const distanceTo = (other: Float64Array) => uStatisticSquare(chains.map(({ mean }) => mean.map((m, i) => m - other[i]!)));
-  const distance = distanceTo(theory.mean);
-  const noise = theory.standardError?.mean.reduce((sum, s) => sum + s * s, 0) ?? 0;
-  const standardError = Math.hypot(distance.standardError, noise / theory.mean.length);
+  const { variance } = compareErrors(chains, mean.data, theoryAt(mean), rule, baseline);
+  const distanceTo = (other: Float64Array) => uStatisticSquare(chains.map((chain) => chain.mean.map((m, i) => m - other[i]!)));
+  const distance = distanceTo(mean.data);
+  const noise = pointwise?.mean.data.reduce((sum, s) => sum + s * s, 0) ?? 0;
+  const standardError = Math.hypot(distance.standardError, noise / mean.data.length);
   const allowed = rule.tolerance * variance.truth;
   const effect = baseline && effectRule.part * Math.max(distanceTo(baseline.mean).value, 0);
   const means = againstEffect(decide(distance.value, standardError, allowed, chains.length, rule), distance.value, standardError, effect);
@@ -259,6 +269,11 @@ function judgeOutputs(
     how: `${chains.length} chains of the real network: means differ by ${about(root.value)} (root mean square) where the posterior deviation is ${about(Math.sqrt(Math.max(variance.truth, 0)))}; variance ${about(variance.theory)} against ${about(variance.truth)} ± ${about(variance.standardError)}`,
   };
 }
+
+const pairOf = (pair: { readonly mean: Matrix; readonly variance: Matrix }, rows: (m: Matrix) => Matrix) => ({
+  mean: rows(pair.mean),
+  variance: rows(pair.variance),
+});
 
 const relative = ({ theory, truth, standardError }: { theory: number; truth: number; standardError: number }): number =>
   Math.abs(theory - truth) / (Math.abs(truth) + standardError);

@@ -30,6 +30,7 @@ import { chainOf, createSetting, firstKernelOf, type Setting } from "./setting.j
 interface BlockPrediction extends PredictionCorrection {
   readonly infiniteWidth: { readonly mean: Matrix; readonly variance: Matrix };
   readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix };
+  readonly replicates?: readonly { readonly mean: Matrix; readonly variance: Matrix }[];
 }
 
 /** Test points per block of the closed forms; exact problems are solved point by point. */
@@ -66,24 +67,18 @@ export async function predictPerturbative(
     run.signal?.throwIfAborted();
     blocks.push(await predictBlock(context, training, rowRange(inputs, start, Math.min(m, start + size))));
   }
-  const mean = stack(
-    blocks.map((b) => b.mean),
-    problem,
-  );
-  const firstOrder = stack(
-    blocks.map((b) => b.variance),
-    problem,
-  );
-  const infinite = {
+  const stacked = (of: (b: BlockPrediction) => { readonly mean: Matrix; readonly variance: Matrix }) => ({
     mean: stack(
-      blocks.map((b) => b.infiniteWidth.mean),
+      blocks.map((b) => of(b).mean),
       problem,
     ),
     variance: stack(
-      blocks.map((b) => b.infiniteWidth.variance),
+      blocks.map((b) => of(b).variance),
       problem,
     ),
-  };
+  });
+  const { mean, variance: firstOrder } = stacked((b) => b);
+  const infinite = stacked((b) => b.infiniteWidth);
   const correction = (total: Matrix, leading: Matrix): number[][] =>
     rowsOf({ data: total.data.map((value, i) => value - leading.data[i]!), shape: total.shape });
   const { variance, replaced: negative } = positiveVariance(infinite.variance, firstOrder);
@@ -96,16 +91,8 @@ export async function predictPerturbative(
     ...(want.covariance ? { covariance: covariance ?? zeros(0, 0) } : {}),
     ...(sampled
       ? {
-          standardError: {
-            mean: stack(
-              blocks.map((b) => b.standardError!.mean),
-              problem,
-            ),
-            variance: stack(
-              blocks.map((b) => b.standardError!.variance),
-              problem,
-            ),
-          },
+          standardError: stacked((b) => b.standardError!),
+          replicates: blocks[0]!.replicates!.map((_, k) => stacked((b) => b.replicates![k]!)),
         }
       : {}),
     diagnostics: {
@@ -189,9 +176,12 @@ async function predictBlock(context: Context, training: TrainingContext | undefi
     data: standardError(parts.map((part) => of(part).data)),
     shape: of(parts[0]!).shape,
   });
+  const prediction = addLeading(output, pieces, correct(averageBatches(batches)));
+  const { mean, variance } = prediction.infiniteWidth;
   return {
-    ...addLeading(output, pieces, correct(averageBatches(batches))),
+    ...prediction,
     standardError: { mean: error((part) => part.mean), variance: error((part) => part.variance) },
+    replicates: parts.map((part) => ({ mean: sum(mean, part.mean), variance: sum(variance, part.variance) })),
   };
 }
 
@@ -203,6 +193,8 @@ function jointShift({ setting, meanShift, covariance }: Context, joint: Matrix):
 }
 
 /** Adds the infinite-width prediction at the test points of a joint output kernel. */
+const sum = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value + b.data[i]!), shape: a.shape });
+
 function addLeading(kernel: Matrix, { weights, factor }: GaussianPieces, correction: PredictionCorrection): BlockPrediction {
   const [P, D] = weights.shape;
   const n = kernel.shape[0];
@@ -211,12 +203,11 @@ function addLeading(kernel: Matrix, { weights, factor }: GaussianPieces, correct
   const leading = multiply(cross, weights);
   const explained = gram(transpose(solveLower(factor.factor, transpose(cross))));
   const residual = (i: number, k: number): number => kernel.data[(P + i) * n + P + k]! - explained.data[i * m + k]!;
-  const mean: Matrix = { data: correction.mean.data.map((value, i) => value + leading.data[i]!), shape: [m, D] };
   const leadingVariance: Matrix = {
     data: correction.variance.data.map((_, i) => residual(Math.floor(i / D), Math.floor(i / D))),
     shape: [m, D],
   };
-  const variance: Matrix = { data: correction.variance.data.map((value, i) => value + leadingVariance.data[i]!), shape: [m, D] };
+  const [mean, variance] = [sum(leading, correction.mean), sum(leadingVariance, correction.variance)];
   const infiniteWidth = { mean: leading, variance: leadingVariance };
   if (correction.covariance === undefined) return { mean, variance, infiniteWidth };
   const covariance: Matrix = { data: correction.covariance.data.slice(), shape: correction.covariance.shape };
