@@ -1,6 +1,6 @@
-import type { MethodOutcome, SolvedOutcome, Verdicts } from "@finitewidth/experiment";
+import { sampledNumber, type MethodOutcome, type SolvedOutcome, type Verdicts } from "@finitewidth/experiment";
 import { withError } from "./table.js";
-import { marked, overallWithKernels } from "./verdict-text.js";
+import { marked, overallWithKernels, sampledNetwork } from "./verdict-text.js";
 
 /** Header and rows of the summary table, shared by the terminal and the report; verdicts first, where there was a referee. */
 export function summaryTable(
@@ -34,7 +34,19 @@ export function summaryTable(
       outcome.seconds.toFixed(2),
     ];
   });
-  return { header, rows };
+  const sampled = classes || !verdicts ? undefined : sampledRow(verdicts);
+  return { header, rows: sampled ? [...rows, sampled] : rows };
+}
+
+/** What the methods are held against: the referee's own numbers, where it could judge by them. */
+function sampledRow({ referee, believe }: Verdicts): string[] | undefined {
+  const evidence = believe?.logEvidence && sampledNumber(referee, "logEvidence");
+  const errors = believe?.generalizationError
+    ? (["total", "bias", "variance"] as const).map((part) => sampledNumber(referee, "generalizationError", part))
+    : [];
+  if (!evidence && errors.length === 0) return undefined;
+  const text = (one: ReturnType<typeof sampledNumber>): string => withError(one?.value, one?.standardError);
+  return [sampledNetwork, "sampled", text(evidence), ...[0, 1, 2].map((k) => text(errors[k])), "", ""];
 }
 
 const scoreTexts = ({ classification: scores }: SolvedOutcome): string[] =>

@@ -3,7 +3,7 @@ import type { Plan, StepOutcome } from "@finitewidth/experiment";
 import { bestRow, quantities, rowText, stepText, sweepRows, type SweepRow } from "./sweep-table.js";
 import { summaryTable } from "./summary-table.js";
 import { textTable } from "./table.js";
-import { legend } from "./verdict-text.js";
+import { beliefText, legend } from "./verdict-text.js";
 
 /** Where a command prints. */
 export interface Output {
@@ -19,6 +19,8 @@ export function printResults(plan: Plan, results: readonly StepOutcome[], out: s
         const { header, rows } = summaryTable(outcomes, verdicts);
         if (problem.label !== undefined) stdout.write(`\n${problem.label}\n`);
         stdout.write(`${textTable(header, rows)}\n`);
+        const belief = beliefText(verdicts?.believe);
+        if (belief !== undefined) stdout.write(`${belief}\n`);
       }
   if (results.some(({ problems }) => problems.some(({ verdicts }) => verdicts))) stdout.write(`${legend}\n`);
   for (const line of warningLines(results)) stdout.write(`${line}\n`);

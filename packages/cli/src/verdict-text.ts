@@ -1,6 +1,6 @@
 import type { MethodVerdict, Verdict } from "@finitewidth/core";
-import type { Verdicts } from "@finitewidth/experiment";
-import { formatNumber } from "./table.js";
+import type { Belief, Verdicts } from "@finitewidth/experiment";
+import { formatNumber, withError } from "./table.js";
 
 const marks = { confirmed: "✓", doubtful: "?", contradicted: "✗", unchecked: "" } as const;
 const order = ["contradicted", "doubtful", "confirmed", "unchecked"] as const;
@@ -8,6 +8,9 @@ const order = ["contradicted", "doubtful", "confirmed", "unchecked"] as const;
 /** A number with the mark of its verdict. */
 export const marked = (text: string, verdict: Verdict | undefined): string =>
   verdict && marks[verdict.status] ? `${text} ${marks[verdict.status]}` : text;
+
+/** The row of the referee's own numbers. */
+export const sampledNetwork = "the network itself";
 
 /** What the marks mean. */
 export const legend = "✓ confirmed, ? doubtful, ✗ contradicted by a short run of the real network; result.json says how";
@@ -36,6 +39,33 @@ const titles: Readonly<Record<keyof MethodVerdict, string>> = {
   hiddenKernels: "hidden kernels",
   orderParameter: "order parameter",
 };
+
+/** Whom to believe in a sentence, quantity by quantity; undefined where nothing was checked. */
+export function beliefText(believe: Verdicts["believe"]): string | undefined {
+  const entries = Object.entries(believe ?? {}) as [keyof MethodVerdict, Belief][];
+  if (entries.length === 0) return undefined;
+  const methods = [...new Set(entries.flatMap(([, { method }]) => (method === null ? [] : [method])))];
+  const named = methods.map((label) => {
+    const own = entries.filter(([, { method }]) => method === label);
+    return own.length === entries.length
+      ? `${label} for all that was checked`
+      : `${label} for ${listed(own.map(([quantity]) => titles[quantity]))}`;
+  });
+  const rest = entries.filter(([, { method }]) => method === null);
+  const sampled = rest.map(([quantity, { value, standardError }]) =>
+    value === null ? titles[quantity] : `${titles[quantity]} ${withError(value, standardError ?? undefined)}`,
+  );
+  return [
+    ...(named.length > 0 ? [`Believe ${listed(named)}.`] : []),
+    ...(rest.length > 0
+      ? [
+          `No method is confirmed for ${listed(rest.map(([quantity]) => titles[quantity]))}: believe what was sampled from the network${rest.some(([, { value }]) => value !== null) ? `, ${listed(sampled.filter((_, k) => rest[k]![1].value !== null))}` : ""}.`,
+        ]
+      : []),
+  ].join(" ");
+}
+
+const listed = (texts: readonly string[]): string => texts.join(", ").replace(/, ([^,]*)$/u, " and $1");
 
 /** Every verdict with its error and its sentence, for the report. */
 export function verdictRows({ verdicts }: Verdicts): { readonly header: string[]; readonly rows: string[][] } {

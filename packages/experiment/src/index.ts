@@ -22,6 +22,7 @@ export {
   type PhaseFile,
   type PriorFile,
 } from "./schema.js";
+export { sampledNumber, type Belief, type Beliefs } from "./beliefs.js";
 export type { Verdicts } from "./verdicts.js";
 export { positionOf, sweepKey, sweepSteps, type SweepValues } from "./sweep.js";
 export { builtinSweepKeys } from "./sweep-keys.js";

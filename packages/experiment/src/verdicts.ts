@@ -1,9 +1,12 @@
 import type { FittedMethod, Json, MethodVerdict, RefereeReport, Run } from "@finitewidth/core";
+import { beliefsOf, type Beliefs } from "./beliefs.js";
 import type { MethodOutcome } from "./method-outcome.js";
 import type { Plan, PlannedProblem, PlannedStep } from "./plan.js";
 
-/** What the referee says about the methods of one network, by label. */
-export type Verdicts = RefereeReport;
+/** What the referee says about the methods of one network, by label, and whom to believe for it. */
+export interface Verdicts extends RefereeReport {
+  readonly believe?: Beliefs;
+}
 
 /** Whether a step is refereed: all, or the first and the last of a sweep. */
 export function isRefereed({ experiment, registry, steps }: Plan, step: number): boolean {
@@ -31,7 +34,8 @@ export async function judgeProblem(
   const started = performance.now();
   try {
     const report = await referee.judge(problem, methods, data.test, options, run);
-    return { ...report, referee: { ...report.referee, seconds: (performance.now() - started) / 1000 } };
+    const seconds = (performance.now() - started) / 1000;
+    return { ...report, believe: beliefsOf(outcomes, report), referee: { ...report.referee, seconds } };
   } catch (error) {
     run.signal?.throwIfAborted();
     const why = `the referee failed: ${error instanceof Error ? error.message : String(error)}`;
@@ -55,6 +59,7 @@ function fittedMethod({ posterior, predictive }: Extract<MethodOutcome, { status
             variance: outputs.variance,
             ...(outputs.probabilities ? { probabilities: outputs.probabilities } : {}),
             ...(outputs.standardError ? { standardError: outputs.standardError } : {}),
+            ...(outputs.replicates ? { replicates: outputs.replicates } : {}),
           },
         }
       : {}),
@@ -80,9 +85,12 @@ export function refereeToJson(
 ): Record<string, Json> {
   const judged = problems.filter((one) => one.verdicts !== undefined);
   if (judged.length === 0) return {};
-  const own =
-    judged[0]!.problem.label === undefined
-      ? judged[0]!.verdicts!.referee
-      : Object.fromEntries(judged.map(({ problem, verdicts }) => [problem.label!, verdicts!.referee]));
-  return { referee: own };
+  const own = judged.map(({ verdicts }): Json => {
+    const { believe, referee } = verdicts!;
+    return { ...referee, ...(believe ? { believe: believe as Json } : {}) };
+  });
+  return {
+    referee:
+      judged[0]!.problem.label === undefined ? own[0]! : Object.fromEntries(judged.map(({ problem }, k) => [problem.label!, own[k]!])),
+  };
 }

@@ -4,7 +4,7 @@ import { dotted, escapeHtml, factList, htmlTable, jsonDetails, notes, page, type
 import type { Provenance } from "../provenance.js";
 import { summaryTable } from "../summary-table.js";
 import { formatNumber } from "../table.js";
-import { legend, verdictRows } from "../verdict-text.js";
+import { legend, sampledNetwork, verdictRows } from "../verdict-text.js";
 import { createDocument } from "./html.js";
 import { describeNetwork } from "./network-facts.js";
 import { networkComparison } from "./network-comparison.js";
@@ -111,7 +111,7 @@ const keyFigure = (story: Story): string =>
 export function methodTable(outcomes: readonly MethodOutcome[], colours: (label: string) => string, verdicts?: Verdicts): string {
   const { header, rows } = summaryTable(outcomes, verdicts);
   const cell = (text: string, j: number): string => {
-    if (j === 0) return dotted(text, colours);
+    if (j === 0) return text === sampledNetwork ? escapeHtml(text) : dotted(text, colours);
     return j === 1 && verdicts ? `<span class="${text}">${escapeHtml(text)}</span>` : escapeHtml(text);
   };
   return htmlTable(

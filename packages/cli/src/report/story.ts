@@ -1,9 +1,9 @@
 import type { DataSplit, Matrix, Problem, Registry, Verdict, VerdictStatus } from "@finitewidth/core";
-import type { Plan, ProblemOutcome, SolvedOutcome, Verdicts } from "@finitewidth/experiment";
+import type { Belief, Plan, ProblemOutcome, SolvedOutcome, Verdicts } from "@finitewidth/experiment";
 import { reportColours } from "@finitewidth/plots";
 import { centredAlignment, relativeShift } from "./kernel-measures.js";
 import { infiniteHiddenKernels } from "./network-facts.js";
-import { overall } from "../verdict-text.js";
+import { beliefText, overall } from "../verdict-text.js";
 import { formatNumber } from "../table.js";
 
 /** Everything that the sections of a report draw on: one problem and its outcomes, what infinite width says, whom to believe. */
@@ -85,8 +85,14 @@ function believed(
     // chains that see one mode of several are worse than a theory that sees them all
     const blind = solved.some(({ posterior }) => posterior.modes !== undefined) && outcome.posterior.modes === undefined;
     const sampled = blind ? -1 : outcome.predictive?.standardError ? 0.3 : 0;
+    const named = Object.values(verdicts?.believe ?? {}).filter(({ method }) => method === outcome.label).length;
     return (
-      10 * judged + sampled - 0.3 * outcome.warnings.length - (outcome === baseline ? 1 : 0) + (outcome.posterior.hiddenKernels ? 0.2 : 0)
+      10 * judged +
+      named +
+      sampled -
+      0.3 * outcome.warnings.length -
+      (outcome === baseline ? 1 : 0) +
+      (outcome.posterior.hiddenKernels ? 0.2 : 0)
     );
   };
   return [...solved].sort((a, b) => score(b) - score(a))[0];
@@ -101,8 +107,9 @@ export function headline(story: Story): string {
   if (!best) return "No method has an answer; the reasons are below.";
   const parts: string[] = [];
   if (baseline && best !== baseline) {
-    const evidence = gain(best.posterior.logEvidence, baseline.posterior.logEvidence);
-    const [finite, wide] = [best.generalizationError?.total, baseline.generalizationError?.total];
+    const { logEvidence, generalizationError } = verdicts?.believe ?? {};
+    const evidence = gain(logEvidence?.value ?? best.posterior.logEvidence, baseline.posterior.logEvidence);
+    const [finite, wide] = [generalizationError?.value ?? best.generalizationError?.total, baseline.generalizationError?.total];
     const change = finite !== undefined && wide !== undefined ? (finite - wide) / wide : undefined;
     const matters = Math.abs(evidence ?? 0) > 1 || Math.abs(change ?? 0) > 0.05;
     const numbers = [
@@ -111,9 +118,16 @@ export function headline(story: Story): string {
         ? []
         : [`the generalisation error is ${percent(Math.abs(change))} ${change <= 0 ? "lower" : "higher"}`]),
     ];
+    const source = (one: Belief | undefined): string => (one ? (one.method ?? "the sampled network") : best.label);
+    const sources = [
+      ...new Set([
+        ...(evidence === undefined ? [] : [source(logEvidence)]),
+        ...(change === undefined ? [] : [source(generalizationError)]),
+      ]),
+    ];
     if (numbers.length > 0)
       parts.push(
-        `Finite width ${matters ? "matters" : "hardly matters"} here: ${numbers.join(" and ")} than at infinite width (${best.label} against ${baseline.label}).`,
+        `Finite width ${matters ? "matters" : "hardly matters"} here: ${numbers.join(" and ")} than at infinite width (${sources.join(" and ")} against ${baseline.label}).`,
       );
   } else if (!baseline) parts.push("No method at infinite width was asked, so there is nothing to compare with.");
   const kernels = best.posterior.hiddenKernels ?? [];
@@ -138,15 +152,14 @@ export function headline(story: Story): string {
 const gain = (a: number | undefined, b: number | undefined): number | undefined => (a === undefined || b === undefined ? undefined : a - b);
 
 function belief(best: SolvedOutcome, verdicts: Story["verdicts"], { solved }: Story): string {
-  const worst = (label: string): string => overall(verdicts?.verdicts[label]);
-  const own = worst(best.label);
-  const wrong = solved.filter(({ label }) => worst(label) === "contradicted").map(({ label }) => label);
-  const others = wrong.length > 0 ? `; sampling the network contradicts ${wrong.join(", ")}` : "";
+  const wrong = solved.filter(({ label }) => overall(verdicts?.verdicts[label]) === "contradicted").map(({ label }) => label);
+  const others = wrong.length > 0 ? ` Sampling the network contradicts ${wrong.join(", ")}.` : "";
   const { modes } = best.posterior;
   if (modes !== undefined)
     return `The posterior has ${modes} separate modes: of the methods asked ${best.label} is the one to believe, and what chains of the real network sample may be one of the modes alone.`;
-  if (own === "confirmed") return `Believe ${best.label}: a short run of the real network confirms what of it was checked${others}.`;
-  if (best.predictive?.standardError) return `Believe ${best.label} up to its standard errors${others}.`;
+  const checked = beliefText(verdicts?.believe);
+  if (checked !== undefined) return `${checked}${others}`;
+  if (best.predictive?.standardError) return `Believe ${best.label} up to its standard errors.${others}`;
   const caution = best.warnings.length > 0 ? "; it warns, see below" : "";
-  return `Of the methods asked ${best.label} is the one to believe${caution}${others}.`;
+  return `Of the methods asked ${best.label} is the one to believe${caution}.${others}`;
 }
