@@ -1,5 +1,5 @@
-// Verdicts of the referee against long runs of the same network, over a fraction of a grid of data, activations, sizes and depths; the table
-// goes to docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs
+// Verdicts of the referee against long runs of the same network, over a fraction of a grid of data, activations, sizes and depths; the
+// table goes to docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs
 // [--only half=tuning,points=40,…] [--seconds S] [--table] (nx run @finitewidth/tools:referee-calibration); finished networks are kept in
 // results/referee-calibration.jsonl, long runs in results/referee-truth.jsonl, and taken from there. The rule may be tuned on the tuning
 // half only: remove the verdicts, keep the long runs.
@@ -142,7 +142,7 @@ async function runCase(one) {
   const started = processorTime();
   const short = await referee(problem, methods, test, {}, inlineRun({ registry, seed: one.seed }));
   const seconds = processorTime() - started;
-  if (process.env.VERBOSE) console.error('short', seconds, JSON.stringify(short.referee));
+  if (process.env.VERBOSE) console.error("short", seconds, JSON.stringify(short.referee));
   const long = await longRun(one, problem, methods, test, short.referee.draws ?? 14);
   const rows = Object.entries(short.verdicts).flatMap(([label, quantities]) =>
     Object.entries(quantities).flatMap(([quantity, { status, error, standardError, how }]) => {

@@ -1,6 +1,6 @@
 import type { Verdict } from "@finitewidth/core";
 import { expect, it } from "vitest";
-import { marked, overall, overallWithKernels } from "../src/verdict-text.js";
+import { beliefText, marked, overall, overallWithKernels } from "../src/verdict-text.js";
 import { runCommand } from "./command.js";
 
 const of = (status: Verdict["status"]): Verdict => ({ status, error: null, standardError: null, how: "so" });
@@ -29,6 +29,18 @@ it("hidden kernels that are worse than the outputs are said beside them", () => 
   expect(overallWithKernels(undefined)).toBe("–");
 });
 
+it("whom to believe in a sentence: who is confirmed, and the sampled numbers where nobody is", () => {
+  const named = (method: string | null, value: number | null = null) => ({ method, value, standardError: value && 0.02, how: "so" });
+  expect(beliefText({})).toBeUndefined();
+  expect(beliefText(undefined)).toBeUndefined();
+  expect(beliefText({ predictive: named("exact"), logEvidence: named("exact", -3) })).toBe("Believe exact for all that was checked.");
+  expect(
+    beliefText({ generalizationError: named(null, 0.25), predictive: named(null), logEvidence: named("a", 1), hiddenKernels: named("b") }),
+  ).toBe(
+    "Believe a for log evidence and b for hidden kernels. No method is confirmed for generalisation error and predictive: believe what was sampled from the network, generalisation error 0.250 ± 0.020.",
+  );
+});
+
 it("verdicts are in the file, first in the table and in the report; --referee off leaves no trace of them", async () => {
   const rows = Array.from({ length: 12 }, (_, i) => [Math.sin(i), Math.cos(2 * i), Math.sin(3 * i)]);
   const experiment = {
@@ -47,8 +59,16 @@ it("verdicts are in the file, first in the table and in the report; --referee of
   expect(stdout).toMatch(/^method\s+verdict\s+log evidence/m);
   expect(stdout).toContain("✓ confirmed, ? doubtful, ✗ contradicted");
   expect(report).toContain("how it is known");
+  const { believe } = result.referee;
+  expect(Object.keys(believe)).toEqual(["generalizationError", "predictive", "logEvidence", "hiddenKernels"]);
+  for (const [quantity, { method }] of Object.entries<{ method: string | null }>(believe))
+    expect(method === null ? "confirmed" : result.results[method].verdict[quantity].status).toBe("confirmed");
+  expect(stdout).toMatch(/^the network itself\s+sampled\s+-?[\d.]+ ± [\d.]+\s+[\d.]+ ± [\d.]+/m);
+  expect(stdout).toMatch(/^(Believe|No method is confirmed)/m);
+  expect(report).toMatch(/class="headline">[^<]*(Believe|No method is confirmed)/);
+  expect(report).toContain("the network itself");
   const off = await runCommand("run", experiment, ["--referee", "off"]);
   expect(off.result.referee).toBeUndefined();
   expect(off.result.results.exact.verdict).toBeUndefined();
-  expect(off.stdout).not.toContain("verdict");
+  expect(off.stdout).not.toMatch(/verdict|the network itself|Believe/);
 });
