@@ -22,6 +22,7 @@ export {
   type PhaseFile,
   type PriorFile,
 } from "./schema.js";
+export { generalizationError, generalizationStandardError, type GeneralizationError } from "@finitewidth/core";
 export { sampledNumber, type Belief, type Beliefs } from "./beliefs.js";
 export type { Verdicts } from "./verdicts.js";
 export { positionOf, sweepKey, sweepSteps, type SweepValues } from "./sweep.js";
