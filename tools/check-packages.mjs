@@ -15,7 +15,7 @@ import { examplesOf, importsOf, installLineOf } from "./readme-examples.mjs";
 
 /**
  * Kilobytes of a packed tarball, sources and maps included (so linalg holds its three WebAssembly modules twice, 120 kB, and numerics
- * the functions of @stdlib, 90 kB, and cli all of it once more as one file, 800 kB).
+ * the functions of @stdlib, 60 kB, and cli all of it once more as one file, 800 kB).
  */
 const budget = {
   default: 130,
