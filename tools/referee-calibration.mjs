@@ -176,10 +176,10 @@ const cost = ({ data, points, width, depth }) =>
   6 * points * width * (Math.min(points, data === "digits" ? 64 : 20) + (depth - 1) * width) +
   3 * Math.min(points, width) ** 2 * Math.max(points, width);
 /** Chains of the long run, which are particles of its annealing too, and about how many multiplications its draws may take. */
-const chains = 256;
-const dearest = 2e11;
+const chains = 128;
+const dearest = 1e11;
 
-/** How far every number is off by a run of nine times as many draws as the referee took, other chains: three times its precision. */
+/** How far every number is off by a run of up to nine times as many draws as the referee took, other chains: three times its precision. */
 async function longRun(one, problem, methods, test, draws) {
   // what a sampled theory states as its own error is part of how far it is off
   const bare = Object.fromEntries(

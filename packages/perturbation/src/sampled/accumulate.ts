@@ -2,6 +2,7 @@ import { zeros, type Matrix, type RandomStream } from "@finitewidth/core";
 import { block, gram, multiply, multiplyTransposedRight, solveLower, solveLowerTransposed, transpose } from "@finitewidth/linalg";
 import type { GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { rowProducts } from "../posterior/corrections.js";
+import { applyNeuronNoise, type NeuronNoise } from "./neuron-noise.js";
 
 /** Averages over draws M of the fluctuation of the output kernel, seen through rows q (m × n); everything but X. */
 export interface SampledProjection {
@@ -18,40 +19,36 @@ export interface SampledProjection {
 /** Gaussian probes per draw that stand in for Γ⁻¹ in Z = E M Γ⁻¹ M: unbiased, and n² instead of n³ operations a draw. */
 const probes = 2;
 
+/** What the draws M make of vectors, column by column and draw by draw: of the probes, of a, and of Γ⁻¹(Ma). */
+interface Seen {
+  readonly ofProbes: Matrix;
+  readonly ofWeights: Matrix;
+  readonly ofSquare: Matrix;
+}
+
 /**
- * Accumulates Z = E[M_·R Γ⁻¹ M_R·] and W from draws M_·R (n × P: columns of the training points; the buffer may be reused). Products with a
- * are exact for every draw, traces of Γ⁻¹ use Gaussian probes. O(draws · n P D) with a small constant. Source:
- * docs/theories/perturbative.md §5.
+ * Accumulates Z = E[M_·R Γ⁻¹ M_R·] and W from draws M_·R, either matrices (n × P: columns of the training points; the buffer may be reused)
+ * or noise of neurons, which need not be formed. Products with a are exact for every draw, traces of Γ⁻¹ use Gaussian probes. O(draws · n P
+ * D) with a small constant. Source: docs/theories/perturbative.md §5.
  */
 export function accumulateProjection(
-  draws: Iterable<Matrix>,
+  draws: Iterable<Matrix> | NeuronNoise,
   count: number,
   q: Matrix,
   pieces: GaussianPieces,
   random: RandomStream,
   covariance: boolean,
 ): SampledProjection {
-  const { weights, factor, inverse } = pieces;
+  const { weights, factor } = pieces;
   const [P, D] = weights.shape;
-  const [m, n] = q.shape;
-  const [ofWeights, ofProbes, ofSquare] = [zeros(n, D * count), zeros(n, probes * count), zeros(n, D * count)];
-  const weightRows = transpose(weights);
-  // One probe per row: ξᵀ L⁻¹, so that V Vᵀ has mean Γ⁻¹.
-  const probeRows = transpose(
-    solveLowerTransposed(factor.factor, { data: random.normals(new Float64Array(P * probes * count)), shape: [P, probes * count] }),
-  );
-  const [first, solved] = [new Float64Array(P), new Float64Array(P)];
-  let s = 0;
-  for (const draw of draws) {
-    for (let k = 0; k < probes; k++) rowDots(draw, probeRows.data, (s * probes + k) * P, ofProbes, s * probes + k);
-    for (let j = 0; j < D; j++) {
-      rowDots(draw, weightRows.data, j * P, ofWeights, s * D + j);
-      for (let i = 0; i < P; i++) first[i] = ofWeights.data[i * D * count + s * D + j]!;
-      rowDots(inverse, first, 0, { data: solved, shape: [P, 1] }, 0);
-      rowDots(draw, solved, 0, ofSquare, s * D + j);
-    }
-    s++;
-  }
+  const m = q.shape[0];
+  // one probe per column: L⁻ᵀ ξ, so that V Vᵀ has mean Γ⁻¹
+  const probeColumns = solveLowerTransposed(factor.factor, {
+    data: random.normals(new Float64Array(P * probes * count)),
+    shape: [P, probes * count],
+  });
+  const { ofProbes, ofWeights, ofSquare } =
+    "phi" in draws ? seenByNeurons(draws, probeColumns, pieces) : seenByMatrices(draws, q.shape[1], probeColumns, pieces);
   const qWeights = multiply(q, ofWeights);
   const qProbes = multiply(q, ofProbes);
   const trainProbes = block(ofProbes, 0, P, 0, probes * count);
@@ -67,6 +64,37 @@ export function accumulateProjection(
     inverseTrace: sumOfSquares(solveLower(factor.factor, trainProbes)) / (probes * count),
     z: scaled(gram(trainProbes), 1 / (probes * count)),
   };
+}
+
+function seenByNeurons(noise: NeuronNoise, probeColumns: Matrix, { weights, inverse }: GaussianPieces): Seen {
+  const [P, D] = weights.shape;
+  const count = noise.phi.shape[0];
+  const repeated = zeros(P, D * count);
+  for (let i = 0; i < P; i++)
+    for (let s = 0; s < count; s++) repeated.data.set(weights.data.subarray(i * D, (i + 1) * D), (i * count + s) * D);
+  const ofWeights = applyNeuronNoise(noise, repeated, D);
+  const solved = multiply(inverse, block(ofWeights, 0, P, 0, D * count));
+  return { ofProbes: applyNeuronNoise(noise, probeColumns, probes), ofWeights, ofSquare: applyNeuronNoise(noise, solved, D) };
+}
+
+function seenByMatrices(draws: Iterable<Matrix>, n: number, probeColumns: Matrix, { weights, inverse }: GaussianPieces): Seen {
+  const [P, D] = weights.shape;
+  const count = probeColumns.shape[1] / probes;
+  const [ofWeights, ofProbes, ofSquare] = [zeros(n, D * count), zeros(n, probes * count), zeros(n, D * count)];
+  const [weightRows, probeRows] = [transpose(weights), transpose(probeColumns)];
+  const [first, solved] = [new Float64Array(P), new Float64Array(P)];
+  let s = 0;
+  for (const draw of draws) {
+    for (let k = 0; k < probes; k++) rowDots(draw, probeRows.data, (s * probes + k) * P, ofProbes, s * probes + k);
+    for (let j = 0; j < D; j++) {
+      rowDots(draw, weightRows.data, j * P, ofWeights, s * D + j);
+      for (let i = 0; i < P; i++) first[i] = ofWeights.data[i * D * count + s * D + j]!;
+      rowDots(inverse, first, 0, { data: solved, shape: [P, 1] }, 0);
+      rowDots(draw, solved, 0, ofSquare, s * D + j);
+    }
+    s++;
+  }
+  return { ofProbes, ofWeights, ofSquare };
 }
 
 /** Column `column` of `out` ← M v for v = vectors[from …]. */

@@ -1,9 +1,10 @@
-import { rowRange, zeros, type Matrix } from "@finitewidth/core";
+import { rowRange, type Matrix } from "@finitewidth/core";
 import { block, multiply, multiplyTransposedLeft, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { forwardBackward, pushToOutput, type ForwardBackward, type KernelChain } from "../kernel-flow/kernel-chain.js";
 import { padGradient, type GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { accumulateProjection, type SampledProjection } from "./accumulate.js";
+import type { NeuronNoise } from "./neuron-noise.js";
 import { conditionalFactor, sampleActivations } from "./joint-sampler.js";
 
 /** One batch: shifts of the kernels of all layers, and the projections of each layer's noise (coefficients of 1/N_k). */
@@ -85,38 +86,32 @@ export function sampledContraction(phi: Matrix, b: Matrix): Matrix {
   return multiplyTransposedLeft(weighted, phi);
 }
 
-/** Columns of the first P points of the pushed noise of every draw; the buffer is reused. */
-function* pushedNoise(chain: KernelChain, k: number, phi: Matrix, P: number, tick: (fraction: number) => void): Generator<Matrix> {
-  const [count, n] = phi.shape;
+/** The pushed noise of every draw, columns of the first P points: its factors, or matrix by matrix where sites mix. */
+function pushedNoise(
+  chain: KernelChain,
+  k: number,
+  phi: Matrix,
+  P: number,
+  tick: (fraction: number) => void,
+): Iterable<Matrix> | NeuronNoise {
+  const n = phi.shape[1];
   const points = chain.output.shape[0];
   const slopes = chain.outputSlopes?.[k];
   const mean = block(pushToOutput(chain, k, chain.layers[k]!.secondMoment), 0, points, 0, P);
-  if (slopes === undefined) {
-    for (let s = 0; s < count; s++) {
-      tick(s / count);
-      const row: Matrix = { data: phi.data.subarray(s * n, (s + 1) * n), shape: [n, 1] };
-      const pushed = block(pushToOutput(chain, k, multiplyTransposedRight(row, row)), 0, points, 0, P);
-      yield { data: pushed.data.map((value, i) => value - mean.data[i]!), shape: mean.shape };
-    }
-    return;
-  }
-  const slope = block(slopes.slope, 0, n, 0, P).data;
-  const own = block(slopes.curvature, 0, n, 0, P).data;
-  const other = block(transpose(slopes.curvature), 0, n, 0, P).data;
-  const [values, halfSquares] = [new Float64Array(n), new Float64Array(n)];
-  const out = zeros(n, P);
+  tick(0);
+  if (slopes === undefined) return pushedMatrices(chain, k, phi, mean, tick);
+  const noise = { phi, mean, slope: block(slopes.slope, 0, n, 0, P) };
+  if (slopes.curvature.data.every((value) => value === 0)) return noise;
+  return { ...noise, own: block(slopes.curvature, 0, n, 0, P), other: block(transpose(slopes.curvature), 0, n, 0, P) };
+}
+
+function* pushedMatrices(chain: KernelChain, k: number, phi: Matrix, mean: Matrix, tick: (fraction: number) => void): Generator<Matrix> {
+  const [count, n] = phi.shape;
+  const [points, P] = mean.shape;
   for (let s = 0; s < count; s++) {
     tick(s / count);
-    for (let i = 0; i < n; i++) {
-      const value = phi.data[s * n + i]!;
-      values[i] = value;
-      halfSquares[i] = 0.5 * value * value;
-    }
-    for (let i = 0, at = 0; i < n; i++) {
-      const [value, square] = [values[i]!, halfSquares[i]!];
-      for (let j = 0; j < P; j++, at++)
-        out.data[at] = slope[at]! * value * values[j]! + own[at]! * square + other[at]! * halfSquares[j]! - mean.data[at]!;
-    }
-    yield out;
+    const row: Matrix = { data: phi.data.subarray(s * n, (s + 1) * n), shape: [n, 1] };
+    const pushed = block(pushToOutput(chain, k, multiplyTransposedRight(row, row)), 0, points, 0, P);
+    yield { data: pushed.data.map((value, i) => value - mean.data[i]!), shape: mean.shape };
   }
 }
