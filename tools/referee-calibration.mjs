@@ -245,16 +245,24 @@ const perMethod = methods.map((label) => {
 const sorted = known.map(({ seconds }) => seconds).toSorted((a, b) => a - b);
 const total = (half, key) => summaries.filter((one) => one.half === half).reduce((sum, one) => sum + key(one), 0);
 const share = (part, whole) => (whole === 0 ? "none" : `${part} of ${whole} (${((100 * part) / whole).toFixed(1)} %)`);
-const sentence = (half) =>
-  `${half}: ${known.filter((one) => one.half === half).length} networks; of the confirmed numbers ${share(
+const sentence = (half) => {
+  const right = summaries.filter((one) => one.half === half).flatMap((one) => one.right);
+  const doubted = right.filter(({ status }) => status === "doubtful" || status === "contradicted").length;
+  const warned = right.filter(({ warnings: count }) => count > 0).length;
+  return `${half}: ${known.filter((one) => one.half === half).length} networks; of the confirmed numbers ${share(
     total(half, (one) => one.beyond),
     total(half, (one) => one.confirmed.length),
   )} are off by more than three stated errors; of the errors above a fifth of the effect of finite width ${share(
     total(half, (one) => one.large.length - one.missed),
     total(half, (one) => one.large.length),
-  )} are doubtful or contradicted.`;
+  )} are doubtful or contradicted; of ${right.length} numbers at N = 500 that are right to a fifth of the effect ${doubted} are doubtful or contradicted, ${warned} come with a warning of the method.`;
+};
+const middle = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+const precision = middle(known.flatMap(({ precision: ratio }) => (ratio ? [ratio] : [])));
 if (known.length > 0)
   replaceBlock("docs/theories/referee.md", "calibration", [
+    `Networks: ${known.map((one) => `${one.data} ${one.activation} P ${one.points} N ${one.width} L ${one.depth} D ${one.outputs} (${one.half})`).join("; ")}.`,
+    "",
     `- ${sentence("tuning")}`,
     `- ${sentence("held-out")}`,
     "",
@@ -268,5 +276,5 @@ if (known.length > 0)
     "| --- | --- | --- | --- | --- |",
     ...perMethod,
     "",
-    `The referee took ${sorted[Math.floor(sorted.length / 2)].toFixed(1)} s of processor time (median), ${sorted.at(-1).toFixed(0)} s at most.`,
+    `The referee took ${middle(sorted).toFixed(1)} s of processor time (median), ${sorted.at(-1).toFixed(0)} s at most; the long runs are ${precision.toFixed(1)} times as precise (median).`,
   ]);
