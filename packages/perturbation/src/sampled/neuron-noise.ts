@@ -25,7 +25,8 @@ export function applyNeuronNoise({ phi, mean, slope, own, other }: NeuronNoise, 
   const value = (i: number, column: number): number => phi.data[Math.floor(column / each) * n + i]!;
   const weighted = (weight: (phi: number) => number): Matrix => {
     const out = zeros(points, columns);
-    for (let i = 0, at = 0; i < points; i++) for (let c = 0; c < columns; c++, at++) out.data[at] = weight(value(i, c)) * vectors.data[at]!;
+    for (let i = 0, at = 0; i < points; i++)
+      for (let c = 0; c < columns; c++, at++) out.data[at] = weight(value(i, c)) * vectors.data[at]!;
     return out;
   };
   const [sloped, base] = [
