@@ -1,7 +1,7 @@
-// Runs a sweep of 200 steps with sampling on a real Redis with three workers, and kills a worker, the command (then --resume) and Redis
+// Runs a sweep with sampling on a real Redis with three workers, and kills a worker, the command (then --resume) and Redis
 // (then started again on its append-only file) at random moments: the numbers must be those of an undisturbed run in one place. Then
 // messages that mean harm: all must be refused and told, and nothing may run. Redis comes by apt-get where this is root; BullMQ and ioredis
-// are installed for this check alone. Exit status 3: Redis cannot be had. Usage: node check-queue.mjs [--rounds N] [--seed N]
+// are installed for this check alone. Exit status 3: Redis cannot be had. Usage: node check-queue.mjs [--rounds 1] [--steps 200] [--seed 1]
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -14,7 +14,9 @@ import { parseArgs } from "node:util";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const engines = ["bullmq@6.7.0", "ioredis@5.9.3"];
-const { values: options } = parseArgs({ options: { rounds: { type: "string", default: "1" }, seed: { type: "string", default: "1" } } });
+const { values: options } = parseArgs({
+  options: { rounds: { type: "string", default: "1" }, steps: { type: "string", default: "200" }, seed: { type: "string", default: "1" } },
+});
 const command = join(root, "packages/cli/bin/finitewidth.mjs");
 const has = (name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0;
 
@@ -99,7 +101,10 @@ const sweep = {
   network: { type: "fully-connected", widths: [5], activation: "erf" },
   likelihood: { temperature: 0.3 },
   methods: ["nngp", "perturbative", chains],
-  sweep: { "network.widths[0]": Array.from({ length: 40 }, (_, i) => i + 3), temperature: [0.5, 0.3, 0.2, 0.1, 0.05] },
+  sweep: {
+    "network.widths[0]": Array.from({ length: Math.ceil(options.steps / 5) }, (_, i) => i + 3),
+    temperature: [0.5, 0.3, 0.2, 0.1, 0.05],
+  },
   referee: { draws: 2, chains: 8 },
   seed: 3,
 };
