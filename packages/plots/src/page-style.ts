@@ -46,6 +46,7 @@ dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;font
 .tools button{font:inherit;font-size:.75rem;color:var(--soft);background:var(--surface);border:1px solid var(--rule);border-radius:5px;padding:.05rem .45rem;cursor:pointer}
 #tip{position:fixed;pointer-events:none;background:var(--ink);color:var(--surface);font-size:.8rem;line-height:1.35;padding:.3rem .55rem;border-radius:5px;white-space:pre-line;z-index:9;max-width:22rem}
 footer{color:var(--soft);font-size:.85rem;margin-top:2.4rem}
-@media (max-width:760px){main{padding:1.1rem .7rem 2rem}.grid{grid-template-columns:minmax(0,1fr)}.has-narrow>.wide{display:none}.has-narrow>.narrow{display:block}h1{font-size:1.3rem}.card{padding:.7rem .6rem}th,td{padding:.3rem .45rem}dl.facts{grid-template-columns:1fr}dl.facts dd{margin-bottom:.35rem}}
+@media (max-width:760px){main{padding:1.1rem .7rem 2rem}.grid{grid-template-columns:minmax(0,1fr)}.has-narrow>.wide{display:none}.has-narrow>.narrow{display:block}h1{font-size:1.3rem}.card{padding:.7rem .6rem}th,td{padding:.3rem .45rem}dl.facts{grid-template-columns:1fr}dl.facts dd{margin-bottom:.35rem}
+.stacked thead{display:none}.stacked tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--rule)}.stacked tbody tr:last-child{border-bottom:0}.stacked td{display:block;text-align:left;white-space:normal;border:0;padding:.05rem .2rem}.stacked td[data-header]::before{content:attr(data-header) ": ";color:var(--soft)}}
 @media print{:root{${light}}body{background:#fff;font-size:11pt}main{max-width:none;padding:0}.tools,input.filter,#tip{display:none}.card{break-inside:avoid;border-color:#bbb}h2{break-after:avoid}details:not([open])>*{display:none}.scroll{overflow:visible}}
 `;

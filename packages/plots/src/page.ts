@@ -63,16 +63,26 @@ export function csvCell(value: unknown): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/** Table of cells that are HTML already; a sortable one has its headers for buttons; `text`: columns of words. */
+/**
+ * Table of cells that are HTML already; a sortable one has its headers for buttons; `text`: columns of words; `stacked`: on narrow screens
+ * the cells of a row stand below each other, each but the first behind its header.
+ */
 export const htmlTable = (
   header: readonly string[],
   rows: readonly (readonly string[])[],
-  { sortable = false, text = [] }: { readonly sortable?: boolean; readonly text?: readonly number[] } = {},
+  {
+    sortable = false,
+    stacked = false,
+    text = [],
+  }: { readonly sortable?: boolean; readonly stacked?: boolean; readonly text?: readonly number[] } = {},
 ): string =>
-  `<div class="card"><div class="scroll" tabindex="0"><table${sortable ? ' class="sortable"' : ""}><thead><tr>${header
+  `<div class="card"><div class="scroll" tabindex="0"><table${sortable ? ' class="sortable"' : stacked ? ' class="stacked"' : ""}><thead><tr>${header
     .map((cell, j) => `<th scope="col"${text.includes(j) ? ' class="text"' : ""}>${escapeHtml(cell)}</th>`)
     .join("")}</tr></thead><tbody>${rows
-    .map((row) => `<tr>${row.map((cell, j) => `<td${text.includes(j) ? ' class="text"' : ""}>${cell}</td>`).join("")}</tr>`)
+    .map(
+      (row) =>
+        `<tr>${row.map((cell, j) => `<td${text.includes(j) ? ' class="text"' : ""}${stacked && j > 0 && header[j] ? ` data-header="${escapeHtml(header[j])}"` : ""}>${cell}</td>`).join("")}</tr>`,
+    )
     .join("")}</tbody></table></div></div>`;
 
 /** Names and values, one below the other. */

@@ -1,12 +1,22 @@
 import { inflateSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
-import { agreement, calibration, drawFigure, encodePng, heatmaps, phasePlane, short } from "../src/index.js";
+import { agreement, calibration, drawFigure, encodePng, heatmaps, htmlTable, phasePlane, short } from "../src/index.js";
 
 const document = parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
 const matrix = (n: number, f: (i: number, j: number) => number) => ({
   data: Float64Array.from({ length: n * n }, (_, k) => f(Math.floor(k / n), k % n)),
   shape: [n, n] as const,
+});
+
+describe("tables", () => {
+  it("stacked ones name the header of each cell but the first, for narrow screens", () => {
+    const rows = [["a", "b", "c"]];
+    const table = htmlTable(["check", "found <", ""], rows, { stacked: true });
+    expect(table).toContain('<table class="stacked">');
+    expect(table).toContain('<td>a</td><td data-header="found &lt;">b</td><td>c</td>');
+    expect(htmlTable(["check", "found", ""], rows)).not.toMatch(/stacked|data-header/);
+  });
 });
 
 describe("PNG", () => {

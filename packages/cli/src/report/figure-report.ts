@@ -13,11 +13,10 @@ const block = ({ figure, caption }: FigurePicture, name: string): string => {
   return figureBlock(drawFigure(figure, document), caption, { name, data, narrow: drawFigure(figure, document, narrow) });
 };
 
-const pictures = ({ figure, numbers }: ReproducedFigure): string =>
-  figure
-    .pictures(numbers)
-    .map((picture, i) => block(picture, i === 0 ? figure.name : `${figure.name}-${i + 1}`))
-    .join("");
+function pictures({ figure, numbers }: ReproducedFigure): string {
+  const blocks = figure.pictures(numbers).map((picture, i) => block(picture, i === 0 ? figure.name : `${figure.name}-${i + 1}`));
+  return blocks.length > 1 ? `<div class="grid">${blocks.join("")}</div>` : blocks.join("");
+}
 
 const verdict = (holds: boolean): string => (holds ? '<span class="pass">shown</span>' : '<span class="fail">not shown</span>');
 
@@ -25,7 +24,7 @@ const checkTable = (checks: readonly FigureCheck[]): string =>
   htmlTable(
     ["check", "expected", "found", ""],
     checks.map(({ name, expected, found, holds }) => [escapeHtml(name), escapeHtml(expected), escapeHtml(found), verdict(holds)]),
-    { text: [0, 1, 2] },
+    { stacked: true, text: [0, 1, 2] },
   );
 
 const texts = ({ paper, statement, differences }: PaperFigure): string =>

@@ -1,6 +1,6 @@
 import type { PaperFigure } from "@finitewidth/core";
 import { agree, falling, near, rising } from "../shared/checks.js";
-import { fromRows, slope } from "../shared/numbers.js";
+import { fromRows, rows, slope, trace } from "../shared/numbers.js";
 import { curve, sampledPoints } from "../shared/series.js";
 import { sampledShifts, shiftsOf, type Shift } from "../shared/shift.js";
 import { kernelOverSites } from "../shared/site-kernels.js";
@@ -12,6 +12,8 @@ interface Numbers {
   readonly sampled: readonly { readonly channels: number; readonly shifts: readonly Shift[] }[];
   /** Learned kernel between sites, averaged over the points, of layers 1, 2. */
   readonly sites: readonly (readonly (readonly number[])[])[];
+  /** Mean over the points of the diagonal of the same layers' kernels between points, averaged over sites. */
+  readonly sizeOfKernels: readonly number[];
 }
 
 const sizes = {
@@ -58,15 +60,18 @@ export const zavatoneVethConvolution: PaperFigure<Numbers> = {
     }
     const sampled: Numbers["sampled"][number][] = [];
     let sites: Numbers["sites"] = [];
+    let sizeOfKernels: Numbers["sizeOfKernels"] = [];
     for (const count of sampledChannels) {
       const sampler = { method: "monte-carlo", chains: 2, draws, warmup: 100, shifts: true };
       const [step] = await lab.experiment(`sampled-${count}`, { ...experiment, network: network(count), methods: ["nngp", sampler] });
       const method = step!.methods["monte-carlo"]!;
       sampled.push({ channels: count, shifts: sampledShifts(method, step!.methods["nngp"]!) });
-      if (sites.length === 0)
+      if (sites.length === 0) {
         sites = layers.map((depth) => kernelOverSites(method, network(count, depth), side * side, lab.run.registry).mean);
+        sizeOfKernels = method.posterior.hiddenKernels!.map((kernel) => trace(rows(kernel)) / train);
+      }
     }
-    return { channels, firstOrder, sampled, sites };
+    return { channels, firstOrder, sampled, sites, sizeOfKernels };
   },
   pictures: ({ channels, firstOrder, sampled, sites }) => [
     {
@@ -103,7 +108,7 @@ export const zavatoneVethConvolution: PaperFigure<Numbers> = {
       },
     },
   ],
-  checks({ channels, firstOrder, sampled, sites }) {
+  checks({ channels, firstOrder, sampled, sites, sizeOfKernels }) {
     const last = firstOrder.map((row) => row.at(-1)!);
     const all = sampled.flatMap(({ channels: count, shifts }) =>
       shifts.map((shift, l) => ({ ...shift, theory: firstOrder[channels.indexOf(count)]![l]! })),
@@ -125,9 +130,21 @@ export const zavatoneVethConvolution: PaperFigure<Numbers> = {
         0.12,
       ),
       falling("relative spread of the kernel over sites, by layer", spread),
+      ...sites.map((matrix, l) =>
+        near(
+          `mean over sites of the kernel between sites over the mean over points of that between points, layer ${l + 1}`,
+          trace(matrix) / matrix.length / sizeOfKernels[l]!,
+          1,
+          1e-9,
+        ),
+      ),
     ];
   },
   faults: [
+    {
+      name: "a sum over sites in place of the mean",
+      apply: (numbers) => ({ ...numbers, sites: numbers.sites.map((matrix) => matrix.map((row) => row.map((value) => value * row.length))) }),
+    },
     {
       name: "half the shift",
       apply: (numbers) => ({ ...numbers, firstOrder: numbers.firstOrder.map((row) => row.map((value) => value / 2)) }),

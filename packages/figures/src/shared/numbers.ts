@@ -38,3 +38,6 @@ export const fromRows = (values: readonly (readonly number[])[]): Matrix => ({
   data: Float64Array.from(values.flat()),
   shape: [values.length, values[0]!.length],
 });
+
+/** Σ_i A_ii. */
+export const trace = (values: readonly (readonly number[])[]): number => values.reduce((sum, row, i) => sum + row[i]!, 0);
