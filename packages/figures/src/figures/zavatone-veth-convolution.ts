@@ -143,7 +143,10 @@ export const zavatoneVethConvolution: PaperFigure<Numbers> = {
   faults: [
     {
       name: "a sum over sites in place of the mean",
-      apply: (numbers) => ({ ...numbers, sites: numbers.sites.map((matrix) => matrix.map((row) => row.map((value) => value * row.length))) }),
+      apply: (numbers) => ({
+        ...numbers,
+        sites: numbers.sites.map((matrix) => matrix.map((row) => row.map((value) => value * row.length))),
+      }),
     },
     {
       name: "half the shift",
