@@ -16,8 +16,8 @@ export interface NeuronNoise {
 }
 
 /**
- * M_s v for the columns v of `vectors` (P × draws·each), of which draw s has those from s·each on; n × draws·each. O(draws·each·n·P), in two
- * products of matrices, or four.
+ * M_s v for the columns v of `vectors` (P × draws·each), those of draw s from s·each on; n × draws·each. O(draws·each·n·P), in two or four
+ * products of matrices.
  */
 export function applyNeuronNoise({ phi, mean, slope, own, other }: NeuronNoise, vectors: Matrix, each: number): Matrix {
   const [points, columns] = vectors.shape;
@@ -25,8 +25,7 @@ export function applyNeuronNoise({ phi, mean, slope, own, other }: NeuronNoise, 
   const value = (i: number, column: number): number => phi.data[Math.floor(column / each) * n + i]!;
   const weighted = (weight: (phi: number) => number): Matrix => {
     const out = zeros(points, columns);
-    for (let i = 0, at = 0; i < points; i++)
-      for (let c = 0; c < columns; c++, at++) out.data[at] = weight(value(i, c)) * vectors.data[at]!;
+    for (let i = 0, at = 0; i < points; i++) for (let c = 0; c < columns; c++, at++) out.data[at] = weight(value(i, c)) * vectors.data[at]!;
     return out;
   };
   const [sloped, base] = [
