@@ -38,7 +38,8 @@ function analyse(c: MatrixCase, sampler: (target: ReturnType<typeof matrixTarget
   const chain: PlainChain = { widths: c.widths, variances: c.variances, hiddenBias: c.widths.map(() => 0), readoutBias: 0 };
   const problem = spectralProblem(matrixFromRows(c.K), matrixFromRows(c.Y), c.temperature);
   const target = matrixTarget(chain, problem);
-  const sample = sampler(target);
+  const varying = sampler(target);
+  const sample = { ...varying, logEvidence: varying.logEvidence + target.logConstant! };
   const draws = mixingDraws(target, sample);
   const cross = projectCross(problem.spectrum.vectors, matrixFromRows(c.Kx));
   const prior = matrixFromRows(c.Kxx);

@@ -30,7 +30,6 @@ function toyTarget(means: readonly number[], variances: readonly number[], w: 0 
   const logNormal = (x: number, v: number): number => -0.5 * (Math.log(2 * Math.PI * v) + (x * x) / v);
   return {
     dimension: d,
-    bound: 60,
     logEvidence: means.reduce((sum, m, i) => sum + Math.log((1 + w) / 2) + logNormal(m, 1 + variances[i]!), 0),
     evaluate(x, gradients) {
       let [logPrior, logLikelihood] = [0, 0];

@@ -4,7 +4,7 @@ import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { lawOf } from "./registry.js";
-import type { TargetGradients } from "../src/sampling/target.js";
+import { farthestCoordinate, type TargetGradients } from "../src/sampling/target.js";
 import { siteProblem } from "../src/site-chain/problem.js";
 import { siteTarget } from "../src/site-chain/target.js";
 
@@ -87,9 +87,9 @@ describe.each(networks)("posterior of a chain over sites: %s", (_, network, outp
   });
 
   it("has density 0 far outside, never NaN", () => {
-    expect(target.evaluate(new Float64Array(target.dimension).fill(1e3)).logPrior).toBe(-Infinity);
+    expect(target.evaluate(new Float64Array(target.dimension).fill(2 * farthestCoordinate)).logPrior).toBe(-Infinity);
     expect(target.evaluate(new Float64Array(target.dimension).fill(Number.NaN)).logLikelihood).toBe(-Infinity);
-    const extreme = new Float64Array(target.dimension).fill(-target.bound * 0.99);
+    const extreme = new Float64Array(target.dimension).fill(-farthestCoordinate * 0.99);
     const { logPrior, logLikelihood } = target.evaluate(extreme);
     expect(Number.isNaN(logPrior) || Number.isNaN(logLikelihood)).toBe(false);
   });

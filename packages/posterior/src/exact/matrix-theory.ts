@@ -65,7 +65,8 @@ export function matrixProblem(given: SpectralProblem, chain: PlainChain, path = 
   // A readout bias that T = 0 pins is no longer random.
   const effective = given.pinned === undefined ? chain : { ...chain, readoutBias: 0 };
   requireProper(given, effective, path, density);
-  const rotation = given.targets.shape[1] === 1 ? identity(1) : outputRotation(given);
+  const rotation =
+    given.targets.shape[1] === 1 ? identity(1) : outputRotation(given, Math.min(...effective.widths) < given.targets.shape[1]);
   const spectral = { ...given, targets: multiply(given.targets, rotation) };
   return { spectral, rotation, target: matrixTarget(effective, spectral) };
 }

@@ -25,6 +25,8 @@ export interface MatrixLikelihood {
   /** Symmetric gradients in Q and B, D × D, filled when asked for. */
   readonly gradientQ: Float64Array;
   readonly gradientB: Float64Array;
+  /** What the directions outside the range of K add to every value; `evaluate` leaves it out. */
+  readonly constant: number;
   /** −∞ where the covariance is singular. `bias`: B (D × D), or undefined when there are no biases beyond layer 1. */
   evaluate(mixing: Float64Array, bias: Float64Array | undefined, gradients: boolean): number;
 }
@@ -48,9 +50,8 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
   const biasMean = new Float64Array(d);
   const [u, sums, ky, kv] = [new Float64Array(d), new Float64Array(d), new Float64Array(d * d), new Float64Array(d)];
   const constant =
-    -0.5 *
-    (r * d * Math.log(2 * Math.PI) +
-      (nullity > 0 && temperature > 0 ? d * nullity * Math.log(2 * Math.PI * temperature) + residualSquare / temperature : 0));
+    nullity > 0 && temperature > 0 ? -0.5 * (d * nullity * Math.log(2 * Math.PI * temperature) + residualSquare / temperature) : 0;
+  const normalisation = -0.5 * r * d * Math.log(2 * Math.PI);
 
   /** G ← O G Oᵀ, symmetrised. */
   const rotateBack = (g: Float64Array): void => {
@@ -63,7 +64,7 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
     work.set(mixing);
     smallEigen(work, d, q, rotation);
     for (let a = 0; a < d; a++) q[a] = Math.max(q[a]!, 0);
-    let value = constant;
+    let value = normalisation;
     let product = 1;
     w.fill(0);
     u.fill(0);
@@ -78,7 +79,7 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
         const weight = target / v;
         variance[i * d + a] = v;
         alpha[i * d + a] = weight;
-        value -= 0.5 * target * weight;
+        if (bias === undefined) value -= 0.5 * target * weight;
         product *= v;
         if (product > 1e200 || product < 1e-200) {
           value -= 0.5 * Math.log(product);
@@ -101,7 +102,10 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
     return value;
   };
 
-  /** Woodbury: S = B(I + WB)⁻¹, β = S u, α ← α − c β; returns −½ log|I + WB| + ½ uᵀβ. */
+  /**
+   * Woodbury: S = B(I + WB)⁻¹, β = S u, α ← α − c β, ω_a = Σ_i o_i α_ia, so that β = Bω; returns −½ log|I + WB| − ½ Σ v α² − ½ ωᵀBω, whose
+   * terms do not cancel where a constant of the targets is much larger than the noise.
+   */
   const addBias = (bias: Float64Array): number => {
     smallMultiplyLeft(rotation, bias, d, d, d, work);
     smallMultiply(work, rotation, d, d, d, rotatedBias);
@@ -114,10 +118,19 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
       let sum = 0;
       for (let b = 0; b < d; b++) sum += s[a * d + b]! * u[b]!;
       biasMean[a] = sum;
-      quadratic += sum * u[a]!;
     }
-    for (let i = 0; i < r; i++) for (let a = 0; a < d; a++) alpha[i * d + a]! -= (ones[i]! * biasMean[a]!) / variance[i * d + a]!;
-    return 0.5 * (quadratic - logDeterminant);
+    sums.fill(0);
+    for (let i = 0; i < r; i++) {
+      for (let a = 0; a < d; a++) {
+        const k = i * d + a;
+        const weight = alpha[k]! - (ones[i]! * biasMean[a]!) / variance[k]!;
+        alpha[k] = weight;
+        quadratic += variance[k]! * weight * weight;
+        sums[a]! += ones[i]! * weight;
+      }
+    }
+    for (let a = 0; a < d; a++) quadratic += biasMean[a]! * sums[a]!;
+    return -0.5 * (quadratic + logDeterminant);
   };
 
   const fillGradients = (biased: boolean): void => {
@@ -146,13 +159,11 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
   };
 
   const addBiasGradients = (): void => {
-    // Σ_i κ_i c_ia c_ib with c = o/v, and r_a = Σ_i o_i α_ia
+    // Σ_i κ_i c_ia c_ib with c = o/v
     ky.fill(0);
-    sums.fill(0);
     for (let i = 0; i < r; i++) {
       const one = ones[i]!;
       for (let a = 0; a < d; a++) {
-        sums[a]! += one * alpha[i * d + a]!;
         const ca = (kappa[i]! * one) / variance[i * d + a]!;
         for (let b = 0; b < d; b++) ky[a * d + b]! += (ca * one) / variance[i * d + b]!;
       }
@@ -165,5 +176,5 @@ export function matrixLikelihood(problem: SpectralProblem): MatrixLikelihood {
     }
   };
 
-  return { outputs: d, rank: r, q, rotation, variance, alpha, w, s, biasMean, gradientQ, gradientB, evaluate };
+  return { outputs: d, rank: r, q, rotation, variance, alpha, w, s, biasMean, gradientQ, gradientB, constant, evaluate };
 }

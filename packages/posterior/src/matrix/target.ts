@@ -1,6 +1,6 @@
 import { coordinateLogPrior, sampleCoordinates, type ChainLayout } from "@finitewidth/numerics";
 import type { PlainChain } from "../exact/chain.js";
-import type { PosteriorTarget, TargetGradients, TargetValue } from "../sampling/target.js";
+import { farthestCoordinate, type PosteriorTarget, type TargetGradients, type TargetValue } from "../sampling/target.js";
 import type { SpectralProblem } from "../spectrum/problem.js";
 import { addChainGradient, biasAt, factorsAt, mixingAt, plainLayout } from "./chain-factors.js";
 import { matrixLikelihood, type MatrixLikelihood } from "./likelihood.js";
@@ -18,11 +18,10 @@ export function matrixTarget(chain: PlainChain, problem: SpectralProblem): Matri
   const layout = plainLayout(chain, outputs);
   const likelihood = matrixLikelihood(problem);
   const mixing = new Float64Array(outputs * outputs);
-  const bound = 50 + 10 * Math.sqrt(Math.max(...chain.widths));
   const evaluate = (x: Float64Array, gradients?: TargetGradients): TargetValue => {
     gradients?.prior.fill(0);
     gradients?.likelihood.fill(0);
-    for (const value of x) if (!(Math.abs(value) <= bound)) return { logPrior: -Infinity, logLikelihood: -Infinity };
+    for (const value of x) if (!(Math.abs(value) <= farthestCoordinate)) return { logPrior: -Infinity, logLikelihood: -Infinity };
     const logPrior = coordinateLogPrior(layout, x, gradients?.prior);
     const factors = factorsAt(layout, x);
     mixingAt(factors, 0, outputs, mixing);
@@ -37,7 +36,7 @@ export function matrixTarget(chain: PlainChain, problem: SpectralProblem): Matri
     layout,
     likelihood,
     dimension: layout.dimension,
-    bound,
+    logConstant: likelihood.constant,
     evaluate,
     samplePrior: (stream, out) => sampleCoordinates(layout, stream, out),
   };

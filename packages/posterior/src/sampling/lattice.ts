@@ -5,6 +5,8 @@ import { unwhiten } from "./whitened.js";
 const cut = 30;
 /** The error at one step is at most the change from the step √2 as long, to the power √2: 1e-10 or so. */
 const tolerance = 1e-7;
+/** Sums of values of size v are not known better than this times v. */
+const rounding = 16 * Number.EPSILON;
 const largestLattice = 400_000;
 
 /**
@@ -23,7 +25,7 @@ export function latticeSample(target: PosteriorTarget, fit: LaplaceFit): Posteri
     const weights = logDensities.map((value) => Math.exp(value - top));
     const mass = weights.reduce((sum, value) => sum + value, 0);
     const logEvidence = top + Math.log(mass) + target.dimension * Math.log(step) + fit.logDeterminant;
-    if (previous !== undefined && Math.abs(logEvidence - previous) < tolerance) {
+    if (previous !== undefined && Math.abs(logEvidence - previous) < tolerance + rounding * Math.abs(top)) {
       return {
         points,
         weights: weights.map((value) => value / mass),

@@ -44,6 +44,12 @@ export async function samplePosterior<Data>(
   run: Run,
   options: SamplingOptions = defaultSampling,
 ): Promise<PosteriorSample> {
+  const sample = await sampleVarying(source, run, options);
+  return { ...sample, logEvidence: sample.logEvidence + (source.target.logConstant ?? 0) };
+}
+
+/** The sample, its evidence without the constant of the target. */
+async function sampleVarying<Data>(source: SamplingSource<Data>, run: Run, options: SamplingOptions): Promise<PosteriorSample> {
   const { target, data, tasks } = source;
   const random = (...indices: number[]): RandomStream => stream(run.seed, samplingStreams, ...indices);
   const breathe = async (done: number, total: number, note: string): Promise<void> => {
@@ -53,6 +59,7 @@ export async function samplePosterior<Data>(
   };
   const fit = findMode(target, random(0));
   if (fit === undefined) return tempered(target, options, random, breathe);
+  requireResolved(target.evaluate(fit.mode).logLikelihood);
   await breathe(1, 4, "mode of the posterior");
   if (target.dimension <= latticeLimit) {
     const exact = latticeSample(target, fit);
@@ -88,6 +95,19 @@ export async function samplePosterior<Data>(
 function missesMode(chains: PosteriorSample, reference: PosteriorSample): boolean {
   const excess = reference.logEvidence - chains.logEvidence;
   return excess > 0.2 && excess > 3 * Math.hypot(chains.logEvidenceStandardError, reference.logEvidenceStandardError);
+}
+
+/** Rounding of the log likelihood, in nats, above which draws are told apart by noise. */
+const coarsest = 0.01;
+
+/** @throws FinitewidthError (code "not-converged") where Float64 does not resolve differences of the log likelihood. */
+function requireResolved(logLikelihood: number): void {
+  const rounding = 4 * Number.EPSILON * Math.abs(logLikelihood);
+  if (!(rounding > coarsest)) return;
+  throw new FinitewidthError(
+    `[exact] the targets are so far from what the network can fit that Float64 resolves their log likelihood, ${logLikelihood.toExponential(1)}, to ${rounding.toPrecision(1)} only: raise the temperature, or give every layer as many units as there are outputs`,
+    { code: "not-converged" },
+  );
 }
 
 type Breathe = (done: number, total: number, note: string) => Promise<void>;

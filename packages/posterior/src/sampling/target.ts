@@ -7,8 +7,11 @@ import type { RandomStream } from "@finitewidth/core";
 export interface PosteriorTarget {
   /** d. */
   readonly dimension: number;
-  /** Points with a coordinate beyond ±bound have density 0: diverged trajectories end there. */
-  readonly bound: number;
+  /**
+   * A summand of the log likelihood that no coordinate changes, left out of `evaluate`, whose digits it would use up: targets of 10³ outside
+   * the range of the kernel at T = 10⁻⁴ make it 10¹⁰. @defaultValue 0
+   */
+  readonly logConstant?: number;
   /**
    * log prior(x) and log likelihood(x), not yet added; −∞ for density 0, never NaN. With `gradients` their gradients are written there
    * (both arrays have d entries). May reuse internal work arrays: not reentrant.
@@ -17,6 +20,12 @@ export interface PosteriorTarget {
   /** One draw from the prior, written into `out`. */
   samplePrior(stream: RandomStream, out: Float64Array): void;
 }
+
+/**
+ * Points with a coordinate beyond this have density 0: diverged trajectories end there. Targets a thousand times what the prior expects
+ * have their mode near √(1000 N): the limit is one of numbers, not of plausible values.
+ */
+export const farthestCoordinate = 1e8;
 
 export interface TargetValue {
   readonly logPrior: number;

@@ -21,8 +21,8 @@ export interface ScalarData {
 }
 
 /**
- * Σ = qK + b 11ᵀ + T at one q: log det Σ (2π included), yᵀΣ⁻¹y, and for the bias oᵀC⁻¹o = w, its posterior variance S = b/(1 + wb) and mean
- * given y.
+ * Σ = qK + b 11ᵀ + T at one q: log det Σ (2π included), yᵀΣ⁻¹y without |y_⊥|²/T, which no q changes and beside which the rest may lose its
+ * digits, and for the bias oᵀC⁻¹o = w, its posterior variance S = b/(1 + wb) and mean given y.
  */
 export interface ConditionalValues {
   readonly logDeterminant: number;
@@ -33,7 +33,7 @@ export interface ConditionalValues {
 
 /** Woodbury on the bias direction after the eigendecomposition: O(r). Source: docs/theories/exact.md, "Biases". */
 export function conditionalValues(data: ScalarData, q: number): ConditionalValues {
-  const { values, targets, nullity, residualSquare, temperature, readoutBias, ones } = data;
+  const { values, targets, nullity, temperature, readoutBias, ones } = data;
   let logDeterminant = (values.length + nullity) * Math.log(2 * Math.PI);
   let quadratic = 0;
   let w = 0;
@@ -48,18 +48,15 @@ export function conditionalValues(data: ScalarData, q: number): ConditionalValue
       u += (ones[i]! * target) / variance;
     }
   }
-  if (nullity > 0 && temperature > 0) {
-    logDeterminant += nullity * Math.log(temperature);
-    quadratic += residualSquare / temperature;
-  } else if (nullity > 0) logDeterminant -= nullity * Math.log(2 * Math.PI);
+  if (nullity > 0 && temperature > 0) logDeterminant += nullity * Math.log(temperature);
+  else if (nullity > 0) logDeterminant -= nullity * Math.log(2 * Math.PI);
   if (readoutBias === 0) return { logDeterminant, quadratic, biasVariance: 0, biasMean: 0 };
   const biasVariance = readoutBias / (1 + w * readoutBias);
-  return {
-    logDeterminant: logDeterminant + Math.log1p(w * readoutBias),
-    quadratic: Math.max(quadratic - biasVariance * u * u, 0),
-    biasVariance,
-    biasMean: biasVariance * u,
-  };
+  const biasMean = biasVariance * u;
+  // yᵀC⁻¹y − S u² would cancel where a constant of the targets is much larger than the noise
+  quadratic = (biasMean * biasMean) / readoutBias;
+  for (let i = 0; i < values.length; i++) quadratic += (targets[i]! - ones[i]! * biasMean) ** 2 / (q * values[i]! + temperature);
+  return { logDeterminant: logDeterminant + Math.log1p(w * readoutBias), quadratic, biasVariance, biasMean };
 }
 
 /** log det(2πΣ) at q = 0, the least there is for T > 0: P log 2πT + log(1 + bP/T). */

@@ -2,13 +2,14 @@ import { FinitewidthError, inputError } from "@finitewidth/core";
 import { conditionalValues, leastLogDeterminant, type ScalarData } from "./likelihood.js";
 import { logMoments, logPriorDensity, type ScalarLaw } from "./law.js";
 
-/** Posterior of u = log q as a quadrature rule: nodes, weights that sum to 1, log p(u) and log p(u) + log g(u) there. */
+/** Posterior of u = log q as a quadrature rule: nodes, weights that sum to 1, log p(u) and log p(u) + log g(u) there, without
+ * −|y_⊥|²/2T. */
 export interface ScalarPosterior {
   readonly logQ: Float64Array;
   readonly weights: Float64Array;
   readonly logPrior: Float64Array;
   readonly logIntegrand: Float64Array;
-  /** log ∫ p(u) g(u) du. */
+  /** log ∫ p(u) g(u) du, with what lies outside the range of K. */
   readonly logEvidence: number;
   /** Change of (log evidence, E u) when the step was last halved. */
   readonly residual: number;
@@ -41,13 +42,14 @@ export function integrateScalarPosterior(law: ScalarLaw, data: ScalarData): Scal
     return { u, prior, value: prior - 0.5 * (logDeterminant + quadratic), logDeterminant, quadratic };
   };
   const [lower, upper] = activeRange(law, data, evaluate);
+  const outside = data.temperature > 0 ? data.residualSquare / data.temperature : 0;
   let grid = Array.from({ length: 65 }, (_, i) => evaluate(lower + ((upper - lower) * i) / 64));
   let previous: readonly [number, number] | undefined;
   for (;;) {
     const summary = summarise(grid);
     const residual =
       previous === undefined ? Infinity : Math.max(...summary.map((value, i) => Math.abs(value - previous![i]!) / (1 + Math.abs(value))));
-    if (residual < tolerance || grid.length > largestGrid) return finish(grid, summary[0], residual);
+    if (residual < tolerance || grid.length > largestGrid) return finish(grid, summary[0] - 0.5 * outside, residual);
     previous = summary;
     const finer: Sample[] = [];
     for (let i = 0; i + 1 < grid.length; i++) finer.push(grid[i]!, evaluate(0.5 * (grid[i]!.u + grid[i + 1]!.u)));

@@ -11,7 +11,7 @@ import {
   sampleCoordinates,
   siteCovarianceAdjoint,
 } from "@finitewidth/numerics";
-import type { PosteriorTarget, TargetGradients, TargetValue } from "../sampling/target.js";
+import { farthestCoordinate, type PosteriorTarget, type TargetGradients, type TargetValue } from "../sampling/target.js";
 import { conditionOnChain, type SiteConditional } from "./conditional.js";
 import type { SiteModel } from "./problem.js";
 import { conditionOnWeights, weightGradient } from "./weight-space.js";
@@ -25,14 +25,12 @@ const outside: TargetValue = { logPrior: -Infinity, logLikelihood: -Infinity };
  */
 export function siteTarget(problem: SiteModel): PosteriorTarget {
   const { layout } = problem;
-  const bound = 50 + 10 * Math.sqrt(Math.max(...layout.layers.map(({ layer }) => layer.width)));
   return {
     dimension: layout.dimension,
-    bound,
     evaluate(x, gradients) {
       gradients?.prior.fill(0);
       gradients?.likelihood.fill(0);
-      for (const value of x) if (!(Math.abs(value) <= bound)) return outside;
+      for (const value of x) if (!(Math.abs(value) <= farthestCoordinate)) return outside;
       const conditional = problem.weights ? conditionOnWeights(problem, problem.weights, x) : conditionOnChain(problem, x);
       if (conditional === undefined || !Number.isFinite(conditional.logLikelihood)) return outside;
       const logPrior = coordinateLogPrior(layout, x, gradients?.prior);
