@@ -16,6 +16,7 @@ export * from "./scale-mixture.js";
 export * from "./scale-mixture-scores.js";
 export * from "./shifted-tridiagonal.js";
 export * from "./svd.js";
+export * from "./tiles.js";
 export * from "./tridiagonal.js";
 export { createTurboWasmBackend } from "./wasm/turbo.js";
 export { createThreadedWasmBackend, createWasmBackend, type ThreadedBackend } from "./wasm/create.js";

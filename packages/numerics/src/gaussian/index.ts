@@ -1,5 +1,7 @@
 export * from "./gaussian-process.js";
 export * from "./independent-rows.js";
+export * from "./iterative-process.js";
+export * from "./low-rank.js";
 export * from "./resolvent.js";
 export * from "./span.js";
 export * from "./spectrum.js";

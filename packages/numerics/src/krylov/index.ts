@@ -1,1 +1,2 @@
+export * from "./conjugate-gradients.js";
 export * from "./gmres.js";

@@ -1,5 +1,6 @@
 import {
   inputError,
+  oneOf,
   resolveArchitecture,
   shapeError,
   strictObject,
@@ -27,7 +28,20 @@ import {
   type LatentPosteriorState,
 } from "@finitewidth/likelihoods";
 import { requireMemory, trace } from "@finitewidth/linalg";
+import * as v from "valibot";
 import { infiniteWidthGradient } from "./evidence-gradient.js";
+import {
+  chosenForm,
+  fitIteratively,
+  fitTiles,
+  iterativeWarnings,
+  predictLarge,
+  trainTiles,
+  type IterativeState,
+  type KernelBetween,
+  type Solver,
+  type TiledState,
+} from "./large.js";
 import {
   conditionGaussianProcess,
   independentOutputs,
@@ -36,8 +50,19 @@ import {
   type GaussianProcess,
 } from "@finitewidth/numerics";
 
-/** Options for likelihoods other than Gaussian noise. */
-const nngpOptions = strictObject(inferenceEntries) as StandardSchemaV1<unknown, InferenceOptions>;
+/** Options of `nngp`: the solver under Gaussian noise, the rest for other likelihoods. */
+export interface NngpOptions extends InferenceOptions {
+  /**
+   * "dense": a Cholesky factor, beyond 16 000 points of the lower triangle in tiles. "iterative": preconditioned conjugate gradients, the
+   * log evidence with a standard error. "auto": dense up to 20 000 points, iterative beyond. @defaultValue "auto"
+   */
+  readonly solver?: Solver;
+}
+
+const nngpOptions = strictObject({
+  solver: v.exactOptional(oneOf(["auto", "dense", "iterative"])),
+  ...inferenceEntries,
+}) as StandardSchemaV1<unknown, NngpOptions>;
 
 const kernels = (registry: Registry, { network }: Pick<Problem, "network">, inputs: Matrix, others?: Matrix): InfiniteWidthKernels =>
   infiniteWidthKernels(resolveArchitecture(registry, network), inputs, others);
@@ -45,14 +70,21 @@ const kernels = (registry: Registry, { network }: Pick<Problem, "network">, inpu
 const output = (registry: Registry, { network }: Pick<Problem, "network">, inputs: Matrix, others?: Matrix): OutputKernel =>
   outputKernel(resolveArchitecture(registry, network), inputs, others);
 
-/** What predictions need: the conditioned Gaussian process, or what another likelihood than Gaussian noise left of it. */
-export type NngpState = Pick<GaussianProcess, "root" | "form" | "weights"> | LatentPosteriorState;
+const kernelBetween =
+  (registry: Registry, network: Problem["network"]): KernelBetween =>
+  (inputs, others) =>
+    output(registry, { network }, inputs, others).kernel;
 
-async function fit(problem: Problem, options: InferenceOptions, run: Run): Promise<Posterior<InferenceOptions, NngpState>> {
+/** What predictions need: the conditioned Gaussian process in one of its forms, or what another likelihood than Gaussian noise left of it. */
+export type NngpState = Pick<GaussianProcess, "root" | "form" | "weights"> | TiledState | IterativeState | LatentPosteriorState;
+
+async function fit(problem: Problem, options: NngpOptions, run: Run): Promise<Posterior<NngpOptions, NngpState>> {
   run.signal?.throwIfAborted();
   if (problem.likelihood !== undefined) return fitLikelihood(problem, options, run);
   const { network, inputs, targets, temperature } = toStandardScaling(problem, run.registry);
   if (targets.shape[0] !== inputs.shape[0]) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${targets.shape[0]}`);
+  const chosen = chosenForm(inputs.shape[0], temperature, options.solver);
+  if (chosen !== "whole") return fitLarge(chosen, { network, inputs, targets, temperature }, problem, options, run);
   // the kernel that becomes the factor, and its copy where the kernels work beside the inputs
   requireMemory({ method: "nngp", points: inputs.shape[0], arrays: 2.3, together: 1 + inputs.shape[1] / inputs.shape[0] });
   const kernel = (): Matrix => output(run.registry, { network }, inputs).kernel;
@@ -86,8 +118,41 @@ async function fit(problem: Problem, options: InferenceOptions, run: Run): Promi
   });
 }
 
+/** More points than one array should hold, or iterations that were asked for. */
+function fitLarge(
+  form: "tiles" | "iterative",
+  { network, inputs, targets, temperature }: Pick<Problem, "network" | "inputs" | "targets" | "temperature">,
+  problem: Problem,
+  options: NngpOptions,
+  run: Run,
+): Posterior<NngpOptions, NngpState> {
+  const between = kernelBetween(run.registry, network);
+  const hiddenKernels = (): readonly Matrix[] => kernels(run.registry, { network }, inputs).hidden;
+  const common = { theory: "nngp", problem, options };
+  const solver = { converged: true, iterations: 0, residual: 0, jitter: 0 };
+  if (form === "tiles") {
+    const { state, logEvidence } = fitTiles(between, inputs, targets, temperature, run);
+    const fitted = { ...common, state, solver, logEvidence, diagnostics: { form }, warnings: [] };
+    return withLazy(fitted, {
+      train: (): Prediction => independentOutputs(trainTiles(state, targets, temperature), targets.shape[1]),
+      hiddenKernels,
+    });
+  }
+  const { state, process, diagnostics } = fitIteratively(between, inputs, targets, temperature, run);
+  const fitted = {
+    ...common,
+    state,
+    solver: { ...solver, converged: process.converged, iterations: process.iterations, residual: process.residual },
+    logEvidence: process.logEvidence,
+    standardError: { logEvidence: process.logEvidenceError },
+    diagnostics,
+    warnings: iterativeWarnings(process),
+  };
+  return withLazy(fitted, { hiddenKernels });
+}
+
 /** Likelihoods other than Gaussian noise: a Gaussian process observed through them. */
-async function fitLikelihood(problem: Problem, options: InferenceOptions, run: Run): Promise<Posterior<InferenceOptions, NngpState>> {
+async function fitLikelihood(problem: Problem, options: NngpOptions, run: Run): Promise<Posterior<NngpOptions, NngpState>> {
   const standard = toStandardScaling(problem, run.registry);
   const infinite = kernels(run.registry, standard, standard.inputs);
   const fitted = await fitLatentPosterior(standard, { kernel: infinite.preactivation.at(-1)!, chain: { widths: [] } }, options, run);
@@ -95,7 +160,7 @@ async function fitLikelihood(problem: Problem, options: InferenceOptions, run: R
 }
 
 async function predict(
-  posterior: Posterior<InferenceOptions, NngpState>,
+  posterior: Posterior<NngpOptions, NngpState>,
   inputs: Matrix,
   want: { readonly covariance: boolean },
   run: Run,
@@ -108,10 +173,14 @@ async function predict(
     return predictLatentPosterior(problem, state, { widths: [] }, { train, cross, prior: othersDiagonal! }, run);
   }
   const prior = want.covariance ? output(run.registry, problem, inputs).kernel : othersDiagonal!;
-  return independentOutputs(predictGaussianProcess(state, cross, prior), problem.targets.shape[1]);
+  const predicted =
+    state.form === "tiles" || state.form === "iterative"
+      ? predictLarge(state, kernelBetween(run.registry, problem.network), problem.inputs, problem.temperature, cross, prior, run)
+      : predictGaussianProcess(state, cross, prior);
+  return independentOutputs(predicted, problem.targets.shape[1]);
 }
 
-async function prior(problem: PriorProblem, _options: InferenceOptions, run: Run): Promise<PriorResult> {
+async function prior(problem: PriorProblem, _options: NngpOptions, run: Run): Promise<PriorResult> {
   const { kernel } = output(run.registry, problem, problem.inputs);
   const points = kernel.shape[0];
   const warnings: string[] = [];
@@ -146,16 +215,22 @@ async function prior(problem: PriorProblem, _options: InferenceOptions, run: Run
  * and hidden kernels G¹ … G^L, which the data do not change. Makes no claims about networks of finite width.
  * Source: docs/theories/nngp.md; J. Lee et al., Deep neural networks as Gaussian processes (2018).
  */
-export const nngp: Theory<InferenceOptions, NngpState> = {
+export const nngp: Theory<NngpOptions, NngpState> = {
   name: "nngp",
   summary: "Infinite-width Gaussian process (NNGP): any activation, no feature learning.",
   options: nngpOptions,
   anyLikelihood: true,
-  refuses: () => undefined,
+  refuses: ({ likelihood, temperature }, { solver }) => {
+    if (solver !== "iterative") return undefined;
+    if (likelihood !== undefined) return '"solver": "iterative" is for Gaussian noise; leave it out, or use "solver": "dense".';
+    return temperature > 0 ? undefined : '"solver": "iterative" needs a temperature T > 0; use "solver": "dense".';
+  },
   fit,
   predict,
   evidenceGradient: async (posterior, run) =>
-    "latent" in posterior.state ? undefined : infiniteWidthGradient(nngp as Theory, posterior, posterior.state, run),
+    "latent" in posterior.state || posterior.state.form === "tiles" || posterior.state.form === "iterative"
+      ? undefined
+      : infiniteWidthGradient(nngp as Theory, posterior, posterior.state, run),
   prior,
   refusesPrior: () => undefined,
   claims: () => [],
