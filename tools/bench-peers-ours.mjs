@@ -84,22 +84,24 @@ const problem = {
   targets: arrays.ys,
   temperature: 0.1,
 };
-const sample = async (seed, length = 150) => {
-  const settings = { registry, seed, options: { chains: 2, warmup: length, draws: length } };
-  const { predict } = await fit(monteCarlo, problem, settings);
-  return (await predict(arrays.xst)).mean.data;
-};
-await sample(99, 20);
-const start = cpu();
-const means = [];
-for (let seed = 0; seed < 4; seed++) means.push(await sample(seed));
-const seconds = cpu() - start;
-let square = 0;
-let sum = 0;
-for (let j = 0; j < 20; j++) {
-  const column = means.map((mean) => mean[j]);
-  const centre = column.reduce((a, b) => a + b, 0) / 4;
-  sum += centre / 20;
-  square += column.reduce((a, b) => a + (b - centre) ** 2, 0) / 3 / 4 / 20;
+for (const integrator of ["leapfrog", "rotation"]) {
+  const sample = async (seed, length = 150) => {
+    const settings = { registry, seed, options: { chains: 2, warmup: length, draws: length, integrator } };
+    const { predict } = await fit(monteCarlo, problem, settings);
+    return (await predict(arrays.xst)).mean.data;
+  };
+  await sample(99, 20);
+  const start = cpu();
+  const means = [];
+  for (let seed = 0; seed < 4; seed++) means.push(await sample(seed));
+  const seconds = cpu() - start;
+  let square = 0;
+  let sum = 0;
+  for (let j = 0; j < 20; j++) {
+    const column = means.map((mean) => mean[j]);
+    const centre = column.reduce((a, b) => a + b, 0) / 4;
+    sum += centre / 20;
+    square += column.reduce((a, b) => a + (b - centre) ** 2, 0) / 3 / 4 / 20;
+  }
+  say({ task: "sampling", backend: `${backend().name} ${integrator}`, seconds, cost: square * seconds, values: [sum] });
 }
-say({ task: "sampling", backend: backend().name, seconds, cost: square * seconds, values: [sum] });
