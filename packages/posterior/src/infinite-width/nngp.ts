@@ -75,7 +75,7 @@ const kernelBetween =
   (inputs, others) =>
     output(registry, { network }, inputs, others).kernel;
 
-/** What predictions need: the conditioned Gaussian process in one of its forms, or what another likelihood than Gaussian noise left of it. */
+/** What predictions need: a conditioned Gaussian process in one of its forms, or what another likelihood than Gaussian noise left. */
 export type NngpState = Pick<GaussianProcess, "root" | "form" | "weights"> | TiledState | IterativeState | LatentPosteriorState;
 
 async function fit(problem: Problem, options: NngpOptions, run: Run): Promise<Posterior<NngpOptions, NngpState>> {
