@@ -98,6 +98,26 @@ describe("the rule on given chains", () => {
     expect(decide(3, 1, 1, 32, rule)).toBe("doubtful");
   });
 
+  test("a number that its own noise has moved by more than a fifth of the effect is not confirmed, nor contradicted for it", () => {
+    const chains = Array.from({ length: 32 }, (_, c): ChainAverages => {
+      const m = 1 + 1e-3 * Math.sin(c);
+      return { mean: Float64Array.of(m), square: Float64Array.of(m * m), variance: Float64Array.of(1 + 1e-3 * Math.cos(c)) };
+    });
+    const at = (variance: number) => ({ mean: Float64Array.of(1), variance: Float64Array.of(variance) });
+    const judged = (variance: number, own: number) =>
+      compareErrors(
+        chains,
+        Float64Array.of(0),
+        { ...at(variance), own: { bias: 0, variance: own, total: own } },
+        { tolerance: 0.1, alpha: 0.002, trust: 0.05 },
+        at(1.1),
+      ).variance.status;
+    expect(judged(1.03, 0.02)).toBe("doubtful");
+    expect(judged(1.015, 0.02)).toBe("confirmed");
+    expect(judged(1.2, 0.05)).toBe("doubtful");
+    expect(judged(1.2, 0.01)).toBe("contradicted");
+  });
+
   test("stuck chains: frozen, or far below", () => {
     const moving = Array.from({ length: 8 }, (_, c) => Float64Array.from({ length: 8 }, (__, k) => Math.sin(7 * k + c)));
     expect(stuckChains(moving)).toBe(0);

@@ -48,7 +48,10 @@ export function decide(
 /** Errors up to this part of the effect of finite width do not count; beyond it, this many standard errors make a confirmation doubtful. */
 export const effectRule = { part: 0.2, errors: 2 };
 
-/** Withdraws a confirmation where the difference stands out of its noise and is more than a fifth of what finite width changes. */
+/**
+ * Withdraws a confirmation where the difference stands out of the noise of the chains and is more than a fifth of what finite width changes.
+ * The theory's own noise is no excuse: its number is off. `standardError`: of the chains alone.
+ */
 export function againstEffect(
   status: Comparison["status"],
   difference: number,
@@ -136,7 +139,7 @@ export function compareErrors(
     const standardError = Math.hypot(sampled, own);
     const status = decide(value - truth, standardError, rule.tolerance * Math.abs(truth), count, rule);
     const effect = infinite === undefined ? undefined : Math.abs(infinite - truth);
-    return { theory: value, truth, standardError, status: againstEffect(status, value - truth, standardError, effect) };
+    return { theory: value, truth, standardError, status: againstEffect(status, value - truth, sampled, effect) };
   };
   const both = bare && bare.bias + bare.variance;
   return {

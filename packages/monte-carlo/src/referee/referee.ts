@@ -260,7 +260,12 @@ function judgeOutputs(
   const standardError = Math.hypot(distance.standardError, noise / mean.data.length);
   const allowed = rule.tolerance * variance.truth;
   const effect = baseline && effectRule.part * Math.max(distanceTo(baseline.mean).value, 0);
-  const means = againstEffect(decide(distance.value, standardError, allowed, chains.length, rule), distance.value, standardError, effect);
+  const means = againstEffect(
+    decide(distance.value, standardError, allowed, chains.length, rule),
+    distance.value,
+    distance.standardError,
+    effect,
+  );
   const root = rootOf(distance.value, distance.standardError);
   return {
     status: worstStatus([means, variance.status]),

@@ -48,7 +48,7 @@ export function judgeEvidence(
     status: againstEffect(
       decide(difference, standardError, evidenceTolerance, evidence.islandWeights.length, rule),
       difference,
-      standardError,
+      evidence.standardError,
       infinite === undefined ? undefined : Math.abs(infinite - evidence.logEvidence),
     ),
     error: Math.abs(difference),
