@@ -1,7 +1,7 @@
 // Verdicts of the referee against long runs of the same network, over a fraction of a grid of data, activations, sizes and depths; the
 // table goes to docs/theories/referee.md. Usage: node --conditions @finitewidth/source --import ./ts-preload.mjs referee-calibration.mjs
 // [--only half=tuning,points=40,…] [--seconds S] [--table] (nx run @finitewidth/tools:referee-calibration); finished networks are kept in
-// results/referee-calibration.jsonl, long runs in results/referee-truth.jsonl, and taken from there. The rule may be tuned on the tuning
+// results/referee-verdicts.jsonl, long runs in results/referee-truth.jsonl, and taken from there. The rule may be tuned on the tuning
 // half only: remove the verdicts, keep the long runs.
 import { createRegistry, fit, inlineRun } from "@finitewidth/core";
 import { loadDataset } from "@finitewidth/datasets";
@@ -117,12 +117,11 @@ async function dataOf({ data, points, outputs, seed }) {
   return { train: draw(points), test: draw(100), temperature: 0.1 };
 }
 
-/** Verdicts of a default run beside the errors of a long one, for every quantity of every theory. */
-async function runCase(one) {
+/** What every theory says, as the referee hears it in an experiment. */
+async function answers(one) {
   const { train, test, temperature } = await dataOf(one);
   const network = { type: "fully-connected", widths: Array(one.depth).fill(one.width), activation: one.activation };
-  const methods = {};
-  const warnings = {};
+  const [methods, warnings] = [{}, {}];
   let problem;
   for (const [name, options] of theories.filter(([each]) => affordable(each, one))) {
     const label = options.correction ?? name;
@@ -130,44 +129,28 @@ async function runCase(one) {
       const { posterior, predict } = await fit(registry.theory(name), { network, ...train, temperature }, { registry, options });
       problem = posterior.problem;
       const predictive = await predict(test.inputs);
-      if (process.env.VERBOSE) console.error(label, processorTime().toFixed(1));
       if (![...predictive.mean.data, ...predictive.variance.data].every(Number.isFinite)) continue;
-      const { logEvidence, hiddenKernels } = posterior;
-      methods[label] = { predictive, ...(logEvidence === undefined ? {} : { logEvidence }), ...(hiddenKernels ? { hiddenKernels } : {}) };
+      const { logEvidence, hiddenKernels, evidenceIsLeadingOrder, standardError: own } = posterior;
+      methods[label] = {
+        predictive,
+        ...(logEvidence === undefined || evidenceIsLeadingOrder ? {} : { logEvidence, logEvidenceStandardError: own?.logEvidence ?? 0 }),
+        ...(hiddenKernels ? { hiddenKernels } : {}),
+        ...(own?.hiddenKernels ? { hiddenKernelStandardErrors: own.hiddenKernels } : {}),
+      };
       warnings[label] = posterior.warnings.length;
     } catch {
       // a theory that refuses or fails has nothing to be judged
     }
   }
+  return { problem, methods, warnings, test };
+}
+
+/** The referee's verdicts on a theory's numbers. */
+async function verdictsOn(one, { problem, methods, warnings, test }) {
   const started = processorTime();
-  const short = await referee(problem, methods, test, {}, inlineRun({ registry, seed: one.seed }));
-  const seconds = processorTime() - started;
-  if (process.env.VERBOSE) console.error("short", seconds, JSON.stringify(short.referee));
-  const long = await longRun(one, problem, methods, test, short.referee.draws ?? 14);
-  const rows = Object.entries(short.verdicts).flatMap(([label, quantities]) =>
-    Object.entries(quantities).flatMap(([quantity, { status, error, standardError, how }]) => {
-      const known = long.errors[label][quantity];
-      const infinite = long.errors.nngp[quantity];
-      // an evidence or a kernel that infinite width lacks has no effect to be measured against
-      if (known.error === null || (infinite?.error ?? null) === null) return [];
-      const off = { off: known.error, offError: known.standardError, effect: infinite.error };
-      return [
-        {
-          label,
-          quantity,
-          status,
-          error,
-          standardError,
-          ...off,
-          warnings: warnings[label],
-          ...(process.argv.includes("--how") && { how }),
-        },
-      ];
-    }),
-  );
-  const { generalizationErrorStandardError: own } = short.referee;
-  const precision = own && long.standardError && own.total / long.standardError;
-  return { seconds, draws: short.referee.draws, checked: long.checked, precision, truth: long.truth, rows };
+  const { verdicts, referee: found } = await referee(problem, methods, test, { looks }, inlineRun({ registry, seed: one.seed }));
+  const { draws, checked, generalizationErrorStandardError: own } = found;
+  return { seconds: processorTime() - started, draws, checked, own: own?.total, warnings, verdicts };
 }
 
 /** Multiplications of a gradient of the likelihood, as the referee counts them. */
@@ -175,38 +158,70 @@ const cost = ({ data, points, width, depth }) =>
   1e6 +
   6 * points * width * (Math.min(points, data === "digits" ? 64 : 20) + (depth - 1) * width) +
   3 * Math.min(points, width) ** 2 * Math.max(points, width);
+/** Looks of the referee: two of its three, which keeps the long runs affordable. */
+const looks = 2;
 /** Chains of the long run, which are particles of its annealing too, and about how many multiplications its draws may take. */
 const chains = 128;
 const dearest = 1e11;
 
-/** How far every number is off by a run of up to nine times as many draws as the referee took, other chains: three times its precision. */
-async function longRun(one, problem, methods, test, draws) {
+/** How far every number is off by a run of four times as many draws as the referee took, other chains: twice its precision. */
+async function longRun(one, { problem, methods, test }, draws) {
   // what a sampled theory states as its own error is part of how far it is off
   const bare = Object.fromEntries(
-    Object.entries(methods).map(([label, { predictive, ...rest }]) => {
-      const { standardError: _, ...numbers } = predictive;
-      return [label, { ...rest, predictive: numbers }];
+    Object.entries(methods).map(([label, { predictive, logEvidence, hiddenKernels }]) => {
+      const { mean, variance } = predictive;
+      return [
+        label,
+        {
+          predictive: { mean, variance },
+          ...(logEvidence === undefined ? {} : { logEvidence }),
+          ...(hiddenKernels ? { hiddenKernels } : {}),
+        },
+      ];
     }),
   );
-  const run = async () => {
-    const wanted = Math.max(8, Math.min(Math.ceil((9 * 32 * draws) / chains), Math.floor(dearest / (4 * chains * cost(one)))));
-    const options = { chains, draws: wanted, looks: 1, seconds: 1e6 };
-    const { verdicts, referee: found } = await referee(problem, bare, test, options, inlineRun({ registry, seed: one.seed + 1e6 }));
-    const numbers = (quantities) =>
-      Object.fromEntries(Object.entries(quantities).map(([name, { error, standardError }]) => [name, { error, standardError }]));
-    return {
-      draws: found.draws,
-      checked: found.checked,
-      truth: found.generalizationError?.total,
-      standardError: found.generalizationErrorStandardError?.total,
-      errors: Object.fromEntries(Object.entries(verdicts).map(([label, quantities]) => [label, numbers(quantities)])),
-    };
+  const wanted = Math.max(8, Math.min(Math.ceil((4 * 32 * draws) / chains), Math.floor(dearest / (4 * chains * cost(one)))));
+  const options = { chains, draws: wanted, looks: 1, seconds: 1e6 };
+  const { verdicts, referee: found } = await referee(problem, bare, test, options, inlineRun({ registry, seed: one.seed + 1e6 }));
+  const numbers = (quantities) =>
+    Object.fromEntries(Object.entries(quantities).map(([name, { error, standardError }]) => [name, { error, standardError }]));
+  return {
+    draws: found.draws,
+    checked: found.checked,
+    truth: found.generalizationError?.total,
+    standardError: found.generalizationErrorStandardError?.total,
+    errors: Object.fromEntries(Object.entries(verdicts).map(([label, quantities]) => [label, numbers(quantities)])),
   };
-  const all = await resumable("referee-truth", [one], run, Infinity);
-  return all.find((other) => Object.entries(one).every(([key, value]) => other[key] === value));
 }
 
-const known = await resumable("referee-calibration", cases(), runCase);
+const all = cases();
+let [judged, measured] = [[], []];
+for (const one of all) {
+  let said;
+  const heard = () => (said ??= answers(one));
+  judged = await resumable("referee-verdicts", [one], async () => verdictsOn(one, await heard()));
+  const own = find(judged, one);
+  measured = await resumable("referee-truth", own ? [one] : [], async () => longRun(one, await heard(), own.draws ?? 14));
+}
+function find(among, one) {
+  return among.find((other) => Object.entries(one).every(([key, value]) => other[key] === value));
+}
+/** Networks that have both: every number with its verdict and how far it is off. */
+const known = all.flatMap((one) => {
+  const [short, long] = [find(judged, one), find(measured, one)];
+  if (!short || !long) return [];
+  const rows = Object.entries(short.verdicts).flatMap(([label, quantities]) =>
+    Object.entries(quantities).flatMap(([quantity, { status, error, standardError }]) => {
+      const { error: off = null, standardError: offError } = long.errors[label][quantity] ?? {};
+      const effect = long.errors.nngp[quantity]?.error ?? null;
+      // an evidence or a kernel that infinite width lacks has no effect to be measured against
+      return off === null || effect === null
+        ? []
+        : [{ label, quantity, status, error, standardError, off, offError, effect, warnings: short.warnings[label] }];
+    }),
+  );
+  return [{ ...one, seconds: short.seconds, checked: short.checked && long.checked, precision: short.own / long.standardError, rows }];
+});
 const titles = {
   generalizationError: "generalisation error",
   predictive: "predictive",
