@@ -33,7 +33,7 @@ export function overallWithKernels(verdict: MethodVerdict | undefined): string {
 }
 
 const titles: Readonly<Record<keyof MethodVerdict, string>> = {
-  predictive: "predictive",
+  predictive: "predictions",
   generalizationError: "generalisation error",
   logEvidence: "log evidence",
   hiddenKernels: "hidden kernels",

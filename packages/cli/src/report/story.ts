@@ -143,7 +143,9 @@ export function headline(story: Story): string {
           ? `, its alignment with the targets stayed at ${to.toFixed(2)}`
           : `, its alignment with the targets ${to >= from ? "rose" : "fell"} from ${from.toFixed(2)} to ${to.toFixed(2)}`;
     const layer = kernels.length === infinite?.length ? "the last hidden layer" : `hidden layer ${kernels.length}`;
-    parts.push(`The kernel of ${layer} moved by ${percent(relativeShift(learned, before))}${alignment}.`);
+    const status = verdicts?.verdicts[best.label]?.hiddenKernels?.status;
+    const source = status === "doubtful" || status === "contradicted" ? `, says ${best.label}, whose hidden kernels are ${status}` : "";
+    parts.push(`The kernel of ${layer} moved by ${percent(relativeShift(learned, before))}${alignment}${source}.`);
   }
   parts.push(belief(best, verdicts, story));
   return parts.join(" ");
