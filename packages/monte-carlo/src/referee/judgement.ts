@@ -49,8 +49,8 @@ export function decide(
 export const effectRule = { part: 0.2, errors: 2 };
 
 /**
- * Withdraws a confirmation where the difference stands out of the noise of the chains and is more than a fifth of what finite width changes.
- * The theory's own noise is no excuse: its number is off. `standardError`: of the chains alone.
+ * Withdraws a confirmation where the difference stands out of the noise of the chains (`standardError`, of them alone) and is more than a
+ * fifth of what finite width changes. The theory's own noise is no excuse: its number is off.
  */
 export function againstEffect(
   status: Comparison["status"],
