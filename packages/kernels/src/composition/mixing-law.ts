@@ -4,6 +4,7 @@ import type { SiteGeometry } from "@finitewidth/numerics";
 import { requireImages } from "../convolution/images.js";
 import { requireMemory } from "../convolution/memory.js";
 import { orthonormalBasis } from "../convolution/site-subspaces.js";
+import { keepLive, liveSites } from "../live-sites.js";
 import { siteLaw } from "../site-law.js";
 import { siteRows } from "./full-kernels.js";
 import { everywhere, linearSteps, type LinearStep } from "./linear-steps.js";
@@ -12,12 +13,13 @@ import { applyMap, applyTransposed } from "./source-maps.js";
 /**
  * B_L with B_L B_Lᵀ = Σ_k T_kᵀT_k over the K maps of the readout: the maps side by side, in fewer columns where they depend on each other.
  */
-function readoutBasis({ maps }: LinearStep): Matrix {
+function readoutBasis({ maps }: LinearStep, live: Uint8Array): Matrix {
   const [sites, count] = [maps[0]!.inputSites, maps.length];
   requireMemory(16 * sites * count, "the basis of the readout's sites", "use larger strides, fewer sites or a pooled readout");
   const one: Matrix = { data: Float64Array.of(1), shape: [1, 1] };
-  const stacked = zeros(sites, count);
-  maps.forEach((map, k) => applyTransposed(everywhere(map), one).data.forEach((value, i) => (stacked.data[i * count + k] = value)));
+  const all = zeros(sites, count);
+  maps.forEach((map, k) => applyTransposed(everywhere(map), one).data.forEach((value, i) => (all.data[i * count + k] = value)));
+  const stacked = keepLive(all, live);
   const independent = orthonormalBasis([stacked]).shape[1];
   if (independent === count) return stacked;
   const { left, values } = thinSvd(stacked);
@@ -43,8 +45,9 @@ export function compositionMixing(architecture: Architecture): (MixingLaw & Site
   const bases: Matrix[] = [];
   const taps: Matrix[][] = [];
   const skips: (Matrix | undefined)[] = [];
+  const live = reachedSites(hidden);
   for (let l = hidden.length - 1; l >= 0; l--) {
-    if (l === hidden.length - 1) bases.unshift(readoutBasis(steps[l + 1]!));
+    if (l === hidden.length - 1) bases.unshift(readoutBasis(steps[l + 1]!, live[l]!));
     else {
       const { maps, skip } = steps[l + 1]!;
       const above = bases[0]!;
@@ -53,8 +56,8 @@ export function compositionMixing(architecture: Architecture): (MixingLaw & Site
         "the site subspaces",
         "use larger strides, fewer sites or fewer taps",
       );
-      const moved = maps.map((map) => applyTransposed(everywhere(map), above));
-      const carried = skip === undefined ? undefined : applyTransposed(everywhere(skip), above);
+      const moved = maps.map((map) => keepLive(applyTransposed(everywhere(map), above), live[l]!));
+      const carried = skip === undefined ? undefined : keepLive(applyTransposed(everywhere(skip), above), live[l]!);
       const basis = orthonormalBasis(carried === undefined ? moved : [...moved, carried]);
       taps.unshift(moved.map((block) => multiplyTransposedLeft(basis, block)));
       skips.unshift(carried === undefined ? undefined : multiplyTransposedLeft(basis, carried));
@@ -79,6 +82,16 @@ export function compositionMixing(architecture: Architecture): (MixingLaw & Site
       return outputCovariance(outputs, value, left, others ? features(others) : left);
     },
   };
+}
+
+/** The sites of every layer that are not zero whatever the weights. */
+function reachedSites(steps: readonly LinearStep[]): Uint8Array[] {
+  let below: Uint8Array = new Uint8Array((steps[0]!.maps[0] ?? steps[0]!.skip!).inputSites).fill(1);
+  return steps.map(({ layer, maps, constant, skip }) => {
+    const reached = liveSites(skip === undefined ? maps : [...maps, skip], below);
+    below = layer.biasVariance > 0 ? reached.map((value, i) => (value === 1 || constant[i] !== 0 ? 1 : 0)) : reached;
+    return below;
+  });
 }
 
 function chainOf(

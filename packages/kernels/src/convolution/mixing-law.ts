@@ -7,6 +7,7 @@ import type { ConvolutionGeometry } from "./geometry.js";
 import { requireImages } from "./images.js";
 import { requireMemory } from "./memory.js";
 import { adjointPatchOperator } from "./patch-operator.js";
+import { liveSites } from "../live-sites.js";
 import { siteLaw } from "../site-law.js";
 import { formKernel } from "./site-form.js";
 import { siteSubspaces, type SiteSubspaces } from "./site-subspaces.js";
@@ -51,14 +52,15 @@ export function convolutionalChain(chain: ConvolutionChain, subspaces: SiteSubsp
  */
 export function convolutionalMixing(network: ConvolutionChain): ConvolutionalMixingLaw {
   const { geometry } = network;
-  const subspaces = siteSubspaces(geometry, network.readout);
+  const siteMaps = geometry.layers.map(filterMaps);
+  const subspaces = siteSubspaces(geometry, network.readout, reachedSites(network, siteMaps));
   const chain = convolutionalChain(network, subspaces);
   const [weightVariance, biasVariance] = [network.weightVariance[0]!, network.biasVariance[0]!];
   const features = (inputs: Matrix): Matrix[] => patchFeatures(geometry, inputs, weightVariance, biasVariance);
   return {
     ...siteLaw(chain, (inputs) => reduceSites(features(inputs), subspaces.bases[0]!)),
     siteBases: subspaces.bases,
-    siteMaps: geometry.layers.map(filterMaps),
+    siteMaps,
     siteFeatures: features,
     covariance: (outputs, value, inputs, others = inputs) => {
       requireImages(inputs, geometry.channels, geometry.inputSites);
@@ -66,6 +68,13 @@ export function convolutionalMixing(network: ConvolutionChain): ConvolutionalMix
       return outputCovariance(geometry, subspaces.bases[0]!, outputs, value, inputs, others, weightVariance, biasVariance);
     },
   };
+}
+
+/** The sites of layers 1 … L that are not zero; all of them where the outputs are nothing but their bias. */
+function reachedSites({ geometry, biasVariance }: ConvolutionChain, siteMaps: readonly (readonly SiteMap[])[]): Uint8Array[] | undefined {
+  let below: Uint8Array = new Uint8Array(geometry.inputSites).fill(1);
+  const live = siteMaps.map((maps, l) => (below = liveSites(maps, below, biasVariance[l]! > 0)));
+  return below.includes(1) ? live : undefined;
 }
 
 /** Patches of every site of the first hidden layer, scaled so that their Gram matrices are K¹ (first-layer bias as one more feature). */

@@ -1,6 +1,7 @@
 import { columnVector, zeros, type Matrix } from "@finitewidth/core";
 import { identity } from "@finitewidth/linalg";
 import type { ConvolutionChain } from "../chain.js";
+import { keepLive } from "../live-sites.js";
 import type { ConvolutionGeometry } from "./geometry.js";
 import { requireMemory } from "./memory.js";
 import type { TapTable } from "./taps.js";
@@ -41,24 +42,32 @@ function project(basis: Matrix, block: Matrix): Matrix {
 }
 
 /**
- * U_L = I for `flatten` and 1/√S_L for `global-average`; U_{l−1} is an orthonormal basis of the span of the P_m U_l. In these bases every
- * mixing matrix is positive definite: pooled directions and sites that nothing reads are gone.
+ * U_L = I for `flatten` and 1/√S_L for `global-average`; U_{l−1} is an orthonormal basis of the span of the P_m U_l, each over the sites
+ * that something reaches (`live`, layers 1 … L). In these bases every mixing matrix is positive definite: pooled directions, sites that
+ * nothing reads and sites that see nothing but padding are gone.
  * @throws FinitewidthError (code "memory"). Theory: docs/theories/convolution.md §4.
  */
-export function siteSubspaces(geometry: ConvolutionGeometry, readout: ConvolutionChain["readout"]): SiteSubspaces {
+export function siteSubspaces(
+  geometry: ConvolutionGeometry,
+  readout: ConvolutionChain["readout"],
+  live: readonly Uint8Array[] = geometry.layers.map(({ outputSites }) => new Uint8Array(outputSites).fill(1)),
+): SiteSubspaces {
   const top = geometry.layers.at(-1)!.outputSites;
   if (readout === "flatten")
     requireMemory(8 * top * top, "the basis of the readout's sites", "use larger strides, fewer sites or a pooled readout");
-  let basis = readout === "flatten" ? identity(top) : columnVector(new Float64Array(top).fill(1 / Math.sqrt(top)));
+  let basis =
+    readout === "flatten"
+      ? orthonormalBasis([keepLive(identity(top), live.at(-1)!)])
+      : columnVector(new Float64Array(top).fill(1 / Math.sqrt(top)));
   const bases = [basis];
   const taps: Matrix[][] = [];
-  for (const table of geometry.layers.slice(1).toReversed()) {
+  for (const [l, table] of [...geometry.layers.entries()].slice(1).toReversed()) {
     requireMemory(
       16 * table.tapCount * table.inputSites * basis.shape[1],
       "the site subspaces",
       "use larger strides, fewer sites or fewer taps",
     );
-    const moved = Array.from({ length: table.tapCount }, (_, m) => applyTapMatrix(table, m, basis));
+    const moved = Array.from({ length: table.tapCount }, (_, m) => keepLive(applyTapMatrix(table, m, basis), live[l - 1]!));
     basis = orthonormalBasis(moved);
     const below = basis;
     taps.unshift(moved.map((block) => project(below, block)));

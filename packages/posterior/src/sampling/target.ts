@@ -8,8 +8,8 @@ export interface PosteriorTarget {
   /** d. */
   readonly dimension: number;
   /**
-   * A summand of the log likelihood that no coordinate changes, left out of `evaluate`, whose digits it would use up: targets of 10³ outside
-   * the range of the kernel at T = 10⁻⁴ make it 10¹⁰. @defaultValue 0
+   * A summand of the log likelihood that no coordinate changes, left out of `evaluate`, whose digits it would use up: targets of 10³
+   * outside the range of the kernel at T = 10⁻⁴ make it 10¹⁰. @defaultValue 0
    */
   readonly logConstant?: number;
   /**
