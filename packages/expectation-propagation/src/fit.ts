@@ -11,7 +11,7 @@ import { branchState, weightedBranches, type ExpectationPropagationPosterior, ty
 export const theoryName = "expectation-propagation";
 
 /** Above these a result is warned of; docs/theories/expectation-propagation.md, "When to trust it". */
-const limits = { residual: 0.08, several: 0.1, minority: 0.1, oddsRatio: 50 } as const;
+const limits = { residual: 0.08, several: 0.1, minority: 0.1, negligible: 0.02, oddsRatio: 50 } as const;
 
 /** A branch as the result reports it. */
 interface Reported extends BranchDraws {
@@ -189,7 +189,8 @@ function describeBranch({ probability, summary, residual, sweeps }: Reported): J
   };
 }
 
-function warningsOf({ method, probabilities, odds }: Solved, residual: number, rareUnits: boolean): string[] {
+/** What is to be said about a solution; docs/theories/expectation-propagation.md, "When it holds". */
+export function warningsOf({ method, probabilities, odds }: Omit<Solved, "branches">, residual: number, rareUnits: boolean): string[] {
   const [none, one, two] = probabilities;
   const percent = (p: number): string => `${(100 * p).toPrecision(2)} %`;
   const warnings: string[] = [];
@@ -205,12 +206,15 @@ function warningsOf({ method, probabilities, odds }: Solved, residual: number, r
     );
   else if (two > limits.several)
     warnings.push(`two aligned units at once have a probability of ${percent(two)} and are left out: errors of 5–10 % are possible`);
-  if (Math.min(none, one) > limits.minority)
-    warnings.push(
-      `the number of aligned units fluctuates (none ${percent(none)}, one ${percent(one)}): the answer averages both, and errors up to 5 % are possible`,
-    );
   const seen = [odds?.fromNone, odds?.fromOne, odds?.fromEvidence].filter((value) => value !== undefined);
-  if (Math.min(none, one) > 0.02 && Math.max(...seen) > limits.oddsRatio * Math.min(...seen))
+  // every estimate of the odds is noisy: neither branch may be a small minority only because the one in use says so
+  const minorities = [Math.min(none, one), ...seen.map((value) => Math.min(value, 1 / value) / (1 + Math.min(value, 1 / value)))];
+  const doubtful = Math.min(none, one) > limits.negligible;
+  if (doubtful && Math.max(...minorities) > limits.minority)
+    warnings.push(
+      `the number of aligned units fluctuates (none ${percent(none)}, one ${percent(one)}): the answer averages both, and errors up to 7 % of bias or variance are possible`,
+    );
+  if (doubtful && Math.max(...seen) > limits.oddsRatio * Math.min(...seen))
     warnings.push(
       `estimates of the odds of an aligned unit disagree (${seen.map((value) => value.toPrecision(2)).join(", ")}): errors of 5–10 % are possible`,
     );
