@@ -19,6 +19,8 @@ export type Figure =
       readonly marks?: readonly Mark[];
       readonly logX?: boolean;
       readonly logY?: boolean;
+      /** What y can be, such as 0 to 1: error bars end there. */
+      readonly bounds?: readonly [number, number];
     }
   | {
       readonly kind: "heatmaps";
@@ -29,6 +31,8 @@ export type Figure =
         readonly diverging?: boolean;
         /** Names of rows and columns of a square matrix; written where there is room. */
         readonly names?: readonly string[];
+        /** Small integers, such as counts: written into the cells, with the names at the edges. Up to 20 rows. */
+        readonly written?: boolean;
       }[];
     }
   | {

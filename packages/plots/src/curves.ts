@@ -12,12 +12,12 @@ interface Point {
   readonly tip: string;
 }
 
-const pointsOf = (series: Series): Point[] =>
+const pointsOf = (series: Series, [least, most]: readonly [number, number] = [-Infinity, Infinity]): Point[] =>
   Array.from(series.x, (x, i) => {
     const y = series.y[i]!;
     const error = series.error?.[i] ?? 0;
     const tip = `${series.label}\n${short(x)}: ${short(y)}${error > 0 ? ` ± ${short(error)}` : ""}`;
-    return { x, y, label: series.group ?? series.label, low: y - error, high: y + error, tip };
+    return { x, y, label: series.group ?? series.label, low: Math.max(least, y - error), high: Math.min(most, y + error), tip };
   }).filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
 
 /** Vertical marks; labels one below the other, on the side where there is room. */
@@ -84,7 +84,7 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
   const { series, marks, xLabel, yLabel, logX, logY } = figure;
   const positive = (point: Point): boolean => (!logX || point.x > 0) && (!logY || point.y > 0);
   const parts = series.map((one) => ({
-    points: pointsOf(one).filter(positive),
+    points: pointsOf(one, figure.bounds).filter(positive),
     markers: one.points ?? false,
     errors: one.error !== undefined,
     dashed: one.dashed ?? false,
@@ -185,7 +185,7 @@ export function layerLines(
   options: DrawOptions = {},
 ): Element {
   const { series, yLabel, xLabel } = figure;
-  const points = series.flatMap(pointsOf);
+  const points = series.flatMap((one) => pointsOf(one));
   const step = Math.max(1, Math.ceil(depth / 10));
   return Plot.plot({
     ...frame(

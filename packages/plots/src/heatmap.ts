@@ -11,10 +11,14 @@ export interface HeatmapPanel {
   readonly diverging?: boolean;
   /** Names of rows and columns of a square matrix; written where there is room. */
   readonly names?: readonly string[];
+  /** Small integers, such as counts: written into the cells, with the names at the edges instead of a colour bar. Up to 20 rows. */
+  readonly written?: boolean;
 }
 
 const side = 190;
 const gap = 78;
+/** For names beside a panel whose numbers are written. */
+const margin = 60;
 const top = 26;
 const svgNamespace = "http://www.w3.org/2000/svg";
 
@@ -42,20 +46,18 @@ function svgOf(width: number, height: number, document: Document): Element {
 }
 
 const cellHeight = side + top + 16;
+/** Room for names below: one line, or upright ones. */
+const heightOf = (panels: readonly HeatmapPanel[]): number =>
+  cellHeight + (panels.some(({ written, names = [] }) => written && names.some((name) => name.length > 2)) ? 46 : 0);
 
 /** Matrices side by side with common colour limits for each kind, a colour bar each. Entries become pixels: any size costs O(entries). */
 export function heatmaps(panels: readonly HeatmapPanel[], document: Document): Element {
   const perRow = Math.min(panels.length, 3);
-  const svg = svgOf(perRow * (side + gap), Math.ceil(panels.length / perRow) * cellHeight, document);
+  const height = heightOf(panels);
+  const svg = svgOf(perRow * (side + gap), Math.ceil(panels.length / perRow) * height, document);
   const limitsOf = limitsFor(panels);
   panels.forEach((panel, index) =>
-    drawPanel(
-      panel,
-      limitsOf(panel),
-      { x: (index % perRow) * (side + gap), y: Math.floor(index / perRow) * cellHeight + top },
-      svg,
-      document,
-    ),
+    drawPanel(panel, limitsOf(panel), { x: (index % perRow) * (side + gap), y: Math.floor(index / perRow) * height + top }, svg, document),
   );
   return svg;
 }
@@ -66,7 +68,7 @@ export function heatmapRow(panels: readonly HeatmapPanel[], document: Document):
   row.setAttribute("class", "heatmaps");
   const limitsOf = limitsFor(panels);
   for (const panel of panels) {
-    const svg = svgOf(side + gap, cellHeight, document);
+    const svg = svgOf(side + gap, heightOf(panels), document);
     const image = drawPanel(panel, limitsOf(panel), { x: 0, y: top }, svg, document);
     svg.setAttribute("aria-label", image.querySelector("title")!.textContent);
     const { data, shape } = reduced(panel.values, touched);
@@ -95,13 +97,17 @@ function limitsFor(panels: readonly HeatmapPanel[]): (panel: HeatmapPanel) => re
 function drawPanel(
   panel: HeatmapPanel,
   [low, high]: readonly [number, number],
-  { x, y }: { readonly x: number; readonly y: number },
+  corner: { readonly x: number; readonly y: number },
   svg: Element,
   document: Document,
 ): Element {
+  let { x } = corner;
+  const { y } = corner;
   const element = makers(document);
   const scale = panel.diverging ? diverging : sequential;
   const [rows, columns] = panel.values.shape;
+  const written = panel.written === true && rows <= namesLimit;
+  if (written) x += margin;
   element("text", { x, y: y - 8, "font-weight": 600 }, svg, panel.label);
   const picture = {
     x,
@@ -115,6 +121,15 @@ function drawPanel(
   const image = element("image", picture, svg);
   element("title", {}, image, `${panel.label}: ${rows} × ${columns}, from ${short(low)} to ${short(high)}`);
   element("rect", { x, y, width: side, height: side, fill: "none", stroke: rule, "stroke-width": 0.5 }, svg);
+  if (written) {
+    writeCells(
+      panel,
+      (value) => scale((value - low) / (high - low)),
+      { x, y },
+      (attributes, text) => element("text", attributes, svg, text),
+    );
+    return image;
+  }
   const names = panel.names === undefined || panel.names.length > namesLimit ? [] : panel.names;
   names.forEach((name, i) => {
     const at = { x: x + 2, y: y + ((i + 0.5) * side) / names.length + 3, "font-size": 8, fill: "#000", stroke: "#fff", "stroke-width": 2 };
@@ -130,6 +145,33 @@ function drawPanel(
   ];
   for (const [value, at] of ticks) element("text", { x: x + side + 22, y: y + at, "font-size": 10, fill: soft }, svg, short(value));
   return image;
+}
+
+/** Numbers in their cells, zeros left out, and names to the left of rows and below columns. */
+function writeCells(
+  { values: { data, shape }, names = [] }: HeatmapPanel,
+  colourOf: (value: number) => readonly [number, number, number],
+  { x, y }: { readonly x: number; readonly y: number },
+  write: (attributes: Record<string, string | number>, text: string) => void,
+): void {
+  const [rows, columns] = shape;
+  const [height, width] = [side / rows, side / columns];
+  const size = Math.min(11, 0.6 * Math.min(height, width));
+  data.forEach((value, k) => {
+    if (value === 0) return;
+    const [r, g, b] = colourOf(value);
+    const at = { x: x + ((k % columns) + 0.5) * width, y: y + (Math.floor(k / columns) + 0.5) * height + 0.35 * size };
+    const fill = 0.3 * r + 0.59 * g + 0.11 * b > 110 ? "#000" : "#fff";
+    write({ ...at, "font-size": size, "text-anchor": "middle", fill }, short(value));
+  });
+  const small = { "font-size": Math.min(11, height), fill: soft };
+  const cut = (name: string): string => (name.length > 9 ? `${name.slice(0, 8)}…` : name);
+  const upright = names.some((name) => cut(name).length * 6 > width);
+  names.slice(0, rows).forEach((name, i) => {
+    write({ ...small, x: x - 5, y: y + (i + 0.5) * height + 4, "text-anchor": "end" }, cut(name));
+    const at = { x: x + (i + 0.5) * width + (upright ? 4 : 0), y: y + side + (upright ? 5 : 13) };
+    write({ ...small, ...at, "text-anchor": upright ? "end" : "middle", ...(upright ? { transform: `rotate(-90 ${at.x} ${at.y})` } : {}) }, cut(name)); // prettier-ignore
+  });
 }
 
 function commonLimits(panels: readonly HeatmapPanel[]): readonly [number, number] {

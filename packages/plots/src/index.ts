@@ -7,6 +7,6 @@ export * from "./page.js";
 export * from "./phase-plane.js";
 export { encodePng } from "./png.js";
 export * from "./predictive.js";
-export { colourOf, reportColours, short, type DrawOptions } from "./style.js";
+export { colourOf, reportColours, short, soft, type DrawOptions } from "./style.js";
 export * from "./sweep.js";
 export { standaloneSvg } from "./standalone.js";

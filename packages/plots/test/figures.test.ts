@@ -58,6 +58,26 @@ describe("heat maps", () => {
     expect(heatmaps([{ label: "constant", values: matrix(2, () => 1) }], document).outerHTML).toContain("0.5 to 1.5");
     expect(heatmaps([{ label: "NaN", values: matrix(2, () => Number.NaN) }], document).outerHTML).not.toContain("NaN to");
   });
+
+  it("writes counts into their cells, zeros left out, and names beside rows and below columns", () => {
+    const counts = matrix(3, (i, j) => (i === j ? 7 + i : i > j ? 1 : 0));
+    const texts = (names: string[]): string[] =>
+      Array.from(
+        heatmaps([{ label: "m", values: counts, names, written: true }], document).querySelectorAll("text"),
+        (t) => t.textContent!,
+      );
+    expect(texts(["a", "b", "c"])).toEqual(["m", "7", "1", "8", "1", "1", "9", "a", "a", "b", "b", "c", "c"]);
+    expect(texts(["setosa", "versicolor", "virginica"])).toContain("versicol…");
+  });
+
+  it("cuts error bars at what a quantity can be", () => {
+    const series = [{ label: "s", x: Float64Array.of(0, 1), y: Float64Array.of(0.5, 1), error: Float64Array.of(0.1, 0.4), points: true }];
+    const figure = { kind: "lines", title: "t", xLabel: "x", yLabel: "y", series } as const;
+    const ticks = (bounds?: readonly [number, number]): string =>
+      drawFigure({ ...figure, ...(bounds ? { bounds } : {}) }, document).textContent!;
+    expect(ticks()).toContain("1.2");
+    expect(ticks([0, 1])).not.toContain("1.2");
+  });
 });
 
 describe("figures", () => {

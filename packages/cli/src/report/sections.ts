@@ -13,6 +13,7 @@ import {
   htmlTable,
   layerLines,
   legendOf,
+  soft,
   type PredictiveSeries,
 } from "@finitewidth/plots";
 import type { SolvedOutcome } from "@finitewidth/experiment";
@@ -29,10 +30,13 @@ export interface Section {
 
 const narrow = { width: 350, height: 290 } as const;
 
-/** A figure in both widths, with its data. */
-export function figureCard(figure: Figure, caption: string, { document, colours }: Story, own = false): string {
+/** A figure in both widths, with its data. Where it shows methods they have their colours, and what they are compared with has none. */
+export function figureCard(figure: Figure, caption: string, { document, colours, solved }: Story): string {
   if (figure.kind === "heatmaps") return figureBlock(heatmapRow(figure.panels, document), caption, { name: figure.title });
-  const options = { width: 460, height: 300, ...(own ? { colours } : {}) };
+  const methods = new Set(solved.map(({ label }) => label));
+  const own = figure.kind === "lines" && figure.series.some(({ label, group = label }) => methods.has(group));
+  const colourOf = (label: string): string => (methods.has(label) ? colours(label) : soft);
+  const options = { width: 460, height: 300, ...(own ? { colours: colourOf } : {}) };
   return figureBlock(drawFigure(figure, document, options), caption, {
     name: figure.title,
     data: figureData(figure),

@@ -43,7 +43,7 @@ function blockOf({ registry, problem, test, classes, methods }: ReportContext): 
   const reference = sampled?.predictive?.probabilities;
   const wrong = mostConfidentlyWrong(solved[0]!.probabilities, labels, 5);
   const nameOf = (c: number): string => classes?.[c] ?? String(c);
-  const diagonal: Series = { label: "calibrated", x: Float64Array.of(0, 1), y: Float64Array.of(0, 1) };
+  const diagonal: Series = { label: "calibrated", x: Float64Array.of(0, 1), y: Float64Array.of(0, 1), dashed: true };
   return {
     title: "Classification",
     paragraphs: [
@@ -75,6 +75,7 @@ function blockOf({ registry, problem, test, classes, methods }: ReportContext): 
           title: "Reliability",
           xLabel: "mean winning probability",
           yLabel: "accuracy",
+          bounds: [0, 1],
           series: [diagonal, ...solved.map(({ label, probabilities }) => reliabilitySeries(label, probabilities, labels))],
         },
         caption: "Accuracy in ten bins of the winning probability (bars: one standard error). Above the line a method is under-confident.",
@@ -83,9 +84,14 @@ function blockOf({ registry, problem, test, classes, methods }: ReportContext): 
         figure: {
           kind: "heatmaps",
           title: "Confusion",
-          panels: solved.map(({ label, probabilities }) => ({ label, values: confusionMatrix(probabilities, labels) })),
+          panels: solved.map(({ label, probabilities }) => ({
+            label,
+            values: confusionMatrix(probabilities, labels),
+            names: Array.from({ length: probabilities.shape[1] }, (_, c) => nameOf(c)),
+            written: true,
+          })),
         },
-        caption: `Test points by true class (rows) and most probable class (columns)${classes ? `, in the order ${classes.join(", ")}` : ""}.`,
+        caption: `Test points by true class (rows) and most probable class (columns).`,
       },
     ],
   };
