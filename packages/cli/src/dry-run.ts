@@ -1,4 +1,4 @@
-import { hiddenWidths, resolveArchitecture, rowRange, type Matrix, type Run } from "@finitewidth/core";
+import { hiddenWidths, resolveArchitecture, rowRange, zeros, type Matrix, type Run } from "@finitewidth/core";
 import { runMethod, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep } from "@finitewidth/experiment";
 
 /** What a method is expected to cost over the whole plan. */
@@ -62,11 +62,12 @@ async function extrapolate(
   const { problem } = planned;
   const all = problem.inputs.shape[0];
   const sizes = [...new Set(probes.map((size) => Math.min(size, all)))];
+  const order = firstOfEveryKind(problem.targets);
   const measured: { readonly points: number; readonly seconds: number }[] = [];
   for (const points of sizes) {
     const part = {
       ...planned,
-      problem: { ...problem, inputs: rowRange(problem.inputs, 0, points), targets: rowRange(problem.targets, 0, points) },
+      problem: { ...problem, inputs: chosenRows(problem.inputs, order, points), targets: chosenRows(problem.targets, order, points) },
     };
     const controller = new AbortController();
     let fraction = 0;
@@ -87,6 +88,24 @@ async function extrapolate(
     }
   }
   return extended(measured, all);
+}
+
+/** Rows in an order that begins with one of every different target, so that a few points have every class. */
+export function firstOfEveryKind(targets: Matrix): number[] {
+  const seen = new Set<string>();
+  const [first, rest]: [number[], number[]] = [[], []];
+  for (let i = 0; i < targets.shape[0]; i++) {
+    const kind = rowRange(targets, i, i + 1).data.join();
+    (seen.has(kind) ? rest : first).push(i);
+    seen.add(kind);
+  }
+  return [...first, ...rest];
+}
+
+function chosenRows(m: Matrix, order: readonly number[], count: number): Matrix {
+  const out = zeros(count, m.shape[1]);
+  for (let i = 0; i < count; i++) out.data.set(rowRange(m, order[i]!, order[i]! + 1).data, i * m.shape[1]);
+  return out;
 }
 
 const withoutTest = (step: PlannedStep): PlannedStep => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { extended } from "../src/dry-run.js";
+import { extended, firstOfEveryKind } from "../src/dry-run.js";
 import { createProgress, timeLeft } from "../src/progress.js";
 
 describe("progress", () => {
@@ -78,5 +78,13 @@ describe("expected time", () => {
       ),
     ).toBe(1);
     expect(extended([{ points: 30, seconds: 5 }], 30)).toBe(5);
+  });
+});
+
+describe("points that a dry run tries", () => {
+  it("begin with one of every class, and keep their order otherwise", () => {
+    const oneHot = { data: Float64Array.of(1, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 1), shape: [5, 3] as const };
+    expect(firstOfEveryKind(oneHot)).toEqual([0, 2, 4, 1, 3]);
+    expect(firstOfEveryKind({ data: Float64Array.of(0.1, -2, 0.3), shape: [3, 1] })).toEqual([0, 1, 2]);
   });
 });
