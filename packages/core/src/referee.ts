@@ -24,7 +24,7 @@ export interface FittedMethod {
     readonly variance: Matrix;
     readonly probabilities?: Matrix;
     /** Of sampled predictions. */
-    readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix };
+    readonly standardError?: { readonly mean: Matrix; readonly variance: Matrix; readonly probabilities?: Matrix };
     readonly replicates?: readonly { readonly mean: Matrix; readonly variance: Matrix }[];
   };
   readonly logEvidence?: number;

@@ -6,10 +6,12 @@ import {
   matrixFromRows,
   resolveArchitecture,
   resolveNetworkInput,
+  rowsOf,
   type ProblemInput,
 } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
 import { plugin as likelihoods, softmaxLikelihood } from "@finitewidth/likelihoods";
+import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
 import { networkTarget } from "../src/likelihood/network-target.js";
@@ -234,5 +236,36 @@ describe("referee of class probabilities", () => {
     const { verdicts } = await referee(problem, { a: method(inputs.Xtest.map(() => 0.5), -10) }, { inputs: matrixFromRows(inputs.Xtest) }, { seconds: 1e-6 }, inlineRun({ registry })); // prettier-ignore
     expect(verdicts["a"]!.predictive!.status).toBe("unchecked");
     expect(verdicts["a"]!.predictive!.how).toMatch(/more than the .* seconds allowed/);
+  });
+  it("ten classes: confirms what weighed draws from the prior say, contradicts what is further off than its own noise", async () => {
+    const network = { type: "fully-connected", widths: [3], activation: "erf", weightVariance: [1, 2] };
+    const points = Array.from({ length: 10 }, (_, c) => [Math.cos(0.6 * c), Math.sin(0.6 * c)]);
+    const targets = matrixFromRows(points.map((_, label) => points.map((__, c) => Number(c === label))));
+    const tests = matrixFromRows([[0.9, 0.1], [0, 0.8], [-1, 0], [0.5, -0.5], [-0.2, -1.2]]); // prettier-ignore
+    const ten = createProblem({ network, inputs: points, targets, likelihood: { type: "softmax" } }, registry);
+    const softmax = softmaxLikelihood();
+    const architecture = resolveArchitecture(registry, resolveNetworkInput(network, registry));
+    const both = realise(architecture, matrixFromRows([...points, ...rowsOf(tests)]), 9);
+    const random = stream(5, 0);
+    const [sum, total] = [new Float64Array(50), { weight: 0 }];
+    for (let k = 0; k < 40_000; k++) {
+      const { data } = softmax.probabilities!(both.forward(random.normals(new Float64Array(both.parameters))).outputs);
+      const weight = points.reduce((product, _, i) => product * data[11 * i]!, 1);
+      total.weight += weight;
+      for (let j = 0; j < 50; j++) sum[j]! += weight * data[100 + j]!;
+    }
+    const mean = { data: new Float64Array(50), shape: [5, 10] as const };
+    const truth = sum.map((value) => value / total.weight);
+    const shifted = truth.map((p, j) => p + (j % 2 === 0 ? 0.04 : -0.04));
+    const error = { mean, variance: mean, probabilities: { data: new Float64Array(50).fill(0.04), shape: [5, 10] as const } };
+    const theory = (data: Float64Array) => ({ mean, variance: mean, probabilities: { data, shape: [5, 10] as const } });
+    const methods = {
+      network: { predictive: theory(truth) },
+      off: { predictive: theory(shifted) },
+      noisy: { predictive: { ...theory(shifted), standardError: error } },
+    };
+    const { verdicts } = await referee(ten, methods, { inputs: tests }, {}, inlineRun({ registry, seed: 4 }));
+    const status = (name: keyof typeof methods) => verdicts[name]!.predictive!.status;
+    expect([status("network"), status("off"), status("noisy")]).toEqual(["confirmed", "contradicted", "doubtful"]);
   });
 });

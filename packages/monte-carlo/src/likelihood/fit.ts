@@ -11,7 +11,7 @@ import {
   type Run,
 } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
-import { archipelagoWarnings, chainMeans, latentAverages, runArchipelago } from "@finitewidth/likelihoods";
+import { archipelagoWarnings, chainMeans, latentAverages, runArchipelago, sizeOfIslands } from "@finitewidth/likelihoods";
 import type { MonteCarloOptions } from "../options.js";
 import { sampleNetworkIsland, type NetworkIslandChunk, type NetworkIslandResult } from "./island.js";
 
@@ -28,8 +28,8 @@ export interface NetworkDrawsState {
 
 /** First index of the streams of networks under other likelihoods. */
 const networkStreams = 8;
-/** Bytes that stored weights may take. */
-const storageLimit = 2 ** 27;
+/** Bytes that stored weights may take, and draws of a chain that are stored at most. */
+const [storageLimit, mostStored] = [2 ** 27, 16];
 const mostParticles = 256;
 
 /** Samples all weights under a likelihood other than Gaussian noise: annealed islands, log Z on request. */
@@ -45,11 +45,13 @@ export async function fitNetworkDraws(
   const d = likelihood.latents(columns);
   const architecture = resolveArchitecture(run.registry, standard.network);
   const { parameters } = realise(architecture, rowRange(inputs, 0, 1), d);
-  const stored = Math.max(1, Math.min(4, Math.floor(storageLimit / (8 * parameters * mostParticles))));
+  const wanted = options.chains * options.draws;
+  const size = sizeOfIslands(wanted, options.evidence);
+  const stored = Math.max(1, Math.min(size.draws, mostStored, Math.floor(storageLimit / (8 * parameters * mostParticles))));
   const found = await runArchipelago<NetworkIslandChunk, NetworkIslandResult>(
     sampleNetworkIsland,
     { problem: standard, seed: run.seed, stored },
-    { wanted: options.chains * options.draws, evidence: options.evidence, indices: [networkStreams] },
+    { wanted, evidence: options.evidence, indices: [networkStreams] },
     run,
   );
   const { results, particles, draws, chainWeights } = found;

@@ -76,12 +76,16 @@ export async function likelihoodReferee(
       return notChecked("only class probabilities are judged here");
     const theory = predictive!.probabilities.data;
     const distance = uStatisticSquare(probabilities.map((p) => p.map((value, i) => value - theory[i]!)));
+    // what a sampled theory is off by chance adds to the square
+    const own = predictive!.standardError?.probabilities;
+    const noise = own ? own.data.reduce((sum, s) => sum + s * s, 0) / own.data.length : 0;
+    const standardError = Math.hypot(distance.standardError, noise);
     const limit = probabilityShare * tolerance;
     const root = Math.sqrt(Math.max(distance.value, 0));
     return {
-      status: decide(distance.value, distance.standardError, limit ** 2, probabilities.length, rule),
+      status: decide(distance.value, standardError, limit ** 2, probabilities.length, rule),
       error: root,
-      standardError: Math.min(distance.standardError / (2 * root || Number.MIN_VALUE), Math.sqrt(distance.standardError)),
+      standardError: Math.min(standardError / (2 * root || Number.MIN_VALUE), Math.sqrt(standardError)),
       how: `${probabilities.length} chains of the real network: class probabilities differ by ${about(root)} (root mean square); ${about(limit)} is allowed`,
     };
   };
