@@ -6,58 +6,55 @@ import {
   type Matrix,
   type Observation,
 } from "@finitewidth/core";
-import { identity, multiply } from "@finitewidth/linalg";
-import { helmertContrasts } from "./contrasts.js";
+import { identity, mapExp, multiply } from "@finitewidth/linalg";
+import { helmertContrasts, helmertMaps, plainMaps, type ContrastMaps } from "./contrasts.js";
 import { logisticLink } from "./logistic.js";
 import { linkParameters, requireScale, type LinkParameters } from "./parameters.js";
 import { scalarObservation } from "./scalar.js";
 import { checkOneHot, oneHotLabels, oneHotTargets } from "./targets.js";
 
-/** p = exp(z)/Σ exp(z) of one row; z becomes relative to its largest entry, and log Σ exp of that is returned. */
-function softmaxRow(z: Float64Array, p: Float64Array): number {
-  let first = 0;
-  for (let c = 1; c < z.length; c++) if (z[c]! > z[first]!) first = c;
-  const top = z[first]!;
-  let others = 0;
-  for (let c = 0; c < z.length; c++) {
-    z[c]! -= top;
-    p[c] = Math.exp(z[c]!);
-    if (c !== first) others += p[c]!;
+/**
+ * p = exp(z)/Σ exp(z) of every row of D; z becomes relative to the largest entry of its row, and log Σ exp of that is put into `logSums`.
+ */
+function softmaxRows(z: Float64Array, D: number, p: Float64Array, logSums: Float64Array): void {
+  for (let at = 0; at < z.length; at += D) {
+    let top = z[at]!;
+    for (let c = 1; c < D; c++) if (z[at + c]! > top) top = z[at + c]!;
+    for (let c = 0; c < D; c++) z[at + c]! -= top;
   }
-  for (let c = 0; c < z.length; c++) p[c]! /= 1 + others;
-  return Math.log1p(others);
+  mapExp(z, p);
+  for (let [at, i] = [0, 0]; at < z.length; at += D, i++) {
+    // one entry is 1; the sum without it keeps its digits where that class is certain
+    let [others, first] = [0, true];
+    for (let c = 0; c < D; c++) {
+      if (first && z[at + c] === 0) first = false;
+      else others += p[at + c]!;
+    }
+    logSums[i] = first ? NaN : Math.log1p(others);
+    for (let c = 0; c < D; c++) p[at + c]! /= 1 + others;
+  }
 }
 
 /**
  * p(Y | g) with logits gH/τ. With p the class probabilities and T = HᵀSH: gradient H(y − p)/τ, W = H(diag p − ppᵀ)Hᵀ/τ², and the
  * contraction of dW is H c/τ³, c_i = p_i[T_ii − Σ_j T_jj p_j − 2(Tp)_i + 2pᵀTp].
  */
-function softmaxObservation(basis: Matrix, scale: number, targets: Matrix): Observation {
+function softmaxObservation(basis: Matrix, { lift, project }: ContrastMaps, scale: number, targets: Matrix): Observation {
   const [d, D] = basis.shape;
   const h = basis.data;
   const labels = oneHotLabels(targets);
   const points = labels.length;
-  const logits = new Float64Array(D);
-  const p = new Float64Array(D);
+  const logits = new Float64Array(points * D);
+  const probabilities = new Float64Array(points * D);
+  const logSums = new Float64Array(points);
   const column = new Float64Array(D);
   const mean = new Float64Array(d);
   const block = new Float64Array(D * D);
-  const atPoint = (latent: Float64Array, i: number): number => {
-    logits.fill(0);
-    for (let a = 0; a < d; a++) {
-      const value = latent[i * d + a]! / scale;
-      for (let c = 0; c < D; c++) logits[c]! += value * h[a * D + c]!;
-    }
-    return softmaxRow(logits, p);
+  const prepare = (latent: Float64Array): void => {
+    for (let i = 0; i < points; i++) lift(latent, i, 1 / scale, logits);
+    softmaxRows(logits, D, probabilities, logSums);
   };
-  /** out_a += scale⁻ᵏ Σ_c H_ac v_c. */
-  const project = (v: Float64Array, out: Float64Array, at: number, factor: number): void => {
-    for (let a = 0; a < d; a++) {
-      let sum = 0;
-      for (let c = 0; c < D; c++) sum += h[a * D + c]! * v[c]!;
-      out[at + a] = factor * sum;
-    }
-  };
+  const rowOf = (i: number): Float64Array => probabilities.subarray(i * D, (i + 1) * D);
   const signs = { data: Float64Array.from(labels, (label) => 1 - 2 * label), shape: [points, 1] as const };
   return {
     points,
@@ -66,14 +63,15 @@ function softmaxObservation(basis: Matrix, scale: number, targets: Matrix): Obse
     ...(d === 1 ? { scalar: scalarObservation(logisticLink, scale * Math.SQRT1_2, signs).scalar! } : {}),
     evaluate: (latent, out: LikelihoodDerivatives = {}) => {
       let total = 0;
+      prepare(latent);
       for (let i = 0; i < points; i++) {
-        const logSum = atPoint(latent, i);
         const label = labels[i]!;
-        const value = logits[label]! - logSum;
+        const value = logits[i * D + label]! - logSums[i]!;
         total += value;
         if (out.perPoint) out.perPoint[i] = value;
         if (out.curvature) {
           // Σ_c p_c (h_c − m)(h_c − m)ᵀ: no cancellation where one class is certain
+          const p = rowOf(i);
           project(p, mean, 0, 1);
           for (let a = 0; a < d; a++) {
             for (let b = 0; b <= a; b++) {
@@ -84,15 +82,16 @@ function softmaxObservation(basis: Matrix, scale: number, targets: Matrix): Obse
           }
         }
         if (out.gradient) {
-          for (let c = 0; c < D; c++) column[c] = (c === label ? 1 : 0) - p[c]!;
-          project(column, out.gradient, i * d, 1 / scale);
+          for (let c = 0; c < D; c++) column[c] = (c === label ? 1 : 0) - probabilities[i * D + c]!;
+          project(column, out.gradient, i, 1 / scale);
         }
       }
       return total;
     },
     curvatureSlope: (latent, contraction, out) => {
+      prepare(latent);
       for (let i = 0; i < points; i++) {
-        atPoint(latent, i);
+        const p = rowOf(i);
         block.fill(0);
         for (let a = 0; a < d; a++) {
           for (let b = 0; b < d; b++) {
@@ -109,7 +108,7 @@ function softmaxObservation(basis: Matrix, scale: number, targets: Matrix): Obse
           quadratic += sum * p[c]!;
         }
         for (let c = 0; c < D; c++) column[c] = p[c]! * (block[c * D + c]! - diagonal - 2 * column[c]! + 2 * quadratic);
-        project(column, out, i * d, 1 / scale ** 3);
+        project(column, out, i, 1 / scale ** 3);
       }
     },
   };
@@ -141,17 +140,15 @@ export function softmaxLikelihood(scale = 1, options: SoftmaxOptions = {}): Like
     encode: oneHotTargets,
     observe: (targets) => {
       check(targets);
-      return softmaxObservation(basis(targets.shape[1]), scale, targets);
+      const maps = (contrasts ? helmertMaps : plainMaps)(targets.shape[1]);
+      return softmaxObservation(basis(targets.shape[1]), maps, scale, targets);
     },
     probabilities: (latents) => {
       const [rows, d] = latents.shape;
       const D = contrasts ? d + 1 : d;
       const logits = contrasts ? multiply(latents, basis(D)) : latents;
       const out = zeros(rows, D);
-      for (let i = 0; i < rows; i++) {
-        const row = logits.data.subarray(i * D, (i + 1) * D).map((value) => value / scale);
-        softmaxRow(row, out.data.subarray(i * D, (i + 1) * D));
-      }
+      softmaxRows(logits.data.map((value) => value / scale), D, out.data, new Float64Array(rows)); // prettier-ignore
       return out;
     },
   };

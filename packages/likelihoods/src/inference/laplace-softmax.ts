@@ -1,5 +1,14 @@
 import { inputError, zeros, type Matrix } from "@finitewidth/core";
-import { cholesky, createWorkspace, gram, multiply, solveCholesky, solveLower, transpose, type Cholesky } from "@finitewidth/linalg";
+import {
+  cholesky,
+  choleskyInverse,
+  createWorkspace,
+  multiply,
+  solveCholesky,
+  solveLower,
+  transpose,
+  type Cholesky,
+} from "@finitewidth/linalg";
 import { softmaxLikelihood } from "../family/softmax.js";
 import { findMode, type ModeOptions } from "./newton-step.js";
 
@@ -35,16 +44,16 @@ export function factorSoftmax(kernel: Matrix, probabilities: Matrix): SoftmaxFac
   const blocks = Array.from({ length: D }, (_, c) => {
     const root = Float64Array.from({ length: n }, (_, i) => Math.sqrt(probabilities.data[i * D + c]!));
     const b = zeros(n, n);
-    const diagonal = zeros(n, n);
     for (let i = 0; i < n; i++) {
       for (let j = 0; j <= i; j++) b.data[i * n + j] = root[i]! * kernel.data[i * n + j]! * root[j]!;
       b.data[i * n + i]! += 1;
-      diagonal.data[i * n + i] = root[i]!;
     }
     const factor = cholesky(b);
     logDeterminant += factor.logDeterminant;
-    const block = gram(transpose(solveLower(factor.factor, diagonal)));
-    for (let i = 0; i < total.data.length; i++) total.data[i]! += block.data[i]!;
+    const block = choleskyInverse(factor.factor, factor.factor.data);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) total.data[i * n + j]! += block.data[i * n + j]! *= root[i]! * root[j]!;
+    }
     return block;
   });
   const sum = cholesky(total);
@@ -94,18 +103,25 @@ function newtonSolver(kernel: Matrix, D: number): (p: Matrix, b: Float64Array, t
     workspace.multiply(k, left, right);
     return right.data;
   };
+  const dot = (x: Float64Array, y: Float64Array): number => {
+    let sum = 0;
+    for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
+    return sum;
+  };
+  const roots = new Float64Array(n * D);
   /** V v, or Vᵀv. */
   const half = ({ data: p }: Matrix, v: Float64Array, transposed: boolean): Float64Array => {
     const out = new Float64Array(v.length);
+    const [inner, outer] = transposed ? [p, roots] : [roots, p];
     for (let i = 0; i < n * D; i += D) {
       let sum = 0;
-      for (let c = i; c < i + D; c++) sum += (transposed ? p[c]! : Math.sqrt(p[c]!)) * v[c]!;
-      for (let c = i; c < i + D; c++) out[c] = Math.sqrt(p[c]!) * v[c]! - (transposed ? Math.sqrt(p[c]!) : p[c]!) * sum;
+      for (let c = i; c < i + D; c++) sum += inner[c]! * v[c]!;
+      for (let c = i; c < i + D; c++) out[c] = roots[c]! * v[c]! - outer[c]! * sum;
     }
     return out;
   };
-  const dot = (x: Float64Array, y: Float64Array): number => x.reduce((sum, value, i) => sum + value * y[i]!, 0);
   return (p, b, tolerance) => {
+    for (let i = 0; i < roots.length; i++) roots[i] = Math.sqrt(p.data[i]!);
     const r = half(p, timesKernel(b), true);
     const x = new Float64Array(n * D);
     let direction = r.slice();
@@ -202,11 +218,13 @@ export function predictLaplaceSoftmax(
   const covariance = new Float64Array(m * D * D);
   const products = factor.blocks.map((block) => multiply(block, c));
   const solved = products.map((product) => solveLower(factor.sum.factor, product));
+  const sums = new Float64Array(m);
   for (let a = 0; a < D; a++) {
     for (let b = 0; b <= a; b++) {
-      for (let i = 0; i < n; i++) {
-        for (let j = 0; j < m; j++) covariance[(j * D + a) * D + b]! += solved[a]!.data[i * m + j]! * solved[b]!.data[i * m + j]!;
-      }
+      const [left, right] = [solved[a]!.data, solved[b]!.data];
+      sums.fill(0);
+      for (let at = 0; at < n * m; at += m) for (let j = 0; j < m; j++) sums[j]! += left[at + j]! * right[at + j]!;
+      for (let j = 0; j < m; j++) covariance[(j * D + a) * D + b] = sums[j]!;
     }
     for (let j = 0; j < m; j++) {
       let explained = 0;

@@ -47,6 +47,7 @@ function fitLogits({ kernel, targets }: LatentProblem, likelihood: Likelihood, i
   const alpha = shift ? { data: fit.alpha.data.map((a, i) => a + shift.data[i]!), shape: fit.alpha.shape } : fit.alpha;
   return {
     state: { kind: "logits", alpha, probabilities: fit.probabilities },
+    factor: fit.factor,
     logEvidence: fit.logEvidence,
     solver: { converged: fit.converged, iterations: fit.iterations, residual: fit.residual, jitter: 0 },
     diagnostics: { inference, approximateLogEvidence: fit.logEvidence },

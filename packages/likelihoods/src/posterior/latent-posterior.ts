@@ -26,7 +26,12 @@ export type LatentPosterior = Omit<Posterior<unknown, LatentPosteriorState>, "th
 /** Fits a problem with a likelihood of its own, in standard scaling, and predicts at its training points. @throws like `fitLatents`. */
 export async function fitLatentPosterior(problem: Problem, law: LatentLaw, options: InferenceOptions, run: Run): Promise<LatentPosterior> {
   const fit = await fitLatents({ ...law, likelihood: problem.likelihood!, targets: problem.targets }, latentOptions(options), run);
-  const kernels = { train: () => law.kernel, cross: law.kernel, prior: diagonalOf(law.kernel) };
+  const kernels = {
+    train: () => law.kernel,
+    cross: law.kernel,
+    prior: diagonalOf(law.kernel),
+    ...(fit.factor ? { factor: fit.factor } : {}),
+  };
   const train = predictLatentPosterior(problem, { kind: "latent", latent: fit.state }, law.chain, kernels, run);
   const standardError = {
     ...(fit.logEvidenceError === undefined ? {} : { logEvidence: fit.logEvidenceError }),

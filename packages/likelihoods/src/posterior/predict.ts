@@ -2,7 +2,7 @@ import { matrix, zeros, type Likelihood, type Matrix } from "@finitewidth/core";
 import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { averageProbabilities, binaryProbabilities, contrastMoments } from "../inference/class-probabilities.js";
-import { factorSoftmax, predictLaplaceSoftmax } from "../inference/laplace-softmax.js";
+import { factorSoftmax, predictLaplaceSoftmax, type SoftmaxFactor } from "../inference/laplace-softmax.js";
 import { predictMixture } from "../inference/mixture-predict.js";
 import { predictSites } from "../inference/sites.js";
 import { helmertContrasts } from "../family/contrasts.js";
@@ -17,6 +17,8 @@ export interface LatentKernels {
   readonly prior: Float64Array;
   /** @defaultValue 0 */
   readonly readoutBias?: number;
+  /** Of a Laplace approximation of softmax, where it is at hand. */
+  readonly factor?: SoftmaxFactor;
 }
 
 /** One latent output as what a user calls outputs: a column, or logits gH. */
@@ -72,10 +74,17 @@ export function predictLatents(
   };
 }
 
-function predictLogits(state: LogitsState, likelihood: Likelihood, { train, cross, prior }: LatentKernels): LatentPrediction {
+function predictLogits(
+  state: LogitsState,
+  likelihood: Likelihood,
+  { train, cross, prior, factor: known }: LatentKernels,
+): LatentPrediction {
   const { scale } = likelihood;
-  const kernel = train();
-  const factor = factorSoftmax({ data: kernel.data.map((value) => value / scale ** 2), shape: kernel.shape }, state.probabilities);
+  const factorNow = (): SoftmaxFactor => {
+    const kernel = train();
+    return factorSoftmax({ data: kernel.data.map((value) => value / scale ** 2), shape: kernel.shape }, state.probabilities);
+  };
+  const factor = known ?? factorNow();
   const raw = predictLaplaceSoftmax({ scale, alpha: state.alpha, factor }, cross, prior);
   const D = state.alpha.shape[1];
   const basis = helmertContrasts(D);

@@ -1,5 +1,6 @@
 import type { Json, Matrix } from "@finitewidth/core";
 import { leastImportanceFraction, type ImportanceEvidence } from "../inference/importance.js";
+import type { SoftmaxFactor } from "../inference/laplace-softmax.js";
 import type { LatentState } from "./state.js";
 
 /** What a fit of latent outputs found; quantities that it cannot give are left out. */
@@ -17,6 +18,8 @@ export interface LatentFit {
   readonly solver: { readonly converged: boolean; readonly iterations: number; readonly residual: number; readonly jitter: number };
   readonly diagnostics: { readonly [key: string]: Json };
   readonly warnings: readonly string[];
+  /** Of a Laplace approximation of softmax, for its predictions at the training points. */
+  readonly factor?: SoftmaxFactor;
 }
 
 /** Change of a site or a mode, above which a fit is not to be trusted. */

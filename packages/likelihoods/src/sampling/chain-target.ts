@@ -1,5 +1,5 @@
 import { shapeError, zeros, type Matrix, type Observation } from "@finitewidth/core";
-import { createWorkspace, gram, identity } from "@finitewidth/linalg";
+import { createWorkspace, gram, identity, multiplyTransposedRight } from "@finitewidth/linalg";
 import type { LogDensity } from "@finitewidth/numerics";
 import { chiQuantile } from "./chi-quantile.js";
 
@@ -98,11 +98,20 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
   const biasStart = gOffset + r1 * rank;
   const hiddenBiasSize = biasOffsets.reduce((sum, n) => sum + n, 0);
   const dimension = biasStart + hiddenBiasSize + (readoutBias > 0 ? d : 0);
-  const workspace = createWorkspace([[points, rank], [r1, rank], [points, r1], [points, r1]]); // prettier-ignore
-  const [b, g, gB, pulled] = workspace.matrices as [Matrix, Matrix, Matrix, Matrix];
+  const workspace = createWorkspace([[points, rank], [r1, rank], [r1, rank], [d, rank], [d, r1], [d, r1], [points, d], [points, d]]); // prettier-ignore
+  const [b, g, gBar, projected, top, topBar, latents, cotangent] = workspace.matrices as [
+    Matrix,
+    Matrix,
+    Matrix,
+    Matrix,
+    Matrix,
+    Matrix,
+    Matrix,
+    Matrix,
+  ];
   b.data.set(root.data);
-  const latent = new Float64Array(points * d);
-  const slopes = new Float64Array(points * d);
+  const latent = latents.data;
+  const slopes = cotangent.data;
 
   /** Z_l and dZ_ii/dx of layer l. */
   const bartlett = (x: Float64Array, { width, size: rows, rank: r, offset: from }: Layer) => {
@@ -143,32 +152,28 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
     if (readoutBias > 0) for (let a = 0; a < d; a++) out[a]! += Math.sqrt(readoutBias) * x[at + a]!;
     return out;
   };
+  // f = (F_1 g) Bᵀ: the two products with B are all that grows with the number of points
   const outputs = (x: Float64Array, chainAt: ReturnType<typeof forward>): void => {
-    const top = topOf(chainAt).data;
+    top.data.set(topOf(chainAt).data);
     g.data.set(x.subarray(gOffset, biasStart));
-    workspace.multiply(b, g, gB, { transposed: "right" });
+    workspace.multiply(top, g, projected);
+    workspace.multiply(b, projected, latents, { transposed: "right" });
+    if (dimension === biasStart) return;
     const bias = biasOf(x, chainAt.map(({ f }) => f)); // prettier-ignore
-    for (let i = 0; i < points; i++) {
-      for (let a = 0; a < d; a++) {
-        let sum = bias[a]!;
-        for (let k = 0; k < r1; k++) sum += top[a * r1 + k]! * gB.data[i * r1 + k]!;
-        latent[i * d + a] = sum;
-      }
-    }
+    for (let i = 0; i < latent.length; i++) latent[i]! += bias[i % d]!;
   };
   const evaluate = (x: Float64Array, gradient: Float64Array): number => {
     const at = forward(x);
     outputs(x, at);
     const value = observation.evaluate(latent, { gradient: slopes });
-    const F1 = topOf(at);
-    // ḡ = F_1ᵀ Gᵀ B and F̄_1 = Gᵀ (B gᵀ)
-    const cotangent: Matrix = { data: slopes, shape: [points, d] };
-    let fBar = times(cotangent, gB, "left");
-    pulled.data.set(times(cotangent, F1).data);
-    workspace.multiply(pulled, b, g, { transposed: "left" });
-    gradient.set(g.data, gOffset);
+    // with C = (∂ℓ/∂f)ᵀ B: ḡ = F_1ᵀ C and F̄_1 = C gᵀ
+    workspace.multiply(cotangent, b, projected, { transposed: "left" });
+    workspace.multiply(top, projected, gBar, { transposed: "left" });
+    workspace.multiply(projected, g, topBar, { transposed: "right" });
+    gradient.set(gBar.data, gOffset);
+    let fBar: Matrix = { data: topBar.data.slice(), shape: topBar.shape };
     const total = new Float64Array(d);
-    for (let i = 0; i < slopes.length; i++) total[i % d]! += slopes[i]!;
+    if (dimension > biasStart) for (let i = 0; i < slopes.length; i++) total[i % d]! += slopes[i]!;
     let biasAt = biasStart;
     const biasFrom = biasOffsets.map((n) => (biasAt += n) - n);
     if (readoutBias > 0) for (let a = 0; a < d; a++) gradient[biasAt + a] = Math.sqrt(readoutBias) * total[a]!;
@@ -202,7 +207,7 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
     },
     hiddenKernels: (x, kernel) => {
       const at = forward(x);
-      let v = times(root, { data: x.slice(gOffset, biasStart), shape: [r1, rank] }, "right");
+      let v = multiplyTransposedRight(root, { data: x.slice(gOffset, biasStart), shape: [r1, rank] });
       let biasAt = biasStart;
       const out: Matrix[] = [];
       for (const [l, { width, bias, rank: r }] of layers.entries()) {
@@ -214,9 +219,10 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
           for (let i = 0; i < v.data.length; i++) v.data[i] = scale * v.data[i]! + (own ? Math.sqrt(bias) * own[i % r]! : 0);
         }
         const below = out[l - 1];
-        const prior = below ? below.data.map((value) => layers[l - 1]!.variance * value + bias) : kernel.data;
-        const learned = gram(v);
-        out.push({ data: prior.map((value, i) => (1 - r / width) * value + learned.data[i]! / width), shape: kernel.shape });
+        const learned = gram(v).data;
+        const [prior, scale, shift] = below ? [below.data, layers[l - 1]!.variance, bias] : [kernel.data, 1, 0];
+        for (let i = 0; i < learned.length; i++) learned[i] = (1 - r / width) * (scale * prior[i]! + shift) + learned[i]! / width;
+        out.push({ data: learned, shape: kernel.shape });
       }
       return out;
     },

@@ -103,6 +103,12 @@ const leastDraws = 4;
 /** As everywhere here; islands of a thousand good draws reach 1.02 by chance. */
 const largestRHat = 1.05;
 
+/** Particles of an island and draws of each for `wanted` draws of all islands. */
+export function sizeOfIslands(wanted: number, evidence: boolean): { readonly particles: number; readonly draws: number } {
+  const particles = evidence ? particlesForEvidence : particlesForStart;
+  return { particles, draws: Math.max(leastDraws, Math.ceil(wanted / (islands * particles))) };
+}
+
 /**
  * Eight islands, each a chunk of `task`: `wanted` draws in all, and with `evidence` log Z on a ladder that a pilot found. Same numbers for
  * any number of workers. `indices`: of the random streams, before that of the island.
@@ -113,8 +119,7 @@ export async function runArchipelago<Chunk extends IslandSettings, Result extend
   { wanted, evidence, indices }: { readonly wanted: number; readonly evidence: boolean; readonly indices: readonly number[] },
   run: Run,
 ): Promise<Archipelago<Result>> {
-  const particles = evidence ? particlesForEvidence : particlesForStart;
-  const draws = Math.max(leastDraws, Math.ceil(wanted / (islands * particles)));
+  const { particles, draws } = sizeOfIslands(wanted, evidence);
   const runAll = async (settings: readonly (IslandSettings & { readonly indices: readonly number[] })[]): Promise<Result[]> => {
     const out: Result[] = [];
     const chunks = settings.map((one) => ({ ...chunk, ...one }) as unknown as Chunk & { readonly indices: readonly number[] });
