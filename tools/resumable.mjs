@@ -1,7 +1,9 @@
 // What long tables of the documentation share: cases kept one a line, a limit in seconds, and a block of a page that is replaced.
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { deserialize, serialize } from "node:v8";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -9,6 +11,30 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 export function processorTime() {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1e6;
+}
+
+/**
+ * The run with its finished chunks kept in results/<name>, so that a long case goes on where it was stopped. With `--seconds S` no chunk is
+ * begun after S seconds: the process ends, with exit status 75 (try again).
+ */
+export function keptRun(run, name) {
+  const folder = join(root, "results", name);
+  mkdirSync(folder, { recursive: true });
+  return {
+    ...run,
+    async *map(task, chunks) {
+      for (const chunk of chunks) {
+        const key = createHash("sha256").update(task.name).update(serialize(chunk)).digest("hex").slice(0, 32);
+        const file = join(folder, `${task.name}-${key}.bin`);
+        if (!existsSync(file)) {
+          if (performance.now() / 1000 > givenLimit()) process.exit(75);
+          for await (const result of run.map(task, [chunk])) writeFileSync(`${file}.part`, serialize(result));
+          renameSync(`${file}.part`, file);
+        }
+        yield deserialize(readFileSync(file));
+      }
+    },
+  };
 }
 
 /**

@@ -6,7 +6,7 @@ import { createRegistry, fit, inlineRun } from "@finitewidth/core";
 import { loadDataset } from "@finitewidth/datasets";
 import { referee } from "@finitewidth/monte-carlo";
 import { standardPlugins } from "@finitewidth/verification";
-import { processorTime, replaceBlock, resumable } from "./resumable.mjs";
+import { keptRun, processorTime, replaceBlock, resumable } from "./resumable.mjs";
 
 const registry = createRegistry(standardPlugins);
 
@@ -53,7 +53,7 @@ async function runPair({ digits, points, width, temperature, activation, seed, t
     methods,
     test,
     { draws: 40, seconds: 1e6, tolerance: 1e3 },
-    inlineRun({ registry, seed: seed + 1000 }),
+    keptRun(inlineRun({ registry, seed: seed + 1000 }), "strong-labels-pairs"),
   );
   const { hiddenKernels } = long.verdicts["expectation-propagation"];
   // |G - truth| over |truth|, which is hardly |G|

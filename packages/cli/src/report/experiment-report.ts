@@ -8,7 +8,8 @@ import { legend, sampledNetwork, verdictRows } from "../verdict-text.js";
 import { createDocument } from "./html.js";
 import { describeNetwork } from "./network-facts.js";
 import { networkComparison } from "./network-comparison.js";
-import { figureCard, kernelCard, learned, orderParameters, predictions, samplerHealth, showsKernel, type Section } from "./sections.js";
+import { figureCard } from "./figure-card.js";
+import { kernelCard, learned, orderParameters, predictions, samplerHealth, showsKernel, type Section } from "./sections.js";
 import { headline, tellStory, type Story } from "./story.js";
 import { sweepBody } from "./sweep-report.js";
 

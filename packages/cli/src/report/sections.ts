@@ -4,7 +4,6 @@ import { normalQuantile } from "@finitewidth/numerics";
 import {
   agreement,
   calibration,
-  drawFigure,
   dotted,
   escapeHtml,
   figureBlock,
@@ -13,11 +12,11 @@ import {
   htmlTable,
   layerLines,
   legendOf,
-  soft,
   type PredictiveSeries,
 } from "@finitewidth/plots";
 import type { SolvedOutcome } from "@finitewidth/experiment";
 import { formatNumber } from "../table.js";
+import { figureCard } from "./figure-card.js";
 import { centredAlignment, difference, effectiveRank, orderByTarget, orderName, permuted, relativeShift } from "./kernel-measures.js";
 import type { Story } from "./story.js";
 
@@ -26,22 +25,6 @@ export interface Section {
   readonly name: string;
   readonly title: string;
   render(story: Story): string;
-}
-
-const narrow = { width: 350, height: 290 } as const;
-
-/** A figure in both widths, with its data. Where it shows methods they have their colours, and what they are compared with has none. */
-export function figureCard(figure: Figure, caption: string, { document, colours, solved }: Story): string {
-  if (figure.kind === "heatmaps") return figureBlock(heatmapRow(figure.panels, document), caption, { name: figure.title });
-  const methods = new Set(solved.map(({ label }) => label));
-  const own = figure.kind === "lines" && figure.series.some(({ label, group = label }) => methods.has(group));
-  const colourOf = (label: string): string => (methods.has(label) ? colours(label) : soft);
-  const options = { width: 460, height: 300, ...(own ? { colours: colourOf } : {}) };
-  return figureBlock(drawFigure(figure, document, options), caption, {
-    name: figure.title,
-    data: figureData(figure),
-    narrow: drawFigure(figure, document, { ...options, ...narrow }),
-  });
 }
 
 const seriesOf = (outcome: SolvedOutcome): PredictiveSeries => ({
