@@ -51,6 +51,8 @@ interface Layer {
   readonly offset: number;
 }
 
+type EightMatrices = readonly [Matrix, Matrix, Matrix, Matrix, Matrix, Matrix, Matrix, Matrix];
+
 const times = (a: Matrix, b: Matrix, transpose: "none" | "left" | "right" = "none"): Matrix => {
   const [m, k] = transpose === "left" ? [a.shape[1], a.shape[0]] : a.shape;
   const n = transpose === "right" ? b.shape[0] : b.shape[1];
@@ -98,17 +100,13 @@ export function chainTarget(root: Matrix, observation: Observation, chain: Outpu
   const biasStart = gOffset + r1 * rank;
   const hiddenBiasSize = biasOffsets.reduce((sum, n) => sum + n, 0);
   const dimension = biasStart + hiddenBiasSize + (readoutBias > 0 ? d : 0);
-  const workspace = createWorkspace([[points, rank], [r1, rank], [r1, rank], [d, rank], [d, r1], [d, r1], [points, d], [points, d]]); // prettier-ignore
-  const [b, g, gBar, projected, top, topBar, latents, cotangent] = workspace.matrices as [
-    Matrix,
-    Matrix,
-    Matrix,
-    Matrix,
-    Matrix,
-    Matrix,
-    Matrix,
-    Matrix,
-  ];
+  const workspace = createWorkspace([
+    [points, rank],
+    ...[r1, r1, d].map((rows) => [rows, rank] as const),
+    ...[d, d].map((rows) => [rows, r1] as const),
+    ...[points, points].map((rows) => [rows, d] as const),
+  ]);
+  const [b, g, gBar, projected, top, topBar, latents, cotangent] = workspace.matrices as EightMatrices;
   b.data.set(root.data);
   const latent = latents.data;
   const slopes = cotangent.data;
