@@ -15,7 +15,17 @@ import {
   type ParallelAxis,
   type SweepPoint,
 } from "@finitewidth/plots";
-import { bestRow, quantities, rowText, stepPosition, stepText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
+import {
+  beliefLines,
+  bestRow,
+  quantities,
+  rowText,
+  stepPosition,
+  stepText,
+  sweepRows,
+  type Quantity,
+  type SweepRow,
+} from "../sweep-table.js";
 import { withError } from "../table.js";
 import { legend as legendOfMarks } from "../verdict-text.js";
 import { rowLabel, sweepRemarks } from "./sweep-remarks.js";
@@ -286,6 +296,8 @@ function table(sweep: Sweep, shown: readonly Quantity[]): string {
     row.outcome.seconds.toFixed(2),
     row.outcome.status === "ok" ? String(row.outcome.warnings.length || "") : "failed",
   ]);
-  const marks = sweep.rows.some(({ verdict }) => verdict) ? `<p class="lead">${escapeHtml(legendOfMarks)}</p>` : "";
+  const marks = sweep.rows.some(({ verdict }) => verdict)
+    ? `<p class="lead">${[legendOfMarks, ...beliefLines(sweep.results)].map(escapeHtml).join("<br>")}</p>`
+    : "";
   return `${marks}${htmlTable(header, body, { sortable: true, text: [sweep.plan.keys.length] })}`;
 }
