@@ -1,5 +1,7 @@
 // Every drawing of this package as text, with the numbers that it puts on the page. Whoever changes one on purpose looks at the picture
 // first, then writes the files again: vitest run test/goldens.test.ts --update.
+import { createHash } from "node:crypto";
+import { inflateSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
 import {
@@ -31,9 +33,23 @@ import {
 
 const document = parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
 
+/** Size, colours and pixels of a PNG, whose compressed bytes may be others in another version of the library. */
+function pixels(base64: string): string {
+  const bytes = Buffer.from(base64, "base64");
+  const parts: string[] = [];
+  for (let at = 8; at < bytes.length;) {
+    const [length, name] = [bytes.readUInt32BE(at), bytes.toString("latin1", at + 4, at + 8)];
+    const data = bytes.subarray(at + 8, at + 8 + length);
+    const content = name === "IDAT" ? inflateSync(data) : data;
+    parts.push(`${name} ${content.length > 40 ? createHash("sha256").update(content).digest("hex") : content.toString("hex")}`);
+    at += 12 + length;
+  }
+  return parts.join(", ");
+}
 /** One tag a line, numbers to four decimals, style sheets of Plot left out. */
 const text = (element: Element | string): string =>
   (typeof element === "string" ? element : element.outerHTML)
+    .replaceAll(/data:image\/png;base64,([\w+/=]+)/g, (_, base64: string) => pixels(base64))
     .replaceAll(/<style>[^<]*<\/style>/g, "")
     .replaceAll(/-?\d+\.\d{5,}(e-?\d+)?/g, (number) => String(Number(Number(number).toFixed(4))))
     .replaceAll(/></g, ">\n<");
