@@ -152,9 +152,9 @@ export function expansionDiagnostics(
 }
 
 /**
- * kernelFluctuation above which corrections of predictions are doubtful and not to be trusted, and logWeightStd²·kernelFluctuation, which is
- * the size of the second order, above which that of the log evidence is. Measured against sampled networks (docs/theories/perturbative.md,
- * "When it holds").
+ * KernelFluctuation above which corrections of predictions are doubtful and not to be trusted; logWeightStd²·kernelFluctuation, the size of
+ * the second order, above which that of the log evidence is. Measured against sampled networks (docs/theories/perturbative.md, "When it
+ * holds").
  */
 export const perturbativeThresholds = { doubtful: 0.5, broken: 1, evidence: 5 } as const;
 
