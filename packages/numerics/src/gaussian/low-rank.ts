@@ -22,7 +22,8 @@ const leastGain = 1e-10;
 /**
  * Partial Cholesky factor G (P × r, r ≤ `rank`) of a positive semi-definite kernel given by its columns: pivots are drawn in groups with
  * probabilities that are what is left of the diagonal, and columns of a group that the others explain are left out. Never more than the
- * columns asked for are made. 2 P r² flops. Source: Y. Chen, E. Epperly, J. Tropp, R. Webber, Randomly pivoted Cholesky (2023), with groups.
+ * columns asked for are made. 2 P r² flops.
+ * Source: Y. Chen, E. Epperly, J. Tropp, R. Webber, Randomly pivoted Cholesky (2023), with groups.
  */
 export function randomlyPivotedCholesky(
   diagonal: Float64Array,
