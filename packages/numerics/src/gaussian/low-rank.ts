@@ -151,10 +151,10 @@ export function lowRankPreconditioner(g: LowRank, temperature: number): LowRankP
   };
 }
 
-/** norm·e₁ᵀ log(T) e₁ of a tridiagonal matrix: one probe's estimate of a log determinant. */
-export function logDeterminantOf(tridiagonal: SymmetricTridiagonal, norm: number): number {
+/** n·e₁ᵀ log(T) e₁ of a tridiagonal matrix: one probe's estimate of the log determinant of the n × n matrix that it comes from. */
+export function logDeterminantOf(tridiagonal: SymmetricTridiagonal, size: number): number {
   const { values, vectors } = backend().tridiagonalEigen(tridiagonal);
   let sum = 0;
   values.forEach((value, k) => (sum += vectors.data[k]! ** 2 * Math.log(value)));
-  return norm * sum;
+  return size * sum;
 }
