@@ -1,8 +1,9 @@
 import type { Matrix, SiteMap } from "@finitewidth/core";
 
 /**
- * The sites of a linear layer that something reaches, 1 or 0 each: those whose taps read a live site below, or all where `constant` (a bias)
- * reaches them. At the others every unit is 0 whatever the weights: the padding of an image smaller than its margin. O(entries of the maps).
+ * The sites of a linear layer that something reaches, 1 or 0 each: those whose taps read a live site below, or all where `constant` (a
+ * bias) reaches them. At the others every unit is 0 whatever the weights: the padding of an image smaller than its margin. O(entries of
+ * the maps).
  */
 export function liveSites(maps: readonly SiteMap[], below: Uint8Array, constant = false): Uint8Array {
   const out = new Uint8Array(maps[0]!.outputSites).fill(constant ? 1 : 0);

@@ -1,11 +1,10 @@
 import { inputError, resolveArchitecture, toStandardScaling, type Matrix, type Posterior, type Registry } from "@finitewidth/core";
 import { mixingLaw } from "@finitewidth/kernels";
-import { eigenbasis } from "../input-space/eigenbasis.js";
 import { hiddenKernelTerms, trainHiddenFactors } from "../scalar/hidden-kernels.js";
 import { scalarLaw, logPriorDensity } from "../scalar/law.js";
 import { nodeTables } from "../scalar/predict.js";
 import { plainChain } from "./chain.js";
-import { quadratureOf } from "./scalar-theory.js";
+import { completeState, quadratureOf } from "./scalar-theory.js";
 import type { ExactState } from "./state.js";
 
 /**
@@ -24,9 +23,10 @@ export function hiddenKernelFactors(
   const law = mixingLaw(resolveArchitecture(registry, problem.network))!;
   const chain = plainChain(law.chain)!;
   const mixing = scalarLaw(chain.widths, chain.variances, chain.skips);
-  const { data, nodes } = quadratureOf(state, problem);
+  const { nodes } = quadratureOf(state, problem);
+  const { data, basis } = completeState(state, problem, law);
   const posterior = { ...nodes, logPrior: state.logQ.map((u) => logPriorDensity(mixing, u)) };
   const tables = nodeTables(posterior, data);
-  const rows = eigenbasis(state, law, problem.inputs).rows(from, to);
+  const rows = basis.rows(from, to);
   return trainHiddenFactors(hiddenKernelTerms(mixing, posterior, data, tables), data, tables, rows);
 }

@@ -6,8 +6,8 @@ import type { SpectralProblem } from "../spectrum/problem.js";
  * Rotation R (D × D) that puts the strongest direction of the targets first: eigenvectors of Yᵀ(K + T)⁻¹Y, descending. The prior of Q does
  * not change under rotations of the outputs; samplers work on Y R, where Bartlett diagonals stay away from 0, and results are rotated
  * back.
- * `singular`: where a layer is narrower than D, what Q leaves out of Y is seen through the noise alone, and YᵀY decides: in its eigenvectors
- * the mode has small entries off the diagonal and no curved ridge, however small T.
+ * `singular`: where a layer is narrower than D, what Q leaves out of Y is seen through the noise alone, and YᵀY decides: in its
+ * eigenvectors the mode has small entries off the diagonal and no curved ridge, however small T.
  */
 export function outputRotation(problem: SpectralProblem, singular: boolean): Matrix {
   const { spectrum, targets, temperature } = problem;

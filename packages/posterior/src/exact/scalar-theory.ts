@@ -11,14 +11,16 @@ import {
   type Run,
 } from "@finitewidth/core";
 import { countSeparateModes, logDensityOfLogProduct, siteKernelDiagonal } from "@finitewidth/numerics";
+import { predictScaleMixture } from "@finitewidth/linalg";
 import { eigenbasis, overTrainingPoints } from "../input-space/eigenbasis.js";
-import { eigenProblem, hiddenKernelLimit, hiddenKernelWarnings } from "../input-space/eigen-problem.js";
+import { hiddenKernelLimit, hiddenKernelWarnings } from "../input-space/eigen-problem.js";
 import { hiddenKernelTerms, trainHiddenKernels } from "../scalar/hidden-kernels.js";
 import { logMoments, logNormalTrunk, logPriorDensity, scalarLaw, type ScalarLaw } from "../scalar/law.js";
-import { scalarData, type ScalarData } from "../scalar/likelihood.js";
+import type { ScalarData } from "../scalar/likelihood.js";
 import { integrateScalarPosterior, posteriorMean, posteriorModes, posteriorQuantiles, type ScalarPosterior } from "../scalar/posterior.js";
-import { nodeTables, predictScalar, predictScalarTrain, type ScalarPrediction } from "../scalar/predict.js";
+import { nodeTables, predictScalar, predictScalarTrain, type NodeTables, type ScalarPrediction } from "../scalar/predict.js";
 import type { ExactOptions } from "./options.js";
+import { completeData, openProblem, readsEigenvectors, type CompleteData } from "./reduced-state.js";
 import type { ScalarState } from "./state.js";
 import type { PlainChain } from "./chain.js";
 
@@ -37,28 +39,29 @@ export function fitScalar(
   run: Run,
 ): Posterior<ExactOptions, ScalarState> {
   const mixing = scalarLaw(chain.widths, chain.variances, chain.skips);
-  const { spectral, kept } = eigenProblem(problem, law, { readout: chain.readoutBias, hidden: false }, run);
+  const { data, pinned, warnings, kept, complete } = openProblem(problem, law, chain.readoutBias, run);
   const points = problem.inputs.shape[0];
   run.signal?.throwIfAborted();
-  run.onProgress?.(1, 3, "kernel diagonalised");
-  const data = scalarData(spectral);
+  run.onProgress?.(1, 3, "kernel reduced");
   const posterior = integrateScalarPosterior(mixing, data);
   run.signal?.throwIfAborted();
   run.onProgress?.(3, 3, "mixing variable integrated");
-  const offset = spectral.pinned?.bias[0] ?? 0;
-  const basis = eigenbasis(kept, law, problem.inputs);
+  const offset = pinned?.bias[0] ?? 0;
   const train = (): Prediction => {
-    const tables = nodeTables(posterior, data);
+    const { data: own, basis } = complete();
+    const tables = nodeTables(posterior, own);
     return shifted(
-      overTrainingPoints(points, basis, (rows) => predictScalarTrain(posterior, data, tables, rows)),
+      overTrainingPoints(points, basis, (rows) => predictScalarTrain(posterior, own, tables, rows)),
       offset,
     );
   };
   const hiddenKernels = (): Matrix[] => {
-    const tables = nodeTables(posterior, data);
-    return trainHiddenKernels(hiddenKernelTerms(mixing, posterior, data, tables), data, tables, basis.rows(0, points));
+    const { data: own, basis } = complete();
+    const tables = nodeTables(posterior, own);
+    return trainHiddenKernels(hiddenKernelTerms(mixing, posterior, own, tables), own, tables, basis.rows(0, points));
   };
-  const withKernels = learnedKernels && points <= hiddenKernelLimit;
+  const withKernels = learnedKernels && readsEigenvectors(points);
+  const withTrain = kept.form === undefined || readsEigenvectors(points);
   const meanQ = posteriorMean(posterior, Math.exp);
   const modes = posteriorModes(posterior);
   const separate = countSeparateModes(posterior.weights);
@@ -78,7 +81,7 @@ export function fitScalar(
       readoutBias: data.readoutBias,
     },
     solver: { converged: posterior.converged, iterations: posterior.logQ.length, residual: posterior.residual, jitter: 0 },
-    logEvidence: posterior.logEvidence + (spectral.pinned?.logDensity ?? 0),
+    logEvidence: posterior.logEvidence + (pinned?.logDensity ?? 0),
     orderParameter: meanQ,
     ...(separate > 1 ? { modes: separate } : {}),
     diagnostics: {
@@ -91,7 +94,8 @@ export function fitScalar(
       quantiles: { levels, values: posteriorQuantiles(posterior, levels) },
     },
     warnings: [
-      ...spectral.warnings,
+      ...warnings,
+      ...(withTrain ? [] : [`predictions at more than ${hiddenKernelLimit} training points are left out: they take all eigenvectors`]),
       ...(learnedKernels ? hiddenKernelWarnings(points) : []),
       ...(modes.length > 1
         ? [
@@ -104,7 +108,7 @@ export function fitScalar(
     ],
     figures: [orderParameterFigure(mixing, posterior, meanQ, modes)],
   };
-  return withLazy(fitted, { train, ...(withKernels ? { hiddenKernels } : {}) });
+  return withLazy(fitted, { ...(withTrain ? { train } : {}), ...(withKernels ? { hiddenKernels } : {}) });
 }
 
 function shifted(prediction: Pick<ScalarPrediction, "mean" | "variance" | "covariance">, offset: number): Prediction {
@@ -153,6 +157,12 @@ export function quadratureOf(state: ScalarState, { temperature }: Problem): { re
   };
 }
 
+/** The eigenvectors of a state, made where it has none, with the data in them. */
+export function completeState(state: ScalarState, problem: Problem, law: MixingLaw): CompleteData {
+  if (state.form !== undefined) return completeData(state.form, problem, law, state.readoutBias);
+  return { data: quadratureOf(state, problem).data, basis: eigenbasis(state, law, problem.inputs) };
+}
+
 /**
  * Predicts from what `fitScalar` left in `state`, in blocks of inputs unless the joint covariance is wanted. O(n r P*) besides the
  * kernels.
@@ -165,11 +175,32 @@ export function predictFromScalar(
   joint: boolean,
   run: Run,
 ): Prediction {
-  const { cross } = eigenbasis(state, law, problem.inputs);
-  const { data, nodes } = quadratureOf(state, problem);
-  const tables = nodeTables(nodes, data);
-  const offset = state.offset;
-  if (joint) return shifted(predictScalar(nodes, data, tables, cross(inputs), law.siteKernels(inputs)[0]!), offset);
+  const { nodes } = quadratureOf(state, problem);
+  const { offset, form } = state;
+  let opened: (CompleteData & { readonly tables: NodeTables }) | undefined;
+  const open = () => {
+    const complete = completeState(state, problem, law);
+    return (opened ??= { ...complete, tables: nodeTables(nodes, complete.data) });
+  };
+  if (joint) {
+    const { data, basis, tables } = open();
+    return shifted(predictScalar(nodes, data, tables, basis.cross(inputs), law.siteKernels(inputs)[0]!), offset);
+  }
+  const mixture = form && {
+    form,
+    targets: problem.targets.data,
+    noise: problem.temperature,
+    biasVariance: state.readoutBias,
+    nodes: { q: nodes.logQ.map(Math.exp), weights: nodes.weights },
+  };
+  const atBlock = (block: Matrix): Pick<ScalarPrediction, "mean" | "variance"> => {
+    const prior = siteKernelDiagonal(law, block);
+    const direct =
+      mixture && opened === undefined ? predictScaleMixture(mixture, law.siteKernels(problem.inputs, block)[0]!, prior) : undefined;
+    if (direct !== undefined) return direct;
+    const { data, basis, tables } = open();
+    return predictScalar(nodes, data, tables, basis.cross(block), prior);
+  };
   const [points, features] = inputs.shape;
   const mean = zeros(points, 1);
   const variance = zeros(points, 1);
@@ -178,7 +209,7 @@ export function predictFromScalar(
     run.signal?.throwIfAborted();
     const count = Math.min(size, points - from);
     const block: Matrix = { data: inputs.data.subarray(from * features, (from + count) * features), shape: [count, features] };
-    const part = predictScalar(nodes, data, tables, cross(block), siteKernelDiagonal(law, block));
+    const part = atBlock(block);
     mean.data.set(part.mean, from);
     variance.data.set(part.variance, from);
   }

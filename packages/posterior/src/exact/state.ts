@@ -1,5 +1,6 @@
 import type { Matrix } from "@finitewidth/core";
 import type { LatentPosteriorState } from "@finitewidth/likelihoods";
+import type { Tridiagonalisation } from "@finitewidth/linalg";
 import type { KeptBasis } from "../input-space/eigenbasis.js";
 
 /** One output, no hidden biases: nodes and weights of the quadrature over log q, in the eigenvectors of the kernel. */
@@ -11,6 +12,8 @@ export interface ScalarState extends KeptBasis {
   readonly weights: Float64Array;
   readonly offset: number;
   readonly readoutBias: number;
+  /** K = Q T Qᵀ in place of eigenvectors (`vectors` is empty): predictions take no more, `completeState` makes them where something does. */
+  readonly form?: Tridiagonalisation;
 }
 
 /** Several outputs or hidden biases: weighted draws of the mixing matrix and of the bias of the outputs (D × D each). */
