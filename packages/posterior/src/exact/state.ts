@@ -12,7 +12,7 @@ export interface ScalarState extends KeptBasis {
   readonly weights: Float64Array;
   readonly offset: number;
   readonly readoutBias: number;
-  /** K = Q T Qᵀ in place of eigenvectors (`vectors` is empty): predictions take no more, `completeState` makes them where something does. */
+  /** K = Q T Qᵀ in place of eigenvectors (`vectors` is empty): predictions take no more, `completeState` makes them where one does. */
   readonly form?: Tridiagonalisation;
 }
 
