@@ -272,7 +272,7 @@ await step("axe, narrow, dark, reduced motion", async () => {
     await until(page, `Object.keys(${ui}.session.answers.verdicts).length > 1`, "verdicts");
     check((await page.evaluate("document.documentElement.scrollWidth")) <= width, `wider than ${width} px`);
     await audit(`${width} px, ${scheme}`, page);
-    await page.screenshot({ path: join(pictures, `explore-${width}-${scheme}.png`), fullPage: true });
+    await page.screenshot({ path: join(pictures, `explore-${width < 600 ? "narrow-" : ""}${scheme}.png`), fullPage: true });
     await page.context().close();
   }
   const still = await open("", { motion: "reduce" });
