@@ -34,8 +34,8 @@ export interface VerdictRequest {
 /** What it gave. */
 export interface Solved {
   readonly method: string;
-  readonly status: "ok" | "failed";
-  /** Why it failed, or does not apply. */
+  readonly status: "ok" | "failed" | "not asked";
+  /** Why it failed, does not apply, or was not asked. */
   readonly reason?: string;
   readonly mean?: Float64Array;
   readonly variance?: Float64Array;

@@ -1,8 +1,7 @@
-import { matrixFromRows } from "@finitewidth/core";
 import type { Digits } from "../model/digits.js";
-import { rowsOfChoice, type Rows } from "../model/data.js";
+import type { Rows } from "../model/data.js";
 import { networkOf, quickMethods, slowMethods, sweptWidths } from "../model/experiment.js";
-import type { DataChoice, ExploreState, Table } from "../model/state.js";
+import type { ExploreState } from "../model/state.js";
 import { averageOf, nothing, type Answers } from "./answers.js";
 import { Lane, latest, remote } from "./lane.js";
 import type {
@@ -15,6 +14,7 @@ import type {
   VerdictRequest,
   WorkerData,
 } from "./messages.js";
+import { PreparedData } from "./prepared-data.js";
 
 const solve = remote<SolveRequest, Solved>("solveTask");
 const plane = remote<{ readonly activation: string; readonly weight: readonly number[]; readonly bias: readonly number[] }, PhaseAnswer>(
@@ -24,13 +24,10 @@ const priorDraws = remote<ChainRequest, readonly Float64Array[]>("priorDrawsTask
 const chain = remote<ChainRequest, ChainAnswer>("chainTask");
 const verdict = remote<VerdictRequest, VerdictAnswer>("verdictTask");
 
-const matrices = (table: { readonly inputs: Table["inputs"]; readonly targets: Table["targets"] }) => ({
-  inputs: matrixFromRows(table.inputs),
-  targets: matrixFromRows(table.targets),
-});
-
 /** Milliseconds without a touch after which the slow questions are asked. */
 const calm = 350;
+/** Milliseconds after which an answer to an old question is given up. */
+const patience = 500;
 /** Widths at which networks are sampled, and runs of each. */
 const sampledWidths = [3, 12, 50];
 const mostRuns = 24;
@@ -45,14 +42,22 @@ export class Session {
   readonly latencies: { readonly method: string; readonly milliseconds: number; readonly inWorker: number }[] = [];
   running = true;
   #state: ExploreState | undefined;
-  #rows: { readonly choice: DataChoice; readonly seed: number; readonly rows: Rows; readonly data: WorkerData } | undefined;
-  readonly #quick = [new Lane(), new Lane()];
+  readonly #data = new PreparedData();
+  /** The theory that takes longest on nonlinear networks has a lane of its own. */
+  readonly #quick = [["nngp", "exact"], ["effective-action"]].map((methods): QuickLane => {
+    const own: QuickLane = {
+      lane: new Lane(),
+      methods,
+      done: 0,
+      since: undefined,
+      solve: latest<SolveTogether>((asked) => this.#solveAll(own, asked)),
+    };
+    return own;
+  });
   readonly #slow = new Lane();
   readonly #chains = new Lane();
   readonly #samples = new Lane();
   #generation = 0;
-  /** The last state that each quick lane has answered. */
-  readonly #done = [0, 0];
   #slowBusy = false;
   #chainBusy = false;
   #sampleBusy = false;
@@ -67,41 +72,27 @@ export class Session {
 
   /** Rows of a state, made once for the same data. @throws FinitewidthError where the data do not fit. */
   rows(state: ExploreState): Rows {
-    return this.#prepare(state).rows;
+    return this.#data.of(state, this.#digits()).rows;
   }
-
-  #prepare({ data, seed }: ExploreState) {
-    const same = (other: DataChoice): boolean => other === data || (data.kind !== "own" && JSON.stringify(other) === JSON.stringify(data));
-    if (this.#rows && this.#rows.seed === seed && same(this.#rows.choice)) return this.#rows;
-    const rows = rowsOfChoice(data, this.#digits(), seed);
-    const test = rows.test && {
-      inputs: matrixFromRows(rows.test.inputs),
-      ...(rows.test.targets ? { targets: matrixFromRows(rows.test.targets) } : {}),
-    };
-    const id = (this.#rows?.data.id ?? 0) + 1;
-    this.#rows = { choice: data, seed, rows, data: { id, train: matrices(rows.train), ...(test ? { test } : {}) } };
-    return this.#rows;
-  }
-
-  readonly #solveFirst = latest<SolveTogether>((asked) => this.#solveAll(0, ["nngp", "effective-action"], asked));
-  readonly #solveExact = latest<SolveTogether>((asked) => this.#solveAll(1, ["exact"], asked));
 
   /** Whether the quick theories have answered for the present state. */
   get isSettled(): boolean {
-    return this.#generation > 0 && this.#done.every((generation) => generation === this.#generation);
+    return this.#generation > 0 && this.#quick.every(({ done }) => done === this.#generation);
   }
 
   /** Shows another state. */
   show(state: ExploreState): void {
-    const { data } = this.#prepare(state);
+    const { data } = this.#data.of(state, this.#digits());
     const samePlane = this.#state?.activation === state.activation ? this.answers.phase : undefined;
     this.#state = state;
     this.#generation += 1;
     // Old numbers stay on the screen until the new ones are there, apart from those that belong to other networks.
     this.answers = { ...nothing, solved: this.answers.solved, priorFunctions: [], ...(samePlane ? { phase: samePlane } : {}) };
     const asked = { state, data, generation: this.#generation, since: performance.now() };
-    this.#solveFirst(asked);
-    this.#solveExact(asked);
+    for (const one of this.#quick) {
+      if (one.since !== undefined && asked.since - one.since > patience) one.lane.cancel();
+      one.solve(asked);
+    }
     if (this.#slowBusy) this.#slow.cancel();
     if (this.#chainBusy) this.#chains.cancel();
     if (this.#sampleBusy) this.#samples.cancel();
@@ -132,21 +123,31 @@ export class Session {
     this.#changed();
   }
 
-  #keep(solved: Solved): void {
+  #keep(solved: Solved, isCurrent = true): void {
     const { method } = solved;
-    this.#update({ solved: new Map(this.answers.solved).set(method, solved), current: new Set(this.answers.current).add(method) });
+    const { current } = this.answers;
+    const solvedNow = new Map(this.answers.solved).set(method, solved);
+    this.#update({ solved: solvedNow, current: isCurrent ? new Set(current).add(method) : current });
   }
 
-  async #solveAll(lane: number, methods: readonly string[], asked: SolveTogether): Promise<void> {
-    for (const method of methods) {
-      const solved = await this.#quick[lane]!.ask(solve, this.#request(asked, method));
-      this.latencies.push({ method, milliseconds: performance.now() - asked.since, inWorker: solved.milliseconds });
-      this.#keep(solved);
-      // Someone has touched again: the rest is for the new state.
-      if (asked.generation !== this.#generation) return;
+  async #solveAll(own: QuickLane, asked: SolveTogether): Promise<void> {
+    const current = (): boolean => asked.generation === this.#generation;
+    try {
+      for (const method of own.methods) {
+        own.since = performance.now();
+        const solved = await own.lane.ask(solve, this.#request(asked, method));
+        this.latencies.push({ method, milliseconds: performance.now() - asked.since, inWorker: solved.milliseconds });
+        this.#keep(solved, current());
+        // Someone has touched again: the rest is for the new state.
+        if (!current()) return;
+      }
+      own.done = asked.generation;
+      this.#changed();
+    } catch (error) {
+      if (current()) throw error;
+    } finally {
+      own.since = undefined;
     }
-    this.#done[lane] = asked.generation;
-    this.#changed();
   }
 
   async #askSlow(asked: SolveTogether): Promise<void> {
@@ -161,7 +162,7 @@ export class Session {
         this.#update({ phase });
       }
       for (const method of quickMethods)
-        for (const width of sweptWidths) {
+        for (const width of this.#widthsFor(method)) {
           const solved = await this.#slow.ask(solve, this.#request(asked, method, width));
           if (!current()) return;
           this.#swept(method, width, solved);
@@ -173,6 +174,12 @@ export class Session {
     } finally {
       if (current()) this.#slowBusy = false;
     }
+  }
+
+  /** Fewer where one answer takes long. */
+  #widthsFor(method: string): readonly number[] {
+    const isSlow = (this.answers.solved.get(method)?.milliseconds ?? 0) > 300;
+    return isSlow ? sweptWidths.filter((_, i) => i % 3 === 0) : sweptWidths;
   }
 
   #swept(method: string, width: number, solved: Solved): void {
@@ -253,6 +260,17 @@ export class Session {
   }
 }
 
+/** A worker for theories that follow every touch. */
+interface QuickLane {
+  readonly lane: Lane;
+  readonly methods: readonly string[];
+  /** The last state that it has answered. */
+  done: number;
+  /** When the question that it works on was asked. */
+  since: number | undefined;
+  readonly solve: (asked: SolveTogether) => void;
+}
+
 /** One state and its data. */
 interface SolveTogether {
   readonly state: ExploreState;
@@ -265,7 +283,7 @@ interface SolveTogether {
 /** The answer of a theory that takes too long to be asked by itself. */
 const notAsked = (method: string, points: number): Solved => ({
   method,
-  status: "failed",
+  status: "not asked",
   reason: `takes too long for ${points} points of a nonlinear network (asked by itself up to ${fewPoints}): run it in a terminal`,
   milliseconds: 0,
 });
