@@ -20,7 +20,7 @@ export const lessons: readonly Lesson[] = [
   {
     name: "forgets",
     title: "What infinite width forgets",
-    text: "At width 4 the kernel of the last hidden layer takes on the pattern of the labels; drag the width to the right and the pattern fades. At infinite width it is gone: the kernel is the one that the network had before it saw any label.",
+    text: "At width 4 the kernel of the last hidden layer takes on the pattern of the labels; move the width slider to the right and the pattern fades. At infinite width it is gone: the kernel is the one that the network had before it saw any label.",
     state: with_({ widths: [4, 4], layer: 2 }),
   },
   {

@@ -30,12 +30,17 @@ export interface ChartSpec {
   readonly yDomain?: readonly [number, number];
   /** No numbers along the axis. */
   readonly bare?: boolean;
+  /** Whole numbers only along the axis. */
+  readonly whole?: boolean;
 }
 
 /** Height over width, and the size before the place of a chart is known. */
 const ratio = 0.78;
 const usual = 420;
 const margin = { left: 46, right: 12, top: 22, bottom: 40 };
+
+/** Pixels for a number along the axis. */
+const room = 30;
 
 /** Pixels of a chart. */
 interface Size {
@@ -75,8 +80,9 @@ export class Chart extends LitElement {
   /** Letters have their size whatever the width of the screen: one unit is one pixel. */
   readonly #observer = new ResizeObserver(() => {
     const width = Math.round(this.clientWidth) || usual;
-    if (width === this.#size.width) return;
-    this.#size = { width, height: Math.round(ratio * width) };
+    const height = Math.round(this.clientHeight) || Math.round(ratio * width);
+    if (width === this.#size.width && height === this.#size.height) return;
+    this.#size = { width, height };
     this.requestUpdate();
   });
   #size: Size = { width: usual, height: Math.round(ratio * usual) };
@@ -99,7 +105,8 @@ export class Chart extends LitElement {
   protected override render(): TemplateResult | typeof nothing {
     const { spec } = this;
     if (!spec) return nothing;
-    const { width, height } = this.#size;
+    const { width } = this.#size;
+    const floor = this.#floor();
     const { logX = false, logY = false, layers, marks = [] } = spec;
     const xs = layers.flatMap((layer) => Array.from(layer.x));
     const ys = layers.flatMap((layer) =>
@@ -107,23 +114,28 @@ export class Chart extends LitElement {
     );
     const xRange = spec.xDomain ?? (logX ? extent(xs, true) : xs.length > 0 ? [Math.min(...xs), Math.max(...xs)] : [0, 1]);
     const x = scaleOf(xRange[0] === xRange[1] ? [xRange[0] - 1, xRange[1] + 1] : xRange, [margin.left, width - margin.right], logX);
-    const y = scaleOf(spec.yDomain ?? extent(ys, logY), [height - margin.bottom, margin.top], logY);
-    const inside = { width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
-    return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label=${spec.summary}>
+    const y = scaleOf(spec.yDomain ?? extent(ys, logY), [floor, margin.top], logY);
+    const inside = { width: width - margin.left - margin.right, height: floor - margin.top };
+    return html`<svg class="chart" viewBox="0 0 ${width} ${this.#size.height}" role="img" aria-label=${spec.summary}>
       <defs>
         <clipPath id=${this.#clip}>
           <rect x=${margin.left} y=${margin.top} width=${inside.width} height=${inside.height} />
         </clipPath>
       </defs>
       ${this.#axes(spec, x, y)}
-      <g clip-path="url(#${this.#clip})">${layers.map((layer) => draw(layer, x, y, logX, logY, height - margin.bottom))}</g>
+      <g clip-path="url(#${this.#clip})">${layers.map((layer) => draw(layer, x, y, logX, logY, floor))}</g>
       ${marks.map((mark, i) => this.#mark(mark, x(mark.x), i))}
     </svg>`;
   }
 
+  /** Where the axis is; without numbers it needs less below. */
+  #floor(): number {
+    return this.#size.height - (this.spec?.bare ? margin.bottom / 2 : margin.bottom);
+  }
+
   #axes(spec: ChartSpec, x: Scale, y: Scale): SVGTemplateResult {
     const { width, height } = this.#size;
-    const bottom = height - margin.bottom;
+    const bottom = this.#floor();
     return svg`
       ${y.ticks.map(
         (tick) => svg`<line class="grid" x1=${margin.left} x2=${width - margin.right} y1=${y(tick)} y2=${y(tick)}></line>
@@ -132,7 +144,7 @@ export class Chart extends LitElement {
       ${
         spec.bare
           ? nothing
-          : x.ticks.map(
+          : spaced(x, spec.whole ?? false).map(
               (tick) => svg`<line class="grid" x1=${x(tick)} x2=${x(tick)} y1=${bottom} y2=${bottom + 4}></line>
                 <text class="tick" x=${x(tick)} y=${bottom + 16} text-anchor="middle">${three(tick)}</text>`,
             )
@@ -143,11 +155,19 @@ export class Chart extends LitElement {
   }
 
   #mark(mark: { readonly label: string }, at: number, i: number): SVGTemplateResult {
-    const { width, height } = this.#size;
+    const { width } = this.#size;
     const right = at > width * 0.66;
-    return svg`<line class="mark" x1=${at} x2=${at} y1=${margin.top} y2=${height - margin.bottom}></line>
+    return svg`<line class="mark" x1=${at} x2=${at} y1=${margin.top} y2=${this.#floor()}></line>
       <text class="marked" x=${at + (right ? -5 : 5)} y=${margin.top + 13 + 14 * i} text-anchor=${right ? "end" : "start"}>${mark.label}</text>`;
   }
+}
+
+/** Ticks whose numbers do not run into each other. */
+function spaced(x: Scale, whole: boolean): number[] {
+  const ticks = x.ticks.filter((tick) => !whole || Number.isInteger(tick));
+  const gap = ticks.length > 1 ? (x(ticks.at(-1)!) - x(ticks[0]!)) / (ticks.length - 1) : room;
+  const step = Math.ceil(room / gap);
+  return ticks.filter((_, i) => i % step === 0);
 }
 
 function draw(layer: Layer, x: Scale, y: Scale, logX: boolean, logY: boolean, floor: number): SVGTemplateResult {

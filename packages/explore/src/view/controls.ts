@@ -15,6 +15,7 @@ const starts: Readonly<Record<string, DataChoice>> = {
 /** A value on a logarithmic or linear slider. */
 interface Slider {
   readonly label: string;
+  readonly symbol: TemplateResult;
   readonly value: number;
   readonly range: readonly [number, number];
   readonly log?: boolean;
@@ -54,9 +55,9 @@ export class Controls extends LitElement {
         >
         ${this.#dataSettings()}
       </div>
-      ${slider({ label: "weight variance σ_w²", value: state.weightVariance[0]!, range: limits.weightVariance, set: (value) => all("weightVariance", value) })}
-      ${slider({ label: "bias variance σ_b²", value: state.biasVariance[0]!, range: limits.biasVariance, set: (value) => all("biasVariance", value) })}
-      ${slider({ label: "noise T", value: state.temperature, range: limits.temperature, log: true, set: (temperature) => this.#tell({ temperature }) })}
+      ${slider({ label: "weight variance σ_w²", symbol: html`weights σ<sub>w</sub>²`, value: state.weightVariance[0]!, range: limits.weightVariance, set: (value) => all("weightVariance", value) })}
+      ${slider({ label: "bias variance σ_b²", symbol: html`biases σ<sub>b</sub>²`, value: state.biasVariance[0]!, range: limits.biasVariance, set: (value) => all("biasVariance", value) })}
+      ${slider({ label: "noise T", symbol: html`noise T`, value: state.temperature, range: limits.temperature, log: true, set: (temperature) => this.#tell({ temperature }) })}
       ${state.data.kind === "curve" ? html`<fw-curve .points=${state.data.points} @curve=${(event: CustomEvent<readonly (readonly [number, number])[]>) => this.#data({ kind: "curve", points: event.detail })}></fw-curve>` : nothing}`;
   }
 
@@ -106,11 +107,11 @@ const points = (value: number, range: readonly [number, number], set: (value: nu
       @change=${(event: Event) => set(clamp(Number(valueOf(event)), range))}
   /></label>`;
 
-function slider({ label, value, range: [low, high], log, set }: Slider): TemplateResult {
+function slider({ label, symbol, value, range: [low, high], log, set }: Slider): TemplateResult {
   const at = log ? Math.log(value / low) / Math.log(high / low) : (value - low) / (high - low);
   const from = (t: number): number => Number((log ? low * (high / low) ** t : low + t * (high - low)).toPrecision(3));
   return html`<label class="slider"
-    ><span>${label}</span>
+    ><span>${symbol}</span>
     <input
       type="range"
       min="0"

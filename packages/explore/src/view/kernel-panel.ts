@@ -1,9 +1,10 @@
 import type { Matrix } from "@finitewidth/core";
-import { html, LitElement, nothing, type TemplateResult } from "lit";
+import { html, LitElement, type TemplateResult } from "lit";
 import { three, titleOf } from "./format.js";
 import { remembered } from "./remembered.js";
 import "./matrix-map.js";
 
+const unit = [0, 1] as const;
 const isStill = (): boolean => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** Range of two kernels together, their difference, and its norm over that of the first. */
@@ -44,52 +45,54 @@ export class KernelPanel extends LitElement {
     return this;
   }
 
-  protected override render(): TemplateResult | typeof nothing {
+  protected override render(): TemplateResult {
     const { pair } = this;
-    if (!pair) return html`<p class="wait">computing …</p>`;
-    const { before, after, by } = pair;
-    const { limits, difference, shift } = this.#compare(before, after);
-    const learned = by !== "nngp";
+    const compared = pair && this.#compare(pair.before, pair.after);
+    const learned = pair !== undefined && pair.by !== "nngp";
+    const caption =
+      this.mix > 0.99 && learned ? `learned (${titleOf(pair.by)})` : this.mix < 0.01 || !learned ? "infinite width" : "in between";
     return html`<div class="kernels">
         <figure>
           <fw-matrix
-            .values=${before}
-            .other=${after}
+            .values=${pair?.before}
+            .other=${pair?.after}
             .mix=${this.mix}
-            .limits=${limits}
-            label=${`Kernel over ${before.shape[0]} training points, from ${three(limits[0])} to ${three(limits[1])}`}
+            .limits=${compared?.limits ?? unit}
+            label=${compared ? `Kernel over ${pair!.before.shape[0]} training points, from ${three(compared.limits[0])} to ${three(compared.limits[1])}` : "Kernel"}
           ></fw-matrix>
-          <figcaption>
-            ${this.mix > 0.99 && learned ? `learned (${titleOf(by)})` : this.mix < 0.01 || !learned ? "infinite width" : "in between"}
-          </figcaption>
+          <figcaption>${pair ? caption : "computing …"}</figcaption>
         </figure>
         <figure>
           <fw-matrix
-            .values=${difference.values}
-            .limits=${difference.limits}
+            .values=${learned ? compared?.difference.values : undefined}
+            .limits=${compared?.difference.limits ?? unit}
             centred
-            label=${`Learned minus infinite width, at most ${three(difference.limits[1])}`}
+            label=${compared ? `Learned minus infinite width, at most ${three(compared.difference.limits[1])}` : "Difference"}
           ></fw-matrix>
-          <figcaption>difference, at most ${three(difference.limits[1])}</figcaption>
+          <figcaption>${learned ? `difference ≤ ${three(compared!.difference.limits[1])}` : "difference: not known"}</figcaption>
         </figure>
       </div>
-      ${
-        learned
-          ? html`<label class="slider"
-              ><span>∞ → learned</span
-              ><input
-                type="range"
-                min="0"
-                max="100"
-                .value=${String(Math.round(100 * this.mix))}
-                aria-label="from infinite width to learned"
-                @input=${(event: Event) => (this.mix = Number((event.target as HTMLInputElement).value) / 100)}
-              /><output>shift ${three(100 * shift)} %</output> <button class="small" @click=${this.#morph}>morph</button></label
-            >`
-          : html`<p class="note">
-              No quick theory knows the learned kernel of this network: it is that of infinite width. With activation identity it is exact.
-            </p>`
-      }`;
+      <div class="below">
+        ${
+          learned
+            ? html`<label class="slider"
+                ><span>∞ → learned</span
+                ><input
+                  type="range"
+                  min="0"
+                  max="100"
+                  .value=${String(Math.round(100 * this.mix))}
+                  aria-label="from infinite width to learned"
+                  @input=${(event: Event) => (this.mix = Number((event.target as HTMLInputElement).value) / 100)}
+                /><output>shift ${three(100 * compared!.shift)} %</output> <button class="small" @click=${this.#morph}>morph</button></label
+              >`
+            : pair &&
+              html`<p class="note">
+                No theory asked here knows the learned kernel of this network: it is that of infinite width. With activation identity it is
+                exact.
+              </p>`
+        }
+      </div>`;
   }
 
   readonly #morph = (): void => {

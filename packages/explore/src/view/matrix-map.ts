@@ -41,7 +41,10 @@ export class MatrixMap extends LitElement {
   protected override updated(): void {
     const { values, other, mix, centred } = this;
     const canvas = this.querySelector("canvas")!;
-    if (!values) return;
+    if (!values) {
+      canvas.getContext("2d")!.clearRect(0, 0, canvas.width, canvas.height);
+      return;
+    }
     const [rows, columns] = values.shape;
     if (canvas.width !== columns || canvas.height !== rows) Object.assign(canvas, { width: columns, height: rows });
     const context = canvas.getContext("2d")!;

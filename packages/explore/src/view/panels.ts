@@ -50,9 +50,9 @@ const drawnFunctions = remembered((priorFunctions: Answers["priorFunctions"], po
 const predictions = remembered(predictionPicture);
 const errors = remembered(sweepPicture);
 
-function runsOf({ sampled }: Answers): TemplateResult | typeof nothing {
+function runsOf({ sampled }: Answers): TemplateResult {
   const runs = Math.max(0, ...[...sampled.values()].map((one) => one.runs));
-  return runs > 0 ? html`<small>Monte Carlo: ${runs} ${runs === 1 ? "run" : "runs"} a point</small>` : nothing;
+  return html`<small>Monte Carlo: ${runs} ${runs === 1 ? "run" : "runs"} a point</small>`;
 }
 
 /** All panels: the network and its hidden units in a column, the pictures beside it. */
@@ -83,7 +83,7 @@ export function panels(page: Page): TemplateResult {
       <section class="panel units" aria-labelledby="t-fields">
         <h2 id="t-fields">
           Hidden units
-          <small>${answers.stretches > 0 ? `a sampled network, step ${4 * answers.stretches}` : "of a sampled network"}</small>
+          <small>sampled, step ${4 * answers.stretches}</small>
           <button class="small" aria-pressed=${page.running ? "false" : "true"} @click=${() => page.pause(page.running)}>
             ${page.running ? "pause" : "run"} sampling
           </button>
@@ -108,7 +108,9 @@ export function panels(page: Page): TemplateResult {
       ${rows ? chart(predictions(solved, drawn, rows, hidden), "computing …") : nothing}
     </section>
     <section class="panel" aria-labelledby="t-sweep">
-      <h2 id="t-sweep">${rows?.test?.targets ? "Generalisation" : "Evidence"} against width ${runsOf(answers)}</h2>
+      <h2 id="t-sweep">
+        ${rows?.test?.targets ? "Generalisation" : "Evidence"} against width ${rows?.test?.targets ? runsOf(answers) : nothing}
+      </h2>
       ${rows ? chart(errors(sweep, sampled, state.layer, width, rows, hidden), "computing …") : nothing}
     </section>
     <section class="panel" aria-labelledby="t-phase">

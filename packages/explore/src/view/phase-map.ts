@@ -29,7 +29,7 @@ export class PhaseMap extends LitElement {
 
   protected override render(): TemplateResult | typeof nothing {
     const { phase } = this;
-    if (!phase) return html`<p class="wait">computing the plane …</p>`;
+    if (!phase) return html`<div class="phase"><p class="wait">computing the plane …</p></div>`;
     const { weightVariance, biasVariance, line } = phase;
     const [low, high] = [weightVariance[0]!, weightVariance.at(-1)!];
     const top = biasVariance.at(-1)!;
@@ -40,7 +40,7 @@ export class PhaseMap extends LitElement {
       .map(([weight, bias]) => `${x(weight)},${y(bias)}`)
       .join("L");
     return html`<div class="phase">
-      <span class="y-label">σ_b² up to ${three(top)}</span>
+      <span class="y-label">σ<sub>b</sub>² up to ${three(top)}</span>
       <div
         class="plane"
         tabindex="0"
@@ -62,7 +62,7 @@ export class PhaseMap extends LitElement {
           <circle class="cursor" cx=${x(this.weight)} cy=${y(this.bias)} r="5"></circle>
         </svg>
       </div>
-      <span class="x-label"><span>${three(low)}</span><span>σ_w²</span><span>${three(high)}</span></span>
+      <span class="x-label"><span>${three(low)}</span><span>σ<sub>w</sub>²</span><span>${three(high)}</span></span>
     </div>`;
   }
 

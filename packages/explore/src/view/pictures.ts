@@ -41,6 +41,7 @@ export function orderParameterPicture(
     summary: `Order parameters of the effective action: ${effective.map(three).join(", ")}; 1 at infinite width`,
     xLabel: effective.length === layers ? "layer" : "component",
     yLabel: "order parameter Q (1 at infinite width)",
+    whole: true,
     xDomain: [0.5, effective.length + 0.5],
     layers: [
       { label: "infinite width", colour: colourOf("nngp"), x: [0.5, effective.length + 0.5], y: [1, 1], kind: "line", dashed: true },

@@ -34,7 +34,7 @@ export class TheoryTable extends LitElement {
           ${order.map((method) => this.#row(method, this.answers.solved.get(method)))}
           <tr>
             <th scope="row">${this.#shown("monte-carlo")}</th>
-            <td colspan="3" class="soft">${this.answers.sampled.size > 0 ? "points and thin lines" : "sampled when nothing moves"}</td>
+            <td colspan="3" class="soft">${this.answers.sampled.size > 0 ? "points, thin lines" : "when nothing moves"}</td>
           </tr>
         </tbody>
       </table>
@@ -43,7 +43,7 @@ export class TheoryTable extends LitElement {
 
   #row(method: string, solved: Solved | undefined): TemplateResult {
     const verdict = this.answers.verdicts[method];
-    const failed = solved?.status === "failed";
+    const failed = solved !== undefined && solved.status !== "ok";
     const wait = html`<span class="soft">…</span>`;
     const told = failed ? solved.reason?.replace(/^\[[^\]]*\] /, "") : verdict?.how;
     const old = solved && !this.answers.current.has(method);
@@ -51,7 +51,7 @@ export class TheoryTable extends LitElement {
         <th scope="row">${this.#shown(method)}</th>
         ${
           failed
-            ? html`<td colspan="3">${this.#opener(method, "does not apply", "unchecked")}</td>`
+            ? html`<td colspan="3">${this.#opener(method, solved.status === "failed" ? "does not apply" : "not asked", "unchecked")}</td>`
             : html`<td>${solved?.error ? three(solved.error.total) : "–"}</td>
                 <td>${solved?.logEvidence === undefined ? "–" : three(solved.logEvidence)}</td>
                 <td>${verdict ? this.#opener(method, verdict.status, verdict.status) : wait}</td>`
