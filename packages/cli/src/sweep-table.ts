@@ -2,7 +2,7 @@ import type { MethodVerdict, Verdict } from "@finitewidth/core";
 import { csvCell } from "@finitewidth/plots";
 import { positionOf, type MethodOutcome, type Plan, type SolvedOutcome, type StepOutcome } from "@finitewidth/experiment";
 import { formatNumber, withError } from "./table.js";
-import { marked, overall } from "./verdict-text.js";
+import { beliefText, marked, overall } from "./verdict-text.js";
 
 /** A number that a sweep follows. */
 export interface Quantity {
@@ -171,4 +171,16 @@ export function stepPosition(
   step: StepOutcome["step"],
 ): { readonly x: number; readonly numeric: boolean } {
   return positionOf(key, step.values![key.name]!, plan.experiment.sweep![key.name]!);
+}
+
+/** Whom to believe at the steps that were refereed, a line each, and how many more there are. */
+export function beliefLines(results: readonly StepOutcome[], most = 12): string[] {
+  const lines = results.flatMap(({ step, problems }) =>
+    problems.flatMap(({ problem, verdicts }) => {
+      const text = beliefText(verdicts?.believe);
+      const where = [...(step.values ? [stepText(step.values)] : []), ...(problem.label === undefined ? [] : [problem.label])];
+      return text === undefined ? [] : [`${where.join(", ")}: ${text}`];
+    }),
+  );
+  return lines.length > most ? [...lines.slice(0, most), `… and ${lines.length - most} more steps in result.json`] : lines;
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Plan, StepOutcome } from "@finitewidth/experiment";
-import { bestRow, quantities, rowText, stepText, sweepRows, type SweepRow } from "./sweep-table.js";
+import { beliefLines, bestRow, quantities, rowText, stepText, sweepRows, type SweepRow } from "./sweep-table.js";
 import { summaryTable } from "./summary-table.js";
 import { textTable } from "./table.js";
 import { beliefText, legend } from "./verdict-text.js";
@@ -12,7 +12,7 @@ export interface Output {
 
 /** The results of `finitewidth run` in the terminal: one table, for a sweep with one row per step. */
 export function printResults(plan: Plan, results: readonly StepOutcome[], out: string, stdout: Output): void {
-  if (plan.experiment.sweep) stdout.write(`${sweepText(plan, results)}\n`);
+  if (plan.experiment.sweep) stdout.write(`${[sweepText(plan, results), ...beliefLines(results)].join("\n")}\n`);
   else
     for (const { problems } of results)
       for (const { problem, outcomes, verdicts } of problems) {

@@ -56,7 +56,7 @@ export function beliefText(believe: Verdicts["believe"]): string | undefined {
     value === null ? titles[quantity] : `${titles[quantity]} ${withError(value, standardError ?? undefined)}`,
   );
   return [
-    ...(named.length > 0 ? [`Believe ${listed(named)}.`] : []),
+    ...(named.length > 0 ? [`Believe ${named.join("; ")}.`] : []),
     ...(rest.length > 0
       ? [
           `No method is confirmed for ${listed(rest.map(([quantity]) => titles[quantity]))}: believe what was sampled from the network${rest.some(([, { value }]) => value !== null) ? `, ${listed(sampled.filter((_, k) => rest[k]![1].value !== null))}` : ""}.`,

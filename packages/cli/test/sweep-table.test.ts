@@ -1,6 +1,6 @@
 import type { MethodVerdict, VerdictStatus } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { bestRow, quantities, rowText, type SweepRow } from "../src/sweep-table.js";
+import { beliefLines, bestRow, quantities, rowText, type SweepRow } from "../src/sweep-table.js";
 
 const evidence = quantities.find(({ name }) => name === "logEvidence")!;
 const error = quantities.find(({ name }) => name === "generalizationError.total")!;
@@ -35,4 +35,15 @@ describe("the best of a sweep", () => {
     expect(
       (["confirmed", "doubtful", "contradicted", "unchecked"] as const).map((status) => rowText(row(-2.5, 1, status), evidence)),
     ).toEqual(["-2.5 ✓", "-2.5 ?", "-2.5 ✗", "-2.5"]));
+});
+
+it("whom to believe, a line for each step that was refereed", () => {
+  const step = (width: number, believe?: object) =>
+    ({ step: { values: { widths: [width] } }, problems: [{ problem: {}, ...(believe ? { verdicts: { believe } } : {}) }] }) as never;
+  const exact = { logEvidence: { method: "exact", value: 1, standardError: 0.1, how: "so" } };
+  expect(beliefLines([step(2, exact), step(3), step(4, {})])).toEqual(["widths [2]: Believe exact for all that was checked."]);
+  expect(beliefLines([step(1, exact), step(2, exact), step(3, exact)], 1)).toEqual([
+    "widths [1]: Believe exact for all that was checked.",
+    "… and 2 more steps in result.json",
+  ]);
 });

@@ -37,7 +37,7 @@ it("whom to believe in a sentence: who is confirmed, and the sampled numbers whe
   expect(
     beliefText({ generalizationError: named(null, 0.25), predictive: named(null), logEvidence: named("a", 1), hiddenKernels: named("b") }),
   ).toBe(
-    "Believe a for log evidence and b for hidden kernels. No method is confirmed for generalisation error and predictions: believe what was sampled from the network, generalisation error 0.250 ± 0.020.",
+    "Believe a for log evidence; b for hidden kernels. No method is confirmed for generalisation error and predictions: believe what was sampled from the network, generalisation error 0.250 ± 0.020.",
   );
 });
 

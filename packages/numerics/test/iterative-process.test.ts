@@ -172,7 +172,6 @@ describe("conjugate gradients for many columns", () => {
     const ab = apply(b).data;
     for (let i = 0; i < n; i++) [square, along] = [square + b.data[2 * i]! ** 2, along + b.data[2 * i]! * ab[2 * i]!];
     expect(first!.diagonal[0]).toBeCloseTo(along / square, 10);
-    expect(found.norms[0]).toBeCloseTo(square, 12);
     expect(found.tridiagonals[1]!.diagonal.length).toBe(0);
   });
 });

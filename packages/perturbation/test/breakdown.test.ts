@@ -3,6 +3,7 @@ import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { perturbative, type PerturbativeOptions } from "../src/index.js";
+import { expansionWarnings } from "../src/posterior/corrections.js";
 import { positiveVariance } from "../src/posterior/positive-variance.js";
 import { registry } from "./networks.js";
 
@@ -17,6 +18,21 @@ const prior = (inputs: number[][], network: Record<string, unknown>): Promise<Pr
     inlineRun({ registry }),
   );
 };
+
+describe("warnings by the size of the expansion parameters", () => {
+  const of = (logWeightStd: number, kernelFluctuation: number): string[] =>
+    expansionWarnings({ logWeightStd, kernelFluctuation, relativeKernelShift: 0.1 }).map((text) => text.split(":")[0]!);
+  // sizes of networks that were compared with runs of the real one (docs/theories/perturbative.md, "When it holds")
+  it.each([
+    [0.64, 0.07, []],
+    [1.6, 0.45, []],
+    [2.4, 0.41, []],
+    [3.5, 0.2, []],
+    [4.4, 0.44, ["the log evidence is doubtful"]],
+    [5, 0.79, ["first-order corrections are doubtful", "the log evidence is doubtful"]],
+    [3.2, 1.8, ["not perturbative", "the log evidence is doubtful"]],
+  ] as const)("s = %d, κ = %d", (s, kappa, warned) => expect(of(s, kappa)).toEqual(warned));
+});
 
 describe("second moments obey Cauchy–Schwarz", () => {
   it.each([0, 1, 2, 3, 4, 5, 6, 7])(

@@ -1,5 +1,7 @@
-import { notes } from "@finitewidth/plots";
-import type { SweepRow } from "../sweep-table.js";
+import type { StepOutcome } from "@finitewidth/experiment";
+import { escapeHtml, notes } from "@finitewidth/plots";
+import { beliefLines, type SweepRow } from "../sweep-table.js";
+import { legend } from "../verdict-text.js";
 
 /** A row's method, with its network where there are several. */
 export const rowLabel = ({ network, outcome }: SweepRow): string =>
@@ -26,3 +28,13 @@ export function sweepRemarks(rows: readonly SweepRow[]): string {
   const [head, rest] = [all.slice(0, 8), all.slice(8)];
   return `${notes(head)}${rest.length > 0 ? `<details><summary>${rest.length} more remarks</summary>${notes(rest)}</details>` : ""}`;
 }
+
+/** What the marks of verdicts mean, and whom to believe at the steps that were refereed; empty without a referee. */
+export const sweepVerdicts = ({
+  rows,
+  results,
+}: {
+  readonly rows: readonly SweepRow[];
+  readonly results: readonly StepOutcome[];
+}): string =>
+  rows.some(({ verdict }) => verdict) ? `<p class="lead">${[legend, ...beliefLines(results)].map(escapeHtml).join("<br>")}</p>` : "";

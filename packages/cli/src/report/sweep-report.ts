@@ -17,8 +17,7 @@ import {
 } from "@finitewidth/plots";
 import { bestRow, quantities, rowText, stepPosition, stepText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
 import { withError } from "../table.js";
-import { legend as legendOfMarks } from "../verdict-text.js";
-import { rowLabel, sweepRemarks } from "./sweep-remarks.js";
+import { rowLabel, sweepRemarks, sweepVerdicts } from "./sweep-remarks.js";
 
 /** One curve of a sweep: a method of a network. */
 interface Curve {
@@ -286,6 +285,5 @@ function table(sweep: Sweep, shown: readonly Quantity[]): string {
     row.outcome.seconds.toFixed(2),
     row.outcome.status === "ok" ? String(row.outcome.warnings.length || "") : "failed",
   ]);
-  const marks = sweep.rows.some(({ verdict }) => verdict) ? `<p class="lead">${escapeHtml(legendOfMarks)}</p>` : "";
-  return `${marks}${htmlTable(header, body, { sortable: true, text: [sweep.plan.keys.length] })}`;
+  return `${sweepVerdicts(sweep)}${htmlTable(header, body, { sortable: true, text: [sweep.plan.keys.length] })}`;
 }

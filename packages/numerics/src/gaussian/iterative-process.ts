@@ -32,9 +32,10 @@ export interface IterativeProcess {
 /**
  * Conditions on targets Y (P × D) by preconditioned conjugate gradients; `kernel` holds K without T > 0. The log determinant is that of the
  * preconditioner M = G Gᵀ + T and, for the rest, stochastic Lanczos quadrature: for probes z ~ N(0, M), log det M⁻¹(K + T) is the mean
- * of zᵀM⁻¹z e₁ᵀ log(T_k) e₁, T_k the tridiagonal matrix of the very iterations that solve for z. Its standard error comes from the
- * scatter of the probes; errors of the quadrature itself are as small as the residuals. Cost: an iteration is a product of K with D +
- * probes columns, P² flops each twice. Source: J. Gardner et al., GPyTorch (2018); S. Ubaru, J. Chen, Y. Saad (2017).
+ * of P e₁ᵀ log(T_k) e₁, T_k the tridiagonal matrix of the very iterations that solve for z. M^{−½}z is normal, so its direction does not
+ * know its length, and P in place of |M^{−½}z|² leaves the mean of log M^{−½}(K + T)M^{−½} out of the scatter. The standard error comes
+ * from that scatter; errors of the quadrature itself are as small as the residuals. Cost: an iteration is a product of K with D + probes
+ * columns, 2 P² flops each. Source: J. Gardner et al., GPyTorch (2018); S. Ubaru, J. Chen, Y. Saad (2017).
  * @throws FinitewidthError (code "not-converged") when the residual stays above the tolerance.
  */
 export function conditionIteratively(
@@ -57,9 +58,7 @@ export function conditionIteratively(
   const solved = solveShifted(kernel, m.apply, right, temperature, { tolerance, maximumIterations, breathe });
   const weights = zeros(points, outputs);
   for (let i = 0; i < points; i++) weights.data.set(solved.solution.data.subarray(i * columns, i * columns + outputs), i * outputs);
-  const terms = Float64Array.from({ length: probes }, (_, k) =>
-    logDeterminantOf(solved.tridiagonals[outputs + k]!, solved.norms[outputs + k]!),
-  );
+  const terms = Float64Array.from({ length: probes }, (_, k) => logDeterminantOf(solved.tridiagonals[outputs + k]!, points));
   const mean = terms.reduce((sum, term) => sum + term, 0) / probes;
   const variance = terms.reduce((sum, term) => sum + (term - mean) ** 2, 0) / (probes - 1);
   let quadratic = 0;

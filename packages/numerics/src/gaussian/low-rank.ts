@@ -22,7 +22,8 @@ const leastGain = 1e-10;
 /**
  * Partial Cholesky factor G (P × r, r ≤ `rank`) of a positive semi-definite kernel given by its columns: pivots are drawn in groups with
  * probabilities that are what is left of the diagonal, and columns of a group that the others explain are left out. Never more than the
- * columns asked for are made. 2 P r² flops. Source: Y. Chen, E. Epperly, J. Tropp, R. Webber, Randomly pivoted Cholesky (2023), with groups.
+ * columns asked for are made. 2 P r² flops.
+ * Source: Y. Chen, E. Epperly, J. Tropp, R. Webber, Randomly pivoted Cholesky (2023), with groups.
  */
 export function randomlyPivotedCholesky(
   diagonal: Float64Array,
@@ -150,10 +151,10 @@ export function lowRankPreconditioner(g: LowRank, temperature: number): LowRankP
   };
 }
 
-/** norm·e₁ᵀ log(T) e₁ of a tridiagonal matrix: one probe's estimate of a log determinant. */
-export function logDeterminantOf(tridiagonal: SymmetricTridiagonal, norm: number): number {
+/** n·e₁ᵀ log(T) e₁ of a tridiagonal matrix: one probe's estimate of the log determinant of the n × n matrix that it comes from. */
+export function logDeterminantOf(tridiagonal: SymmetricTridiagonal, size: number): number {
   const { values, vectors } = backend().tridiagonalEigen(tridiagonal);
   let sum = 0;
   values.forEach((value, k) => (sum += vectors.data[k]! ** 2 * Math.log(value)));
-  return norm * sum;
+  return size * sum;
 }

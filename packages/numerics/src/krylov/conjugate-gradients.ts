@@ -18,8 +18,6 @@ export interface SolvedColumns {
   readonly converged: boolean;
   /** For each column Lanczos' tridiagonal matrix of M^{−½}A M^{−½} from M^{−½}b. */
   readonly tridiagonals: readonly SymmetricTridiagonal[];
-  /** bᵀM⁻¹b for each column. */
-  readonly norms: Float64Array;
 }
 
 /** Sums down the columns of the products of entries. */
@@ -49,7 +47,6 @@ export function conjugateGradients(
   let conditioned = precondition(rest);
   const direction: Matrix = { data: conditioned.data.slice(), shape: b.shape };
   let inner = columnProducts(rest, conditioned);
-  const norms = inner.slice();
   const steps = Array.from({ length: columns }, (): { alpha: number; beta: number }[] => []);
   const done = Array.from(sizes, (size) => size === 0);
   let iterations = 0;
@@ -83,7 +80,7 @@ export function conjugateGradients(
     }
     inner = next;
   }
-  return { solution, residual: worst, iterations, converged: done.every(Boolean), tridiagonals: steps.map(tridiagonalOf), norms };
+  return { solution, residual: worst, iterations, converged: done.every(Boolean), tridiagonals: steps.map(tridiagonalOf) };
 }
 
 /** diag 1/α_k + β_{k−1}/α_{k−1}, off the diagonal √β_k/α_k. */

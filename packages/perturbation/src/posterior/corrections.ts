@@ -152,10 +152,11 @@ export function expansionDiagnostics(
 }
 
 /**
- * kernelFluctuation above which corrections of predictions are doubtful and not to be trusted, and logWeightStd above which that of the log
- * evidence is. Measured against sampled networks on digits and on teachers (docs/theories/perturbative.md, "When it holds").
+ * KernelFluctuation above which corrections of predictions are doubtful and not to be trusted; logWeightStd²·kernelFluctuation, the size of
+ * the second order, above which that of the log evidence is. Measured against sampled networks (docs/theories/perturbative.md, "When it
+ * holds").
  */
-export const perturbativeThresholds = { doubtful: 0.5, broken: 1, evidence: 3 } as const;
+export const perturbativeThresholds = { doubtful: 0.5, broken: 1, evidence: 5 } as const;
 
 /** Warnings for a result: size of the expansion parameters. */
 export function expansionWarnings({ logWeightStd, kernelFluctuation }: ExpansionDiagnostics): string[] {
@@ -167,9 +168,10 @@ export function expansionWarnings({ logWeightStd, kernelFluctuation }: Expansion
       `not perturbative: ${size} exceeds ${broken}, errors of 6 to 100 % in the generalisation error were measured there; use wider layers, more noise, or another method`,
     );
   else if (kernelFluctuation > doubtful) warnings.push(`first-order corrections are doubtful: ${size} exceeds ${doubtful}`);
-  if (logWeightStd > evidence)
+  const second = logWeightStd ** 2 * kernelFluctuation;
+  if (second > evidence)
     warnings.push(
-      `the log evidence is doubtful: logWeightStd = ${logWeightStd.toPrecision(3)} exceeds ${evidence}, errors of 0.5 nats and more were measured there`,
+      `the log evidence is doubtful: logWeightStd² · kernelFluctuation = ${second.toPrecision(3)} exceeds ${evidence}, errors of 0.5 nats and more were measured there`,
     );
   return warnings;
 }

@@ -1,0 +1,153 @@
+import { erf } from "@finitewidth/activations";
+import {
+  createRegistry,
+  inlineRun,
+  type Architecture,
+  type Matrix,
+  type Posterior,
+  type Prediction,
+  type PriorModel,
+  type Problem,
+  type Theory,
+} from "@finitewidth/core";
+import { block, diagonalOf } from "@finitewidth/linalg";
+import { conditionGaussianProcess, predictGaussianProcess } from "@finitewidth/numerics";
+import { stream } from "@finitewidth/random";
+import { describe, expect, it } from "vitest";
+import { expectClose } from "../../../tools/testing.ts";
+import { conditionOnIndependentPoints, identityMap, infiniteWidthKernels } from "../src/index.js";
+
+const architecture: Architecture = {
+  input: { channels: 3, sites: 1 },
+  layers: [
+    { kind: "random", width: 5, weightVariance: 1.3, biasVariance: 0, maps: [identityMap(1)] },
+    { kind: "pointwise", activation: erf },
+    { kind: "random", weightVariance: 0.8, biasVariance: 0, maps: [identityMap(1)] },
+  ],
+};
+const model = { name: "one", summary: "", architecture: () => architecture } as unknown as PriorModel;
+const run = inlineRun({ registry: createRegistry([{ name: "one", priorModels: [model] }]), seed: 1 });
+
+const stack = (...of: readonly Matrix[]): Matrix => ({
+  data: Float64Array.from(of.flatMap(({ data }) => [...data])),
+  shape: [of.reduce((sum, { shape }) => sum + shape[0], 0), of[0]!.shape[1]],
+});
+/** What the stub was asked about. */
+const asked: Posterior[] = [];
+
+/** Gaussian process of the infinite-width kernel, which demands a regular one, with errors of its own on everything. */
+const regular: Theory = {
+  name: "regular",
+  summary: "",
+  options: undefined as never,
+  refuses: () => undefined,
+  async fit(problem) {
+    const { preactivation, hidden } = infiniteWidthKernels(architecture, problem.inputs);
+    const [points, outputs] = problem.targets.shape;
+    const process = conditionGaussianProcess(preactivation.at(-1)!, problem.targets, problem.temperature);
+    const ones = (rows: number, columns: number): Matrix => ({ data: new Float64Array(rows * columns).fill(1), shape: [rows, columns] });
+    return {
+      theory: "regular",
+      problem,
+      options: {},
+      state: {},
+      solver: { converged: true, iterations: 0, residual: 0, jitter: 0 },
+      logEvidence: process.logEvidence,
+      train: {
+        mean: problem.targets,
+        variance: ones(points, outputs),
+        standardError: { mean: ones(points, outputs), variance: ones(points, outputs) },
+      } as Prediction,
+      hiddenKernels: hidden,
+      standardError: { logEvidence: 0.5, hiddenKernels: [ones(points, points)] },
+      diagnostics: { own: 1 },
+      warnings: ["own"],
+    };
+  },
+  async predict(posterior, inputs) {
+    asked.push(posterior);
+    const all = stack(posterior.problem.inputs, inputs);
+    const [points, n] = [posterior.problem.inputs.shape[0], all.shape[0]];
+    const kernel = infiniteWidthKernels(architecture, all).preactivation.at(-1)!;
+    const process = conditionGaussianProcess(block(kernel, 0, points, 0, points), posterior.problem.targets, 0);
+    const cross = block(kernel, 0, points, points, n);
+    const { mean, variance } = predictGaussianProcess(process, cross, diagonalOf(block(kernel, points, n, points, n)));
+    return { mean, variance: { data: Float64Array.from(variance), shape: [n - points, 1] } } as unknown as Prediction;
+  },
+  async evidenceGradient(posterior) {
+    asked.push(posterior);
+    return undefined;
+  },
+  claims: () => [],
+};
+const theory = conditionOnIndependentPoints(regular);
+
+const random = stream(7);
+const distinct: Matrix = { data: random.normals(new Float64Array(9)), shape: [3, 3] };
+const order = [2, 0, 0, 1, 2, 0];
+const pick = ({ data, shape }: Matrix, rows: readonly number[]): Matrix => ({
+  data: Float64Array.from(rows.flatMap((row) => [...data.subarray(row * shape[1], (row + 1) * shape[1])])),
+  shape: [rows.length, shape[1]],
+});
+const problem = (outputs: number, temperature = 0, rows: readonly number[] = order): Problem => {
+  const labels: Matrix = { data: stream(8, outputs).normals(new Float64Array(3 * outputs)), shape: [3, outputs] };
+  return { network: { type: "one" }, inputs: pick(distinct, rows), targets: pick(labels, rows), temperature, scaling: "standard" };
+};
+
+describe("a theory of regular kernels on points that repeat", () => {
+  it.each([1, 2, 3])("has the density of %i outputs on the range of the kernel, each with the volume of its own", async (outputs) => {
+    const given = problem(outputs);
+    const { logEvidence } = await theory.fit(given, {}, run);
+    const kernel = infiniteWidthKernels(architecture, given.inputs).preactivation.at(-1)!;
+    expect(logEvidence).toBeCloseTo(conditionGaussianProcess(kernel, given.targets, 0).logEvidence, 7);
+    // and as the limit of small noise, of which P − r directions an output are noise alone
+    const noise = 1e-9;
+    const noisy = conditionGaussianProcess(kernel, given.targets, noise).logEvidence;
+    expect(logEvidence).toBeCloseTo(noisy + 0.5 * outputs * (6 - 3) * Math.log(2 * Math.PI * noise), 3);
+  });
+
+  it.each([1, 2])("predicts %i outputs, and differentiates the evidence, from the points that it was fitted to", async (outputs) => {
+    const given = problem(outputs);
+    const fitted = await theory.fit(given, {}, run);
+    const reduced = await regular.fit(problem(outputs, 0, [2, 0, 1]), {}, run);
+    asked.length = 0;
+    const test: Matrix = { data: random.normals(new Float64Array(6)), shape: [2, 3] };
+    const prediction = await theory.predict(fitted, test, { covariance: false }, run);
+    await theory.evidenceGradient!(fitted, run);
+    expect(asked).toHaveLength(2);
+    for (const one of asked) {
+      expect(one.logEvidence).toBeCloseTo(reduced.logEvidence!, 8);
+      expect(one.problem.inputs.shape).toEqual([3, 3]);
+    }
+    const direct = await regular.predict(reduced, test, { covariance: false }, run);
+    expectClose(prediction.mean, direct.mean, { relative: 1e-9, absolute: 1e-9 });
+  });
+
+  it("answers for all points: train, kernels and their errors in the order of the problem", async () => {
+    const given = problem(2);
+    const { problem: kept, train, hiddenKernels, standardError, warnings, diagnostics } = await theory.fit(given, {}, run);
+    expect(kept).toBe(given);
+    expectClose(train!.mean, given.targets, { absolute: 1e-9 });
+    expectClose(hiddenKernels![0]!, infiniteWidthKernels(architecture, given.inputs).hidden[0]!, { absolute: 1e-9 });
+    // combinations of 0 and 1: every point is one of the three, with its errors
+    expectClose(train!.variance, new Float64Array(12).fill(1), { absolute: 1e-9 });
+    expectClose(train!.standardError!.mean, new Float64Array(12).fill(1), { absolute: 1e-9 });
+    expectClose(train!.standardError!.variance, new Float64Array(12).fill(1), { absolute: 1e-9 });
+    expectClose(standardError!.hiddenKernels![0]!, new Float64Array(36).fill(1), { absolute: 1e-9 });
+    expect(standardError!.logEvidence).toBe(0.5);
+    expect(warnings[0]).toBe("own");
+    expect(warnings[1]).toContain("rank 3 of 6");
+    const independent = diagnostics["independentPoints"] as number[];
+    expect(independent.map((i) => order[i]).sort()).toEqual([0, 1, 2]);
+    expect(diagnostics["own"]).toBe(1);
+  });
+
+  it("is left alone with noise, with a likelihood, and where all points are independent", async () => {
+    const noisy = problem(2, 0.1);
+    expect((await theory.fit(noisy, {}, run)).logEvidence).toBe((await regular.fit(noisy, {}, run)).logEvidence);
+    const once = problem(2, 0, [0, 1, 2]);
+    expect(await theory.fit(once, {}, run)).toEqual(await regular.fit(once, {}, run));
+    const labelled = { ...problem(1), temperature: 0, likelihood: { type: "logistic" } } as Problem;
+    expect((await theory.fit(labelled, {}, run)).diagnostics).toEqual({ own: 1 });
+  });
+});
