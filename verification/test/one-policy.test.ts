@@ -1,4 +1,5 @@
-import { createRegistry, fit, matrixFromRows, zeros } from "@finitewidth/core";
+import { createRegistry, fit, matrixFromRows, rowsOf, zeros } from "@finitewidth/core";
+import { cholesky, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, transpose } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../tools/testing.ts";
 import { standardPlugins } from "../src/index.js";
@@ -105,4 +106,133 @@ describe("one policy of all theories", () => {
     const [first, second] = (posterior.hiddenKernels ?? []).map(({ shape }) => shape);
     for (const shape of [first, second]) if (shape) expect(shape).toEqual([5, 5]);
   });
+});
+
+/** Every theory and regime, with several outputs and without, a readout bias and without: what the kernel and the noise are asked to be. */
+interface Variant {
+  readonly label: string;
+  readonly name: string;
+  readonly activation: string;
+  readonly widths?: number[];
+  readonly scaling?: "mean-field";
+  readonly options?: object;
+  readonly outputs?: readonly number[];
+}
+const variants: readonly Variant[] = [
+  { label: "nngp", name: "nngp", activation: "erf" },
+  { label: "exact", name: "exact", activation: "identity" },
+  { label: "effective-action", name: "effective-action", activation: "erf" },
+  { label: "effective-action, saddle", name: "effective-action", activation: "erf", options: { mode: "saddle" }, outputs: [1] },
+  { label: "effective-action, mean", name: "effective-action", activation: "relu" },
+  { label: "effective-action, deep", name: "effective-action", activation: "erf", widths: [12, 10], outputs: [1] },
+  {
+    label: "effective-action, affine closure",
+    name: "effective-action",
+    activation: "erf",
+    widths: [12, 10],
+    options: { closure: "affine" },
+    outputs: [1],
+  },
+  { label: "effective-action, chain", name: "effective-action", activation: "identity", widths: [12, 10] },
+  { label: "perturbative", name: "perturbative", activation: "erf", options: { engine: "exact" } },
+  { label: "perturbative, linear", name: "perturbative", activation: "identity" },
+  { label: "large-deviation", name: "large-deviation", activation: "identity" },
+  { label: "large-deviation, mean-field", name: "large-deviation", activation: "identity", scaling: "mean-field" },
+  { label: "forward-backward", name: "forward-backward", activation: "identity" },
+];
+const asked = variants.flatMap((variant) =>
+  (variant.outputs ?? [1, 2]).flatMap((outputs) =>
+    [0, 0.2].map((bias) => ({
+      ...variant,
+      outputs,
+      bias,
+      title: `${variant.label}, ${outputs} outputs${bias > 0 ? ", readout bias" : ""}`,
+    })),
+  ),
+);
+const labels = [
+  [1, 0.3],
+  [-0.7, 0.5],
+  [0.4, -1],
+];
+const columns = (rows: readonly number[][], count: number): number[][] => rows.map((row) => row.slice(0, count));
+
+function solved({ name, activation, widths = [12], scaling, options = {}, bias }: (typeof asked)[number], data: Data) {
+  const weightVariance = [1.3, 0.9, 1.1].slice(0, widths.length + 1);
+  const network = { type: "fully-connected", widths, activation, weightVariance, biasVariance: [...widths.map(() => 0), bias] };
+  return fit(registry.theory(name), { network, ...data, ...(scaling ? { scaling } : {}) }, { registry, options: { ...options } });
+}
+
+describe("one policy at T = 0 and just above", () => {
+  it.each(asked)("$title: at T = 0 repeated points change nothing", async (one) => {
+    const targets = columns(labels, one.outputs);
+    const order = [0, 1, 0, 2, 2, 0];
+    const rows = <Row>(values: readonly Row[]): Row[] => order.map((i) => values[i]!);
+    const once = await solved(one, { inputs, targets, temperature: 0 });
+    const often = await solved(one, { inputs: rows(inputs), targets: rows(targets), temperature: 0 });
+    const [few, many] = [await once.predict(testInputs), await often.predict(testInputs)];
+    expectClose(often.posterior.train!.mean, matrixFromRows(rows(targets)), { absolute: 1e-9 }, "train mean");
+    expectClose(many.mean, few.mean, { relative: 1e-7, absolute: 1e-9 }, "mean");
+    expectClose(many.variance, few.variance, { relative: 1e-7, absolute: 1e-9 }, "variance");
+    if (once.posterior.logEvidence !== undefined)
+      expect(often.posterior.logEvidence).toBeCloseTo(once.posterior.logEvidence - 0.5 * one.outputs * Math.log(6), 6);
+  });
+
+  it.each(asked.filter(({ label, bias }) => !(label === "forward-backward" && bias > 0)))(
+    "$title: noise below rounding, every point twice",
+    async (one) => {
+      const targets = columns(labels, one.outputs);
+      for (const temperature of [1e-6, 1e-9, 1e-12]) {
+        const split = Math.sqrt(temperature);
+        const once = await solved(one, { inputs, targets, temperature: temperature / 2 });
+        const twice = await solved(one, {
+          inputs: inputs.flatMap((x) => [x, x]),
+          targets: targets.flatMap((y) => [y.map((value) => value + split), y.map((value) => value - split)]),
+          temperature,
+        });
+        const [few, many] = [await once.predict(testInputs), await twice.predict(testInputs)];
+        expectClose(many.mean, few.mean, { relative: 1e-7, absolute: 1e-7 }, `mean at T = ${temperature}`);
+        expectClose(many.variance, few.variance, { relative: 1e-7, absolute: 1e-7 }, `variance at T = ${temperature}`);
+        expectClose(
+          twice.posterior.train!.mean,
+          matrixFromRows(rowsOf(once.posterior.train!.mean).flatMap((row) => [row, row])),
+          { absolute: 1e-7 },
+          `train mean at T = ${temperature}`,
+        );
+        // the difference of a pair is noise alone: a density of its own
+        const pairs = 3 * one.outputs * (Math.log(2 * Math.PI * temperature) + Math.log(2) + (2 * split ** 2) / temperature);
+        const [whole, half] = [twice.posterior.logEvidence, once.posterior.logEvidence];
+        if (one.scaling === undefined && whole !== undefined && half !== undefined) expect(whole).toBeCloseTo(half - 0.5 * pairs, 5);
+      }
+    },
+  );
+
+  it.each(asked.filter(({ activation, bias }) => activation === "identity" && bias > 0))(
+    "$title: at T = 0 the data fix a bias that no linear map makes",
+    async (one) => {
+      const more = [...inputs, [0.5, 0.5, 1], [2, -1, 0.25]];
+      const made = (x: readonly number[]): number[] =>
+        columns([[0.4 + 0.7 * x[0]! - 0.2 * x[1]! + 1.1 * x[2]!, -0.3 + 0.5 * x[1]!]], one.outputs)[0]!;
+      const { posterior, predict } = await solved(one, { inputs: more, targets: more.map(made), temperature: 0 });
+      expectClose(posterior.train!.mean, matrixFromRows(more.map(made)), { absolute: 1e-8 }, "train mean");
+      const { mean, variance } = await predict(testInputs);
+      expectClose(mean, matrixFromRows(testInputs.map(made)), { absolute: 1e-8 }, "mean");
+      expectClose(variance, zeros(2, one.outputs), { absolute: 1e-8 }, "variance");
+      const none = await solved(
+        { ...one, bias: 0 },
+        { inputs: more, targets: more.map((x) => made(x).map((y, a) => y - [0.4, -0.3][a]!)), temperature: 0 },
+      );
+      if (posterior.logEvidence === undefined || one.scaling !== undefined) return;
+      // along the unit vector that X does not span the density is that of b 1ᵀu
+      const x = matrixFromRows(more);
+      const hat = multiplyTransposedRight(transpose(solveCholesky(cholesky(multiplyTransposedLeft(x, x)), transpose(x))), x);
+      const outside = hat.data.map((value, at) => (at % 6 === 0 ? 1 : 0) - value);
+      const squared = outside.reduce((sum, value) => sum + value, 0);
+      const ofBias = columns([[0.4, -0.3]], one.outputs)[0]!.reduce(
+        (sum, b) => sum - 0.5 * (Math.log(2 * Math.PI * one.bias * squared) + b ** 2 / one.bias),
+        0,
+      );
+      expect(posterior.logEvidence).toBeCloseTo(none.posterior.logEvidence! + ofBias, 6);
+    },
+  );
 });

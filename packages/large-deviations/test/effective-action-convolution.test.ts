@@ -97,8 +97,9 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
     const fit = {
       sites: blocks.sites,
       orderParameter: minimum.orderParameter,
-      factor: state.factor.factor,
-      residual: state.residual,
+      root: state.root,
+      form: state.form,
+      weights: state.weights,
       biasVariance: 0,
       outputs: 1,
     };
@@ -154,8 +155,9 @@ describe("consistency with the fully connected theory (one site)", () => {
       sites: 1,
       orderParameter: slow.orderParameter,
       zeta: slow.zeta,
-      factor: state.factor.factor,
-      residual: state.residual,
+      root: state.root,
+      form: state.form,
+      weights: state.weights,
       means,
       biasVariance: 0.2,
       outputs: 2,
@@ -191,10 +193,10 @@ describe("rejections", () => {
     [0.2, 1],
   ]);
   const means = matrix(1, 2, new Float64Array(2));
-  it("T = 0, asymmetric blocks, wrong shapes", () => {
+  it("T < 0, asymmetric blocks, wrong shapes", () => {
     const blocks: SiteBlocks = { sites: 1, blocks: [kernel], means };
     const targets = column([1, 2]);
-    expect(() => createBlockProblem({ blocks, targets, temperature: 0, width: 3 })).toThrow(/temperature: expected a positive number/);
+    expect(() => createBlockProblem({ blocks, targets, temperature: -1, width: 3 })).toThrow(/temperature: expected a number ≥ 0/);
     expect(() =>
       createBlockProblem({
         blocks: {

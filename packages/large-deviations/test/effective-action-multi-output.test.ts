@@ -1,5 +1,16 @@
-import { matrixFromRows, rowsOf } from "@finitewidth/core";
-import { multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { matrix, matrixFromRows, rowsOf, type Matrix } from "@finitewidth/core";
+import {
+  affine,
+  cholesky,
+  diagonalMatrix,
+  identity,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  solveCholesky,
+  symmetricEigen,
+  transpose,
+} from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import {
@@ -16,7 +27,9 @@ import {
   pointMass,
   predictMultiOutput,
   predictMultiOutputTrain,
+  requireMinimum,
   scalarMinima,
+  zeroTemperatureMinimum,
 } from "../src/index.js";
 
 interface Case {
@@ -160,21 +173,76 @@ describe.each(cases.map((c) => [c.case, c] as const))("fixture: %s", (_, fixture
   });
 });
 
-describe("rejections", () => {
-  it("T = 0 with several outputs", () => {
-    expect(() =>
-      createMultiOutputProblem({
-        kernel: matrixFromRows([
-          [1, 0],
-          [0, 1],
-        ]),
-        targets: matrixFromRows([
-          [1, 2],
-          [3, 4],
-        ]),
-        temperature: 0,
-        width: 3,
+describe("several outputs without noise", () => {
+  const random = (rows: number, columns: number, seed: number): Matrix =>
+    matrix(
+      rows,
+      columns,
+      Float64Array.from({ length: rows * columns }, (_, i) => Math.sin(12.9898 * (i + 1) ** 2 + 78.233 * seed) * 1.7),
+    );
+  const cases = [
+    { points: 4, outputs: 2, width: 9, seed: 1 },
+    { points: 7, outputs: 3, width: 5, seed: 2 },
+    { points: 3, outputs: 3, width: 3, seed: 3 },
+  ];
+
+  it.each(cases)("Q in closed form: $points points, $outputs outputs, width $width", ({ points, outputs, width, seed }) => {
+    const features = random(points, points + 3, seed);
+    const kernel = multiplyTransposedRight(features, features);
+    const targets = random(points, outputs, seed + 10);
+    const problem = createMultiOutputProblem({ kernel, targets, temperature: 0, width });
+    const best = matrixMinima(multiOutputAction(problem), points <= width)[0];
+    expect(best.converged).toBe(true);
+    // tr Q − (1 − P/N) log det Q + tr Q⁻¹C: Q shares the eigenvectors of C = YᵀK⁻¹Y/N
+    const solved = solveCholesky(cholesky(kernel), targets);
+    const c = symmetricEigen(affine(1 / width, multiplyTransposedLeft(targets, solved)));
+    const expected = multiplyTransposedRight(
+      multiply(c.vectors, diagonalMatrix(c.values.map((value) => zeroTemperatureMinimum(value, points / width)))),
+      c.vectors,
+    );
+    expectClose(best.orderParameter, expected, { relative: 1e-7, absolute: 1e-9 }, "Q");
+    const state = multiOutputState(problem, best.orderParameter);
+    expectClose(predictMultiOutputTrain(problem, state).mean, targets, { absolute: 1e-10 }, "train mean");
+    const cross = multiplyTransposedRight(random(2, points + 3, seed + 20), features);
+    const own = Float64Array.of(90, 80);
+    const { mean, variance } = predictMultiOutput(problem, state, { cross, variances: own });
+    expectClose(mean, multiply(cross, solved), { absolute: 1e-9 }, "mean");
+    const explained = multiply(cross, solveCholesky(cholesky(kernel), transpose(cross)));
+    const left = matrix(
+      2,
+      outputs,
+      Float64Array.from({ length: 2 * outputs }, (_, at) => {
+        const [t, a] = [Math.floor(at / outputs), at % outputs];
+        return expected.data[a * (outputs + 1)]! * (own[t]! - explained.data[t * 3]!);
       }),
-    ).toThrow(/temperature: expected a positive number for a matrix order parameter/);
+    );
+    expectClose(variance, left, { relative: 1e-7, absolute: 1e-9 }, "variance");
+  });
+
+  it("is the limit of little noise, with a readout bias too", () => {
+    const features = random(4, 9, 5);
+    const input = { kernel: multiplyTransposedRight(features, features), targets: random(4, 2, 6), width: 8, biasVariance: 0.3 };
+    const [none, little] = [0, 1e-9].map((temperature) => {
+      const problem = createMultiOutputProblem({ ...input, temperature });
+      const action = multiOutputAction(problem);
+      const [best] = matrixMinima(action, true);
+      return { best, evidence: matrixLogEvidence(action, best, 8) };
+    });
+    expectClose(none!.best.orderParameter, little!.best.orderParameter, { relative: 1e-6 }, "Q");
+    expect(none!.evidence).toBeCloseTo(little!.evidence, 6);
+  });
+
+  it("refuses a singular kernel, and targets that leave an output to the prior beside as many points as the width", () => {
+    const singular = matrixFromRows([
+      [1, 1],
+      [1, 1],
+    ]);
+    expect(() => createMultiOutputProblem({ kernel: singular, targets: singular, temperature: 0, width: 3 })).toThrow(
+      /temperature: expected a positive number because the kernel is singular/,
+    );
+    const problem = createMultiOutputProblem({ kernel: identity(2), targets: singular, temperature: 0, width: 2 });
+    expect(() => requireMinimum(problem, 2)).toThrow(/the action has no minimum: T = 0 and P ≥ N/);
+    expect(() => requireMinimum(problem, 3)).not.toThrow();
+    expect(() => requireMinimum({ ...problem, temperature: 1e-3 }, 2)).not.toThrow();
   });
 });

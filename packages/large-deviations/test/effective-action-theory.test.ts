@@ -368,8 +368,6 @@ describe("refusals name what to do", () => {
     );
   it.each([
     ["several outputs, deep", () => reason(network("erf", [4, 4]), two, 0.1), /set "closure": "product"/],
-    ["several outputs, T = 0", () => reason(network("erf", [4]), two, 0), /temperature > 0/],
-    ["convolution, T = 0", () => reason(image, targets, 0), /temperature > 0/],
     [
       "product with biases",
       () => reason(network("erf", [4, 4], { biasVariance: 0.1 }), targets, 0.1, { closure: "product" }),

@@ -1,27 +1,15 @@
 import { matrix, zeros, type Matrix, type SiteBlocks } from "@finitewidth/core";
-import {
-  diagonalOf,
-  gram,
-  multiply,
-  multiplyTransposedLeft,
-  multiplyTransposedRight,
-  solveLower,
-  symmetricEigen,
-  symmetrise,
-  transpose,
-} from "@finitewidth/linalg";
+import { multiply, multiplyTransposedRight, symmetricEigen, symmetrise } from "@finitewidth/linalg";
+import { predictGaussianProcess, trainGaussianProcess, type GaussianProcess } from "@finitewidth/numerics";
 import { addBias, centreBlocks, meanDirections, renormalisedBlocks, type BlockProblem, type BlockState } from "./block-problem.js";
 import type { MultiOutputPrediction } from "./multi-output-predict.js";
 import { plus } from "./small-matrix.js";
 
 /** What block predictions need, as plain arrays. */
-export interface BlockFit {
+export interface BlockFit extends Pick<GaussianProcess, "root" | "form" | "weights"> {
   readonly sites: number;
   readonly orderParameter: Matrix;
   readonly zeta?: Matrix;
-  /** Cholesky factor of A. */
-  readonly factor: Matrix;
-  readonly residual: Float64Array;
   /** m_i at the training inputs, where ζ is used: S × P. */
   readonly means?: Matrix;
   readonly biasVariance: number;
@@ -38,65 +26,56 @@ export function predictBlocks(fit: BlockFit, cross: SiteBlocks, between?: SiteBl
   const useMean = zeta !== undefined && means !== undefined;
   const blocks = useMean ? centreBlocks(cross.blocks, sites, means, cross.means) : cross.blocks;
   let c = renormalisedBlocks(blocks, sites, outputs, orderParameter);
-  const here = useMean ? meanDirections(cross.means, outputs) : undefined;
-  if (useMean) c = plus(c, multiplyTransposedRight(multiply(meanDirections(means, outputs), zeta), here!));
+  if (useMean) c = plus(c, multiplyTransposedRight(multiply(meanDirections(means, outputs), zeta), meanDirections(cross.means, outputs)));
   addBias(c, outputs, biasVariance);
-  const mean = matrix(points, outputs, multiplyTransposedLeft(c, { data: fit.residual, shape: [fit.residual.length, 1] }).data);
-  const white = transpose(solveLower(fit.factor, c));
-  if (between) {
-    let own = renormalisedBlocks(
-      useMean ? centreBlocks(between.blocks, sites, cross.means, cross.means) : between.blocks,
-      sites,
-      outputs,
-      orderParameter,
-    );
-    if (useMean) own = plus(own, multiplyTransposedRight(multiply(here!, zeta), here!));
-    addBias(own, outputs, biasVariance);
-    const covariance = symmetrise(plus(own, gram(white), -1));
-    return {
-      mean,
-      variance: matrix(
-        points,
-        outputs,
-        diagonalOf(covariance).map((value) => Math.max(value, 0)),
-      ),
-      covariance,
-    };
+  const prior = between
+    ? priorCovariance(fit, between.blocks, useMean ? cross.means : undefined)
+    : priorVariances(fit, cross, useMean ? cross.means : undefined);
+  const { mean, variance, covariance } = predictGaussianProcess(fit, c, prior);
+  const wide = (data: Float64Array): Matrix => matrix(points, outputs, data);
+  return { mean: wide(mean.data), variance: wide(variance), ...(covariance ? { covariance } : {}) };
+}
+
+/** K_R among new points, index point·D + output. */
+function priorCovariance(
+  { sites, outputs, orderParameter, zeta, biasVariance }: BlockFit,
+  between: readonly Matrix[],
+  means?: Matrix,
+): Matrix {
+  let own = renormalisedBlocks(means ? centreBlocks(between, sites, means, means) : between, sites, outputs, orderParameter);
+  if (means && zeta) {
+    const here = meanDirections(means, outputs);
+    own = plus(own, multiplyTransposedRight(multiply(here, zeta), here));
   }
+  addBias(own, outputs, biasVariance);
+  return symmetrise(own);
+}
+
+/** Its diagonal, from each point's own blocks. */
+function priorVariances({ sites, outputs, orderParameter, zeta, biasVariance }: BlockFit, cross: SiteBlocks, means?: Matrix): Float64Array {
+  const points = cross.blocks[0]!.shape[1];
   const n = sites * outputs;
-  const variance = zeros(points, outputs);
-  const size = white.shape[1];
+  const variances = new Float64Array(points * outputs).fill(biasVariance);
   for (let t = 0; t < points; t++) {
     for (let d = 0; d < outputs; d++) {
-      let value = biasVariance;
       for (let i = 0; i < sites; i++) {
         for (let j = 0; j < sites; j++) {
           const at = (i * outputs + d) * n + j * outputs + d;
-          const mm = useMean ? cross.means.data[i * points + t]! * cross.means.data[j * points + t]! : 0;
-          value +=
-            orderParameter.data[at]! * (cross.own!.data[t * sites * sites + i * sites + j]! - mm) + (useMean ? zeta.data[at]! * mm : 0);
+          const mm = means ? means.data[i * points + t]! * means.data[j * points + t]! : 0;
+          variances[t * outputs + d]! +=
+            orderParameter.data[at]! * (cross.own!.data[t * sites * sites + i * sites + j]! - mm) + (zeta ? zeta.data[at]! * mm : 0);
         }
       }
-      const row = (t * outputs + d) * size;
-      for (let j = 0; j < size; j++) value -= white.data[row + j]! ** 2;
-      variance.data[t * outputs + d] = Math.max(value, 0);
     }
   }
-  return { mean, variance };
+  return variances;
 }
 
-/** Latent outputs at the training inputs: y − Tr, T(1 − T A⁻¹). */
-export function predictBlocksTrain(problem: BlockProblem, { inverse, residual }: BlockState): MultiOutputPrediction {
-  const { temperature: T, targets } = problem;
-  const mean = { data: targets.data.map((y, i) => y - T * residual[i]!), shape: targets.shape };
-  return {
-    mean,
-    variance: matrix(
-      targets.shape[0],
-      targets.shape[1],
-      diagonalOf(inverse).map((value) => Math.max(T * (1 - T * value), 0)),
-    ),
-  };
+/** Latent outputs at the training inputs. */
+export function predictBlocksTrain({ temperature, targets }: BlockProblem, state: BlockState): MultiOutputPrediction {
+  const column: Matrix = { data: targets.data, shape: [targets.data.length, 1] };
+  const { mean, variance } = trainGaussianProcess(state, state.covariance, column, temperature, temperature);
+  return { mean: matrix(...targets.shape, mean.data), variance: matrix(...targets.shape, variance) };
 }
 
 /** Floating-point operations above which `blockLearnedKernel` is left out of a fit. */

@@ -1,16 +1,6 @@
 import { FinitewidthError, inputError, shapeError, zeros, type Matrix, type SiteBlocks } from "@finitewidth/core";
-import {
-  addDiagonal,
-  cholesky,
-  identity,
-  multiply,
-  multiplyTransposedLeft,
-  multiplyTransposedRight,
-  solveLower,
-  symmetrise,
-  type Cholesky,
-} from "@finitewidth/linalg";
-import { fixedPoint } from "@finitewidth/numerics";
+import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, symmetrise } from "@finitewidth/linalg";
+import { conditionTargets, fixedPoint, type ConditionedTargets } from "@finitewidth/numerics";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
 import { blendOrders, meanIteration, meanUpdate, type MeanSaddle } from "./mean-saddle.js";
 import { checkParameters } from "./scalar-problem.js";
@@ -37,7 +27,7 @@ export interface BlockProblem {
 export interface BlockInput {
   readonly blocks: SiteBlocks;
   readonly targets: Matrix;
-  /** T > 0. */
+  /** T ≥ 0; T = 0 needs independent points. */
   readonly temperature: number;
   readonly width: number;
   /** @defaultValue 0 */
@@ -59,12 +49,11 @@ export function centreBlocks(blocks: readonly Matrix[], sites: number, left: Mat
   });
 }
 
-/** @throws FinitewidthError (code "input" or "shape") for T ≤ 0, N ≤ 0, negative variances, NaN, B_ij ≠ B_jiᵀ or shapes that do not fit. */
+/** @throws FinitewidthError (code "input" or "shape") for T < 0, N ≤ 0, negative variances, NaN, B_ij ≠ B_jiᵀ or shapes that do not fit. */
 export function createBlockProblem(input: BlockInput): BlockProblem {
   const { targets, temperature, width, biasVariance = 0, centred = false } = input;
   const { sites, blocks, means } = input.blocks;
   checkParameters(temperature, width, biasVariance);
-  if (!(temperature > 0)) throw inputError("temperature", "a positive number for a matrix order parameter", temperature);
   if (blocks.length !== sites * sites) throw shapeError("blocks", `${sites * sites} matrices (pairs of sites)`, `${blocks.length}`);
   const size = targets.shape[0];
   let top = 0;
@@ -135,9 +124,10 @@ export function addBias(a: Matrix, outputs: number, b: number): void {
   for (let i = 0; i < rows; i++) for (let j = i % outputs; j < columns; j += outputs) a.data[i * columns + j]! += b;
 }
 
-/** A factorised at given order parameters. */
-export interface BlockState {
-  readonly factor: Cholesky;
+/** A at given order parameters, conditioned on; without null directions where T is lost in rounding. */
+export interface BlockState extends ConditionedTargets {
+  /** A − T. */
+  readonly covariance: Matrix;
   readonly inverse: Matrix;
   /** A⁻¹vec(Y), index point·D + output. */
   readonly residual: Float64Array;
@@ -153,11 +143,8 @@ export function blockState(problem: BlockProblem, orderParameter: Matrix, zeta?:
     a = plus(a, symmetrise(multiplyTransposedRight(multiply(v, zeta), v)));
   }
   addBias(a, outputs, biasVariance);
-  const factor = cholesky(addDiagonal(a, temperature));
-  const lower = solveLower(factor.factor, identity(a.shape[0]));
-  const inverse = multiplyTransposedLeft(lower, lower);
-  const residual = multiply(inverse, { data: targets.data, shape: [targets.data.length, 1] }).data;
-  return { factor, inverse, residual };
+  const conditioned = conditionTargets(a, { data: targets.data, shape: [targets.data.length, 1] }, temperature, { regular: true });
+  return { ...conditioned, covariance: a, inverse: conditioned.resolvent(), residual: conditioned.weights.data };
 }
 
 /** Γ₊[(id),(je)] = Σ A⁻¹[μd,νe] B_ij[μν] and Γ₋ = Σ r_μd r_νe B_ij[μν]. O(S²D²P²). */
@@ -200,9 +187,7 @@ export function blockAction(problem: BlockProblem): MatrixAction {
     width: problem.width,
     energy(orderParameter): MatrixEnergy {
       const state = blockState(problem, orderParameter);
-      let value = state.factor.logDeterminant;
-      for (const [i, y] of problem.targets.data.entries()) value += y * state.residual[i]!;
-      return { value, ...blockTraces(problem, state) };
+      return { value: state.logDeterminant + state.quadratic, ...blockTraces(problem, state) };
     },
   };
 }

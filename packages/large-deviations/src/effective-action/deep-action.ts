@@ -1,7 +1,7 @@
 import { adjointStep, kernelMap, kernelStep } from "@finitewidth/activations";
 import { FinitewidthError, zeros, type Matrix } from "@finitewidth/core";
-import { affine, cholesky, choleskyInverse, diagonalOf, solveCholesky, type Cholesky } from "@finitewidth/linalg";
-import type { ValueAndGradient } from "@finitewidth/numerics";
+import { affine, diagonalOf } from "@finitewidth/linalg";
+import { conditionTargets, type ConditionedTargets, type ValueAndGradient } from "@finitewidth/numerics";
 import type { DeepProblem } from "./deep-problem.js";
 
 /** R¹ … R^{L+1} and the maps G_l that lead from R^l to R^{l+1} = Q_l σ_w² G_l + σ_b². */
@@ -40,19 +40,14 @@ export function renormalisedKernels(problem: DeepProblem, orderParameters: Float
   return { kernels, maps };
 }
 
-/** A = T + R^{L+1} factorised and r = A⁻¹y. */
-export interface DeepSolve {
-  readonly factor: Cholesky;
-  readonly residual: Float64Array;
-}
-
-/** Takes the array of R^{L+1} for the factor. @throws FinitewidthError (code "not-positive-definite"). O(P³). */
-export function solveDeep({ temperature, targets }: Pick<DeepProblem, "temperature" | "targets">, readoutKernel: Matrix): DeepSolve {
-  const { data, shape } = readoutKernel;
-  for (let i = 0; i < shape[0]; i++) data[i * shape[0] + i]! += temperature;
-  const factor = cholesky(readoutKernel, data);
-  return { factor, residual: solveCholesky(factor, { data: targets, shape: [shape[0], 1] }).data };
-}
+/**
+ * The targets under A = T + R^{L+1}; the array that `kernel` returns is lent to the factor. @throws FinitewidthError (code
+ * "not-positive-definite"). O(P³).
+ */
+export const solveDeep = (
+  { temperature, targets }: Pick<DeepProblem, "temperature" | "targets">,
+  kernel: Matrix | (() => Matrix),
+): ConditionedTargets => conditionTargets(kernel, { data: targets, shape: [targets.length, 1] }, temperature, { regular: true });
 
 /** A matrix for R^{l+1}, and the adjoint of the layers below from one at R^{l+1}, lower triangle, in place. */
 interface LayerSteps {
@@ -139,22 +134,25 @@ export function createDeepAction(problem: DeepProblem): (logOrderParameters: Flo
     const outside = { value: Infinity, gradient: new Float64Array(depth) };
     if (!Q.every((q) => q > 0 && Number.isFinite(q))) return outside;
     let product = 1;
-    for (let l = 0; l < depth; l++) {
+    for (let l = 0; l < depth - 1; l++) {
       steps.forward(kernels[l]!, l, product, Q[l]!, kernels[l + 1]!);
       product *= Q[l]!;
     }
-    let solve: DeepSolve;
+    let solve: ConditionedTargets;
     try {
-      solve = solveDeep(problem, readout);
+      solve = solveDeep(problem, () => {
+        steps.forward(kernels[depth - 1]!, depth - 1, product, Q[depth - 1]!, readout);
+        return readout;
+      });
     } catch (error) {
       if (error instanceof FinitewidthError && error.code === "not-positive-definite") return outside;
       throw error;
     }
-    const { factor, residual: r } = solve;
-    let value = factor.logDeterminant;
+    const r = solve.weights.data;
+    let value = solve.logDeterminant;
     for (let l = 0; l < depth; l++) value += widths[l]! * (Q[l]! - logOrderParameters[l]!);
-    for (let i = 0; i < size; i++) value += targets[i]! * r[i]!;
-    const adjoint = choleskyInverse(factor.factor, readout.data);
+    value += solve.quadratic;
+    const adjoint = solve.resolvent(readout.data);
     let [total, trace] = [0, 0];
     for (let i = 0; i < size; i++) {
       for (let j = 0; j <= i; j++) {
@@ -164,8 +162,8 @@ export function createDeepAction(problem: DeepProblem): (logOrderParameters: Flo
       }
       trace += adjoint.data[i * size + i]!;
     }
-    // Σ R̄∘(R^{L+1} − b) with R^{L+1} = A − T, of which no copy is left: tr(R̄A) = P − yᵀr
-    let slope = size - temperature * trace - biasVariance[depth]! * total;
+    // Σ R̄∘(R^{L+1} − b) with R^{L+1} = A − T, of which no copy is left: tr(R̄A) = P − yᵀr, on the directions that R̄ holds
+    let slope = solve.directions - temperature * trace - biasVariance[depth]! * total;
     for (let i = 0; i < size; i++) slope -= targets[i]! * r[i]!;
     for (let l = depth - 1; l >= 0; l--) {
       gradient[l]! += slope;

@@ -1,19 +1,16 @@
 import { crossKernelMap, diagonalMap, kernelMap } from "@finitewidth/activations";
 import { zeros, type Matrix } from "@finitewidth/core";
 import { firstLayerDiagonal, firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
-import { diagonalOf, gram, inverseDiagonal, multiplyVector, solveLower, symmetrise, transpose } from "@finitewidth/linalg";
+import { diagonalOf, transpose } from "@finitewidth/linalg";
+import { predictGaussianProcess, trainGaussianProcess, type GaussianProcess } from "@finitewidth/numerics";
 import { readoutKernel, solveDeep } from "./deep-action.js";
 import type { Closure, DeepProblem } from "./deep-problem.js";
 import { finiteSlopes } from "./finite-slopes.js";
 
 /** What predictions need, as plain arrays. */
-export interface DeepFit {
+export interface DeepFit extends Pick<GaussianProcess, "root" | "form" | "weights"> {
   readonly closure: Closure;
   readonly orderParameters: Float64Array;
-  /** Cholesky factor of A: P × P. */
-  readonly factor: Matrix;
-  /** r = A⁻¹y. */
-  readonly residual: Float64Array;
   /** Diagonals of R¹ … R^L and of K¹ … K^L: L × P. */
   readonly renormalisedVariances: Matrix;
   readonly infiniteVariances: Matrix;
@@ -36,13 +33,18 @@ function infiniteVariances({ activation, firstKernel, weightVariance, biasVarian
 /** Factorises A at the given order parameters. O(P³). */
 export function fitDeep(problem: DeepProblem, orderParameters: Float64Array): DeepFit {
   const depth = orderParameters.length;
-  const { readout, variances } = readoutKernel(problem, orderParameters);
-  const { factor, residual } = solveDeep(problem, readout);
+  let variances: Float64Array[] = [];
+  const { root, form, weights } = solveDeep(problem, () => {
+    const made = readoutKernel(problem, orderParameters);
+    variances = made.variances;
+    return made.readout;
+  });
   return {
     closure: problem.closure,
     orderParameters,
-    factor: factor.factor,
-    residual,
+    root,
+    form,
+    weights,
     renormalisedVariances: stack(variances),
     infiniteVariances: stack(infiniteVariances(problem, depth)),
   };
@@ -127,30 +129,21 @@ export function predictDeep(
   wantCovariance = false,
 ): { readonly mean: Float64Array; readonly variance: Float64Array; readonly covariance?: Matrix } {
   const { cross, variances, own } = recursion(chain, fit, inputs, train, wantCovariance);
-  const mean = multiplyVector(cross, fit.residual);
-  // L⁻¹ Kᵀ: its column norms are what the data explain
-  const white = transpose(solveLower(fit.factor, transpose(cross)));
-  const [rows, size] = white.shape;
-  const variance = variances.map((value, i) => {
-    let explained = 0;
-    for (let j = i * size; j < (i + 1) * size; j++) explained += white.data[j]! * white.data[j]!;
-    return Math.max(value - explained, 0);
-  });
-  if (!own) return { mean, variance };
-  const explained = gram(white);
-  const covariance = symmetrise({ data: own.data.map((value, at) => value - explained.data[at]!), shape: [rows, rows] });
-  return { mean, variance, covariance };
+  const { mean, variance, covariance } = predictGaussianProcess(fit, transpose(cross), own ?? variances);
+  return { mean: mean.data, variance, ...(covariance ? { covariance } : {}) };
 }
 
-/** Latent outputs at the training inputs, y − Tr and T(1 − T A⁻¹), and the training error [T²|r|² + T(P − T tr A⁻¹)]/P. */
+/** Latent outputs at the training inputs and the training error, the mean of (m − y)² + variance. */
 export function predictDeepTrain(
   problem: DeepProblem,
-  fit: Pick<DeepFit, "residual" | "factor">,
+  fit: Pick<DeepFit, "root" | "form" | "weights" | "orderParameters">,
 ): { readonly mean: Float64Array; readonly variance: Float64Array; readonly trainError: number } {
-  const { temperature: T, targets } = problem;
-  const mean = targets.map((y, i) => y - T * fit.residual[i]!);
-  const variance = inverseDiagonal(fit.factor).map((value) => Math.max(T * (1 - T * value), 0));
+  const { temperature, targets } = problem;
+  const points = targets.length;
+  const kernel = (): Matrix => readoutKernel(problem, fit.orderParameters).readout;
+  // a mean variance below T: the form without cancellation at small T, which needs no kernel, is taken at every T
+  const train = trainGaussianProcess(fit, kernel, { data: targets, shape: [points, 1] }, temperature, temperature);
   let trainError = 0;
-  mean.forEach((m, i) => (trainError += ((m - targets[i]!) ** 2 + variance[i]!) / mean.length));
-  return { mean, variance, trainError };
+  train.mean.data.forEach((m, i) => (trainError += ((m - targets[i]!) ** 2 + train.variance[i]!) / points));
+  return { mean: train.mean.data, variance: train.variance, trainError };
 }

@@ -1,7 +1,7 @@
 import { pullBackVariances, type VarianceDerivatives } from "@finitewidth/activations";
 import { zeros, type Matrix } from "@finitewidth/core";
-import { affine, choleskyInverse, multiply, multiplyTransposedRight, scaleMixtureScores, trace } from "@finitewidth/linalg";
-import { digamma } from "@finitewidth/numerics";
+import { innerProduct, multiply, multiplyTransposedRight, scaleMixtureScores, trace } from "@finitewidth/linalg";
+import { digamma, type ConditionedTargets } from "@finitewidth/numerics";
 import { biasAt } from "./scalar-action.js";
 import { renormalisedKernels, solveDeep } from "./deep-action.js";
 import type { DeepProblem } from "./deep-problem.js";
@@ -97,6 +97,10 @@ export function scalarLaplaceGradient(problem: ScalarProblem, saddle: ScalarSadd
   };
 }
 
+/** 2 ∂ log N(Y | 0, A)/∂ log T of the null directions that the resolvent leaves out: |Y_⊥|²/T − their number, each output counted. */
+const noiseOutside = ({ outside, directions, weights }: ConditionedTargets, temperature: number): number =>
+  outside ? innerProduct(outside, outside) / temperature - (weights.shape[0] - directions) * weights.shape[1] : 0;
+
 /** Derivatives of the saddle part −(P/2) log 2π − ½(𝒜* − ΣN_l) of a deep network's log evidence. */
 export interface DeepSaddleGradient extends VarianceDerivatives {
   readonly logTemperature: number;
@@ -110,8 +114,8 @@ export interface DeepSaddleGradient extends VarianceDerivatives {
  */
 export function deepSaddleGradient(problem: DeepProblem, orderParameters: Float64Array): DeepSaddleGradient {
   const { kernels, maps } = renormalisedKernels(problem, orderParameters);
-  const { factor, residual: r } = solveDeep(problem, affine(1, kernels.at(-1)!));
-  const inverse = choleskyInverse(factor.factor, factor.factor.data);
+  const solve = solveDeep(problem, kernels.at(-1)!);
+  const [r, inverse] = [solve.weights.data, solve.resolvent()];
   const size = r.length;
   const adjoint: Matrix = {
     data: inverse.data.map((value, at) => r[Math.floor(at / size)]! * r[at % size]! - value),
@@ -126,7 +130,7 @@ export function deepSaddleGradient(problem: DeepProblem, orderParameters: Float6
       adjoint,
       orderParameters,
     ),
-    logTemperature: 0.5 * problem.temperature * trace(adjoint),
+    logTemperature: 0.5 * (problem.temperature * trace(adjoint) + noiseOutside(solve, problem.temperature)),
     widths: orderParameters.map((q) => -0.5 * (q - Math.log(q) - 1)),
   };
 }

@@ -28,6 +28,8 @@ export function predictMultiOutput(problem: MultiOutputProblem, state: MultiOutp
   const { values: q, denominators, residual, directions } = state;
   const [size, outputs] = denominators.shape;
   const v = multiply(points.cross, problem.vectors);
+  // a null direction of K has no cross kernel but rounding
+  for (let at = 0; at < v.data.length; at++) if (problem.eigenvalues[at % size] === 0) v.data[at] = 0;
   const count = v.shape[0];
   const at = directions.map((x) => (x === problem.mean ? points.mean! : new Float64Array(count).fill(1)));
   const mean = multiply(v, residual);

@@ -1,6 +1,6 @@
-import { columnOf, inputError, shapeError, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, columnOf, inputError, shapeError, type Matrix } from "@finitewidth/core";
 import { multiplyTransposedLeft, projectedSpectrum, symmetricEigen, tridiagonalise } from "@finitewidth/linalg";
-import { checkKernel, checkParameters, clipEigenvalues, rankOf, withColumns } from "./scalar-problem.js";
+import { checkKernel, checkParameters, clipEigenvalues, rankOf, requireRank, withColumns } from "./scalar-problem.js";
 
 /** Data of one hidden layer with D outputs, and with an activation that may have a mean. */
 export interface MultiOutputInput {
@@ -8,7 +8,7 @@ export interface MultiOutputInput {
   readonly kernel: Matrix;
   /** Y: P × D. */
   readonly targets: Matrix;
-  /** T > 0; for D = 1 also T = 0 with a positive definite kernel. */
+  /** T ≥ 0; T = 0 needs a positive definite kernel. */
   readonly temperature: number;
   readonly width: number;
   /** @defaultValue 0 */
@@ -22,7 +22,7 @@ export interface MultiOutputInput {
  * activation (covariance ζ of its coefficients ξ) and the readout bias.
  */
 export interface MultiOutputSpectrum {
-  /** k, ascending, clipped at 0. */
+  /** k, ascending; 0 within rounding of 0. */
   readonly eigenvalues: Float64Array;
   /** Z = UᵀY: P × D. */
   readonly targets: Matrix;
@@ -43,13 +43,13 @@ export interface MultiOutputProblem extends MultiOutputSpectrum {
 
 /**
  * Diagonalises the kernel: O(P³). @throws FinitewidthError (code "input", "shape" or "not-positive-definite") like `createScalarProblem`,
- * and for T = 0 with D > 1.
+ * and at T = 0 for a singular kernel.
  */
 export function createMultiOutputProblem(input: MultiOutputInput): MultiOutputProblem {
   const { targets, temperature, width, biasVariance = 0, mean } = input;
   const { values, vectors } = symmetricEigen(checkInput(input));
   const eigenvalues = clipEigenvalues(values);
-  const rank = requireRank(eigenvalues, temperature, targets.shape[1]);
+  const rank = requireRank(eigenvalues, temperature);
   const project = (data: Float64Array): Float64Array => multiplyTransposedLeft(vectors, { data, shape: [data.length, 1] }).data;
   return {
     eigenvalues,
@@ -84,7 +84,7 @@ export function reduceMeanProblems(
     temperature,
     width,
     biasVariance,
-    rank: requireRank(eigenvalues, temperature, 1),
+    rank: requireRank(eigenvalues, temperature),
   };
   return Array.from({ length: count }, (_, j) => ({ ...common, targets: { data: columnOf(projections, j), shape: [size, 1] } }));
 }
@@ -99,14 +99,19 @@ function checkInput({ targets, temperature, width, biasVariance = 0, kernel: giv
   return kernel;
 }
 
-function requireRank(eigenvalues: Float64Array, temperature: number, outputs: number): number {
-  const rank = rankOf(eigenvalues);
-  if (temperature === 0 && (outputs > 1 || rank < eigenvalues.length)) {
-    throw inputError(
-      "temperature",
-      outputs > 1 ? "a positive number for a matrix order parameter (several outputs)" : "a positive number, since the kernel is singular",
-      0,
-    );
-  }
-  return rank;
+/**
+ * Without noise and with as many points as the narrowest layer is wide, targets of rank below D drive the order parameter to a singular
+ * matrix. @throws FinitewidthError (code "not-converged").
+ */
+export function requireMinimum({ targets, ones, mean, temperature, biasVariance }: MultiOutputSpectrum, width: number): void {
+  const taken = [...(biasVariance > 0 ? [ones] : []), ...(mean ? [mean] : [])];
+  const [points, outputs] = targets.shape;
+  if (temperature > 0 || points - taken.length < width) return;
+  const directions = multiplyTransposedLeft(withColumns(targets, ...taken), withColumns(targets, ...taken));
+  const rank = rankOf(symmetricEigen(directions).values);
+  if (rank >= outputs + taken.length) return;
+  throw new FinitewidthError(
+    "the action has no minimum: T = 0 and P ≥ N with targets that do not span the outputs (once the readout bias has taken what it can) drive the order parameter to 0; raise the temperature",
+    { code: "not-converged" },
+  );
 }

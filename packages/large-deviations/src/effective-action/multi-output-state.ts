@@ -1,5 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { lu, multiply, solveLu, symmetricEigen, symmetrise } from "@finitewidth/linalg";
+import { innerProduct, lu, multiply, solveLu, symmetricEigen, symmetrise, transpose } from "@finitewidth/linalg";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
 import type { MultiOutputSpectrum } from "./multi-output-problem.js";
 import { rotateBack, rotateInto } from "./small-matrix.js";
@@ -95,14 +95,16 @@ export function multiOutputState(problem: MultiOutputSpectrum, orderParameter: M
   const covariance = symmetrise(solveLu(factors, c));
   const coefficients = multiply(covariance, { data: t, shape: [count, 1] }).data;
   logDeterminant += factors.logAbsoluteDeterminant;
-  let quadratic = 0;
+  // a sum of squares: nothing cancels at small T
+  const own = solveLu(lu(transpose(system)), { data: t, shape: [count, 1] });
+  let quadratic = innerProduct(own, multiply(c, own));
   for (let i = 0; i < size; i++) {
     for (let a = 0; a < outputs; a++) {
       const at = i * outputs + a;
       let rest = z.data[at]!;
       directions.forEach((x, alpha) => (rest -= x[i]! * coefficients[alpha * outputs + a]!));
       residual.data[at] = rest / denominators.data[at]!;
-      quadratic += z.data[at]! * residual.data[at]!;
+      quadratic += rest * residual.data[at]!;
     }
   }
   return { values, rotation, denominators, residual, directions, coefficients, covariance, logDeterminant, quadratic };

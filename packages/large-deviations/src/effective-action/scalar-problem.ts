@@ -29,7 +29,7 @@ export interface ScalarInput {
  * and training error need. Plain data.
  */
 export interface ScalarSpectrum {
-  /** k, ascending, clipped at 0. */
+  /** k, ascending; 0 within rounding of 0. */
   readonly eigenvalues: Float64Array;
   /** z = Uᵀy. */
   readonly targets: Float64Array;
@@ -93,8 +93,8 @@ export function checkKernel(kernel: Matrix, path = "kernel"): Matrix {
 const tile = 32;
 
 /**
- * Clips eigenvalues (ascending) that rounding made negative to 0. @throws FinitewidthError (code "not-positive-definite") below −1e-7 of
- * the largest.
+ * Sets eigenvalues (ascending) within rounding of 0, P ε of the largest, to 0: null directions, which hold noise alone.
+ * @throws FinitewidthError (code "not-positive-definite") below −1e-7 of the largest.
  */
 export function clipEigenvalues(values: Float64Array, path = "kernel"): Float64Array {
   const largest = Math.max(values.at(-1) ?? 0, 0);
@@ -105,7 +105,8 @@ export function clipEigenvalues(values: Float64Array, path = "kernel"): Float64A
       path,
     });
   }
-  return values.map((value) => Math.max(value, 0));
+  const rounding = values.length * Number.EPSILON * largest;
+  return values.map((value) => (value > rounding ? value : 0));
 }
 
 /** Number of eigenvalues above 1e-12 of the largest. */
@@ -188,7 +189,8 @@ function checkInput({ targets, temperature, width, biasVariance = 0, kernel: giv
   return kernel;
 }
 
-function requireRank(eigenvalues: Float64Array, temperature: number): number {
+/** Number of independent points. @throws FinitewidthError (code "not-positive-definite") at T = 0 when it is not that of all. */
+export function requireRank(eigenvalues: Float64Array, temperature: number): number {
   const size = eigenvalues.length;
   const rank = rankOf(eigenvalues);
   if (temperature === 0 && rank < size) {

@@ -1,5 +1,5 @@
 import type { Matrix } from "@finitewidth/core";
-import { innerProduct, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { innerProduct, multiply, multiplyTransposedRight, trace } from "@finitewidth/linalg";
 import type { TargetResponse } from "@finitewidth/numerics";
 
 /** d ln N(Y|0, C + T)/dC = ½[VVᵀ − D R]: the force of the data on the readout kernel. */
@@ -9,18 +9,10 @@ export function dataForce({ weights, resolvent }: Pick<TargetResponse, "weights"
   return { data: square.data.map((value, i) => 0.5 * (value - outputs * resolvent.data[i]!)), shape: square.shape };
 }
 
-/** ⟨y − f⟩ = TV and ⟨|y − f|²⟩ = T²|V|² + DT(P − T tr R), summed over points and outputs. */
-export function trainingDiscrepancy(
-  { weights, resolvent }: Pick<TargetResponse, "weights" | "resolvent">,
-  temperature: number,
-): { readonly mean: Matrix; readonly square: number } {
-  const [points, outputs] = weights.shape;
-  let trace = 0;
-  for (let i = 0; i < points; i++) trace += resolvent.data[i * points + i]!;
-  return {
-    mean: { data: weights.data.map((value) => temperature * value), shape: weights.shape },
-    square: temperature ** 2 * innerProduct(weights, weights) + outputs * temperature * (points - temperature * trace),
-  };
+/** ⟨|y − f|²⟩ = |y − ⟨f⟩|² + DT(r − T tr R), summed over points and outputs, r the directions that R holds. */
+export function trainingDiscrepancy({ missed, resolvent, directions }: TargetResponse, temperature: number): number {
+  const outputs = missed.shape[1];
+  return innerProduct(missed, missed) + outputs * temperature * (directions - temperature * trace(resolvent));
 }
 
 /** Mean C*V (P* × D) and variance c** − c*ᵀRc* per output (P*), clipped at 0, from cross kernels (P* × P) and variances (P*). */

@@ -33,19 +33,19 @@ const nodeBudget = { operations: 7e9, leastSweeps: 60, mostSweeps: 2000 } as con
 const deterministicSweeps = 20_000;
 
 /**
- * Mean Y − TV and variance T − T²R_aa at the training inputs, or C V and C_aa − c_aᵀRc_a where T exceeds the kernel: each where it does not
- * cancel.
+ * Mean Y − TV and variance T − T²R_aa at the training inputs, or C V and C_aa − c_aᵀRc_a where T exceeds the kernel (each where it does not
+ * cancel) or V and R leave the null directions of C out.
  */
 function trainPrediction({ targets, temperature }: Setting, kernel: Matrix, data: Saddle["data"]): Prediction {
   const [points, outputs] = targets.shape;
-  if (temperature > trace(kernel) / points) {
+  if (data.directions < points || temperature > trace(kernel) / points) {
     const { mean, variance } = predictFromKernels(data, kernel, diagonalOf(kernel));
     return independentOutputs({ mean, variance }, outputs);
   }
   const variance = Float64Array.from({ length: points }, (_, i) =>
     Math.max(temperature - temperature ** 2 * data.resolvent.data[i * points + i]!, 0),
   );
-  return independentOutputs({ mean: combine(1, targets, -temperature, data.weights), variance }, outputs);
+  return independentOutputs({ mean: combine(1, targets, -1, data.missed), variance }, outputs);
 }
 
 /** Largest relative change of a kernel in one sweep with other scrambles of the nodes: an upper estimate of the quadrature error. */
@@ -138,7 +138,6 @@ export function fitKernels(
     warnings.push(
       `the lattice that averages over the tilted measure has an estimated relative error of ${saddle.quadratureError.toExponential(0)} where it is finest; the data pull very hard`,
     );
-  const discrepancy = trainingDiscrepancy(saddle.data, temperature);
   const diagnostics: { [key: string]: Json } = {
     residual: saddle.residual,
     sweeps: saddle.sweeps,
@@ -149,7 +148,7 @@ export function fitKernels(
     ...(saddle.quadratureError === undefined ? {} : { quadratureError: saddle.quadratureError }),
     logDataTerm: saddle.data.logDensity,
     ...(saddle.rate === undefined ? {} : { rate: saddle.rate }),
-    discrepancySquared: discrepancy.square,
+    discrepancySquared: trainingDiscrepancy(saddle.data, temperature),
     ...(error === undefined ? {} : { quadratureError: error }),
   };
   return {

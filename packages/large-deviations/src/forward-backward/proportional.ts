@@ -3,20 +3,15 @@ import { FinitewidthError, type Activation, type Matrix } from "@finitewidth/cor
 import {
   addDiagonal,
   affine,
-  cholesky,
   combine,
   frobenius,
-  gram,
-  identity,
   innerProduct,
   multiply,
   multiplyTransposedRight,
-  solveCholesky,
-  solveLower,
   trace,
   transpose,
 } from "@finitewidth/linalg";
-import { fixedPoint } from "@finitewidth/numerics";
+import { conditionTargets, fixedPoint } from "@finitewidth/numerics";
 import type { TiltClosure } from "./closure.js";
 import { choleskyRoot } from "./kernel-root.js";
 import { checkSaddleProblem } from "./saddle-problem.js";
@@ -91,10 +86,9 @@ export function solveProportional(problem: ProportionalProblem, beforeSweep?: (s
   let proposal: Matrix | undefined;
   const sweep = ({ C, Q }: Iterate) => {
     beforeSweep?.(++sweeps);
-    const resolventFactor = cholesky(addDiagonal(combine(Q, K, 0, K), T));
-    const resolvent = gram(transpose(solveLower(resolventFactor.factor, identity(P))));
+    const resolvent = conditionTargets(affine(Q, K), targets, T, { regular: true }).resolvent();
     const tau = innerProduct(K, resolvent) / N;
-    const weights = solveCholesky(cholesky(addDiagonal(combine(1 / (1 + tau), C, 0, C), T)), targets);
+    const { weights } = conditionTargets(affine(1 / (1 + tau), C), targets, T, { regular: true });
     const conjugate = combine(1 / (2 * N * (1 + tau)), multiplyTransposedRight(weights, weights), -Q / (2 * N), resolvent);
     const averages = closure.averages({ kernel: firstKernel, conjugate, weightVariance: g }, { gradient: false }, proposal);
     proposal = averages.proposal;

@@ -1,18 +1,22 @@
 import { FinitewidthError, zeros, type Matrix, type Prediction } from "@finitewidth/core";
 import {
   cholesky,
+  choleskyInverse,
   diagonalOf,
   gram,
+  innerProduct,
   inverseDiagonal,
   multiply,
   multiplyTransposedLeft,
   solveCholesky,
   solveLower,
+  solveLowerTransposed,
   trace,
   transpose,
+  type Cholesky,
 } from "@finitewidth/linalg";
 import { projectTargets, rankWarnings, requireInRange, spectrumOf, type Spectrum } from "./spectrum.js";
-import { mayLoseNoise } from "./resolvent.js";
+import { mayLoseNoise } from "./lost-noise.js";
 
 /**
  * A Gaussian process with D independent outputs conditioned on Y = f(X) + noise of variance T. `root` is R (k × P) with
@@ -35,6 +39,34 @@ export interface GaussianProcess {
 /** A test point whose variance beyond the training points is below this share of its own is in their span. */
 const spanTolerance = 1e-12;
 
+/** The conditioning with what derivatives in the kernel need. */
+export interface ConditionedTargets extends GaussianProcess {
+  /** log det(K + T) and tr Yᵀ(K + T)⁻¹Y, those of the null directions included at T > 0. */
+  readonly logDeterminant: number;
+  readonly quadratic: number;
+  /** P, or the rank of K where "root" and "range" leave the null directions out. */
+  readonly directions: number;
+  /** The targets' part in the null directions that are left out. */
+  readonly outside?: Matrix;
+  /**
+   * (K + T)⁻¹ (P × P) without the null directions that `weights` leave out: changes of the kernel within its range do not reach them.
+   * `into` is an array for it, that of the Cholesky factor if need be. O(P³).
+   */
+  resolvent(into?: Float64Array): Matrix;
+  /** R B with RᵀR = `resolvent`, and Rᵀ B; R is `directions` × P. */
+  whiten(b: Matrix): Matrix;
+  unwhiten(b: Matrix): Matrix;
+  /** Condition number of what the resolvent holds, by eigenvalues, or at least that of the pivots. */
+  condition(): number;
+}
+
+export interface ConditioningOptions {
+  /** K is regular at T = 0: Cholesky there too, for iterations. @defaultValue false */
+  readonly regular?: boolean;
+  /** Share of the largest variance up to which T counts as little, and null directions are looked for. @defaultValue 1e-7 */
+  readonly littleNoise?: number;
+}
+
 /**
  * Conditions on targets Y (P × D). Cholesky of K + T for T > 0; the eigenvectors of K where that fails, where T is lost in the rounding of
  * a singular K, and at T = 0, so that a singular K (duplicate inputs, P > rank) is an ordinary input at any T. A function that makes the
@@ -43,64 +75,133 @@ const spanTolerance = 1e-12;
  * eigenvalue.
  */
 export function conditionGaussianProcess(given: Matrix | (() => Matrix), targets: Matrix, temperature: number): GaussianProcess {
+  const { root, form, weights, logEvidence, warnings } = conditionTargets(given, targets, temperature);
+  return { root, form, weights, logEvidence, warnings };
+}
+
+/**
+ * The same with determinant and resolvent. @throws FinitewidthError like `conditionGaussianProcess`, and (code "not-positive-definite") for
+ * a singular `regular` K at T = 0.
+ */
+export function conditionTargets(
+  given: Matrix | (() => Matrix),
+  targets: Matrix,
+  temperature: number,
+  { regular = false, littleNoise }: ConditioningOptions = {},
+): ConditionedTargets {
   const own = typeof given === "function";
   const make = own ? given : (): Matrix => given;
-  if (!(temperature > 0)) return conditionBySpectrum(spectrumOf(make()), targets, temperature);
+  if (!(temperature > 0) && !regular) return conditionBySpectrum(spectrumOf(make()), targets, temperature);
   const kernel = make();
   const n = kernel.shape[0];
   const largest = diagonalOf(kernel).reduce((most, value) => Math.max(most, value), 0);
-  const noisy = own ? kernel : { data: kernel.data.slice(), shape: kernel.shape };
-  for (let i = 0; i < n; i++) noisy.data[i * n + i]! += temperature;
+  const factorise = (k: Matrix): Cholesky => {
+    const noisy = own ? k : { data: k.data.slice(), shape: k.shape };
+    for (let i = 0; i < n; i++) noisy.data[i * n + i]! += temperature;
+    return cholesky(noisy, noisy.data);
+  };
   try {
-    const factor = cholesky(noisy, noisy.data);
-    if (mayLoseNoise(factor.factor, largest, temperature)) {
+    let factor = factorise(kernel);
+    if (temperature > 0 && mayLoseNoise(factor.factor, largest, temperature, littleNoise)) {
       const spectrum = spectrumOf(make());
       if (spectrum.values.length < n) return conditionBySpectrum(spectrum, targets, temperature);
+      // what makes the kernel may have made it in the array of the factor
+      if (own) factor = factorise(make());
     }
     const weights = solveCholesky(factor, targets);
     const outputs = targets.shape[1];
-    let quadratic = 0;
-    for (let i = 0; i < targets.data.length; i++) quadratic += targets.data[i]! * weights.data[i]!;
-    const logEvidence = -0.5 * (outputs * (factor.logDeterminant + n * Math.log(2 * Math.PI)) + quadratic);
-    return { root: factor.factor, form: "cholesky", weights, logEvidence, warnings: [] };
+    const quadratic = innerProduct(targets, weights);
+    const { logDeterminant } = factor;
+    return {
+      root: factor.factor,
+      form: "cholesky",
+      weights,
+      logEvidence: -0.5 * (outputs * (logDeterminant + n * Math.log(2 * Math.PI)) + quadratic),
+      warnings: [],
+      logDeterminant,
+      quadratic,
+      directions: n,
+      resolvent: (into) => choleskyInverse(factor.factor, into),
+      whiten: (b) => solveLower(factor.factor, b),
+      unwhiten: (b) => solveLowerTransposed(factor.factor, b),
+      condition: () => {
+        const pivots = diagonalOf(factor.factor);
+        return (Math.max(...pivots) / Math.min(...pivots)) ** 2;
+      },
+    };
   } catch (error) {
     if (!(error instanceof FinitewidthError && error.code === "not-positive-definite")) throw error;
+    if (!(temperature > 0)) throw singular(error);
   }
   return conditionBySpectrum(spectrumOf(make()), targets, temperature);
 }
 
-function conditionBySpectrum(spectrum: Spectrum, targets: Matrix, temperature: number): GaussianProcess {
+const singular = (cause: FinitewidthError): FinitewidthError =>
+  new FinitewidthError(
+    "the kernel plus the temperature (T = 0) is singular: duplicate inputs, or more inputs than the network's features at T = 0; give a temperature > 0",
+    { code: "not-positive-definite" },
+    { cause },
+  );
+
+function conditionBySpectrum(spectrum: Spectrum, targets: Matrix, temperature: number): ConditionedTargets {
   const { values, vectors } = spectrum;
   const [n, r] = vectors.shape;
   const outputs = targets.shape[1];
   const y = projectTargets(spectrum, targets);
   if (temperature === 0) requireInRange(y, targets);
-  let logEvidence = 0;
+  let [logEvidence, logDeterminant, quadratic] = [0, 0, 0];
   const scaled = zeros(r, outputs);
   for (let i = 0; i < r; i++) {
     const variance = values[i]! + temperature;
+    logDeterminant += Math.log(variance);
     for (let a = 0; a < outputs; a++) {
       const value = y.projected.data[i * outputs + a]!;
-      logEvidence -= 0.5 * (Math.log(2 * Math.PI * variance) + (value * value) / variance);
+      const square = (value * value) / variance;
+      quadratic += square;
+      logEvidence -= 0.5 * (Math.log(2 * Math.PI * variance) + square);
       scaled.data[i * outputs + a] = value / variance;
     }
   }
   const weights = multiply(vectors, scaled);
-  if (temperature > 0) {
-    if (n > r) logEvidence -= 0.5 * ((n - r) * outputs * Math.log(2 * Math.PI * temperature) + y.residualSquare / temperature);
-    const root = zeros(2 * r, n);
-    for (let i = 0; i < r; i++) {
-      const [scale, noise] = [1 / Math.sqrt(values[i]!), Math.sqrt(temperature / (values[i]! + temperature))];
-      for (let j = 0; j < n; j++) {
-        root.data[i * n + j] = scale * vectors.data[j * r + i]!;
-        root.data[(r + i) * n + j] = noise * scale * vectors.data[j * r + i]!;
-      }
-    }
-    return { root, form: "range", weights, logEvidence, warnings: [] };
+  const half = (): Matrix => scaleColumns(vectors, (i) => 1 / Math.sqrt(values[i]! + temperature));
+  const resolvent = (into?: Float64Array): Matrix => {
+    const made = gram(half());
+    if (into === undefined) return made;
+    into.set(made.data);
+    return { data: into, shape: made.shape };
+  };
+  const common = {
+    weights,
+    directions: r,
+    resolvent,
+    whiten: (b: Matrix) => multiplyTransposedLeft(half(), b),
+    unwhiten: (b: Matrix) => multiply(half(), b),
+    condition: () => (r === 0 ? 1 : (values[r - 1]! + temperature) / (values[0]! + temperature)),
+  };
+  const root = transpose(scaleColumns(vectors, (i) => 1 / Math.sqrt(values[i]!)));
+  if (temperature === 0) return { ...common, root, form: "root", logEvidence, logDeterminant, quadratic, warnings: rankWarnings(r, n) };
+  if (n > r) {
+    logEvidence -= 0.5 * ((n - r) * outputs * Math.log(2 * Math.PI * temperature) + y.residualSquare / temperature);
+    logDeterminant += (n - r) * Math.log(temperature);
+    quadratic += y.residualSquare / temperature;
   }
-  const root = transpose(vectors);
-  for (let i = 0; i < r; i++) for (let j = 0; j < n; j++) root.data[i * n + j]! /= Math.sqrt(values[i]!);
-  return { root, form: "root", weights, logEvidence, warnings: rankWarnings(r, n) };
+  const fitted = multiply(vectors, y.projected);
+  const outside = { data: targets.data.map((value, i) => value - fitted.data[i]!), shape: targets.shape };
+  const both = zeros(2 * r, n);
+  for (let i = 0; i < r; i++) {
+    const noise = Math.sqrt(temperature / (values[i]! + temperature));
+    for (let j = 0; j < n; j++) {
+      both.data[i * n + j] = root.data[i * n + j]!;
+      both.data[(r + i) * n + j] = noise * root.data[i * n + j]!;
+    }
+  }
+  return { ...common, outside, root: both, form: "range", logEvidence, logDeterminant, quadratic, warnings: [] };
+}
+
+function scaleColumns(m: Matrix, factor: (column: number) => number): Matrix {
+  const columns = m.shape[1];
+  const factors = Float64Array.from({ length: columns }, (_, i) => factor(i));
+  return { data: m.data.map((value, at) => value * factors[at % columns]!), shape: m.shape };
 }
 
 /** R B. */

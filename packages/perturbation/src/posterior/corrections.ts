@@ -6,7 +6,6 @@ import {
   innerProduct,
   multiply,
   multiplyTransposedRight,
-  solveLower,
   symmetricEigenvalues,
   symmetrise,
   transpose,
@@ -127,7 +126,7 @@ export function evidenceCorrection(meanShift: Matrix, x: Matrix, z: Matrix, { gr
 export interface ExpansionDiagnostics {
   /** Standard deviation of the log importance weight of K̂, √(½ tr(A X)). */
   readonly logWeightStd: number;
-  /** λ_max(Γ^{-1/2} Z Γ^{-1/2}), of order P/N times the number of layers. */
+  /** λ_max(R Z Rᵀ), RᵀR = Γ⁻¹, of order P/N times the number of layers. */
   readonly kernelFluctuation: number;
   /** ‖X + δ‖_F/‖K‖_F on training points. */
   readonly relativeKernelShift: number;
@@ -139,9 +138,9 @@ export function expansionDiagnostics(
   meanShift: Matrix,
   x: Matrix,
   z: Matrix,
-  { gradient, factor }: GaussianPieces,
+  { gradient, whiten }: GaussianPieces,
 ): ExpansionDiagnostics {
-  const whitened = solveLower(factor.factor, transpose(solveLower(factor.factor, z)));
+  const whitened = whiten(transpose(whiten(z)));
   const shift = zeros(...x.shape);
   for (let i = 0; i < x.data.length; i++) shift.data[i] = x.data[i]! + meanShift.data[i]!;
   return {

@@ -1,30 +1,15 @@
 import { FinitewidthError, inputError, zeros, type Matrix } from "@finitewidth/core";
-import {
-  addDiagonal,
-  cholesky,
-  diagonalOf,
-  identity,
-  multiplyTransposedRight,
-  solveCholesky,
-  symmetricEigenvalues,
-  symmetrise,
-  type Cholesky,
-} from "@finitewidth/linalg";
+import { multiplyTransposedRight, symmetricEigenvalues } from "@finitewidth/linalg";
+import { conditionTargets, type ConditionedTargets } from "@finitewidth/numerics";
 
-/** The infinite-width posterior on the training points, in the notation of the theory page. */
-export interface GaussianPieces {
+/** The infinite-width posterior on the training points, in the notation of the theory page; Γ = K^{L+1}_RR + T, a = `weights` = Γ⁻¹Y. */
+export interface GaussianPieces extends ConditionedTargets {
   /** Noise variance T. */
   readonly temperature: number;
-  /** Factor of Γ = K^{L+1}_RR + T. */
-  readonly factor: Cholesky;
-  /** Γ⁻¹, P × P. */
+  /** Γ⁻¹, P × P; like a without the null directions of K, which no fluctuation of the kernel reaches, where T is little beside it. */
   readonly inverse: Matrix;
-  /** a = Γ⁻¹ Y, P × D. */
-  readonly weights: Matrix;
   /** A = a aᵀ − D Γ⁻¹: gradient of twice the log-likelihood in K, P × P. */
   readonly gradient: Matrix;
-  /** log N(Y | 0, Γ), all outputs. */
-  readonly logEvidence: number;
   /** Decimal digits that rounding leaves of the corrections, at worst: −log₁₀(P ε κ²), κ the condition number of Γ. */
   readonly digits: number;
 }
@@ -35,9 +20,13 @@ const leastDigits = 2;
 /** Largest condition number of K^{L+1} with which T = 0 is answered. */
 const conditionLimit = 1e12;
 
+/** Corrections hold products of two inverses: noise is lost in rounding sooner than elsewhere. */
+const littleNoise = 1e-3;
+
 /**
  * Γ⁻¹, a, A and the leading evidence. `kernel`: P × P, `targets`: P × D. O(P³).
- * @throws FinitewidthError (code "input") at T = 0 when the kernel is singular (condition number above 1e12).
+ * @throws FinitewidthError (code "input") at T = 0 when the kernel is singular (condition number above 1e12), (code "refused") where the
+ * rounding of a nearly singular kernel leaves no digits.
  */
 export function gaussianPieces(kernel: Matrix, targets: Matrix, temperature: number): GaussianPieces {
   const [P, D] = targets.shape;
@@ -52,44 +41,21 @@ export function gaussianPieces(kernel: Matrix, targets: Matrix, temperature: num
       );
     }
   }
-  const factor = factorise(addDiagonal(kernel, temperature));
-  const digits = digitsLeft(factor);
+  const conditioned = conditionTargets(kernel, targets, temperature, { regular: true, littleNoise });
+  const condition = conditioned.condition();
+  // pivots bound the condition number from below, and hardly miss it for a kernel plus noise
+  const digits = Math.max(0, -Math.log10(P * Number.EPSILON * condition * condition));
   if (temperature > 0 && digits < leastDigits) {
     throw new FinitewidthError(
-      `likelihood.temperature: the noise ${temperature} is lost in the rounding of the prior kernel of the training inputs, which is singular beside it; raise it, or use "exact", "nngp" or "effective-action"`,
+      `likelihood.temperature: the noise ${temperature} is lost in the rounding of the prior kernel of the training inputs, which is nearly singular beside it; raise it, or use "exact", "nngp" or "effective-action"`,
       { code: "refused", path: "likelihood.temperature" },
     );
   }
-  const inverse = symmetrise(solveCholesky(factor, identity(P)));
-  const weights = solveCholesky(factor, targets);
+  const { weights } = conditioned;
+  const inverse = conditioned.resolvent();
   const outer = multiplyTransposedRight(weights, weights);
   const gradient: Matrix = { data: outer.data.map((value, i) => value - D * inverse.data[i]!), shape: [P, P] };
-  let quadratic = 0;
-  for (let i = 0; i < targets.data.length; i++) quadratic += targets.data[i]! * weights.data[i]!;
-  const logEvidence = -0.5 * (quadratic + D * factor.logDeterminant + P * D * Math.log(2 * Math.PI));
-  return { temperature, factor, inverse, weights, gradient, logEvidence, digits };
-}
-
-/** Pivots bound the condition number from below, and hardly miss it for a kernel plus noise. Corrections hold products of two inverses. */
-function digitsLeft({ factor }: Cholesky): number {
-  const pivots = diagonalOf(factor).map((pivot) => pivot * pivot);
-  const condition = Math.max(...pivots) / Math.min(...pivots);
-  return Math.max(0, -Math.log10(pivots.length * Number.EPSILON * condition * condition));
-}
-
-function factorise(gamma: Matrix): Cholesky {
-  try {
-    return cholesky(gamma);
-  } catch (cause) {
-    if (cause instanceof FinitewidthError && cause.code === "not-positive-definite") {
-      throw new FinitewidthError(
-        "likelihood.temperature: the prior kernel of the training inputs plus T is not positive definite in double precision; raise T or remove duplicate inputs",
-        { code: "not-positive-definite", path: "likelihood.temperature" },
-        { cause },
-      );
-    }
-    throw cause;
-  }
+  return { ...conditioned, temperature, inverse, gradient, digits };
 }
 
 /** A (P × P) padded with zeros to n × n. */

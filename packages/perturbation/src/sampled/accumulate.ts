@@ -1,5 +1,5 @@
 import { zeros, type Matrix, type RandomStream } from "@finitewidth/core";
-import { block, gram, multiply, multiplyTransposedRight, solveLower, solveLowerTransposed, transpose } from "@finitewidth/linalg";
+import { block, gram, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import type { GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { rowProducts } from "../posterior/corrections.js";
 import { applyNeuronNoise, type NeuronNoise } from "./neuron-noise.js";
@@ -39,14 +39,12 @@ export function accumulateProjection(
   random: RandomStream,
   covariance: boolean,
 ): SampledProjection {
-  const { weights, factor } = pieces;
+  const { weights, directions } = pieces;
   const [P, D] = weights.shape;
   const m = q.shape[0];
-  // one probe per column: L⁻ᵀ ξ, so that V Vᵀ has mean Γ⁻¹
-  const probeColumns = solveLowerTransposed(factor.factor, {
-    data: random.normals(new Float64Array(P * probes * count)),
-    shape: [P, probes * count],
-  });
+  // one probe per column: Rᵀ ξ with RᵀR = Γ⁻¹, the mean of V Vᵀ
+  const normals: Matrix = { data: random.normals(new Float64Array(directions * probes * count)), shape: [directions, probes * count] };
+  const probeColumns = pieces.unwhiten(normals);
   const { ofProbes, ofWeights, ofSquare } =
     "phi" in draws ? seenByNeurons(draws, probeColumns, pieces) : seenByMatrices(draws, q.shape[1], probeColumns, pieces);
   const qWeights = multiply(q, ofWeights);
@@ -60,8 +58,8 @@ export function accumulateProjection(
     outputs: covariance
       ? outputCovariance(qWeights, D, count)
       : averageDraws({ data: qWeights.data.map((value) => value * value), shape: [m, D * count] }, D, count),
-    weightsTrace: sumOfSquares(solveLower(factor.factor, block(ofWeights, 0, P, 0, D * count))) / count,
-    inverseTrace: sumOfSquares(solveLower(factor.factor, trainProbes)) / (probes * count),
+    weightsTrace: sumOfSquares(pieces.whiten(block(ofWeights, 0, P, 0, D * count))) / count,
+    inverseTrace: sumOfSquares(pieces.whiten(trainProbes)) / (probes * count),
     z: scaled(gram(trainProbes), 1 / (probes * count)),
   };
 }

@@ -1,7 +1,6 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { diagonalOf, solveCholesky, transpose } from "@finitewidth/linalg";
+import { independentOutputs, trainGaussianProcess } from "@finitewidth/numerics";
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
-import { rowProducts } from "../posterior/corrections.js";
 import type { GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { averageSites, firstKernelOf, type Setting } from "./setting.js";
 
@@ -44,19 +43,11 @@ export function chainKernels(
   };
 }
 
-/** Infinite-width mean Y − T a and variance at the training points: T − T²Γ⁻¹, or K − KΓ⁻¹K where the noise exceeds the kernel. */
+/** Infinite-width mean and variance at the training points. */
 export function leadingTraining(
-  { weights, inverse, temperature, factor }: GaussianPieces,
+  pieces: GaussianPieces,
   kernel: Matrix,
   targets: Matrix,
 ): { readonly mean: Matrix; readonly variance: Matrix } {
-  const [P, D] = targets.shape;
-  const mean: Matrix = { data: targets.data.map((value, i) => value - temperature * weights.data[i]!), shape: targets.shape };
-  const own = diagonalOf(kernel);
-  const noisy = temperature > own.reduce((sum, value) => sum + value / P, 0);
-  const explained = noisy ? rowProducts(kernel, transpose(solveCholesky(factor, kernel))) : undefined;
-  const variance = zeros(P, D);
-  for (let i = 0; i < P; i++)
-    variance.data.fill(explained ? own[i]! - explained[i]! : temperature - temperature ** 2 * inverse.data[i * P + i]!, i * D, (i + 1) * D);
-  return { mean, variance };
+  return independentOutputs(trainGaussianProcess(pieces, kernel, targets, pieces.temperature), targets.shape[1]);
 }

@@ -12,7 +12,8 @@ import {
   type Run,
 } from "@finitewidth/core";
 import { infiniteWidthKernels } from "@finitewidth/kernels";
-import { block, gram, multiply, solveLower, transpose } from "@finitewidth/linalg";
+import { block } from "@finitewidth/linalg";
+import { predictGaussianProcess } from "@finitewidth/numerics";
 import { extendMeanShift } from "../kernel-flow/mean-shift.js";
 import type { KnownVertex } from "../kernel-flow/vertex.js";
 import { correctPrediction, type PredictionCorrection } from "../posterior/corrections.js";
@@ -192,17 +193,15 @@ function jointShift({ setting, meanShift, covariance }: Context, joint: Matrix):
     : extendMeanShift(setting.flow, setting.widths, firstKernelOf(setting, joint), meanShift, covariance);
 }
 
-/** Adds the infinite-width prediction at the test points of a joint output kernel. */
 const sum = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value + b.data[i]!), shape: a.shape });
 
-function addLeading(kernel: Matrix, { weights, factor }: GaussianPieces, correction: PredictionCorrection): BlockPrediction {
-  const [P, D] = weights.shape;
+/** Adds the infinite-width prediction at the test points of a joint output kernel. */
+function addLeading(kernel: Matrix, pieces: GaussianPieces, correction: PredictionCorrection): BlockPrediction {
+  const [P, D] = pieces.weights.shape;
   const n = kernel.shape[0];
   const m = n - P;
-  const cross = block(kernel, P, n, 0, P);
-  const leading = multiply(cross, weights);
-  const explained = gram(transpose(solveLower(factor.factor, transpose(cross))));
-  const residual = (i: number, k: number): number => kernel.data[(P + i) * n + P + k]! - explained.data[i * m + k]!;
+  const { mean: leading, covariance: prior } = predictGaussianProcess(pieces, block(kernel, 0, P, P, n), block(kernel, P, n, P, n));
+  const residual = (i: number, k: number): number => prior!.data[i * m + k]!;
   const leadingVariance: Matrix = {
     data: correction.variance.data.map((_, i) => residual(Math.floor(i / D), Math.floor(i / D))),
     shape: [m, D],

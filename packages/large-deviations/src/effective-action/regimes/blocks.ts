@@ -1,6 +1,6 @@
 import { rowsOf } from "@finitewidth/core";
 import { blockLearnedKernel, learnedKernelCost, predictBlocks, predictBlocksTrain, type BlockFit } from "../block-predict.js";
-import { blockAction, blockMeanSaddle, blockState, createBlockProblem } from "../block-problem.js";
+import { blockAction, blockMeanSaddle, blockState, createBlockProblem, type BlockState } from "../block-problem.js";
 import { matrixFigure } from "../figures.js";
 import { matrixLogEvidence, matrixMinima } from "../matrix-minima.js";
 import { usesMean } from "../setting.js";
@@ -10,7 +10,6 @@ import {
   hessianLimit,
   largeStart,
   minimaReport,
-  needsTemperature,
   notConverged,
   severalMinima,
   singularPrior,
@@ -31,7 +30,7 @@ const learnedKernelLimit = 2e10;
 export const blocks: Regime<BlockActionState> = {
   name: "blocks",
   applies: (setting) => setting.blocks !== undefined && setting.widths.length === 1,
-  refuses: needsTemperature,
+  refuses: () => undefined,
 
   fit(setting, options, run) {
     const { problem, width, biasVariance, weightVariance, outputs, readsSites } = setting;
@@ -49,17 +48,7 @@ export const blocks: Regime<BlockActionState> = {
       const state = blockState(local, orderParameter, zeta);
       const train = predictBlocksTrain(local, state);
       return {
-        state: {
-          kind: "blocks",
-          sites,
-          outputs,
-          biasVariance,
-          orderParameter,
-          factor: state.factor.factor,
-          residual: state.residual,
-          zeta,
-          means: local.means,
-        },
+        state: { kind: "blocks", sites, outputs, biasVariance, orderParameter, ...processOf(state), zeta, means: local.means },
         solver: solverOf(saddle),
         train,
         orderParameter,
@@ -83,7 +72,7 @@ export const blocks: Regime<BlockActionState> = {
     // Pooling before the readout hides the sites from the order parameter
     const hasKernel = readsSites && learnedKernelCost(local) < learnedKernelLimit;
     return {
-      state: { kind: "blocks", sites, outputs, biasVariance, orderParameter, factor: state.factor.factor, residual: state.residual },
+      state: { kind: "blocks", sites, outputs, biasVariance, orderParameter, ...processOf(state) },
       solver: solverOf(best),
       ...(hasEvidence ? { logEvidence: matrixLogEvidence(action, best, targets.data.length) } : {}),
       train,
@@ -102,3 +91,6 @@ export const blocks: Regime<BlockActionState> = {
 
   claims: (setting) => shallowErrors(setting),
 };
+
+/** What predictions read, as plain data. */
+const processOf = ({ root, form, weights }: BlockState): Pick<BlockFit, "root" | "form" | "weights"> => ({ root, form, weights });

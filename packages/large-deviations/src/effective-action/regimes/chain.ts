@@ -3,11 +3,11 @@ import { matrixFigure } from "../figures.js";
 import { homogeneityExponents } from "../homogeneous.js";
 import { matrixChainSaddle } from "../matrix-chain.js";
 import { predictMultiOutput, predictMultiOutputTrain } from "../multi-output-predict.js";
-import { createMultiOutputProblem, type MultiOutputProblem } from "../multi-output-problem.js";
+import { createMultiOutputProblem, requireMinimum, type MultiOutputProblem } from "../multi-output-problem.js";
 import { multiOutputState } from "../multi-output-state.js";
 import { denseOf, isLinear, newPoints, trainKernel } from "../setting.js";
 import { productRefusal } from "./deep.js";
-import { errorOn, needsTemperature, notConverged, singularPrior, solverOf, type Regime } from "./regime.js";
+import { errorOn, notConverged, singularPrior, solverOf, type Regime } from "./regime.js";
 import { deepErrors, sameError } from "./stated-errors.js";
 
 /** The problem in the eigenbasis of the kernel K^{L+1} and M_1, which multiplies it. */
@@ -30,7 +30,7 @@ export const chain: Regime<ChainActionState> = {
     const exponents = homogeneityExponents(options.closure, activation.degree, biasVariance);
     if (!exponents?.every((exponent) => exponent === 1))
       return `deep networks with ${setting.outputs} outputs need order parameters outside the recursion: set "closure": "product" (without biases in layers 2 … L + 1), or fit one output at a time.`;
-    return productRefusal(setting, options) ?? needsTemperature(setting);
+    return productRefusal(setting, options);
   },
 
   fit(setting, _options, run) {
@@ -39,6 +39,7 @@ export const chain: Regime<ChainActionState> = {
     const { kernel } = trainKernel(setting, false);
     run.signal?.throwIfAborted();
     const several = createMultiOutputProblem({ kernel, targets, temperature, width, biasVariance });
+    requireMinimum(several, Math.min(...widths));
     const saddle = matrixChainSaddle(several, widths, () => run.signal?.throwIfAborted());
     const first = saddle.matrices[0]!;
     const train = predictMultiOutputTrain(several, multiOutputState(several, first));

@@ -43,9 +43,9 @@ export const deep: Regime<DeepActionState> = {
     const train = predictDeepTrain(problem, fit);
     let xi = 0;
     if (!isOdd(setting)) {
-      const variances = fit.renormalisedVariances.data.subarray((depth - 1) * fit.residual.length);
+      const variances = fit.renormalisedVariances.data.subarray((depth - 1) * inputs.shape[0]);
       const { mean } = chain.activation.moments;
-      fit.residual.forEach((r, i) => (xi += orderParameters[depth - 1]! * Math.sqrt(setting.weightVariance) * mean(variances[i]!) * r));
+      fit.weights.data.forEach((r, i) => (xi += orderParameters[depth - 1]! * Math.sqrt(setting.weightVariance) * mean(variances[i]!) * r));
     }
     const evidence = deepLogEvidence(problem, found);
     const unstable = Number.isFinite(evidence) ? [] : ["the Hessian at the minimum is singular: no Laplace evidence"];

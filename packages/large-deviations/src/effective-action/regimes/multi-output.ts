@@ -3,7 +3,7 @@ import { matrixFigure } from "../figures.js";
 import { matrixLogEvidence, matrixMinima } from "../matrix-minima.js";
 import { meanSaddle } from "../mean-saddle.js";
 import { multiOutputLearnedKernel, predictMultiOutput, predictMultiOutputTrain } from "../multi-output-predict.js";
-import { createMultiOutputProblem, type MultiOutputProblem } from "../multi-output-problem.js";
+import { createMultiOutputProblem, requireMinimum, type MultiOutputProblem } from "../multi-output-problem.js";
 import { multiOutputAction, multiOutputState } from "../multi-output-state.js";
 import { isLinear, newPoints, trainKernel, usesMean } from "../setting.js";
 import {
@@ -12,7 +12,6 @@ import {
   hessianLimit,
   largeStart,
   minimaReport,
-  needsTemperature,
   notConverged,
   severalMinima,
   singularPrior,
@@ -35,7 +34,7 @@ export interface MultiOutputActionState {
 export const multiOutput: Regime<MultiOutputActionState> = {
   name: "multi-output",
   applies: ({ dense, widths, outputs }) => dense !== undefined && widths.length === 1 && outputs > 1,
-  refuses: needsTemperature,
+  refuses: () => undefined,
 
   fit(setting, options, run) {
     const { problem, width, biasVariance, weightVariance, outputs } = setting;
@@ -44,6 +43,7 @@ export const multiOutput: Regime<MultiOutputActionState> = {
     const { kernel, mean } = trainKernel(setting, usesMean(setting, options));
     tick();
     const several = createMultiOutputProblem({ kernel, targets, temperature, width, biasVariance, ...(mean ? { mean } : {}) });
+    requireMinimum(several, width);
     tick();
     const singular = singularPrior(outputs, width, "outputs");
     if (mean) {

@@ -81,11 +81,6 @@ export const singularPrior = (dimension: number, width: number, of: string): rea
       ]
     : [];
 
-export const needsTemperature = ({ problem }: Setting): string | undefined =>
-  problem.temperature === 0
-    ? "a matrix order parameter (several outputs, or sites of a convolution) needs a temperature > 0; raise it, or fit one output at a time."
-    : undefined;
-
 /** Σ σ_w²φφᵀ/N without σ_w²: the hidden kernel. */
 export const divided = (kernel: Matrix, weightVariance: number): Matrix => ({
   data: kernel.data.map((value) => value / weightVariance),
@@ -105,7 +100,7 @@ export const hessianLimit = 20;
 /** A start above every stationary point: 1 + |Y|²/(4NT), kept within reason. */
 export function largeStart({ targets, temperature, width }: Pick<MultiOutputInput, "targets" | "temperature" | "width">): number {
   const norm = targets.data.reduce((sum, y) => sum + y * y, 0);
-  return Math.min(1 + norm / (4 * width * temperature), 100);
+  return Math.min(1 + norm / (4 * width * temperature || Number.MIN_VALUE), 100);
 }
 
 /** Matrix order parameters and actions of all minima. */
