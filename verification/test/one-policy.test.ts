@@ -120,7 +120,7 @@ interface Variant {
 }
 const variants: readonly Variant[] = [
   { label: "nngp", name: "nngp", activation: "erf" },
-  { label: "exact", name: "exact", activation: "identity" },
+  { label: "exact", name: "exact", activation: "identity", outputs: [1] },
   { label: "effective-action", name: "effective-action", activation: "erf" },
   { label: "effective-action, saddle", name: "effective-action", activation: "erf", options: { mode: "saddle" }, outputs: [1] },
   { label: "effective-action, mean", name: "effective-action", activation: "relu" },
@@ -137,7 +137,7 @@ const variants: readonly Variant[] = [
   { label: "perturbative", name: "perturbative", activation: "erf", options: { engine: "exact" } },
   { label: "perturbative, linear", name: "perturbative", activation: "identity" },
   { label: "large-deviation", name: "large-deviation", activation: "identity" },
-  { label: "large-deviation, mean-field", name: "large-deviation", activation: "identity", scaling: "mean-field" },
+  { label: "large-deviation, mean-field", name: "large-deviation", activation: "identity", scaling: "mean-field", outputs: [1] },
   { label: "forward-backward", name: "forward-backward", activation: "identity" },
 ];
 const asked = variants.flatMap((variant) =>
@@ -146,7 +146,7 @@ const asked = variants.flatMap((variant) =>
       ...variant,
       outputs,
       bias,
-      title: `${variant.label}, ${outputs} outputs${bias > 0 ? ", readout bias" : ""}`,
+      title: `${variant.label}, ${outputs} output${outputs > 1 ? "s" : ""}${bias > 0 ? ", readout bias" : ""}`,
     })),
   ),
 );
@@ -178,34 +178,36 @@ describe("one policy at T = 0 and just above", () => {
       expect(often.posterior.logEvidence).toBeCloseTo(once.posterior.logEvidence - 0.5 * one.outputs * Math.log(6), 6);
   });
 
-  it.each(asked.filter(({ label, bias }) => !(label === "forward-backward" && bias > 0)))(
-    "$title: noise below rounding, every point twice",
-    async (one) => {
-      const targets = columns(labels, one.outputs);
-      for (const temperature of [1e-6, 1e-9, 1e-12]) {
-        const split = Math.sqrt(temperature);
-        const once = await solved(one, { inputs, targets, temperature: temperature / 2 });
-        const twice = await solved(one, {
-          inputs: inputs.flatMap((x) => [x, x]),
-          targets: targets.flatMap((y) => [y.map((value) => value + split), y.map((value) => value - split)]),
-          temperature,
-        });
-        const [few, many] = [await once.predict(testInputs), await twice.predict(testInputs)];
-        expectClose(many.mean, few.mean, { relative: 1e-7, absolute: 1e-7 }, `mean at T = ${temperature}`);
-        expectClose(many.variance, few.variance, { relative: 1e-7, absolute: 1e-7 }, `variance at T = ${temperature}`);
-        expectClose(
-          twice.posterior.train!.mean,
-          matrixFromRows(rowsOf(once.posterior.train!.mean).flatMap((row) => [row, row])),
-          { absolute: 1e-7 },
-          `train mean at T = ${temperature}`,
-        );
-        // the difference of a pair is noise alone: a density of its own
-        const pairs = 3 * one.outputs * (Math.log(2 * Math.PI * temperature) + Math.log(2) + (2 * split ** 2) / temperature);
-        const [whole, half] = [twice.posterior.logEvidence, once.posterior.logEvidence];
-        if (one.scaling === undefined && whole !== undefined && half !== undefined) expect(whole).toBeCloseTo(half - 0.5 * pairs, 5);
-      }
-    },
+  // with a bias the sweeps of forward-backward stop before such strong data and say so, and the minimiser over matrices takes a minute
+  const quick = asked.filter(
+    ({ name, bias, outputs, scaling }) =>
+      bias === 0 || !(name === "forward-backward" || (name === "large-deviation" && (outputs > 1 || scaling !== undefined))),
   );
+  it.each(quick)("$title: noise below rounding, every point twice", async (one) => {
+    const targets = columns(labels, one.outputs);
+    for (const temperature of [1e-6, 1e-9, 1e-12]) {
+      const split = Math.sqrt(temperature);
+      const once = await solved(one, { inputs, targets, temperature: temperature / 2 });
+      const twice = await solved(one, {
+        inputs: inputs.flatMap((x) => [x, x]),
+        targets: targets.flatMap((y) => [y.map((value) => value + split), y.map((value) => value - split)]),
+        temperature,
+      });
+      const [few, many] = [await once.predict(testInputs), await twice.predict(testInputs)];
+      expectClose(many.mean, few.mean, { relative: 1e-7, absolute: 1e-7 }, `mean at T = ${temperature}`);
+      expectClose(many.variance, few.variance, { relative: 1e-7, absolute: 1e-7 }, `variance at T = ${temperature}`);
+      expectClose(
+        twice.posterior.train!.mean,
+        matrixFromRows(rowsOf(once.posterior.train!.mean).flatMap((row) => [row, row])),
+        { absolute: 1e-7 },
+        `train mean at T = ${temperature}`,
+      );
+      // the difference of a pair is noise alone: a density of its own
+      const pairs = 3 * one.outputs * (Math.log(2 * Math.PI * temperature) + Math.log(2) + (2 * split ** 2) / temperature);
+      const [whole, half] = [twice.posterior.logEvidence, once.posterior.logEvidence];
+      if (one.scaling === undefined && whole !== undefined && half !== undefined) expect(whole).toBeCloseTo(half - 0.5 * pairs, 5);
+    }
+  });
 
   it.each(asked.filter(({ activation, bias }) => activation === "identity" && bias > 0))(
     "$title: at T = 0 the data fix a bias that no linear map makes",

@@ -78,7 +78,7 @@ export function withBias(prediction: Prediction, bias: PinnedBias | undefined): 
   return { ...prediction, mean: { data: mean.data.map((value, at) => value + bias.values[at % mean.shape[1]]!), shape: mean.shape } };
 }
 
-/** The derivative in log σ_b² of the readout, Σ_a (b_a²/σ_b² − 1)/2, put in; undefined in mean-field scaling, which ties σ_b² to the width. */
+/** The derivative in log σ_b² of the readout, Σ_a (b_a²/σ_b² − 1)/2, put in; undefined where mean-field scaling ties σ_b² to the width. */
 export function withBiasGradient(gradient: EvidenceGradient, bias: PinnedBias, problem: Problem): EvidenceGradient | undefined {
   if (problem.scaling !== "standard") return undefined;
   const own = bias.values.reduce((sum, b) => sum + 0.5 * ((b * b) / bias.variance - 1), 0);

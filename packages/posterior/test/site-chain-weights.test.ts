@@ -2,7 +2,7 @@ import { createRegistry, resolveArchitecture, resolveNetworkInput, type Matrix, 
 import { plugin as activations } from "@finitewidth/activations";
 import { mixingLaw } from "@finitewidth/kernels";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
-import { gram } from "@finitewidth/linalg";
+import { gram, solveLower } from "@finitewidth/linalg";
 import { learnedFeatureCovariance } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
@@ -71,7 +71,11 @@ describe.each([1, 2])("weights in place of points, %i outputs", (outputs) => {
     expectClose(a.covariance, b.covariance, { relative: 1e-9, absolute: 1e-11 });
     if (sites.covariance.kind !== "features") throw new Error("features expected");
     const { features } = sites.covariance;
-    const exact = learnedFeatureCovariance(features, p.factors[0]!.f, 5, { alpha: p.alpha, weight: 1, lower: p.root.factor });
+    const exact = learnedFeatureCovariance(features, p.factors[0]!.f, 5, {
+      alpha: p.alpha,
+      weight: 1,
+      whiten: (b) => solveLower(p.root.factor, b),
+    });
     expectClose(learnedWeightCovariance(sites, w, features.width, 5), exact, { relative: 1e-9, absolute: 1e-10 });
     expectClose(gram(w.factors[0]!.f), gram(p.factors[0]!.f), { relative: 1e-14 });
   });

@@ -1,13 +1,15 @@
 import { FinitewidthError, zeros, type Matrix, type WishartChain } from "@finitewidth/core";
-import { addDiagonal, cholesky, identity, multiply, multiplyTransposedRight, solveCholesky, symmetricEigen } from "@finitewidth/linalg";
+import { affine, multiply, multiplyTransposedRight, symmetricEigen } from "@finitewidth/linalg";
 import {
   addConstantCovariance,
   biasCovariance,
   biasCovarianceAdjoint,
+  conditionTargets,
   constantCovarianceAdjoint,
   hasUpperBiases,
   siteCovariance,
   siteCovarianceAdjoint,
+  type ConditionedTargets,
   type SiteKernels,
   type StackedFeatures,
 } from "@finitewidth/numerics";
@@ -71,26 +73,21 @@ export function siteChainData(
   const size = points * outputs;
   const y = zeros(size, 1);
   for (let mu = 0; mu < points; mu++) for (let a = 0; a < outputs; a++) y.data[a * points + mu] = targets.data[mu * outputs + a]!;
-  const unit = identity(size);
   return {
     outputs,
     count: size,
     evaluate(mixing, { weight, logDeterminant: counted }) {
-      const covariance = addDiagonal(dataCovariance(chain, kernels, mixing, outputs), temperature);
-      const factor = factorise(covariance);
-      if (factor === undefined) return undefined;
-      const alpha = solveCholesky(factor, y).data;
-      const quadratic = alpha.reduce((sum, value, k) => sum + value * y.data[k]!, 0);
-      const h: Matrix =
-        counted === 0
-          ? zeros(size, size)
-          : { data: solveCholesky(factor, unit).data.map((value) => 0.5 * weight * value), shape: [size, size] };
+      const conditioned = conditionWherePositive(dataCovariance(chain, kernels, mixing, outputs), y, temperature);
+      if (conditioned === undefined) return undefined;
+      const { logDeterminant, quadratic } = conditioned;
+      const alpha = conditioned.weights.data;
+      const h: Matrix = counted === 0 ? zeros(size, size) : affine(0.5 * weight, conditioned.resolvent());
       for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) h.data[i * size + j]! -= 0.5 * weight * alpha[i]! * alpha[j]!;
       const gradients: (Matrix | undefined)[] = hasUpperBiases(chain)
         ? [...biasCovarianceAdjoint(chain, outputs, constantCovarianceAdjoint(h, outputs))]
         : [];
       gradients[0] = siteCovarianceAdjoint(kernels, outputs, h);
-      return { logDeterminant: factor.logDeterminant, quadratic, gradients };
+      return { logDeterminant, quadratic, gradients };
     },
   };
 }
@@ -107,9 +104,9 @@ export function dataCovariance(
   return covariance;
 }
 
-function factorise(a: Matrix): ReturnType<typeof cholesky> | undefined {
+function conditionWherePositive(covariance: Matrix, targets: Matrix, temperature: number): ConditionedTargets | undefined {
   try {
-    return cholesky(a);
+    return conditionTargets(covariance, targets, temperature, { regular: true });
   } catch (error) {
     if (error instanceof FinitewidthError) return undefined;
     throw error;

@@ -1,7 +1,8 @@
 import { zeros, type Matrix, type MixingLaw, type Problem, type Scaling, type WishartChain } from "@finitewidth/core";
-import { addDiagonal, cholesky, multiply, solveCholesky } from "@finitewidth/linalg";
+import { cholesky, multiply } from "@finitewidth/linalg";
 import {
   averageOverSites,
+  conditionTargets,
   learnedFeatureCovariance,
   featuresOfSites,
   siteGeometryOf,
@@ -77,10 +78,10 @@ export function firstHiddenKernelOverSites(
   const y = zeros(points * outputs, 1);
   for (let mu = 0; mu < points; mu++) for (let a = 0; a < outputs; a++) y.data[a * points + mu] = targets.data[mu * outputs + a]!;
   const kernels = stackSiteKernels(law.siteKernels(inputs), law.sites);
-  const factor = cholesky(addDiagonal(dataCovariance(law.chain, kernels, mixing, outputs), temperature));
-  const alpha = solveCholesky(factor, y).data;
+  const conditioned = conditionTargets(dataCovariance(law.chain, kernels, mixing, outputs), y, temperature, { regular: true });
+  const alpha = conditioned.weights.data;
   const features = geometry.siteFeatures(inputs);
-  const evidence = scaling === "mean-field" ? { alpha, weight: referenceWidth } : { alpha, weight: 1, lower: factor.factor };
+  const evidence = scaling === "mean-field" ? { alpha, weight: referenceWidth } : { alpha, weight: 1, whiten: conditioned.whiten };
   const core = learnedFeatureCovariance(
     stackFeatures(featuresOfSites(geometry, inputs)),
     cholesky(mixing[0]!).factor,

@@ -1,6 +1,6 @@
 import { zeros, type Matrix, type Problem, type WishartChain } from "@finitewidth/core";
-import { addDiagonal, cholesky, multiply, multiplyTransposedLeft, solveCholesky, solveLower } from "@finitewidth/linalg";
-import type { SiteKernels, StackedFeatures } from "@finitewidth/numerics";
+import { multiply, multiplyTransposedLeft } from "@finitewidth/linalg";
+import { conditionTargets, predictGaussianProcess, type SiteKernels, type StackedFeatures } from "@finitewidth/numerics";
 import { dataCovariance, siteChainData } from "./chain-data.js";
 import { chainFluctuations, chainRateMinima } from "./chain-minimiser.js";
 import type { Solution } from "./solution.js";
@@ -50,19 +50,17 @@ export function predictSites(
   const [points, outputs] = targets.shape;
   const y = zeros(points * outputs, 1);
   for (let mu = 0; mu < points; mu++) for (let a = 0; a < outputs; a++) y.data[a * points + mu] = targets.data[mu * outputs + a]!;
-  const factor = cholesky(addDiagonal(dataCovariance(chain, kernels, mixing, outputs), temperature));
-  const alpha = solveCholesky(factor, y);
+  const conditioned = conditionTargets(dataCovariance(chain, kernels, mixing, outputs), y, temperature, { regular: true });
+  const alpha = conditioned.weights;
   const c = dataCovariance(chain, cross, mixing, outputs);
-  const half = solveLower(factor.factor, c);
-  const prior = dataCovariance(chain, own, mixing, outputs);
-  const reduction = multiplyTransposedLeft(half, half);
+  const { mean, covariance } = predictGaussianProcess(conditioned, c, dataCovariance(chain, own, mixing, outputs));
   return {
-    mean: multiplyTransposedLeft(c, alpha).data,
-    covariance: { data: prior.data.map((value, k) => value - reduction.data[k]!), shape: prior.shape },
+    mean: mean.data,
+    covariance: covariance!,
     along(direction) {
       const bare = { ...chain, readoutBiasVariance: 0 };
       const moved = multiplyTransposedLeft(dataCovariance(bare, cross, direction, outputs), alpha).data;
-      const inner = solveCholesky(factor, multiply(dataCovariance(bare, kernels, direction, outputs), alpha));
+      const inner = conditioned.unwhiten(conditioned.whiten(multiply(dataCovariance(bare, kernels, direction, outputs), alpha)));
       const back = multiplyTransposedLeft(c, inner).data;
       return moved.map((value, k) => value - back[k]!);
     },

@@ -1,5 +1,5 @@
 import { zeros, type Matrix, type MixingLaw, type SiteMap } from "@finitewidth/core";
-import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveLower } from "@finitewidth/linalg";
+import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
 import { blockDiagonal } from "./moments.js";
 
 /** Sites that share something which can be taken away: the paths through one attention head. */
@@ -137,11 +137,12 @@ export function outputDesignAdjoint({ points, width, stacked }: StackedFeatures,
   return out;
 }
 
-/** What the data say about the outputs: weight·αα^T − (L Lᵀ)⁻¹ over (output, point); without `lower` the second term is dropped. */
+/** What the data say about the outputs: weight·αα^T − Σ⁻¹ over (output, point); without `whiten` the second term is dropped. */
 export interface OutputEvidence {
   readonly alpha: Float64Array;
   readonly weight: number;
-  readonly lower?: Matrix;
+  /** Σ^{−½} applied. */
+  readonly whiten?: (b: Matrix) => Matrix;
 }
 
 /**
@@ -153,7 +154,7 @@ export function learnedFeatureCovariance(
   features: StackedFeatures,
   factor: Matrix,
   channels: number,
-  { alpha, weight, lower }: OutputEvidence,
+  { alpha, weight, whiten }: OutputEvidence,
 ): Matrix {
   const { width } = features;
   const rank = factor.shape[1];
@@ -164,8 +165,8 @@ export function learnedFeatureCovariance(
     for (let f = 0; f < width; f++)
       for (let g = 0; g < width; g++) core.data[f * width + g]! += (weight / channels) * image[c * width + f]! * image[c * width + g]!;
   }
-  if (lower === undefined) return core;
-  const half = solveLower(lower, design);
+  if (whiten === undefined) return core;
+  const half = whiten(design);
   const rows = half.shape[0];
   // (row, c, f) read as rows (row, c): the sum over both is one product
   const stacked: Matrix = { data: half.data, shape: [rows * rank, width] };

@@ -11,7 +11,7 @@ import {
   type RandomStream,
   type Run,
 } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { gram, multiply, multiplyTransposedRight, solveLower } from "@finitewidth/linalg";
 import {
   averageOverSites,
   blockDiagonal,
@@ -194,7 +194,7 @@ function learnedFeatures(sites: SiteProblem, conditional: SiteConditional | Weig
   const channels = sites.law.chain.layers[0]!.width;
   if ("weights" in conditional) return learnedWeightCovariance(sites, conditional, features.width, channels);
   const { factors, alpha, root } = conditional;
-  return learnedFeatureCovariance(features, factors[0]!.f, channels, { alpha, weight: 1, lower: root.factor });
+  return learnedFeatureCovariance(features, factors[0]!.f, channels, { alpha, weight: 1, whiten: (b) => solveLower(root.factor, b) });
 }
 
 /** E[Ĝ²] … E[Ĝ^L], from one network at each of a few thousand draws. */
