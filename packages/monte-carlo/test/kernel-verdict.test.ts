@@ -1,7 +1,7 @@
 import type { Matrix } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, test } from "vitest";
-import { againstEffect } from "../src/referee/judgement.js";
+import { againstEffect, effectRule } from "../src/referee/judgement.js";
 import { judgeKernels } from "../src/referee/kernel-verdict.js";
 
 const rule = { tolerance: 0.05, alpha: 0.002, trust: 0.05 };
@@ -72,6 +72,8 @@ test("a confirmation is withdrawn for a visible error above a fifth of the effec
   expect(againstEffect("confirmed", 0.3, 0.1, 1)).toBe("doubtful");
   expect(againstEffect("confirmed", -0.3, 0.1, 1)).toBe("doubtful");
   expect(againstEffect("confirmed", 0.3, 0.2, 1)).toBe("confirmed");
+  expect(againstEffect("confirmed", 0.3, 0.17, 1)).toBe("confirmed");
+  expect(againstEffect("confirmed", 0.3, 0.17, 1, effectRule.distanceErrors)).toBe("doubtful");
   expect(againstEffect("confirmed", 0.19, 0.01, 1)).toBe("confirmed");
   expect(againstEffect("confirmed", 0.3, 0.1, undefined)).toBe("confirmed");
   expect(againstEffect("contradicted", 0.3, 0.1, 1)).toBe("contradicted");

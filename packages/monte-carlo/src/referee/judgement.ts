@@ -45,8 +45,11 @@ export function decide(
   return size + studentQuantile(1 - trust / 2, chains - 1) * standardError < allowed ? "confirmed" : "doubtful";
 }
 
-/** Errors up to this part of the effect of finite width do not count; beyond it, this many standard errors make a confirmation doubtful. */
-export const effectRule = { part: 0.2, errors: 2 };
+/**
+ * Errors up to this part of the effect of finite width do not count; beyond it, this many standard errors make a confirmation doubtful: the
+ * 5 % level, two-sided for differences and one-sided for distances, which cannot lie below. Tuned on one half of the calibration.
+ */
+export const effectRule = { part: 0.2, errors: 2, distanceErrors: 1.645 };
 
 /**
  * Withdraws a confirmation where the difference stands out of the noise of the chains (`standardError`, of them alone) and is more than a
@@ -57,8 +60,9 @@ export function againstEffect(
   difference: number,
   standardError: number,
   effect: number | undefined,
+  errors = effectRule.errors,
 ): Comparison["status"] {
-  const visible = Math.abs(difference) > effectRule.errors * standardError;
+  const visible = Math.abs(difference) > errors * standardError;
   return status === "confirmed" && visible && effect !== undefined && Math.abs(difference) > effectRule.part * effect ? "doubtful" : status;
 }
 
@@ -135,17 +139,19 @@ export function compareErrors(
   const theoryVariance = average(theory.variance);
   const own = theory.own ?? { bias: 0, variance: 0, total: 0 };
   const bare = baseline && { bias: average(baseline.mean.map((m, i) => (m - targets[i]!) ** 2)), variance: average(baseline.variance) };
-  const compare = (value: number, truth: number, sampled: number, own: number, infinite?: number): Comparison => {
+  const variance = total.value - bias.value;
+  // parts may hardly change where the whole does: the largest change is the yardstick of all three
+  const effect =
+    bare && Math.max(...[bare.bias - bias.value, bare.variance - variance, bare.bias + bare.variance - total.value].map(Math.abs));
+  const compare = (value: number, truth: number, sampled: number, own: number): Comparison => {
     const standardError = Math.hypot(sampled, own);
     const status = decide(value - truth, standardError, rule.tolerance * Math.abs(truth), count, rule);
-    const effect = infinite === undefined ? undefined : Math.abs(infinite - truth);
     return { theory: value, truth, standardError, status: againstEffect(status, value - truth, sampled, effect) };
   };
-  const both = bare && bare.bias + bare.variance;
   return {
-    total: compare(theoryBias + theoryVariance, total.value, total.standardError, own.total, both),
-    bias: compare(theoryBias, bias.value, jackknifeError(bias.left), own.bias, bare?.bias),
-    variance: compare(theoryVariance, total.value - bias.value, jackknifeError(left), own.variance, bare?.variance),
+    total: compare(theoryBias + theoryVariance, total.value, total.standardError, own.total),
+    bias: compare(theoryBias, bias.value, jackknifeError(bias.left), own.bias),
+    variance: compare(theoryVariance, variance, jackknifeError(left), own.variance),
   };
 }
 

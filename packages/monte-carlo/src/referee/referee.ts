@@ -265,6 +265,7 @@ function judgeOutputs(
     distance.value,
     distance.standardError,
     effect,
+    effectRule.distanceErrors,
   );
   const root = rootOf(distance.value, distance.standardError);
   return {
