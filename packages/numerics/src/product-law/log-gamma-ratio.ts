@@ -6,7 +6,11 @@ export function entropy(re: number, im: number): Complex {
   if (re * re + im * im < 0.01) {
     let tr = 0;
     let ti = 0;
-    for (let k = 18; k > 1; k--) [tr, ti] = [-(tr * re - ti * im) + 1 / (k * (k - 1)), -(tr * im + ti * re)];
+    for (let k = 18; k > 1; k--) {
+      const next = -(tr * re - ti * im) + 1 / (k * (k - 1));
+      ti = -(tr * im + ti * re);
+      tr = next;
+    }
     const sr = re * re - im * im;
     const si = 2 * re * im;
     return [tr * sr - ti * si, tr * si + ti * sr];

@@ -93,6 +93,6 @@ export function logDensityOfLogProduct(law: ProductLaw, u: number): number {
   const { step, exponents } = mellinNodes(law, u);
   const top = exponents[0]![0];
   let total = 1;
-  for (const [re, im] of exponents.slice(1)) total += 2 * Math.exp(re - top) * Math.cos(im);
+  for (let k = 1; k < exponents.length; k++) total += 2 * Math.exp(exponents[k]![0] - top) * Math.cos(exponents[k]![1]);
   return Math.log(step / (2 * Math.PI)) + top + Math.log(total);
 }
