@@ -1,6 +1,6 @@
 import type { Digits } from "../model/digits.js";
 import type { Rows } from "../model/data.js";
-import { networkOf, quickMethods, slowMethods, sweptWidths } from "../model/experiment.js";
+import { networkOf, slowMethods, sweptWidths } from "../model/experiment.js";
 import type { ExploreState } from "../model/state.js";
 import { averageOf, nothing, type Answers } from "./answers.js";
 import { Lane, latest, remote } from "./lane.js";
@@ -161,14 +161,7 @@ export class Session {
         if (!current()) return;
         this.#update({ phase });
       }
-      for (const method of quickMethods)
-        for (const width of this.#widthsFor(method)) {
-          const solved = await this.#slow.ask(solve, this.#request(asked, method, width));
-          if (!current()) return;
-          this.#swept(method, width, solved);
-          if (solved.status === "failed") break;
-        }
-      await this.#judge(asked, current);
+      await Promise.all([...this.#quick.map((own) => this.#sweepWidths(own, asked, current)), this.#judge(asked, current)]);
     } catch (error) {
       if (current()) throw error;
     } finally {
@@ -176,16 +169,19 @@ export class Session {
     }
   }
 
-  /** Fewer where one answer takes long. */
-  #widthsFor(method: string): readonly number[] {
-    const isSlow = (this.answers.solved.get(method)?.milliseconds ?? 0) > 300;
-    return isSlow ? sweptWidths.filter((_, i) => i % 3 === 0) : sweptWidths;
-  }
-
-  #swept(method: string, width: number, solved: Solved): void {
-    const sweep = new Map(this.answers.sweep);
-    sweep.set(method, new Map(sweep.get(method)).set(width, solved));
-    this.#update({ sweep });
+  /** Theories against the width of the touched layer: where they are quick, in the worker that answers touches, which is warm then. */
+  async #sweepWidths(own: QuickLane, asked: SolveTogether, current: () => boolean): Promise<void> {
+    for (const method of own.methods) {
+      const taken = this.answers.solved.get(method)?.milliseconds ?? 0;
+      const lane = taken > 60 ? this.#slow : own.lane;
+      for (const width of taken > 300 ? sweptWidths.filter((_, i) => i % 3 === 0) : sweptWidths) {
+        const solved = await lane.ask(solve, this.#request(asked, method, width));
+        if (!current()) return;
+        const sweep = new Map(this.answers.sweep);
+        this.#update({ sweep: sweep.set(method, new Map(sweep.get(method)).set(width, solved)) });
+        if (solved.status === "failed") break;
+      }
+    }
   }
 
   /** The slower theories where they are quick enough, then the verdict on all. */
