@@ -165,11 +165,20 @@ export function solveSymmetric(setting: Setting, options: BranchOptions, tick: (
   return { aligned: 0, bulk: groupOf(unit, population, field, window, alpha, options, 0, () => tick(1)), residual, sweeps: total };
 }
 
+/** Where the aligned unit starts in turn when asked to: in the field that these shares of the other units would leave. */
+const strongStarts = [0.5, 0.25, 0.125, 0];
+
 /**
- * The branch with one aligned unit, the block, that starts by meeting all labels; the bulk starts at the prior. Undefined where no particle
- * of the block is aligned then: the branch does not exist.
+ * The branch with one aligned unit, the block, that starts by meeting what labels the other units leave; the bulk starts at the prior.
+ * Undefined where no particle of the block is aligned then: the branch does not exist. `insist`: with ever fewer of the other units at the
+ * start, for networks whose symmetric branch has aligned units.
  */
-export function solveSpecialised(setting: Setting, options: BranchOptions, tick: (fraction: number) => void): Branch | undefined {
+export function solveSpecialised(
+  setting: Setting,
+  options: BranchOptions,
+  tick: (fraction: number) => void,
+  insist = false,
+): Branch | undefined {
   const { prior, width, weightVariance, surroundings, secondMoment } = setting;
   const alpha = weightVariance / width;
   const others = width - 1;
@@ -180,16 +189,22 @@ export function solveSpecialised(setting: Setting, options: BranchOptions, tick:
     block: options.wall === Infinity ? anyAlignment : ([options.wall, Infinity] as const),
     bulk: [0, options.wall] as const,
   };
-  let blockField = infiniteWidthField(setting, others / width);
   let bulkField: Field = { ...infiniteWidthField(setting, 1), mean: new Float64Array(surroundings.targets.length) };
   const bulk = priorPopulation(options.particles, unit.dimension, random);
-  const block = priorPopulation(Math.ceil(options.particles / 2), unit.dimension, random);
-  unit.setField(blockField, alpha);
-  anneal(unit, block, random);
-  const inside = populationAlignments(unit, block, blockField, alpha).map((value) => (value >= windows.block[0] ? 1 : 0));
-  const found = inside.reduce((sum, value) => sum + value, 0);
-  if (found === 0) return undefined;
-  resample(block, affine(1 / found, columnOfValues(inside)).data, block.states, random);
+  const startAt = (share: number) => {
+    const field = infiniteWidthField(setting, share);
+    const units = priorPopulation(Math.ceil(options.particles / 2), unit.dimension, random);
+    unit.setField(field, alpha);
+    anneal(unit, units, random);
+    const inside = populationAlignments(unit, units, field, alpha).map((value) => (value >= windows.block[0] ? 1 : 0));
+    return { field, units, inside, found: inside.reduce((sum, value) => sum + value, 0) };
+  };
+  let start = startAt(others / width);
+  for (const share of insist ? strongStarts : []) if (start.found === 0) start = startAt(share);
+  if (start.found === 0) return undefined;
+  const block = start.units;
+  let blockField = start.field;
+  resample(block, affine(1 / start.found, columnOfValues(start.inside)).data, block.states, random);
   const total = options.sweeps + Math.floor(options.sweeps / 2);
   let [blockMoments, bulkMoments]: [UnitMoments | undefined, UnitMoments | undefined] = [undefined, undefined];
   let [averaged, residual] = [0, Infinity];

@@ -5,7 +5,7 @@ import { solveFixed } from "./fixed-nodes.js";
 import { mixPredictions, predictMixture, summariseBranch, type BranchDraws, type BranchSummary } from "./mixture.js";
 import type { ExpectationPropagationOptions } from "./options.js";
 import { newKernels, refusalOf, settingDataOf, strongLabelsOf } from "./problem.js";
-import { settingFrom, solveStrongLabels, type AlignmentOdds } from "./solution.js";
+import { poisson, settingFrom, solveStrongLabels, type AlignmentOdds } from "./solution.js";
 import { branchState, weightedBranches, type ExpectationPropagationPosterior, type ExpectationPropagationState } from "./state.js";
 
 export const theoryName = "expectation-propagation";
@@ -26,6 +26,8 @@ interface Solved {
   readonly method: "nodes" | "sampling";
   readonly probabilities: readonly [number, number, number];
   readonly odds?: AlignmentOdds;
+  /** All units are described by one measure. */
+  readonly oneMeasure: boolean;
 }
 
 /** @throws FinitewidthError (code "refused"), (code "input") for nodes asked for that will not do. */
@@ -53,18 +55,19 @@ export async function fitExpectationPropagation(
       solved = {
         branches: [{ ...draws, probability: 1, summary: summariseBranch(setting, draws), residual, sweeps }],
         method: "nodes",
-        probabilities: [Math.exp(-aligned), aligned * Math.exp(-aligned), 0.5 * aligned ** 2 * Math.exp(-aligned)],
+        probabilities: poisson(aligned),
+        oneMeasure: true,
       };
     }
   }
   if (solved === undefined) {
-    const { branches, odds, probabilities } = await solveStrongLabels(
+    const { branches, odds, probabilities, oneMeasure } = await solveStrongLabels(
       data,
       { particles: options.particles, sweeps: options.sweeps, wall, seed: run.seed },
       run,
     );
     const reported = branches.map(({ branch, ...rest }) => ({ ...rest, residual: branch.residual, sweeps: branch.sweeps }));
-    solved = { branches: reported, method: "sampling", probabilities, odds };
+    solved = { branches: reported, method: "sampling", probabilities, odds, oneMeasure };
   }
   const { branches, method, probabilities, odds } = solved;
   const state: ExpectationPropagationState = {
@@ -74,7 +77,7 @@ export async function fitExpectationPropagation(
     branches: branches.map((branch) => branchState(branch, coordinates.features.shape[1])),
   };
   const residual = Math.max(...branches.map((branch) => branch.residual));
-  const evidence = evidenceOf(branches, probabilities);
+  const evidence = evidenceOf(solved);
   return {
     theory: theoryName,
     problem,
@@ -161,11 +164,11 @@ function mixedKernel(branches: readonly Reported[]): Matrix {
 }
 
 /** From the branch without aligned units, where it is not a small minority: log p = log p₀ − log P(none). */
-function evidenceOf(branches: readonly Reported[], probabilities: readonly [number, number, number]) {
+function evidenceOf({ branches, probabilities, oneMeasure }: Solved) {
   const symmetric = branches.find(({ block }) => block === undefined);
   const evidence = symmetric?.summary.logEvidence;
   if (evidence === undefined || symmetric!.probability < limits.minority) return undefined;
-  const shift = symmetric!.bulk.weights ? 0 : Math.log(probabilities[0]);
+  const shift = oneMeasure ? 0 : Math.log(probabilities[0]);
   return { value: evidence.value - shift, standardError: evidence.standardError };
 }
 
@@ -190,7 +193,11 @@ function describeBranch({ probability, summary, residual, sweeps }: Reported): J
 }
 
 /** What is to be said about a solution; docs/theories/expectation-propagation.md, "When it holds". */
-export function warningsOf({ method, probabilities, odds }: Omit<Solved, "branches">, residual: number, rareUnits: boolean): string[] {
+export function warningsOf(
+  { method, probabilities, odds, oneMeasure }: Omit<Solved, "branches">,
+  residual: number,
+  rareUnits: boolean,
+): string[] {
   const [none, one, two] = probabilities;
   const percent = (p: number): string => `${(100 * p).toPrecision(2)} %`;
   const warnings: string[] = [];
@@ -200,6 +207,13 @@ export function warningsOf({ method, probabilities, odds }: Omit<Solved, "branch
     warnings.push(
       "an activation with a kink and fewer than P/2 units: rare units of large norm count, and the variance may be off by 5–10 %",
     );
+  if (oneMeasure) {
+    if (none < 1 - limits.minority)
+      warnings.push(
+        `units cross the border of alignment freely (none is beyond with probability ${percent(none)}): all are treated alike, and errors of 5–10 % are possible`,
+      );
+    return warnings;
+  }
   if (two > 0.5)
     warnings.push(
       `several units are aligned with the labels (probability ${percent(two)}), which is not described here: the numbers are no more than a guess; use "monte-carlo"`,

@@ -21,15 +21,17 @@ export interface BranchChunk {
   readonly setting: SettingData;
   readonly options: BranchOptions;
   readonly aligned: 0 | 1;
+  /** See `solveSpecialised`. */
+  readonly insist?: boolean;
 }
 
 /** Solves one branch; null where it does not exist. */
 export const branchTask: Task<BranchChunk, Branch | null> = {
   module: import.meta.url,
   name: "branchTask",
-  run: ({ setting, options, aligned }, { registry, tick }) => {
-    const solved = (aligned === 1 ? solveSpecialised : solveSymmetric)(settingFrom(setting, registry), options, tick);
-    return solved ?? null;
+  run: ({ setting, options, aligned, insist }, { registry, tick }) => {
+    const here = settingFrom(setting, registry);
+    return (aligned === 1 ? solveSpecialised(here, options, tick, insist) : solveSymmetric(here, options, tick)) ?? null;
   },
 };
 
@@ -54,6 +56,8 @@ export interface Solution {
   readonly odds: AlignmentOdds;
   /** Probabilities of no, one and two aligned units; the last is left out of the averages. */
   readonly probabilities: readonly [none: number, one: number, two: number];
+  /** Units cross the wall freely: one branch without a wall describes them all. */
+  readonly oneMeasure: boolean;
 }
 
 /** Particles of one chunk of the sampling. */
@@ -67,7 +71,8 @@ const negligible = 1e-3;
 
 /**
  * Solves both branches, draws from their units' measures and weighs them. The odds of one aligned unit against none are the ratio of the
- * branches' evidences; where one of them is not defined, the geometric mean of the odds seen from either branch (the trapezoid rule).
+ * branches' evidences; where one of them is not defined, the geometric mean of the odds seen from either branch (the trapezoid rule). Where
+ * units cross the wall and do not stay beyond, one branch without a wall.
  */
 export async function solveStrongLabels(data: SettingData, options: BranchOptions, run: Run): Promise<Solution> {
   const { width } = data;
@@ -77,9 +82,26 @@ export async function solveStrongLabels(data: SettingData, options: BranchOption
     .map((aligned): BranchChunk => ({ setting: data, options, aligned }));
   const solved: Branch[] = [];
   for await (const branch of run.map(branchTask, chunks)) if (branch !== null) solved.push(branch);
-  const [none, one] = solved as [Branch, Branch | undefined];
+  const none = solved[0]!;
   const fromNone = width * none.bulk.odds.odds;
+  // units that align there although nothing was found beyond the wall: the aligned unit started in too weak a field
+  if (chunks.length > solved.length && fromNone > negligible)
+    for await (const branch of run.map(branchTask, [{ ...chunks[1]!, insist: true }])) if (branch !== null) solved.push(branch);
+  const one = solved[1];
   const fromOne = one && width * one.block!.odds.odds;
+  // units that cross from here and would not stay beyond: the wall cuts through one measure, and nothing stands apart
+  if (chunks.length === 2 && fromNone > (one ? 1 : negligible) && !(fromOne! >= 1))
+    for await (const branch of run.map(branchTask, [{ ...chunks[0]!, options: { ...options, wall: Infinity } }])) {
+      const drawn = { bulk: await draw(data, branch!.bulk, { ...options, wall: Infinity }, 0, run) };
+      const summary = summariseBranch(setting, drawn);
+      const beyond = summary.bulkAlignments.reduce((sum, value) => sum + Number(value >= options.wall), 0) / summary.bulkAlignments.length;
+      return {
+        branches: [{ branch: branch!, ...drawn, summary, probability: 1 }],
+        odds: { fromNone, ...(fromOne === undefined ? {} : { fromOne }) },
+        probabilities: poisson(width * beyond),
+        oneMeasure: true,
+      };
+    }
   // a branch that does not settle says nothing about the other
   const settled = (branch: Branch): boolean => branch.residual < unsettled;
   const local =
@@ -109,8 +131,16 @@ export async function solveStrongLabels(data: SettingData, options: BranchOption
     branches: drawn.map((branch) => ({ ...branch, probability: weights[branch.branch.aligned]! / kept })),
     odds: { fromNone, ...(fromOne === undefined ? {} : { fromOne }), ...(fromEvidence === undefined ? {} : { fromEvidence }) },
     probabilities: [weights[0]! / total, weights[1]! / total, weights[2]! / total],
+    oneMeasure: false,
   };
 }
+
+/** Probabilities of none, one and two where `mean` are expected. */
+export const poisson = (mean: number): [number, number, number] => [
+  Math.exp(-mean),
+  mean * Math.exp(-mean),
+  0.5 * mean ** 2 * Math.exp(-mean),
+];
 
 /** Draws of one group, in chunks that any number of workers may share. */
 async function draw(setting: SettingData, group: Group, options: BranchOptions, index: number, run: Run): Promise<SampledGroup> {

@@ -5,7 +5,7 @@ describe("warnings", () => {
   const of = (
     probabilities: readonly [number, number, number],
     odds: { readonly fromNone: number; readonly fromOne?: number; readonly fromEvidence?: number },
-  ) => warningsOf({ method: "sampling", probabilities, odds }, 0, false);
+  ) => warningsOf({ method: "sampling", oneMeasure: false, probabilities, odds }, 0, false);
   const fluctuates = expect.stringContaining("fluctuates");
   it("neither branch counts as a small minority on one noisy estimate of its odds alone", () => {
     // digits 5/8, five seeds: the variance is 5–6 % low in all, and the odds in use leave 2–14 % to no aligned unit
