@@ -11,7 +11,7 @@ const plugins =
   "nngp|exact|large-deviation|effective-action|forward-backward|perturbative|monte-carlo|expectation-propagation|fully-connected|convolutional|sequential|attention";
 const names = [
   /\bnetwork\.type\s*[!=]==?\s*["'`]/,
-  /\bactivation\.name\s*[!=]==?\s*["'`]/,
+  /\bactivation(?:\.name)?\s*[!=]==?\s*["'`]/,
   new RegExp(`\\b(?:theory|method|name|type)\\s*[!=]==?\\s*["'\`](?:${plugins})["'\`]`),
 ];
 const tracked = execFileSync("git", ["ls-files", "packages", "tools", "verification", "docs"], { encoding: "utf8" }).trim().split("\n");

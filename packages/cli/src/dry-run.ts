@@ -1,13 +1,13 @@
 import { hiddenWidths, resolveArchitecture, rowRange, zeros, type Matrix, type Run } from "@finitewidth/core";
-import { runMethod, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep } from "@finitewidth/experiment";
+import { isRefereed, runMethod, type Plan, type PlannedMethod, type PlannedProblem, type PlannedStep } from "@finitewidth/experiment";
 
-/** What a method is expected to cost over the whole plan. */
+/** What a method, or the referee, is expected to cost over the whole plan. */
 export interface Estimate {
   readonly label: string;
   /** Seconds for all steps and networks; undefined when it refuses or fails on small parts. */
   readonly seconds?: number;
   /** Least bytes at the largest problem: the kernels of every layer. */
-  readonly bytes: number;
+  readonly bytes?: number;
   readonly remark?: string;
 }
 
@@ -50,7 +50,17 @@ export async function estimatePlan(
       ...(remark === undefined ? {} : { remark }),
     });
   }
-  return estimates;
+  return [...estimates, ...refereeEstimate(plan)];
+}
+
+/** The referee counts its operations beforehand and stays within the seconds it is given for each network. */
+function refereeEstimate(plan: Plan): Estimate[] {
+  const { referee } = plan.experiment;
+  const networks = plan.steps.reduce((sum, { problems }, step) => sum + (isRefereed(plan, step) ? problems.length : 0), 0);
+  if (referee === false || networks === 0) return [];
+  const { seconds } = referee;
+  const remark = `at most: ${networks === 1 ? "one network is" : `${networks} networks are`} sampled for up to ${seconds} s; --referee off leaves it out`;
+  return [{ label: "referee", seconds: networks * seconds, remark }];
 }
 
 async function extrapolate(

@@ -4,7 +4,7 @@ import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { FinitewidthError, printable } from "@finitewidth/core";
+import { FinitewidthError, printable, systemReason } from "@finitewidth/core";
 import { loadDataFile, readRegularFile } from "@finitewidth/datasets";
 import type { FileReader } from "@finitewidth/experiment";
 
@@ -67,11 +67,7 @@ async function replaceAtomically(file: string, write: (temporary: string) => Pro
     await rename(temporary, file);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw new FinitewidthError(
-      `${file}: cannot be written (${(cause as NodeJS.ErrnoException).code ?? String(cause)})`,
-      { code: "file", path: file },
-      { cause },
-    );
+    throw new FinitewidthError(`${file}: cannot be written (${systemReason(cause)})`, { code: "file", path: file }, { cause });
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { mkdir, open, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { FinitewidthError } from "@finitewidth/core";
+import { FinitewidthError, systemReason } from "@finitewidth/core";
 
 /** The folder of the results cannot be used: exit status 1. */
 export class OutputError extends FinitewidthError {
@@ -52,7 +52,7 @@ export async function openFolder(path: string, source?: string): Promise<OutputF
   try {
     made = await makeFolder(path);
   } catch (cause) {
-    throw new OutputError(`${path}: cannot be made (${code(cause)}); choose another folder with --out`, path, cause);
+    throw new OutputError(`${path}: cannot be made (${systemReason(cause)}); choose another folder with --out`, path, cause);
   }
   const lock = join(path, lockName);
   await acquire(lock, path);
@@ -61,7 +61,7 @@ export async function openFolder(path: string, source?: string): Promise<OutputF
     if (source !== undefined) await writeFile(join(path, marker), `${JSON.stringify({ source: resolve(source) })}\n`);
   } catch (cause) {
     await rm(lock, { force: true }).catch(() => undefined);
-    throw new OutputError(`${path}: cannot be written (${code(cause)}); choose another folder with --out`, path, cause);
+    throw new OutputError(`${path}: cannot be written (${systemReason(cause)}); choose another folder with --out`, path, cause);
   }
   return {
     path,
@@ -102,7 +102,7 @@ async function acquire(lock: string, path: string): Promise<void> {
       return;
     } catch (cause) {
       if (code(cause) !== "EEXIST")
-        throw new OutputError(`${path}: cannot be written (${code(cause)}); choose another folder with --out`, path, cause);
+        throw new OutputError(`${path}: cannot be written (${systemReason(cause)}); choose another folder with --out`, path, cause);
       const holder = await holderOf(lock);
       if (holder !== undefined || attempts >= 3)
         throw new OutputError(

@@ -74,8 +74,14 @@ export async function findShards(folders: readonly string[]): Promise<readonly F
   }
   const there = new Set(found.map(({ manifest }) => manifest.shard.index));
   const missing = Array.from({ length: count }, (_, i) => i + 1).filter((index) => !there.has(index));
-  if (missing.length > 0)
-    throw problem(folders[0]!, `of ${count} parts ${missing.slice(0, 20).join(", ")}${missing.length > 20 ? ", …" : ""} are not finished`);
+  if (missing.length > 0) {
+    const names = missing.slice(0, 20).map((index) => `${index}/${count}`);
+    const whose = names.length === 1 ? "the part" : "the parts";
+    throw problem(
+      folders[0]!,
+      `${whose} ${names.join(", ")}${missing.length > 20 ? ", …" : ""} ${names.length === 1 ? "is" : "are"} not there or not finished; run \`finitewidth run FILE --shard ${names[0]}\`${names.length === 1 ? "" : " and so on"}, or name the ${names.length === 1 ? "folder it is in" : "folders they are in"} too`,
+    );
+  }
   return found;
 }
 

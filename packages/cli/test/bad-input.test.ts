@@ -93,13 +93,13 @@ describe("bad input ends with status 2, one line that names the field, and nothi
     ["the same method twice", { ...good, methods: ["nngp", "nngp"] }, /^methods\[1\]: expected each method once/],
     ["width 0", withNetwork({ widths: [0] }), "network.widths[0]: expected a positive integer, got 0"],
     ["no widths", withNetwork({ widths: [] }), /^network\.widths: /],
-    ["missing data file", { ...good, data: { file: "nowhere.npz" } }, /^data\.file: cannot read .*nowhere\.npz \(ENOENT\)/],
+    ["missing data file", { ...good, data: { file: "nowhere.npz" } }, /^data\.file: cannot read .*nowhere\.npz \(no such file or folder\)/],
     ["unknown data set", { ...good, data: { dataset: "imagenet", train: 3 } }, /^data\.dataset: expected one of "mnist"/],
     ["missing plug-in", { ...good, plugins: ["no-such-plugin"] }, /^plugins\[0\]: package "no-such-plugin" is not installed/],
     ["sweep over more points than there are", { ...good, sweep: { train: [5] } }, /^sweep\.train\[0\]: expected at most 2 points, got 5/],
     ["an array", [1, 2], "value: expected an object, got an array of 2"],
     ["not JSON", "{", /case\.json: is not JSON/],
-    ["no file", undefined, /case\.json: cannot be read \(ENOENT\)/],
+    ["no file", undefined, /case\.json: cannot be read \(no such file or folder\)/],
   ])("%s", async (_what, content, message) => {
     const outcome = await runCommand("run", content);
     expect(outcome.status).toBe(2);

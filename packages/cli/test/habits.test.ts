@@ -182,14 +182,23 @@ describe("everyday use", () => {
     expect([left.status, left.stderr.includes("the command ended early")]).toEqual([1, true]);
   }, 60_000);
 
+  it("refuses a filter of verify that is no name before computing, with the nearest names", async () => {
+    const misspelt = await start(["verify", "--filter", "predictiv-mean", "--out", "none"]).ended;
+    expect(misspelt).toMatchObject({ status: 2, stderr: expect.stringContaining("such as predictive-mean, got") as string });
+    expect((await start(["verify", "--filter", "effectiv-action"]).ended).stderr).toContain("such as effective-action, got");
+    expect(existsSync(join(folder, "none"))).toBe(false);
+  }, 60_000);
+
   it("refuses a folder that is of no use before computing, and says what a run would cost", async () => {
-    await write(small);
+    await write({ ...small, referee: { seconds: 10 } });
     await mkdir(join(folder, "d"));
     await writeFile(join(folder, "taken"), "");
     expect((await start(["run", "e.json", "--out", "taken"]).ended).status).toBe(1);
     const dry = await start(["run", "e.json", "--dry-run", "--out", "dry"]).ended;
     expect(dry.status).toBe(0);
     expect(dry.stdout).toMatch(/nngp +< 1 s/);
+    expect(dry.stdout).toMatch(/referee +10 s .*at most: one network is sampled for up to 10 s/);
+    expect((await start(["run", "e.json", "--dry-run", "--referee", "off"]).ended).stdout).not.toContain("referee");
     expect(existsSync(join(folder, "dry"))).toBe(false);
   }, 60_000);
 

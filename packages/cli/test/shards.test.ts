@@ -48,7 +48,9 @@ describe("parts of a run on machines of their own", () => {
     const failing = await run("--out", parts, "--shard", "2/4");
     expect(failing).toMatchObject({ status: 0, stderr: expect.stringContaining("exact failed (erf") as string });
     expect(await run("--out", parts, "--shard", "1/4")).toMatchObject({ status: 0, stderr: "" });
-    expect((await capture(["merge", parts])).stderr).toContain("of 4 parts 3, 4 are not finished");
+    expect((await capture(["merge", parts])).stderr).toContain(
+      "the parts 3/4, 4/4 are not there or not finished; run `finitewidth run FILE --shard 3/4` and so on",
+    );
     for (const index of [3, 4]) await run("--out", parts, "--shard", `${index}/4`, "--resume", "--workers", "2");
     expect((await readdir(parts)).filter((name) => name.includes("result"))).toEqual([]);
     const merged = await capture(["merge", parts, "--quiet"]);

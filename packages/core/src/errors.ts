@@ -99,3 +99,25 @@ export function printable(text: string, limit = 2000): string {
       (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
     );
 }
+
+/** What the operating system's codes mean to people. */
+const systemReasons: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EDQUOT: "the quota of the disk is used up",
+  EEXIST: "it exists already",
+  EISDIR: "it is a folder, not a file",
+  ELOOP: "its links lead in a circle",
+  EMFILE: "too many open files",
+  ENAMETOOLONG: "the name is too long",
+  ENOENT: "no such file or folder",
+  ENOSPC: "no space left on the disk",
+  ENOTDIR: "a part of the path is a file, not a folder",
+  EPERM: "permission denied",
+  EROFS: "the disk is read-only",
+};
+
+/** Why a file could not be read or written, in words; the code itself where there are none for it. */
+export function systemReason(cause: unknown): string {
+  const { code } = (cause ?? {}) as { readonly code?: string };
+  return code === undefined ? String(cause) : (systemReasons[code] ?? code);
+}

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from "node:fs/promises";
 import { constants, type Stats } from "node:fs";
-import { FinitewidthError } from "@finitewidth/core";
+import { FinitewidthError, systemReason } from "@finitewidth/core";
 
 /** Node reads files up to 2 GiB at once. */
 const largest = 2 ** 31 - 1;
@@ -38,7 +38,7 @@ export async function withRegularFile<T>(file: string, path: string, use: FileUs
     }
   } catch (cause) {
     if (cause instanceof FinitewidthError) throw cause;
-    throw fail((cause as NodeJS.ErrnoException).code ?? String(cause), cause);
+    throw fail(systemReason(cause), cause);
   }
 }
 

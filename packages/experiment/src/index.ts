@@ -2,7 +2,7 @@ export { loadData, resolveSource, type FileReader } from "./data.js";
 export { figureLab, reproduceFigure, type LabHooks, type ReproducedFigure } from "./figure-lab.js";
 export { fileKinds, fileSchema, type FileKind, type JsonSchema } from "./json-schema.js";
 export * from "./method-outcome.js";
-export { MistakeList, Mistakes, withSuggestion } from "./mistakes.js";
+export { MistakeList, Mistakes, nearest, withSuggestion } from "./mistakes.js";
 export { parseExperiment, parsePhaseFile, parsePriorFile } from "./parse.js";
 export { optimiseEvidence, type Evaluation, type OptimiseResult, type OptimiseSettings, type Optimum } from "./optimise.js";
 export { planExperiment, type Plan, type PlannedProblem, type PlannedStep, type PlanSettings } from "./plan.js";
@@ -24,6 +24,6 @@ export {
 } from "./schema.js";
 export { generalizationError, generalizationStandardError, type GeneralizationError } from "@finitewidth/core";
 export { sampledNumber, type Belief, type Beliefs } from "./beliefs.js";
-export type { Verdicts } from "./verdicts.js";
+export { isRefereed, type Verdicts } from "./verdicts.js";
 export { positionOf, sweepKey, sweepSteps, type SweepValues } from "./sweep.js";
 export { builtinSweepKeys } from "./sweep-keys.js";

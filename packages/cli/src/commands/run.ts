@@ -132,7 +132,7 @@ async function dryRun(plan: Plan, context: CommandContext): Promise<number> {
   const row = ({ label, seconds, bytes, remark }: Estimate): string[] => [
     label,
     time(seconds),
-    `${(bytes / 2 ** 20).toFixed(1)} MiB`,
+    bytes === undefined ? "" : `${(bytes / 2 ** 20).toFixed(1)} MiB`,
     remark ?? "",
   ];
   const table = textTable(["method", "expected time", "kernels", ""], [...estimates.map(row), ["all", time(total), "", ""]]);

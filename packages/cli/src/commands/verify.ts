@@ -1,11 +1,12 @@
 import { join } from "node:path";
 import { FinitewidthError, inputError, type PaperFigure, type Registry, type Run } from "@finitewidth/core";
-import { figureLab, reproduceFigure } from "@finitewidth/experiment";
+import { figureLab, nearest, reproduceFigure } from "@finitewidth/experiment";
 import {
   familiesFor,
   figuresPass,
   pluginFamilies,
   runVerification,
+  scenarios,
   standardPlugins,
   verificationReports,
   type FigureEvidence,
@@ -61,6 +62,29 @@ async function checkFigures(figures: readonly PaperFigure[], run: Run, progress:
   return found;
 }
 
+/**
+ * Refuses a filter that no name of a theory, scenario or claim contains before anything is computed; built-in claims are named after the
+ * observables that they are about. @throws FinitewidthError (code "input") with the names nearest to it.
+ */
+function requireKnownName(filter: string, suite: string, registry: Registry): void {
+  const claims = registry.observables.flatMap(({ name, of, perLayer }) => {
+    const words = name.replaceAll(".", "-").replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    const ids = of === "prior" ? [words, `prior-${name}`] : [words, words.slice(words.indexOf("-") + 1)];
+    return perLayer === true ? ids.flatMap((id) => Array.from({ length: 9 }, (_, l) => `${id}-${l + 1}`)) : ids;
+  });
+  const asked = scenarios.filter((family) => suite === "full" || family.suite === "quick");
+  const pairs = asked.flatMap((family) => family.theories.map(({ name }) => `${name} / ${family.name}`));
+  const wanted = filter.toLowerCase();
+  if (pairs.some((pair) => claims.some((claim) => `${pair} / ${claim}`.toLowerCase().includes(wanted)))) return;
+  const lists = [[...new Set(pairs.map((pair) => pair.split(" / ")[0]!))], asked.map(({ name }) => name), claims];
+  const near = lists.flatMap((names) => nearest(filter, names) ?? []);
+  throw inputError(
+    "--filter",
+    `part of a name theory / scenario / claim, as \`finitewidth verify\` prints them${near.length > 0 ? `, such as ${near.join(" or ")}` : ""}`,
+    filter,
+  );
+}
+
 /** What is to be verified. */
 interface VerifyRequest {
   readonly suite: string;
@@ -80,6 +104,7 @@ export async function runVerifyCommand({ suite, filter, load, seed }: VerifyRequ
   const registry = await loadRegistry(load, process.cwd(), { allowPaths: context.allowPluginPaths, named: "--load" });
   const wanted = suite === "full" ? figuresFor(registry, load.length > 0, filter) : [];
   const families = load.length === 0 ? undefined : familiesOfPlugins(registry, wanted.length);
+  if (filter !== undefined && families === undefined && wanted.length === 0) requireKnownName(filter, suite, registry);
   const out = await chooseFolder("verify", context.out);
   const { run, close } = await openSession({
     registry,

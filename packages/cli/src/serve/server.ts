@@ -1,6 +1,6 @@
 import { access, constants, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { FinitewidthError, inputError, toMatrix, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, inputError, systemReason, toMatrix, type Matrix } from "@finitewidth/core";
 import { decodeNpz } from "@finitewidth/core/npz";
 import { jobsOf, Mistakes, outcomeToJson, planExperiment, runPlan, type Job, type Plan, type StepOutcome } from "@finitewidth/experiment";
 import { loadRegistry } from "../builtin-registry.js";
@@ -127,8 +127,7 @@ async function openFolder(request: Request): Promise<string> {
     await makeFolder(resolve(folder));
     await access(folder, constants.W_OK);
   } catch (cause) {
-    const { code = String(cause) } = cause as NodeJS.ErrnoException;
-    throw new FinitewidthError(`folder: ${folder} cannot be written (${code})`, { code: "file", path: "folder" }, { cause });
+    throw new FinitewidthError(`folder: ${folder} cannot be written (${systemReason(cause)})`, { code: "file", path: "folder" }, { cause });
   }
   return folder;
 }

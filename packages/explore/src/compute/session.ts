@@ -22,6 +22,7 @@ const plane = remote<{ readonly activation: string; readonly weight: readonly nu
 );
 const priorDraws = remote<ChainRequest, readonly Float64Array[]>("priorDrawsTask");
 const chain = remote<ChainRequest, ChainAnswer>("chainTask");
+const isLinear = remote<string, boolean>("linearTask");
 const verdict = remote<VerdictRequest, VerdictAnswer>("verdictTask");
 
 /** Milliseconds without a touch after which the slow questions are asked. */
@@ -188,7 +189,7 @@ export class Session {
   async #judge(asked: SolveTogether, current: () => boolean): Promise<void> {
     const { state, data } = asked;
     const points = data.train.inputs.shape[0];
-    const isQuick = state.activation === "identity" || points <= fewPoints;
+    const isQuick = points <= fewPoints || (await this.#slow.ask(isLinear, state.activation));
     for (const method of slowMethods) {
       const solved = isQuick ? await this.#slow.ask(solve, this.#request(asked, method)) : notAsked(method, points);
       if (!current()) return;

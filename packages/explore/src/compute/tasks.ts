@@ -62,6 +62,13 @@ export const solveTask: Task<SolveRequest, Solved> = {
   },
 };
 
+/** Whether an activation is linear, which makes every theory quick. */
+export const linearTask: Task<string, boolean> = {
+  module,
+  name: "linearTask",
+  run: (activation) => quick.activation(activation).linear === true,
+};
+
 /** χ⊥ over a grid, for the picture of the phase plane. */
 export const phaseTask: Task<
   { readonly activation: string; readonly weight: readonly number[]; readonly bias: readonly number[] },
@@ -102,4 +109,4 @@ export const verdictTask: Task<VerdictRequest, VerdictAnswer> = {
 };
 
 /** Tasks of the page. */
-export const tasks = [solveTask, phaseTask, priorDrawsTask, chainTask, verdictTask] as readonly Task<never, unknown>[];
+export const tasks = [solveTask, linearTask, phaseTask, priorDrawsTask, chainTask, verdictTask] as readonly Task<never, unknown>[];
