@@ -1,4 +1,4 @@
-import { FinitewidthError, inputError, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, inputError, type Activation, type Matrix } from "@finitewidth/core";
 import { requirePairMemory } from "./index-pairs.js";
 import { fullyConnectedChain, type FullyConnectedChain } from "./kernel-chain.js";
 import { atWidths, meanShiftFlow } from "./mean-shift.js";
@@ -24,7 +24,7 @@ export interface VertexFlow {
  */
 export function vertexFlow(network: FullyConnectedChain, firstKernel: Matrix, tick?: () => void): VertexFlow {
   checkChain(network);
-  checkFirstKernel(firstKernel, network.activation.name);
+  checkFirstKernel(firstKernel, network.activation);
   const L = network.widths.length;
   requirePairMemory(
     firstKernel.shape[0],
@@ -56,8 +56,8 @@ export function checkChain({ widths, weightVariance, biasVariance }: FullyConnec
     if (!(value >= 0 && Number.isFinite(value))) throw inputError(`biasVariance[${i}]`, "a number ≥ 0", value);
 }
 
-/** Checks that K¹ is finite, with a nonnegative diagonal, positive where φ is sign. @throws FinitewidthError (code "input"). */
-export function checkFirstKernel(kernel: Matrix, activation: string, path = "firstKernel"): void {
+/** Checks that K¹ is finite, with a nonnegative diagonal, positive where φ is homogeneous of degree 0. @throws FinitewidthError (code "input"). */
+export function checkFirstKernel(kernel: Matrix, activation: Activation, path = "firstKernel"): void {
   const n = kernel.shape[0];
   if (n === 0 || kernel.shape[1] !== n)
     throw new FinitewidthError(`${path}: expected a square matrix with at least one row, got ${kernel.shape.join(" × ")}`, {
@@ -69,10 +69,10 @@ export function checkFirstKernel(kernel: Matrix, activation: string, path = "fir
   for (let i = 0; i < n; i++) {
     const value = kernel.data[i * n + i]!;
     if (value < 0) throw inputError(`${path}[${i}][${i}]`, "a variance ≥ 0", value);
-    if (activation === "sign" && value === 0)
+    if (activation.degree === 0 && value === 0)
       throw inputError(
         `${path}[${i}][${i}]`,
-        "a positive variance: sign has no derivative at an input of zero variance (add a bias, or drop the zero input)",
+        `a positive variance: ${activation.name} has no derivative at an input of zero variance (add a bias, or drop the zero input)`,
         value,
       );
   }
