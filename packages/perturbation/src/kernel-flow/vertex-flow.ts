@@ -56,7 +56,7 @@ export function checkChain({ widths, weightVariance, biasVariance }: FullyConnec
     if (!(value >= 0 && Number.isFinite(value))) throw inputError(`biasVariance[${i}]`, "a number ≥ 0", value);
 }
 
-/** Checks that K¹ is finite, with a nonnegative diagonal, positive where φ is homogeneous of degree 0. @throws FinitewidthError (code "input"). */
+/** Checks that K¹ is finite, its diagonal nonnegative, positive for φ homogeneous of degree 0. @throws FinitewidthError (code "input"). */
 export function checkFirstKernel(kernel: Matrix, activation: Activation, path = "firstKernel"): void {
   const n = kernel.shape[0];
   if (n === 0 || kernel.shape[1] !== n)
