@@ -41,6 +41,13 @@ describe("hidden kernels are judged by what was learned", () => {
     expect(verdict(learned(40), 0.3).status).toBe("contradicted");
   });
 
+  test("a shift that is seen, but not its fifth, confirms nothing and doubts only what is seen to be off", () => {
+    const statuses = (part: number) => Array.from({ length: 40 }, (_, seed) => verdict(learned(part), 0.05, seed + 300).status);
+    expect(statuses(1).filter((status) => status === "unchecked").length).toBeGreaterThan(34);
+    expect(statuses(1)).not.toContain("confirmed");
+    expect(statuses(0.4).filter((status) => status === "doubtful" || status === "contradicted").length).toBeGreaterThan(34);
+  });
+
   test("the truth is contradicted in none of 200 noisy runs", () => {
     const statuses = Array.from({ length: 200 }, (_, seed) => verdict(learned(1), 0.02, seed + 2).status);
     expect(statuses.filter((status) => status === "contradicted").length).toBeLessThanOrEqual(2);

@@ -23,7 +23,7 @@ export function rootOf(square: number, standardError: number): { readonly value:
 
 /**
  * With Ḡ the mean kernel over chains: d² = |Ḡ − G_theory|² and s² = |Ḡ − G_∞|², both by the U-statistic, and d² − (0.2 s)² with the
- * jackknife error of the difference decides. Where s² itself does not stand out of its noise nothing can be confirmed.
+ * jackknife error of the difference decides. Unresolved where not even the truth could be confirmed and d² does not stand out of its noise.
  */
 function judgeLayer(
   chains: readonly Float64Array[],
@@ -44,8 +44,11 @@ function judgeLayer(
   const excess = distance.left.map((value, g) => value - allowed * yardstick.left[g]!);
   const excessError = Math.hypot(jackknifeError(excess), own);
   const status = decide(distance.value - own - allowed * yardstick.value, excessError, 0, chains.length, rule, true);
-  const resolved = decide(yardstick.value, jackknifeError(yardstick.left), 0, chains.length, rule, true) === "contradicted";
-  const root = rootOf((distance.value - own) * size, Math.hypot(jackknifeError(distance.left), own) * size);
+  const distanceError = Math.hypot(jackknifeError(distance.left), own);
+  // whether the truth itself could be confirmed, or else the theory is seen to be off
+  const decidable = decide(-allowed * yardstick.value, excessError, 0, chains.length, rule, true) === "confirmed";
+  const resolved = decidable || distance.value - own > effectRule.distanceErrors * distanceError;
+  const root = rootOf((distance.value - own) * size, distanceError * size);
   return {
     status: status === "doubtful" && !resolved ? "unresolved" : status,
     error: root.value,
