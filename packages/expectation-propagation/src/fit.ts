@@ -11,7 +11,7 @@ import { branchState, weightedBranches, type ExpectationPropagationPosterior, ty
 export const theoryName = "expectation-propagation";
 
 /** Above these a result is warned of; docs/theories/expectation-propagation.md, "When to trust it". */
-const limits = { residual: 0.08, several: 0.1, minority: 0.1, negligible: 0.02, oddsRatio: 50 } as const;
+const limits = { residual: 0.08, several: 0.1, minority: 0.1, negligible: 0.02, oddsRatio: 50, pressed: 0.25 } as const;
 
 /** A branch as the result reports it. */
 interface Reported extends BranchDraws {
@@ -99,7 +99,11 @@ export async function fitExpectationPropagation(
       ...(odds === undefined ? {} : { oddsOfOne: finiteOdds(odds) }),
       branches: branches.map(describeBranch),
     },
-    warnings: warningsOf(solved, residual, !setting.prior.activation.smooth && 2 * data.width < problem.inputs.shape[0]),
+    warnings: warningsOf(
+      { ...solved, pressed: pressedAt(branches, wall) },
+      residual,
+      !setting.prior.activation.smooth && 2 * data.width < problem.inputs.shape[0],
+    ),
     figures: [
       alignmentFigure(
         branches.map(({ probability, summary, bulk }) => ({
@@ -192,9 +196,18 @@ function describeBranch({ probability, summary, residual, sweeps }: Reported): J
   };
 }
 
+/** Whether the alignments of the aligned unit begin at the wall instead of standing apart: their 5 % quantile beside their median. */
+function pressedAt(branches: readonly Reported[], wall: number): boolean {
+  const { probability, summary } = branches.find(({ block }) => block !== undefined) ?? {};
+  const alignments = summary?.blockAlignments?.slice().sort();
+  if (alignments === undefined || probability! < limits.negligible) return false;
+  const at = (share: number): number => alignments[Math.floor(share * (alignments.length - 1))]! - wall;
+  return at(0.05) < limits.pressed * at(0.5);
+}
+
 /** What is to be said about a solution; docs/theories/expectation-propagation.md, "When it holds". */
 export function warningsOf(
-  { method, probabilities, odds, oneMeasure }: Omit<Solved, "branches">,
+  { method, probabilities, odds, oneMeasure, pressed = false }: Omit<Solved, "branches"> & { readonly pressed?: boolean },
   residual: number,
   rareUnits: boolean,
 ): string[] {
@@ -223,6 +236,10 @@ export function warningsOf(
   const seen = [odds?.fromNone, odds?.fromOne, odds?.fromEvidence].filter((value) => value !== undefined);
   // every estimate of the odds is noisy: neither branch may be a small minority only because the one in use says so
   const minorities = [Math.min(none, one), ...seen.map((value) => Math.min(value, 1 / value) / (1 + Math.min(value, 1 / value)))];
+  if (pressed)
+    warnings.push(
+      'the aligned unit presses against the border of alignment, which cuts through its measure: errors of 10–15 % are possible; compare with "wall": 2',
+    );
   const doubtful = Math.min(none, one) > limits.negligible;
   if (doubtful && Math.max(...minorities) > limits.minority)
     warnings.push(

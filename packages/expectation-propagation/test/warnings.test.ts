@@ -13,6 +13,10 @@ describe("warnings", () => {
     expect(of([0.025, 0.957, 0.017], { fromNone: 3.46, fromOne: 53.5, fromEvidence: 37.7 })).toEqual([fluctuates]);
     expect(of([0.047, 0.912, 0.04], { fromNone: 2.48, fromOne: 41.3, fromEvidence: 19.3 })).toEqual([fluctuates]);
   });
+  it("an aligned unit pressed against the wall is told of", () => {
+    const solved = { method: "sampling", oneMeasure: false, probabilities: [0.01, 0.98, 0.01], odds: { fromNone: 3 } } as const;
+    expect(warningsOf({ ...solved, pressed: true }, 0, false)).toEqual([expect.stringContaining("presses against the border")]);
+  });
   it("nothing is said where all estimates agree, or where a branch is as good as absent", () => {
     expect(of([0.05, 0.95, 0], { fromNone: 15, fromOne: 25, fromEvidence: 19 })).toEqual([]);
     expect(of([0.95, 0.05, 0], { fromNone: 1 / 15, fromOne: 1 / 25, fromEvidence: 1 / 19 })).toEqual([]);
