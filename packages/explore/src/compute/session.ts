@@ -174,7 +174,7 @@ export class Session {
   async #sweepWidths(own: QuickLane, asked: SolveTogether, current: () => boolean): Promise<void> {
     for (const method of own.methods) {
       const taken = this.answers.solved.get(method)?.milliseconds ?? 0;
-      const lane = taken > 60 ? this.#slow : own.lane;
+      const lane = taken > 150 ? this.#slow : own.lane;
       for (const width of taken > 300 ? sweptWidths.filter((_, i) => i % 3 === 0) : sweptWidths) {
         const solved = await lane.ask(solve, this.#request(asked, method, width));
         if (!current()) return;
