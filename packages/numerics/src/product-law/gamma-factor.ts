@@ -13,8 +13,8 @@ export function gammaFactor(shape: number, mean: number): PositiveFactor {
       const top = ratio(c, 0)[0];
       return {
         at: (t) => {
-          const [re, im] = ratio(c, t);
-          return [re + c * logMean, im + t * logMean];
+          const value = ratio(c, t);
+          return [value[0] + c * logMean, value[1] + t * logMean];
         },
         bound: (t) => ratio(c, t)[0] - top,
       };

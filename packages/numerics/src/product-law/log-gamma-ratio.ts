@@ -37,12 +37,12 @@ export function logGammaRatio(a: number): (re: number, im: number) => Complex {
     if (a >= 20 && a + re >= 20) {
       const wr = re / a;
       const wi = im / a;
-      const [gr, gi] = entropy(wr, wi);
-      const [lr, li] = logOnePlus(wr, wi);
-      const [tr, ti] = stirlingTail(a + re, im);
-      return [a * gr - 0.5 * lr + tr - tail, a * gi - 0.5 * li + ti];
+      const main = entropy(wr, wi);
+      const half = logOnePlus(wr, wi);
+      const rest = stirlingTail(a + re, im);
+      return [a * main[0] - 0.5 * half[0] + rest[0] - tail, a * main[1] - 0.5 * half[1] + rest[1]];
     }
-    const [gr, gi] = complexLogGamma(a + re, im);
-    return [gr - logGammaShape - re * logShape, gi - im * logShape];
+    const value = complexLogGamma(a + re, im);
+    return [value[0] - logGammaShape - re * logShape, value[1] - im * logShape];
   };
 }

@@ -72,9 +72,9 @@ export function mellinNodes(law: ProductLaw, u: number): MellinNodes {
     let re = -c * v;
     let im = -t * v;
     for (const { line, count } of lines) {
-      const [r, i] = line.at(t);
-      re += count * r;
-      im += count * i;
+      const value = line.at(t);
+      re += count * value[0];
+      im += count * value[1];
     }
     exponents.push([re, im]);
     if (k < check || re - exponents[0]![0] > -depth) continue;
