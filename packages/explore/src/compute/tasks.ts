@@ -13,7 +13,7 @@ const module = import.meta.url;
 const quick = createRegistry(quickPlugins);
 const slowWork = () => import("./slow-work.js");
 
-const isBad = (values: ArrayLike<number>): boolean => Array.from(values).some((value) => !Number.isFinite(value));
+const isBad = (values: Float64Array | readonly number[]): boolean => values.some((value) => !Number.isFinite(value));
 const listOf = (parameter: number | Tensor): number[] => (typeof parameter === "number" ? [parameter] : Array.from(parameter.data));
 
 async function solve({ method, options = {}, network, temperature, data, layer, seed }: SolveRequest): Promise<Partial<Solved>> {
