@@ -1,4 +1,4 @@
-import { matrixFromRows, resolveNetworkInput, resolveArchitecture, type Matrix, type Network } from "@finitewidth/core";
+import { matrixFromRows, resolveArchitecture, resolveNetworkInput, rowsOf, type Matrix, type Network } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
 import { addDiagonal, cholesky, multiply, multiplyTransposedRight, solveCholesky, transpose } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
@@ -140,5 +140,38 @@ describe("log densities", () => {
     });
     expect(density.evaluate(new Float64Array(density.dimension).fill(1e120), new Float64Array(density.dimension))).toBeNaN();
     expect(problem.network.parameters).toBeGreaterThan(0);
+  });
+});
+
+describe.each([
+  ["fewer points than features", 4, 9, 0],
+  ["fewer features than points", 6, 3, 0],
+  ["a bias", 6, 3, 0.7],
+])("noise below the rounding of repeated points: %s", (_name, P, F, bias) => {
+  const [phi, y, test] = [randomMatrix(P, F, 1), randomMatrix(P, 2, 2), randomMatrix(3, F, 3)];
+  const twice = (m: Matrix, split = 0): Matrix =>
+    matrixFromRows(rowsOf(m).flatMap((row) => [row.map((value) => value + split), row.map((value) => value - split)]));
+  it.each([1e-8, 1e-10, 1e-12])("every point twice is every point once at half the noise, T = %s", (t) => {
+    const split = Math.sqrt(t);
+    // labels that the features make: others are worth 1/T
+    const labels = F < P ? multiply(phi, randomMatrix(F, 2, 4)) : y;
+    const [all, halves] = [conditionReadout(twice(phi), bias, twice(labels, split), t), conditionReadout(phi, bias, labels, t / 2)];
+    const pairs = 2 * P * (Math.log(2 * Math.PI * t) + Math.log(2) + (2 * split ** 2) / t);
+    expect(Math.abs(all.logLikelihood - (halves.logLikelihood - 0.5 * pairs))).toBeLessThan(1e-4);
+    const [found, expected] = [all.predict(test), halves.predict(test)];
+    expectClose(found.mean, expected.mean, { absolute: 1e-7 }, "mean");
+    expectClose(found.variance, expected.variance, { absolute: 1e-7 }, "variance");
+    expectClose(all.readoutNorm(), halves.readoutNorm(), { absolute: 1e-7 }, "readout norm");
+    const resident = collapsedReadout(F, bias, twice(labels, split), t);
+    expect(Math.abs(resident.logLikelihood(twice(phi)) - all.logLikelihood)).toBeLessThan(1e-4);
+    if (F < P) return;
+    const single = collapsedReadout(F, bias, labels, t / 2);
+    single.logLikelihood(phi);
+    const [pulled, once] = [resident.cotangent(), single.cotangent()];
+    const summed = once.data.map((_, at) => {
+      const [i, f] = [Math.floor(at / F), at % F];
+      return pulled.data[2 * i * F + f]! + pulled.data[(2 * i + 1) * F + f]!;
+    });
+    expectClose(summed, once.data, { relative: 1e-6, absolute: 1e-6 }, "gradient");
   });
 });

@@ -1,7 +1,8 @@
 import { kernelMap } from "@finitewidth/activations";
 import { inputError, stackRows, zeros, type Matrix } from "@finitewidth/core";
 import { firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
-import { block, innerProduct, multiply, multiplyTransposedRight, solveCholesky, cholesky, identity, transpose } from "@finitewidth/linalg";
+import { block, innerProduct, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
+import { conditionTargets } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { finiteSlopes } from "./finite-slopes.js";
 
@@ -79,11 +80,10 @@ export function cumulantCorrection(
   for (let i = 0; i < all; i++)
     for (let j = 0; j < all; j++)
       renormalised.data[i * all + j] = Q * centred.data[i * all + j]! + zeta * m[i]! * m[j]! + chain.biasVariance[1]!;
-  const a = block(renormalised, 0, points, 0, points);
-  for (let i = 0; i < points; i++) a.data[i * points + i]! += temperature;
-  const inverse = solveCholesky(cholesky(a), identity(points));
   const column = (x: Float64Array): Matrix => ({ data: x, shape: [x.length, 1] });
-  const r = multiply(inverse, column(targets)).data;
+  const conditioned = conditionTargets(block(renormalised, 0, points, 0, points), column(targets), temperature, { regular: true });
+  const inverse = conditioned.resolvent();
+  const r = conditioned.weights.data;
   const propagated = multiply(block(renormalised, points, all, 0, points), inverse);
   const trainMean = m.slice(0, points);
   const shiftedMean = multiply(propagated, column(trainMean)).data.map((value, t) => m[points + t]! - value);

@@ -1,5 +1,6 @@
-import type { Matrix } from "@finitewidth/core";
-import { createWorkspace, innerProduct, type Workspace } from "@finitewidth/linalg";
+import { FinitewidthError, type Matrix } from "@finitewidth/core";
+import { combine, createWorkspace, gram, innerProduct, multiply, multiplyTransposedRight, type Workspace } from "@finitewidth/linalg";
+import { conditionTargets, mayLoseNoise, type ConditionedTargets } from "@finitewidth/numerics";
 
 /** log N(Y | 0, A) of A = T + σ_b² + ΦΦᵀ and its gradient, evaluated over and over: like `conditionReadout`, but in place. */
 export interface CollapsedReadout {
@@ -56,17 +57,39 @@ export function collapsedReadout(count: number, bias: number, targets: Matrix, t
     for (let i = 0; i < points; i++) for (let j = 0; j < count; j++) stripped.data[i * count + j] = full.data[i * size + j]!;
     return stripped;
   };
+  /** The conditioning of all theories, in place of the one in place, where T may be lost in the rounding of ΦΦᵀ. */
+  let conditioned: ConditionedTargets | undefined;
   /** Factor of T + ΦΦᵀ or T + ΦᵀΦ; its log det, NaN where there is none. */
   const factorise = (): number => {
     workspace.gramLower(phi, factor, !ofPoints);
-    for (let i = 0; i < order; i++) factor.data[i * (order + 1)]! += temperature;
-    if (workspace.cholesky(factor) >= 0) return Number.NaN;
+    let largest = 0;
+    for (let i = 0; i < order; i++) {
+      largest = Math.max(largest, factor.data[i * (order + 1)]!);
+      factor.data[i * (order + 1)]! += temperature;
+    }
+    const failed = workspace.cholesky(factor) >= 0;
+    conditioned = Number.isFinite(largest) && (failed || mayLoseNoise(factor, largest, temperature)) ? conditionAnew() : undefined;
+    if (conditioned) return conditioned.logDeterminant;
+    if (failed) return Number.NaN;
     let logDeterminant = 0;
     for (let i = 0; i < order; i++) logDeterminant += 2 * Math.log(factor.data[i * (order + 1)]!);
     return logDeterminant + (ofPoints ? 0 : (points - size) * Math.log(temperature));
   };
+  const conditionAnew = (): ConditionedTargets | undefined => {
+    try {
+      return conditionTargets(gram(phi), targets, temperature);
+    } catch (error) {
+      if (error instanceof FinitewidthError) return undefined;
+      throw error;
+    }
+  };
   /** YᵀA⁻¹Y, all outputs; leaves R = A⁻¹Y and ΦᵀR. */
   const solve = (): number => {
+    if (conditioned) {
+      residual.data.set(conditioned.weights.data);
+      workspace.multiply(phi, residual, weights, left);
+      return conditioned.quadratic;
+    }
     if (ofPoints) {
       residual.data.set(targets.data);
       workspace.solveTriangular(factor, residual);
@@ -90,6 +113,11 @@ export function collapsedReadout(count: number, bias: number, targets: Matrix, t
     },
     // R Wᵀ − D A⁻¹Φ, where A⁻¹Φ = Φ (T + ΦᵀΦ)⁻¹
     cotangent: () => {
+      if (conditioned) {
+        const own = multiply(conditioned.resolvent(), phi);
+        phi.data.set(combine(-outputs, own, 1, multiplyTransposedRight(residual, weights)).data);
+        return withoutBias(phi);
+      }
       if (ofPoints) {
         solveBoth(workspace, factor, phi);
         workspace.multiply(residual, weights, phi, fromOutputs);

@@ -1,7 +1,7 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import {
-  addDiagonal,
-  cholesky,
+  affine,
+  block,
   frobenius,
   gram,
   identity,
@@ -9,11 +9,9 @@ import {
   multiply,
   multiplyTransposedLeft,
   multiplyTransposedRight,
-  solveCholesky,
-  solveLower,
   transpose,
-  type Cholesky,
 } from "@finitewidth/linalg";
+import { conditionTargets, predictGaussianProcess, trainGaussianProcess } from "@finitewidth/numerics";
 
 /**
  * What the data say about the readout when the hidden layers are fixed: f = Φ′w with w ~ N(0, 1) per output, y = f + N(0, T), so everything
@@ -65,91 +63,87 @@ function columnNorms(m: Matrix): Float64Array {
 export function conditionReadout(features: Matrix, bias: number, targets: Matrix, temperature: number): ReadoutPosterior {
   const phi = withBias(features, bias);
   const [points, size] = phi.shape;
-  const outputs = targets.shape[1];
-  const constant = -0.5 * points * outputs * Math.log(2 * Math.PI);
-  const ofPoints = points <= size;
-  const solution = ofPoints ? byPoints(phi, targets, temperature) : byFeatures(phi, targets, temperature);
-  const { factor, residual, weights } = solution;
-  const logLikelihood = constant - 0.5 * (outputs * solution.logDeterminant + solution.quadratic);
-
-  // L⁻¹Φ′φ (variance κ minus its square) or L⁻¹φ (variance T times its square)
-  const whitened = (rows: Matrix): Matrix =>
-    ofPoints ? solveLower(factor.factor, multiplyTransposedRight(phi, rows)) : solveLower(factor.factor, transpose(rows));
-  const varianceOf = (rows: Matrix): Float64Array => {
-    const explained = columnNorms(whitened(rows));
-    if (!ofPoints) return explained.map((value) => temperature * value);
-    const prior = columnNorms(transpose(rows));
-    return prior.map((value, i) => Math.max(0, value - explained[i]!));
-  };
+  const {
+    covariance: between,
+    variance,
+    train,
+    spread,
+    ...solution
+  } = points <= size ? byPoints(phi, targets, temperature) : byFeatures(phi, targets, temperature);
+  const count = features.shape[1];
   return {
-    logLikelihood,
-    features: features.shape[1],
-    weights,
-    residual,
+    ...solution,
+    features: count,
     predict: (rows) => {
       const full = withBias(rows, bias);
-      return { mean: multiply(full, weights), variance: varianceOf(full) };
+      return { mean: multiply(full, solution.weights), variance: variance(full) };
     },
-    covariance: (rows) => {
-      const full = withBias(rows, bias);
-      const explained = gram(transpose(whitened(full)));
-      if (!ofPoints) return { data: explained.data.map((value) => temperature * value), shape: explained.shape };
-      const prior = gram(full);
-      return { data: prior.data.map((value, i) => value - explained.data[i]!), shape: prior.shape };
-    },
-    train: () => {
-      if (!ofPoints) return { mean: multiply(phi, weights), variance: varianceOf(phi) };
-      // K − K A⁻¹ K = T − T² A⁻¹ without subtracting large numbers
-      const inverse = columnNorms(solveLower(factor.factor, identity(points)));
-      return { mean: multiply(phi, weights), variance: inverse.map((value) => Math.max(0, temperature * (1 - temperature * value))) };
-    },
+    covariance: (rows) => between(withBias(rows, bias)),
+    train: () => ({ mean: multiply(phi, solution.weights), variance: train() }),
     readoutNorm: () => {
-      const columns = features.shape[1];
-      const hidden: Matrix = { data: weights.data.subarray(0, columns * outputs), shape: [columns, outputs] };
+      const outputs = targets.shape[1];
+      const hidden: Matrix = { data: solution.weights.data.subarray(0, count * outputs), shape: [count, outputs] };
       const means = multiplyTransposedLeft(hidden, hidden);
-      // tr of the posterior covariance of the weights: F − tr ΦᵀA⁻¹Φ, or T tr M⁻¹, without the bias
-      let spread = 0;
-      if (ofPoints) spread = columns - frobenius(solveLower(factor.factor, features)) ** 2;
-      else {
-        const inverse = columnNorms(solveLower(factor.factor, identity(size)));
-        for (let j = 0; j < columns; j++) spread += temperature * inverse[j]!;
-      }
-      return { data: means.data.map((value, i) => (value + (i % (outputs + 1) === 0 ? spread : 0)) / columns), shape: means.shape };
+      const own = spread(count);
+      return { data: means.data.map((value, i) => (value + (i % (outputs + 1) === 0 ? own : 0)) / count), shape: means.shape };
     },
   };
-
-  function byPoints(x: Matrix, y: Matrix, t: number): Solution {
-    const factor = cholesky(addDiagonal(gram(x), t));
-    const half = solveLower(factor.factor, y);
-    const residual = solveCholesky(factor, y);
-    return {
-      factor,
-      residual,
-      weights: multiplyTransposedLeft(x, residual),
-      logDeterminant: factor.logDeterminant,
-      quadratic: innerProduct(half, half),
-    };
-  }
-  function byFeatures(x: Matrix, y: Matrix, t: number): Solution {
-    const factor = cholesky(addDiagonal(gram(transpose(x)), t));
-    const weights = solveCholesky(factor, multiplyTransposedLeft(x, y));
-    const fitted = multiply(x, weights);
-    const residual: Matrix = { data: y.data.map((value, i) => (value - fitted.data[i]!) / t), shape: y.shape };
-    // |y − f|²/T + |w|²: a sum of squares, no cancellation at small T
-    return {
-      factor,
-      residual,
-      weights,
-      logDeterminant: factor.logDeterminant + (points - size) * Math.log(t),
-      quadratic: t * innerProduct(residual, residual) + innerProduct(weights, weights),
-    };
-  }
 }
 
-interface Solution {
-  readonly factor: Cholesky;
-  readonly residual: Matrix;
-  readonly weights: Matrix;
-  readonly logDeterminant: number;
-  readonly quadratic: number;
+interface Solution extends Pick<ReadoutPosterior, "logLikelihood" | "residual" | "weights"> {
+  /** Of one output at rows of features, at training points, and between rows. */
+  variance(rows: Matrix): Float64Array;
+  train(): Float64Array;
+  covariance(rows: Matrix): Matrix;
+  /** tr of the posterior covariance of the first `count` weights. */
+  spread(count: number): number;
+}
+
+/** In the space of points: f ~ N(0, Φ′Φ′ᵀ) conditioned like every Gaussian. */
+function byPoints(phi: Matrix, targets: Matrix, temperature: number): Solution {
+  const process = conditionTargets(gram(phi), targets, temperature);
+  const cross = (rows: Matrix): Matrix => multiplyTransposedRight(phi, rows);
+  return {
+    logLikelihood: process.logEvidence,
+    residual: process.weights,
+    weights: multiplyTransposedLeft(phi, process.weights),
+    variance: (rows) => predictGaussianProcess(process, cross(rows), columnNorms(transpose(rows))).variance,
+    train: () => trainGaussianProcess(process, () => gram(phi), targets, temperature, temperature).variance,
+    covariance: (rows) => predictGaussianProcess(process, cross(rows), gram(rows)).covariance!,
+    // F − tr ΦᵀA⁻¹Φ
+    spread: (count) => count - frobenius(process.whiten(block(phi, 0, phi.shape[0], 0, count))) ** 2,
+  };
+}
+
+/** In the space of features: M = T + Φ′ᵀΦ′, the covariance of the weights is T M⁻¹. */
+function byFeatures(phi: Matrix, targets: Matrix, temperature: number): Solution {
+  const [points, size] = phi.shape;
+  const outputs = targets.shape[1];
+  const pulled = multiplyTransposedLeft(phi, targets);
+  const process = conditionTargets(gram(transpose(phi)), pulled, temperature);
+  // where T is lost in rounding the weights that the data do not see keep their prior, which is in the space of points alone
+  if (process.form !== "cholesky") return byPoints(phi, targets, temperature);
+  const { weights } = process;
+  const fitted = multiply(phi, weights);
+  const residual: Matrix = { data: targets.data.map((value, i) => (value - fitted.data[i]!) / temperature), shape: targets.shape };
+  // |y − f|²/T + |w|²: a sum of squares, no cancellation at small T
+  const quadratic = temperature * innerProduct(residual, residual) + innerProduct(weights, weights);
+  const logDeterminant = process.logDeterminant + (points - size) * Math.log(temperature);
+  const covariance = (rows: Matrix): Matrix => {
+    const whitened = transpose(process.whiten(transpose(rows)));
+    return affine(temperature, gram(whitened));
+  };
+  const variance = (rows: Matrix): Float64Array => columnNorms(process.whiten(transpose(rows))).map((value) => temperature * value);
+  return {
+    logLikelihood: -0.5 * (points * outputs * Math.log(2 * Math.PI) + outputs * logDeterminant + quadratic),
+    residual,
+    weights,
+    variance,
+    train: () => variance(phi),
+    covariance,
+    spread: (count) =>
+      variance(identity(size))
+        .subarray(0, count)
+        .reduce((sum, value) => sum + value, 0),
+  };
 }
