@@ -1,5 +1,5 @@
-// Small rooms, no names, no idle dependencies: source files of at most 300 lines of 140 columns, nobody who compares the name of a plug-in,
-// no markers of a merge conflict, nothing declared that is not imported and nothing imported that is not declared.
+// Small rooms, no names, no idle dependencies: sources, tests and tools of at most 300 lines of 140 columns, nobody who compares the name
+// of a plug-in, no markers of a merge conflict, nothing declared that is not imported and nothing imported that is not declared.
 // Usage: node tools/check-house.mjs
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -20,11 +20,13 @@ const code = tracked.filter((file) => /\.(?:[cm]?ts|mjs)$/.test(file) && existsS
 const breakable = (line) =>
   [...line].length > limits.columns && (/^\s*(?:\/?\*|\/\/)/.test(line) || !/["'`]|^[^;]*\{[^}]*\}|\$\{|<|:/.test(line));
 const isSource = (file) => /^(?:packages\/[^/]+|verification)\/src\//.test(file) && !file.includes("/generated/");
+// Compiled to one WebAssembly module each: an algorithm in one piece, which inlines.
+const isKernel = (file) => file.startsWith("packages/linalg/assembly/");
 const problems = [];
 
-for (const file of code.filter((name) => isSource(name) || name.startsWith("tools/"))) {
+for (const file of code.filter((name) => !name.includes("/generated/"))) {
   const lines = readFileSync(file, "utf8").split("\n");
-  if (isSource(file) && lines.length - 1 > limits.lines) problems.push(`${file}: ${lines.length - 1} lines, more than ${limits.lines}`);
+  if (!isKernel(file) && lines.length - 1 > limits.lines) problems.push(`${file}: ${lines.length - 1} lines, more than ${limits.lines}`);
   for (const [i, line] of lines.entries()) {
     if (breakable(line)) problems.push(`${file}:${i + 1}: ${[...line].length} columns, more than ${limits.columns}`);
     if (isSource(file) && names.some((name) => name.test(line)))

@@ -1,12 +1,13 @@
 import * as fc from "fast-check";
 import { plugin as activations } from "@finitewidth/activations";
-import { createRegistry, fit, FinitewidthError, type Theory } from "@finitewidth/core";
+import { createRegistry, fit, type Theory } from "@finitewidth/core";
 import { plugin as largeDeviations } from "@finitewidth/large-deviations";
 import { plugin as perturbation } from "@finitewidth/perturbation";
 import { plugin as posterior } from "@finitewidth/posterior";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
+import { both, requireSame, type Answer } from "./compare.ts";
 
 const registry = createRegistry([activations, priorFc, priorConv, posterior, largeDeviations, perturbation]);
 const theories = new Map(
@@ -72,12 +73,6 @@ const draw = (one: Small): { inputs: Rows; targets: Rows; test: Rows } => {
   return { inputs: rows(one.points, one.features), targets: rows(one.points, one.outputs), test: rows(tests, one.features) };
 };
 
-interface Answer {
-  readonly mean: number[];
-  readonly variance: number[];
-  readonly logEvidence: number | undefined;
-}
-
 async function solve(
   one: Small,
   { method, options = {} }: Method,
@@ -105,40 +100,6 @@ async function solve(
   const numbers = [...mean.data, ...variance.data];
   if (!numbers.every(Number.isFinite)) throw new Error(`${method} gave ${numbers.join(", ")}`);
   return { mean: [...mean.data], variance: [...variance.data], logEvidence: solved.logEvidence };
-}
-
-/** Relative to the largest number, or to the noise where all are small. */
-function requireClose(what: string, actual: readonly number[], expected: readonly number[], tolerance: number, floor = 0): void {
-  const scale = Math.max(floor, ...expected.map(Math.abs));
-  actual.forEach((value, i) => {
-    if (!(Math.abs(value - expected[i]!) <= tolerance * scale))
-      throw new Error(`${what}[${i}]: ${value} and ${expected[i]} differ by ${Math.abs(value - expected[i]!) / scale} of their size`);
-  });
-}
-
-function requireSame(a: Answer, b: Answer, one: Small, tolerance: number): void {
-  requireClose("mean", a.mean, b.mean, tolerance, 1);
-  requireClose("variance", a.variance, b.variance, tolerance, one.temperature);
-  if (a.logEvidence !== undefined || b.logEvidence !== undefined)
-    requireClose("log evidence", [a.logEvidence!], [b.logEvidence!], tolerance, one.points * one.outputs);
-}
-
-/** Solves both; when the first is refused, so must the second be. Undefined when they are. */
-async function both(first: () => Promise<Answer>, second: () => Promise<Answer>): Promise<readonly [Answer, Answer] | undefined> {
-  const attempt = async (action: () => Promise<Answer>): Promise<Answer | string> => {
-    try {
-      return await action();
-    } catch (error) {
-      if (error instanceof FinitewidthError && /^[^\n]+$/.test(error.message)) return error.code;
-      throw error;
-    }
-  };
-  const [a, b] = [await attempt(first), await attempt(second)];
-  if (typeof a === "string" || typeof b === "string") {
-    if (typeof a === "string" && typeof b === "string") return undefined;
-    throw new Error(`one was answered, the other ${typeof a === "string" ? a : String(b)}`);
-  }
-  return [a, b];
 }
 
 /** Iterations stop at residuals of 1e-10 and condition numbers are up to 1e5. */

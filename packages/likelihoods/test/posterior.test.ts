@@ -73,8 +73,19 @@ describe("sampled small linear networks", () => {
   );
 });
 
-const X = matrixFromRows([[1, 0.2, -0.4], [-0.6, 0.9, 0.3], [0.1, -1.2, 0.7], [-1.1, -0.3, -0.8], [0.5, 0.6, 1.3], [1.2, -0.7, 0.2]]); // prettier-ignore
-const Xtest = matrixFromRows([[0.4, 0.3, 0.1], [-0.9, 1, -0.2], [2, 2, -1]]); // prettier-ignore
+const X = matrixFromRows([
+  [1, 0.2, -0.4],
+  [-0.6, 0.9, 0.3],
+  [0.1, -1.2, 0.7],
+  [-1.1, -0.3, -0.8],
+  [0.5, 0.6, 1.3],
+  [1.2, -0.7, 0.2],
+]);
+const Xtest = matrixFromRows([
+  [0.4, 0.3, 0.1],
+  [-0.9, 1, -0.2],
+  [2, 2, -1],
+]);
 const y = [1, -1, 1, -1, 1, -1];
 const oneHot = labelsOf(y.map((value) => (value > 0 ? [0, 1] : [1, 0])));
 const prior = (scale: number): Float64Array => diagonalOf(affine(scale, linearKernel(Xtest)));

@@ -223,7 +223,7 @@ describe("other architectures", () => {
     ]);
     expect(exact.posterior.diagnostics["engine"]).toBe("exact");
     await expectAgreement(drawn, exact);
-    // a training point, predicted from outside, is the training point: correlation 1 is an ordinary input; differences at kinks keep 4 digits
+    // a training point, predicted from outside, is the training point (correlation 1 is an ordinary input); kinks keep 4 digits
     const again = await exact.predict(problem.inputs);
     expectClose(again.mean, exact.posterior.train!.mean, { absolute: 1e-4 });
     expectClose(again.variance, exact.posterior.train!.variance, { absolute: 1e-4 });

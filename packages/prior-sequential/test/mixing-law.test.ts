@@ -112,7 +112,7 @@ function meanCovariance(law: MixingLaw, inputs: Matrix): number[] {
   return [...law.covariance(1, means[0]!, inputs).data].map((value) => value + biases);
 }
 
-/** E f_a f_b f_c f_d of one output by its mean given the covariance K of a draw, for some quadruples of three points, with standard errors. */
+/** E f_a f_b f_c f_d of one output by its mean given the covariance K of a draw, some quadruples of three points, with errors. */
 function fourthMoments(draw: () => Float64Array, count: number) {
   const quadruples = [
     [0, 0, 0, 0],

@@ -1,0 +1,131 @@
+import { respondToTargets } from "@finitewidth/numerics";
+import { identity } from "@finitewidth/activations";
+import { matrixFromRows } from "@finitewidth/core";
+import { combine, innerProduct, multiply } from "@finitewidth/linalg";
+import { describe, expect, it } from "vitest";
+import {
+  createClosure,
+  interpolationOrderParameter,
+  linearClosure,
+  solveDeepLinear,
+  solveProportional,
+  solveSaddle,
+} from "../src/index.js";
+import { type Rows, byName, cases, expectNear, optionsFor } from "./forward-backward-cases.js";
+
+interface LinearCase {
+  readonly inputs: { readonly K0: Rows; readonly Y: Rows; readonly temperature: number; readonly widths: number[] };
+  readonly expected: {
+    readonly kernels: Rows[];
+    readonly conjugateKernels: Rows[];
+    readonly conservedMatrix: Rows;
+    readonly weights: Rows;
+    readonly trainMean: Rows;
+    readonly logEvidence: number;
+    readonly Q?: number;
+    readonly proportionalLimit: { readonly Q: Rows; readonly weights: Rows; readonly trainMean: Rows; readonly kernels: Rows[] };
+  };
+  readonly tolerance: { readonly relative: number };
+}
+
+describe.each(cases<LinearCase>("linear-network"))("fixture linear-network: %s", (_, { inputs, expected, tolerance }) => {
+  const K0 = matrixFromRows(inputs.K0);
+  const targets = matrixFromRows(inputs.Y);
+  const ones = inputs.widths.map(() => 1);
+  it("solution, conserved along depth", () => {
+    const saddle = solveSaddle({
+      firstKernel: K0,
+      infiniteWidth: ones.map(() => K0),
+      targets,
+      temperature: inputs.temperature,
+      widths: inputs.widths,
+      weightVariance: ones,
+      biasVariance: ones.map(() => 0),
+      closure: linearClosure(identity),
+    });
+    saddle.kernels.forEach((kernel, l) => expectNear(kernel, expected.kernels[l]!, tolerance.relative, `C of layer ${l + 1}`));
+    saddle.conjugates.forEach((conjugate, l) => {
+      expectNear(conjugate, expected.conjugateKernels[l]!, tolerance.relative, `A of layer ${l + 2}`);
+      const product = multiply(saddle.kernels[l + 1]!, conjugate);
+      expectNear(
+        combine(2 * inputs.widths[l]!, product, 0, product),
+        expected.conservedMatrix,
+        tolerance.relative,
+        `2N C A of layer ${l + 2}`,
+      );
+    });
+    expectNear(saddle.data.weights, expected.weights, tolerance.relative, "V");
+    expectNear(saddle.action!, expected.logEvidence, tolerance.relative, "log evidence");
+    if (expected.Q !== undefined)
+      expectNear(
+        interpolationOrderParameter(innerProduct(targets, respondToTargets(K0, targets, 0).weights), inputs.widths),
+        expected.Q,
+        tolerance.relative,
+        "Q at T = 0",
+      );
+  });
+  it("proportional limit", () => {
+    const { proportionalLimit } = expected;
+    const saddle = solveDeepLinear(K0, targets, inputs.temperature, inputs.widths);
+    expectNear(saddle.orderParameter, proportionalLimit.Q, tolerance.relative, "Q");
+    expectNear(saddle.weights, proportionalLimit.weights, tolerance.relative, "V");
+    expectNear(saddle.trainMean, proportionalLimit.trainMean, tolerance.relative, "train mean");
+    saddle.kernels.forEach((kernel, l) => expectNear(kernel, proportionalLimit.kernels[l]!, tolerance.relative, `C of layer ${l + 1}`));
+  });
+});
+
+describe.each(
+  cases<{
+    inputs: { K1: Rows; Y: Rows; temperature: number; width: number; activation: string; weightVariance: number; biasVariance: number };
+    expected: { kernel: Rows; Q: number; tau: number; weights: Rows; trainMean: Rows; conjugateKernel: Rows };
+    tolerance: { relative: number };
+  }>("proportional"),
+)("fixture proportional: %s", (_, { inputs, expected, tolerance }) => {
+  it("Onsager-corrected solution", () => {
+    const activation = byName[inputs.activation]!;
+    const firstKernel = matrixFromRows(inputs.K1);
+    const saddle = solveProportional({
+      ...inputs,
+      activation,
+      firstKernel,
+      targets: matrixFromRows(inputs.Y),
+      closure: createClosure(activation, optionsFor(firstKernel)),
+    });
+    expectNear(saddle.kernel, expected.kernel, tolerance.relative, "C");
+    expectNear(saddle.conjugate, expected.conjugateKernel, tolerance.relative, "A");
+    expectNear(saddle.orderParameter, expected.Q, tolerance.relative, "Q");
+    expectNear(saddle.tau, expected.tau, tolerance.relative, "τ");
+    expectNear(saddle.weights, expected.weights, tolerance.relative, "V");
+    expectNear(saddle.trainMean, expected.trainMean, tolerance.relative, "train mean");
+  });
+});
+
+describe.each(
+  cases<{
+    inputs: {
+      K1: Rows;
+      Y: Rows;
+      temperature: number;
+      widths: number[];
+      activation: string;
+      weightVariances: number[];
+      biasVariances: number[];
+    };
+  }>("invalid-inputs"),
+)("fixture invalid-inputs: %s", (_, { inputs }) => {
+  it("is rejected, naming the field", () => {
+    const firstKernel = matrixFromRows(inputs.K1);
+    const solve = () =>
+      solveSaddle({
+        firstKernel,
+        infiniteWidth: [firstKernel],
+        targets: matrixFromRows(inputs.Y),
+        temperature: inputs.temperature,
+        widths: inputs.widths,
+        weightVariance: inputs.weightVariances,
+        biasVariance: inputs.biasVariances,
+        closure: linearClosure(identity),
+      });
+    expect(solve).toThrow(/^(temperature|widths\[0\]|firstKernel|targets|weightVariance\[0\]): expected/);
+  });
+});

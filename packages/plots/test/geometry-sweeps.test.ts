@@ -1,0 +1,101 @@
+import { describe, expect, it } from "vitest";
+import { parallelCoordinates, reportColours, robustRange, sequential, spansDecade, sweepPanel, sweepPlane } from "../src/index.js";
+import { document, number, dots } from "./geometry-marks.js";
+
+describe("sweeps", () => {
+  const point = (x: number, y: number, more = {}) => ({ x, y, error: 0, label: "a", tip: `${x}: ${y}`, ...more });
+
+  it("use a logarithmic axis over a decade, hollow points for warnings, and triangles beyond a robust scale", () => {
+    const points = [
+      point(10, 1),
+      point(100, 2, { warned: true }),
+      point(1000, 1.5, { error: 0.1 }),
+      ...[1, 2, 3, 4, 5, 6, 7].map((k) => point(10 + k, 1.2)),
+      point(500, 1e6),
+    ];
+    const element = sweepPanel({ title: "error", xLabel: "N", points, labels: ["a"] }, document, { colours: () => "red" });
+    const found = dots(element);
+    const at = (x: number) => found.find(({ tip }) => tip.startsWith(`${x}:`))!;
+    expect(at(100).x - at(10).x).toBeCloseTo(at(1000).x - at(100).x, 6);
+    expect(at(100).y).toBeLessThan(at(1000).y);
+    expect(at(10).y - at(100).y).toBeGreaterThan(60);
+    expect(at(500)).toBeUndefined();
+    expect([...element.querySelectorAll("path title")].map((node) => node.textContent)).toEqual(["500: 1000000"]);
+    const circles = [...element.querySelectorAll("circle")];
+    expect(circles.filter((circle) => circle.getAttribute("fill") === "red").length).toBe(points.length - 2);
+  });
+
+  it("name positions that are no numbers", () => {
+    const element = sweepPanel(
+      { title: "error", xLabel: "activation", points: [point(0, 1), point(1, 2)], categories: ["erf", "relu"], labels: ["a"] },
+      document,
+    );
+    expect([...element.querySelectorAll('[aria-label="x-axis tick label"] text')].map((node) => node.textContent)).toEqual(["erf", "relu"]);
+  });
+
+  it("planes have the first key along x, the second upwards, and a frame around the best", () => {
+    const plane = {
+      title: "t",
+      xLabel: "N",
+      yLabel: "T",
+      xs: ["10", "20", "30"],
+      ys: ["0.1", "1"],
+      values: [
+        [0, 1],
+        [2, 3],
+        [4, null],
+      ],
+      best: [1, 1] as const,
+    };
+    const element = sweepPlane(plane, document, sequential);
+    const cells = [...element.querySelectorAll('[aria-label="cell"] rect')];
+    const at = (tip: string) => cells.find((cell) => cell.querySelector("title")?.textContent === tip)!;
+    expect(number(at("N 10, T 0.1: 0"), "x")).toBeLessThan(number(at("N 20, T 0.1: 2"), "x"));
+    expect(number(at("N 10, T 1: 1"), "y")).toBeLessThan(number(at("N 10, T 0.1: 0"), "y"));
+    expect(at("N 30, T 1: none")).toBeDefined();
+    const frame = cells.at(-1)!;
+    expect([number(frame, "x"), number(frame, "y")]).toEqual([number(at("N 20, T 1: 3"), "x"), number(at("N 20, T 1: 3"), "y")]);
+  });
+
+  it("parallel axes put larger values higher", () => {
+    const element = parallelCoordinates(
+      [
+        { name: "N", values: [1, 2] },
+        { name: "error", values: [5, 3] },
+      ],
+      document,
+      sequential,
+      { best: 1 },
+    );
+    const tips = dots(element);
+    expect(tips.map(({ tip }) => tip)).toEqual(["N: 1\nerror: 5", "N: 2\nerror: 3"]);
+    expect(tips[0]!.y).toBeLessThan(tips[1]!.y);
+    const red = [...element.querySelectorAll("path")].filter(
+      (path) => path.getAttribute("stroke") === "#d6204e" || path.parentElement?.getAttribute("stroke") === "#d6204e",
+    );
+    expect(red).toHaveLength(1);
+  });
+
+  it("robust ranges keep the middle and leave the far away out", () => {
+    expect(robustRange([1, 2, 3, 4, 5])).toEqual([1, 5]);
+    const [low, high] = robustRange([...Array.from({ length: 20 }, (_, i) => i), 1e9]);
+    expect(low).toBe(0);
+    expect(high).toBeLessThan(60);
+    expect(robustRange([2, 2])[0]).toBeLessThan(2);
+    expect([spansDecade([1, 10]), spansDecade([1, 9]), spansDecade([0, 10])]).toEqual([true, false, false]);
+  });
+});
+
+describe("colours", () => {
+  it("mean one thing in a report: a label keeps its hue, no two share one while there are free ones", () => {
+    const colour = reportColours([
+      { label: "exact", method: "exact" },
+      { label: "again", method: "exact" },
+      { label: "nngp", method: "nngp" },
+      { label: "other", method: "plug-in" },
+    ]);
+    const given = ["exact", "again", "nngp", "other"].map(colour);
+    expect(new Set(given).size).toBe(4);
+    expect(given[0]).toContain("--hue-blue");
+  });
+});
