@@ -53,7 +53,8 @@ export async function loadLabelled(source: Source, request: LabelledRequest, pat
     inputs: standardiseInPlace(inputs, scale),
     targets: encodeLabels(own, classes, labels),
   });
-  return { train: finish(train), ...(test ? { test: finish(test) } : {}) };
+  const named = classes.map((label) => source.names?.[label] ?? String(label));
+  return { train: finish(train), ...(test ? { test: finish(test) } : {}), classes: named };
 }
 
 /** Points with their labels. */
@@ -64,14 +65,17 @@ export interface Sample {
 /** Labelled points to choose from. */
 export interface Source {
   readonly classes: number;
+  /** Of the classes; their numbers where there are none. */
+  readonly names?: readonly string[];
   readonly images: boolean;
   choose(request: LabelledRequest, classes: readonly number[], path: string): Promise<{ readonly train: Sample; readonly test?: Sample }>;
 }
 
 /** Images that are read in two halves, of which a request takes points at random. */
-export function imageSource(read: (split: "train" | "test") => Promise<ImageFile>, classes: number): Source {
+export function imageSource(read: (split: "train" | "test") => Promise<ImageFile>, classes: number, names?: readonly string[]): Source {
   return {
     classes,
+    ...(names ? { names } : {}),
     images: true,
     async choose(request, wanted, path) {
       const pick = async (split: "train" | "test", count: number): Promise<Sample> => {
@@ -89,6 +93,7 @@ const sources = new Map<string, Source>(
     mnist: imageSource(openMnist, 10),
     iris: {
       classes: 3,
+      names: ["setosa", "versicolor", "virginica"],
       images: false,
       async choose(request, classes, path) {
         const { inputs, labels } = loadIris();

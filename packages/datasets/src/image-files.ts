@@ -29,6 +29,9 @@ const common = {
 const cifarSchema = strictObject({ dataset: v.literal("cifar10"), folder: file, ...common });
 type CifarRequest = v.InferOutput<typeof cifarSchema>;
 
+/** Classes of CIFAR-10, by number. */
+const cifarClasses = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
 /** Files of the two halves, named as in the archive. */
 const cifarFiles = { train: [1, 2, 3, 4, 5].map((k) => `data_batch_${k}.bin`), test: ["test_batch.bin"] };
 
@@ -45,7 +48,7 @@ const loadCifar = (request: CifarRequest, path: string): Promise<DataSplit> => {
         ),
       ),
     );
-  return loadLabelled(imageSource(read, 10), request, path);
+  return loadLabelled(imageSource(read, cifarClasses.length, cifarClasses), request, path);
 };
 
 const idxSchema = strictObject({

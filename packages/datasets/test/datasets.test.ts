@@ -280,7 +280,9 @@ describe("data files", () => {
   });
 
   it("names the file and the place when something is wrong", async () => {
-    await expect(loadDataFile(join(folder, "missing.npz"))).rejects.toThrow(/^data\.file: cannot read .*missing\.npz \(no such file or folder\)/);
+    await expect(loadDataFile(join(folder, "missing.npz"))).rejects.toThrow(
+      /^data\.file: cannot read .*missing\.npz \(no such file or folder\)/,
+    );
     await expect(loadDataFile(await write("b.npz", "not a zip"))).rejects.toThrow(/^data\.file: not a readable \.npz file/);
     await expect(loadDataFile(await write("c.npz", encodeNpz({ x_train: matrixFromRows([[1]]) })))).rejects.toThrow(
       /has no array "y_train"/,
