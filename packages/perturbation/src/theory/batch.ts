@@ -51,38 +51,45 @@ export function combineMatrices(list: readonly Matrix[], factors: readonly numbe
   return out;
 }
 
-/** Entry-by-entry mean of batches. */
-export function averageBatches(batches: readonly Batch[]): Batch {
-  if (batches.length === 1) return batches[0]!;
-  const factors = batches.map(() => 1 / batches.length);
-  const mean = (of: (batch: Batch) => Matrix): Matrix => combineMatrices(batches.map(of), factors);
-  const first = batches[0]!;
-  const { shared } = first.projected;
-  const average = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const added = (total: Matrix | undefined, m: Matrix, factor: number): Matrix => {
+  const out = total ?? zeros(...m.shape);
+  for (let i = 0; i < out.data.length; i++) out.data[i]! += factor * m.data[i]!;
+  return out;
+};
+
+/**
+ * Adds a batch times a factor to a sum, in place; a new one where there is none yet. With 1/16 for 16 batches the sum is their mean, and
+ * none of them has to be kept.
+ */
+export function addBatch(total: Batch | undefined, batch: Batch, factor: number): Batch {
+  const { projected, priorShift } = batch;
+  const { x, meanPart, shared, outputs } = projected;
+  const column = (data: Float64Array): Matrix => ({ data, shape: [data.length, 1] });
+  const sharedTotal = total?.projected.shared;
   return {
-    hidden: first.hidden.map((_, l) => mean((batch) => batch.hidden[l]!)),
-    preactivation: first.preactivation.map((_, l) => mean((batch) => batch.preactivation[l]!)),
+    hidden: batch.hidden.map((m, l) => added(total?.hidden[l], m, factor)),
+    preactivation: batch.preactivation.map((m, l) => added(total?.preactivation[l], m, factor)),
     projected: {
-      x: mean((batch) => batch.projected.x),
-      meanPart: mean((batch) => batch.projected.meanPart),
+      x: added(total?.projected.x, x, factor),
+      meanPart: added(total?.projected.meanPart, meanPart, factor),
       shared:
         shared instanceof Float64Array
-          ? shared.map((_, i) => average(batches.map((batch) => (batch.projected.shared as Float64Array)[i]!)))
-          : mean((batch) => batch.projected.shared as Matrix),
-      outputs: mean((batch) => batch.projected.outputs),
+          ? added(sharedTotal && column(sharedTotal as Float64Array), column(shared), factor).data
+          : added(sharedTotal as Matrix | undefined, shared, factor),
+      outputs: added(total?.projected.outputs, outputs, factor),
     },
-    traces: first.traces.map((_, k) => ({
-      gradientX: average(batches.map((batch) => batch.traces[k]!.gradientX)),
-      weightsZ: average(batches.map((batch) => batch.traces[k]!.weightsZ)),
-      inverseZ: average(batches.map((batch) => batch.traces[k]!.inverseZ)),
+    traces: batch.traces.map((trace, k) => ({
+      gradientX: (total?.traces[k]!.gradientX ?? 0) + factor * trace.gradientX,
+      weightsZ: (total?.traces[k]!.weightsZ ?? 0) + factor * trace.weightsZ,
+      inverseZ: (total?.traces[k]!.inverseZ ?? 0) + factor * trace.inverseZ,
     })),
-    z: mean((batch) => batch.z),
-    ...(first.priorShift === undefined
+    z: added(total?.z, batch.z, factor),
+    ...(priorShift === undefined
       ? {}
       : {
           priorShift: {
-            output: mean((batch) => batch.priorShift!.output),
-            hidden: first.priorShift.hidden.map((_, l) => mean((batch) => batch.priorShift!.hidden[l]!)),
+            output: added(total?.priorShift?.output, priorShift.output, factor),
+            hidden: priorShift.hidden.map((m, l) => added(total?.priorShift?.hidden[l], m, factor)),
           },
         }),
   };

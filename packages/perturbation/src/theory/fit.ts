@@ -11,17 +11,11 @@ import {
 import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { innerProduct } from "@finitewidth/linalg";
 import { atWidths } from "../kernel-flow/mean-shift.js";
-import {
-  correctPrediction,
-  expansionDiagnostics,
-  expansionWarnings,
-  isIndefinite,
-  type ExpansionDiagnostics,
-} from "../posterior/corrections.js";
+import { correctPrediction, expansionDiagnostics, expansionWarnings, isIndefinite } from "../posterior/corrections.js";
 import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { positiveVariance } from "../posterior/positive-variance.js";
-import { standardError } from "../sampled/standard-error.js";
-import { averageBatches, trainingRows, type Batch } from "./batch.js";
+import { addBatch, trainingRows, type Batch } from "./batch.js";
+import { batchErrors } from "./batch-errors.js";
 import { deterministicBatch } from "./deterministic.js";
 import { expandedBatch } from "./expanded.js";
 import { matrixJson } from "./json.js";
@@ -36,12 +30,11 @@ export const batchCount = 16;
 /** log2 of the draws of one batch. */
 export const log2Draws = (samples: number): number => Math.max(4, Math.ceil(Math.log2(samples / batchCount)));
 
-/** First-order quantities from one batch. */
-interface Quantities {
+/** First-order quantities from one batch, or from their mean. */
+export interface Quantities {
   readonly meanShift: Matrix;
   readonly evidence: readonly number[];
   readonly train: { readonly mean: Matrix; readonly variance: Matrix };
-  readonly diagnostics: ExpansionDiagnostics;
 }
 
 /** What predictions need besides problem and options. */
@@ -64,17 +57,19 @@ export async function fitPerturbative(
   const { network, inputs, targets, temperature } = standard;
   const setting = createSetting(network, options.engine, inputs.shape[0], run.registry);
   const tick = (): void => run.signal?.throwIfAborted();
-  let batches: Batch[];
+  let total: Batch;
+  let errors: ReturnType<typeof batchErrors> | undefined;
   let kernels: Kernels;
   let pieces: GaussianPieces;
   if (widthsAreIn(setting)) {
     const infinite = infiniteWidthKernels(setting.architecture, inputs);
     pieces = gaussianPieces(infinite.preactivation.at(-1)!, targets, temperature);
-    batches =
-      setting.composition === undefined
-        ? await runBatches({ problem: standard, engine: "networks", covariance: false }, options, run)
-        : [expandedBatch(setting.composition, inputs, pieces, () => trainingRows(pieces), { covariance: false, withKernels: true, tick })];
-    const { priorShift } = averageBatches(batches);
+    const wanted = { covariance: false, withKernels: true, tick };
+    if (setting.composition === undefined) {
+      errors = batchErrors((batch) => derive(setting, pieces, undefined, batch), true);
+      total = await runBatches({ problem: standard, engine: "networks", covariance: false }, options, run, errors.add);
+    } else total = expandedBatch(setting.composition, inputs, pieces, () => trainingRows(pieces), wanted);
+    const { priorShift } = total;
     const none = infinite.preactivation.map((k) => zeros(...k.shape));
     kernels = {
       hidden: infinite.hidden,
@@ -87,13 +82,14 @@ export async function fitPerturbative(
     const chain = chainOf(setting, inputs, "inputs");
     pieces = gaussianPieces(chain.output, targets, temperature);
     kernels = chainKernels(setting, chain.layers, chain.output, inputs, tick);
-    batches =
-      setting.engine === "sampled"
-        ? await runBatches({ problem: standard, engine: options.engine, covariance: false }, options, run)
-        : [deterministicBatch(setting, chain, pieces, trainingRows(pieces), { covariance: false, withKernels: true, tick })];
+    if (setting.engine === "sampled") {
+      const { outputShifts } = kernels;
+      errors = batchErrors((batch) => derive(setting, pieces, outputShifts, batch), false);
+      total = await runBatches({ problem: standard, engine: options.engine, covariance: false }, options, run, errors.add);
+    } else total = deterministicBatch(setting, chain, pieces, trainingRows(pieces), { covariance: false, withKernels: true, tick });
   }
-  const total = averageBatches(batches);
-  const quantities = derive(setting, pieces, kernels, total);
+  const quantities = derive(setting, pieces, kernels.outputShifts, total);
+  const expansion = expansionDiagnostics(kernels.preactivation.at(-1)!, quantities.meanShift, total.projected.x, total.z, pieces);
   const leading = leadingTraining(pieces, kernels.preactivation.at(-1)!, targets);
   const add = (a: Matrix, b: Matrix): Matrix => ({ data: a.data.map((value, i) => value + b.data[i]!), shape: a.shape });
   const hiddenKernels = kernels.hidden.map((g, l) => add(add(g, kernels.hiddenShifts[l]!), total.hidden[l]!));
@@ -103,17 +99,10 @@ export async function fitPerturbative(
   );
   const train: Prediction = { mean: add(leading.mean, quantities.train.mean), variance: trainVariance };
   const correction = quantities.evidence.reduce((sum, value) => sum + value, 0);
-  const errors =
-    batches.length > 1
-      ? batchErrors(
-          batches.map((batch) => ({ batch, derived: derive(setting, pieces, kernels, batch) })),
-          kernels,
-          setting,
-        )
-      : undefined;
+  const stated = errors?.finish();
   const indefinite = hiddenKernels.flatMap((kernel, l) => (isIndefinite(kernel) ? [l + 1] : []));
   const warnings = [
-    ...expansionWarnings(quantities.diagnostics),
+    ...expansionWarnings(expansion),
     ...(pieces.digits < warnedDigits
       ? [
           `the kernel of the training inputs is nearly singular beside T = ${temperature}: rounding leaves about ${Math.floor(pieces.digits)} digits of the corrections`,
@@ -135,14 +124,14 @@ export async function fitPerturbative(
     state: { meanShift: quantities.meanShift },
     solver: { converged: true, iterations: 0, residual: 0, jitter: 0 },
     logEvidence: pieces.logEvidence + correction,
-    train: errors === undefined ? train : { ...train, standardError: errors.train },
+    train: stated === undefined ? train : { ...train, standardError: stated.train },
     hiddenKernels,
-    ...(errors === undefined ? {} : { standardError: { logEvidence: errors.logEvidence, hiddenKernels: errors.hiddenKernels } }),
+    ...(stated === undefined ? {} : { standardError: { logEvidence: stated.logEvidence, hiddenKernels: stated.hiddenKernels } }),
     diagnostics: {
       engine: setting.engine,
       requestedEngine: options.engine,
-      ...(batches.length > 1 ? { samples: batches.length * 2 ** log2Draws(options.samples) } : {}),
-      ...quantities.diagnostics,
+      ...(errors === undefined ? {} : { samples: batchCount * 2 ** log2Draws(options.samples) }),
+      ...expansion,
       negativeVariances: negative,
       indefiniteKernels: indefinite,
       logEvidence: evidenceJson(setting, pieces.logEvidence, quantities.evidence),
@@ -195,27 +184,32 @@ function evidenceJson(setting: Setting, leading: number, evidence: readonly numb
   };
 }
 
-/** Runs the batches of a sampled engine, inline or on workers. */
+/** Mean of the batches of a sampled engine, run inline or on workers; `each` sees them one by one, none is kept. */
 export async function runBatches(
   chunk: Pick<SampledChunk, "problem" | "engine" | "covariance" | "test">,
   options: Pick<PerturbativeOptions, "samples">,
   run: Run,
-): Promise<Batch[]> {
+  each: (batch: Batch) => void,
+): Promise<Batch> {
   const chunks = Array.from({ length: batchCount }, (_, batch): SampledChunk => ({
     ...chunk,
     log2Draws: log2Draws(options.samples),
     seed: run.seed,
     batch,
   }));
-  const out: Batch[] = [];
-  for await (const batch of run.map(sampledBatch, chunks)) out.push(batch);
-  return out;
+  let total: Batch | undefined;
+  for await (const batch of run.map(sampledBatch, chunks)) {
+    each(batch);
+    total = addBatch(total, batch, 1 / batchCount);
+  }
+  return total!;
 }
 
-function derive(setting: Setting, pieces: GaussianPieces, kernels: Kernels, batch: Batch): Quantities {
+/** `outputShifts`: of the chain, per layer; those of the batch where widths are in its numbers. */
+function derive(setting: Setting, pieces: GaussianPieces, outputShifts: readonly Matrix[] | undefined, batch: Batch): Quantities {
   const D = pieces.weights.shape[1];
   const factors = widthsAreIn(setting) ? [1] : setting.widths.map((width) => 1 / width);
-  const shifts = widthsAreIn(setting) ? [batch.priorShift!.output] : kernels.outputShifts;
+  const shifts = widthsAreIn(setting) ? [batch.priorShift!.output] : outputShifts!;
   const meanShift = atWidths(
     shifts,
     factors.map((factor) => 1 / factor),
@@ -226,25 +220,5 @@ function derive(setting: Setting, pieces: GaussianPieces, kernels: Kernels, batc
       (0.5 * innerProduct(pieces.gradient, shifts[k]!) - 0.5 * (weightsZ - D * inverseZ) - 0.25 * D * inverseZ + 0.25 * gradientX),
   );
   const { mean, variance } = correctPrediction(trainingRows(pieces), meanShift, batch.projected, pieces);
-  const diagnostics = expansionDiagnostics(kernels.preactivation.at(-1)!, meanShift, batch.projected.x, batch.z, pieces);
-  return { meanShift, evidence, train: { mean, variance }, diagnostics };
-}
-
-function batchErrors(batches: readonly { readonly batch: Batch; readonly derived: Quantities }[], kernels: Kernels, setting: Setting) {
-  const of = (values: (entry: (typeof batches)[number]) => Matrix): Matrix => {
-    const list = batches.map(values);
-    return { data: standardError(list.map(({ data }) => data)), shape: list[0]!.shape };
-  };
-  const sampledShift = setting.engine === "networks";
-  return {
-    logEvidence: standardError(batches.map(({ derived }) => Float64Array.of(derived.evidence.reduce((sum, value) => sum + value, 0))))[0]!,
-    train: { mean: of(({ derived }) => derived.train.mean), variance: of(({ derived }) => derived.train.variance) },
-    hiddenKernels: kernels.hidden.map((_, l) =>
-      of(({ batch }) =>
-        sampledShift
-          ? { data: batch.hidden[l]!.data.map((value, i) => value + batch.priorShift!.hidden[l]!.data[i]!), shape: batch.hidden[l]!.shape }
-          : batch.hidden[l]!,
-      ),
-    ),
-  };
+  return { meanShift, evidence, train: { mean, variance } };
 }

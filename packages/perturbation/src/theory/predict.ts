@@ -20,7 +20,7 @@ import { correctPrediction, type PredictionCorrection } from "../posterior/corre
 import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { positiveVariance } from "../posterior/positive-variance.js";
 import { standardError } from "../sampled/standard-error.js";
-import { averageBatches, testRows, trainingBlock, type Batch } from "./batch.js";
+import { testRows, trainingBlock, type Batch } from "./batch.js";
 import { deterministicBatch, trainingVertices } from "./deterministic.js";
 import { expandedBatch } from "./expanded.js";
 import { runBatches, type PerturbativeState } from "./fit.js";
@@ -162,7 +162,6 @@ async function predictBlock(context: Context, training: TrainingContext | undefi
     });
     return addLeading(chain.output, training.pieces, correctPrediction(rows, jointShift(context, joint), batch.projected, training.pieces));
   }
-  const batches = await runBatches({ problem, engine: context.engine, covariance, test }, { samples: context.samples }, run);
   const output =
     setting.engine === "networks"
       ? infiniteWidthKernels(setting.architecture, joint).preactivation.at(-1)!
@@ -172,12 +171,14 @@ async function predictBlock(context: Context, training: TrainingContext | undefi
   const shift = setting.engine === "networks" ? undefined : jointShift(context, joint);
   const correct = (batch: Batch): PredictionCorrection =>
     correctPrediction(rows, shift ?? batch.priorShift!.output, batch.projected, pieces);
-  const parts = batches.map(correct);
+  const parts: PredictionCorrection[] = [];
+  const chunk = { problem, engine: context.engine, covariance, test };
+  const total = await runBatches(chunk, { samples: context.samples }, run, (batch) => parts.push(correct(batch)));
   const error = (of: (part: PredictionCorrection) => Matrix): Matrix => ({
     data: standardError(parts.map((part) => of(part).data)),
     shape: of(parts[0]!).shape,
   });
-  const prediction = addLeading(output, pieces, correct(averageBatches(batches)));
+  const prediction = addLeading(output, pieces, correct(total));
   const { mean, variance } = prediction.infiniteWidth;
   return {
     ...prediction,
