@@ -12,7 +12,9 @@ import { conditionOnIndependentPoints, denseChain } from "@finitewidth/kernels";
 import { forceNumber, trustedForce } from "./diagnose.js";
 import type { ForwardBackwardPosterior } from "./fit-context.js";
 import { fitTask } from "./fit.js";
+import { requireMemory } from "@finitewidth/linalg";
 import { isLinear } from "./linear-closure.js";
+import { memoryNeed } from "./memory-need.js";
 import { forwardBackwardOptions, type ForwardBackwardOptions } from "./options.js";
 import { predictForwardBackward } from "./predict.js";
 import { forwardBackwardRefusal } from "./refusals.js";
@@ -25,6 +27,7 @@ async function fit(problem: Problem, options: ForwardBackwardOptions, run: Run):
   run.signal?.throwIfAborted();
   const reason = forwardBackwardRefusal(problem, options, run.registry);
   if (reason !== undefined) throw refusal(name, reason);
+  requireMemory(memoryNeed(problem, options, run.registry));
   const chunk = { problem, options, seed: run.seed };
   const fitted: ForwardBackwardPosterior[] = [];
   for await (const posterior of run.map(fitTask, [chunk])) fitted.push(posterior);

@@ -11,6 +11,7 @@ import {
   type WishartLayer,
 } from "@finitewidth/core";
 import { conditionOnIndependentPoints, convolutionChain, denseChain, mixingLaw, siteBlocks } from "@finitewidth/kernels";
+import { requireMemory } from "@finitewidth/linalg";
 import { hasUpperBiases } from "@finitewidth/numerics";
 import { claimsOf } from "./claims.js";
 import { firstHiddenKernelOverSites, hiddenKernelsAtMinimum } from "./hidden-kernels.js";
@@ -68,6 +69,9 @@ async function fit(
   const { chain } = law;
   const outputs = problem.targets.shape[1];
   const N = referenceWidthOf(law);
+  // measured for one layer (docs/benchmarks.md); over sites the covariance of all outputs takes the place of the kernel
+  const outer = isKronecker(law) ? 1 : outputs ** 2;
+  requireMemory({ method: name, points: problem.inputs.shape[0], arrays: outer * (14 + 2 * chain.layers.length), together: 3.2 * outer });
   run.signal?.throwIfAborted();
   const kernel = isKronecker(law) ? law.siteKernels(problem.inputs)[0]! : undefined;
   const kronecker = kernel === undefined ? undefined : solveKronecker(problem, chain, kernel, N);

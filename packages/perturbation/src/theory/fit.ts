@@ -9,7 +9,7 @@ import {
   type Run,
 } from "@finitewidth/core";
 import { infiniteWidthKernels } from "@finitewidth/kernels";
-import { innerProduct } from "@finitewidth/linalg";
+import { innerProduct, requireMemory } from "@finitewidth/linalg";
 import { atWidths } from "../kernel-flow/mean-shift.js";
 import { correctPrediction, expansionDiagnostics, expansionWarnings, isIndefinite } from "../posterior/corrections.js";
 import { gaussianPieces, type GaussianPieces } from "../posterior/gaussian-pieces.js";
@@ -46,6 +46,23 @@ export interface PerturbativeState {
 /** Fewer digits than these are worth a warning. */
 const warnedDigits = 5;
 
+/**
+ * P × P arrays at the peak of fit and predictions, measured (docs/benchmarks.md): 31 for a linear network of one layer, of which each
+ * further layer takes 11; sampled 70 and 30, and the draws of a batch, six numbers a draw, layer and point; drawn networks hold all their
+ * kernels.
+ */
+function arraysOf(
+  { engine, widths, sites }: Setting,
+  points: number,
+  log2Count: number,
+): { readonly arrays: number; readonly together: number } {
+  const L = widths.length;
+  const draws = 2 ** log2Count;
+  const fixed = engine === "closed-form" ? 20 + 11 * L : 40 + 30 * L;
+  const drawn = engine === "sampled" ? (6 * 4 * L * draws * sites) / points : engine === "networks" ? (L + 2) * draws : 0;
+  return { arrays: fixed * sites ** 2 + drawn, together: 3 * sites ** 2 };
+}
+
 /** Infinite-width posterior plus all first-order corrections on the training points. */
 export async function fitPerturbative(
   problem: Problem,
@@ -56,6 +73,7 @@ export async function fitPerturbative(
   const standard = toStandardScaling(problem, run.registry);
   const { network, inputs, targets, temperature } = standard;
   const setting = createSetting(network, options.engine, inputs.shape[0], run.registry);
+  requireMemory({ method: "perturbative", points: inputs.shape[0], ...arraysOf(setting, inputs.shape[0], log2Draws(options.samples)) });
   const tick = (): void => run.signal?.throwIfAborted();
   let total: Batch;
   let errors: ReturnType<typeof batchErrors> | undefined;

@@ -32,6 +32,8 @@ import type { LogDensityAt } from "./prior.js";
 import type { MatrixState } from "./state.js";
 import { outputRotation } from "./rotation.js";
 
+/** Groups of draws, each with a form of its own (r × r) per layer, that learned kernels are averaged over at least. */
+const leastGroups = 8;
 /** Multiplications that predictions and learned kernels may take. */
 const workLimit = 1e10;
 
@@ -82,7 +84,7 @@ export async function fitMatrix(
   options: ExactOptions,
   run: Run,
 ): Promise<Posterior<ExactOptions, MatrixState>> {
-  const found = eigenProblem(problem, law, laterBiases(chain), run);
+  const found = eigenProblem(problem, law, laterBiases(chain), run, learnedKernels ? (leastGroups + 1) * chain.widths.length : 0);
   const { kept } = found;
   const { spectral, rotation, target } = matrixProblem(found.spectral, chain);
   run.signal?.throwIfAborted();
@@ -188,7 +190,7 @@ function learn(target: MatrixTarget, spectral: SpectralProblem, sample: Posterio
   const [points, rank] = spectral.spectrum.vectors.shape;
   // every group of batches costs two products with the eigenvectors per layer
   const perGroup = target.chain.widths.length * points * Math.max(rank, 1) * (rank + points);
-  const groups = sample.batchCount === 1 ? 1 : Math.min(sample.batchCount, Math.max(8, Math.floor(workLimit / perGroup)));
+  const groups = sample.batchCount === 1 ? 1 : Math.min(sample.batchCount, Math.max(leastGroups, Math.floor(workLimit / perGroup)));
   return hiddenKernelsOnTraining(target, spectral, hiddenKernelSums(target, spectral, sample, groups, breathe));
 }
 

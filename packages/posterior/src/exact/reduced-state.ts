@@ -14,6 +14,8 @@ const fewPoints = 256;
 export interface OpenProblem extends ScalarProblem {
   readonly kept: KeptBasis & { readonly form?: Tridiagonalisation };
   complete(): CompleteData;
+  /** Whether there is room for the eigenvectors, and what reads them. */
+  readonly readable: boolean;
 }
 
 /** The data with the eigenvectors that they are expressed in. */
@@ -35,8 +37,8 @@ export function openProblem(problem: Problem, law: MixingLaw, readoutBias: numbe
   requireMemory({
     method: "exact",
     points,
-    arrays: readsEigenvectors(points) ? 6.2 : 3.4,
-    together: readsEigenvectors(points) ? 2.2 : 1 + inputs.shape[1] / points,
+    arrays: 3.2 + inputs.shape[1] / points,
+    together: 1 + inputs.shape[1] / points,
     instead: "a fully connected network with fewer features than points and T > 0, which needs no P × P array",
   });
   const reduced = reduceKernel(law.siteKernels(inputs)[0]!, { lowRank: true });
@@ -44,22 +46,52 @@ export function openProblem(problem: Problem, law: MixingLaw, readoutBias: numbe
     const spectral = projectOn(reduced.spectrum, targets, temperature, { readout: readoutBias, hidden: false });
     const data = scalarData(spectral);
     const basis = eigenbasis(spectral.spectrum, law, inputs);
-    return { data, warnings: spectral.warnings, kept: spectral.spectrum, complete: () => ({ data, basis }) };
+    return {
+      data,
+      warnings: spectral.warnings,
+      kept: spectral.spectrum,
+      complete: () => ({ data, basis }),
+      readable: points <= hiddenKernelLimit,
+    };
   }
   const found = scalarProblems(reduced, targets, temperature, readoutBias)[0]!;
   const kept = { vectors: { data: new Float64Array(0), shape: [0, 0] as const }, values: found.data.values, form: reduced.form };
-  return { ...found, kept, complete: () => completeData(reduced.form, problem, law, readoutBias) };
+  return {
+    ...found,
+    kept,
+    complete: () => completeData(reduced.form, problem, law, readoutBias),
+    readable: roomFor(points, law.chain.layers.length),
+  };
 }
 
-/** Whether predictions at the training points and learned kernels, which take the eigenvectors, are made for so many points. */
-export const readsEigenvectors = (points: number): boolean => points <= hiddenKernelLimit;
+/**
+ * Whether predictions at the training points and learned kernels of L layers fit: they take the eigenvectors, 9.4 arrays at the peak for
+ * L = 1 (measured at P = 2000).
+ */
+function roomFor(points: number, depth: number): boolean {
+  if (points > hiddenKernelLimit) return false;
+  try {
+    requireMemory({ method: "exact", points, arrays: 8.4 + depth, together: 2.2 });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function withEigenvectors(problem: Problem, law: MixingLaw, readoutBias: number, run: Run): OpenProblem {
   const { spectral, kept } = eigenProblem(problem, law, { readout: readoutBias, hidden: false }, run);
   const data = scalarData(spectral);
   const basis = eigenbasis(kept, law, problem.inputs);
   const { pinned, warnings } = spectral;
-  return { data, ...(pinned === undefined ? {} : { pinned }), warnings, kept, complete: () => ({ data, basis }) };
+  const points = problem.inputs.shape[0];
+  return {
+    data,
+    ...(pinned === undefined ? {} : { pinned }),
+    warnings,
+    kept,
+    complete: () => ({ data, basis }),
+    readable: points <= hiddenKernelLimit,
+  };
 }
 
 const completed = new WeakMap<Tridiagonalisation, CompleteData>();

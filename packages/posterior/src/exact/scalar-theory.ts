@@ -20,7 +20,7 @@ import type { ScalarData } from "../scalar/likelihood.js";
 import { integrateScalarPosterior, posteriorMean, posteriorModes, posteriorQuantiles, type ScalarPosterior } from "../scalar/posterior.js";
 import { nodeTables, predictScalar, predictScalarTrain, type NodeTables, type ScalarPrediction } from "../scalar/predict.js";
 import type { ExactOptions } from "./options.js";
-import { completeData, openProblem, readsEigenvectors, type CompleteData } from "./reduced-state.js";
+import { completeData, openProblem, type CompleteData } from "./reduced-state.js";
 import type { ScalarState } from "./state.js";
 import type { PlainChain } from "./chain.js";
 
@@ -39,7 +39,7 @@ export function fitScalar(
   run: Run,
 ): Posterior<ExactOptions, ScalarState> {
   const mixing = scalarLaw(chain.widths, chain.variances, chain.skips);
-  const { data, pinned, warnings, kept, complete } = openProblem(problem, law, chain.readoutBias, run);
+  const { data, pinned, warnings, kept, complete, readable } = openProblem(problem, law, chain.readoutBias, run);
   const points = problem.inputs.shape[0];
   run.signal?.throwIfAborted();
   run.onProgress?.(1, 3, "kernel reduced");
@@ -60,8 +60,8 @@ export function fitScalar(
     const tables = nodeTables(posterior, own);
     return trainHiddenKernels(hiddenKernelTerms(mixing, posterior, own, tables), own, tables, basis.rows(0, points));
   };
-  const withKernels = learnedKernels && readsEigenvectors(points);
-  const withTrain = kept.form === undefined || readsEigenvectors(points);
+  const withKernels = learnedKernels && readable;
+  const withTrain = kept.form === undefined || readable;
   const meanQ = posteriorMean(posterior, Math.exp);
   const modes = posteriorModes(posterior);
   const separate = countSeparateModes(posterior.weights);
@@ -95,8 +95,11 @@ export function fitScalar(
     },
     warnings: [
       ...warnings,
-      ...(withTrain ? [] : [`predictions at more than ${hiddenKernelLimit} training points are left out: they take all eigenvectors`]),
-      ...(learnedKernels ? hiddenKernelWarnings(points) : []),
+      ...(withTrain
+        ? []
+        : [`predictions at the ${points} training points are left out: there is no room for the eigenvectors that they take`]),
+      ...(learnedKernels && (readable || points > hiddenKernelLimit) ? hiddenKernelWarnings(points) : []),
+      ...(learnedKernels && !readable && points <= hiddenKernelLimit ? ["hidden kernels are left out: they do not fit into memory"] : []),
       ...(modes.length > 1
         ? [
             `the posterior of the mixing variable has ${modes.length} modes, at q = ${modes.map((q) => q.toPrecision(3)).join(", ")}: its mean is typical of none, and predictions are mixtures of theirs`,

@@ -122,7 +122,7 @@ async function fitStandard(problem: Problem, options: ExactOptions, run: Run): P
   const chain = plainChain(law.chain);
   if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
     const posterior = fitScalar(problem, law, chain, single, options, run);
-    return amended(posterior, await missingKernels(problem, law, posterior, options, run));
+    return single ? posterior : amended(posterior, await missingKernels(problem, law, posterior, options, run));
   }
   if (chain !== undefined) {
     const posterior = await fitMatrix(problem, law, chain, single, options, run);

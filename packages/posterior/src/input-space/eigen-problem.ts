@@ -7,12 +7,17 @@ import { inputSpaceProblem } from "./problem.js";
 /** Training points from which on hidden kernels are left out. */
 export const hiddenKernelLimit = 16_000;
 
-/** The problem in the eigenbasis of its kernel, found in the space of the inputs where there are more points than features. */
+/**
+ * The problem in the eigenbasis of its kernel, found in the space of the inputs where there are more points than features. `later`: P × P
+ * arrays that what follows holds besides.
+ * @throws FinitewidthError (code "memory") before anything is made.
+ */
 export function eigenProblem(
   { inputs, targets, temperature }: Problem,
   law: MixingLaw,
   biases: LaterBiases,
   run: Run,
+  later = 0,
 ): { readonly spectral: SpectralProblem; readonly kept: KeptBasis } {
   const linear = law.linearKernel?.(inputs);
   const found = linear && inputSpaceProblem(linear, inputs, targets, temperature, biases, () => run.signal?.throwIfAborted());
@@ -22,7 +27,7 @@ export function eigenProblem(
   requireMemory({
     method: "exact",
     points: inputs.shape[0],
-    arrays: 8.2,
+    arrays: 8.2 + later,
     together: 3.2,
     instead: "a fully connected network with fewer features than points and T > 0, which needs no P × P array",
   });

@@ -9,6 +9,7 @@ import {
   multiplyTransposedLeft,
   solveLower,
   symmetricEigen,
+  requireMemory,
 } from "@finitewidth/linalg";
 import {
   addConstantCovariance,
@@ -74,6 +75,16 @@ export function covarianceAt(
 }
 
 /**
+ * Covariance of all outputs, its Cholesky factor, inverse and adjoint, and what one layer of kernels works on, besides the features of the
+ * sites: counted in P × P arrays.
+ */
+function requireSiteMemory({ chain, sites }: MixingLaw, points: number, outputs: number): void {
+  const arrays = 8 * outputs ** 2 + (chain.layers.length + 2) * 2 + sites / points;
+  const instead = 'a pooled readout over sites of which nothing is padding, or "nngp"';
+  requireMemory({ method: "exact", points, arrays, together: 2.2 * outputs ** 2, instead });
+}
+
+/**
  * Kernels between sites and the rotation of the outputs (right singular vectors of (C + T)^(−1/2) Y, C the mean prior covariance), which
  * keeps Bartlett diagonals away from 0. `problem` in standard scaling. @throws FinitewidthError (code "memory") when the kernels do not
  * fit. Cost: S P F numbers (S² P² without features), O(P³).
@@ -82,6 +93,7 @@ export function siteProblem(problem: Problem, law: MixingLaw, rotation?: Matrix,
   const { inputs, targets, temperature } = problem;
   const [points, outputs] = targets.shape;
   if (inputs.shape[0] !== points) throw shapeError("targets", `${inputs.shape[0]} rows, like inputs`, `${points}`);
+  requireSiteMemory(law, points, outputs);
   const all = siteCovarianceOf(law, inputs);
   const { covariance, observed } = temperature === 0 ? onRange(law, all, targets, path) : { covariance: all, observed: targets };
   const rank = observed.shape[0];

@@ -7,7 +7,7 @@ import { createMultiOutputProblem, requireMinimum, type MultiOutputProblem } fro
 import { multiOutputState } from "../multi-output-state.js";
 import { denseOf, isLinear, newPoints, trainKernel } from "../setting.js";
 import { productRefusal } from "./deep.js";
-import { errorOn, notConverged, singularPrior, solverOf, type Regime } from "./regime.js";
+import { errorOn, notConverged, outputArrays, requireArrays, singularPrior, solverOf, type Regime } from "./regime.js";
 import { deepErrors, sameError } from "./stated-errors.js";
 
 /** The problem in the eigenbasis of the kernel K^{L+1} and M_1, which multiplies it. */
@@ -36,6 +36,7 @@ export const chain: Regime<ChainActionState> = {
   fit(setting, _options, run) {
     const { problem, width, widths, biasVariance, outputs } = setting;
     const { targets, temperature } = problem;
+    requireArrays(setting, outputArrays);
     const { kernel } = trainKernel(setting, false);
     run.signal?.throwIfAborted();
     const several = createMultiOutputProblem({ kernel, targets, temperature, width, biasVariance });

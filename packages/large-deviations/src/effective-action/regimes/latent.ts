@@ -1,7 +1,7 @@
 import { transpose } from "@finitewidth/linalg";
 import { fitLatentPosterior, predictLatentPosterior, type LatentPosteriorState, type OutputChain } from "@finitewidth/likelihoods";
 import { isOdd, newPoints, trainKernel, type Setting } from "../setting.js";
-import type { Regime } from "./regime.js";
+import { outputArrays, requireArrays, type Regime } from "./regime.js";
 
 /** q or Q: one Wishart matrix a layer, which multiplies the kernel of the readout. */
 const chainOf = ({ widths, biasVariance }: Setting): OutputChain => ({ widths, readoutBias: biasVariance });
@@ -21,6 +21,7 @@ export const latent: Regime<LatentPosteriorState> = {
     return undefined;
   },
   async fit(setting, options, run) {
+    requireArrays(setting, outputArrays);
     const fitted = await fitLatentPosterior(
       setting.problem,
       { kernel: trainKernel(setting, false).kernel, chain: chainOf(setting) },

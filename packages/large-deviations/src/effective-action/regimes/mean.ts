@@ -8,7 +8,17 @@ import { predictMultiOutput, predictMultiOutputTrain } from "../multi-output-pre
 import { createMultiOutputProblem, type MultiOutputProblem } from "../multi-output-problem.js";
 import { multiOutputState } from "../multi-output-state.js";
 import { newPoints, trainKernel, usesMean } from "../setting.js";
-import { columnPrediction, divided, errorOn, notConverged, severalMinima, solverOf, type Regime } from "./regime.js";
+import {
+  columnPrediction,
+  divided,
+  errorOn,
+  notConverged,
+  outputArrays,
+  requireArrays,
+  severalMinima,
+  solverOf,
+  type Regime,
+} from "./regime.js";
 import { shallowErrors } from "./stated-errors.js";
 
 /** The problem in the eigenbasis of the centred kernel, the posterior of (ξ, Q) and the saddle (Q, ζ). */
@@ -33,6 +43,7 @@ export const mean: Regime<MeanActionState> = {
   fit(setting, options, run) {
     const { problem, width, biasVariance, weightVariance } = setting;
     const { targets, temperature } = problem;
+    requireArrays(setting, outputArrays);
     const { kernel, mean: m } = trainKernel(setting, true);
     run.signal?.throwIfAborted();
     const two = createMultiOutputProblem({ kernel, targets, temperature, width, biasVariance, mean: m! });

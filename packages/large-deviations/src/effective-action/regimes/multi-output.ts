@@ -13,6 +13,8 @@ import {
   largeStart,
   minimaReport,
   notConverged,
+  outputArrays,
+  requireArrays,
   severalMinima,
   singularPrior,
   solverOf,
@@ -40,6 +42,7 @@ export const multiOutput: Regime<MultiOutputActionState> = {
     const { problem, width, biasVariance, weightVariance, outputs } = setting;
     const { targets, temperature } = problem;
     const tick = (): void => run.signal?.throwIfAborted();
+    requireArrays(setting, outputArrays);
     const { kernel, mean } = trainKernel(setting, usesMean(setting, options));
     tick();
     const several = createMultiOutputProblem({ kernel, targets, temperature, width, biasVariance, ...(mean ? { mean } : {}) });

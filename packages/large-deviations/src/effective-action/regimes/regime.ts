@@ -10,11 +10,20 @@ import {
   type Run,
   type SolverReport,
 } from "@finitewidth/core";
+import { requireMemory } from "@finitewidth/linalg";
 import type { MatrixActionMinimum } from "../matrix-minima.js";
 import type { MultiOutputInput } from "../multi-output-problem.js";
 import type { EffectiveActionOptions } from "../options.js";
 import type { ScalarPrediction } from "../scalar-predict.js";
 import type { Setting } from "../setting.js";
+
+/** P × P arrays at the peak for several outputs or a mean: kernel, eigenvectors and what makes them, learned kernel. */
+export const outputArrays = 10;
+
+/** @throws FinitewidthError (code "memory") before anything is made, where so many P × P arrays do not fit. */
+export function requireArrays({ problem }: Setting, arrays: number): void {
+  requireMemory({ method: "effective-action", points: problem.inputs.shape[0], arrays, together: 3.2 });
+}
 
 /** What a fit contributes to the posterior. */
 export type RegimeFit<State> = Omit<Posterior<EffectiveActionOptions, State>, "theory" | "problem" | "options">;
