@@ -240,10 +240,12 @@ function summary(half) {
     const checked = rows.filter(({ status }) => status !== "unchecked");
     const confirmed = rows.filter(({ status }) => status === "confirmed");
     const beyond = confirmed.filter((row) => row.off - 3 * row.offError > 3 * Math.hypot(row.error, row.standardError)).length;
-    const large = checked.filter(({ off, offError, effect }) => off - 3 * offError > 0.2 * effect);
+    const matters = ({ off, offError, effect }) => off - 3 * offError > 0.2 * effect;
+    const large = checked.filter(matters);
+    const unseen = count("unchecked", rows.filter(matters));
     const missed = count("confirmed", large);
     const right = checked.filter(({ width, off, effect }) => width === 500 && off < 0.2 * effect);
-    return { half, quantity, title, rows, checked, confirmed, beyond, large, missed, right, count };
+    return { half, quantity, title, rows, checked, confirmed, beyond, large, missed, unseen, right, count };
   });
 }
 const cells = ({ half, title, rows, beyond, confirmed, large, missed, right, count }) =>
@@ -270,7 +272,7 @@ const sentence = (half) => {
   )} are off by more than three stated errors; of the errors above a fifth of the effect of finite width ${share(
     total(half, (one) => one.large.length - one.missed),
     total(half, (one) => one.large.length),
-  )} are doubtful or contradicted; of ${right.length} numbers at N = 500 that are right to a fifth of the effect ${doubted} are doubtful or contradicted, ${warned} come with a warning of the method.`;
+  )} are doubtful or contradicted, ${total(half, (one) => one.unseen)} more unchecked; of ${right.length} numbers at N = 500 that are right to a fifth of the effect ${doubted} are doubtful or contradicted, ${warned} come with a warning of the method.`;
 };
 const middle = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
 const precision = middle(known.flatMap(({ precision: ratio }) => (ratio ? [ratio] : [])));
