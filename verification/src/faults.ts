@@ -1,4 +1,4 @@
-import type { NetworkVariation, Registry, Scenario } from "@finitewidth/core";
+import { hiddenWidths, resolveArchitecture, type Network, type NetworkVariation, type Registry, type Scenario } from "@finitewidth/core";
 
 /** A deliberate mistake: the theory is asked about a slightly different network and must be found wrong by the same samples. */
 export interface Fault {
@@ -9,13 +9,22 @@ export interface Fault {
   variation(depth: number): NetworkVariation;
 }
 
-/** The scenario with its network changed. */
-export function applyFault(fault: Fault, scenario: Scenario, depth: number, registry: Registry): Scenario {
-  const { network } = scenario.problem;
-  return {
-    ...scenario,
-    problem: { ...scenario.problem, network: registry.priorModel(network.type).vary(network, fault.variation(depth), registry) },
-  };
+/**
+ * The scenario with its network changed, and nothing else: in mean-field scaling a change of the last width N_L → N' would change what the
+ * targets mean, so that variances of the readout and the temperature are multiplied by N'/N_L. Then infinite width is the lazy limit, as it
+ * is in standard scaling.
+ */
+export function applyFault(fault: Fault, scenario: Scenario, registry: Registry): Scenario {
+  const { network, scaling, temperature } = scenario.problem;
+  const widths = (of: Network): readonly number[] => hiddenWidths(resolveArchitecture(registry, of));
+  const model = registry.priorModel(network.type);
+  const depth = widths(network).length;
+  const changed = model.vary(network, fault.variation(depth), registry);
+  if (scaling !== "mean-field") return { ...scenario, problem: { ...scenario.problem, network: changed } };
+  const ratio = widths(changed).at(-1)! / widths(network).at(-1)!;
+  const readout = (variance: number, layer: number): number => (layer === depth ? ratio * variance : variance);
+  const kept = model.vary(changed, { weightVariance: readout, biasVariance: readout }, registry);
+  return { ...scenario, problem: { ...scenario.problem, network: kept, temperature: ratio * temperature } };
 }
 
 /** The faults of the power check. */

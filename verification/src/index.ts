@@ -2,6 +2,7 @@ export * from "./judge.js";
 export * from "./faults.js";
 export { figuresPass, type FigureEvidence } from "./figure-evidence.js";
 export { observables } from "./observables.js";
+export { checkPower, isPowerful, type PowerCheck } from "./power.js";
 export * from "./reports.js";
 export * from "./sample-networks.js";
 export * from "./scenario-family.js";

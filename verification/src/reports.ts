@@ -1,5 +1,6 @@
 import { escapeHtml, figureBlock, heatmaps, htmlTable, lines, page, short } from "@finitewidth/plots";
 import { failedFigures, figureCases, figuresHtml, figuresMarkdown } from "./figure-evidence.js";
+import { infiniteWidth } from "./faults.js";
 import { tailProbability } from "./judge.js";
 import type { Evidence, SuiteEvidence } from "./suite.js";
 
@@ -24,11 +25,13 @@ const errorText = (error: Evidence["error"]): string =>
       ? `O(1/N${error.order === 1 ? "" : superscript(error.order)})`
       : `within ${short(100 * error.relative)} %`;
 const superscript = (n: number): string => ({ 0.5: "^½", 2: "²", 3: "³" })[n] ?? `^${n}`;
-const powerText = (claim: Evidence): string =>
-  claim.power
-    .filter((check) => check.applicable)
-    .map((check) => `${check.fault}: ${check.caught ? `caught (${short(check.score)})` : "missed"}`)
-    .join("; ") || "none";
+/** What was caught and missed; a claim that no width changes says nothing about finite width. */
+const powerText = (claim: Evidence): string => {
+  const applying = claim.power.filter((check) => check.applicable);
+  const ofWidth = applying.some(({ fault }) => fault === infiniteWidth.name);
+  const checks = applying.map((check) => `${check.fault}: ${check.caught ? `caught (${short(check.score)})` : "missed"}`);
+  return [...(ofWidth ? [] : ["independent of the width"]), ...checks].join("; ");
+};
 
 /** The smallest relative error that the claim would not survive. */
 const caughtText = ({ relativeError }: Evidence): string => (relativeError === undefined ? "–" : `${short(100 * relativeError)} %`);
@@ -63,7 +66,7 @@ function markdown(evidence: SuiteEvidence): string {
     `# Verification: ${evidence.passed ? "passed" : "FAILED"}`,
     "",
     summary(evidence),
-    `Every number of a claim is compared with sampled networks; shown is its worst entry. A claim holds when |z| ≤ ${threshold.toFixed(2)} (1 % false alarms for the whole suite, Šidák), or when its residual falls with N at the stated order. The column catches is the smallest common relative error of its numbers with which it would be rejected; the column power shows which deliberately wrong versions of it the same samples reject, and which they miss.`,
+    `Every number of a claim is compared with sampled networks; shown is its worst entry. A claim holds when |z| ≤ ${threshold.toFixed(2)} (1 % false alarms for the whole suite, Šidák; z is in units of the normal score with the tail of Student's t where errors come from 40 chunks), or when its residual falls with N at the stated order. The column catches is the smallest common relative error of its numbers with which it would be rejected; the column power shows which deliberately wrong versions of it the same rule and the same samples reject, and which they miss: infinite width must be rejected by every claim that depends on the width. In mean-field scaling a wrong width leaves the readout's prior and the noise as they are, so that infinite width is the lazy limit.`,
     "",
     "| | theory | scenario | claim | error | claimed | sampled | verdict | catches | power |",
     "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -1,10 +1,8 @@
 import {
   FinitewidthError,
   inputError,
-  hiddenWidths,
   priorQuestion,
   reasonToRefuse,
-  resolveArchitecture,
   resolveNetworkInput,
   validate,
   type Claim,
@@ -16,19 +14,11 @@ import {
 import { applyFault, faults, infiniteWidth } from "./faults.js";
 import type { FigureEvidence } from "./figure-evidence.js";
 import { criticalScore, judge, smallestCaught, suiteComparisons, type Comparison, type Verdict } from "./judge.js";
+import { checkPower, isPowerful, type PowerCheck } from "./power.js";
 import { family, type ScenarioFamily } from "./scenario-family.js";
 import { scenarios } from "./scenarios/index.js";
 import type { Estimate } from "./sufficient-sums.js";
 import { sampleFor, type Sampled } from "./truth.js";
-
-/** A deliberate mistake and whether the samples revealed it. */
-export interface PowerCheck {
-  readonly fault: string;
-  /** False when the claim does not depend on what was changed. */
-  readonly applicable: boolean;
-  readonly caught: boolean;
-  readonly score: number;
-}
 
 /** What was found about one claim. */
 export interface Evidence {
@@ -52,7 +42,7 @@ export interface Evidence {
   /** Smallest relative error of all its numbers with which the claim would be rejected; left out where even ten would pass. */
   readonly relativeError?: number;
   readonly power: readonly PowerCheck[];
-  /** Every kind of fault that applies was caught by at least one of its variants. */
+  /** Infinite width, and of every kind of fault that applies at least one, was caught; see `isPowerful`. */
   readonly powerful: boolean;
   readonly passed: boolean;
 }
@@ -146,11 +136,7 @@ export async function runVerification(
   for (const { family, theory, options, claims, estimates } of gathered) {
     const faulty = await Promise.all(
       faults.map(async (fault) => {
-        const changed = family.factors.map((factor) => {
-          const scenario = family.build(factor);
-          const depth = hiddenWidths(resolveArchitecture(run.registry, scenario.problem.network)).length;
-          return applyFault(fault, scenario, depth, run.registry);
-        });
+        const changed = family.factors.map((factor) => applyFault(fault, family.build(factor), run.registry));
         return { fault, lists: await Promise.all(changed.map((scenario) => collect(theory, scenario, options, run).catch(() => []))) };
       }),
     );
@@ -168,27 +154,14 @@ export async function runVerification(
       const own = compare(claims);
       const verdict = judge(claim.error, own, threshold);
       const relativeError = smallestCaught(claim.error, own, threshold);
-      const check = (fault: string, wrong: readonly Comparison[]): PowerCheck => {
-        const applicable = wrong.some(({ claimed }, i) =>
-          claimed.some((value, k) => Math.abs(value - own[i]!.claimed[k]!) > 1e-9 * (Math.abs(value) + 1e-12)),
-        );
-        // errors as if they were known: a fault is caught where the normal score says so
-        const known = wrong.map(({ sampled: { value, standardError, effectiveSamples }, ...one }) => ({
-          ...one,
-          sampled: { value, standardError, effectiveSamples },
-        }));
-        const outcome = judge(claim.error, known, threshold);
-        return { fault, applicable, caught: applicable && !outcome.agrees, score: outcome.score };
-      };
-      const power = faulty.flatMap((entry): PowerCheck[] => {
-        if (entry.lists.some((list) => !list.some((other) => other.id === claim.id))) return [];
-        const wrong = compare(entry.lists);
-        const checked = check(entry.fault.name, wrong);
-        if (entry.fault.name !== infiniteWidth.of) return [checked];
-        const limit = wrong.map((one, i) => ({ ...one, claimed: infiniteWidth.value(own[i]!.claimed, one.claimed) }));
-        return [checked, check(infiniteWidth.name, limit)];
+      const power = faulty.flatMap(({ fault, lists }): PowerCheck[] => {
+        const wrong = lists.every((list) => list.some((other) => other.id === claim.id)) ? compare(lists) : undefined;
+        const checked = checkPower(fault.name, claim.error, own, wrong, threshold);
+        if (fault.name !== infiniteWidth.of) return [checked];
+        const limit = wrong?.map((one, i) => ({ ...one, claimed: infiniteWidth.value(own[i]!.claimed, one.claimed) }));
+        return [checked, checkPower(infiniteWidth.name, claim.error, own, limit, threshold)];
       });
-      const powerful = isPowerful(power, claim.error);
+      const powerful = isPowerful(power);
       evidence.push({
         theory: theory.name,
         scenario: family.name,
@@ -221,18 +194,6 @@ export async function runVerification(
     failures,
     seconds: (performance.now() - started) / 1000,
   };
-}
-
-/**
- * Whether of every kind of fault that applies one at least was caught. A width fault changes an approximate claim only by its own small
- * correction; there the slope test is what guards the width.
- */
-export function isPowerful(power: readonly PowerCheck[], error: Claim["error"]): boolean {
-  const applies = (kind: string, found: (check: PowerCheck) => boolean): boolean =>
-    faults.some((fault) => fault.kind === kind && power.some((check) => check.fault === fault.name && found(check)));
-  const kinds = [...new Set(faults.map(({ kind }) => kind))].filter((kind) => applies(kind, ({ applicable }) => applicable));
-  const required = kinds.filter((kind) => kind === "variance" || error === "exact");
-  return required.length > 0 && required.every((kind) => applies(kind, ({ caught }) => caught));
 }
 
 /** Chains sample the posterior up to its normalisation: they say nothing about the evidence. */

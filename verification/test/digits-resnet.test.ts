@@ -12,7 +12,7 @@ describe("a small ResNet with layer normalisation and pooling on digits", () => 
       theories: [],
       sampling: { kind: "importance", samples: 1 },
       ...digitsResNet,
-    }).build(2);
+    }).build(3);
     const run = async (name: string, options: Record<string, unknown>) => {
       const fitted = await fit(registry.theory(name), { ...problem, network: { ...problem.network } }, { registry, options });
       return { ...(await fitted.predict(testInputs)), kernel: fitted.posterior.hiddenKernels!.at(-1)!, posterior: fitted.posterior };

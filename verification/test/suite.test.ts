@@ -11,7 +11,6 @@ import {
   studentScore,
   family,
   fullyConnected,
-  isPowerful,
   judge,
   runVerification,
   standardPlugins,
@@ -111,19 +110,6 @@ describe("judging", () => {
     const at = (n: number): Float64Array => Float64Array.of(3 + 2 / n, -1 / n);
     expect([...infiniteWidth.value(at(8), at(16))]).toEqual([3, 0]);
     expect(faults.map(({ name }) => name)).toContain(infiniteWidth.of);
-  });
-
-  it("asks for a caught fault of every kind that applies", () => {
-    const check = (fault: string, applicable: boolean, caught: boolean) => ({ fault, applicable, caught, score: 0 });
-    const [width, variance] = ["N → 2N", "readout σ_w² → 1.5 σ_w²"];
-    expect(isPowerful([check(width, true, true), check(variance, true, true)], "exact")).toBe(true);
-    // one kind does not stand in for the other
-    expect(isPowerful([check(width, true, false), check(variance, true, true)], "exact")).toBe(false);
-    expect(isPowerful([check(width, true, true), check(variance, true, false)], "exact")).toBe(false);
-    expect(isPowerful([check(width, false, false), check(variance, true, true)], "exact")).toBe(true);
-    expect(isPowerful([check("N → N − 1", true, false), check(width, true, true), check(variance, true, true)], "exact")).toBe(true);
-    expect(isPowerful([check(width, true, false), check(variance, true, true)], { order: 1 })).toBe(true);
-    expect(isPowerful([check(width, false, false), check(variance, false, false)], "exact")).toBe(false);
   });
 
   it("samples other networks at every width, and for prior and posterior", async () => {

@@ -87,11 +87,11 @@ export const theory: Theory<Record<string, never>, State> = {
     if (!chainOf(scenario.problem, registry)?.activation.linear) return;
     yield {
       id: "log-evidence",
-      statement: "Laplace's approximation gives the log evidence of a linear network up to O(1/N).",
+      statement: "Laplace's approximation, normalised as the prior is, gives the log evidence of a linear network up to O(1/N²).",
       source: "Pacelli et al. 2023, effective action with one order parameter",
       estimand: { of: "posterior", quantity: "logEvidence" },
       value: { data: Float64Array.of(posterior.logEvidence!), shape: [1] },
-      error: { order: 1 },
+      error: { order: 2 },
     };
   },
 };
@@ -139,6 +139,8 @@ export const plugin: Plugin = {
       points: 3,
       features: 3,
       temperature: 0.3,
+      // large enough for the samples to tell finite from infinite width
+      targetScale: () => 2,
       sampling: { kind: "importance", samples: 40_000 },
       factors: [1, 2, 4],
       seed: 5,
