@@ -8,7 +8,7 @@ export const digitsResNet = {
   network: sequential([1, 4, 4], (factor) => [
     {
       layer: "convolution",
-      channels: 10 * factor,
+      channels: 6 * factor,
       kernelSize: [3, 3],
       stride: [2, 2],
       padding: "zero",
@@ -20,7 +20,7 @@ export const digitsResNet = {
       body: [
         { layer: "layer-normalization" },
         { layer: "activation", name: "relu" },
-        { layer: "convolution", channels: 10 * factor, kernelSize: [1, 1], weightVariance: 1.8, biasVariance: 0.05 },
+        { layer: "convolution", channels: 6 * factor, kernelSize: [1, 1], weightVariance: 1.8, biasVariance: 0.05 },
       ],
     },
     { layer: "average-pooling", window: [2, 1] },

@@ -1,19 +1,8 @@
 import { family, fullyConnected, type ScenarioFamily } from "../scenario-family.js";
-import { chains, importance } from "./sampling.js";
+import { chains } from "./sampling.js";
 
-/** Kernels that adapt to the data. */
+/** Kernels that adapt to the data; in standard scaling with targets of order one beside `perturbative`. */
 export const forwardBackward: readonly ScenarioFamily[] = [
-  family({
-    name: "erf, standard scaling",
-    theories: [{ name: "forward-backward" }],
-    network: fullyConnected("erf", [8], [1.4, 1.3], [0.1, 0.05]),
-    points: 3,
-    features: 3,
-    temperature: 0.3,
-    sampling: importance(120_000),
-    factors: [1, 2, 4],
-    seed: 21,
-  }),
   family({
     name: "erf, strong data",
     theories: [{ name: "forward-backward" }],

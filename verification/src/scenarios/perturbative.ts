@@ -6,7 +6,7 @@ import { importance } from "./sampling.js";
 export const perturbative: readonly ScenarioFamily[] = [
   family({
     name: "erf, one hidden layer",
-    theories: [{ name: "perturbative" }],
+    theories: [{ name: "perturbative" }, { name: "forward-backward" }],
     network: fullyConnected("erf", [8], [1.4, 1.3], [0.1, 0.05]),
     points: 3,
     features: 3,
@@ -30,7 +30,7 @@ export const perturbative: readonly ScenarioFamily[] = [
     name: "relu, ResNet with layer normalisation and pooling on digits",
     theories: [{ name: "perturbative", options: { engine: "exact" } }],
     ...digitsResNet,
-    sampling: importance(80_000),
+    sampling: importance(60_000),
     factors: [1, 2, 4],
   }),
   family({
