@@ -246,5 +246,7 @@ it("the phase plane is χ⊥ = σ_w² E φ′² with the weight variance slowest
   );
   // half of the units are on
   close([...relu.chi], [1, 1], 9);
-  expect(tasks.map(({ name }) => name)).toEqual(["solveTask", "phaseTask", "priorDrawsTask", "chainTask", "verdictTask"]);
+  expect(tasks.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(["solveTask", "phaseTask", "priorDrawsTask", "chainTask", "verdictTask"]),
+  );
 });
