@@ -1,25 +1,14 @@
 import { backend } from "@finitewidth/linalg";
 import { createNativeBackend } from "@finitewidth/linalg-native";
 import { describe, expect, it } from "vitest";
-import { capture, runCommand } from "./command.js";
+import { capture, runCommand, threePoints } from "./command.js";
 
 const native = createNativeBackend();
-const experiment = {
-  data: {
-    train: {
-      inputs: [
-        [1, 0.5],
-        [0.2, 1],
-        [-1, 0.3],
-      ],
-      targets: [[1], [-1], [0.5]],
-    },
-    test: { inputs: [[0.7, 0.7]] },
-  },
-  network: { type: "fully-connected", widths: [8], activation: "erf" },
-  likelihood: { temperature: 0.1 },
-  methods: ["nngp", { method: "effective-action" }, { method: "monte-carlo", chains: 2, draws: 100, warmup: 50 }],
-};
+const experiment = threePoints("erf", [
+  "nngp",
+  { method: "effective-action" },
+  { method: "monte-carlo", chains: 2, draws: 100, warmup: 50 },
+]);
 const run = (...extra: string[]) => runCommand("run", experiment, ["--quiet", ...extra]);
 
 describe("--backend", () => {

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { runCommand } from "./command.js";
+import { runCommand, threePoints } from "./command.js";
 
 const bundle = fileURLToPath(new URL("../dist/finitewidth.mjs", import.meta.url));
 const core = new URL("../../core/dist/index.js", import.meta.url).href;
@@ -13,22 +13,7 @@ beforeAll(() => (folder = mkdtempSync(join(tmpdir(), "finitewidth-bundle-"))));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const finitewidth = (argv: readonly string[]) => spawnSync(process.execPath, [bundle, ...argv], { cwd: folder, encoding: "utf8" });
-const experiment = {
-  data: {
-    train: {
-      inputs: [
-        [1, 0.5],
-        [0.2, 1],
-        [-1, 0.3],
-      ],
-      targets: [[1], [-1], [0.5]],
-    },
-    test: { inputs: [[0.7, 0.7]] },
-  },
-  network: { type: "fully-connected", widths: [8], activation: "tanh" },
-  likelihood: { temperature: 0.1 },
-  methods: ["nngp", { method: "monte-carlo", chains: 2, draws: 200, warmup: 100 }],
-};
+const experiment = threePoints("tanh", ["nngp", { method: "monte-carlo", chains: 2, draws: 200, warmup: 100 }]);
 
 describe("the command as one file", () => {
   it("gives the numbers of its sources, from worker threads that find tasks and plug-ins in it", async () => {

@@ -74,3 +74,21 @@ export async function capture(
     for (const spy of [...spies, log]) spy.mockRestore();
   }
 }
+
+/** The smallest experiment that has something to predict: three points, one hidden layer of eight units. */
+export const threePoints = (activation: string, methods: readonly unknown[]) => ({
+  data: {
+    train: {
+      inputs: [
+        [1, 0.5],
+        [0.2, 1],
+        [-1, 0.3],
+      ],
+      targets: [[1], [-1], [0.5]],
+    },
+    test: { inputs: [[0.7, 0.7]] },
+  },
+  network: { type: "fully-connected", widths: [8], activation },
+  likelihood: { temperature: 0.1 },
+  methods,
+});
