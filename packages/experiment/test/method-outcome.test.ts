@@ -1,0 +1,47 @@
+import { createRegistry, matrixFromRows, type Posterior, type Prediction, type Problem } from "@finitewidth/core";
+import { classificationScores, decisions } from "@finitewidth/likelihoods";
+import { describe, expect, it } from "vitest";
+import { classificationOf, findNonFinite } from "../src/method-outcome.js";
+
+const column = (...values: number[]) => matrixFromRows(values.map((value) => [value]));
+const problem = { targets: column(1, -1, 1), temperature: 0.1, scaling: "standard" } as unknown as Problem;
+const prediction = (mean: ReturnType<typeof column>): Prediction => ({ mean, variance: mean });
+
+describe("scores of classes under Gaussian noise", () => {
+  it("are the fraction of right signs, with its standard error over the points", () => {
+    const mean = column(0.3, -2, 0.1, 0.4, -0.1);
+    const found = classificationOf(problem, prediction(mean), column(1, -1, 1, -1, -1), createRegistry([]))!;
+    expect(found.accuracy).toBeCloseTo(0.8, 12);
+    const whole = classificationScores(decisions(mean), Int32Array.of(1, 0, 1, 0, 0) as never);
+    expect(found.standardError.accuracy).toBe(whole.standardError.accuracy);
+    const spread = Math.sqrt(0.8 * 0.2);
+    // √(p(1 − p)/n), with n or n − 1
+    expect(found.standardError.accuracy!).toBeGreaterThan(0.99 * (spread / Math.sqrt(5)));
+    expect(found.standardError.accuracy!).toBeLessThan(1.01 * (spread / Math.sqrt(4)));
+  });
+
+  it("are there for class labels and points only", () => {
+    const registry = createRegistry([]);
+    expect(classificationOf(problem, prediction(column(1)), column(0.3), registry)).toBeUndefined();
+    expect(classificationOf(problem, prediction(column()), { data: new Float64Array(0), shape: [0, 1] }, registry)).toBeUndefined();
+  });
+});
+
+describe("a number that is not finite", () => {
+  const good = { logEvidence: 1, orderParameter: 2, train: prediction(column(1)), hiddenKernels: [column(1), column(2)] };
+  const bad = column(1, Number.NaN);
+  it.each<[string, object, Prediction | undefined]>([
+    ["logEvidence", { logEvidence: Infinity }, undefined],
+    ["train.mean", { train: { mean: bad, variance: column(1) } }, undefined],
+    ["train.variance", { train: { mean: column(1), variance: bad } }, undefined],
+    ["predictive.mean", {}, { mean: bad, variance: column(1) }],
+    ["predictive.variance", {}, { mean: column(1), variance: bad }],
+    ["predictive.probabilities", {}, { mean: column(1), variance: column(1), probabilities: bad }],
+    ["orderParameter", { orderParameter: Number.NaN }, undefined],
+    ["orderParameter", { orderParameter: bad }, undefined],
+    ["hiddenKernels[1]", { hiddenKernels: [column(1), bad] }, undefined],
+  ])("is found in %s", (where, change, predictive) => {
+    expect(findNonFinite({ ...good, ...change } as unknown as Posterior, predictive)).toBe(where);
+  });
+  it("is not found where there is none", () => expect(findNonFinite(good as unknown as Posterior, prediction(column(1)))).toBeUndefined());
+});
