@@ -47,7 +47,8 @@ export interface IdxFile {
  */
 export async function openIdx(file: string, path: string): Promise<IdxFile> {
   const { shape, start } = await withRegularFile(file, path, async (handle, size) => {
-    const { buffer, bytesRead } = await handle.read(new Uint8Array(Math.min(size, longestHeader)), 0, null, 0);
+    const buffer = new Uint8Array(Math.min(size, longestHeader));
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
     return readHeader(buffer.subarray(0, bytesRead), size, file);
   });
   const [count = 0, ...rest] = shape;

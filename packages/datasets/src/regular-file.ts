@@ -1,4 +1,4 @@
-import { open, type FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { constants, type Stats } from "node:fs";
 import { FinitewidthError, systemReason } from "@finitewidth/core";
 
@@ -15,8 +15,14 @@ export const readRegularFile = (file: string, path: string): Promise<Uint8Array>
     return handle.readFile();
   });
 
+/** What is used of an open file of Node; named here so that the types need none of Node's. */
+export interface OpenFile {
+  readFile(): Promise<Uint8Array>;
+  read(into: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+}
+
 /** What `withRegularFile` does with an open file of `size` bytes. */
-export type FileUse<T> = (handle: FileHandle, size: number, fail: (reason: string) => FinitewidthError) => Promise<T>;
+export type FileUse<T> = (handle: OpenFile, size: number, fail: (reason: string) => FinitewidthError) => Promise<T>;
 
 /** Opens a file as `readRegularFile` does, for as long as `use` takes. */
 export async function withRegularFile<T>(file: string, path: string, use: FileUse<T>): Promise<T> {

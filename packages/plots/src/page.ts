@@ -27,8 +27,8 @@ export interface FigureBlockOptions {
 
 /** A screen reader takes every picture for one image with its caption for a name: the parts of a plot say nothing without their places. */
 function asImages(drawing: Element, caption: string): void {
-  // one walk over the elements: selectors cost more than all else of a figure
-  for (const part of [drawing, ...drawing.getElementsByTagName("*")]) {
+  // one walk over the elements: selectors cost more than all else of a figure (linkedom's getElementsByTagName does not know "*")
+  for (const part of [drawing, ...drawing.querySelectorAll("*")]) {
     if (part.tagName.toLowerCase() !== "svg") {
       if (part === drawing) continue;
       part.removeAttribute("aria-label");

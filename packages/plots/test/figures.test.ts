@@ -1,7 +1,7 @@
 import { inflateSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
-import { agreement, calibration, drawFigure, encodePng, heatmaps, htmlTable, phasePlane, short } from "../src/index.js";
+import { agreement, calibration, drawFigure, encodePng, figureBlock, heatmaps, htmlTable, phasePlane, short } from "../src/index.js";
 
 const document = parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
 const matrix = (n: number, f: (i: number, j: number) => number) => ({
@@ -16,6 +16,20 @@ describe("tables", () => {
     expect(table).toContain('<table class="stacked">');
     expect(table).toContain('<td>a</td><td data-header="found &lt;">b</td><td>c</td>');
     expect(htmlTable(["check", "found", ""], rows)).not.toMatch(/stacked|data-header/);
+  });
+});
+
+describe("cards of figures", () => {
+  it("are one image each, with the caption for a name: no part of a plot speaks", () => {
+    const figure = document.createElement("figure");
+    figure.innerHTML =
+      '<svg class="a-swatch"></svg><svg><g aria-label="line"><rect aria-label="frame" aria-description="x"></rect></g><svg></svg></svg>';
+    const card = parseHTML(figureBlock(figure, "A line.")).document;
+    expect([...card.querySelectorAll("[aria-label]")].map((part) => [part.tagName.toLowerCase(), part.getAttribute("aria-label")])).toEqual(
+      [["svg", "A line."]],
+    );
+    expect(card.querySelectorAll("[aria-description]")).toHaveLength(0);
+    expect(card.querySelectorAll('svg[aria-hidden="true"]')).toHaveLength(2);
   });
 });
 
