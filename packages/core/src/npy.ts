@@ -7,19 +7,31 @@ const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
 /** Encodes a tensor as a version 1.0 .npy file: `<f8`, C order. */
-export function encodeNpy(t: Tensor): Uint8Array {
+export const encodeNpy = (t: Tensor): Uint8Array => joined(npyPieces(t));
+
+/** The same as header and numbers; where the machine's own order is that of the file, the numbers are the tensor's, not a copy. */
+export function npyPieces(t: Tensor): Uint8Array[] {
   const shape = t.shape.length === 1 ? `${t.shape[0]},` : t.shape.join(", ");
   let header = `{'descr': '<f8', 'fortran_order': False, 'shape': (${shape}), }`;
   header = header.padEnd(Math.ceil((header.length + 11) / 64) * 64 - 11) + "\n";
-  const out = new Uint8Array(10 + header.length + 8 * t.data.length);
-  out.set(magic);
-  out[6] = 1;
-  new DataView(out.buffer).setUint16(8, header.length, true);
-  out.set(strToU8(header), 10);
-  if (littleEndian) out.set(new Uint8Array(t.data.buffer, t.data.byteOffset, t.data.byteLength), 10 + header.length);
-  else {
-    const view = new DataView(out.buffer, 10 + header.length);
-    t.data.forEach((value, i) => view.setFloat64(8 * i, value, true));
+  const start = new Uint8Array(10 + header.length);
+  start.set(magic);
+  start[6] = 1;
+  new DataView(start.buffer).setUint16(8, header.length, true);
+  start.set(strToU8(header), 10);
+  if (littleEndian) return [start, new Uint8Array(t.data.buffer, t.data.byteOffset, t.data.byteLength)];
+  const numbers = new DataView(new ArrayBuffer(t.data.byteLength));
+  t.data.forEach((value, i) => numbers.setFloat64(8 * i, value, true));
+  return [start, new Uint8Array(numbers.buffer)];
+}
+
+/** Pieces of a file in one array. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    out.set(piece, at);
+    at += piece.length;
   }
   return out;
 }

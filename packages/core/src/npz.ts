@@ -1,19 +1,24 @@
-import { zipSync, strFromU8, strToU8 } from "fflate";
+import { strFromU8, strToU8 } from "fflate";
 import { FinitewidthError, inputError, printable } from "./errors.js";
-import { decodeNpy, encodeNpy } from "./npy.js";
+import { decodeNpy, joined, npyPieces } from "./npy.js";
 import type { Tensor } from "./tensor.js";
 import type { Posterior } from "./posterior.js";
 import { zipMembers } from "./zip.js";
+import { storedZip } from "./zip-store.js";
 
 export { decodeNpy, encodeNpy } from "./npy.js";
+export { crc32 } from "./zip.js";
 
 /** Packs named tensors (and a `meta.json`, when given) as .npz; numpy.load reads it. */
-export function encodeNpz(arrays: Readonly<Record<string, Tensor>>, meta?: unknown): Uint8Array {
-  const files: Record<string, Uint8Array> = {};
-  for (const [key, value] of Object.entries(arrays)) files[`${key}.npy`] = encodeNpy(value);
-  if (meta !== undefined) files["meta.json"] = strToU8(JSON.stringify(meta));
-  // Stored: floating-point numbers hardly compress, and it takes a hundred times as long. A fixed time stamp: same content, same bytes.
-  return zipSync(files, { level: 0, mtime: new Date(1980, 0, 1) });
+export const encodeNpz = (arrays: Readonly<Record<string, Tensor>>, meta?: unknown): Uint8Array => joined([...npzPieces(arrays, meta)]);
+
+/**
+ * The same piece by piece: the numbers are those of the tensors, not a copy, so that a file may be as large as they are. Stored:
+ * floating-point numbers hardly compress, and it takes a hundred times as long.
+ */
+export function* npzPieces(arrays: Readonly<Record<string, Tensor>>, meta?: unknown): Generator<Uint8Array> {
+  const members = Object.entries(arrays).map(([key, value]) => ({ name: `${key}.npy`, pieces: () => npyPieces(value) }));
+  yield* storedZip(meta === undefined ? members : [...members, { name: "meta.json", pieces: () => [strToU8(JSON.stringify(meta))] }]);
 }
 
 /**

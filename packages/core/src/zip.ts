@@ -23,10 +23,10 @@ const crcTables: Uint32Array[] = [
 ];
 while (crcTables.length < 8) crcTables.push(crcTables.at(-1)!.map((c) => crcTables[0]![c & 255]! ^ (c >>> 8)));
 
-/** CRC-32 (IEEE 802.3, as in .zip and .png) of some bytes, eight at a time. O(n). */
-export function crc32(bytes: Uint8Array): number {
+/** CRC-32 (IEEE 802.3, as in .zip and .png) of some bytes, eight at a time, or of those after others of which it is `before`. O(n). */
+export function crc32(bytes: Uint8Array, before = 0): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = crcTables;
-  let [c, i] = [0xffffffff, 0];
+  let [c, i] = [~before, 0];
   for (; i + 8 <= bytes.length; i += 8) {
     c ^= bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
     c =

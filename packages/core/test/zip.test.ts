@@ -2,13 +2,45 @@ import { zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
 import { FinitewidthError } from "../src/index.js";
 import { decodeNpz, encodeNpy, encodeNpz } from "../src/npz.js";
-import { crc32 } from "../src/zip.js";
+import { crc32, zipMembers } from "../src/zip.js";
+import { storedZip } from "../src/zip-store.js";
 
 const x = { data: Float64Array.of(1, 2, 3, 4), shape: [2, 2] };
 
 it("crc32 has its check values", () => {
   expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcbf43926);
   expect(crc32(Uint8Array.from({ length: 256 }, (_, i) => i))).toBe(0x29058c73);
+});
+
+it("crc32 goes on after other bytes", () => {
+  const bytes = Uint8Array.from({ length: 1001 }, (_, i) => (i * i) & 255);
+  for (const cut of [0, 1, 8, 500, 1001]) expect(crc32(bytes.subarray(cut), crc32(bytes.subarray(0, cut)))).toBe(crc32(bytes));
+});
+
+describe("stored archives", () => {
+  const members = [
+    { name: "a.npy", pieces: () => [Uint8Array.of(1, 2, 3), Uint8Array.of(4)] },
+    { name: "größe.npy", pieces: () => [new Uint8Array(300).fill(7)] },
+    { name: "empty", pieces: () => [] },
+  ];
+  const bytesOf = (wideFrom?: number): Uint8Array => new Uint8Array(Buffer.concat([...storedZip(members, wideFrom)]));
+
+  it("are what fflate makes of the same members", () => {
+    const files = Object.fromEntries(members.map(({ name, pieces }) => [name, new Uint8Array(Buffer.concat(pieces()))]));
+    expect(bytesOf()).toEqual(zipSync(files, { level: 0, mtime: new Date(1980, 0, 1) }));
+  });
+
+  it.each([undefined, 0, 100, 400])("are read back; numbers from %s on in 64 bits", (wideFrom) => {
+    const read = zipMembers(bytesOf(wideFrom)).map((member) => [member.name, Array.from(member.read())]);
+    expect(read).toEqual(members.map(({ name, pieces }) => [name, pieces().flatMap((piece) => Array.from(piece))]));
+  });
+
+  it("of more members than 16 bits count are read back", () => {
+    const many = Array.from({ length: 65_536 }, (_, i) => ({ name: String(i), pieces: () => [Uint8Array.of(i & 255)] }));
+    const read = zipMembers(new Uint8Array(Buffer.concat([...storedZip(many)])));
+    expect(read).toHaveLength(65_536);
+    expect([read.at(-1)!.name, ...read.at(-1)!.read()]).toEqual(["65535", 255]);
+  });
 });
 
 describe("npz", () => {
