@@ -12,7 +12,7 @@ port.unref();
 
 const status = await main(argv, {
   signal: controller.signal,
-  stderr: { isTTY, write: (text) => process.stderr.write(text) },
+  stderr: { isTTY, write: (text) => tell({ kind: "said", text }) },
   onOpen: (folder) => tell({ kind: "open", folder }),
   onFinished: (done, total) => tell({ kind: "finished", done, total }),
 });

@@ -8,6 +8,8 @@ import { relay } from "./serve/relay.js";
 export type Message =
   | { readonly kind: "status"; readonly status: number }
   | { readonly kind: "open"; readonly folder: string }
+  // The thread's own standard error waits until the thread does.
+  | { readonly kind: "said"; readonly text: string }
   | { readonly kind: "finished"; readonly done: number; readonly total: number };
 
 /** Milliseconds that a busy command has to end by itself after an interruption. */
@@ -43,6 +45,7 @@ export function launch(argv: readonly string[], bundle?: URL): void {
   worker.on("message", (message: Message) => {
     if (message.kind === "status") status = message.status;
     else if (message.kind === "open") folder = message.folder;
+    else if (message.kind === "said") process.stderr.write(message.text);
     else finished = `${message.done} of ${message.total} methods are finished and `;
   });
   worker.on("error", (error: NodeJS.ErrnoException) => {
