@@ -48,6 +48,8 @@ const { metafile } = await build({
   conditions: ["@finitewidth/bundle"],
   // Modules that can be followed before those that ask for their parts at run time (jsonc-parser).
   mainFields: ["module", "main"],
+  // Node has zlib of its own.
+  alias: { fflate: join(cli, "native-codecs.js") },
   minify: true,
   legalComments: "none",
   logLevel: "warning",

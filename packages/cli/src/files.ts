@@ -71,12 +71,12 @@ async function replaceAtomically(file: string, write: (temporary: string) => Pro
   }
 }
 
-/** Writes text that comes in pieces, whole or not at all: never in memory at once. @throws FinitewidthError (code "file"). */
-export async function writePiecesAtomically(file: string, pieces: Iterable<string>): Promise<void> {
-  await replaceAtomically(file, (temporary) => pipeline(Readable.from(batches(pieces)), createWriteStream(temporary)));
+/** Writes what comes in pieces, whole or not at all: never in memory at once. @throws FinitewidthError (code "file"). */
+export async function writePiecesAtomically(file: string, pieces: Iterable<string> | Iterable<Uint8Array>): Promise<void> {
+  await replaceAtomically(file, (temporary) => pipeline(Readable.from(pieces), createWriteStream(temporary)));
 }
 
-/** Pieces joined to about a megabyte: few writes, little memory. */
+/** Texts joined to about a megabyte: few writes, little memory. */
 function* batches(pieces: Iterable<string>): Iterable<string> {
   let batch = "";
   for (const piece of pieces) {
@@ -93,7 +93,9 @@ function* batches(pieces: Iterable<string>): Iterable<string> {
  * JSON in pieces, indented, but with every list of numbers on one line, so that a person can read it. Numbers that are not finite become
  * null.
  */
-export function* prettyJson(value: unknown): Iterable<string> {
+export const prettyJson = (value: unknown): Iterable<string> => batches(lines(value));
+
+function* lines(value: unknown): Iterable<string> {
   yield* render(value, "");
   yield "\n";
 }

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { printable } from "@finitewidth/core";
-import { encodeNpz } from "@finitewidth/core/npz";
+import { npzPieces } from "@finitewidth/core/npz";
 import { hiddenKernelArrays, resultToJson, savedDraws, type Plan, type StepOutcome } from "@finitewidth/experiment";
 import { prettyJson, titleOf, writeAtomically, writePiecesAtomically } from "./files.js";
 import type { CommandContext } from "./main.js";
@@ -27,9 +27,9 @@ export async function writeRunFiles(
 ): Promise<void> {
   await writeNumbers(plan, results, out, { provenance });
   const kernels = hiddenKernelArrays(results);
-  if (Object.keys(kernels).length > 0) await writeAtomically(join(out, "hidden-kernels.npz"), encodeNpz(kernels));
+  if (Object.keys(kernels).length > 0) await writePiecesAtomically(join(out, "hidden-kernels.npz"), npzPieces(kernels));
   const draws = savedDraws(results);
-  if (Object.keys(draws).length > 0) await writeAtomically(join(out, "draws.npz"), encodeNpz(draws));
+  if (Object.keys(draws).length > 0) await writePiecesAtomically(join(out, "draws.npz"), npzPieces(draws));
   const { experimentReport } = await import("./report/experiment-report.js");
   await writeAtomically(join(out, "report.html"), experimentReport(plan, results, titleOf(source), provenance));
 }

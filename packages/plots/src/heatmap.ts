@@ -204,24 +204,29 @@ function reduced(values: Matrix, limit: number): Matrix {
   const [h, w] = [Math.min(rows, limit), Math.min(columns, limit)];
   const [down, across] = [edges(rows, h), edges(columns, w)];
   const data = new Float64Array(h * w);
+  const entries = values.data;
   for (let i = 0; i < h; i++) {
-    for (let y = down[i]!; y < down[i + 1]!; y++) {
-      let x = 0;
+    const [first, last] = [down[i]!, down[i + 1]!];
+    for (let y = first; y < last; y++) {
+      let at = y * columns;
       for (let j = 0; j < w; j++) {
+        const end = y * columns + across[j + 1]!;
         let sum = 0;
-        for (; x < across[j + 1]!; x++) sum += values.data[y * columns + x]!;
+        for (; at < end; at++) sum += entries[at]!;
         data[i * w + j]! += sum;
       }
     }
-    const lines = down[i + 1]! - down[i]!;
-    for (let j = 0; j < w; j++) data[i * w + j]! /= lines * (across[j + 1]! - across[j]!);
+    for (let j = 0; j < w; j++) data[i * w + j]! /= (last - first) * (across[j + 1]! - across[j]!);
   }
   return { data, shape: [h, w] };
 }
 
 /** Where blocks begin, and the last ends. */
-const edges = (size: number, blocks: number): Uint32Array =>
-  Uint32Array.from({ length: blocks + 1 }, (_, i) => Math.floor((i * size) / blocks));
+function edges(size: number, blocks: number): Uint32Array {
+  const out = new Uint32Array(blocks + 1);
+  for (let i = 0; i <= blocks; i++) out[i] = Math.floor((i * size) / blocks);
+  return out;
+}
 
 /** Steps of a colour scale: as many as one byte tells apart, less one for what is no number. */
 const steps = 255;

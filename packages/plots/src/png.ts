@@ -1,10 +1,5 @@
+import { crc32 } from "@finitewidth/core/npz";
 import { zlibSync } from "fflate";
-
-const crcTable = Uint32Array.from({ length: 256 }, (_, n) => {
-  let c = n;
-  for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
-  return c >>> 0;
-});
 
 /** Encodes 8-bit pixels (row-major) as PNG: RGB with 3 bytes each, or one byte each that looks up the colour in a palette of RGB. */
 export function encodePng(width: number, height: number, pixels: Uint8Array, palette?: Uint8Array): Uint8Array {
@@ -38,9 +33,7 @@ function chunk(type: string, data: Uint8Array): Uint8Array {
   view.setUint32(0, data.length);
   for (let i = 0; i < 4; i++) out[4 + i] = type.codePointAt(i)!;
   out.set(data, 8);
-  let c = 0xffffffff;
-  for (let i = 4; i < 8 + data.length; i++) c = crcTable[(c ^ out[i]!) & 0xff]! ^ (c >>> 8);
-  view.setUint32(8 + data.length, (c ^ 0xffffffff) >>> 0);
+  view.setUint32(8 + data.length, crc32(out.subarray(4, 8 + data.length)));
   return out;
 }
 

@@ -9,7 +9,7 @@ import {
   type Plan,
   type StepOutcome,
 } from "@finitewidth/experiment";
-import { inlineRun } from "@finitewidth/core";
+import { inlineRun, type Matrix } from "@finitewidth/core";
 import { loadRegistry } from "../builtin-registry.js";
 import { estimatePlan, type Estimate } from "../dry-run.js";
 import { fileReader, pluginsOf, readJson } from "../files.js";
@@ -25,6 +25,9 @@ import { textTable } from "../table.js";
 
 /** Numbers among the training inputs above which outcomes are no checkpoints: with all that hangs on them they would take long to write. */
 const mostKept = 1e7;
+
+/** Seconds of work that may be lost where the result cannot be written. */
+const quick = 60;
 
 /** Milliseconds between two writings of `result.json` while methods are still running. */
 const pause = 2000;
@@ -79,7 +82,9 @@ export async function runRunCommand(file: string, folder: string, context: Comma
         finished.set(job.id, outcome);
         context.onFinished(finished.size, jobs.length);
         if (finished.size === jobs.length) progress.stage("referee", finished.size, jobs.length);
-        if (outcome.status === "ok" && !earlier && job.problem.problem.inputs.data.length <= mostKept)
+        // nothing comes between the last method and its result; hours of work are kept all the same, for a disk may be full
+        const soonWritten = finished.size === jobs.length && plan.experiment.referee === false && !shard && outcome.seconds < quick;
+        if (outcome.status === "ok" && !earlier && !soonWritten && sizeOf(job.problem.problem.inputs) <= mostKept)
           await checkpoints?.save("method", jobKey(job), outcome);
         if (Date.now() < next || shard) return;
         const started = Date.now();
@@ -113,6 +118,8 @@ function withReferee(raw: unknown, referee: number | false | undefined): unknown
   const own = (raw as { referee?: unknown }).referee;
   return { ...raw, referee: referee === false ? false : { ...(typeof own === "object" ? own : {}), seconds: referee } };
 }
+
+const sizeOf = ({ shape: [rows, columns] }: Matrix): number => rows * columns;
 
 /** An outcome that was kept, if it is one. */
 const recalled = (job: Job, kept: unknown): MethodOutcome | undefined => {

@@ -1,28 +1,41 @@
 import type { Matrix } from "@finitewidth/core";
 
-/** ‖A − B‖_F / ‖B‖_F. */
-export function relativeShift(kernel: Matrix, reference: Matrix): number {
-  let [difference, size] = [0, 0];
-  for (let i = 0; i < kernel.data.length; i++) {
-    difference += (kernel.data[i]! - reference.data[i]!) ** 2;
-    size += reference.data[i]! ** 2;
-  }
-  return Math.sqrt(difference / size);
+/** A measure of a kernel beside another matrix, worked out once for each pair: headline, table and figures show the same ones. */
+function remembered<T>(measure: (kernel: Matrix, beside: Matrix) => T): (kernel: Matrix, beside: Matrix) => T {
+  const known = new WeakMap<Matrix, Map<Matrix, T>>();
+  return (kernel, beside) => {
+    const own = known.get(kernel) ?? new Map<Matrix, T>();
+    known.set(kernel, own);
+    if (!own.has(beside)) own.set(beside, measure(kernel, beside));
+    return own.get(beside)!;
+  };
 }
 
+/** ‖A − B‖_F / ‖B‖_F. */
+export const relativeShift = remembered(({ data: a }, { data: b }) => {
+  let [difference, size] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    difference += (a[i]! - b[i]!) ** 2;
+    size += b[i]! ** 2;
+  }
+  return Math.sqrt(difference / size);
+});
+
 /** (tr K)² / tr K²: how many directions a kernel uses, between 1 and P. O(P²). */
-export function effectiveRank({ data, shape: [n] }: Matrix): number {
+export const effectiveRank = (kernel: Matrix): number => participation(kernel, kernel);
+
+const participation = remembered(({ data, shape: [n] }) => {
   let [trace, square] = [0, 0];
   for (let i = 0; i < n; i++) trace += data[i * n + i]!;
   for (let i = 0; i < data.length; i++) square += data[i]! * data[i]!;
   return (trace * trace) / square;
-}
+});
 
 /**
  * Centred alignment of a kernel with the targets: ⟨HKH, YYᵀ⟩ / (‖HKH‖ ‖HYYᵀH‖), H = 1 − 11ᵀ/P; 1 when the kernel is that of the targets,
  * undefined when the targets do not vary. O(P² D).
  */
-export function centredAlignment(kernel: Matrix, targets: Matrix): number | undefined {
+export const centredAlignment = remembered((kernel, targets): number | undefined => {
   const [n, outputs] = targets.shape;
   const centredTargets = new Float64Array(targets.data);
   for (let a = 0; a < outputs; a++) {
@@ -58,7 +71,7 @@ export function centredAlignment(kernel: Matrix, targets: Matrix): number | unde
       targetSquare += gram * gram;
     }
   return kernelSquare > 0 && targetSquare > 0 ? product / Math.sqrt(kernelSquare * targetSquare) : undefined;
-}
+});
 
 /** Training points ordered by class (largest of several outputs) or by their first target, so that learned structure shows as blocks. */
 export function orderByTarget({ data, shape: [points, outputs] }: Matrix): number[] {
