@@ -1,8 +1,8 @@
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { DataSplit, Plugin, Registry } from "@finitewidth/core";
+import { copyRows, type DataSplit, type Matrix, type Plugin, type Registry } from "@finitewidth/core";
 import { backend } from "@finitewidth/linalg";
 import type { Identity } from "./checkpoints.js";
 import { version } from "./version.js";
@@ -21,13 +21,24 @@ export interface Provenance {
   readonly plugins?: Readonly<Record<string, string>>;
 }
 
+function updateWith(hash: Hash, array: Matrix): void {
+  const [rows, columns] = array.shape;
+  const atOnce = Math.min(rows, 1024);
+  const buffer = new Float64Array(atOnce * columns);
+  for (let from = 0; from < rows; from += atOnce) {
+    const part = buffer.subarray(0, Math.min(atOnce, rows - from) * columns);
+    copyRows(array, from, part);
+    hash.update(new Uint8Array(buffer.buffer, 0, part.byteLength));
+  }
+}
+
 /** Hash of data, whatever file they came from. */
 export function hashOfData(splits: readonly DataSplit[]): string {
   const hash = createHash("sha256");
   for (const { train, test } of splits)
     for (const array of [train.inputs, train.targets, test?.inputs, test?.targets]) {
       hash.update(array ? array.shape.join("×") : "none").update(";");
-      if (array) hash.update(new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength));
+      if (array) updateWith(hash, array);
     }
   return hash.digest("hex");
 }

@@ -1,3 +1,4 @@
+import { isCoded, valuesOf } from "./coded-matrix.js";
 import { inputError, shapeError } from "./errors.js";
 import { matrixFromRows, type Matrix, type Tensor } from "./tensor.js";
 
@@ -9,6 +10,7 @@ export type MatrixLike =
  * Converts once, at the edge; checks that all entries are finite numbers. @throws FinitewidthError (code "input" or "shape") naming `path`.
  */
 export function toMatrix(value: MatrixLike, path: string): Matrix {
+  if (isCoded(value) && valuesOf(value).every(Number.isFinite)) return value;
   const m = convert(value, path);
   const columns = m.shape[1];
   const { data } = m;

@@ -1,4 +1,5 @@
 import { toMatrix, type MatrixLike } from "./arrays.js";
+import { isCoded, valuesOf } from "./coded-matrix.js";
 import { inputError, refusal, shapeError } from "./errors.js";
 import type { LikelihoodChoice } from "./likelihood.js";
 import { createLikelihood, reasonToRefuse, requireEveryClass } from "./likelihoods.js";
@@ -64,7 +65,12 @@ export function resolveNetworkInput(network: { readonly type: string; readonly [
 const largestNumber = 1e150;
 
 /** @throws FinitewidthError (code "input") naming the first entry whose square is no finite number. */
-function requireSquares({ data, shape: [, columns] }: Matrix, path: string): void {
+function requireSquares(m: Matrix, path: string): void {
+  if (isCoded(m) && valuesOf(m).every((value) => Math.abs(value) <= largestNumber)) return;
+  const {
+    data,
+    shape: [, columns],
+  } = m;
   // a loop: a callback for each of millions of numbers takes seconds
   let at = 0;
   while (at < data.length && Math.abs(data[at]!) <= largestNumber) at++;

@@ -2,6 +2,7 @@ export type * from "./activation.js";
 export type * from "./architecture.js";
 export * from "./arrays.js";
 export type * from "./claim.js";
+export { codedMatrix, copyRows } from "./coded-matrix.js";
 export type * from "./scenario.js";
 export type * from "./dataset.js";
 export * from "./errors.js";

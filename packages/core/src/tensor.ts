@@ -1,3 +1,4 @@
+import { entriesOf } from "./coded-matrix.js";
 import { shapeError } from "./errors.js";
 
 /** Dense row-major Float64 array: the only array that crosses a package boundary. Last index fastest, no strides. */
@@ -52,10 +53,10 @@ export function columnOf(m: Matrix, j: number): Float64Array {
   return out;
 }
 
-/** Rows `from` ≤ i < `to`, a view that shares the data. */
+/** Rows `from` ≤ i < `to`: a view that shares the data, or numbers of their own where a matrix has codes only (`codedMatrix`). */
 export function rowRange(m: Matrix, from: number, to: number): Matrix {
   const columns = m.shape[1];
-  return { data: m.data.subarray(from * columns, to * columns), shape: [to - from, columns] };
+  return { data: entriesOf(m, from * columns, to * columns), shape: [to - from, columns] };
 }
 
 /** `a` above `b`. @throws FinitewidthError (code "shape") when the numbers of columns differ. */

@@ -3,7 +3,7 @@ import { stream } from "@finitewidth/random";
 import { resizeByArea } from "./image.js";
 import { loadIris } from "./iris.js";
 import { openMnist, type ImageFile } from "./mnist.js";
-import { encodeLabels, standardisation, standardiseInPlace } from "./preprocessing.js";
+import { encodeLabels, standardisationOf, standardised, type Pixels } from "./preprocessing.js";
 
 export type { DataSplit } from "@finitewidth/core";
 
@@ -48,18 +48,18 @@ export async function loadLabelled(source: Source, request: LabelledRequest, pat
   if (request.size !== undefined && !source.images) throw inputError(`${path}.size`, "no size (the data set has no images)", request.size);
 
   const { train, test } = await source.choose(request, classes, path);
-  const scale = standardisation(train.inputs, source.images ? "global" : "feature");
+  const scale = standardisationOf(train.inputs, source.images ? "global" : "feature");
   const finish = ({ inputs, labels: own }: Sample) => ({
-    inputs: standardiseInPlace(inputs, scale),
+    inputs: standardised(inputs, scale),
     targets: encodeLabels(own, classes, labels),
   });
   const named = classes.map((label) => source.names?.[label] ?? String(label));
   return { train: finish(train), ...(test ? { test: finish(test) } : {}), classes: named };
 }
 
-/** Points with their labels. */
+/** Points with their labels; pixels as they are in their file, 0 … 255 for 0 … 1, wait for their scale. */
 export interface Sample {
-  readonly inputs: Matrix;
+  readonly inputs: Matrix | Pixels;
   readonly labels: Uint8Array;
 }
 /** Labelled points to choose from. */
@@ -111,9 +111,9 @@ const sources = new Map<string, Source>(
 /** `count` indices of the wanted classes in a random order that depends on the seed only: the first 50 of 100 are the first 50 of 60. */
 function choose(labels: Uint8Array, classes: readonly number[], count: number, seed: number, index: number, path: string): number[] {
   const candidates: number[] = [];
-  labels.forEach((label, i) => {
-    if (classes.includes(label)) candidates.push(i);
-  });
+  const chosen = new Uint8Array(256);
+  for (const label of classes) chosen[label] = 1;
+  for (let i = 0; i < labels.length; i++) if (chosen[labels[i]!] === 1) candidates.push(i);
   if (count > candidates.length) throw inputError(path, `at most ${candidates.length} points of these classes`, count);
   const random = stream(seed, index);
   for (let i = 0; i < count; i++) {
@@ -129,8 +129,8 @@ async function imagesToRows(images: ImageFile, indices: readonly number[], size:
   const [h, w] = [size?.[0] ?? height, size?.[1] ?? width];
   const pixels = height * width;
   const row = channels * h * w;
-  const data = new Float64Array(indices.length * row);
   const whole = h === height && w === width;
+  const data = whole ? new Uint8Array(indices.length * row) : new Float64Array(indices.length * row);
   // rows by their place in the file, in which it is read
   const order = indices.map((_, i) => i).sort((a, b) => indices[a]! - indices[b]!);
   let next = 0;
@@ -139,15 +139,18 @@ async function imagesToRows(images: ImageFile, indices: readonly number[], size:
     (first, piece) => {
       const end = first + piece.length / (channels * pixels);
       for (; next < order.length && indices[order[next]!]! < end; next++) {
-        let at = order[next]! * row;
-        for (let c = 0; c < channels; c++) {
-          const from = ((indices[order[next]!]! - first) * channels + c) * pixels;
-          const picture = piece.subarray(from, from + pixels);
-          const resized = whole ? picture : resizeByArea(picture, height, width, h, w);
-          for (let k = 0; k < resized.length; k++) data[at++] = resized[k]! / 255;
-        }
+        const at = order[next]! * row;
+        const from = (indices[order[next]!]! - first) * channels * pixels;
+        if (data instanceof Uint8Array) data.set(piece.subarray(from, from + row), at);
+        else
+          for (let c = 0; c < channels; c++) {
+            const picture = piece.subarray(from + c * pixels, from + (c + 1) * pixels);
+            const resized = resizeByArea(picture, height, width, h, w);
+            for (let k = 0; k < resized.length; k++) data[at + c * h * w + k] = resized[k]! / 255;
+          }
       }
     },
   );
-  return { inputs: matrix(indices.length, row, data), labels: Uint8Array.from(indices, (i) => images.labels[i]!) };
+  const inputs = data instanceof Uint8Array ? { codes: data, shape: [indices.length, row] as const } : matrix(indices.length, row, data);
+  return { inputs, labels: Uint8Array.from(indices, (i) => images.labels[i]!) };
 }

@@ -1,4 +1,4 @@
-import type { Matrix } from "@finitewidth/core";
+import { codedMatrix, type Matrix } from "@finitewidth/core";
 
 /** Shift and scale that standardise a data set; apply the training set's to test inputs. */
 export interface Standardisation {
@@ -41,6 +41,35 @@ export function standardiseInPlace(inputs: Matrix, { mean, scale }: Standardisat
     for (let k = g; k < data.length; k += groups) data[k] = (data[k]! - shift) / unit;
   }
   return inputs;
+}
+
+/** Rows of bytes that stand for numbers in [0, 1]. */
+export interface Pixels {
+  readonly codes: Uint8Array;
+  readonly shape: readonly [rows: number, columns: number];
+}
+
+/** What the bytes 0 … 255 of pixels stand for. */
+const brightness = Float64Array.from({ length: 256 }, (_, code) => code / 255);
+
+/** `standardisation`, of pixels by all of them together. */
+export function standardisationOf(inputs: Matrix | Pixels, by: "global" | "feature"): Standardisation {
+  if ("data" in inputs) return standardisation(inputs, by);
+  const { codes } = inputs;
+  const shares = brightness.map((value) => value / codes.length);
+  let mean = 0;
+  for (let k = 0; k < codes.length; k++) mean += shares[codes[k]!]!;
+  const squares = brightness.map((value) => (value - mean) ** 2 / codes.length);
+  let square = 0;
+  for (let k = 0; k < codes.length; k++) square += squares[codes[k]!]!;
+  return { mean: Float64Array.of(mean), scale: Float64Array.of(codes.length > 0 && square > 0 ? Math.sqrt(square) : 1) };
+}
+
+/** (x − mean)/scale: over the numbers themselves, or of what the bytes of pixels stand for. */
+export function standardised(inputs: Matrix | Pixels, by: Standardisation): Matrix {
+  if ("data" in inputs) return standardiseInPlace(inputs, by);
+  const values = brightness.map((value) => (value - by.mean[0]!) / by.scale[0]!);
+  return codedMatrix(inputs.shape[0], inputs.shape[1], inputs.codes, values);
 }
 
 /**

@@ -63,7 +63,8 @@ export function solveElsewhere(run: Run): typeof runMethod {
   return async (method, planned, step, own) => {
     const { theory: _theory, ...entry } = method;
     const key = JSON.stringify([entry, planned.label]);
-    if (spreading.has(key) || planned.problem.inputs.data.length > mostSent) return runMethod(method, planned, step, own);
+    if (spreading.has(key) || planned.problem.inputs.shape[0] * planned.problem.inputs.shape[1] > mostSent)
+      return runMethod(method, planned, step, own);
     const { test } = step.data;
     const chunk: MethodChunk = { method: entry, problem: planned.problem, ...(test ? { test } : {}), seed: own.seed };
     const started = performance.now();

@@ -1,4 +1,4 @@
-import { columnVector, fit, type Matrix } from "@finitewidth/core";
+import { codedMatrix, columnVector, fit, type Matrix } from "@finitewidth/core";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { expect, test } from "vitest";
@@ -151,4 +151,24 @@ test("60 000 points: what a square matrix of them would never allow", async () =
   const length = Math.hypot(...unit.data);
   expect(Math.abs(mean.data[0]! - value)).toBeLessThan((5 * 0.1 * length) / Math.sqrt(points));
   expect(Math.sqrt(variance.data[0]!) / ((0.1 * length) / Math.sqrt(points))).toBeCloseTo(1, 1);
+});
+
+test("bytes of pixels stay bytes from the first pass to the predictions", async () => {
+  const [points, features] = [40, 6];
+  const codes = Uint8Array.from({ length: points * features }, () => Math.floor(256 * random.uniform()));
+  const values = Float64Array.from({ length: 256 }, (_, code) => (code / 255 - 0.4) / 0.3);
+  const plain: Matrix = { data: Float64Array.from(codes, (code) => values[code]!), shape: [points, features] };
+  const coded = codedMatrix(points, features, codes, values);
+  const [targets, x] = [normals(points, 1), normals(5, features)];
+  const network = { type: "fully-connected", widths: [12], activation: "identity" };
+  const solve = (inputs: Matrix) => fit(exact, { network, inputs, targets, temperature: 0.3 }, { registry });
+  const [one, other] = [await solve(coded), await solve(plain)];
+  expect(await one.predict(x)).toEqual(await other.predict(x));
+  expect(one.posterior.logEvidence).toBe(other.posterior.logEvidence);
+  const several = normals(points, 3);
+  const problemOf = (inputs: Matrix) => inputSpaceProblem({ weight: 0.2, bias: 0.1 }, inputs, several, 0.3, { hidden: true, readout: 0.5 });
+  expect(problemOf(coded)).toEqual(problemOf(plain));
+  expect(Object.getOwnPropertyDescriptor(coded, "data")!.get).toBeDefined();
+  expect(one.posterior.train).toEqual(other.posterior.train);
+  expect(one.posterior.hiddenKernels).toEqual(other.posterior.hiddenKernels);
 });

@@ -1,4 +1,4 @@
-import type { DataSplit, Matrix, Problem, Registry, Verdict, VerdictStatus } from "@finitewidth/core";
+import { rowRange, type DataSplit, type Matrix, type Problem, type Registry, type Verdict, type VerdictStatus } from "@finitewidth/core";
 import type { Belief, Plan, ProblemOutcome, SolvedOutcome, Verdicts } from "@finitewidth/experiment";
 import { reportColours } from "@finitewidth/plots";
 import { centredAlignment, relativeShift } from "./kernel-measures.js";
@@ -57,9 +57,11 @@ export function tellStory(plan: Plan, step: Plan["steps"][number], one: ProblemO
 const tellingPoints = 50;
 
 /** First rows of a matrix with the first of their columns. */
-function corner({ data, shape: [rows, columns] }: Matrix, width: number): Matrix {
+function corner(matrix: Matrix, width: number): Matrix {
+  const [rows, columns] = matrix.shape;
   const [n, m] = [Math.min(rows, tellingPoints), Math.min(columns, width)];
   const out = new Float64Array(n * m);
+  const { data } = rowRange(matrix, 0, n);
   for (let i = 0; i < n; i++) out.set(data.subarray(i * columns, i * columns + m), i * m);
   return { data: out, shape: [n, m] };
 }

@@ -1,5 +1,6 @@
 import {
   columnVector,
+  rowRange,
   withLazy,
   zeros,
   type Figure,
@@ -204,15 +205,14 @@ export function predictFromScalar(
     const { data, basis, tables } = open();
     return predictScalar(nodes, data, tables, basis.cross(block), prior);
   };
-  const [points, features] = inputs.shape;
+  const points = inputs.shape[0];
   const mean = zeros(points, 1);
   const variance = zeros(points, 1);
   const size = 512;
   for (let from = 0; from < points; from += size) {
     run.signal?.throwIfAborted();
     const count = Math.min(size, points - from);
-    const block: Matrix = { data: inputs.data.subarray(from * features, (from + count) * features), shape: [count, features] };
-    const part = atBlock(block);
+    const part = atBlock(rowRange(inputs, from, from + count));
     mean.data.set(part.mean, from);
     variance.data.set(part.variance, from);
   }

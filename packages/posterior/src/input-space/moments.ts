@@ -1,4 +1,4 @@
-import { shapeError, zeros, type Matrix } from "@finitewidth/core";
+import { copyRows, shapeError, zeros, type Matrix } from "@finitewidth/core";
 import { createWorkspace, multiply, multiplyTransposedLeft, type Workspace } from "@finitewidth/linalg";
 
 /** Training points that are looked at together. */
@@ -37,7 +37,7 @@ function eachBlock(inputs: Matrix, targets: Matrix, x: Matrix, y: Matrix, visit:
   const width = outputs + 1;
   for (let from = 0; from < points; from += block) {
     const count = Math.min(block, points - from);
-    x.data.set(inputs.data.subarray(from * features, (from + count) * features));
+    copyRows(inputs, from, x.data.subarray(0, count * features));
     for (let i = 0; i < count; i++) {
       for (let a = 0; a < outputs; a++) y.data[i * width + a] = targets.data[(from + i) * outputs + a]!;
       y.data[i * width + outputs] = 1;

@@ -1,4 +1,4 @@
-import { inputError, zeros, type LinearKernel, type Matrix } from "@finitewidth/core";
+import { inputError, rowRange, zeros, type LinearKernel, type Matrix } from "@finitewidth/core";
 import { multiply, multiplyTransposedLeft, symmetricEigen, transpose } from "@finitewidth/linalg";
 import { requireParameters, type LaterBiases, type SpectralProblem } from "../spectrum/problem.js";
 import { inputMoments, residualMoments } from "./moments.js";
@@ -127,8 +127,7 @@ export function inputSpaceCross(directions: Matrix, values: Float64Array, inputs
 export function inputSpaceVectors(directions: Matrix, inputs: Matrix, from: number, to: number): Matrix {
   const [size, rank] = directions.shape;
   const features = size - 1;
-  const part = { data: inputs.data.subarray(from * features, to * features), shape: [to - from, features] as const };
-  const out = multiply(part, { data: directions.data.subarray(0, features * rank), shape: [features, rank] });
+  const out = multiply(rowRange(inputs, from, to), { data: directions.data.subarray(0, features * rank), shape: [features, rank] });
   const constant = directions.data.subarray(features * rank);
   for (let i = 0; i < to - from; i++) for (let k = 0; k < rank; k++) out.data[i * rank + k]! += constant[k]!;
   return out;
