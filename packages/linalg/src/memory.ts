@@ -27,23 +27,33 @@ export function availableMemory(): number {
   return process?.availableMemory?.() ?? Infinity;
 }
 
+/** The first limit that a need exceeds. */
+function shortage({ points, arrays, together }: MemoryNeed, available: number) {
+  if (points <= few) return undefined;
+  const square = 8 * points * points;
+  const limits = [
+    { need: arrays * square, limit: available, count: arrays, of: "this process can still have", other: "" },
+    { need: together * square, limit: addressable(), count: together, of: "WebAssembly can address", other: ", or --backend native" },
+  ];
+  const short = limits.find(({ need, limit }) => need > limit);
+  return short && { ...short, most: Math.floor(Math.min(...limits.map(({ limit, count }) => Math.sqrt(limit / (8 * count))))) };
+}
+
+/** Whether there is room for what can be left out. */
+export const fitsMemory = (need: MemoryNeed, available = availableMemory()): boolean => shortage(need, available) === undefined;
+
 /**
  * Counts the memory of a whole method before it starts, so that nothing is killed half way.
  * @throws FinitewidthError (code "memory") with the bytes needed, those that can be had, and how many training points would fit.
  */
-export function requireMemory({ method, points, arrays, together, instead }: MemoryNeed, available = availableMemory()): void {
-  if (points <= few) return;
-  const square = 8 * points * points;
-  const limits = [
-    { need: arrays * square, limit: available, count: arrays, of: "this process can still have" },
-    { need: together * square, limit: addressable(), count: together, of: "WebAssembly can address" },
-  ];
-  const short = limits.find(({ need, limit }) => need > limit);
+export function requireMemory(need: MemoryNeed, available = availableMemory()): void {
+  const short = shortage(need, available);
   if (short === undefined) return;
+  const { method, points, instead } = need;
   const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  const most = Math.floor(Math.min(...limits.map(({ limit, count }) => Math.sqrt(limit / (8 * count)))));
+  const count = Number(short.count.toPrecision(2));
   throw new FinitewidthError(
-    `[${method}] ${points} training points need ${gigabytes(short.need)} (${Number(short.count.toPrecision(2))} arrays of ${points} × ${points} numbers), ${short.of} ${gigabytes(short.limit)}: use at most ${most} training points${instead === undefined ? "" : `, or ${instead}`}`,
+    `[${method}] ${points} training points need ${gigabytes(short.need)} (${count === 1 ? "an array" : `${count} arrays`} of ${points} × ${points} numbers), ${short.of} ${gigabytes(short.limit)}: use at most ${short.most} training points${short.other}${instead === undefined ? "" : `, or ${instead}`}`,
     { code: "memory" },
   );
 }

@@ -76,7 +76,7 @@ export function withCorrection<State>(
   fitted: RegimeFit<State>,
 ): RegimeFit<State> {
   const wanted = options.correction === "cumulant";
-  if (!wanted && !affordable(setting, options.draws)) return fitted;
+  if (!wanted && !("train" in fitted && affordable(setting, options.draws))) return fitted;
   const correction = attempt(() => correctionAt(setting, setting.problem.inputs, saddle, options.draws, run), wanted);
   if (!correction) return fitted;
   const train = fitted.train!;

@@ -1,5 +1,5 @@
 import type { MixingLaw, Problem, Run } from "@finitewidth/core";
-import { requireMemory, type Tridiagonalisation } from "@finitewidth/linalg";
+import { fitsMemory, requireMemory, type Tridiagonalisation } from "@finitewidth/linalg";
 import { eigenProblem, hiddenKernelLimit } from "../input-space/eigen-problem.js";
 import { eigenbasis, type Eigenbasis, type KeptBasis } from "../input-space/eigenbasis.js";
 import { scalarData, type ScalarData } from "../scalar/likelihood.js";
@@ -68,15 +68,8 @@ export function openProblem(problem: Problem, law: MixingLaw, readoutBias: numbe
  * Whether predictions at the training points and learned kernels of L layers fit: they take the eigenvectors, 9.4 arrays at the peak for
  * L = 1 (measured at P = 2000).
  */
-function roomFor(points: number, depth: number): boolean {
-  if (points > hiddenKernelLimit) return false;
-  try {
-    requireMemory({ method: "exact", points, arrays: 8.4 + depth, together: 2.2 });
-    return true;
-  } catch {
-    return false;
-  }
-}
+const roomFor = (points: number, depth: number): boolean =>
+  points <= hiddenKernelLimit && fitsMemory({ method: "exact", points, arrays: 8.4 + depth, together: 2.2 });
 
 function withEigenvectors(problem: Problem, law: MixingLaw, readoutBias: number, run: Run): OpenProblem {
   const { spectral, kept } = eigenProblem(problem, law, { readout: readoutBias, hidden: false }, run);

@@ -1,8 +1,8 @@
 import { pullBackVariances } from "@finitewidth/activations";
-import { withLazy, type Prediction } from "@finitewidth/core";
+import { withLazy, type Matrix, type Prediction } from "@finitewidth/core";
 import { fullyConnectedKernels } from "@finitewidth/kernels";
 import { countSeparateModes } from "@finitewidth/numerics";
-import { requireMemory } from "@finitewidth/linalg";
+import { fitsMemory, requireMemory } from "@finitewidth/linalg";
 import { scalarIntegralGradient, scalarLaplaceGradient } from "../evidence-gradient.js";
 import { correctPrediction, withCorrection } from "../correction.js";
 import { actionFigure, densityFigure } from "../figures.js";
@@ -37,8 +37,13 @@ export const scalar: Regime<ScalarActionState> = {
   fit(setting, options, run) {
     const { problem, width, biasVariance, weightVariance } = setting;
     const { inputs, targets, temperature } = problem;
+    const points = inputs.shape[0];
+    // eigenvectors and what makes them, for predictions at the training points and what reads those, and the learned kernel
+    const whole = { method: "effective-action", points, arrays: 9.4, together: 2.2 };
+    const warned = !isOdd(setting) && temperature > 0;
     // the kernel, its tridiagonal form, and the one that is worked on
-    requireMemory({ method: "effective-action", points: inputs.shape[0], arrays: 3.4, together: 1 + inputs.shape[1] / inputs.shape[0] });
+    requireMemory(warned || options.correction === "cumulant" ? whole : { ...whole, arrays: 3.4, together: 1 + inputs.shape[1] / points });
+    const readable = fitsMemory(whole);
     const { kernel } = trainKernel(setting, false);
     run.signal?.throwIfAborted();
     const spectral = reduceScalarProblem({ kernel, targets: targets.data, temperature, width, biasVariance });
@@ -54,7 +59,7 @@ export const scalar: Regime<ScalarActionState> = {
     const train = (): Prediction => columnPrediction(predictScalarTrain(complete(), { nodes, weights }));
     const error = trainError(spectral, { nodes, weights });
     let xi = 0;
-    if (!isOdd(setting) && temperature > 0) {
+    if (warned) {
       // ξ̂ = Q mᵀr with r = (y − f)/T
       const { mean } = train();
       means(setting, inputs).forEach((m, i) => (xi += (saddle.orderParameter * m * (targets.data[i]! - mean.data[i]!)) / temperature));
@@ -86,11 +91,18 @@ export const scalar: Regime<ScalarActionState> = {
           ...notConverged(minima),
           ...severalMinima(minima.minima),
           ...plainMeanWarning(xi, width),
+          ...(readable
+            ? []
+            : [
+                `predictions at the ${points} training points and their learned kernel are left out: there is no room for the eigenvectors that they take`,
+              ]),
           ...(options.mode === "saddle" ? saddleWarning(saddle.meanOrderParameter / saddle.orderParameter) : []),
         ],
         figures: [actionFigure(spectral, minima.minima), densityFigure(integral, saddle.orderParameter)],
       },
-      { train, hiddenKernels: () => [divided(learnedKernel(complete(), { nodes, weights }), weightVariance)] },
+      readable
+        ? { train, hiddenKernels: () => [divided(learnedKernel(complete(), { nodes, weights }), weightVariance)] }
+        : ({} as { train: () => Prediction; hiddenKernels: () => Matrix[] }),
     );
     return withCorrection(setting, options, run, { orderParameter: saddle.orderParameter, zeta: saddle.orderParameter }, fitted);
   },
