@@ -2,6 +2,7 @@ import { createRegistry, describe, FinitewidthError, printable, type Plugin, typ
 import { plugin as datasets } from "@finitewidth/datasets";
 import { plugin as figures } from "@finitewidth/figures";
 import { standardPlugins } from "@finitewidth/verification";
+import { loadedInTime } from "@finitewidth/workers";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -15,9 +16,6 @@ export interface PluginPolicy {
   /** What named them, for messages. @defaultValue `plugins[i]`, the field of an experiment file */
   readonly named?: string;
 }
-
-/** Seconds that a plug-in may take to load. */
-const patience = 30;
 
 /**
  * The built-in registry plus third-party packages, resolved from the folder of the experiment file, then from the working directory.
@@ -86,18 +84,12 @@ function pickEntry(exports: unknown): string | undefined {
 }
 
 async function loadPlugin(name: string, url: string, path: string): Promise<Plugin> {
-  let timer: NodeJS.Timeout | undefined;
   let module: { plugin?: Plugin; default?: Plugin };
   try {
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error(`it has not loaded in ${patience} s`)), patience * 1000);
-    });
-    module = (await Promise.race([import(url), late])) as typeof module;
+    module = (await loadedInTime(import(url))) as typeof module;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : `it threw ${describe(cause)}`;
     throw new FinitewidthError(`${path}: "${name}" cannot be loaded (${printable(reason, 300)})`, { code: "input", path }, { cause });
-  } finally {
-    clearTimeout(timer);
   }
   const plugin = module.plugin ?? module.default;
   if (plugin === undefined || plugin === null || typeof plugin.name !== "string") {

@@ -16,4 +16,7 @@ const status = await main(argv, {
   onOpen: (folder) => tell({ kind: "open", folder }),
   onFinished: (done, total) => tell({ kind: "finished", done, total }),
 });
+for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
 tell({ kind: "status", status });
+// a timer or a socket that a plug-in left open would keep the thread
+process.exit();

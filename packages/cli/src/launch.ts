@@ -23,8 +23,11 @@ const patience = 600;
 export function launch(argv: readonly string[], bundle?: URL): void {
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
-    throw error;
+    process.stderr.write(`finitewidth: standard output cannot be written (${error.code ?? error.message})\n`);
+    process.exit(1);
   });
+  // nobody is left to be told
+  process.stderr.on("error", () => undefined);
   const asked = front(argv);
   if ("text" in asked) {
     (asked.status === 0 ? process.stdout : process.stderr).write(asked.text);

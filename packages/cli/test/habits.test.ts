@@ -150,6 +150,10 @@ describe("everyday use", () => {
     child.stderr.on("data", (part: Buffer) => (stderr += part.toString()));
     await new Promise((resolve) => child.on("close", resolve));
     expect(stderr).toBe("");
+    const full = spawn("sh", ["-c", `${process.execPath} ${bin} plugins > /dev/full`], { cwd: folder });
+    full.stderr.on("data", (part: Buffer) => (stderr += part.toString()));
+    expect(await new Promise((resolve) => full.on("close", resolve))).toBe(1);
+    expect(stderr).toBe("finitewidth: standard output cannot be written (ENOSPC)\n");
   }, 60_000);
 
   it("loads plug-ins by path only when allowed, and names them before", async () => {
@@ -180,6 +184,10 @@ describe("everyday use", () => {
     await write({ ...small, plugins: ["./exit.mjs"] });
     const left = await start(["run", "e.json", "--allow-plugin-paths"]).ended;
     expect([left.status, left.stderr.includes("the command ended early")]).toEqual([1, true]);
+    await plugin('setInterval(() => undefined, 1000); export default { name: "open" };', "open.mjs");
+    await write({ ...small, plugins: ["./open.mjs"] });
+    const open = await start(["run", "e.json", "--allow-plugin-paths"]).ended;
+    expect([open.status, open.stdout.includes("Report: ")]).toEqual([0, true]);
   }, 60_000);
 
   it("refuses a filter of verify that is no name before computing, with the nearest names", async () => {

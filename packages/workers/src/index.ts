@@ -1,3 +1,4 @@
+export { loadedInTime } from "./patience.js";
 export * from "./pool.js";
 export { recordError, restoreError, type ErrorRecord } from "./protocol.js";
 export * from "./resumable.js";

@@ -1,5 +1,6 @@
 import * as Comlink from "comlink";
 import { createRegistry, FinitewidthError, type Plugin, type Registry, type Task } from "@finitewidth/core";
+import { loadedInTime } from "./patience.js";
 import { cancelled, controlWords, recordError, type Address, type Envelope, type WorkerApi } from "./protocol.js";
 
 /** What a worker is given ahead of time, so that bundlers see it: plug-ins and tasks found by name instead of by URL. */
@@ -71,7 +72,7 @@ async function importFor({ name, module }: Address, kind: "plugins" | "tasks", l
   const what = `${kind === "plugins" ? "plug-in" : "task"} ${name}`;
   if (module === undefined) throw new FinitewidthError(`${what}: has no module of its own; ${handOver(kind, name)}`, { code: "worker" });
   try {
-    return (await load(module)) as Record<string, unknown>;
+    return (await loadedInTime(load(module))) as Record<string, unknown>;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new FinitewidthError(`${what}: ${module} cannot be imported in a worker (${reason})`, { code: "worker" }, { cause });
