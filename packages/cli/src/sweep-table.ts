@@ -135,25 +135,57 @@ export function sweepCsv(plan: Plan, results: readonly StepOutcome[]): string {
   return `${[header, ...body].map((cells) => cells.map(csvCell).join(",")).join("\n")}\n`;
 }
 
+const valueOf = ({ outcome }: SweepRow, quantity: Quantity): number | undefined =>
+  outcome.status === "ok" ? quantity.value(outcome) : undefined;
+
+/** Whether numbers differ by more than rounding. */
+export function differ(values: readonly number[]): boolean {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high));
+}
+
+/** The best of some rows. */
+export interface Best {
+  readonly row: SweepRow;
+  /** Its value in words, with its verdict and with what the method itself doubts. */
+  readonly text: string;
+  /** Its step in words, without the keys that change nothing. */
+  readonly where: string;
+}
+
 /**
- * The best of some rows for a quantity that has a better end, where it varies at all: in words with its verdict, and with what the method
- * itself doubts. Numbers that sampling the network contradicts are not the best of anything.
+ * The best of some rows for a quantity that has a better end, where it varies at all. Numbers that sampling the network contradicts are not
+ * the best of anything.
  */
-export function bestRow(rows: readonly SweepRow[], quantity: Quantity): { readonly row: SweepRow; readonly text: string } | undefined {
+export function bestRow(rows: readonly SweepRow[], quantity: Quantity): Best | undefined {
   let best: { row: SweepRow; value: number } | undefined;
-  let [low, high] = [Infinity, -Infinity];
   for (const row of rows) {
-    const value = row.outcome.status === "ok" ? quantity.value(row.outcome) : undefined;
+    const value = valueOf(row, quantity);
     if (value === undefined || !quantity.best) continue;
-    [low, high] = [Math.min(low, value), Math.max(high, value)];
     // A negative error, where a theory has broken down, is not the best one.
     if ((quantity.best === "smallest" && value <= 0) || verdictOn(row, quantity)?.status === "contradicted") continue;
     if (!best || (quantity.best === "largest" ? value > best.value : value < best.value)) best = { row, value };
   }
-  if (!best || !(high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)))) return undefined;
-  const { outcome } = best.row;
+  if (!best || !differ(rows.flatMap((row) => valueOf(row, quantity) ?? []))) return undefined;
+  const { outcome, step } = best.row;
   const warns = outcome.status === "ok" && outcome.warnings.length > 0 ? ", it warns" : "";
-  return { row: best.row, text: `${marked(formatNumber(best.value), verdictOn(best.row, quantity))}${warns}` };
+  const matters = Object.entries(step.values ?? {}).filter(([key]) => changesAnything(key, rows, quantity));
+  return {
+    row: best.row,
+    text: `${marked(formatNumber(best.value), verdictOn(best.row, quantity))}${warns}`,
+    where: stepText(matters.length > 0 ? Object.fromEntries(matters) : step.values),
+  };
+}
+
+/** Whether a quantity differs between steps that differ in this key only. */
+function changesAnything(key: string, rows: readonly SweepRow[], quantity: Quantity): boolean {
+  const groups = new Map<string, number[]>();
+  for (const row of rows) {
+    const { [key]: _, ...others } = row.step.values ?? {};
+    const group = JSON.stringify([row.network, others]);
+    groups.set(group, [...(groups.get(group) ?? []), ...[valueOf(row, quantity) ?? []].flat()]);
+  }
+  return [...groups.values()].some(differ);
 }
 
 const verdictOn = ({ verdict }: SweepRow, { judged }: Quantity): Verdict | undefined => (judged ? verdict?.[judged] : undefined);

@@ -47,7 +47,7 @@ export function sweepText(plan: Plan, results: readonly StepOutcome[]): string {
     const own = rows.filter((row) => column(row) === name);
     return quantities.flatMap((one) => {
       const found = bestRow(own, one);
-      return found ? [`best ${one.label} of ${name}: ${found.text} at ${stepText(found.row.step.values)}`] : [];
+      return found ? [`best ${one.label} of ${name}: ${found.text} at ${found.where}`] : [];
     });
   });
   return `${shown.label}\n${textTable([...plan.keys.map((key) => key.name), ...columns], body)}\n${best.join("\n")}`;

@@ -21,8 +21,8 @@ describe("the best of a sweep", () => {
 
   it("is nothing that sampling the network contradicts", () => {
     const rows = [row(-3, 0.3, "confirmed"), row(-1, 0.1, "contradicted"), row(-2, 0.2, "doubtful")];
-    expect(bestRow(rows, evidence)).toEqual({ row: rows[2], text: "-2 ?" });
-    expect(bestRow(rows, error)).toEqual({ row: rows[2], text: "0.2 ?" });
+    expect(bestRow(rows, evidence)).toEqual({ row: rows[2], text: "-2 ?", where: "" });
+    expect(bestRow(rows, error)).toEqual({ row: rows[2], text: "0.2 ?", where: "" });
   });
 
   it("says when the method itself warns", () =>
@@ -30,6 +30,15 @@ describe("the best of a sweep", () => {
 
   it("is nothing where the method does not depend on the sweep", () =>
     expect(bestRow([row(-3, 0.2), row(-3, 0.2)], evidence)).toBeUndefined());
+
+  it("is said to be at the keys that it depends on", () => {
+    const at = (widths: number, temperature: number, logEvidence: number): SweepRow =>
+      ({ ...row(logEvidence, 1), step: { values: { widths, temperature } } }) as unknown as SweepRow;
+    const infinite = [at(5, 0.1, -3), at(5, 0.2, -2), at(9, 0.1, -3 - 1e-15), at(9, 0.2, -2)];
+    expect(bestRow(infinite, evidence)!.where).toBe("temperature 0.2");
+    expect(bestRow([...infinite, at(20, 0.2, -1)], evidence)!.where).toBe("widths 20, temperature 0.2");
+    expect(bestRow([at(5, 0.1, -3), at(9, 0.2, -2)], evidence)!.where).toBe("widths 9, temperature 0.2");
+  });
 
   it("numbers carry the marks of their verdicts", () =>
     expect(

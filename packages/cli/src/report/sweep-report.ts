@@ -15,7 +15,7 @@ import {
   type ParallelAxis,
   type SweepPoint,
 } from "@finitewidth/plots";
-import { bestRow, quantities, rowText, stepPosition, stepText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
+import { bestRow, differ, quantities, rowText, stepPosition, stepText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
 import { withError } from "../table.js";
 import { rowLabel, sweepRemarks, sweepVerdicts } from "./sweep-remarks.js";
 
@@ -63,7 +63,7 @@ function headline({ plan, curves, results }: Sweep, shown: readonly Quantity[]):
     .flatMap((quantity) => {
       const found = curves.flatMap(({ label, rows }) => {
         const best = bestRow(rows, quantity);
-        return best ? [`${label} at ${stepText(best.row.step.values)} (${best.text})`] : [];
+        return best ? [`${label} at ${best.where} (${best.text})`] : [];
       });
       return found.length > 0 ? [`${quantity.best === "largest" ? "Largest" : "Smallest"} ${quantity.label}: ${found.join("; ")}.`] : [];
     });
@@ -71,11 +71,8 @@ function headline({ plan, curves, results }: Sweep, shown: readonly Quantity[]):
 }
 
 /** Whether a quantity depends on the sweep at all. */
-function varies(rows: readonly SweepRow[], quantity: Quantity): boolean {
-  const values = rows.flatMap((row) => numberOf(row, quantity.value) ?? []);
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  return high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high));
-}
+const varies = (rows: readonly SweepRow[], quantity: Quantity): boolean =>
+  differ(rows.flatMap((row) => numberOf(row, quantity.value) ?? []));
 
 const tipOf = (row: SweepRow, quantity: Quantity, value: number): string => {
   const error = row.outcome.status === "ok" ? quantity.error(row.outcome) : undefined;
