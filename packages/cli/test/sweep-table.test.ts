@@ -56,3 +56,27 @@ it("whom to believe, a line for each step that was refereed", () => {
     "… and 2 more steps in result.json",
   ]);
 });
+
+describe("the order parameter that a sweep follows", () => {
+  const { value } = quantities.find(({ name }) => name === "orderParameter")!;
+  const of = (orderParameter: unknown) => value({ posterior: { orderParameter } } as never);
+  const square = (size: number, entry: (i: number, j: number) => number) => ({
+    data: Float64Array.from({ length: size * size }, (_, k) => entry(Math.floor(k / size), k % size)),
+    shape: [size, size],
+  });
+
+  it.each([1, 2, 3, 7])("is q for a number, for layers that all have q, and for q times the identity of %i outputs", (size) => {
+    expect(of(0.8)).toBe(0.8);
+    expect(of({ data: new Float64Array(size).fill(0.75), shape: [size] })).toBeCloseTo(0.75, 14);
+    expect(of(square(size, (i, j) => (i === j ? 0.75 : 0)))).toBeCloseTo(0.75, 14);
+  });
+
+  it("is the mean of the diagonal, of no other entry; nothing where there is no one number", () => {
+    expect(of(square(3, (i, j) => (i === j ? i + 1 : 100 * (i + 2 * j))))).toBeCloseTo(2, 14);
+    expect([of(undefined), of({ data: new Float64Array(6), shape: [2, 3] }), of({ data: new Float64Array(8), shape: [2, 2, 2] })]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+});
