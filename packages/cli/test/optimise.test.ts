@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { capture } from "./command.js";
 
@@ -30,8 +30,11 @@ const optimise = async (content: unknown) => {
 };
 const read = async (name: string) => JSON.parse(await readFile(join(folder, "out", name), "utf8"));
 
-it("writes an experiment at the optimum, the numbers and a report", async () => {
-  const { status, stdout } = await optimise(experiment);
+it("writes an experiment at the optimum, the numbers and a report; data in a file are found from there", async () => {
+  const lines = rows.map((row, i) => [...row, ...label(row, i), i < 10 ? "train" : "test"].join(","));
+  await mkdir(join(folder, "data"));
+  await writeFile(join(folder, "data", "points.csv"), ["a,b,c,y,split", ...lines].join("\n"));
+  const { status, stdout } = await optimise({ ...experiment, data: { file: "data/points.csv" } });
   expect(status).toBe(0);
   // widths mean nothing at infinite width
   expect(stdout).toMatch(/^infinite width\s+[\d.e-]+\s+–\s/m);
@@ -42,6 +45,7 @@ it("writes an experiment at the optimum, the numbers and a report", async () => 
   expect(infiniteWidth.values.temperature).toBeGreaterThan(0);
   const best = await read("optimum.json");
   expect(best.optimise).toBeUndefined();
+  expect(best.data).toEqual({ file: relative(join(folder, "out"), join(folder, "data", "points.csv")) });
   expect(best.likelihood.temperature).toBeCloseTo(optimum.values.temperature, 12);
   expect(best.network.widths).toEqual([optimum.values.widths]);
   expect(await readFile(join(folder, "out", "report.html"), "utf8")).toContain("deviation of its logarithm");
