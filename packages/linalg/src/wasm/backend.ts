@@ -8,7 +8,7 @@ import { diagonalValue, factorsOf } from "../reference/maps.js";
 import { safeScale } from "../reference/tridiagonalise.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "../tridiagonal.js";
 import type { Arena } from "./arena.js";
-import { choleskyKernels } from "./cholesky.js";
+import { choleskyKernels, copyLower } from "./cholesky.js";
 import { elementwiseCodes, kernelCodes, parts, type KernelExports } from "./exports.js";
 
 // Below this many multiply–adds, or with fewer than `narrow` columns, copying costs more than it saves.
@@ -60,7 +60,7 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
     const [n, m] = b.shape;
     if (n < smallFactor || m < narrow) return referenceBackend.solveTriangular(l, b, transposed);
     const [pl, pb] = arena.layout(`a triangular solve, ${n} × ${n} with ${m} right-hand sides`, [n * n, n * m]);
-    put(pl, l.data);
+    copyLower(n, l.data, arena.view(pl, n * n));
     put(pb, b.data);
     if (transposed) kernels.solveLowerTransposed(n, m, pl, n * 8, pb, m * 8);
     else kernels.solveLower(n, m, pl, n * 8, pb, m * 8);

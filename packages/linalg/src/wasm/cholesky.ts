@@ -9,6 +9,11 @@ const smallCholesky = 24;
 // Columns, then rows, of a triangular inverse that go together.
 const inverseBlock = 128;
 
+/** The lower triangle of n × n numbers, the rest left alone. */
+export function copyLower(n: number, from: Float64Array, to: Float64Array): void {
+  for (let i = 0; i < n; i++) to.set(from.subarray(i * n, i * n + i + 1), i * n);
+}
+
 /** Cholesky factors and what follows from them. */
 export function choleskyKernels(kernels: KernelExports, arena: Arena): Required<Pick<Backend, "cholesky" | "choleskyInverse">> {
   function cholesky(a: Matrix, out?: Float64Array): CholeskyOutcome {
@@ -23,10 +28,6 @@ export function choleskyKernels(kernels: KernelExports, arena: Arena): Required<
     copyLower(n, memory, factor);
     if (out) for (let i = 0; i < n; i++) out.fill(0, i * n + i + 1, (i + 1) * n);
     return { factor: { data: factor, shape: [n, n] } };
-  }
-
-  function copyLower(n: number, from: Float64Array, to: Float64Array): void {
-    for (let i = 0; i < n; i++) to.set(from.subarray(i * n, i * n + i + 1), i * n);
   }
 
   // L⁻¹ by blocks of columns from where they begin, then its Gram matrix by blocks of rows up to where they end, over L
