@@ -57,9 +57,7 @@ function scaled(kernel: Matrix, weight: number, bias: number): Matrix {
 /** The fused map in place; false, and nothing changed, for numbers that it refuses. */
 function fused(kind: KernelMap, kernel: Matrix, variances?: { readonly rows: Float64Array; readonly columns: Float64Array }): boolean {
   // what is not finite is found before anything is overwritten
-  let sum = 0;
-  for (let at = 0; at < kernel.data.length; at++) sum += kernel.data[at]! - kernel.data[at]!;
-  if (sum !== 0) return false;
+  if (!Number.isFinite(sumOf(kernel, variances === undefined))) return false;
   try {
     fusedKernelMap(kind, kernel, { out: kernel.data, ...(variances ? { variances } : {}) });
     return true;
@@ -69,6 +67,27 @@ function fused(kind: KernelMap, kernel: Matrix, variances?: { readonly rows: Flo
     throw error;
   }
 }
+
+/** Σ of the entries, or of those up to the diagonal: not finite where one of them is not. Four sums, for additions wait for one another. */
+function sumOf({ data, shape: [rows, columns] }: Matrix, lower: boolean): number {
+  let [a, b, c, d] = [0, 0, 0, 0];
+  for (let i = 0; i < rows; i++) {
+    const end = i * columns + (lower ? i + 1 : columns);
+    let at = i * columns;
+    for (; at + 4 <= end; at += 4) {
+      a += data[at]!;
+      b += data[at + 1]!;
+      c += data[at + 2]!;
+      d += data[at + 3]!;
+    }
+    for (; at < end; at++) a += data[at]!;
+  }
+  return a + b + (c + d);
+}
+
+/** Correlation of erf from which arcsin loses digits, and what a bound on it must stay below, for rounding. */
+const closeCorrelation = 0.97;
+const farCorrelation = 0.96;
 
 /**
  * Places and values, one after the other, of the pairs at which the fused maps lose digits (arcsin near ±1, ReLU near −1), by the pair
@@ -85,6 +104,7 @@ function closePairs(
   const { kernel: pair } = activation.moments;
   const scale = (variances: Float64Array): Float64Array =>
     variances.map((value) => (kind === "erf" ? Math.SQRT2 / Math.sqrt(1 + 2 * value) : value > 0 ? 1 / Math.sqrt(value) : Infinity));
+  if (kind === "erf" && largestCorrelation(rowVariances, columnVariances) < farCorrelation) return [];
   const [left, right] = [scale(rowVariances), scale(columnVariances)];
   const [rows, columns] = cross.shape;
   const out: number[] = [];
@@ -94,10 +114,19 @@ function closePairs(
     const factor = left[i]!;
     for (let j = 0; j < end; j++) {
       const correlation = factor * cross.data[start + j]! * right[j]!;
-      if (kind === "relu" ? correlation > -0.5 : Math.abs(correlation) < 0.97) continue;
+      if (kind === "relu" ? correlation > -0.5 : Math.abs(correlation) < closeCorrelation) continue;
       out.push(start + j, pair(rowVariances[i]!, cross.data[start + j]!, columnVariances[j]!));
     }
     if (out.length > (rows * columns) / 4 + 1000) return undefined;
   }
   return out;
+}
+
+/** Bound 2√(ab)/√((1 + 2a)(1 + 2b)) on the correlation parameter 2|c|/√((1 + 2a)(1 + 2b)) of erf, since |c| ≤ √(ab). */
+function largestCorrelation(rowVariances: Float64Array, columnVariances: Float64Array): number {
+  const [a, b] = [rowVariances, columnVariances].map((variances) => variances.reduce((most, value) => Math.max(most, value), 0)) as [
+    number,
+    number,
+  ];
+  return 2 * Math.sqrt((a / (1 + 2 * a)) * (b / (1 + 2 * b)));
 }

@@ -77,6 +77,21 @@ for (const activation of [identity, erf, relu, sign, step, tanh, gelu]) {
   });
 }
 
+// 2a/(1 + 2a) bounds what arcsin is given: 0.29, 0.955, 0.965, 0.9995; the last two have pairs that the pair formula must take
+for (const largest of [0.2, 10.6, 13.8, 1000]) {
+  test(`erf, variances up to ${largest}: coinciding and nearly coinciding points cost no digits`, () => {
+    const raw = gram(points(160, 4));
+    const top = Math.max(...Array.from({ length: 160 }, (_, i) => raw.data[i * 161]!));
+    const kernel = { data: raw.data.map((value) => (value * largest) / top), shape: raw.shape };
+    const expected = kernel.data.map((c, at) =>
+      erf.moments.kernel(kernel.data[Math.floor(at / 160) * 161]!, c, kernel.data[(at % 160) * 161]!),
+    );
+    kernelStep(erf, kernel, { weight: 1, bias: 0 });
+    expect(worst(kernel.data, expected)).toBeLessThan(2e-15);
+    expect(kernel.data[1]).toBeCloseTo(kernel.data[0]!, 14);
+  });
+}
+
 test("what is not finite goes where it went before", () => {
   const kernel: Matrix = { data: new Float64Array(160 * 160).fill(0.1), shape: [160, 160] };
   for (let i = 0; i < 160; i++) kernel.data[i * 161] = 1;
