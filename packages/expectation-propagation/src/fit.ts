@@ -1,4 +1,5 @@
 import { refusal, type Json, type Matrix, type Prediction, type Problem, type Run } from "@finitewidth/core";
+import { requireMemory } from "@finitewidth/linalg";
 import { testRowsOf } from "./features.js";
 import { alignmentFigure } from "./figures.js";
 import { solveFixed } from "./fixed-nodes.js";
@@ -39,6 +40,8 @@ export async function fitExpectationPropagation(
   run.signal?.throwIfAborted();
   const reason = refusalOf(problem, run.registry);
   if (reason !== undefined) throw refusal(theoryName, reason);
+  // counted at P = 1000 beside P = 300; units are moved by three arrays at once
+  requireMemory({ method: theoryName, points: problem.inputs.shape[0], arrays: 31, together: 3.2, instead: '"effective-action"' });
   const labels = strongLabelsOf(problem, run.registry);
   const { data, coordinates } = settingDataOf(labels);
   const setting = settingFrom(data, run.registry);
