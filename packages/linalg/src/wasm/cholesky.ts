@@ -30,27 +30,32 @@ export function choleskyKernels(kernels: KernelExports, arena: Arena): Required<
     return { factor: { data: factor, shape: [n, n] } };
   }
 
-  // L⁻¹ by blocks of columns from where they begin, then its Gram matrix by blocks of rows up to where they end, over L
+  // L⁻¹ over L by blocks of columns, each of which reads columns that are still L's; over that its Gram matrix by blocks of rows from the
+  // top, each of which reads rows that are still L⁻¹'s
   function choleskyInverse(l: Matrix, out?: Float64Array): Matrix {
     const n = l.shape[0];
-    const [pl, px] = arena.layout(`the inverse of a ${n} × ${n} matrix`, [n * n, n * n]);
-    arena.view(pl, n * n).set(l.data);
-    const inverse = arena.view(px, n * n).fill(0);
+    const [pa, panel] = arena.layout(`the inverse of a ${n} × ${n} matrix`, [n * n, n * inverseBlock]);
+    const memory = arena.view(pa, n * n);
+    const block = arena.view(panel, n * inverseBlock);
+    memory.set(l.data);
     const row = n * 8;
     for (let c = 0; c < n; c += inverseBlock) {
       const count = Math.min(inverseBlock, n - c);
-      for (let i = c; i < c + count; i++) inverse[i * n + i] = 1;
-      kernels.solveLower(n - c, count, pl + c * (row + 8), row, px + c * (row + 8), row);
+      block.fill(0);
+      for (let i = 0; i < count; i++) block[i * count + i] = 1;
+      kernels.solveLower(n - c, count, pa + c * (row + 8), row, panel, count * 8);
+      for (let i = c; i < n; i++) memory.set(block.subarray((i - c) * count, (i - c + 1) * count), i * n + c);
     }
-    arena.view(pl, n * n).fill(0);
     for (let k = 0; k < n; k += inverseBlock) {
       const count = Math.min(inverseBlock, n - k);
-      const at = px + k * row;
-      kernels.gemm(k + count, k + count, count, 1, at, 8, row, at, row, 8, 1, pl, row, parts.lower);
+      const width = k + count;
+      const at = pa + k * row;
+      kernels.gemm(count, width, n - k, 1, at + k * 8, 8, row, at, row, 8, 0, panel, width * 8, parts.whole);
+      for (let i = 0; i < count; i++) memory.set(block.subarray(i * width, (i + 1) * width), (k + i) * n);
     }
-    kernels.mirrorLower(n, pl);
-    if (out === undefined) return { data: arena.view(pl, n * n).slice(), shape: [n, n] };
-    out.set(arena.view(pl, n * n));
+    kernels.mirrorLower(n, pa);
+    if (out === undefined) return { data: memory.slice(), shape: [n, n] };
+    out.set(memory);
     return { data: out, shape: [n, n] };
   }
 
