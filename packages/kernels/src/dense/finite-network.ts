@@ -28,6 +28,15 @@ interface LayerState {
   readonly bar: Matrix;
 }
 
+/** Columns that are not zero throughout, ascending; undefined where all are such. Weights of the others move nothing. */
+function liveColumns({ data, shape: [rows, columns] }: Matrix): Int32Array | undefined {
+  const live = new Uint8Array(columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) if (data[i * columns + j] !== 0) live[j] = 1;
+  // products over no column at all are left to nobody
+  if (!live.includes(1)) live[0] = 1;
+  return live.every((value) => value === 1) ? undefined : Int32Array.from(live.keys()).filter((j) => live[j] === 1);
+}
+
 function planLayers(chain: DenseChain, features: number, outputs: number): readonly LayerPlan[] {
   let at = 0;
   let inner = features;
@@ -56,14 +65,21 @@ const right = { transposed: "right" } as const;
 /** Everything that runs of a network need, laid out once: repeated runs copy θ in and the gradient out and allocate nothing. */
 function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Matrix) {
   const rows = inputs.shape[0];
+  const live = liveColumns(inputs);
+  const columns = live?.length ?? inputs.shape[1];
   const workspace = createWorkspace([
-    inputs.shape,
-    ...plans.flatMap(
-      ({ width, inner }) => [[width, inner], [width, inner], ...Array.from({ length: 4 }, () => [rows, width] as const)] as const,
-    ),
+    [rows, columns],
+    ...plans.flatMap(({ width, inner }, l) => {
+      const weights = [width, l === 0 ? columns : inner] as const;
+      return [weights, weights, ...Array.from({ length: 4 }, () => [rows, width] as const)] as const;
+    }),
   ]);
   const [first, ...rest] = workspace.matrices;
-  scaledCopy(inputs, plans[0]!.scale, first!);
+  if (live === undefined) scaledCopy(inputs, plans[0]!.scale, first!);
+  else {
+    const [from, to, scale] = [inputs.data, first!.data, plans[0]!.scale];
+    for (let i = 0; i < rows; i++) live.forEach((k, j) => (to[i * columns + j] = scale * from[i * inputs.shape[1] + k]!));
+  }
   let read = first!;
   const layers = plans.map((_, l): LayerState => {
     const [weights, gradient, preactivation, activity, slopes, bar] = rest.slice(6 * l, 6 * l + 6) as [
@@ -78,13 +94,14 @@ function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Mat
     read = activity;
     return layer;
   });
-  return { workspace, layers, phi: arrayActivation(activation) };
+  return { workspace, layers, live, phi: arrayActivation(activation) };
 }
 
 /**
  * A fully connected network of finite width as a function of whitened parameters θ, all inputs at once: W = σ_w θ_W, b = σ_b θ_b. θ holds,
  * layer by layer, N_l × N_{l−1} weights (row-major) and then N_l biases when σ_b²(l) > 0; the readout likewise with D rows.
  * Matrices of a state are views of memory that the next forward run of the same network overwrites.
+ * Inputs that are zero at every point (the rims of images) are left out of all products, and their weights have gradient 0.
  * Cost: 2 P Σ N_{l−1} N_l flops forward, twice that backward; 8 (2 Σ N_{l−1} N_l + P N_0 + 4 P Σ N_l) bytes from the first run on. @throws
  * FinitewidthError (code "shape") when θ has the wrong length. Source: docs/theories/monte-carlo.md.
  */
@@ -105,7 +122,11 @@ export function finiteFullyConnected(
   let slopesReady = false;
   const load = (theta: Float64Array, l: number): void => {
     const { weights, width, inner } = plans[l]!;
-    laidOut!.layers[l]!.weights.data.set(theta.subarray(weights, weights + width * inner));
+    const { layers, live } = laidOut!;
+    const { data } = layers[l]!.weights;
+    if (l > 0 || live === undefined) return data.set(theta.subarray(weights, weights + width * inner));
+    for (let i = 0, at = 0; i < width; i++)
+      for (let j = 0, row = weights + i * inner; j < live.length; j++) data[at++] = theta[row + live[j]!]!;
   };
   /** read · Wᵀ + b. */
   const affine = (theta: Float64Array, l: number): Matrix => {
@@ -121,11 +142,16 @@ export function finiteFullyConnected(
   };
   /** Gradient of the layer's own parameters from the gradient with respect to what it put out, its `bar`. */
   const ownGradient = (l: number, gradient: Float64Array): void => {
-    const { workspace, layers } = laidOut!;
+    const { workspace, layers, live } = laidOut!;
     const { read, bar, gradient: own } = layers[l]!;
     workspace.multiply(bar, read, own, left);
-    const { weights, width, biases, biasScale } = plans[l]!;
-    gradient.set(own.data, weights);
+    const { weights, width, inner, biases, biasScale } = plans[l]!;
+    if (l > 0 || live === undefined) gradient.set(own.data, weights);
+    else {
+      gradient.fill(0, weights, weights + width * inner);
+      for (let i = 0, at = 0; i < width; i++)
+        for (let j = 0, row = weights + i * inner; j < live.length; j++) gradient[row + live[j]!] = own.data[at++]!;
+    }
     if (biases !== undefined) {
       gradient.fill(0, biases, biases + width);
       for (let i = 0; i < rows; i++) for (let j = 0; j < width; j++) gradient[biases + j]! += biasScale * bar.data[i * width + j]!;
