@@ -24,6 +24,8 @@ export interface Backend {
   cholesky(a: Matrix, out?: Float64Array): CholeskyOutcome;
   /** (L Lᵀ)⁻¹, exactly symmetric, in `out` where it is given; found by `solveTriangular` and `gram` where a backend has none. */
   choleskyInverse?(l: Matrix, out?: Float64Array): Matrix;
+  /** Diagonal of (L Lᵀ)⁻¹; found by `solveTriangular` where a backend has none. */
+  inverseDiagonal?(l: Matrix): Float64Array;
   /** L⁻¹ B, or L⁻ᵀ B. */
   solveTriangular(l: Matrix, b: Matrix, transposed: boolean): Matrix;
   tridiagonalise(a: Matrix): Tridiagonalisation;

@@ -22,7 +22,10 @@ function eachInverseBlock(factor: Matrix, visit: (columns: Matrix, from: number)
 
 /** Diagonal of (L Lᵀ)⁻¹: sums of squares down the columns of L⁻¹. n³/3 flops. @throws FinitewidthError (code "shape"). */
 export function inverseDiagonal(factor: Matrix): Float64Array {
-  const out = new Float64Array(factor.shape[0]);
+  const n = squareSize(factor, "factor");
+  const own = n < smallInverse ? undefined : backend().inverseDiagonal?.(factor);
+  if (own) return own;
+  const out = new Float64Array(n);
   eachInverseBlock(factor, ({ data, shape: [, count] }, from) => {
     for (let i = 0; i < data.length; i++) out[from + (i % count)]! += data[i]! ** 2;
   });

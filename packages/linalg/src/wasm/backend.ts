@@ -258,13 +258,14 @@ export function wasmBackend(name: string, kernels: KernelExports, arena: Arena):
   }
 
   const { tridiagonalEigenvalues } = referenceBackend;
-  const { cholesky, choleskyInverse } = choleskyKernels(kernels, arena);
+  const { cholesky, choleskyInverse, inverseDiagonal } = choleskyKernels(kernels, arena);
   return {
     name,
     multiply,
     gram,
     cholesky,
     choleskyInverse,
+    inverseDiagonal,
     solveTriangular,
     tridiagonalise,
     applyReflectors,

@@ -15,7 +15,10 @@ export function copyLower(n: number, from: Float64Array, to: Float64Array): void
 }
 
 /** Cholesky factors and what follows from them. */
-export function choleskyKernels(kernels: KernelExports, arena: Arena): Required<Pick<Backend, "cholesky" | "choleskyInverse">> {
+export function choleskyKernels(
+  kernels: KernelExports,
+  arena: Arena,
+): Required<Pick<Backend, "cholesky" | "choleskyInverse" | "inverseDiagonal">> {
   function cholesky(a: Matrix, out?: Float64Array): CholeskyOutcome {
     const n = a.shape[0];
     if (n < smallCholesky) return referenceBackend.cholesky(a, out);
@@ -30,6 +33,27 @@ export function choleskyKernels(kernels: KernelExports, arena: Arena): Required<
     return { factor: { data: factor, shape: [n, n] } };
   }
 
+  /** Columns c … c + count of L⁻¹ from row c on, in a panel of as many columns. */
+  function inverseColumns(n: number, pl: number, panel: number, c: number, count: number): Float64Array {
+    const block = arena.view(panel, (n - c) * count).fill(0);
+    for (let i = 0; i < count; i++) block[i * count + i] = 1;
+    kernels.solveLower(n - c, count, pl + c * (n + 1) * 8, n * 8, panel, count * 8);
+    return block;
+  }
+
+  function inverseDiagonal(l: Matrix): Float64Array {
+    const n = l.shape[0];
+    const [pl, panel] = arena.layout(`the diagonal of the inverse of a ${n} × ${n} matrix`, [n * n, n * inverseBlock]);
+    copyLower(n, l.data, arena.view(pl, n * n));
+    const out = new Float64Array(n);
+    for (let c = 0; c < n; c += inverseBlock) {
+      const count = Math.min(inverseBlock, n - c);
+      const block = inverseColumns(n, pl, panel, c, count);
+      for (let at = 0; at < block.length; at += count) for (let j = 0; j < count; j++) out[c + j]! += block[at + j]! ** 2;
+    }
+    return out;
+  }
+
   // L⁻¹ over L by blocks of columns, each of which reads columns that are still L's; over that its Gram matrix by blocks of rows from the
   // top, each of which reads rows that are still L⁻¹'s
   function choleskyInverse(l: Matrix, out?: Float64Array): Matrix {
@@ -41,9 +65,7 @@ export function choleskyKernels(kernels: KernelExports, arena: Arena): Required<
     const row = n * 8;
     for (let c = 0; c < n; c += inverseBlock) {
       const count = Math.min(inverseBlock, n - c);
-      block.fill(0);
-      for (let i = 0; i < count; i++) block[i * count + i] = 1;
-      kernels.solveLower(n - c, count, pa + c * (row + 8), row, panel, count * 8);
+      inverseColumns(n, pa, panel, c, count);
       for (let i = c; i < n; i++) memory.set(block.subarray((i - c) * count, (i - c + 1) * count), i * n + c);
     }
     for (let k = 0; k < n; k += inverseBlock) {
@@ -59,5 +81,5 @@ export function choleskyKernels(kernels: KernelExports, arena: Arena): Required<
     return { data: out, shape: [n, n] };
   }
 
-  return { cholesky, choleskyInverse };
+  return { cholesky, choleskyInverse, inverseDiagonal };
 }
