@@ -1,4 +1,5 @@
 import { hiddenWidths, resolveArchitecture, type Network, type NetworkVariation, type Registry, type Scenario } from "@finitewidth/core";
+import type { Comparison } from "./judge.js";
 
 /** A deliberate mistake: the theory is asked about a slightly different network and must be found wrong by the same samples. */
 export interface Fault {
@@ -47,5 +48,11 @@ export const infiniteWidth = {
   name: "N → ∞",
   kind: "width",
   of: "N → 2N",
-  value: (own: Float64Array, doubled: Float64Array): Float64Array => own.map((value, i) => 2 * doubled[i]! - value),
+  comparison: (own: Comparison, doubled: Comparison): Comparison => ({
+    ...doubled,
+    claimed: own.claimed.map((value, i) => 2 * doubled.claimed[i]! - value),
+    ...(own.claimedError && doubled.claimedError
+      ? { claimedError: own.claimedError.map((error, i) => Math.hypot(2 * doubled.claimedError![i]!, error)) }
+      : {}),
+  }),
 } as const;

@@ -6,7 +6,7 @@ import type { Estimate } from "./sufficient-sums.js";
 export const falseAlarmRate = 0.01;
 
 /** Comparisons of the quick suite, rounded up: with fewer the threshold stays, so that a filter changes no verdict. */
-export const suiteComparisons = 10_000;
+export const suiteComparisons = 11_000;
 
 /** Two-sided threshold of |z| for `comparisons` comparisons with a common false-alarm rate (Šidák). */
 export function criticalScore(comparisons: number): number {
@@ -64,30 +64,25 @@ export function judge(error: Claim["error"], comparisons: readonly Comparison[],
 
 /**
  * Residuals of an approximation must fall as N^−order. The squared residual is unbiased by subtracting the sampling variance; a weighted
- * regression of its logarithm gives the slope. Where sampling cannot resolve the residual at the smallest width, the residual must be below
- * it at all.
+ * regression of its logarithm gives the slope. Where sampling resolves too few widths for one, the residual of the largest width is
+ * compared with that of the smallest; see `judgeFall`.
  */
 function judgeSlope(order: number, comparisons: readonly Comparison[], threshold: number): Verdict {
   const points = comparisons.map((comparison) => {
     const { factor, claimed, sampled } = comparison;
-    let [square, variance, noise] = [0, 0, 0];
+    let [square, variance] = [0, 0];
     for (let i = 0; i < claimed.length; i++) {
       const s2 = spread(comparison, i) ** 2;
       const r = claimed[i]! - sampled.value[i]!;
       square += r * r - s2;
       variance += 4 * Math.max(r * r - s2, 0) * s2 + 2 * s2 * s2;
-      noise += s2;
     }
-    return { x: Math.log(factor), square, error: Math.sqrt(variance), noise: Math.sqrt(noise) };
+    return { x: Math.log(factor), square, error: Math.sqrt(variance) };
   });
-  const worst = worstEntry(comparisons[0]!);
-  // Squared residuals below four times their own error carry no slope; they must not reappear above it at larger widths.
+  // Squared residuals below four times their own error, residuals of some eight standard errors, carry no slope.
   const resolved = points.filter((point) => point.square > 4 * point.error);
-  if (resolved.length < 2) {
-    const last = points.at(-1)!;
-    const score = Math.max(0, last.square) / last.error;
-    return { agrees: score <= threshold, score, worst };
-  }
+  if (resolved.length < 2) return judgeFall(order, comparisons[0]!, comparisons.at(-1)!, threshold);
+  const worst = worstEntry(comparisons[0]!);
   let [sw, sx, sy, sxx, sxy] = [0, 0, 0, 0, 0];
   for (const { x, square, error } of resolved) {
     const y = 0.5 * Math.log(square);
@@ -105,6 +100,27 @@ function judgeSlope(order: number, comparisons: readonly Comparison[], threshold
   const standardError = Math.sqrt(sw / determinant);
   const score = Math.max(0, order - slopeMargin - slope) / standardError;
   return { agrees: score <= threshold, score, worst, slope: { value: slope, standardError } };
+}
+
+/**
+ * No entry's residual at the largest width may exceed, beyond the noise of both, the largest residual at the smallest width times the fall
+ * that the order asks for, the margin of slopes allowed.
+ */
+function judgeFall(order: number, smallest: Comparison, largest: Comparison, threshold: number): Verdict {
+  const fall = (smallest.factor / largest.factor) ** (order - slopeMargin);
+  const unit = studentScore(threshold, largest.sampled.degreesOfFreedom) / threshold;
+  const residual = ({ claimed, sampled }: Comparison, i: number): number => Math.abs(claimed[i]! - sampled.value[i]!);
+  let widest = 0;
+  smallest.claimed.forEach((_, i) => {
+    if (residual(smallest, i) > residual(smallest, widest)) widest = i;
+  });
+  const [allowed, noise] = [fall * residual(smallest, widest), fall * spread(smallest, widest)];
+  let [score, worst] = [0, 0];
+  for (let i = 0; i < largest.claimed.length; i++) {
+    const z = Math.max(0, residual(largest, i) - allowed) / (unit * Math.hypot(spread(largest, i), noise));
+    if (!(z <= score)) [score, worst] = [z, i];
+  }
+  return { agrees: score <= threshold, score, worst };
 }
 
 /** Finite widths show the next order too: a slope may fall short of its order by this much. */
