@@ -19,6 +19,22 @@ function outputMoments(from: "train" | "predictive") {
   };
 }
 
+/** Conditional mean m and m mᵀ + (conditional covariance ⊗ 1) of all outputs at all test inputs, index point·D + output. */
+function jointTerms(draw: NetworkDraw): Readonly<Record<string, Float64Array>> {
+  const { mean, covariance } = draw.conditional!;
+  const [n, D] = mean.shape;
+  const own = covariance().data;
+  const m = mean.data.subarray(draw.points * D);
+  const products = new Float64Array(m.length ** 2);
+  for (let i = 0; i < m.length; i++) {
+    for (let j = 0; j < m.length; j++) {
+      const [a, b] = [draw.points + Math.floor(i / D), draw.points + Math.floor(j / D)];
+      products[i * m.length + j] = m[i]! * m[j]! + (i % D === j % D ? own[a * n + b]! : 0);
+    }
+  }
+  return { "predictive.mean": m, "predictive.products": products };
+}
+
 const posterior = (name: string, label: string, of: Omit<Observable, "name" | "of" | "label">): Observable => ({
   name,
   of: "posterior",
@@ -51,6 +67,18 @@ export const observables: readonly Observable[] = [
   posterior("predictive.variance", "posterior variance of the outputs at the test inputs", {
     terms: predictive.terms,
     value: predictive.variance,
+  }),
+  posterior("predictive.covariance", "joint posterior covariance of all outputs at all test inputs", {
+    terms: jointTerms,
+    value: (averages) => {
+      const mean = averages.of("predictive.mean");
+      const n = mean.length;
+      return averages.of("predictive.products").map((value, i) => value - mean[Math.floor(i / n)]! * mean[i % n]!);
+    },
+  }),
+  posterior("readoutNorm", "posterior mean of the squared readout weights, by pairs of outputs, in units of the prior", {
+    terms: ({ conditional }) => (conditional!.readoutNorm ? { readoutNorm: conditional!.readoutNorm().data } : {}),
+    value: (averages) => averages.of("readoutNorm"),
   }),
   posterior("predictive.probabilities", "posterior probabilities of the classes at the test inputs", {
     terms: (draw) => {

@@ -22,7 +22,9 @@ const errorText = (error: Evidence["error"]): string =>
   error === "exact"
     ? "exact"
     : "order" in error
-      ? `O(1/N${error.order === 1 ? "" : superscript(error.order)})`
+      ? error.order === 0
+        ? "O(1)"
+        : `O(1/N${error.order === 1 ? "" : superscript(error.order)})`
       : `within ${short(100 * error.relative)} %`;
 const superscript = (n: number): string => ({ 0.5: "^½", 2: "²", 3: "³" })[n] ?? `^${n}`;
 /** What was caught and missed; a claim that no width changes says nothing about finite width. */

@@ -15,8 +15,8 @@ import {
   type Task,
 } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
-import { block, diagonalOf, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
-import { conditionGaussianProcess, predictGaussianProcess } from "@finitewidth/numerics";
+import { block, diagonalOf, innerProduct, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
+import { conditionTargets, predictGaussianProcess, type ConditionedTargets } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { accumulate, type SufficientSums } from "./sufficient-sums.js";
 
@@ -25,13 +25,15 @@ export interface SampleChunk {
   readonly problem: Problem;
   readonly testInputs: Matrix;
   readonly of: "prior" | "posterior";
+  /** Names of the observables that are wanted. */
+  readonly quantities: readonly string[];
   readonly samples: number;
   readonly seed: number;
   readonly index: number;
 }
 
 /**
- * Draws networks from the prior and sums, Rao–Blackwellised over the readout, the terms of every registered observable: given the hidden
+ * Draws networks from the prior and sums, Rao–Blackwellised over the readout, the terms of the wanted observables: given the hidden
  * layers the outputs are Gaussian with kernel K̂ = ΦΦᵀ + σ_b², so a draw contributes its exact conditional moments with weight N(Y | 0, K̂
  * + T). No theory enters.
  */
@@ -49,8 +51,9 @@ export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
     const random = stream(chunk.seed, chunk.index);
     const theta = new Float64Array(network.parameters);
     const bias = readoutOf(architecture).biasVariance;
+    const readout = { bias, width: hiddenWidths(architecture).at(-1)! };
     const points = problem.inputs.shape[0];
-    const termsOf = termsOfObservables(registry, chunk.of, hiddenWidths(architecture).length);
+    const termsOf = termsOfObservables(chunk, registry, hiddenWidths(architecture).length);
 
     const draws: { readonly logWeight: number; readonly terms: Readonly<Record<string, Float64Array>> }[] = [];
     const sums: Record<string, Float64Array> = {};
@@ -63,7 +66,7 @@ export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
       const draw = { kernel, points, hiddenKernels: () => trainingKernels(state, points) };
       if (!posterior) accumulate(sums, termsOf(draw), 1);
       else {
-        const { logWeight, ...conditional } = observed ? observed(state.outputs) : conditionOnTargets(kernel, problem);
+        const { logWeight, ...conditional } = observed ? observed(state.outputs) : conditionOnTargets(kernel, problem, readout);
         draws.push({ logWeight, terms: termsOf({ ...draw, conditional }) });
       }
     }
@@ -80,13 +83,13 @@ export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
   },
 };
 
-/** Terms of all observables of one kind; shared ones once. */
+/** Terms of the wanted observables; shared ones once. */
 function termsOfObservables(
+  { of, quantities }: SampleChunk,
   registry: Registry,
-  of: SampleChunk["of"],
   layers: number,
 ): (draw: NetworkDraw) => Readonly<Record<string, Float64Array>> {
-  const wanted = registry.observables.filter((observable) => observable.of === of);
+  const wanted = registry.observables.filter((observable) => observable.of === of && quantities.includes(observable.name));
   return (draw) => {
     const terms: Record<string, Float64Array> = {};
     for (const observable of wanted)
@@ -118,11 +121,28 @@ function observeOutputs(likelihood: Likelihood, targets: Matrix) {
 function conditionOnTargets(
   kernel: Matrix,
   { targets, temperature }: Problem,
+  { bias, width }: { readonly bias: number; readonly width: number },
 ): { readonly logWeight: number } & NonNullable<NetworkDraw["conditional"]> {
   const P = targets.shape[0];
   const n = kernel.shape[0];
-  const process = conditionGaussianProcess(block(kernel, 0, P, 0, P), targets, temperature);
+  const training = block(kernel, 0, P, 0, P);
+  const process = conditionTargets(training, targets, temperature);
   const cross = block(kernel, 0, P, 0, n);
   const { mean, variance } = predictGaussianProcess(process, cross, diagonalOf(kernel));
-  return { logWeight: process.logEvidence, mean, variance, covariance: () => predictGaussianProcess(process, cross, kernel).covariance! };
+  return {
+    logWeight: process.logEvidence,
+    mean,
+    variance,
+    covariance: () => predictGaussianProcess(process, cross, kernel).covariance!,
+    readoutNorm: () => readoutNorm(process, { data: training.data.map((value) => value - bias), shape: training.shape }, width),
+  };
+}
+
+/** [RᵀΦΦᵀR + 1 (N − tr (K̂ + T)⁻¹ΦΦᵀ)]/N with R = (K̂ + T)⁻¹Y and ΦΦᵀ = K̂ − σ_b²: D × D. */
+function readoutNorm(process: ConditionedTargets, features: Matrix, width: number): Matrix {
+  const norm = multiplyTransposedLeft(process.weights, multiply(features, process.weights));
+  const prior = width - innerProduct(process.resolvent(), features);
+  const D = norm.shape[0];
+  for (let d = 0; d < D; d++) norm.data[d * D + d]! += prior;
+  return { data: norm.data.map((value) => value / width), shape: norm.shape };
 }

@@ -20,6 +20,8 @@ export interface ScenarioFamily {
   readonly factors: readonly number[];
   readonly sampling: Sampling;
   readonly suite: "quick" | "full";
+  /** Joint covariances are claimed and sampled too. */
+  readonly covariance?: boolean;
   /** @throws FinitewidthError (code "input") for a network that the registry does not know. */
   build(factor: number): Scenario;
 }
@@ -33,6 +35,7 @@ export function family(fields: ScenarioDescription): ScenarioFamily {
     factors: fields.factors ?? [1],
     sampling,
     suite: fields.suite ?? "quick",
+    covariance: fields.covariance ?? false,
     build(factor) {
       const random = stream(seed, 0);
       const drawn = random.normals(new Float64Array(points * features));
@@ -100,26 +103,28 @@ export const convolutional =
       readonly kernelSize: readonly number[];
       readonly stride?: readonly number[];
       readonly padding?: "circular" | "zero" | "valid" | readonly number[];
+      readonly dilation?: readonly number[];
     }[];
     readonly readout: "flatten" | "global-average";
     readonly activation: string;
     readonly weightVariance: readonly number[];
+    readonly biasVariance?: readonly number[];
   }) =>
   (factor: number): Network =>
     ({
       type: "convolutional",
       inputShape: fields.inputShape,
-      layers: fields.layers.map(({ channels, kernelSize, stride, padding }) => ({
+      layers: fields.layers.map(({ channels, kernelSize, stride, padding, dilation }) => ({
         channels: channels * factor,
         kernelSize,
         stride: stride ?? kernelSize.map(() => 1),
         padding: padding ?? "circular",
-        dilation: kernelSize.map(() => 1),
+        dilation: dilation ?? kernelSize.map(() => 1),
       })),
       readout: fields.readout,
       activation: fields.activation,
       weightVariance: fields.weightVariance,
-      biasVariance: fields.weightVariance.map(() => 0),
+      biasVariance: fields.biasVariance ?? fields.weightVariance.map(() => 0),
     }) as Network;
 
 /** Network written as a list of layers, as a function of the factor of its widths. */

@@ -59,6 +59,16 @@ export interface SuiteEvidence {
   readonly seconds: number;
 }
 
+/** What a theory states on a scenario at some of its widths, and what the samples say. */
+interface Gathered {
+  readonly family: ScenarioFamily;
+  readonly factors: readonly number[];
+  readonly theory: Theory;
+  readonly options: unknown;
+  readonly claims: readonly (readonly Claim[])[];
+  readonly estimates: readonly (readonly Estimate[])[];
+}
+
 /** Settings of a verification run. */
 export interface VerificationSettings {
   readonly suite: "quick" | "full";
@@ -88,40 +98,51 @@ export async function runVerification(
   // what a scenario's or theory's name already decides need not be fitted to learn its claims' names
   const named = settings.mayBeEmpty === true || families.some((family) => family.theories.some(({ name }) => wanted(name, family)));
   const failures: { scenario: string; theory: string; reason: string }[] = [];
-  const gathered: {
-    family: ScenarioFamily;
-    theory: Theory;
-    options: unknown;
-    claims: readonly Claim[][];
-    estimates: readonly Estimate[][];
-  }[] = [];
+  const gathered: Gathered[] = [];
 
   for (const family of families) {
     onScenario?.(family.name);
     const built = family.factors.map((factor) => family.build(factor));
-    const truth = new Map<string, Promise<Sampled>>();
-    for (const { name, options: raw } of family.theories) {
-      if (named && !wanted(name, family)) continue;
+    const stated: Omit<Gathered, "estimates">[] = [];
+    const gather = async (name: string, step: () => Promise<void>): Promise<void> => {
       try {
-        const theory = run.registry.theory(name, "theories");
-        const options = validate(theory.options, raw ?? {}, `options of ${name}`);
-        const first = await collect(theory, built[0]!, options, run);
-        const kept = first
-          .filter((claim) => samplable(family, claim))
-          .map((claim) => claim.id)
-          .filter((id) => wanted(name, family, id) || wanted(name, family));
-        if (first.length === 0 && wanted(name, family))
-          failures.push({ scenario: family.name, theory: name, reason: "states no claims here" });
-        if (kept.length === 0) continue;
-        const rest = await Promise.all(built.slice(1).map((scenario) => collect(theory, scenario, options, run)));
-        const selected = [first, ...rest].map((list) => list.filter((claim) => kept.includes(claim.id)));
-        const estimates = await Promise.all(selected.map(async (list, i) => sampleFor(family, built[i]!, list, truth, i, run)));
-        gathered.push({ family, theory, options, claims: selected, estimates });
+        await step();
       } catch (error) {
         run.signal?.throwIfAborted();
         if (wanted(name, family))
           failures.push({ scenario: family.name, theory: name, reason: error instanceof Error ? error.message : String(error) });
       }
+    };
+    for (const { name, options: raw } of family.theories) {
+      if (named && !wanted(name, family)) continue;
+      await gather(name, async () => {
+        const theory = run.registry.theory(name, "theories");
+        const options = validate(theory.options, raw ?? {}, `options of ${name}`);
+        const first = await collect(theory, family, built[0]!, options, run);
+        const kept = first
+          .filter((claim) => samplable(family, claim) && (wanted(name, family, claim.id) || wanted(name, family)))
+          .map((claim) => claim.id);
+        if (first.length === 0 && wanted(name, family))
+          failures.push({ scenario: family.name, theory: name, reason: "states no claims here" });
+        if (kept.length === 0) return;
+        const select = (claims: readonly Claim[]): Claim[] => claims.filter((claim) => kept.includes(claim.id));
+        // what is judged at the first width needs no other
+        const factors = select(first).some(({ error }) => typeof error === "object" && "order" in error)
+          ? family.factors
+          : [family.factors[0]!];
+        const rest = await Promise.all(built.slice(1, factors.length).map((scenario) => collect(theory, family, scenario, options, run)));
+        stated.push({ family, factors, theory, options, claims: [first, ...rest].map(select) });
+      });
+    }
+    const quantities = stated.flatMap(({ claims }) => claims[0]!.map(({ estimand }) => estimand.quantity));
+    const truth = new Map<string, Promise<Sampled>>();
+    for (const one of stated) {
+      await gather(one.theory.name, async () => {
+        const estimates = await Promise.all(
+          one.claims.map(async (claims, i) => sampleFor(family, built[i]!, claims, truth, i, run, quantities)),
+        );
+        gathered.push({ ...one, estimates });
+      });
     }
   }
   const comparisons = gathered.reduce(
@@ -133,16 +154,19 @@ export async function runVerification(
   const threshold = criticalScore(Math.max(comparisons, suiteComparisons));
 
   const evidence: Evidence[] = [];
-  for (const { family, theory, options, claims, estimates } of gathered) {
+  for (const { family, factors, theory, options, claims, estimates } of gathered) {
     const faulty = await Promise.all(
       faults.map(async (fault) => {
-        const changed = family.factors.map((factor) => applyFault(fault, family.build(factor), run.registry));
-        return { fault, lists: await Promise.all(changed.map((scenario) => collect(theory, scenario, options, run).catch(() => []))) };
+        const changed = factors.map((factor) => applyFault(fault, family.build(factor), run.registry));
+        return {
+          fault,
+          lists: await Promise.all(changed.map((scenario) => collect(theory, family, scenario, options, run).catch(() => []))),
+        };
       }),
     );
     for (const [c, claim] of claims[0]!.entries()) {
       const compare = (lists: readonly (readonly Claim[])[]): Comparison[] =>
-        family.factors.map((factor, i) => {
+        factors.map((factor, i) => {
           const { value, standardError } = lists[i]!.find((other) => other.id === claim.id)!;
           return {
             factor,
@@ -158,7 +182,7 @@ export async function runVerification(
         const wrong = lists.every((list) => list.some((other) => other.id === claim.id)) ? compare(lists) : undefined;
         const checked = checkPower(fault.name, claim.error, own, wrong, threshold);
         if (fault.name !== infiniteWidth.of) return [checked];
-        const limit = wrong?.map((one, i) => ({ ...one, claimed: infiniteWidth.value(own[i]!.claimed, one.claimed) }));
+        const limit = wrong?.map((one, i) => infiniteWidth.comparison(own[i]!, one));
         return [checked, checkPower(infiniteWidth.name, claim.error, own, limit, threshold)];
       });
       const powerful = isPowerful(power);
@@ -222,11 +246,11 @@ export function familiesFor(theories: readonly Theory[], registry: Registry): re
   });
 }
 
-async function collect(theory: Theory, scenario: Scenario, options: unknown, run: Run): Promise<Claim[]> {
+async function collect(theory: Theory, family: ScenarioFamily, scenario: Scenario, options: unknown, run: Run): Promise<Claim[]> {
   const reason = reasonToRefuse(theory, scenario.problem, options, run.registry);
   if (reason !== undefined) throw new FinitewidthError(`[${theory.name}] ${reason}`, { code: "refused" });
   const posterior = await theory.fit(scenario.problem, options, run);
-  const predictive = await theory.predict(posterior, scenario.testInputs, { covariance: false }, run);
+  const predictive = await theory.predict(posterior, scenario.testInputs, { covariance: family.covariance ?? false }, run);
   const question = priorQuestion(scenario.problem, run.registry);
   const answers = theory.prior !== undefined && theory.refusesPrior?.(question, options, run.registry) === undefined;
   const prior = answers ? await theory.prior!(question, options, run) : undefined;

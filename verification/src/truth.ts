@@ -10,7 +10,10 @@ export type Sampled =
 
 const chunkCount = 40;
 
-/** Estimates of what claims are about, from networks that are sampled once for all of them. */
+/**
+ * Estimates of what claims are about, from networks that are sampled once for all theories: `quantities` are what any of them makes claims
+ * about.
+ */
 export async function sampleFor(
   family: ScenarioFamily,
   scenario: Scenario,
@@ -18,6 +21,7 @@ export async function sampleFor(
   truth: Map<string, Promise<Sampled>>,
   index: number,
   run: Run,
+  quantities: readonly string[] = claims.map(({ estimand }) => estimand.quantity),
 ): Promise<Estimate[]> {
   const points = scenario.problem.inputs.shape[0];
   return Promise.all(
@@ -29,7 +33,7 @@ export async function sampleFor(
         sampled =
           family.sampling.kind === "chains" && of === "posterior"
             ? runChains(family.sampling, scenario, run)
-            : runImportance(family, scenario, of, index, run);
+            : runImportance(family, scenario, of, index, run, quantities);
         truth.set(key, sampled);
       }
       const result = await sampled;
@@ -48,12 +52,14 @@ async function runImportance(
   of: "prior" | "posterior",
   index: number,
   run: Run,
+  quantities: readonly string[],
 ): Promise<Sampled> {
   const samples = family.sampling.kind === "importance" ? family.sampling.samples : 40_000;
   const chunks = Array.from({ length: chunkCount }, (_, chunk): SampleChunk => ({
     problem: scenario.problem,
     testInputs: scenario.testInputs,
     of,
+    quantities,
     samples: Math.ceil(samples / chunkCount),
     seed: run.seed,
     index: (of === "prior" ? 0 : 1) * 1_000_000 + index * 10_000 + chunk,

@@ -107,8 +107,10 @@ describe("judging", () => {
   });
 
   it("takes infinite width from N and 2N", () => {
-    const at = (n: number): Float64Array => Float64Array.of(3 + 2 / n, -1 / n);
-    expect([...infiniteWidth.value(at(8), at(16))]).toEqual([3, 0]);
+    const at = (n: number): Comparison => exactly([3 + 2 / n, -1 / n], [3, 0], [0.1, 0.1]);
+    expect([...infiniteWidth.comparison(at(8), at(16)).claimed]).toEqual([3, 0]);
+    const noisy = (n: number, error: number): Comparison => ({ ...at(n), claimedError: Float64Array.of(error, error) });
+    expect([...infiniteWidth.comparison(noisy(8, 3), noisy(16, 2)).claimedError!]).toEqual([5, 5]);
     expect(faults.map(({ name }) => name)).toContain(infiniteWidth.of);
   });
 
@@ -148,6 +150,19 @@ describe("judging", () => {
     expect(judge({ order: 1 }, residual(2), 4).agrees).toBe(true);
     expect(judge({ order: 2 }, residual(1), 4).agrees).toBe(false);
     expect(judge({ order: 1 }, residual(0), 4).agrees).toBe(false);
+  });
+
+  it("rejects a residual at the largest width that the smallest one does not announce, where sampling resolves no slope", () => {
+    // in standard errors at N and 4N: at eight the square is four times its own error
+    const seen = (first: number, last: number) =>
+      judge({ order: 2 }, [exactly([1 + 0.01 * first], [1], [0.01]), { ...exactly([1 + 0.01 * last], [1], [0.01]), factor: 4 }], threshold);
+    const threshold = criticalScore(10_000);
+    expect(seen(0, threshold - 0.1).agrees).toBe(true);
+    expect(seen(0, threshold + 0.1).agrees).toBe(false);
+    expect(seen(-7, threshold + 0.1).agrees).toBe(true);
+    expect(seen(-7, threshold + 7 * 4 ** -1.65 + 0.1).agrees).toBe(false);
+    expect(seen(7.5, 7.5).agrees).toBe(false);
+    expect(seen(20, 20 / 16).agrees).toBe(true);
   });
 });
 

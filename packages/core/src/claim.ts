@@ -44,7 +44,7 @@ export interface Scenario {
 export interface FittedScenario<Options = unknown, State = unknown> {
   readonly scenario: Scenario;
   readonly posterior: Posterior<Options, State>;
-  /** At the test inputs, without joint covariance. */
+  /** At the test inputs; with joint covariance only where the scenario asks for it. */
   readonly predictive: Prediction;
   /** Answer to the prior question at the training inputs; left out where the theory has none. */
   readonly prior?: PriorResult;

@@ -19,6 +19,11 @@ export interface NetworkDraw {
     covariance(): Matrix;
     /** Its diagonal: n numbers. */
     readonly variance: Float64Array;
+    /**
+     * E[Σ_n a_n a_nᵀ | hidden layers, Y]/N_L of the readout weights a_n in units of their prior, D × D, when asked for: the order
+     * parameter of one hidden layer. Left out under likelihoods other than Gaussian noise.
+     */
+    readonly readoutNorm?: () => Matrix;
     /** p(class | f), n × classes, for likelihoods of classes. */
     readonly probabilities?: Matrix;
   };

@@ -39,5 +39,7 @@ export interface ScenarioDescription {
   /** P × N0 and P* × N0 in place of Gaussian ones. */
   readonly inputs?: readonly (readonly number[])[];
   readonly testInputs?: readonly (readonly number[])[];
+  /** Claims about the joint covariance of all outputs at all test inputs are checked too. @defaultValue false */
+  readonly covariance?: boolean;
   readonly seed: number;
 }
