@@ -89,6 +89,15 @@ function* claims(
     predictive.variance,
     predictive.standardError?.variance,
   );
+  // sampled covariances come without their errors
+  if (predictive.covariance !== undefined && predictive.standardError === undefined)
+    yield claim(
+      "predictive-covariance",
+      "Joint posterior covariance of all outputs at the test points to first order.",
+      "predictive.covariance",
+      predictive.covariance,
+      undefined,
+    );
   for (const [l, kernel] of (posterior.hiddenKernels ?? []).entries())
     yield claim(
       `hidden-kernel-${l + 1}`,

@@ -34,8 +34,11 @@ export function* priorClaims(prior: PriorResult): Iterable<Claim> {
     yield claim("kernelCovariance", "The entries of the last kernel covary as the mixing matrix of two outputs says.", kernelCovariance);
 }
 
-/** Claims about the posterior: evidence, predictions, learned kernels. */
-export function* posteriorClaims(posterior: Posterior, predictive: Prediction): Iterable<Claim> {
+/**
+ * Claims about the posterior: evidence, predictions, learned kernels, and the order parameter where it is a function of the readout alone:
+ * `norm` is the prior mean of the mixing variable of one fully connected hidden layer.
+ */
+export function* posteriorClaims(posterior: Posterior, predictive: Prediction, norm?: number): Iterable<Claim> {
   const common = { source, error: "exact" as const };
   const spread = (standardError: Tensor | undefined) => (standardError === undefined ? {} : { standardError });
   const { standardError } = posterior;
@@ -64,7 +67,18 @@ export function* posteriorClaims(posterior: Posterior, predictive: Prediction): 
     value: predictive.variance,
     ...spread(predictive.standardError?.variance),
   };
-  if (posterior.train !== undefined) {
+  // sampled covariances come without their errors
+  if (predictive.covariance !== undefined && predictive.standardError === undefined)
+    yield {
+      ...common,
+      id: "predictive-covariance",
+      statement:
+        "Outputs covary over the posterior, at one input and between two, as Gaussian processes averaged over the mixing variable do.",
+      estimand: { of: "posterior", quantity: "predictive.covariance" },
+      value: predictive.covariance,
+    };
+  // at T = 0 they are the targets
+  if (posterior.train !== undefined && posterior.problem.temperature > 0) {
     yield {
       ...common,
       id: "train-mean",
@@ -80,6 +94,19 @@ export function* posteriorClaims(posterior: Posterior, predictive: Prediction): 
       estimand: { of: "posterior", quantity: "train.variance" },
       value: posterior.train.variance,
       ...spread(posterior.train.standardError?.variance),
+    };
+  }
+  const { orderParameter } = posterior;
+  if (orderParameter !== undefined && norm !== undefined) {
+    const inPriorUnits = (value: number | Tensor): Tensor =>
+      typeof value === "number" ? scalar(value / norm) : { data: value.data.map((entry) => entry / norm), shape: value.shape };
+    yield {
+      ...common,
+      id: "order-parameter",
+      statement: "The mixing variable is the squared norm of the readout weights.",
+      estimand: { of: "posterior", quantity: "readoutNorm" },
+      value: inPriorUnits(orderParameter),
+      ...spread(standardError?.orderParameter === undefined ? undefined : inPriorUnits(standardError.orderParameter)),
     };
   }
   for (const [l, value] of (posterior.hiddenKernels ?? []).entries()) {

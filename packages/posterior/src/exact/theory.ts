@@ -3,6 +3,7 @@ import {
   hiddenWidths,
   isLinear,
   randomLayers,
+  readoutOf,
   refusal,
   resolveArchitecture,
   toStandardScaling,
@@ -22,7 +23,7 @@ import {
   type Tensor,
   type Theory,
 } from "@finitewidth/core";
-import { conditionOnIndependentPoints, mixingLaw } from "@finitewidth/kernels";
+import { conditionOnIndependentPoints, denseChain, mixingLaw } from "@finitewidth/kernels";
 import { defaultSampling } from "../sampling/sample.js";
 import { exactGradient } from "./evidence-gradient.js";
 import { exactOptions, type ExactOptions } from "./options.js";
@@ -194,9 +195,15 @@ async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Pr
   return { ...moments, ...(await collectLogDensities(problem, density)) };
 }
 
-function* claims({ posterior, predictive, prior: answer }: FittedScenario<ExactOptions, ExactState>): Iterable<Claim> {
+function* claims({ posterior, predictive, prior: answer }: FittedScenario<ExactOptions, ExactState>, registry: Registry): Iterable<Claim> {
   if (answer !== undefined) yield* priorClaims(answer);
-  yield* posterior.state.kind === "latent" ? likelihoodClaims(posterior, predictive) : posteriorClaims(posterior, predictive);
+  if (posterior.state.kind === "latent") {
+    yield* likelihoodClaims(posterior, predictive);
+    return;
+  }
+  const architecture = resolveArchitecture(registry, posterior.problem.network);
+  const shallow = denseChain(architecture) !== undefined && hiddenWidths(architecture).length === 1;
+  yield* posteriorClaims(posterior, predictive, shallow ? readoutOf(architecture).weightVariance : undefined);
 }
 
 /**
