@@ -9,6 +9,7 @@ import {
   type Registry,
   type Theory,
 } from "@finitewidth/core";
+import { claimsOf } from "./claims.js";
 import { fitNetworkDraws, predictNetworkDraws, type NetworkDrawsState } from "./likelihood/fit.js";
 import { monteCarloOptions, type MonteCarloOptions } from "./options.js";
 import { isStepwise } from "./posterior/chain.js";
@@ -66,5 +67,5 @@ export const monteCarlo: Theory<MonteCarloOptions, MonteCarloState | NetworkDraw
   prior: (problem, _options, run) => samplePrior(problem, run),
   refusesPrior: (problem: PriorProblem, _options, registry) =>
     hiddenWidths(resolveArchitecture(registry, problem.network)).length < 1 ? "needs at least one hidden layer." : undefined,
-  claims: () => [],
+  claims: claimsOf,
 };

@@ -5,6 +5,7 @@ import { expectationPropagation } from "./expectation-propagation.js";
 import { forwardBackward } from "./forward-backward.js";
 import { linear } from "./linear.js";
 import { perturbative } from "./perturbative.js";
+import { samplers } from "./samplers.js";
 
 /**
  * Small networks on which every theory is checked. Widths of 2 to 5 make finite-width effects large; variances differ from 1 so that a
@@ -17,4 +18,5 @@ export const scenarios: readonly ScenarioFamily[] = [
   ...effectiveAction,
   ...expectationPropagation,
   ...forwardBackward,
+  ...samplers,
 ];
