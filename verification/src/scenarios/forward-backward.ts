@@ -1,5 +1,5 @@
 import { family, fullyConnected, type ScenarioFamily } from "../scenario-family.js";
-import { chains } from "./sampling.js";
+import { chains, importance } from "./sampling.js";
 
 /** Kernels that adapt to the data; in standard scaling with targets of order one beside `perturbative`. */
 export const forwardBackward: readonly ScenarioFamily[] = [
@@ -27,6 +27,18 @@ export const forwardBackward: readonly ScenarioFamily[] = [
     sampling: chains(1500),
     factors: [1, 2, 4],
     seed: 41,
+  }),
+  family({
+    name: "linear, evidence of strong data",
+    theories: [{ name: "forward-backward" }],
+    network: fullyConnected("identity", [3], [1.3, 1.4]),
+    points: 1,
+    features: 2,
+    temperature: 0.3,
+    targetScale: (factor) => 1.5 * Math.sqrt(3 * factor),
+    sampling: importance(60_000),
+    factors: [1, 2, 4, 8],
+    seed: 45,
   }),
   family({
     name: "linear, strong data, two hidden layers",
