@@ -6,8 +6,8 @@ import type { MonteCarloState } from "./posterior/fit.js";
 const scalar = (value: number): Tensor => ({ data: Float64Array.of(value), shape: [1] });
 
 /**
- * What chains that mixed stand behind: their averages within their standard errors. Nothing under likelihoods other than Gaussian noise, nor
- * of the unadjusted dynamics, whose bias the errors do not show.
+ * What chains that mixed stand behind: their averages within their standard errors. Nothing under likelihoods other than Gaussian noise,
+ * nor of the unadjusted dynamics, whose bias the errors do not show.
  */
 export function* claimsOf({
   posterior,
