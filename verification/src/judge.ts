@@ -6,7 +6,7 @@ import type { Estimate } from "./sufficient-sums.js";
 export const falseAlarmRate = 0.01;
 
 /** Comparisons of the quick suite, rounded up: with fewer the threshold stays, so that a filter changes no verdict. */
-export const suiteComparisons = 11_000;
+export const suiteComparisons = 10_000;
 
 /** Two-sided threshold of |z| for `comparisons` comparisons with a common false-alarm rate (Šidák). */
 export function criticalScore(comparisons: number): number {
