@@ -31,13 +31,13 @@ export const forwardBackward: readonly ScenarioFamily[] = [
   family({
     name: "linear, evidence of strong data",
     theories: [{ name: "forward-backward" }],
-    network: fullyConnected("identity", [3], [1.3, 1.4]),
-    points: 1,
+    network: fullyConnected("identity", [4], [1.3, 1.4]),
+    points: 2,
     features: 2,
     temperature: 0.3,
-    targetScale: (factor) => 1.5 * Math.sqrt(3 * factor),
-    sampling: importance(60_000),
-    factors: [1, 2, 4, 8],
+    targetScale: (factor) => 1.5 * Math.sqrt(4 * factor),
+    sampling: importance(120_000),
+    factors: [1, 2, 4],
     seed: 45,
   }),
   family({

@@ -38,8 +38,8 @@ async function fit(problem: Problem, options: ForwardBackwardOptions, run: Run):
  * Hidden kernels: with mean-field scaling, or with strong data (a force number above the threshold, as for targets of order √N), the whole
  * shift of order one is captured, error O(1/N). Otherwise the first layer's error is O(1/N²) (its prior mean
  * has no shift) and deeper ones' O(1/N), the prior shift of the kernels, which is not part of this theory. The predictor is claimed only
- * with mean-field scaling above the threshold, the evidence in standard scaling, up to terms of order one. Nothing is claimed for the
- * variational closure, whose error does not fall with N, nor for order "proportional".
+ * with mean-field scaling above the threshold, the evidence above it in standard scaling, up to terms of order one. Nothing is claimed for
+ * the variational closure, whose error does not fall with N, nor for order "proportional".
  */
 function* claims(
   { posterior, predictive }: FittedScenario<ForwardBackwardOptions, ForwardBackwardState>,
@@ -62,7 +62,7 @@ function* claims(
       error: { order },
     };
   }
-  if (!meanField && posterior.logEvidence !== undefined)
+  if (!meanField && trusted && posterior.logEvidence !== undefined)
     yield {
       id: "log-evidence",
       statement: "The action at the saddle is the log evidence up to terms that stay of order one as it grows with N.",
