@@ -50,7 +50,14 @@ const plugin = {
   setup({ onResolve, onLoad }) {
     onResolve({ filter: /^special:/ }, ({ path }) => ({ path: path.replace("special:", ""), namespace: "special" }));
     onLoad({ filter: /.*/, namespace: "special" }, ({ path }) => ({
-      contents: bundles[path].map(({ name, from }) => `export { default as ${name} } from "${from}";`).join("\n"),
+      contents: bundles[path]
+        .map(({ name, from }) =>
+          path === "stdlib"
+            ? `export { default as ${name} } from "${from}";`
+            : // quantiles, of which most programs need none: their hundred modules wait for the first
+              `let made; export const ${name} = (...given) => (made ??= require("${from}"))(...given);`,
+        )
+        .join("\n"),
       resolveDir: numerics,
     }));
     const filter = new RegExp(`^@stdlib/number-float64-base-(${Object.keys(words).join("|")})$`);
@@ -94,7 +101,8 @@ async function generated() {
     const name = basename(path, ".js");
     const body = [...files.keys()].reduce((all, one) => all.replaceAll(`"./${one}.js"`, `"./${named(one)}.js"`), text.trim());
     const exported = bundles[name];
-    const bare = exported ? body.replace(/export\s*\{[^}]*\};?$/, "") : body;
+    // imports for their effects have none
+    const bare = (exported ? body.replace(/export\s*\{[^}]*\};?$/, "") : body).replaceAll(/import"[^"]*";/g, "");
     const locals =
       exported &&
       /export\s*\{([^}]*)\};?$/
