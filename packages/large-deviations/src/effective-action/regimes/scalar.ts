@@ -8,9 +8,10 @@ import { correctPrediction, withCorrection } from "../correction.js";
 import { actionFigure, densityFigure } from "../figures.js";
 import { scalarMinima } from "../scalar-minima.js";
 import { pointMass, scalarIntegral, scalarSaddle, type OrderParameterNodes } from "../scalar-posterior.js";
-import { learnedKernel, predictReduced, predictScalar, predictScalarTrain, trainError } from "../scalar-predict.js";
+import { learnedKernel, predictReduced, predictScalar, predictScalarTrain, trainError, type ScalarPrediction } from "../scalar-predict.js";
 import { completeScalarProblem, reduceScalarProblem, type ReducedScalarProblem, type ScalarProblem } from "../scalar-problem.js";
 import { denseOf, isLinear, isOdd, means, newPoints, trainKernel, usesMean } from "../setting.js";
+import { predictInBlocks } from "./predict-in-blocks.js";
 import { columnPrediction, divided, notConverged, plainMeanWarning, severalMinima, solverOf, type Regime } from "./regime.js";
 import { sameError, shallowErrors } from "./stated-errors.js";
 
@@ -27,6 +28,10 @@ const saddleWarning = (meanRatio: number): readonly string[] =>
     ? ['the order parameter fluctuates strongly (the 1/N correction to its mean exceeds 25 %): prefer "mode": "integral"']
     : [];
 
+/** Numbers in a cross kernel up to which all test points are predicted at once, and how many are elsewhere. */
+const manyNumbers = 2 ** 26;
+const together = 1024;
+
 /** One fully connected hidden layer, one output, no mean of the activation (or none that is an order parameter). */
 export const scalar: Regime<ScalarActionState> = {
   name: "scalar",
@@ -42,7 +47,11 @@ export const scalar: Regime<ScalarActionState> = {
     const whole = { method: "effective-action", points, arrays: 9.4, together: 2.2 };
     const warned = !isOdd(setting) && temperature > 0;
     // the kernel, its tridiagonal form, and the one that is worked on
-    requireMemory(warned || options.correction === "cumulant" ? whole : { ...whole, arrays: 3.4, together: 1 + inputs.shape[1] / points });
+    requireMemory(
+      warned || options.correction === "cumulant"
+        ? whole
+        : { ...whole, arrays: 3.4, together: 1 + Math.max(inputs.shape[1], together) / points },
+    );
     const readable = fitsMemory(whole);
     const { kernel } = trainKernel(setting, false);
     run.signal?.throwIfAborted();
@@ -108,13 +117,14 @@ export const scalar: Regime<ScalarActionState> = {
   },
 
   predict({ setting, options, state }, inputs, wantCovariance, run) {
-    const points = newPoints(setting, inputs, false, wantCovariance);
-    const { cross, variances, own } = points;
-    const prediction = columnPrediction(
-      own
+    const predict = (block: Matrix): ScalarPrediction => {
+      const { cross, variances, own } = newPoints(setting, block, false, wantCovariance);
+      return own
         ? predictScalar(completeScalarProblem(state.problem), state, cross, variances, own)
-        : predictReduced(state.problem, state, cross, variances),
-    );
+        : predictReduced(state.problem, state, cross, variances);
+    };
+    const many = !wantCovariance && inputs.shape[0] * setting.problem.inputs.shape[0] > manyNumbers;
+    const prediction = columnPrediction(many ? predictInBlocks(inputs, together, predict, run) : predict(inputs));
     return correctPrediction(setting, options, run, { orderParameter: state.saddle, zeta: state.saddle }, inputs, prediction);
   },
 
