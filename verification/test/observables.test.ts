@@ -27,7 +27,7 @@ describe("the joint covariance of the outputs", () => {
 
   it("is the mean of the conditional ones, for every output by itself, and the covariance of the means", () => {
     // deviations from the averages: ±(1, 0, −1, 2)
-    expect([...average("predictive.covariance")]).toEqual([...[3, 0, -0.5, 2], ...[0, 2, 0, 0.5], ...[-0.5, 0, 4, -2], ...[2, 0.5, -2, 7]]);
+    expect([...average("predictive.covariance")]).toEqual([3, 0, -0.5, 2, 0, 2, 0, 0.5, -0.5, 0, 4, -2, 2, 0.5, -2, 7]);
   });
 
   it("has the variances on its diagonal", () => {
