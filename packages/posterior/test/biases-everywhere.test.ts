@@ -49,14 +49,14 @@ const networks: readonly (readonly [
     3,
   ],
   [
-    "filters, pooled in pairs",
+    "filters, pooled, zeros outside counted",
     {
       type: "sequential",
       inputShape: [1, 4],
       layers: [
         { layer: "convolution", channels: 3, kernelSize: [3], padding: "zero", weightVariance: 1.4, biasVariance: 0.2 },
         { layer: "convolution", channels: 3, kernelSize: [2], padding: "circular", weightVariance: 0.6, biasVariance: 2.5 },
-        { layer: "average-pooling", window: [2] },
+        { layer: "average-pooling", window: [3], stride: [2], padding: "zero" },
         { layer: "flatten" },
         { layer: "dense", weightVariance: 1.3, biasVariance: 0.3 },
       ],
