@@ -85,6 +85,8 @@ def test_several_networks_and_a_sweep(problem: dict[str, Any], tmp_path: Path) -
     assert frame["widths"].tolist() == [5] * 4 + [9] * 4
     assert frame["log_evidence"].tolist() == [one["logEvidence"] for step in typed for one in step["results"].values()]
     assert swept[0]["effective-action"].log_evidence == result["a: effective-action"].log_evidence
+    with pytest.raises(fw.FinitewidthError, match="steps of a sweep .* keep no posteriors"):
+        swept[1]["nngp"].predict(problem["test"][0])
 
 
 def test_prior_phase_diagram_optimise(problem: dict[str, Any], tmp_path: Path) -> None:

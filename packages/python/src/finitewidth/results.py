@@ -194,7 +194,7 @@ class Report:
 class Result(Mapping[str, MethodResult]):
     """Methods by label; of several networks, keys are ``"network: method"``. ``repr`` is a table with the referee's verdicts."""
 
-    def __init__(self, content: Mapping[str, Any], kept: tuple[int, int] | None = None, place: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, content: Mapping[str, Any], kept: tuple[int, int] | None = None) -> None:
         #: The whole result file, arrays in it.
         self.raw = content
         self.draws: dict[str, Array] = dict(content.get("draws", {}))
@@ -202,15 +202,14 @@ class Result(Mapping[str, MethodResult]):
         if kept is not None:
             weakref.finalize(self, server.release, kept)
         networks = "networks" in content["experiment"]
-        place = place or {}
         self._methods: dict[str, MethodResult] = {}
         for key, entry in content["results"].items():
             if networks:
                 for method, one in entry.items():
-                    where = {**place, "network": key, "method": method}
+                    where = {"network": key, "method": method}
                     self._methods[f"{key}: {method}"] = MethodResult(method, one, where, self)
             else:
-                self._methods[key] = MethodResult(key, entry, {**place, "method": key}, self)
+                self._methods[key] = MethodResult(key, entry, {"method": key}, self)
 
     @property
     def experiment(self) -> dict[str, Any]:
@@ -272,7 +271,9 @@ class Result(Mapping[str, MethodResult]):
         return Prediction(answer["mean"], answer["variance"], answer.get("probabilities"))
 
     def _ask(self, do: str, **fields: Any) -> Any:
-        if self._kept is None or self._kept[0] != server.pid:
+        if self._kept is None:
+            raise FinitewidthError("steps of a sweep and cancelled runs keep no posteriors: run it with run(), then ask", code="gone")
+        if self._kept[0] != server.pid:
             raise ServerDied("the process that kept this run has ended: run it again, then ask", code="gone")
         return server.call(do, of=self._kept[1], **fields)
 

@@ -16,10 +16,7 @@ class Sweep(Sequence[Result]):
         self.raw = content
         self.values: list[dict[str, Any]] = [dict(step["values"]) for step in content["sweep"]]
         common = {"experiment": content["experiment"], "provenance": content.get("provenance", {})}
-        self._results = [
-            Result({**common, "results": step["results"], "referee": step.get("referee")}, place={"step": i})
-            for i, step in enumerate(content["sweep"])
-        ]
+        self._results = [Result({**common, "results": step["results"], "referee": step.get("referee")}) for step in content["sweep"]]
 
     def __getitem__(self, index: Any) -> Any:
         return self._results[index]
