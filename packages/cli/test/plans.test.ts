@@ -1,0 +1,58 @@
+import { createRegistry, inlineRun } from "@finitewidth/core";
+import { jobsOf, planExperiment, type Plan, type ProblemOutcome } from "@finitewidth/experiment";
+import { standardPlugins } from "@finitewidth/verification";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { estimatePlan } from "../src/dry-run.js";
+import { jobKey, problemKey } from "../src/shard.js";
+
+const registry = createRegistry(standardPlugins);
+const network = (label: string) => ({ label, type: "fully-connected", widths: [3], activation: "identity" });
+const plan = (labels: readonly string[], temperature: readonly number[]): Promise<Plan> =>
+  planExperiment(
+    {
+      data: { train: { inputs: Array.from({ length: 6 }, (_, i) => [i, 1]), targets: Array.from({ length: 6 }, (_, i) => [i % 2]) } },
+      networks: labels.map(network),
+      likelihood: { temperature: 1 },
+      methods: ["nngp", "exact", { method: "nngp", label: "again" }],
+      sweep: { temperature },
+      referee: { seconds: 7, steps: "all" },
+    },
+    { registry },
+  );
+afterEach(() => void vi.restoreAllMocks());
+
+describe("what is kept of a sweep over several networks", () => {
+  it("has a key of its own for every method of every network at every step, and for every word of the referee", async () => {
+    const whole = await plan(["a", "b", "c"], [1, 2]);
+    const keys = jobsOf(whole).map((job) => JSON.stringify(jobKey(job)));
+    expect(new Set(keys).size).toBe(2 * 3 * 3);
+    const words = whole.steps.flatMap(({ problems }, step) =>
+      problems.map((problem) => JSON.stringify(problemKey(step, { problem } as ProblemOutcome))),
+    );
+    expect(new Set(words).size).toBe(2 * 3);
+    const again = await plan(["a", "b", "c"], [1, 2]);
+    expect(jobsOf(again).map((job) => JSON.stringify(jobKey(job)))).toEqual(keys);
+  });
+});
+
+describe("the expected time of a plan", () => {
+  /** Estimates by a clock that advances by a second whenever it is looked at. */
+  const estimate = async (labels: readonly string[], temperature: readonly number[]) => {
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => (now += 1000));
+    const found = await estimatePlan(await plan(labels, temperature), (signal, onProgress) => ({
+      run: inlineRun({ registry, signal, onProgress }),
+      close: () => undefined,
+    }));
+    return Object.fromEntries(found.map(({ label, seconds }) => [label, seconds!]));
+  };
+
+  it("is that of one network at one step, times how many there are", async () => {
+    const one = await estimate(["a"], [1]);
+    expect(Object.keys(one)).toEqual(["nngp", "exact", "again", "referee"]);
+    expect(one["nngp"]).toBeGreaterThan(0);
+    expect(one["referee"]).toBe(7);
+    const many = await estimate(["a", "b"], [1, 2, 3, 4, 5]);
+    for (const label of ["nngp", "exact", "referee"]) expect(many[label]! / one[label]!, label).toBeCloseTo(10, 9);
+  });
+});
