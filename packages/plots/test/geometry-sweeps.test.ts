@@ -25,6 +25,21 @@ describe("sweeps", () => {
     expect(circles.filter((circle) => circle.getAttribute("fill") === "red").length).toBe(points.length - 2);
   });
 
+  it("triangles point to where the values are, from the edges of the scale", () => {
+    const points = [...Array.from({ length: 12 }, (_, k) => point(k, 1 + 0.1 * (k % 3))), point(3.5, 1e6), point(7.5, -1e6)];
+    const element = sweepPanel({ title: "error", xLabel: "N", points, labels: ["a"] }, document);
+    const heights = dots(element).map(({ y }) => y);
+    const triangle = (tip: string) => {
+      const node = [...element.querySelectorAll("path")].find((path) => path.querySelector("title")?.textContent === tip)!;
+      const [, y] = /translate\([^,]*,([^)]*)\)/.exec(node.getAttribute("transform")!)!;
+      return { y: Number(y), turned: node.getAttribute("transform")!.includes("rotate(180)") };
+    };
+    const [above, below] = [triangle("3.5: 1000000"), triangle("7.5: -1000000")];
+    expect([above.turned, below.turned]).toEqual([false, true]);
+    expect(above.y).toBeLessThan(Math.min(...heights));
+    expect(below.y).toBeGreaterThan(Math.max(...heights));
+  });
+
   it("name positions that are no numbers", () => {
     const element = sweepPanel(
       { title: "error", xLabel: "activation", points: [point(0, 1), point(1, 2)], categories: ["erf", "relu"], labels: ["a"] },
