@@ -1,6 +1,6 @@
-// What `finitewidth run` costs beside its method: 1000 digits of MNIST and 500 predictions, no referee, one thread. CPU seconds of the whole
-// command (a process of its own) and, in another process, of fit, predictions and all that the result holds, both cold; least of several
-// tries each, in turn. Usage: node bench-command.mjs [tries, default 5]
+// What `finitewidth run` costs beside its method: 1000 digits of MNIST and 500 predictions, no referee, one thread. CPU seconds of the
+// whole command (a process of its own) and, in another process, of fit, predictions and all that the result holds, both cold; least of
+// several tries each, in turn. Usage: node bench-command.mjs [tries, default 5]
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";

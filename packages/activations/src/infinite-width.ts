@@ -101,5 +101,8 @@ function checkVariances(weightVariance: readonly number[], biasVariance: readonl
 }
 
 function affine(g: Matrix, weight: number, bias: number): Matrix {
-  return { data: g.data.map((value) => weight * value + bias), shape: g.shape };
+  const data = new Float64Array(g.data);
+  // a loop: a callback for each of P² numbers takes many times as long
+  for (let i = 0; i < data.length; i++) data[i] = weight * data[i]! + bias;
+  return { data, shape: g.shape };
 }
