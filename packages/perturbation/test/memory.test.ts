@@ -16,3 +16,18 @@ it.each(["identity", "erf", "relu"])("%s: memory is counted before a fit", async
     /\[perturbative\] 1100 training points need .* GiB .* use at most \d+ training points/,
   );
 });
+
+it("more points than its matrices hold are refused with how many would do, however much memory there is", async () => {
+  const problem = (points: number) => ({
+    network: { type: "fully-connected", widths: [5], activation: "erf" },
+    inputs: rows(points, 1),
+    targets: rows(points, 1),
+    temperature: 0.1,
+  });
+  // 8 n² (5 + 6) bytes in 2³²
+  await expect(fit(perturbative, problem(6987), { registry })).rejects.toThrow(
+    /the kernels of 6987 points × 1 sites need about 4\.0 GiB, more than 4\.0 GiB; use at most 6986 training points/,
+  );
+  vi.spyOn(process as unknown as { availableMemory: () => number }, "availableMemory").mockReturnValue(50 * 2 ** 20);
+  await expect(fit(perturbative, problem(6986), { registry })).rejects.toThrow(/6986 training points need .* GiB .* use at most/);
+});

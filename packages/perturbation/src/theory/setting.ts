@@ -54,9 +54,12 @@ export function engineRefusal(architecture: Architecture, engine: Engine, points
   if (engine !== "auto" && kinked && depth > 1)
     return `the mean shift of several layers needs four-point functions, which "${activation.name}" does not have; use "engine": "networks"`;
   const n = points * sites;
-  const bytes = 8 * n * n * (5 * depth + 6);
-  if (!activation.linear && bytes > sampledMemoryLimit)
-    return `the kernels of ${points} points × ${sites} sites need about ${bytes} bytes, more than ${sampledMemoryLimit}; use fewer training points or "engine": "networks"`;
+  const each = 8 * (5 * depth + 6);
+  if (!activation.linear && n * n * each > sampledMemoryLimit) {
+    const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+    const most = Math.floor(Math.sqrt(sampledMemoryLimit / each) / sites);
+    return `the kernels of ${points} points × ${sites} sites need about ${gigabytes(n * n * each)}, more than ${gigabytes(sampledMemoryLimit)}; use at most ${most} training points`;
+  }
   return undefined;
 }
 
