@@ -1,6 +1,6 @@
 import type { Activation, Matrix } from "@finitewidth/core";
 import { erf } from "./erf.js";
-import { coincident } from "./pair-geometry.js";
+import { coincident, rootOfProduct } from "./pair-geometry.js";
 import { pairMoments } from "./quadrature/complete-moments.js";
 
 /**
@@ -29,7 +29,7 @@ function pairAdjoint(activation: Activation, kernel: Matrix, adjoint: Matrix, sc
       const [c, b] = [k[at]!, k[j * n + j]!];
       const weight = scale * w[at]!;
       if (!activation.smooth && (i === j || coincident(a, c, b))) {
-        w[at] = weight * diagonalSlope(Math.sqrt(a * b));
+        w[at] = weight * diagonalSlope(rootOfProduct(a, b));
         continue;
       }
       w[at] = weight * finite(kernelSlope(a, c, b));

@@ -1,5 +1,5 @@
 import type { Activation, Matrix } from "@finitewidth/core";
-import { correlationGap } from "./pair-geometry.js";
+import { correlationGap, rootOfProduct } from "./pair-geometry.js";
 
 /**
  * √(K_aa K_bb) − |K_ab| of the pairs (index a · columns + b) whose correlation is close to ±1, to more digits than the kernel itself holds.
@@ -26,7 +26,7 @@ function nearPairs(
   const [n, m] = kernel.shape;
   for (let i = 0; i < n; i++) {
     for (let j = 0; j < m; j++) {
-      const s = Math.sqrt(rows[i]! * columns[j]!);
+      const s = rootOfProduct(rows[i]!, columns[j]!);
       if (s - Math.abs(kernel.data[i * m + j]!) < near * s) visit(i * m + j, i, j);
     }
   }
@@ -84,7 +84,7 @@ export function advanceGaps(
     g.data[at] = value;
     const [u, v] = [Math.sqrt(moments.diagonal(a)), Math.sqrt(moments.diagonal(b))];
     const uv = u * v;
-    const root = Math.sqrt((weight * u * u + bias) * (weight * v * v + bias));
+    const root = rootOfProduct(weight * u * u + bias, weight * v * v + bias);
     const unequal = root > 0 ? (weight * bias * (u - v) ** 2) / (root + weight * uv + bias) : 0;
     const own = moments.gap!(a, c, b, gap);
     const after = weight * value + bias;

@@ -44,7 +44,9 @@ export const erf: Activation = {
 
 /** √((1 + 2a)(1 + 2b) − 4c²). */
 function root(a: number, c: number, b: number): number {
-  return Math.sqrt(1 + 2 * a + 2 * b + 4 * rootDeterminant(a, c, b) ** 2);
+  const D = rootDeterminant(a, c, b);
+  const square = 1 + 2 * a + 2 * b + 4 * D ** 2;
+  return square < Infinity ? Math.sqrt(square) : 2 * Math.hypot(Math.sqrt(0.25 + 0.5 * a + 0.5 * b), D);
 }
 
 function slope(a: number, c: number, b: number): number {

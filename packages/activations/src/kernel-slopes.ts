@@ -1,6 +1,6 @@
 import { shapeError, zeros, type Activation, type Matrix } from "@finitewidth/core";
 import { squareSize } from "./kernel-map.js";
-import { coincident } from "./pair-geometry.js";
+import { coincident, rootOfProduct } from "./pair-geometry.js";
 import { pairMoments } from "./quadrature/complete-moments.js";
 
 /** Linear response of the kernel map at one kernel: Ġ_ab = E φ′_aφ′_b (symmetric) and X_ab = E φ″_aφ_b (not symmetric), P × P. */
@@ -28,7 +28,7 @@ export function kernelSlopes(activation: Activation, kernel: Matrix): KernelSlop
       const b = k[j * n + j]!;
       const c = k[i * n + j]!;
       if (!activation.smooth && (i === j || coincident(a, c, b))) {
-        slope.data[i * n + j] = slope.data[j * n + i] = diagonalSlope(Math.sqrt(a * b));
+        slope.data[i * n + j] = slope.data[j * n + i] = diagonalSlope(rootOfProduct(a, b));
         continue;
       }
       const value = finite(kernelSlope(a, c, b));

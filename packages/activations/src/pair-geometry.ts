@@ -1,9 +1,18 @@
 /** Gram matrices have rounding errors of this size: a correlation that is closer to ±1 is ±1. */
 const rounding = 16 * Number.EPSILON;
 
+/** √(xy) for x, y ≥ 0, where the product itself is beyond the range of numbers too: kernels of inputs of size 10¹⁰⁰, or 10⁻¹⁰⁰. */
+export function rootOfProduct(x: number, y: number): number {
+  const product = x * y;
+  if ((product > 1e-290 && product < Infinity) || x === 0 || y === 0) return Math.sqrt(product);
+  // a power of two costs no digits, which the gap between √(ab) and |c| could not spare
+  const scale = product < 1 ? 2 ** 512 : 2 ** -512;
+  return Math.sqrt(x * scale * (y * scale)) / scale;
+}
+
 /** √(ab) − |c| ≥ 0, how far a correlation is from ±1; 0 within the rounding of a Gram matrix. */
 export function correlationGap(a: number, c: number, b: number): number {
-  const s = Math.sqrt(a * b);
+  const s = rootOfProduct(a, b);
   const gap = s - Math.abs(c);
   return gap > rounding * s ? gap : 0;
 }
@@ -13,7 +22,7 @@ export function correlationGap(a: number, c: number, b: number): number {
  * that of `gap`, and exactly 0 for inputs that are parallel within rounding.
  */
 export function rootDeterminant(a: number, c: number, b: number, gap = correlationGap(a, c, b)): number {
-  return Math.sqrt(gap * (Math.sqrt(a * b) + Math.abs(c)));
+  return rootOfProduct(gap, rootOfProduct(a, b) + Math.abs(c));
 }
 
 /** Whether two inputs are parallel within rounding and on the same side (c > 0): kernels then act as at equal inputs. */

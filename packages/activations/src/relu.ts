@@ -1,7 +1,7 @@
 import { reluArrays, reluValue } from "./array-activation.js";
 import type { Activation } from "@finitewidth/core";
 import { reluFourPoint } from "./four-point/relu.js";
-import { coincident, productOrZero, rootDeterminant } from "./pair-geometry.js";
+import { coincident, productOrZero, rootDeterminant, rootOfProduct } from "./pair-geometry.js";
 
 /**
  * φ(h) = max(h, 0), derivative ½ at 0. With θ the angle between the inputs, ψ = π − θ. Source: Cho and Saul (2009);
@@ -25,7 +25,7 @@ export const relu: Activation = {
       if (psi >= 0.5) return (s + psi * c) / (2 * Math.PI);
       // sin ψ − ψ cos ψ by its series: the two terms cancel near correlation −1
       const p = psi * psi;
-      return (Math.sqrt(a * b) * psi * p * (1 / 3) * (1 - (p / 10) * (1 - (p / 28) * (1 - (p / 54) * (1 - p / 88))))) / (2 * Math.PI);
+      return (rootOfProduct(a, b) * psi * p * (1 / 3) * (1 - (p / 10) * (1 - (p / 28) * (1 - (p / 54) * (1 - p / 88))))) / (2 * Math.PI);
     },
     kernelSlope: (a, c, b) => (coincident(a, c, b) ? 0.5 : supplement(rootDeterminant(a, c, b), c) / (2 * Math.PI)),
     kernelCurvature: (a, c, b) => (a === 0 || coincident(a, c, b) ? 0 : rootDeterminant(a, c, b) / (2 * Math.PI * a)),

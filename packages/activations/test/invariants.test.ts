@@ -264,3 +264,31 @@ describe("vertexContraction", () => {
     ).toThrow("cancelled");
   });
 });
+
+describe("inputs of any size", () => {
+  const named = (name: string) => activations.find((activation) => activation.name === name)!.moments;
+  const pairs = [
+    [1, 0.3, 2],
+    [1, -0.999, 1],
+    [0.5, 1 - 1e-9, 2],
+    [3, 0, 0.1],
+    [2, 2, 2],
+  ] as const;
+
+  it("give kernels of sign and step that do not depend on it, of ReLU that go with it", () => {
+    for (const [a, c, b] of pairs) {
+      for (const size of [2 ** -1000, 2 ** -700, 2 ** 700, 2 ** 1000]) {
+        for (const name of ["sign", "step"])
+          expectClose(named(name).kernel(size * a, size * c, size * b), named(name).kernel(a, c, b), { relative: 1e-13 });
+        expectClose(named("relu").kernel(size * a, size * c, size * b) / size, named("relu").kernel(a, c, b), { relative: 1e-13 });
+      }
+    }
+  });
+
+  it("make signs of erf units where they are large", () => {
+    for (const [a, c, b] of pairs) {
+      for (const size of [2 ** 700, 2 ** 1000])
+        expectClose(named("erf").kernel(size * a, size * c, size * b), named("sign").kernel(a, c, b), { relative: 1e-13 });
+    }
+  });
+});

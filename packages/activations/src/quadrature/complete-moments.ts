@@ -1,5 +1,6 @@
 import { FinitewidthError, type GaussianMoments } from "@finitewidth/core";
 import { smoothFourPoint } from "../four-point/smooth.js";
+import { rootOfProduct } from "../pair-geometry.js";
 import { derivatives, type ActivationFunction } from "./function.js";
 import { gaussianRule } from "./gaussian-rule.js";
 import { hermiteTransform, mehlerSeries, type HermiteCoefficients } from "./mehler.js";
@@ -99,7 +100,7 @@ function mehlerBatch(f: ActivationFunction, moments: GaussianMoments, closed: Pa
   const series =
     (p: typeof zeroth, q: typeof zeroth, otherwise: (a: number, c: number, b: number) => number) =>
     (a: number, c: number, b: number): number => {
-      const root = Math.sqrt(a * b);
+      const root = rootOfProduct(a, b);
       const [left, right] = [p(a), q(b)];
       if (left === undefined || right === undefined || !(root > 0)) return otherwise(a, c, b);
       return mehlerSeries(left, right, Math.max(-1, Math.min(1, c / root))) ?? otherwise(a, c, b);
