@@ -6,6 +6,8 @@ import { crossKernelMap, fusedKind, kernelMap } from "./kernel-map.js";
 export interface LayerVariances {
   readonly weight: number;
   readonly bias: number;
+  /** K is known to be finite, as what an earlier step returned: not looked through again. @defaultValue false */
+  readonly finite?: boolean;
 }
 
 /** From this many numbers on the maps work in place. */
@@ -15,13 +17,13 @@ const large = 128 * 128;
  * K := weight·G(K) + bias for an exactly symmetric kernel, in the array of K where there is a fused map (erf, ReLU, sign, step), and
  * through `kernelMap` elsewhere: the same numbers to a few ulp. P²/2 two-point functions, no second P × P array.
  */
-export function kernelStep(activation: Activation, kernel: Matrix, { weight, bias }: LayerVariances): Matrix {
+export function kernelStep(activation: Activation, kernel: Matrix, { weight, bias, finite = false }: LayerVariances): Matrix {
   const n = kernel.shape[0];
   const { data } = kernel;
   const variances = Float64Array.from({ length: n }, (_, i) => data[i * n + i]!);
   const kind = n * n >= large ? fusedKind(activation) : undefined;
   const close = kind && closePairs(kind, activation, variances, kernel, variances, true);
-  if (close && fused(kind!, kernel)) {
+  if (close && (finite || allFinite(kernel, true)) && fused(kind!, kernel)) {
     for (let k = 0; k < close.length; k += 2) {
       const at = close[k]!;
       const [i, j] = [Math.floor(at / n), at % n];
@@ -38,12 +40,13 @@ export function crossKernelStep(
   rows: Float64Array,
   cross: Matrix,
   columns: Float64Array,
-  { weight, bias }: LayerVariances,
+  { weight, bias, finite = false }: LayerVariances,
 ): Matrix {
   const { data } = cross;
   const kind = data.length >= large ? fusedKind(activation) : undefined;
   const close = kind && closePairs(kind, activation, rows, cross, columns, false);
-  if (close && fused(kind!, cross, { rows, columns })) for (let k = 0; k < close.length; k += 2) data[close[k]!] = close[k + 1]!;
+  if (close && (finite || allFinite(cross, false)) && fused(kind!, cross, { rows, columns }))
+    for (let k = 0; k < close.length; k += 2) data[close[k]!] = close[k + 1]!;
   else data.set(crossKernelMap(activation, rows, cross, columns).data);
   return scaled(cross, weight, bias);
 }
@@ -54,10 +57,8 @@ function scaled(kernel: Matrix, weight: number, bias: number): Matrix {
   return kernel;
 }
 
-/** The fused map in place; false, and nothing changed, for numbers that it refuses. */
+/** The fused map of a finite kernel in place; false, and nothing changed, for variances that it refuses. */
 function fused(kind: KernelMap, kernel: Matrix, variances?: { readonly rows: Float64Array; readonly columns: Float64Array }): boolean {
-  // what is not finite is found before anything is overwritten
-  if (!Number.isFinite(sumOf(kernel, variances === undefined))) return false;
   try {
     fusedKernelMap(kind, kernel, { out: kernel.data, ...(variances ? { variances } : {}) });
     return true;
@@ -68,8 +69,9 @@ function fused(kind: KernelMap, kernel: Matrix, variances?: { readonly rows: Flo
   }
 }
 
-/** Σ of the entries, or of those up to the diagonal: not finite where one of them is not. Four sums, for additions wait for one another. */
-function sumOf({ data, shape: [rows, columns] }: Matrix, lower: boolean): number {
+/** Whether the sum of all entries, or of those up to the diagonal, is finite: found before anything is overwritten. */
+function allFinite({ data, shape: [rows, columns] }: Matrix, lower: boolean): boolean {
+  // four sums, for additions wait for one another
   let [a, b, c, d] = [0, 0, 0, 0];
   for (let i = 0; i < rows; i++) {
     const end = i * columns + (lower ? i + 1 : columns);
@@ -82,7 +84,7 @@ function sumOf({ data, shape: [rows, columns] }: Matrix, lower: boolean): number
     }
     for (; at < end; at++) a += data[at]!;
   }
-  return a + b + (c + d);
+  return Number.isFinite(a + b + (c + d));
 }
 
 /** Correlation of erf from which arcsin loses digits, and what a bound on it must stay below, for rounding. */
