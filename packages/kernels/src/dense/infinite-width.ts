@@ -8,7 +8,7 @@ import {
   needsGaps,
   type CorrelationGaps,
 } from "@finitewidth/activations";
-import type { InfiniteWidthKernels, Matrix } from "@finitewidth/core";
+import { zeros, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
 import type { DenseChain } from "../chain.js";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 
@@ -19,9 +19,34 @@ import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 export function firstLayerKernel(chain: DenseChain, inputs: Matrix, others?: Matrix): Matrix {
   const scale = chain.weightVariance[0]! / inputs.shape[1];
   const bias = chain.biasVariance[0]!;
-  const product = others === undefined ? gram(inputs) : multiplyTransposedRight(inputs, others);
+  const [rows, columns] = withoutZeroFeatures(inputs, others);
+  const product = columns === undefined ? gram(rows) : multiplyTransposedRight(rows, columns);
   for (let i = 0; i < product.data.length; i++) product.data[i] = scale * product.data[i]! + bias;
   return product;
+}
+
+/** Share of the features from which leaving them out pays for the copies. */
+const worthwhileShare = 0.1;
+
+/**
+ * X and X′ without the features that are 0 in all rows of X (margins of images, categories that do not occur): they add nothing to a
+ * product of rows. Themselves where few are.
+ */
+function withoutZeroFeatures(inputs: Matrix, others?: Matrix): [Matrix, Matrix | undefined] {
+  const [points, features] = inputs.shape;
+  let zero = Int32Array.from({ length: features }, (_, k) => k);
+  for (let i = 0; i < points && zero.length >= worthwhileShare * features; i++)
+    zero = zero.filter((k) => inputs.data[i * features + k] === 0);
+  // rows without any feature are left to the kernels, which know their size
+  if (zero.length < worthwhileShare * features || zero.length === features) return [inputs, others];
+  const left = new Set(zero);
+  const used = Int32Array.from({ length: features }, (_, k) => k).filter((k) => !left.has(k));
+  const kept = ({ data, shape: [rows] }: Matrix): Matrix => {
+    const out = zeros(rows, used.length);
+    for (let i = 0; i < rows; i++) for (let k = 0; k < used.length; k++) out.data[i * used.length + k] = data[i * features + used[k]!]!;
+    return out;
+  };
+  return [kept(inputs), others && kept(others)];
 }
 
 /** Diagonal of `firstLayerKernel(chain, inputs)`, P numbers. */
@@ -80,7 +105,7 @@ export function fullyConnectedOutputKernel(chain: DenseChain, inputs: Matrix, ot
   }
   let kernel = firstLayerKernel(chain, inputs, others);
   const depth = weightVariance.length - 1;
-  const variances = (l: number) => ({ weight: weightVariance[l]!, bias: biasVariance[l]! });
+  const variances = (l: number) => ({ weight: weightVariance[l]!, bias: biasVariance[l]!, finite: l > 1 });
   if (others === undefined) {
     for (let l = 1; l <= depth; l++) kernel = kernelStep(activation, kernel, variances(l));
     return { kernel };
