@@ -153,15 +153,13 @@ export function createDeepAction(problem: DeepProblem): (logOrderParameters: Flo
     for (let l = 0; l < depth; l++) value += widths[l]! * (Q[l]! - logOrderParameters[l]!);
     value += solve.quadratic;
     const adjoint = solve.resolvent(readout.data);
-    let [total, trace] = [0, 0];
+    let [off, trace] = [0, 0];
     for (let i = 0; i < size; i++) {
-      for (let j = 0; j <= i; j++) {
-        const entry = adjoint.data[i * size + j]! - r[i]! * r[j]!;
-        adjoint.data[i * size + j] = entry;
-        total += i === j ? entry : 2 * entry;
-      }
-      trace += adjoint.data[i * size + i]!;
+      const [row, ri] = [i * size, r[i]!];
+      for (let j = 0; j < i; j++) off += adjoint.data[row + j]! -= ri * r[j]!;
+      trace += adjoint.data[row + i]! -= ri * ri;
     }
+    const total = 2 * off + trace;
     // Σ R̄∘(R^{L+1} − b) with R^{L+1} = A − T, of which no copy is left: tr(R̄A) = P − yᵀr, on the directions that R̄ holds
     let slope = solve.directions - temperature * trace - biasVariance[depth]! * total;
     for (let i = 0; i < size; i++) slope -= targets[i]! * r[i]!;

@@ -42,8 +42,11 @@ export function deepMinima(problem: DeepProblem, onIteration?: (iteration: numbe
   const objective: Objective = createDeepAction(problem);
   const options = { gradientTolerance: tolerance * scale, maxStep: 2, ...(onIteration ? { onIteration } : {}) };
   const descend = (start: Float64Array): Minimum | undefined => {
-    if (!Number.isFinite(objective(start).value)) return undefined;
-    return many ? descendScaled(objective, start, widths, options) : minimiseNewton(objective, start, options);
+    const first = objective(start);
+    if (!Number.isFinite(first.value)) return undefined;
+    // what is known at the start is not computed again
+    const remembering: Objective = (u) => (u.every((value, l) => value === start[l]) ? first : objective(u));
+    return many ? descendScaled(remembering, start, widths, options) : minimiseNewton(remembering, start, options);
   };
   const constant = (value: number): Float64Array => new Float64Array(depth).fill(value);
   const results: Minimum[] = [];
