@@ -64,8 +64,8 @@ export function packRight(k: i32, n: i32, b: usize, rs: usize, cs: usize, to: us
 }
 
 // C (4 × 4, row stride ldc bytes) := β C + α A B over k ≥ 1 packed columns, four of them a turn with a way out after each: that keeps the
-// engines from moving the loads of all four to the front, which would take more registers than there are. All of C is loaded, then all of it
-// stored, in adjacent pairs, which is what lets an engine pair the two halves of a row into one wider register.
+// engines from moving the loads of all four to the front, which would take more registers than there are. All of C is loaded, then all
+// of it stored, in adjacent pairs, which is what lets an engine pair the two halves of a row into one wider register.
 export function tile(k: i32, a: usize, b: usize, c: usize, ldc: usize, alpha: f64, beta: f64): void {
   let c00 = f64x2.splat(0);
   let c01 = f64x2.splat(0);

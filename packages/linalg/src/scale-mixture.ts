@@ -94,7 +94,8 @@ export function predictScaleMixture(
 /** Qᵀ of a matrix and of some vectors, in one pass over the reflectors. */
 function rotatedTogether(form: Tridiagonalisation, matrix: Matrix, vectors: readonly Float64Array[]): (Matrix | Float64Array)[] {
   const [rows, columns] = matrix.shape;
-  const width = columns + vectors.length;
+  // whole registers: rows of an odd length cost the products a tenth
+  const width = 4 * Math.ceil((columns + vectors.length) / 4);
   const wide = zeros(rows, width);
   for (let i = 0; i < rows; i++) {
     wide.data.set(matrix.data.subarray(i * columns, (i + 1) * columns), i * width);
