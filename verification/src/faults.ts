@@ -42,7 +42,8 @@ export const faults: readonly Fault[] = [
 
 /**
  * The fault of a theory that knows no finite width, taken from what it says at N and 2N: v + 2(v_2N − v) is its value at N → ∞ up to
- * O(1/N²), without a fit that would have to draw networks of so many units.
+ * O(1/N²), without a fit that would have to draw networks of so many units. A
+ * theory at infinite width has no error of sampled corrections; that of the claim at 2N stands in for the noise of this difference.
  */
 export const infiniteWidth = {
   name: "N → ∞",
@@ -51,8 +52,5 @@ export const infiniteWidth = {
   comparison: (own: Comparison, doubled: Comparison): Comparison => ({
     ...doubled,
     claimed: own.claimed.map((value, i) => 2 * doubled.claimed[i]! - value),
-    ...(own.claimedError && doubled.claimedError
-      ? { claimedError: own.claimedError.map((error, i) => Math.hypot(2 * doubled.claimedError![i]!, error)) }
-      : {}),
   }),
 } as const;
