@@ -184,11 +184,16 @@ describe("predictions", () => {
       mean: mean.map((value) => [0, 2, 1][value] ?? (value === 29 ? 1e6 : value)),
       variance: new Float64Array(30),
     };
-    const found = dots(agreement(reference, [own], "mean", document));
+    const element = agreement(reference, [own], "mean", document);
+    const found = dots(element);
     const at = (i: number) => found.find(({ tip }) => tip.startsWith(`exact, point ${i}\n`))!;
     expect(at(1).x).toBeLessThan(at(2).x);
     expect(at(1).y).toBeLessThan(at(2).y);
     expect(at(29)).toBeUndefined();
+    const triangle = (figure: Element) => figure.querySelector("path title")!.parentElement!.getAttribute("transform")!;
+    expect(triangle(element)).not.toContain("rotate(180)");
+    const below = { ...own, mean: own.mean.map((value) => (value === 1e6 ? -1e6 : value)) };
+    expect(triangle(agreement(reference, [below], "mean", document))).toContain("rotate(180)");
     expect(at(0).y - at(28).y).toBeGreaterThan(100);
   });
 });
