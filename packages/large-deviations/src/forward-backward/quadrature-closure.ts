@@ -3,9 +3,10 @@ import { zeros, type Activation, type Matrix } from "@finitewidth/core";
 import { addDiagonal, cholesky, combine, diagonalOf, multiply, symmetrise, trace, transpose } from "@finitewidth/linalg";
 import type { TiltClosure, TiltedMeasure } from "./closure.js";
 import { conditionalMoments } from "./conditional-moments.js";
+import { nodeBlocks, type NodeBlock, type NodeBlocks } from "./node-blocks.js";
 import type { GaussianNodes } from "./nodes.js";
 import { jumps } from "./refusals.js";
-import { applied, clip, sampleTilted, weightedGram, type TiltedSample } from "./tilted-sample.js";
+import { clip, sampleTilted, type TiltedSample } from "./tilted-sample.js";
 
 /**
  * `controlled` with the entries of equal inputs taken from the plain sum: where φ jumps, rounding ε in a correlation of 1 costs √ε in the
@@ -34,20 +35,25 @@ const isPositive = (m: Matrix): boolean => {
 
 /** ∂W/∂C = gA∘⟨φ′φ′ᵀ⟩ + g diag⟨φ″∘(Aφ)⟩ + 2g²⟨uuᵀ⟩, u = φ′∘(Aφ). */
 function smoothGradient(activation: Activation, { conjugate, weightVariance }: TiltedMeasure, sample: TiltedSample): Matrix {
-  const { fields, force, weights, differences } = sample;
+  const { blocks, weights, differences } = sample;
   const size = conjugate.shape[0];
   const second = activation.secondDerivative!;
-  const slopes = applied(activation.derivative, fields);
-  const product = zeros(fields.shape[0], size);
   const curvature = new Float64Array(size);
-  for (let i = 0, at = 0; i < fields.shape[0]; i++) {
-    for (let a = 0; a < size; a++, at++) {
-      product.data[at] = slopes.data[at]! * force.data[at]!;
-      curvature[a]! += differences[i]! * second(fields.data[at]!) * force.data[at]!;
+  const slopesOf = ({ fields, spare }: NodeBlock): Matrix => {
+    blocks.slopes(fields, spare);
+    return spare;
+  };
+  // after `slopesOf`, whose slopes are still there
+  const pullOf = ({ from, fields, force, spare }: NodeBlock): Matrix => {
+    for (let i = 0, at = 0; i < fields.shape[0]; i++) {
+      for (let a = 0; a < size; a++, at++) {
+        curvature[a]! += differences[from + i]! * second(fields.data[at]!) * force.data[at]!;
+        spare.data[at]! *= force.data[at]!;
+      }
     }
-  }
-  const slopeMoment = weightedGram(slopes, differences);
-  const outer = weightedGram(product, weights);
+    return spare;
+  };
+  const [slopeMoment, outer] = blocks.sums([slopesOf, pullOf], [differences, weights]) as [Matrix, Matrix];
   const known = applyAdjointJacobian(activation, sample.covariance, conjugate);
   const out = zeros(size, size);
   for (let i = 0; i < out.data.length; i++)
@@ -57,8 +63,10 @@ function smoothGradient(activation: Activation, { conjugate, weightVariance }: T
 }
 
 /** ∂W/∂C = ½C⁻¹(⟨hhᵀ⟩ − C)C⁻¹ in whitened coordinates. */
-function whitenedGradient({ root, excess, whitened, differences }: TiltedSample): Matrix {
-  const moment = combine(1, excess, 1, weightedGram(whitened, differences));
+function whitenedGradient({ root, excess, stretch, blocks, differences }: TiltedSample, nodes: Matrix): Matrix {
+  // y = stretch z
+  const spread = multiply(stretch, multiply(blocks.gram(nodes, differences), stretch));
+  const moment = combine(1, excess, 1, symmetrise(spread));
   const gradient = root.unwhitenGradient(moment);
   return symmetrise(combine(0.5, gradient, 0, gradient));
 }
@@ -71,27 +79,35 @@ function whitenedGradient({ root, excess, whitened, differences }: TiltedSample)
  */
 export function quadratureClosure(activation: Activation, nodes: GaussianNodes): TiltClosure {
   let rule = nodes;
+  let blocks: NodeBlocks | undefined;
   const sampled = (measure: TiltedMeasure): TiltedSample => {
     let width = 0;
     for (;;) {
-      const sample = sampleTilted(activation, rule, measure, clip.lower[width]);
+      const sample = sampleTilted(activation, rule, (blocks ??= nodeBlocks(activation, rule.points)), measure, clip.lower[width]);
       const { goal } = rule;
       if (goal === undefined || sample.error === undefined) return sample;
       if (sample.edge! > goal && width + 1 < clip.lower.length) width++;
-      else if (sample.error > goal && rule.refined) rule = rule.refined();
+      else if (sample.error > goal && rule.refined) [rule, blocks] = [rule.refined(), undefined];
       else return sample;
     }
   };
   return {
     averages(measure, want) {
       const sample = sampled(measure);
-      const plain = (): Matrix => weightedGram(sample.features, sample.weights);
-      const varied = combine(1, kernelMap(activation, sample.covariance), 1, weightedGram(sample.features, sample.differences));
+      const plain = (): Matrix => sample.blocks.gram(sample.blocks.features, sample.weights);
+      const varied = combine(
+        1,
+        kernelMap(activation, sample.covariance),
+        1,
+        sample.blocks.gram(sample.blocks.features, sample.differences),
+      );
       const controlled = jumps(activation) ? withEqualInputs(varied, plain(), measure.kernel) : varied;
       return {
         // far from the solution the proposal can be so poor that the variate spoils positivity: then the plain sum
         secondMoment: isPositive(controlled) ? controlled : plain(),
-        ...(want.gradient ? { gradient: activation.smooth ? smoothGradient(activation, measure, sample) : whitenedGradient(sample) } : {}),
+        ...(want.gradient
+          ? { gradient: activation.smooth ? smoothGradient(activation, measure, sample) : whitenedGradient(sample, rule.points) }
+          : {}),
         cumulant: sample.cumulant,
         effectiveFraction: sample.effectiveFraction,
         ...(sample.error === undefined ? {} : { quadratureError: Math.max(sample.error, sample.edge!) }),
@@ -104,7 +120,8 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
       const stretched = multiply(sample.stretch, x);
       // S b = F (1 − Λ)⁻¹ F⁻¹ c, and bᵀSb
       const tiltedCross = transpose(multiply(sample.root.root, multiply(sample.stretch, stretched)));
-      const means = multiply(sample.whitened, x);
+      // y x for all nodes, y = stretch z
+      const means = multiply(rule.points, stretched);
       const count = means.shape[0];
       const residual = new Float64Array(points);
       const tilted = new Float64Array(points);
@@ -129,7 +146,7 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
           const weight = sample.differences[i]!;
           variances[t]! += weight * conditional.square[i]!;
           const scaled = weight * conditional.mean[i]!;
-          for (let a = 0; a < size; a++) cross.data[t * size + a]! += scaled * sample.features.data[i * size + a]!;
+          for (let a = 0; a < size; a++) cross.data[t * size + a]! += scaled * sample.blocks.features.data[i * size + a]!;
         }
       }
       return { cross, variances };

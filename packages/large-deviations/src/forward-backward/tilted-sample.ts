@@ -5,6 +5,7 @@ import { spectralFunction } from "../effective-action/small-matrix.js";
 import type { TiltedMeasure } from "./closure.js";
 import { symmetricRoot, type KernelRoot } from "./kernel-root.js";
 import { whitenedTilt } from "./linear-closure.js";
+import type { NodeBlocks } from "./node-blocks.js";
 import type { GaussianNodes } from "./nodes.js";
 import { jumps } from "./refusals.js";
 
@@ -22,14 +23,8 @@ export interface TiltedSample {
   readonly stretch: Matrix;
   /** Λ/(1 − Λ) in whitened coordinates, S's excess over C. */
   readonly excess: Matrix;
-  /** y: n × P. */
-  readonly whitened: Matrix;
-  /** h: n × P. */
-  readonly fields: Matrix;
-  /** φ(h): n × P. */
-  readonly features: Matrix;
-  /** φ(h) A: n × P. */
-  readonly force: Matrix;
+  /** What is made at the nodes, those of this sample until the next one is taken. */
+  readonly blocks: NodeBlocks;
   /** Self-normalised weights p. */
   readonly weights: Float64Array;
   /** p − w, which integrates what the proposal's own moments leave. */
@@ -53,20 +48,14 @@ function scaleRows(m: Matrix, factors: Float64Array): Matrix {
 export const weightedGram = (rows: Matrix, factors: Float64Array): Matrix =>
   symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
 
-/** f of every entry. */
-export function applied(f: (value: number) => number, m: Matrix): Matrix {
-  const out = zeros(m.shape[0], m.shape[1]);
-  for (let i = 0; i < out.data.length; i++) out.data[i] = f(m.data[i]!);
-  return out;
-}
-
 /**
- * Nodes and weights of the tilted measure. @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to
+ * Nodes and weights of the tilted measure; `blocks` are those of the nodes. @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to
  * diverge.
  */
 export function sampleTilted(
   activation: Activation,
   nodes: GaussianNodes,
+  blocks: NodeBlocks,
   { kernel, conjugate, weightVariance }: TiltedMeasure,
   lower: number = clip.lower[0],
 ): TiltedSample {
@@ -81,30 +70,29 @@ export function sampleTilted(
   const excess = spectralFunction(capped, (value) => value / (1 - value));
   const stretchedRoot = multiply(root.root, stretch);
   const covariance = gram(stretchedRoot);
-  const whitened = multiply(nodes.points, stretch);
-  const fields = multiply(whitened, root.root);
-  const features = applied(activation.value, fields);
-  const force = multiply(features, conjugate);
-  const quadratic = multiply(nodes.points, excess);
   let logDeterminant = 0;
   for (const value of lambda) logDeterminant += Math.log1p(-value);
   const exponents = new Float64Array(count);
   let largest = Number.NEGATIVE_INFINITY;
-  for (let i = 0; i < count; i++) {
-    let [energy, proposal, radius] = [0, 0, 0];
-    for (let j = i * size; j < (i + 1) * size; j++) {
-      energy += features.data[j]! * force.data[j]!;
-      proposal += nodes.points.data[j]! * quadratic.data[j]!;
-      radius += whitened.data[j]! ** 2;
+  blocks.first(stretch, root.root, conjugate, ({ from, nodes: z, whitened, features, force, spare: quadratic }) => {
+    blocks.multiply(z, excess, quadratic);
+    for (let i = 0, j = 0; i < z.shape[0]; i++) {
+      let [energy, proposal, radius] = [0, 0, 0];
+      for (; j < (i + 1) * size; j++) {
+        energy += features.data[j]! * force.data[j]!;
+        proposal += z.data[j]! * quadratic.data[j]!;
+        radius += whitened.data[j]! ** 2;
+      }
+      if (activation.degree === 1 && radius - 2 * weightVariance * energy <= 0 && radius > 0) {
+        throw new FinitewidthError("the tilt grows faster than the Gaussian decays in some direction: W is infinite", {
+          code: "not-positive-definite",
+        });
+      }
+      const exponent = weightVariance * energy - 0.5 * proposal - 0.5 * logDeterminant;
+      exponents[from + i] = exponent;
+      if (exponent > largest) largest = exponent;
     }
-    if (activation.degree === 1 && radius - 2 * weightVariance * energy <= 0 && radius > 0) {
-      throw new FinitewidthError("the tilt grows faster than the Gaussian decays in some direction: W is infinite", {
-        code: "not-positive-definite",
-      });
-    }
-    exponents[i] = weightVariance * energy - 0.5 * proposal - 0.5 * logDeterminant;
-    if (exponents[i]! > largest) largest = exponents[i]!;
-  }
+  });
   const densities = exponents.map((value) => Math.exp(value - largest));
   const { weights, total } = selfNormalised(densities, nodes.weights);
   const coarse = nodes.coarse && selfNormalised(densities, nodes.coarse);
@@ -119,10 +107,7 @@ export function sampleTilted(
     covariance,
     stretch,
     excess,
-    whitened,
-    fields,
-    features,
-    force,
+    blocks,
     weights,
     differences,
     cumulant: Math.log(total) + largest,
@@ -131,7 +116,10 @@ export function sampleTilted(
       ? {
           error: refinementError(
             Math.log(total / coarse.total),
-            [features, whitened].map((rows) => [weightedGram(rows, weights), weightedGram(rows, coarse.weights)]),
+            [blocks.features, multiply(nodes.points, stretch)].map((rows) => [
+              weightedGram(rows, weights),
+              weightedGram(rows, coarse.weights),
+            ]),
             activation.smooth,
           ),
           edge: nodes.edge!.reduce((sum, i) => sum + weights[i]!, 0) / shellToTail,
