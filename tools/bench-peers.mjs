@@ -1,5 +1,6 @@
 // Ours beside the peers in one run, on one core: node bench.mjs --peers. Sets up a virtual environment with JAX, neural-tangents, numpyro
-// and blackjax (FINITEWIDTH_PEERS names one that is there already) and prints one line a task. Exit status 3: no Python here.
+// and blackjax (FINITEWIDTH_PEERS names one that is there already) and prints one line a task, gradients of log posteriors included. Exit
+// status 3: no Python here.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
@@ -37,19 +38,14 @@ function lines(file, parameters) {
 export function comparePeers() {
   const python = environment();
   const data = join(mkdtempSync(join(tmpdir(), "peers-")), "data.npz");
+  // the first makes the data
+  const benches = ["bench-peers", "bench-gradients"];
+  const preload = ["--conditions", "@finitewidth/source", "--import", join(here, "ts-preload.mjs")];
   const ours = (...more) =>
-    lines(process.execPath, [
-      "--conditions",
-      "@finitewidth/source",
-      "--import",
-      join(here, "ts-preload.mjs"),
-      join(here, "bench-peers-ours.mjs"),
-      data,
-      ...more,
-    ]);
+    benches.flatMap((bench) => lines(process.execPath, [...preload, join(here, `${bench}-ours.mjs`), data, ...more]));
   const wasm = ours();
   const native = ours("native");
-  const peers = lines(python, [join(here, "bench-peers.py"), data]);
+  const peers = benches.flatMap((bench) => lines(python, [join(here, `${bench}.py`), data]));
   const versions = peers.find((line) => line.versions)?.versions;
   console.log(
     `${cpus()[0].model}, one core${pinned ? " (taskset)" : ", not pinned"}, CPU seconds, warm (cold in parentheses); ${readLoad()}`,
@@ -69,14 +65,15 @@ export function comparePeers() {
     const text = own.map((one) =>
       peer.cost === undefined ? timed(one, peer) : `${one.backend} ${one.cost.toExponential(2)} (${(peer.cost / one.cost).toFixed(1)} ×)`,
     );
-    const reference = peer.cost === undefined ? `${peer.seconds.toFixed(3)} (${peer.cold.toFixed(2)})` : peer.cost.toExponential(2);
+    const reference = peer.cost === undefined ? `${figures(peer.seconds)} (${peer.cold.toFixed(2)})` : peer.cost.toExponential(2);
     console.log(
       `${peer.task}: ${peer.peer} ${reference}; ${text.join("; ")}${peer.cost === undefined ? `; values differ by ${difference(own[0], peer)}` : " squared error × s"}`,
     );
   }
 }
 
+const figures = (seconds) => (seconds < 0.1 ? seconds.toPrecision(3) : seconds.toFixed(3));
 const timed = (one, peer) =>
-  `${one.backend} ${one.seconds.toFixed(3)} (${one.cold.toFixed(2)}), ${(peer.seconds / one.seconds).toFixed(2)} ×`;
+  `${one.backend} ${figures(one.seconds)} (${one.cold.toFixed(2)}), ${(peer.seconds / one.seconds).toFixed(2)} ×`;
 const difference = (one, peer) => Math.max(...one.values.map((value, i) => Math.abs(value / peer.values[i] - 1))).toExponential(1);
 const readLoad = () => (existsSync("/proc/loadavg") ? `load ${readFileSync("/proc/loadavg", "utf8").split(" ")[0]}` : "load unknown");
