@@ -84,10 +84,11 @@ function layerSteps(problem: DeepProblem): LayerSteps {
   };
 }
 
-/** R^{L+1} in an array of its own, and the diagonals of R¹ … R^L, with two P × P arrays. */
+/** R^{L+1} in an array of its own ("nested": in `room` where it is given), and the diagonals of R¹ … R^L, with two P × P arrays. */
 export function readoutKernel(
   problem: DeepProblem,
   orderParameters: Float64Array,
+  room?: Float64Array,
 ): { readonly readout: Matrix; readonly variances: Float64Array[] } {
   const steps = layerSteps(problem);
   const size = problem.targets.length;
@@ -96,7 +97,8 @@ export function readoutKernel(
   let product = 1;
   for (const [l, q] of orderParameters.entries()) {
     variances.push(diagonalOf(below));
-    const out = l === 0 || problem.closure !== "nested" ? zeros(size, size) : below;
+    const inPlace = problem.closure === "nested";
+    const out: Matrix = inPlace && l > 0 ? below : inPlace && room !== undefined ? { data: room, shape: below.shape } : zeros(size, size);
     steps.forward(below, l, product, q, out);
     below = out;
     product *= q;
@@ -119,15 +121,15 @@ function lowerProduct(a: Matrix, b: Matrix, shift: number): number {
 /**
  * Action 𝒜(u) = Σ_l N_l(Q_l − log Q_l) + log det A + yᵀA⁻¹y, A = T + R^{L+1}, Q = e^u, and its gradient by the hand-written adjoint
  * R̄^{L+1} = A⁻¹ − r rᵀ; the posterior density of u is ∝ exp(−𝒜/2). Value +∞ where A is not positive definite. The function keeps its L
- * P × P arrays between evaluations. O(P³ + L P²) each. docs/theories/effective-action.md, "Deep networks".
+ * P × P arrays between evaluations, `room` the one of R^{L+1}. O(P³ + L P²) each. docs/theories/effective-action.md, "Deep networks".
  */
-export function createDeepAction(problem: DeepProblem): (logOrderParameters: Float64Array) => ValueAndGradient {
+export function createDeepAction(problem: DeepProblem, room?: Float64Array): (logOrderParameters: Float64Array) => ValueAndGradient {
   const { widths, weightVariance, biasVariance, targets, temperature, closure } = problem;
   const depth = widths.length;
   const size = targets.length;
   const steps = layerSteps(problem);
-  const kernels = [problem.firstKernel, ...Array.from({ length: depth }, () => zeros(size, size))];
-  const readout = kernels[depth]!;
+  const readout: Matrix = { data: room ?? new Float64Array(size * size), shape: [size, size] };
+  const kernels = [problem.firstKernel, ...Array.from({ length: depth - 1 }, () => zeros(size, size)), readout];
   return (logOrderParameters) => {
     const Q = logOrderParameters.map(Math.exp);
     const gradient = Q.map((q, l) => widths[l]! * (q - 1));

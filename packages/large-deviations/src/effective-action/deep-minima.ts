@@ -1,7 +1,7 @@
-import { FinitewidthError, type Matrix } from "@finitewidth/core";
+import { amended, FinitewidthError, type Matrix } from "@finitewidth/core";
 import { lu } from "@finitewidth/linalg";
 import { differenceHessian, minimiseLbfgs, minimiseNewton, type Minimum, type Objective } from "@finitewidth/numerics";
-import { createDeepAction } from "./deep-action.js";
+import { createDeepAction, readoutKernel } from "./deep-action.js";
 import type { DeepProblem } from "./deep-problem.js";
 import { homogeneityExponents, homogeneousMinima, type DeepMinimum } from "./homogeneous.js";
 import { reduceScalarProblem } from "./scalar-problem.js";
@@ -16,6 +16,8 @@ export interface DeepMinima {
   /** Largest |∂𝒜/∂u_l| at the lowest minimum, relative to ΣN_l + P. */
   readonly residual: number;
   readonly method: "homogeneous" | "newton" | "quasi-newton";
+  /** P × P numbers that were worked on, to be used again. */
+  readonly room?: Float64Array;
 }
 
 const tolerance = 1e-9;
@@ -30,7 +32,7 @@ const newtonLimit = 250;
  * T = 0.
  */
 export function deepMinima(problem: DeepProblem, onIteration?: (iteration: number, residual: number) => void): DeepMinima {
-  const { widths, weightVariance, biasVariance, closure, activation } = problem;
+  const { widths, biasVariance, closure, activation } = problem;
   const depth = widths.length;
   const exponents = homogeneityExponents(closure, activation.degree, biasVariance);
   if (exponents !== undefined) return homogeneous(problem, exponents);
@@ -39,7 +41,8 @@ export function deepMinima(problem: DeepProblem, onIteration?: (iteration: numbe
   const scale = total + size;
   const many = size > newtonLimit;
   const method = many ? "quasi-newton" : "newton";
-  const objective: Objective = createDeepAction(problem);
+  const room = new Float64Array(size * size);
+  const objective: Objective = createDeepAction(problem, room);
   const options = { gradientTolerance: tolerance * scale, maxStep: 2, ...(onIteration ? { onIteration } : {}) };
   const descend = (start: Float64Array): Minimum | undefined => {
     const first = objective(start);
@@ -72,12 +75,14 @@ export function deepMinima(problem: DeepProblem, onIteration?: (iteration: numbe
     iterations: results.reduce((sum, { evaluations }) => sum + evaluations, 0),
     residual: best.residual / scale,
     method,
+    room,
   };
 
   function homogeneous(of: DeepProblem, powers: readonly number[]): DeepMinima {
-    const kernel = of.hidden[depth - 1]!;
+    // σ_w² G^L at infinite width, without keeping the layers below
+    const plain = amended(of, { closure: "nested", biasVariance: [...biasVariance.slice(0, -1), 0] });
     const spectrum = reduceScalarProblem({
-      kernel: { data: kernel.data.map((value) => weightVariance[depth]! * value), shape: kernel.shape },
+      kernel: readoutKernel(plain, new Float64Array(depth).fill(1)).readout,
       targets: of.targets,
       temperature: of.temperature,
       width: 1,
@@ -130,7 +135,7 @@ function descendScaled(
 function continued(problem: DeepProblem, descend: (start: Float64Array) => Minimum | undefined, start: Float64Array): Minimum | undefined {
   let point = start;
   for (const factor of [16, 8, 4, 2]) {
-    const wide = { ...problem, widths: problem.widths.map((n) => n * factor) };
+    const wide = amended(problem, { widths: problem.widths.map((n) => n * factor) });
     const found = minimiseNewton(createDeepAction(wide), point, { maxStep: 1, maxIterations: 50 });
     if (Number.isFinite(found.value)) point = found.point;
   }

@@ -30,12 +30,12 @@ function infiniteVariances({ activation, firstKernel, weightVariance, biasVarian
   return out;
 }
 
-/** Factorises A at the given order parameters. O(P³). */
-export function fitDeep(problem: DeepProblem, orderParameters: Float64Array): DeepFit {
+/** Factorises A at the given order parameters, in `room` (P × P numbers) where it is given and the closure is "nested". O(P³). */
+export function fitDeep(problem: DeepProblem, orderParameters: Float64Array, room?: Float64Array): DeepFit {
   const depth = orderParameters.length;
   let variances: Float64Array[] = [];
   const { root, form, weights } = solveDeep(problem, () => {
-    const made = readoutKernel(problem, orderParameters);
+    const made = readoutKernel(problem, orderParameters, room);
     variances = made.variances;
     return made.readout;
   });

@@ -47,8 +47,8 @@ export interface PerturbativeState {
 const warnedDigits = 5;
 
 /**
- * P × P arrays at the peak of fit and predictions, measured (docs/benchmarks.md): 31 for a linear network of one layer, of which each
- * further layer takes 11; sampled 70 and 30, and the draws of a batch, six numbers a draw, layer and point; drawn networks hold all their
+ * P × P arrays at the peak of fit and predictions, measured (docs/benchmarks.md): 33 for a linear network of one layer, of which each
+ * further layer takes 19; sampled 70 and 30, and the draws of a batch, six numbers a draw, layer and point; drawn networks hold all their
  * kernels.
  */
 function arraysOf(
@@ -58,7 +58,7 @@ function arraysOf(
 ): { readonly arrays: number; readonly together: number } {
   const L = widths.length;
   const draws = 2 ** log2Count;
-  const fixed = engine === "closed-form" ? 20 + 11 * L : 40 + 30 * L;
+  const fixed = engine === "closed-form" ? 14 + 19 * L : 40 + 30 * L;
   const drawn = engine === "sampled" ? (6 * 4 * L * draws * sites) / points : engine === "networks" ? (L + 2) * draws : 0;
   return { arrays: fixed * sites ** 2 + drawn, together: 3 * sites ** 2 };
 }

@@ -37,7 +37,7 @@ export function openProblem(problem: Problem, law: MixingLaw, readoutBias: numbe
   requireMemory({
     method: "exact",
     points,
-    arrays: 3.2 + inputs.shape[1] / points,
+    arrays: 3.4 + inputs.shape[1] / points,
     together: 1 + inputs.shape[1] / points,
     instead: "a fully connected network with fewer features than points and T > 0, which needs no P × P array",
   });

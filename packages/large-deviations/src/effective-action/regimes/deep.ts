@@ -32,13 +32,13 @@ export const deep: Regime<DeepActionState> = {
     const chain = denseOf(setting);
     const depth = chain.widths.length;
     // kernels of the layers, inverse and adjoint in one of them, and what is worked on; other closures keep the infinite-width ones
-    const arrays = closure === "nested" ? depth + 5 : 3 * depth + 6;
+    const arrays = closure === "nested" ? depth + 3.2 : 4 * depth + 6;
     requireMemory({ method: "effective-action", points: inputs.shape[0], arrays, together: 2 });
     const problem = createDeepProblem({ chain, inputs, targets: targets.data, temperature, closure });
     run.signal?.throwIfAborted();
     const found = deepMinima(problem, () => run.signal?.throwIfAborted());
     const { orderParameters, action } = found.minima[0];
-    const fit = fitDeep(problem, orderParameters);
+    const fit = fitDeep(problem, orderParameters, found.room);
     run.signal?.throwIfAborted();
     const train = predictDeepTrain(problem, fit);
     let xi = 0;
