@@ -7,7 +7,8 @@ import type { ForwardBackwardOptions } from "./options.js";
 
 /**
  * Arrays at the peak of a fit, measured (docs/benchmarks.md): the trust-region steps of a linear network without biases above the first
- * layer; else the chain of kernels, its starts, the Newton steps with their products, and for nonlinear layers the quadrature nodes. `problem`: one that is not refused.
+ * layer; else the chain of kernels, its starts, the Newton steps with their products, and for nonlinear layers the quadrature nodes.
+ * `problem`: one that is not refused.
  */
 export function memoryNeed(
   { network, inputs }: Problem,

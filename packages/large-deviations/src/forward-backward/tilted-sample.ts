@@ -49,8 +49,8 @@ export const weightedGram = (rows: Matrix, factors: Float64Array): Matrix =>
   symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
 
 /**
- * Nodes and weights of the tilted measure; `blocks` are those of the nodes. @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to
- * diverge.
+ * Nodes and weights of the tilted measure; `blocks` are those of the nodes. @throws FinitewidthError (code "not-positive-definite") when a
+ * homogeneous tilt is seen to diverge.
  */
 export function sampleTilted(
   activation: Activation,
