@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { dirname, resolve } from "node:path";
-import { FinitewidthError, printable } from "@finitewidth/core";
+import { FinitewidthError, inputError, printable } from "@finitewidth/core";
 import { Mistakes, withSuggestion } from "@finitewidth/experiment";
 import type { Arguments } from "./arguments.js";
 import { front } from "./front.js";
@@ -90,7 +90,7 @@ export async function dispatch(argv: readonly string[], signal: AbortSignal, sur
   }
   const { flags, argument } = asked.execute;
   const context: Omit<CommandContext, "native"> = {
-    out: flags.out as string | undefined,
+    out: outFolder(flags.out as string | undefined),
     workers: workerCount(flags.workers as string | undefined),
     quiet: flags.quiet === true,
     resume: flags.resume === true,
@@ -199,8 +199,15 @@ function seedOf(value = "1"): number {
 
 export function workerCount(value: string | undefined, flag = "--workers"): number {
   if (value === undefined) return availableParallelism();
-  if (!/^\d{1,4}$/.test(value)) throw new FinitewidthError(`${flag}: expected an integer ≥ 0, got ${value}`, { code: "input", path: flag });
+  if (!/^\d{1,4}$/.test(value))
+    throw new FinitewidthError(`${flag}: expected an integer from 0 to 9999, got ${value}`, { code: "input", path: flag });
   return Number(value);
+}
+
+/** An empty name comes from a variable of the shell that is not set: it does not mean the working directory. */
+function outFolder(value: string | undefined): string | undefined {
+  if (value === "") throw inputError("--out", "a folder", value);
+  return value;
 }
 
 function refereeSeconds(value: string | undefined): number | false | undefined {

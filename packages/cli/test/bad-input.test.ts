@@ -137,7 +137,8 @@ describe("the command line", () => {
     expect(unknown.status).toBe(2);
     expect(unknown.stderr).toMatch(/--sead/);
     expect((await capture(["run"])).status).toBe(2);
-    expect((await capture(["run", "x.json", "--workers=-2"])).stderr).toMatch(/^--workers: expected an integer ≥ 0/);
+    expect((await capture(["run", "x.json", "--workers=-2"])).stderr).toMatch(/^--workers: expected an integer from 0 to 9999/);
+    expect((await capture(["run", "x.json", "--out="])).stderr).toBe('--out: expected a folder, got ""\n');
   });
 
   it("says where a plug-in was looked for, once, and who named it", async () => {

@@ -105,6 +105,7 @@ const systemReasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EDQUOT: "the quota of the disk is used up",
   EEXIST: "it exists already",
+  EFBIG: "it would be larger than files may be here",
   EISDIR: "it is a folder, not a file",
   ELOOP: "its links lead in a circle",
   EMFILE: "too many open files",

@@ -74,14 +74,21 @@ export const finiteNumber = finite("a finite number");
 export const positiveNumber = v.pipe(finite("a positive number"), v.gtValue(0, "a positive number"));
 /** Number ≥ 0. */
 export const nonNegativeNumber = v.pipe(finite("a number ≥ 0"), v.minValue(0, "a number ≥ 0"));
+const safe = `an integer of at most ${Number.MAX_SAFE_INTEGER}`;
 /** Integer ≥ 1. */
 export const positiveInteger = v.pipe(
   finite("a positive integer"),
-  v.safeInteger("a positive integer"),
+  v.integer("a positive integer"),
   v.minValue(1, "a positive integer"),
+  v.safeInteger(safe),
 );
 /** Integer ≥ 0. */
-export const nonNegativeInteger = v.pipe(finite("an integer ≥ 0"), v.safeInteger("an integer ≥ 0"), v.minValue(0, "an integer ≥ 0"));
+export const nonNegativeInteger = v.pipe(
+  finite("an integer ≥ 0"),
+  v.integer("an integer ≥ 0"),
+  v.minValue(0, "an integer ≥ 0"),
+  v.safeInteger(safe),
+);
 /** One of some strings. */
 export const oneOf = <const Options extends readonly string[]>(options: Options) =>
   v.picklist(options, `one of ${options.map((option) => `"${option}"`).join(", ")}`);

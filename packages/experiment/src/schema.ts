@@ -77,7 +77,7 @@ export const refereeSchema = strictObject({
   // of a sweep
   steps: v.optional(oneOf(["extremes", "all"]), "extremes"),
 });
-const referee = v.lazy((input) => (typeof input === "boolean" ? v.literal(false, "false, or an object of options") : refereeSchema));
+const referee = v.lazy((input) => (typeof input !== "object" ? v.literal(false, "false, or an object of options") : refereeSchema));
 
 const gaussian = strictObject({ type: v.optional(oneOf(["gaussian"])), temperature: nonNegativeNumber });
 const otherLikelihood = v.looseObject({ type: name }, 'an object with "type"');

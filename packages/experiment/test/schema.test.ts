@@ -27,6 +27,8 @@ describe("experiment files", () => {
     [{ ...good, data: { train: { inputs: [[1, "a"]], targets: [[1]] } } }, 'data.train.inputs[0][1]: expected a finite number, got "a"'],
     [{ ...good, data: { dataset: "" } }, "data.dataset: expected a name"],
     [{ ...good, network: 3 }, /^network: expected an object/],
+    [{ ...good, seed: 2 ** 60 }, "seed: expected an integer of at most 9007199254740991, got 1152921504606847000"],
+    [{ ...good, referee: "off" }, 'referee: expected false, or an object of options, got "off"'],
     [{ ...good, seed: 1.5 }, "seed: expected an integer ≥ 0, got 1.5"],
     [{ ...good, sweep: {} }, /^sweep: expected at least one key/],
     [{ ...good, scaling: "ntk" }, 'scaling: expected one of "standard", "mean-field", got "ntk"'],
