@@ -37,6 +37,19 @@ export function keptRun(run, name) {
   };
 }
 
+/** What `compute` gave for a key of plain data, from results/<name> once it is there. */
+export async function remembered(name, key, compute) {
+  const folder = join(root, "results", name);
+  const file = join(folder, `${createHash("sha256").update(serialize(key)).digest("hex").slice(0, 32)}.bin`);
+  if (existsSync(file)) return deserialize(readFileSync(file));
+  const found = await compute();
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(`${file}.part`, serialize(found));
+  renameSync(`${file}.part`, file);
+  // as later runs find it: keys of chunks are of its bytes
+  return deserialize(readFileSync(file));
+}
+
 /**
  * Runs every case that results/<name>.jsonl does not have yet, and appends `{ ...case, ...result }` to it as soon as it is there. With
  * `--seconds S` no case is begun after S seconds, with `--table` none at all, unless `limit` says otherwise. Returns all that are known,

@@ -10,7 +10,8 @@ export { conditionReadout, type ReadoutPosterior } from "./posterior/readout.js"
 export { drawPrior, type PriorChunk, type PriorSums } from "./prior/draw.js";
 export { samplePrior } from "./prior/sample.js";
 export { monteCarlo } from "./theory.js";
-export { runRefereeChains, type RefereeChunk, type RefereeGroup } from "./referee/chains.js";
+export { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./referee/chains.js";
+export { controlled, type Control, type LinearResponse } from "./referee/controls.js";
 export * from "./referee/judgement.js";
 export { measurePriorDistance, type DistanceChunk } from "./referee/prior-distance.js";
 export { networkReferee, referee } from "./referee/referee.js";

@@ -1,7 +1,7 @@
 import type { Matrix } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, test } from "vitest";
-import { againstEffect, effectRule } from "../src/referee/judgement.js";
+import { againstEffect, visibleErrors } from "../src/referee/judgement.js";
 import { judgeKernels } from "../src/referee/kernel-verdict.js";
 
 const rule = { tolerance: 0.05, alpha: 0.002, trust: 0.05 };
@@ -76,12 +76,15 @@ describe("hidden kernels are judged by what was learned", () => {
 });
 
 test("a confirmation is withdrawn for a visible error above a fifth of the effect, and only then", () => {
-  expect(againstEffect("confirmed", 0.3, 0.1, 1)).toBe("doubtful");
-  expect(againstEffect("confirmed", -0.3, 0.1, 1)).toBe("doubtful");
-  expect(againstEffect("confirmed", 0.3, 0.2, 1)).toBe("confirmed");
-  expect(againstEffect("confirmed", 0.3, 0.17, 1)).toBe("confirmed");
-  expect(againstEffect("confirmed", 0.3, 0.17, 1, effectRule.distanceErrors)).toBe("doubtful");
-  expect(againstEffect("confirmed", 0.19, 0.01, 1)).toBe("confirmed");
-  expect(againstEffect("confirmed", 0.3, 0.1, undefined)).toBe("confirmed");
-  expect(againstEffect("contradicted", 0.3, 0.1, 1)).toBe("contradicted");
+  const [difference, distance] = [visibleErrors(32, "difference"), visibleErrors(32, "distance")];
+  // Student's t, from tables: 31 and 7 degrees of freedom, 0.975 and 0.95
+  [difference, distance, visibleErrors(8, "difference")].forEach((value, k) => expect(value).toBeCloseTo([2.0395, 1.6955, 2.3646][k]!, 4));
+  expect(againstEffect("confirmed", 0.3, 0.1, 1, difference)).toBe("doubtful");
+  expect(againstEffect("confirmed", -0.3, 0.1, 1, difference)).toBe("doubtful");
+  expect(againstEffect("confirmed", 0.3, 0.2, 1, difference)).toBe("confirmed");
+  expect(againstEffect("confirmed", 0.3, 0.17, 1, difference)).toBe("confirmed");
+  expect(againstEffect("confirmed", 0.3, 0.17, 1, distance)).toBe("doubtful");
+  expect(againstEffect("confirmed", 0.19, 0.01, 1, difference)).toBe("confirmed");
+  expect(againstEffect("confirmed", 0.3, 0.1, undefined, difference)).toBe("confirmed");
+  expect(againstEffect("contradicted", 0.3, 0.1, 1, difference)).toBe("contradicted");
 });

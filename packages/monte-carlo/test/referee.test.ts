@@ -72,7 +72,7 @@ describe("handwritten digits, against long runs of an independent sampler", () =
           Object.entries(row.theories).map(([name, { bias2, variance }]) => [name, theoryOf(row.truthMean, bias2, variance)]),
         ),
       };
-      const { verdicts, referee: own } = await judge(row.widths, methods, { seconds: 100 });
+      const { verdicts, referee: own } = await judge(row.widths, methods, { seconds: 100, looks: 2 });
       expect(verdicts["truth"]!.generalizationError!.status).toBe("confirmed");
       for (const name of Object.keys(row.theories)) expect(verdicts[name]!.generalizationError!.status, name).toBe("contradicted");
       const found = (own["generalizationError"] as { total: number }).total;

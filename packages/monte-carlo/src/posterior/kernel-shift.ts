@@ -4,6 +4,7 @@ import { stream } from "@finitewidth/random";
 import { batchCount, batchOf } from "./batch-means.js";
 import { samplingProblem } from "./chain.js";
 import { collapsedLogLikelihood } from "./densities.js";
+import { visitSteinMehler } from "./stein-mehler.js";
 
 /** Draws of one chain at which the shift is estimated. */
 export interface ShiftChunk {
@@ -24,8 +25,6 @@ export interface KernelShifts {
 
 /** First index of the streams; chunks of other computations of the same seed use others. */
 const shiftStreams = 11;
-/** Step of the derivative per parameter, in standard deviations of the prior: its error is far below that of sampling. */
-const step = 1e-5;
 
 /**
  * ⟨Ĝˡ⟩ − E_prior Ĝˡ from draws of the posterior, without knowing the prior mean: the derivative of Ĝˡ at ρθ + √(1 − ρ²) ξ along ∇ℓ(θ),
@@ -65,22 +64,15 @@ export const shiftOfChain: Task<ShiftChunk, readonly RunningMoments[]> = {
       }
       const at = theta.subarray(draw * dimension, (draw + 1) * dimension);
       likelihood.evaluate(at, gradient);
-      const size = Math.sqrt(gradient.reduce((sum, value) => sum + value * value, 0) / dimension) || 1;
-      const h = step / size;
-      const rho = random.uniform();
-      const across = Math.sqrt(1 - rho * rho);
-      random.normals(xi);
-      for (const sign of [1, -1])
-        for (const side of [1, -1]) {
-          for (let i = 0; i < dimension; i++) full[i] = rho * at[i]! + sign * across * xi[i]! + side * h * gradient[i]!;
-          network
-            .forward(full)
-            .hiddenKernels()
-            .forEach(({ data }, l) => {
-              const sum = (sums[l] ??= new Float64Array(data.length));
-              for (let k = 0; k < sum.length; k++) sum[k]! += (side * data[k]!) / (4 * h);
-            });
-        }
+      visitSteinMehler(at, gradient, random, { xi, full }, (point, weight) =>
+        network
+          .forward(point)
+          .hiddenKernels()
+          .forEach(({ data }, l) => {
+            const sum = (sums[l] ??= new Float64Array(data.length));
+            for (let k = 0; k < sum.length; k++) sum[k]! += weight * data[k]!;
+          }),
+      );
       count++;
       tick((draw + 1) / draws);
       await pause();

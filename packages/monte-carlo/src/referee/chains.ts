@@ -5,6 +5,7 @@ import { stream } from "@finitewidth/random";
 import { hiddenSampler } from "../evidence/island.js";
 import { isStepwise, samplingProblem } from "../posterior/chain.js";
 import { readoutAt } from "../posterior/densities.js";
+import { createControl, createLikelihoodControl, type Control, type LinearResponse } from "./controls.js";
 import type { ChainAverages } from "./judgement.js";
 
 /** Some of the referee's chains: annealed together from the prior, or continued. */
@@ -25,6 +26,8 @@ export interface RefereeChunk {
   readonly ladder?: AnnealingLadder;
   /** Where the chains stand, to go on without annealing. */
   readonly states?: readonly RotationState[];
+  /** For control variates. */
+  readonly response?: LinearResponse;
   /** Trajectories thrown away, then recorded. */
   readonly burnIn: number;
   readonly draws: number;
@@ -44,8 +47,8 @@ export interface RefereeGroup {
   readonly gradients: number;
 }
 
-/** First index of the streams of the referee. */
-const refereeStreams = 4;
+/** First index of the streams of the referee's chains, and of its control variates. */
+const [refereeStreams, controlStreams] = [4, 12];
 
 /** Anneals or continues a group of chains and records their conditional moments at the test inputs. */
 export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
@@ -62,6 +65,9 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
       isStepwise(resolveArchitecture(registry, chunk.problem.network)),
     );
     const pilot = chunk.ladder === undefined;
+    // a stream of its own, so that the chains are the same with and without
+    const further = stream(chunk.seed, controlStreams, chunk.look, chunk.group);
+    const ofLikelihood = chunk.response && !pilot && createLikelihoodControl(problem, chunk.response);
     const start = chunk.states
       ? { ladder: chunk.ladder!, levels: [], states: chunk.states }
       : await anneal(
@@ -71,6 +77,7 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
             moves: (pilot ? 1 : 2) * movesFactor,
             ...(chunk.ladder ? { ladder: chunk.ladder } : {}),
             pause,
+            ...(ofLikelihood ? { control: (state, exponent) => ofLikelihood(state, exponent, further) } : {}),
             onLevel: (exponent) => (progress = 0.3 * exponent),
           },
           random,
@@ -83,6 +90,7 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
     const tests = realise(resolveArchitecture(registry, chunk.problem.network), chunk.testInputs, outputs);
     const scratch = new Float64Array(problem.network.parameters);
     const move = { exponent: 1, stepSize: start.ladder.stepSizes.at(-1)! };
+    const control = chunk.response && createControl(problem, tests, chunk.response);
     const found = {
       averages: [] as ChainAverages[],
       kernels: [] as Float64Array[][],
@@ -91,7 +99,7 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
     };
     let accepted = 0;
     for (const [c, state] of states.entries()) {
-      const recorder = createRecorder(chunk.testInputs.shape[0], outputs, chunk.draws);
+      const recorder = createRecorder(chunk.testInputs.shape[0], outputs, chunk.draws, chunk.response);
       for (let draw = -chunk.burnIn; draw < chunk.draws; draw++) {
         progress = 0.3 + (0.7 * (c + (draw + chunk.burnIn) / (chunk.draws + chunk.burnIn))) / chunk.chains;
         for (let k = 0; k < movesFactor; k++) {
@@ -103,6 +111,7 @@ export const runRefereeChains: Task<RefereeChunk, RefereeGroup> = {
         const { readout, state: run } = readoutAt(problem, state.position, scratch);
         const kernels = run.hiddenKernels().map(({ data }) => data);
         recorder.add(draw, readout.predict(tests.forward(scratch).features), kernels, state.logLikelihood, sampler.stein(state, 1));
+        if (control) addControl(recorder.averages.control!, control(state, further), 1 / chunk.draws);
       }
       found.averages.push(recorder.averages);
       found.kernels.push(recorder.kernels);
@@ -122,11 +131,15 @@ const empty: Omit<RefereeGroup, "ladder" | "levels" | "gradients"> = {
   acceptance: 1,
 };
 
-function createRecorder(tests: number, outputs: number, draws: number) {
+const addControl = (sum: Control, term: Control, weight: number): void =>
+  (["mean", "variance", "kernel"] as const).forEach((part) => term[part].forEach((value, i) => (sum[part][i]! += weight * value)));
+
+function createRecorder(tests: number, outputs: number, draws: number, response: LinearResponse | undefined) {
+  const moments = () => ({ mean: new Float64Array(tests * outputs), variance: new Float64Array(tests) });
   const averages: ChainAverages = {
-    mean: new Float64Array(tests * outputs),
+    ...moments(),
     square: new Float64Array(tests * outputs),
-    variance: new Float64Array(tests),
+    ...(response ? { control: { ...moments(), kernel: new Float64Array(response.kernel.length) } } : {}),
   };
   const kernels: Float64Array[] = [];
   const logLikelihoods = new Float64Array(draws);
@@ -168,7 +181,20 @@ export function joinGroups(first: RefereeGroup, second: RefereeGroup): RefereeGr
     levels: first.levels,
     averages: first.averages.map((a, c) => {
       const b = second.averages[c]!;
-      return { mean: mix(a.mean, b.mean), square: mix(a.square, b.square), variance: mix(a.variance, b.variance) };
+      return {
+        mean: mix(a.mean, b.mean),
+        square: mix(a.square, b.square),
+        variance: mix(a.variance, b.variance),
+        ...(a.control && b.control
+          ? {
+              control: {
+                mean: mix(a.control.mean, b.control.mean),
+                variance: mix(a.control.variance, b.control.variance),
+                kernel: mix(a.control.kernel, b.control.kernel),
+              },
+            }
+          : {}),
+      };
     }),
     kernels: first.kernels.map((layers, c) => layers.map((kernel, l) => mix(kernel, second.kernels[c]![l]!))),
     logLikelihoods: first.logLikelihoods.map((trace, c) => append(trace, second.logLikelihoods[c]!)),

@@ -1,5 +1,6 @@
 import type { GeneralizationError, VerdictStatus } from "@finitewidth/core";
-import { jackknifeError, studentQuantile } from "@finitewidth/numerics";
+import { jackknifeError, regressed, studentQuantile, type LeftOut } from "@finitewidth/numerics";
+import { controlled, type Control } from "./controls.js";
 
 /** What a decision rests on. */
 export interface Comparison {
@@ -26,6 +27,8 @@ export interface ChainAverages {
   readonly square: Float64Array;
   /** Conditional variance of one output: P*. */
   readonly variance: Float64Array;
+  /** Control variates of the mean, the variance and the kernel, where there are any. */
+  readonly control?: Control;
 }
 
 /**
@@ -46,10 +49,14 @@ export function decide(
 }
 
 /**
- * Errors up to this part of the effect of finite width do not count; beyond it, this many standard errors make a confirmation doubtful: the
- * 5 % level, two-sided for differences and one-sided for distances, which cannot lie below. Tuned on one half of the calibration.
+ * Errors up to this part of the effect of finite width do not count; beyond it, a difference that stands out of the noise at this level of
+ * Student's t makes a confirmation doubtful: two-sided for differences, one-sided for distances, which cannot lie below.
  */
-export const effectRule = { part: 0.2, errors: 2, distanceErrors: 1.645 };
+export const effectRule = { part: 0.2, level: 0.05 };
+
+/** Standard errors beyond which a difference, or a distance, stands out of the noise of so many independent units. */
+export const visibleErrors = (units: number, kind: "difference" | "distance"): number =>
+  studentQuantile(1 - effectRule.level / (kind === "distance" ? 1 : 2), units - 1);
 
 /**
  * Withdraws a confirmation where the difference stands out of the noise of the chains (`standardError`, of them alone) and is more than a
@@ -60,7 +67,7 @@ export function againstEffect(
   difference: number,
   standardError: number,
   effect: number | undefined,
-  errors = effectRule.errors,
+  errors: number,
 ): Comparison["status"] {
   const visible = Math.abs(difference) > errors * standardError;
   return status === "confirmed" && visible && effect !== undefined && Math.abs(difference) > effectRule.part * effect ? "doubtful" : status;
@@ -80,7 +87,7 @@ const meanOf = (values: readonly number[]): { readonly value: number; readonly s
 };
 
 /** Leave-one-out values of mean_i of (E r_i)² by the U-statistic over pairs of different rows, and the value with all rows. */
-export function squaredMean(rows: readonly Float64Array[]): { readonly value: number; readonly left: readonly number[] } {
+export function squaredMean(rows: readonly Float64Array[]): LeftOut {
   const count = rows.length;
   const size = rows[0]!.length;
   const total = new Float64Array(size);
@@ -107,6 +114,38 @@ export function uStatisticSquare(rows: readonly Float64Array[]): { readonly valu
   return { value, standardError: jackknifeError(left) };
 }
 
+/** mean_i (E r_i)² of rows less a target, with the help of their controls: the difference of `squaredMean` without and with them. */
+export function squaredDistance(
+  rows: readonly Float64Array[],
+  controls: readonly (Float64Array | undefined)[],
+  target: Float64Array,
+): LeftOut {
+  const to = (all: readonly Float64Array[]): LeftOut => squaredMean(all.map((row) => row.map((value, i) => value - target[i]!)));
+  const without = controlled(rows, controls);
+  return regressed(to(rows), without && to(without));
+}
+
+/** `squaredDistance` of the means of chains, with its jackknife error. */
+export function meanDistance(
+  chains: readonly ChainAverages[],
+  target: Float64Array,
+): { readonly value: number; readonly standardError: number } {
+  const { value, left } = squaredDistance(
+    chains.map(({ mean }) => mean),
+    chains.map(({ control }) => control?.mean),
+    target,
+  );
+  return { value, standardError: jackknifeError(left) };
+}
+
+/** The mean of independent numbers, and what it is with each left out. */
+function estimateOf(values: readonly number[]): LeftOut {
+  const sum = values.reduce((a, b) => a + b, 0);
+  return { value: sum / values.length, left: values.map((value) => (sum - value) / (values.length - 1)) };
+}
+
+const minus = (a: LeftOut, b: LeftOut): LeftOut => ({ value: a.value - b.value, left: a.left.map((value, g) => value - b.left[g]!) });
+
 /** Generalisation error of a theory against sampled chains, and its two parts. */
 export interface ErrorComparison {
   readonly total: Comparison;
@@ -117,7 +156,7 @@ export interface ErrorComparison {
 /**
  * Compares ⟨(m − y)² + v⟩ and its parts with a theory's mean (P*·D) and variance (P*·D) of the latent outputs: bias by the U-statistic over
  * chains, unbiased for the square of a mean; variance as the difference, jackknifed together. Chains are the independent units. The `own`
- * standard errors of a sampled theory join those of the chains. With a `baseline` (infinite width) nothing is
+ * standard errors of a sampled theory join those of the chains. Control variates of the chains lessen these errors. With a `baseline` (infinite width) nothing is
  * confirmed that is seen to miss a fifth of the effect of finite width.
  */
 export function compareErrors(
@@ -128,30 +167,48 @@ export function compareErrors(
   baseline?: { readonly mean: Float64Array; readonly variance: Float64Array },
 ): ErrorComparison {
   const count = chains.length;
-  const totals = chains.map(
+  const errors = chains.map(
     ({ mean, square, variance }) => average(square.map((s, i) => s - 2 * targets[i]! * mean[i]! + targets[i]! ** 2)) + average(variance),
   );
-  const bias = squaredMean(chains.map(({ mean }) => mean.map((m, i) => m - targets[i]!)));
-  const sum = totals.reduce((a, b) => a + b, 0);
-  const left = totals.map((value, g) => (sum - value) / (count - 1) - bias.left[g]!);
-  const total = meanOf(totals);
+  // (m − y)² moves by 2(m∞ − y) times what m moves by, to first order
+  const explained = chains.map(
+    ({ control }) =>
+      control && baseline && average(control.mean.map((c, i) => 2 * (baseline.mean[i]! - targets[i]!) * c)) + average(control.variance),
+  );
+  const has = explained.every((value) => value !== undefined);
+  const [plain, full] = [estimateOf(errors), has ? estimateOf(errors.map((value, c) => value - explained[c]!)) : undefined];
+  const biasOf = (means: readonly Float64Array[]): LeftOut => squaredMean(means.map((mean) => mean.map((m, i) => m - targets[i]!)));
+  const means = chains.map(({ mean }) => mean);
+  const without = controlled(
+    means,
+    chains.map(({ control }) => control?.mean),
+  );
+  const [plainBias, fullBias] = [biasOf(means), without && biasOf(without)];
+  const total = regressed(plain, full);
+  const bias = regressed(plainBias, fullBias);
+  const variance = regressed(minus(plain, plainBias), full && fullBias && minus(full, fullBias));
   const theoryBias = average(theory.mean.map((m, i) => (m - targets[i]!) ** 2));
   const theoryVariance = average(theory.variance);
   const own = theory.own ?? { bias: 0, variance: 0, total: 0 };
   const bare = baseline && { bias: average(baseline.mean.map((m, i) => (m - targets[i]!) ** 2)), variance: average(baseline.variance) };
-  const variance = total.value - bias.value;
   // parts may hardly change where the whole does: the largest change is the yardstick of all three
   const effect =
-    bare && Math.max(...[bare.bias - bias.value, bare.variance - variance, bare.bias + bare.variance - total.value].map(Math.abs));
-  const compare = (value: number, truth: number, sampled: number, own: number): Comparison => {
+    bare && Math.max(...[bare.bias - bias.value, bare.variance - variance.value, bare.bias + bare.variance - total.value].map(Math.abs));
+  const compare = (value: number, { value: truth, left }: LeftOut, own: number): Comparison => {
+    const sampled = jackknifeError(left);
     const standardError = Math.hypot(sampled, own);
     const status = decide(value - truth, standardError, rule.tolerance * Math.abs(truth), count, rule);
-    return { theory: value, truth, standardError, status: againstEffect(status, value - truth, sampled, effect) };
+    return {
+      theory: value,
+      truth,
+      standardError,
+      status: againstEffect(status, value - truth, sampled, effect, visibleErrors(count, "difference")),
+    };
   };
   return {
-    total: compare(theoryBias + theoryVariance, total.value, total.standardError, own.total),
-    bias: compare(theoryBias, bias.value, jackknifeError(bias.left), own.bias),
-    variance: compare(theoryVariance, variance, jackknifeError(left), own.variance),
+    total: compare(theoryBias + theoryVariance, total, own.total),
+    bias: compare(theoryBias, bias, own.bias),
+    variance: compare(theoryVariance, variance, own.variance),
   };
 }
 

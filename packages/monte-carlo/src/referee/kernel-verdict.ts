@@ -1,6 +1,6 @@
 import type { FittedMethod, Matrix, Verdict } from "@finitewidth/core";
 import { jackknifeError } from "@finitewidth/numerics";
-import { decide, effectRule, squaredMean, worstStatus, type Comparison, type Rule } from "./judgement.js";
+import { decide, effectRule, squaredDistance, visibleErrors, worstStatus, type Comparison, type Rule } from "./judgement.js";
 import { about, notChecked } from "./verdicts.js";
 
 /** Ĝ¹ … Ĝ^L of every chain, layer by layer. */
@@ -27,17 +27,18 @@ export function rootOf(square: number, standardError: number): { readonly value:
  */
 function judgeLayer(
   chains: readonly Float64Array[],
+  controls: readonly (Float64Array | undefined)[],
   theory: Matrix,
   ownError: Matrix | undefined,
   unlearned: Matrix | undefined,
   rule: Rule,
 ): LayerVerdict {
   const size = theory.data.length;
-  const distanceTo = (kernel: Float64Array) => squaredMean(chains.map((each) => each.map((value, i) => value - kernel[i]!)));
+  const distanceTo = (kernel: Float64Array) => squaredDistance(chains, controls, kernel);
   const distance = distanceTo(theory.data);
   // a sampled kernel is off by its own noise, which is no fault of it
   const own = ownError ? ownError.data.reduce((sum, error) => sum + error * error, 0) / size : 0;
-  const norm = squaredMean(chains);
+  const norm = distanceTo(new Float64Array(size));
   const shift = unlearned && distanceTo(unlearned.data);
   // without a reference point, the norm is the yardstick
   const [yardstick, allowed] = shift ? [shift, effectRule.part ** 2] : [norm, rule.tolerance ** 2];
@@ -47,7 +48,7 @@ function judgeLayer(
   const distanceError = Math.hypot(jackknifeError(distance.left), own);
   // whether the truth itself could be confirmed, or else the theory is seen to be off
   const decidable = decide(-allowed * yardstick.value, excessError, 0, chains.length, rule, true) === "confirmed";
-  const resolved = decidable || distance.value - own > effectRule.distanceErrors * distanceError;
+  const resolved = decidable || distance.value - own > visibleErrors(chains.length, "distance") * distanceError;
   const root = rootOf((distance.value - own) * size, distanceError * size);
   return {
     status: status === "doubtful" && !resolved ? "unresolved" : status,
@@ -60,18 +61,19 @@ function judgeLayer(
 
 /**
  * Hidden kernels against what the layers have learned: the Frobenius distance from the network's may be a fifth of the network's own
- * distance from infinite width, layer by layer; the worst layer counts. Unchecked where learning is too weak for this run to see. O(chains
- * L P²).
+ * distance from infinite width, layer by layer; the worst layer counts. Unchecked where learning is too weak for this run to see. `controls`:
+ * control variates of the first layer. O(chains L P²).
  */
 export function judgeKernels(
   { hiddenKernels, hiddenKernelStandardErrors: own }: FittedMethod,
   chains: ChainKernels,
   unlearned: readonly Matrix[] | undefined,
   rule: Rule,
+  controls: readonly (Float64Array | undefined)[] = [undefined],
 ): Verdict {
   const layers = hiddenKernels!.map((kernel, l) => {
     const sampled = chains.map((each) => each[l]!);
-    return judgeLayer(sampled, kernel, own?.[l], unlearned?.[l], rule);
+    return judgeLayer(sampled, l === 0 ? controls : [undefined], kernel, own?.[l], unlearned?.[l], rule);
   });
   const statuses = layers.flatMap(({ status }) => (status === "unresolved" ? [] : [status]));
   const worst = layers.reduce((a, b) => (b.error / b.shift > a.error / a.shift ? b : a));

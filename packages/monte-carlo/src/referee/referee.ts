@@ -31,7 +31,8 @@ import {
   compareErrors,
   decide,
   effectRule,
-  uStatisticSquare,
+  meanDistance,
+  visibleErrors,
   worstStatus,
   type ChainHealth,
   type Rule,
@@ -66,12 +67,13 @@ export async function referee(
   const [points, count] = [standard.inputs.shape[0], at.inputs.shape[0]];
   const tooLong = `a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`;
   if (planReferee(network, points, count, wanted) === undefined) return unchecked(tooLong);
-  const base = { problem: standard, testInputs: at.inputs, seed: run.seed };
+  const baseline = infiniteWidthBaseline(standard, at.inputs, run.registry);
+  const response = baseline?.response;
+  const base: Base = { problem: standard, testInputs: at.inputs, seed: run.seed, ...(response ? { response } : {}) };
   const ladder = await pilot(base, run);
   const budget = planReferee(network, points, count, wanted, ladder);
   if (budget === undefined) return unchecked(tooLong);
   const distance = await priorDistance(standard, run);
-  const baseline = infiniteWidthBaseline(standard, at.inputs, run.registry);
   let groups: readonly RefereeGroup[] | undefined;
   let evidence: IslandEvidence | undefined;
   for (const [look, total] of budget.looks.entries()) {
@@ -88,7 +90,7 @@ export async function referee(
   return unchecked("the referee was given no draws");
 }
 
-type Base = Pick<RefereeChunk, "problem" | "testInputs" | "seed">;
+type Base = Pick<RefereeChunk, "problem" | "testInputs" | "seed" | "response">;
 
 async function pilot(base: Base, run: Run): Promise<AnnealingLadder> {
   const chunk: RefereeChunk = { ...base, look: 0, group: 0, chains: 0, particles: pilotParticles, burnIn: 0, draws: 0 };
@@ -170,6 +172,7 @@ function judge(methods: Methods, bench: Bench): RefereeReport {
               groups.flatMap((group) => group.kernels),
               bench.baseline?.hidden,
               bench.rule,
+              groups.flatMap((group) => group.averages.map(({ control }) => control?.kernel)),
             )
           : judgeOutputs(method, bench, quantity);
       }),
@@ -206,11 +209,11 @@ const illness = ({ stuckChains, acceptance, driftScore, steinScore }: ChainHealt
     : `acceptance ${acceptance.toFixed(2)}, drift ${driftScore.toFixed(1)}, Stein residual ${steinScore.toFixed(1)} standard errors`;
 
 /** The network's own generalisation error. */
-function errorOfNetwork({ groups, at, rule }: Bench): { readonly [key: string]: Json } {
+function errorOfNetwork({ groups, at, rule, baseline }: Bench): { readonly [key: string]: Json } {
   if (!at.targets) return {};
   const nothing = new Float64Array(at.targets.data.length);
   const chains = groups.flatMap((group) => group.averages);
-  const { total, bias, variance } = compareErrors(chains, at.targets.data, { mean: nothing, variance: nothing }, rule);
+  const { total, bias, variance } = compareErrors(chains, at.targets.data, { mean: nothing, variance: nothing }, rule, baseline);
   return {
     generalizationError: { bias: bias.truth, variance: variance.truth, total: total.truth },
     generalizationErrorStandardError: { bias: bias.standardError, variance: variance.standardError, total: total.standardError },
@@ -254,22 +257,21 @@ function judgeOutputs(
     };
   }
   const { variance } = compareErrors(chains, mean.data, theoryAt(mean), rule, baseline);
-  const distanceTo = (other: Float64Array) => uStatisticSquare(chains.map((chain) => chain.mean.map((m, i) => m - other[i]!)));
-  const distance = distanceTo(mean.data);
+  const distance = meanDistance(chains, mean.data);
   const noise = pointwise?.mean.data.reduce((sum, s) => sum + s * s, 0) ?? 0;
   const standardError = Math.hypot(distance.standardError, noise / mean.data.length);
   const allowed = rule.tolerance * variance.truth;
-  const effect = baseline && effectRule.part * Math.max(distanceTo(baseline.mean).value, 0);
-  const means = againstEffect(
+  const effect = baseline && effectRule.part * Math.max(meanDistance(chains, baseline.mean).value, 0);
+  const apart = againstEffect(
     decide(distance.value, standardError, allowed, chains.length, rule),
     distance.value,
     distance.standardError,
     effect,
-    effectRule.distanceErrors,
+    visibleErrors(chains.length, "distance"),
   );
   const root = rootOf(distance.value, distance.standardError);
   return {
-    status: worstStatus([means, variance.status]),
+    status: worstStatus([apart, variance.status]),
     error: root.value,
     standardError: root.standardError,
     how: `${chains.length} chains of the real network: means differ by ${about(root.value)} (root mean square) where the posterior deviation is ${about(Math.sqrt(Math.max(variance.truth, 0)))}; variance ${about(variance.theory)} against ${about(variance.truth)} ± ${about(variance.standardError)}`,

@@ -1,6 +1,6 @@
 import type { FittedMethod, MethodVerdict, Verdict } from "@finitewidth/core";
 import { studentQuantile, type IslandEvidence } from "@finitewidth/numerics";
-import { againstEffect, decide } from "./judgement.js";
+import { againstEffect, decide, visibleErrors } from "./judgement.js";
 
 /** Log evidences within this of the truth are as good as it: a Bayes factor of e. */
 const evidenceTolerance = 1;
@@ -50,6 +50,7 @@ export function judgeEvidence(
       difference,
       evidence.standardError,
       infinite === undefined ? undefined : Math.abs(infinite - evidence.logEvidence),
+      visibleErrors(evidence.islandWeights.length, "difference"),
     ),
     error: Math.abs(difference),
     standardError,

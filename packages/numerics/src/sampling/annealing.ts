@@ -18,6 +18,8 @@ export interface AnnealedLevel {
   readonly stein: number;
   /** Mean acceptance probability. */
   readonly acceptance: number;
+  /** Mean of the control variate over the particles, where there is one. */
+  readonly control?: number;
 }
 
 /** An annealed run: its levels, and the particles at exponent 1. */
@@ -40,6 +42,8 @@ export interface AnnealingOptions {
   readonly acceptance?: number;
   /** Awaited after every particle's moves. */
   readonly pause?: () => Promise<void> | undefined;
+  /** What moves with ℓ and has mean zero under N(0, 1)e^{bℓ}: lessens the error of the evidence. */
+  readonly control?: (state: RotationState, exponent: number) => number;
   readonly onLevel?: (exponent: number) => void;
 }
 
@@ -66,10 +70,12 @@ export function nextExponent(logLikelihoods: Float64Array, exponent: number, fra
  * Jasra, Sequential Monte Carlo samplers (2006).
  */
 export async function anneal(sampler: RotationSampler, options: AnnealingOptions, random: RandomStream): Promise<AnnealedRun> {
-  const { particles, moves, ladder, effectiveFraction = 0.5, acceptance: wanted = 0.85, pause, onLevel } = options;
+  const { particles, moves, ladder, effectiveFraction = 0.5, acceptance: wanted = 0.85, pause, control, onLevel } = options;
   let states = Array.from({ length: particles }, () => sampler.draw(random));
   const likelihoods = (): Float64Array => Float64Array.from(states, (state) => state.logLikelihood);
-  const levels: AnnealedLevel[] = [{ exponent: 0, logLikelihoods: likelihoods(), stein: 0, acceptance: 1 }];
+  const controls = (at: number): Pick<AnnealedLevel, "control"> =>
+    control ? { control: states.reduce((sum, state) => sum + control(state, at) / particles, 0) } : {};
+  const levels: AnnealedLevel[] = [{ exponent: 0, logLikelihoods: likelihoods(), stein: 0, acceptance: 1, ...controls(0) }];
   const stepSizes: number[] = [];
   let stepSize = 0.5;
   let exponent = 0;
@@ -95,7 +101,7 @@ export async function anneal(sampler: RotationSampler, options: AnnealingOptions
       if (!ladder) stepSize = nextStepSize(stepSize, sweep / particles, wanted);
     }
     const stein = states.reduce((sum, state) => sum + sampler.stein(state, exponent) / particles, 0);
-    levels.push({ exponent, logLikelihoods: likelihoods(), stein, acceptance: accepted });
+    levels.push({ exponent, logLikelihoods: likelihoods(), stein, acceptance: accepted, ...controls(exponent) });
     stepSizes.push(stepSize);
     onLevel?.(exponent);
   }

@@ -3,6 +3,7 @@ import { studentQuantile } from "../special/student.js";
 import type { AnnealedLevel } from "./annealing.js";
 import { logMean } from "./annealing.js";
 import { logSumExp } from "./importance.js";
+import { regressed } from "./regressed.js";
 
 /** Four estimates of log Z from the levels of one or several annealed runs. */
 export interface EvidenceEstimates {
@@ -20,8 +21,12 @@ export interface EvidenceEstimates {
 export interface IslandEvidence {
   /** Bennett's estimate on all islands, each weighted by its running evidence. */
   readonly logEvidence: number;
-  /** The larger of the jackknife errors of `bennett` and `forward` over the islands. */
+  /**
+   * The larger of the jackknife errors of `bennett` and `forward` over the islands, both less what control variates explain, a factor
+   * √((G − 1)/(G − 2)) for the coefficient that was fitted.
+   */
   readonly standardError: number;
+  /** Without control variates. */
   readonly estimates: EvidenceEstimates;
   readonly standardErrors: { readonly forward: number; readonly bennett: number };
   /** Sample standard deviation of log Ẑ over the islands. */
@@ -98,6 +103,27 @@ export function evidenceEstimates(islands: readonly (readonly AnnealedLevel[])[]
   return { forward: logMean(running), backward, bennett, thermodynamic };
 }
 
+/**
+ * What control variates of ℓ, of mean zero at every level, say that the estimates are off, to first order: Σ Δb c_k of `forward`,
+ * Σ ½Δb(c_k + c_{k+1}) of `bennett`. Islands weighted by their running evidence. Undefined where a level has none.
+ */
+function explainedBy(islands: readonly (readonly AnnealedLevel[])[]): { readonly forward: number; readonly bennett: number } | undefined {
+  const running = new Float64Array(islands.length);
+  let [forward, bennett] = [0, 0];
+  for (let k = 0; k + 1 < islands[0]!.length; k++) {
+    const rise = islands[0]![k + 1]!.exponent - islands[0]![k]!.exponent;
+    const average = (level: number): number => {
+      const weights = logNormalised(running);
+      return islands.reduce((sum, levels, g) => sum + Math.exp(weights[g]!) * (levels[level]!.control ?? Number.NaN), 0);
+    };
+    const below = average(k);
+    islands.forEach((levels, g) => (running[g]! += logMean(scaled(levels[k]!.logLikelihoods, rise))));
+    forward += rise * below;
+    bennett += 0.5 * rise * (below + average(k + 1));
+  }
+  return Number.isFinite(forward + bennett) ? { forward, bennett } : undefined;
+}
+
 const logNormalised = (logWeights: Float64Array): Float64Array => {
   const total = logSumExp(logWeights);
   return logWeights.map((value) => value - total);
@@ -119,11 +145,18 @@ export function evidenceOfIslands(islands: readonly (readonly AnnealedLevel[])[]
   const count = islands.length;
   const levels = islands[0]!.length;
   const estimates = evidenceEstimates(islands);
-  const left = islands.map((_, g) => evidenceEstimates(islands.filter((_, other) => other !== g)));
-  const standardErrors = {
-    forward: jackknifeError(left.map(({ forward }) => forward)),
-    bennett: jackknifeError(left.map(({ bennett }) => bennett)),
-  };
+  const without = islands.map((_, g) => islands.filter((_, other) => other !== g));
+  const left = without.map(evidenceEstimates);
+  const explained = explainedBy(islands);
+  const explainedLeft = explained && without.map((some) => explainedBy(some)!);
+  const helped = (kind: "forward" | "bennett") =>
+    regressed(
+      { value: estimates[kind], left: left.map((each) => each[kind]) },
+      explained && { value: estimates[kind] - explained[kind], left: left.map((each, g) => each[kind] - explainedLeft![g]![kind]) },
+    );
+  const [forwardHelped, bennettHelped] = [helped("forward"), helped("bennett")];
+  const fitted = explained ? Math.sqrt((count - 1) / (count - 2)) : 1;
+  const standardErrors = { forward: fitted * jackknifeError(forwardHelped.left), bennett: fitted * jackknifeError(bennettHelped.left) };
   const single = islands.map((island) => evidenceEstimates([island]));
   const forward = Float64Array.from(single, (each) => each.forward);
   const islandSpread = Math.sqrt((variance(forward) * count) / (count - 1));
@@ -140,11 +173,11 @@ export function evidenceOfIslands(islands: readonly (readonly AnnealedLevel[])[]
     objections.push("Stein's identity is violated: the moves did not equilibrate");
   if (acceptance.some((value) => value < 0.35))
     objections.push(`only ${Math.min(...acceptance).toPrecision(2)} of the moves were accepted`);
-  if (Math.abs(estimates.bennett - estimates.forward) > 4 * Math.hypot(standardErrors.forward, standardErrors.bennett) + 0.05)
-    objections.push(`forward estimate ${estimates.forward.toPrecision(6)} and Bennett's ${estimates.bennett.toPrecision(6)} differ`);
+  if (Math.abs(bennettHelped.value - forwardHelped.value) > 4 * Math.hypot(standardErrors.forward, standardErrors.bennett) + 0.05)
+    objections.push(`forward estimate ${forwardHelped.value.toPrecision(6)} and Bennett's ${bennettHelped.value.toPrecision(6)} differ`);
   if (Math.abs(gapPerLevel) > 0.25) objections.push(`forward and backward estimates differ by ${gapPerLevel.toPrecision(2)} per level`);
   return {
-    logEvidence: estimates.bennett,
+    logEvidence: bennettHelped.value,
     standardError: Math.max(standardErrors.forward, standardErrors.bennett),
     estimates,
     standardErrors,

@@ -8,3 +8,4 @@ export * from "./langevin.js";
 export type * from "./log-density.js";
 export { diagonalMetric, factorMetric, unitMetric, type Metric } from "./metric.js";
 export * from "./rotation.js";
+export { regressed, type LeftOut } from "./regressed.js";
