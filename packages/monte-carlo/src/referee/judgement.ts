@@ -156,8 +156,8 @@ export interface ErrorComparison {
 /**
  * Compares ⟨(m − y)² + v⟩ and its parts with a theory's mean (P*·D) and variance (P*·D) of the latent outputs: bias by the U-statistic over
  * chains, unbiased for the square of a mean; variance as the difference, jackknifed together. Chains are the independent units. The `own`
- * standard errors of a sampled theory join those of the chains. Control variates of the chains lessen these errors. With a `baseline` (infinite width) nothing is
- * confirmed that is seen to miss a fifth of the effect of finite width.
+ * standard errors of a sampled theory join those of the chains. With a `baseline` (infinite width) control variates of the chains lessen
+ * these, and nothing is confirmed that is seen to miss a fifth of the effect of finite width.
  */
 export function compareErrors(
   chains: readonly ChainAverages[],

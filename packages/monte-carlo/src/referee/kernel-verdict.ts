@@ -61,8 +61,8 @@ function judgeLayer(
 
 /**
  * Hidden kernels against what the layers have learned: the Frobenius distance from the network's may be a fifth of the network's own
- * distance from infinite width, layer by layer; the worst layer counts. Unchecked where learning is too weak for this run to see. `controls`:
- * control variates of the first layer. O(chains L P²).
+ * distance from infinite width, layer by layer; the worst layer counts. Unchecked where learning is too weak for this run to see.
+ * `controls`: control variates of the first layer. O(chains L P²).
  */
 export function judgeKernels(
   { hiddenKernels, hiddenKernelStandardErrors: own }: FittedMethod,
