@@ -1,5 +1,5 @@
-// Networks that verdicts of the referee are held against: a fraction of a grid of data, activations, sizes and depths, and what every theory
-// says about each of them.
+// Networks that verdicts of the referee are held against, a fraction of a grid of data, activations, sizes and depths, and what every
+// theory says about each of them.
 import { createRegistry, fit } from "@finitewidth/core";
 import { loadDataset } from "@finitewidth/datasets";
 import { stream } from "@finitewidth/random";
