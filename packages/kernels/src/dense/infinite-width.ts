@@ -34,19 +34,33 @@ const worthwhileShare = 0.1;
  */
 function withoutZeroFeatures(inputs: Matrix, others?: Matrix): [Matrix, Matrix | undefined] {
   const [points, features] = inputs.shape;
-  let zero = Int32Array.from({ length: features }, (_, k) => k);
-  for (let i = 0; i < points && zero.length >= worthwhileShare * features; i++)
-    zero = zero.filter((k) => inputs.data[i * features + k] === 0);
+  const { data } = inputs;
+  // the features that were 0 in all rows so far come first
+  const order = Int32Array.from({ length: features }, (_, k) => k);
+  const least = worthwhileShare * features;
+  let zero = features;
+  for (let i = 0; i < points && zero >= least; i++) {
+    let count = 0;
+    for (let c = 0; c < zero; c++) {
+      const k = order[c]!;
+      if (data[i * features + k] !== 0) continue;
+      order[c] = order[count]!;
+      order[count++] = k;
+    }
+    zero = count;
+  }
   // rows without any feature are left to the kernels, which know their size
-  if (zero.length < worthwhileShare * features || zero.length === features) return [inputs, others];
-  const left = new Set(zero);
-  const used = Int32Array.from({ length: features }, (_, k) => k).filter((k) => !left.has(k));
-  const kept = ({ data, shape: [rows] }: Matrix): Matrix => {
-    const out = zeros(rows, used.length);
-    for (let i = 0; i < rows; i++) for (let k = 0; k < used.length; k++) out.data[i * used.length + k] = data[i * features + used[k]!]!;
-    return out;
-  };
-  return [kept(inputs), others && kept(others)];
+  if (zero < least || zero === features) return [inputs, others];
+  const used = order.subarray(zero).sort();
+  return [withColumns(inputs, used), others && withColumns(others, used)];
+}
+
+/** Some columns of a matrix. */
+function withColumns({ data, shape: [rows, columns] }: Matrix, used: Int32Array): Matrix {
+  const out = zeros(rows, used.length);
+  let to = 0;
+  for (let i = 0; i < rows; i++) for (let k = 0; k < used.length; k++) out.data[to++] = data[i * columns + used[k]!]!;
+  return out;
 }
 
 /** Diagonal of `firstLayerKernel(chain, inputs)`, P numbers. */
