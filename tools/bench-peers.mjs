@@ -1,18 +1,19 @@
 // Ours beside the peers in one run, on one core: node bench.mjs --peers. Sets up a virtual environment with JAX, neural-tangents, numpyro
-// and blackjax (FINITEWIDTH_PEERS names one that is there already) and prints one line a task, gradients of log posteriors included. Exit
-// status 3: no Python here.
+// and blackjax, and one with torch and deepbays (FINITEWIDTH_PEERS and FINITEWIDTH_DEEPBAYS name such that are there already), and prints
+// one line a task and peer, gradients of log posteriors included. Exit status 3: no Python here.
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
 /** Versions that work with one another: neural-tangents 0.6.5 needs a JAX of its time. */
-const packages = ["jax==0.4.30", "jaxlib==0.4.30", "neural-tangents==0.6.5", "numpyro==0.15.3", "blackjax==1.2.4", "numpy<2", "scipy<1.14"];
+const jax = ["jax==0.4.30", "jaxlib==0.4.30", "neural-tangents==0.6.5", "numpyro==0.15.3", "blackjax==1.2.4", "numpy<2", "scipy<1.14"];
+const torch = ["torch==2.15.0", "deepbays==0.1.11", "numpy<2", "scipy<1.14"];
 
-function environment() {
-  const folder = process.env.FINITEWIDTH_PEERS ?? join(here, "node_modules/.cache/peers");
+/** Python of a virtual environment with these packages. */
+function environment(folder, packages) {
   const python = join(folder, "bin/python");
   if (existsSync(python)) return python;
   if (spawnSync("python3", ["-m", "venv", folder], { stdio: "inherit" }).status !== 0) {
@@ -20,8 +21,25 @@ function environment() {
     process.exit(3);
   }
   console.error(`installing ${packages.join(", ")} into ${folder}`);
-  execFileSync(python, ["-m", "pip", "install", "--quiet", ...packages], { stdio: "inherit" });
+  try {
+    execFileSync(python, ["-m", "pip", "install", "--quiet", "--no-cache-dir", ...packages], { stdio: "inherit" });
+  } catch (error) {
+    // half an environment would be taken for a whole one
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
   return python;
+}
+
+/** Lines of deepbays, whose torch takes gigabytes: where that cannot be had, the comparison goes on without it. */
+function deepbays(data) {
+  try {
+    const folder = process.env.FINITEWIDTH_DEEPBAYS ?? join(here, "node_modules/.cache/deepbays");
+    return lines(environment(folder, torch), [join(here, "bench-deepbays.py"), data]);
+  } catch (error) {
+    console.log(`deepbays does not run here: ${error.message.trim().split("\n").at(-1)}`);
+    return [];
+  }
 }
 
 const pinned = spawnSync("taskset", ["-c", "0", "true"]).status === 0;
@@ -36,7 +54,7 @@ function lines(file, parameters) {
 }
 
 export function comparePeers() {
-  const python = environment();
+  const python = environment(process.env.FINITEWIDTH_PEERS ?? join(here, "node_modules/.cache/peers"), jax);
   const data = join(mkdtempSync(join(tmpdir(), "peers-")), "data.npz");
   // the first makes the data
   const benches = ["bench-peers", "bench-gradients"];
@@ -45,13 +63,13 @@ export function comparePeers() {
     benches.flatMap((bench) => lines(process.execPath, [...preload, join(here, `${bench}-ours.mjs`), data, ...more]));
   const wasm = ours();
   const native = ours("native");
-  const peers = benches.flatMap((bench) => lines(python, [join(here, `${bench}.py`), data]));
-  const versions = peers.find((line) => line.versions)?.versions;
+  const peers = [...benches.flatMap((bench) => lines(python, [join(here, `${bench}.py`), data])), ...deepbays(data)];
+  const versions = Object.assign({}, ...peers.map((line) => line.versions ?? {}));
   console.log(
     `${cpus()[0].model}, one core${pinned ? " (taskset)" : ", not pinned"}, CPU seconds, warm (cold in parentheses); ${readLoad()}`,
   );
   console.log(
-    `peers: ${Object.entries(versions ?? {})
+    `peers: ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}; OPENBLAS_CORETYPE unset`,
   );
