@@ -125,9 +125,22 @@ describe("the report of a sweep", () => {
     expect(lines.map((line) => line.split(/\s+/)[0])).toEqual(["2", "8", "40"]);
   });
 
+  it("the error of what is sampled beside the method that the sweep does not change, in standard errors", async () => {
+    const methods = ["nngp", { method: "monte-carlo", chains: 2, draws: 20, warmup: 20 }];
+    const { result, report } = await runCommand("run", { ...base, methods, sweep: { widths: [2, 8] } });
+    const { csv } = panel(documentOf(report), "(error − nngp) / standard error against widths");
+    type Entry = { readonly generalizationError: { readonly total: number }; readonly standardError: Entry };
+    const wanted = result.sweep.map(({ values, results }: { values: { widths: number }; results: Record<string, Entry> }) => {
+      const { generalizationError, standardError } = results["monte-carlo"]!;
+      const difference = generalizationError.total - results["nngp"]!.generalizationError.total;
+      return [String(values.widths), "monte-carlo", String(difference / standardError.generalizationError.total)];
+    });
+    expect(csv.slice(1).map((line) => line.slice(0, 3))).toEqual(wanted);
+  });
+
   it("two keys: a plane with the best cell framed; three: parallel axes and facets", async () => {
     const two = await runCommand("run", { ...base, sweep: { widths: [2, 8], temperature: [0.1, 1, 10] } });
-    const { csv } = panel(documentOf(two.report), "log evidence, exact");
+    const { csv, card } = panel(documentOf(two.report), "log evidence, exact");
     expect(csv[0]).toEqual(["widths", "temperature", "logEvidence"]);
     expect(csv).toHaveLength(7);
     const wanted = two.result.sweep.map(
@@ -138,6 +151,12 @@ describe("the report of a sweep", () => {
       ],
     );
     expect(csv.slice(1)).toEqual(wanted);
+    // the frame is the last of the cells
+    const cells = [...card.querySelectorAll(".wide rect")];
+    const [bestWidth, bestTemperature] = wanted.toSorted((a: string[], b: string[]) => Number(b[2]) - Number(a[2]))[0]!;
+    const best = cells.find((cell) => new RegExp(` ${bestWidth}, .* ${bestTemperature}: `).test(cell.textContent))!;
+    const place = (cell: Element) => ["x", "y"].map((name) => cell.getAttribute(name));
+    expect(place(cells.at(-1)!)).toEqual(place(best));
     const three = await runCommand("run", { ...base, sweep: { widths: [2, 8], temperature: [0.1, 1], "network.weightVariance": [1, 2] } });
     const document = documentOf(three.report);
     expect(texts(document, "figcaption").some((caption) => caption.startsWith("Every step as a line"))).toBe(true);
