@@ -1,6 +1,6 @@
 import type { Matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { hiddenKernelArrays, kernelTextLimit, savedDraws, type StepOutcome } from "../src/index.js";
+import { hiddenKernelArrays, kernelTextLimit, outcomeToJson, savedDraws, type MethodOutcome, type StepOutcome } from "../src/index.js";
 
 const size = kernelTextLimit + 1;
 /** A kernel of too many points for text, of one value. */
@@ -50,5 +50,71 @@ describe("arrays beside result.json", () => {
     expect(savedDraws(of({ problem: { methods: [{ label: "nngp" }] } }))).toEqual({});
     const failed = of({ outcomes: [{ label: "nngp", status: "failed", error: new Error("no") }] });
     expect([hiddenKernelArrays(failed), savedDraws(failed)]).toEqual([{}, {}]);
+  });
+});
+
+describe("the entry of a method in result.json", () => {
+  const matrix = (value: number): Matrix => ({ data: Float64Array.of(value, value + 0.5), shape: [2, 1] });
+  const prediction = (from: number) => ({ mean: matrix(from), variance: matrix(from + 1), probabilities: matrix(from + 2) });
+  const written = (from: number) => ({
+    mean: [[from], [from + 0.5]],
+    variance: [[from + 1], [from + 1.5]],
+    probabilities: [[from + 2], [from + 2.5]],
+  });
+  const kernels = (from: number): readonly Matrix[] => [kernel(from, 1), kernel(from + 1, 1)];
+  const layers = (from: number) => [
+    { layer: 1, mean: [[from]] },
+    { layer: 2, mean: [[from + 1]] },
+  ];
+  const errors = (from: number) => ({ total: from, bias: from + 1, variance: from + 2 });
+
+  it("has every number, and every standard error below the name of what it is of", () => {
+    const outcome = {
+      label: "one",
+      method: "one",
+      status: "ok",
+      seconds: 3,
+      warnings: ["so"],
+      posterior: {
+        logEvidence: -1,
+        orderParameter: 2,
+        train: { ...prediction(10), standardError: prediction(20) },
+        hiddenKernels: kernels(30),
+        hiddenKernelShifts: kernels(40),
+        standardError: { logEvidence: 0.1, orderParameter: 0.2, hiddenKernels: kernels(50), hiddenKernelShifts: kernels(60) },
+        diagnostics: { mixed: true },
+        solver: { name: "s" },
+      },
+      predictive: { ...prediction(70), standardError: prediction(80), diagnostics: { d: 1 } },
+      generalizationError: errors(90),
+      generalizationStandardError: errors(100),
+      classification: { accuracy: 110, standardError: { accuracy: 111 } },
+    } as unknown as MethodOutcome;
+    const verdict = { predictive: { status: "confirmed", error: null, standardError: null, how: "so" } } as const;
+    expect(outcomeToJson(outcome, verdict)).toEqual({
+      status: "ok",
+      verdict,
+      logEvidence: -1,
+      predictive: written(70),
+      train: written(10),
+      generalizationError: errors(90),
+      classification: { accuracy: 110 },
+      orderParameter: 2,
+      hiddenKernels: layers(30),
+      hiddenKernelShifts: layers(40),
+      standardError: {
+        logEvidence: 0.1,
+        predictive: written(80),
+        train: written(20),
+        generalizationError: errors(100),
+        classification: { accuracy: 111 },
+        orderParameter: 0.2,
+        hiddenKernels: layers(50),
+        hiddenKernelShifts: layers(60),
+      },
+      diagnostics: { mixed: true, predictive: { d: 1 }, solver: { name: "s" } },
+      warnings: ["so"],
+      seconds: 3,
+    });
   });
 });
