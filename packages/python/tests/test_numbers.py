@@ -47,7 +47,8 @@ def test_run(problem: dict[str, Any], tmp_path: Path) -> None:
         for part in ("predictive", "train"):
             for key in ("mean", "variance"):
                 np.testing.assert_array_equal(getattr(getattr(one, part), key), typed[name][part][key], strict=True)
-        assert one.generalization_error is not None and one.generalization_error.total == typed[name]["generalizationError"]["total"]
+        error = one.generalization_error
+        assert error is not None and {part: getattr(error, part) for part in ("bias", "variance", "total")} == typed[name]["generalizationError"]
         assert one.order_parameter == typed[name].get("orderParameter")
         for kernel, layer in zip(one.hidden_kernels, typed[name]["hiddenKernels"], strict=True):
             np.testing.assert_array_equal(kernel, layer["mean"])
@@ -84,6 +85,8 @@ def test_several_networks_and_a_sweep(problem: dict[str, Any], tmp_path: Path) -
     frame = swept.frame()
     assert frame["widths"].tolist() == [5] * 4 + [9] * 4
     assert frame["log_evidence"].tolist() == [one["logEvidence"] for step in typed for one in step["results"].values()]
+    for column, part in (("generalization_error", "total"), ("bias", "bias"), ("variance", "variance")):
+        assert frame[column].tolist() == [one["generalizationError"][part] for step in typed for one in step["results"].values()]
     assert swept[0]["effective-action"].log_evidence == result["a: effective-action"].log_evidence
     with pytest.raises(fw.FinitewidthError, match="steps of a sweep .* keep no posteriors"):
         swept[1]["nngp"].predict(problem["test"][0])
@@ -126,4 +129,10 @@ def test_tables_and_reports(problem: dict[str, Any]) -> None:
     header, _, *rows = repr(result).splitlines()
     assert header.split()[:3] == ["method", "log", "evidence"] and len(rows) == 2
     assert all(one.verdict["predictive"].status in ("confirmed", "doubtful", "contradicted", "unchecked") for one in result.values())
+    for one in result.values():
+        for key, verdict in one.verdict.items():
+            told = one.raw["verdict"][key]
+            assert (verdict.status, verdict.error, verdict.standard_error, verdict.how) == (
+                told["status"], told["error"], told["standardError"], told["how"],
+            )
     assert "<table>" in result._repr_html_() and "srcdoc" in result.report()._repr_html_()
