@@ -18,8 +18,16 @@ export const refereeGroups = 8;
 /** Particles that find the ladder. */
 export const pilotParticles = 32;
 
-/** Flops of a gradient of the collapsed likelihood, and of a prediction. */
-function costs(network: FiniteNetwork, points: number, tests: number): { readonly gradient: number; readonly prediction: number } {
+interface Costs {
+  readonly gradient: number;
+  readonly prediction: number;
+  /** Control variates of a draw, and of a particle at a level. */
+  readonly control: number;
+  readonly likelihoodControl: number;
+}
+
+/** Flops of a gradient of the collapsed likelihood, of a prediction, and of control variates: five forward runs each. */
+function costs(network: FiniteNetwork, points: number, tests: number, controls: boolean): Costs {
   const hidden = network.parameters - network.readoutParameters;
   const { features } = network.forward(new Float64Array(network.parameters));
   const count = (features as Matrix).shape[1];
@@ -28,6 +36,8 @@ function costs(network: FiniteNetwork, points: number, tests: number): { readonl
   return {
     gradient: overhead + 6 * points * hidden + 3 * solve,
     prediction: 2 * (points + tests) * hidden + 2 * solve + 2 * tests * count * small,
+    control: controls ? 5 * (2 * (points + tests) * hidden + (2 * tests + points) * points * count) : 0,
+    likelihoodControl: controls ? 5 * (2 * points * hidden + points * points * count) : 0,
   };
 }
 
@@ -40,15 +50,22 @@ export function planReferee(
   network: FiniteNetwork,
   points: number,
   tests: number,
-  wanted: { readonly chains: number; readonly draws: number; readonly looks?: number; readonly seconds: number },
+  wanted: {
+    readonly chains: number;
+    readonly draws: number;
+    readonly looks?: number;
+    readonly seconds: number;
+    readonly controls?: boolean;
+  },
   ladder: AnnealingLadder = { exponents: [0, 1], stepSizes: [1] },
 ): RefereeBudget | undefined {
-  const { gradient, prediction } = costs(network, points, tests);
+  const { gradient, prediction, control, likelihoodControl } = costs(network, points, tests, wanted.controls ?? false);
   const perTrajectory = ladder.stepSizes.map((step) => Math.min(64, Math.ceil(Math.PI / 2 / step)));
   const perParticle = perTrajectory.reduce((sum, count) => sum + count, 0);
   const seconds = (chains: number, particles: number, draws: number): number => {
     const gradients = (pilotParticles + 2 * refereeGroups * particles) * perParticle + chains * (draws + burnIn) * perTrajectory.at(-1)!;
-    return (gradients * gradient + chains * draws * prediction) / speed;
+    const annealed = refereeGroups * particles * ladder.exponents.length * likelihoodControl;
+    return (gradients * gradient + annealed + chains * draws * (prediction + control)) / speed;
   };
   const sizes = [
     { chains: wanted.chains, particles: Math.max(16, wanted.chains / refereeGroups), draws: wanted.draws },

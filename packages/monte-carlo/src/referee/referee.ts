@@ -22,6 +22,7 @@ import { burnIn, pilotParticles, planReferee, refereeGroups, type RefereeBudget 
 import { likelihoodReferee } from "./likelihood-referee.js";
 import { about, judgeEvidence, levels, mapMethods, notChecked, verdictsOf, type Methods } from "./verdicts.js";
 import { infiniteWidthBaseline, type Baseline } from "./baseline.js";
+import { hasControls } from "./controls.js";
 import { judgeKernels, rootOf } from "./kernel-verdict.js";
 import { priorDistance } from "./prior-distance.js";
 import { joinGroups, runRefereeChains, type RefereeChunk, type RefereeGroup } from "./chains.js";
@@ -62,9 +63,10 @@ export async function referee(
   if (!(problem.temperature > 0)) return unchecked("the referee samples the network's weights, which takes a temperature T > 0");
   const standard = toStandardScaling(problem, run.registry);
   const at = chosenTests(tests ?? { inputs: standard.inputs });
-  const network = realise(resolveArchitecture(run.registry, standard.network), standard.inputs, standard.targets.shape[1]);
-  const wanted = { chains, draws, looks, seconds };
+  const architecture = resolveArchitecture(run.registry, standard.network);
+  const network = realise(architecture, standard.inputs, standard.targets.shape[1]);
   const [points, count] = [standard.inputs.shape[0], at.inputs.shape[0]];
+  const wanted = { chains, draws, looks, seconds, controls: hasControls(architecture, points) };
   const tooLong = `a run of the real network would take more than the ${seconds} seconds allowed; raise "referee.seconds"`;
   if (planReferee(network, points, count, wanted) === undefined) return unchecked(tooLong);
   const baseline = infiniteWidthBaseline(standard, at.inputs, run.registry);
