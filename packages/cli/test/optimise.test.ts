@@ -43,6 +43,7 @@ it("writes an experiment at the optimum, the numbers and a report; data in a fil
   expect(provenance.command).toContain("optimise");
   expect(Math.max(...trace.map((one: { logEvidence: number }) => one.logEvidence))).toBeCloseTo(optimum.logEvidence, 9);
   expect(infiniteWidth.values.temperature).toBeGreaterThan(0);
+  expect(infiniteWidth.values.widths).toBeUndefined();
   const best = await read("optimum.json");
   expect(best.optimise).toBeUndefined();
   expect(best.data).toEqual({ file: relative(join(folder, "out"), join(folder, "data", "points.csv")) });

@@ -64,10 +64,10 @@ const rounds = 4;
 export async function optimiseEvidence(file: unknown, settings: OptimiseSettings): Promise<OptimiseResult> {
   const { request, experiment } = parseOptimise(file);
   const { registry, signal } = settings;
+  suggested(() => registry.theory(request.method.method, "optimise.method"));
   const { data } = await planExperiment(experiment, settings);
   const seed = typeof experiment["seed"] === "number" ? experiment["seed"] : 1;
   const keys = Object.keys(request.over).map((name) => suggested(() => sweepKey(name, registry, "optimise.over")));
-  registry.theory(request.method.method, "optimise.method");
   const run = (await settings.openRun?.()) ?? settings.run ?? inlineRun({ registry, seed, ...(signal ? { signal } : {}) });
   const trace: Evaluation[] = [];
   const search = createSearch({ request, experiment, keys, data, run, settings, trace });
@@ -85,7 +85,7 @@ export async function optimiseEvidence(file: unknown, settings: OptimiseSettings
     experiment: { ...withoutReferee(best), ...given, methods: given.methods ?? [request.method as Json] },
     depths,
     trace,
-    ...(infiniteWidth ? { infiniteWidth } : {}),
+    ...(infiniteWidth ? { infiniteWidth: { ...infiniteWidth, values: withoutWidths(infiniteWidth.values) } } : {}),
     warnings: [
       ...optimum.atBounds.map(
         (name) =>
@@ -96,6 +96,8 @@ export async function optimiseEvidence(file: unknown, settings: OptimiseSettings
   };
 }
 
+/** Infinite width has no width that it would choose. */
+const withoutWidths = ({ widths: _widths, ...others }: Evaluation["values"]): Evaluation["values"] => others;
 const withoutReferee = ({ referee: _referee, ...rest }: ExperimentObject): ExperimentObject => rest;
 
 interface Context {

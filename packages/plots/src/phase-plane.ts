@@ -53,6 +53,8 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
         cells.filter((cell) => cell.value !== null),
         { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: (cell: { value: number }) => fill(cell.value), inset: -0.25 },
       ),
+      // seen on dark values too
+      Plot.line(inside, { stroke: "white", strokeWidth: 4, strokeOpacity: 0.7 }),
       Plot.line(inside, { stroke: "black", strokeWidth: 2 }),
       ...(inside.length > 0
         ? [

@@ -82,16 +82,16 @@ const valuesText = ({ values }: Evaluation): string =>
 /** The optimum, depth by depth and beside infinite width. */
 function optimumText({ optimum, depths, infiniteWidth, method, warnings, trace }: OptimiseResult, out: string): string {
   const names = Object.keys(optimum.values);
-  const row = (label: string, one: Evaluation, without?: string): string[] => [
+  const row = (label: string, one: Evaluation): string[] => [
     label,
-    ...names.map((name) => (one.values[name] === undefined || name === without ? "–" : formatNumber(one.values[name]))),
+    ...names.map((name) => (one.values[name] === undefined ? "–" : formatNumber(one.values[name]))),
     withError(one.logEvidence, one.standardError),
     withError(one.generalizationError, undefined),
   ];
   const rows = [
     row(method, optimum),
     ...(depths.length > 1 ? depths.map((one) => row(`${method}, depth ${one.values["depth"]}`, one)) : []),
-    ...(infiniteWidth ? [row("infinite width", infiniteWidth, "widths")] : []),
+    ...(infiniteWidth ? [row("infinite width", infiniteWidth)] : []),
   ];
   const deviations = Object.entries(optimum.logDeviations).map(([name, value]) => `log ${name} ± ${formatNumber(value)}`);
   return [
