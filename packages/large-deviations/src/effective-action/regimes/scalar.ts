@@ -107,11 +107,13 @@ export const scalar: Regime<ScalarActionState> = {
               ]),
           ...(options.mode === "saddle" ? saddleWarning(saddle.meanOrderParameter / saddle.orderParameter) : []),
         ],
-        figures: [actionFigure(spectral, minima.minima), densityFigure(integral, saddle.orderParameter)],
       },
-      readable
-        ? { train, hiddenKernels: () => [divided(learnedKernel(complete(), { nodes, weights }), weightVariance)] }
-        : ({} as { train: () => Prediction; hiddenKernels: () => Matrix[] }),
+      {
+        figures: () => [actionFigure(spectral, minima.minima), densityFigure(integral, saddle.orderParameter)],
+        ...(readable
+          ? { train, hiddenKernels: () => [divided(learnedKernel(complete(), { nodes, weights }), weightVariance)] }
+          : ({} as { train: () => Prediction; hiddenKernels: () => Matrix[] })),
+      },
     );
     return withCorrection(setting, options, run, { orderParameter: saddle.orderParameter, zeta: saddle.orderParameter }, fitted);
   },
