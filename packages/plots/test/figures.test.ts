@@ -84,6 +84,20 @@ describe("heat maps", () => {
     expect(texts(["setosa", "versicolor", "virginica"])).toContain("versicol…");
   });
 
+  it("writes the count of row i and column j to the right of name i and above name j", () => {
+    const counts = matrix(3, (i, j) => (i === 0 && j === 2 ? 5 : 0));
+    const svg = heatmaps([{ label: "m", values: counts, names: ["a", "b", "c"], written: true }], document);
+    const texts = [...svg.querySelectorAll("text")].map((text) => ({
+      text: text.textContent,
+      x: Number(text.getAttribute("x")),
+      y: Number(text.getAttribute("y")),
+    }));
+    const [count, row, , , , , column] = texts.slice(1) as { text: string; x: number; y: number }[];
+    expect([count!.text, row!.text, column!.text]).toEqual(["5", "a", "c"]);
+    expect(Math.abs(count!.y - row!.y)).toBeLessThan(5);
+    expect(count!.x).toBeCloseTo(column!.x, 6);
+  });
+
   it("cuts error bars at what a quantity can be", () => {
     const series = [{ label: "s", x: Float64Array.of(0, 1), y: Float64Array.of(0.5, 1), error: Float64Array.of(0.1, 0.4), points: true }];
     const figure = { kind: "lines", title: "t", xLabel: "x", yLabel: "y", series } as const;

@@ -199,6 +199,20 @@ describe("predictions", () => {
 });
 
 describe("phase planes", () => {
+  it("have the same distance on both sides of a pivot, which is white, wherever most values are", () => {
+    const values = [
+      [-1, 0.5],
+      [1, 1.5],
+    ];
+    const plane = { weightVariance: [1, 2], biasVariance: [0, 0.1], values, label: "χ", pivot: 1, criticalLine: [] };
+    const element = phasePlane(plane, document);
+    const fills = [...element.querySelectorAll('[aria-label="rect"] rect')].map((cell) => cell.getAttribute("fill"));
+    expect(fills).toEqual(values.flat().map((value) => `rgb(${diverging(0.5 + (value - 1) / 4).join(",")})`));
+    expect([...element.querySelectorAll("text")].slice(-3).map((text) => text.textContent)).toEqual(["3", "1", "−1"]);
+    const other = phasePlane({ ...plane, values: values.map((row) => row.map((value) => 2 - value)) }, document);
+    expect([...other.querySelectorAll("text")].slice(-3).map((text) => text.textContent)).toEqual(["3", "1", "−1"]);
+  });
+
   it("have the weight variance along x and the bias variance upwards", () => {
     const element = phasePlane(
       {
