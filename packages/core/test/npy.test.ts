@@ -66,3 +66,23 @@ it("float16: every finite number is sign · (1 + fraction/1024) · 2^(exponent �
     expect(data[bits + 0x8000]).toBe(-data[bits]!);
   }
 });
+
+it.each([
+  ["i1", 1, [-128, 127], (view: DataView, at: number, value: number) => view.setInt8(at, value)],
+  ["u1", 1, [0, 255], (view: DataView, at: number, value: number) => view.setUint8(at, value)],
+  ["i2", 2, [-32_768, 258], (view: DataView, at: number, value: number, little: boolean) => view.setInt16(at, value, little)],
+  ["u2", 2, [1, 65_534], (view: DataView, at: number, value: number, little: boolean) => view.setUint16(at, value, little)],
+  ["i4", 4, [-(2 ** 31), 16_909_060], (view: DataView, at: number, value: number, little: boolean) => view.setInt32(at, value, little)],
+  ["u4", 4, [1, 2 ** 32 - 2], (view: DataView, at: number, value: number, little: boolean) => view.setUint32(at, value, little)],
+  ["i8", 8, [-(2 ** 52), 3], (view: DataView, at: number, value: number, little: boolean) => view.setBigInt64(at, BigInt(value), little)],
+  ["u8", 8, [2 ** 53, 3], (view: DataView, at: number, value: number, little: boolean) => view.setBigUint64(at, BigInt(value), little)],
+  ["f4", 4, [-0.15625, 3e5], (view: DataView, at: number, value: number, little: boolean) => view.setFloat32(at, value, little)],
+  ["f8", 8, [-0.1, 3e5], (view: DataView, at: number, value: number, little: boolean) => view.setFloat64(at, value, little)],
+] as const)("%s of either byte order", (type, width, values, put) => {
+  for (const little of [true, false]) {
+    const bytes = new Uint8Array(2 * width);
+    values.forEach((value, i) => put(new DataView(bytes.buffer), i * width, value, little));
+    const order = width === 1 ? "|" : little ? "<" : ">";
+    expect([...decodeNpy(npy(header(`${order}${type}`, "(2,)"), bytes)).data]).toEqual(values);
+  }
+});
