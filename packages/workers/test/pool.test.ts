@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { fileURLToPath } from "node:url";
-import { createRegistry, FinitewidthError, type Run, type Task } from "@finitewidth/core";
+import { createRegistry, FinitewidthError, inlineRun, type Run, type Task } from "@finitewidth/core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { poolRun, resumable, type ChunkStore, type PoolOptions, type PoolRun } from "../src/index.js";
 import { alwaysDies, deaf, dies, mark, marked, numbers, plugin, plugins, politelyBusy, throwsOurs, throwsRange } from "./tasks.js";
@@ -34,6 +34,12 @@ describe("results", () => {
     const inline = await collect(pool({ workers: 0 }), numbers, chunks);
     expect(inline.map(({ index }) => index)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8]);
     for (const workers of [1, 2, 4]) expect(await collect(pool({ workers }), numbers, chunks)).toEqual(inline);
+  });
+
+  it("have the seed of a run in this thread where none is given, and the given one", () => {
+    const { seed } = inlineRun({ registry });
+    expect([0, 2].map((workers) => pool({ workers }).seed)).toEqual([seed, seed]);
+    expect([0, 2].map((workers) => pool({ workers, seed: 7 }).seed)).toEqual([7, 7]);
   });
 
   it("come from workers that are prepared, this thread being left alone", async () => {
