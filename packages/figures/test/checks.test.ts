@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { agree, falling, near, reject, rising } from "../src/shared/checks.js";
+import { histogram } from "../src/shared/draws.js";
 import { slope } from "../src/shared/numbers.js";
 import { sampledShift } from "../src/shared/shift.js";
 
@@ -34,4 +35,16 @@ describe("checks", () => {
     expect(shift.value).toBeCloseTo(0.4, 12);
     expect(shift.standardError).toBeCloseTo(0.3, 12);
   });
+});
+
+it("a histogram has the density of the draws in equal bins, those outside counted, with the errors of counts", () => {
+  const drawn = [
+    [0.1, 0.2, 0.3, 0.4, 0.6],
+    [0.45, 0.9, -1, 7, 0.05],
+  ].map((values) => ({ outputs: Float64Array.from(values), kernels: new Float64Array(0) }));
+  const { centres, density, standardError } = histogram(drawn, 0, 2, 4);
+  expect(centres).toEqual([0.25, 0.75, 1.25, 1.75]);
+  expect(density).toEqual([6, 2, 0, 0].map((count) => count / 5));
+  // Poisson: the root of a count, of one where there is none
+  standardError.forEach((error, k) => expect(error).toBeCloseTo(Math.sqrt([6, 2, 1, 1][k]!) / 5, 14));
 });
