@@ -1,6 +1,6 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
-import { figuresPass, verificationReports, type FigureEvidence, type SuiteEvidence } from "../src/index.js";
+import { figuresPass, verificationReports, type Evidence, type FigureEvidence, type SuiteEvidence } from "../src/index.js";
 
 const check = (holds: boolean) => ({ name: "slope", expected: "−1 ± 0.1", found: holds ? "−1.02" : "−0.5", holds });
 const figures: FigureEvidence[] = [
@@ -8,6 +8,32 @@ const figures: FigureEvidence[] = [
   { figure: "mine-b", checks: [check(false)], seconds: 1 },
   { figure: "mine-c", checks: [], reason: "no <data>", seconds: 1 },
 ];
+
+it("reports show the worst entry of a claim: what was claimed, sampled and its own standard error", () => {
+  const claim: Evidence = {
+    theory: "exact",
+    scenario: "linear",
+    id: "predictive-mean",
+    statement: "The mean.",
+    source: "by hand",
+    error: "exact",
+    quantity: "predictive.mean",
+    comparisons: [
+      { factor: 1, claimed: [1.25, 2.5, 3.75], sampled: [1, 2, 3.5], standardError: [0.125, 0.25, 0.5], effectiveSamples: 100 },
+    ],
+    shape: [3, 1],
+    threshold: 4,
+    verdict: { agrees: true, score: 2, worst: 1 },
+    power: [],
+    powerful: true,
+    passed: true,
+  };
+  const evidence: SuiteEvidence = { suite: "quick", passed: true, claims: [claim], failures: [], seconds: 1 };
+  const { document } = parseHTML("<!doctype html><html><body></body></html>");
+  const reports = verificationReports(evidence, document as unknown as Document);
+  expect(reports["report.md"]).toContain("| exact | 2.5 | 2 ± 2.5e-1 | z 2.00 |");
+  expect(reports["report.html"]).toContain("2 ± 2.5e-1");
+});
 
 describe("figures in the reports of the suite", () => {
   it("pass when every check holds and all were computed", () => {

@@ -101,6 +101,10 @@ describe("judging", () => {
     expect(smallestCaught("exact", [exactly([1], [1], [0.01])], 4)!).toBeGreaterThan(0.04);
     expect(smallestCaught("exact", [exactly([1], [1], [0.01])], 4)!).toBeLessThan(0.04 * 1.11);
     expect(smallestCaught({ relative: 0.1 }, [exactly([2, 0], [2, 0], [0.02, 0.02])], 4)!).toBeCloseTo(0.15, 1);
+    // claimed above what was sampled: larger errors upwards are caught first, those downwards from 1.02 (1 − r) = 0.96 on
+    const downwards = smallestCaught("exact", [exactly([1.02], [1], [0.01])], 4)!;
+    expect(downwards).toBeGreaterThan(1 - 0.96 / 1.02);
+    expect(downwards).toBeLessThan((1 - 0.96 / 1.02) * 1.11);
     expect(smallestCaught({ relative: 100 }, [exactly([1], [1], [0.01])], 4)).toBeUndefined();
     const slope = [1, 2, 4].map((factor) => ({ ...exactly([1 + 0.3 * factor ** -2], [1], [1e-4]), factor }));
     expect(smallestCaught({ order: 2 }, slope, 4)!).toBeLessThan(0.06);
