@@ -248,4 +248,16 @@ describe("heads", () => {
     expectClose(pathWeights(affine(0.5 / 6, identity), 1, heads, [3, 0.5, 1, 1]), identity, { relative: 1e-14 });
     expect(Array.from(keptPaths(heads, [[3, 1]]))).toEqual([1, 0, 1, 1, 0, 1]);
   });
+
+  it("weights of paths are averaged over the outputs, each from its own block", () => {
+    const heads = [1, 2];
+    const blocks = [
+      [1, 0.5, 0.5, 2],
+      [3, -0.25, -0.25, 4],
+    ];
+    const mixing: Matrix = { data: new Float64Array(16).fill(100), shape: [4, 4] };
+    blocks.forEach((block, a) => block.forEach((value, k) => (mixing.data[(2 * a + Math.floor(k / 2)) * 4 + 2 * a + (k % 2)] = value)));
+    // σ_w²(2) = 0.5 over two heads: in units of ¼
+    expect([...pathWeights(mixing, 2, heads, [1, 0.5]).data]).toEqual([8, 0.5, 0.5, 12]);
+  });
 });
