@@ -8,6 +8,8 @@ import { prefix, type Redis } from "./engine.js";
 export const protocol = 1;
 /** Seconds after which what nobody asked for is forgotten. */
 export const expiry = 24 * 3600;
+/** Whether a job that was made at a time (milliseconds) is one that nobody waits for any more. */
+export const isTooOld = (made: number, now: number): boolean => now - made > 1000 * expiry;
 /** What jobs are named. */
 export const jobName = "chunk";
 

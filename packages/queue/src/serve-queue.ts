@@ -3,7 +3,18 @@ import { poolRun, recordError, type PoolOptions } from "@finitewidth/workers";
 import type { QueueAddress } from "./address.js";
 import { pack, unpack } from "./codec.js";
 import { connect, connectionOptions, loadEngine, prefix, queueName, type Job, type Redis } from "./engine.js";
-import { answerKey, cancelChannel, expiry, jobName, loadShared, readMessage, Refusal, tasksByName, type Answer } from "./message.js";
+import {
+  answerKey,
+  cancelChannel,
+  expiry,
+  isTooOld,
+  jobName,
+  loadShared,
+  readMessage,
+  Refusal,
+  tasksByName,
+  type Answer,
+} from "./message.js";
 
 /** Options of a worker. */
 export interface QueueWorkerOptions {
@@ -53,7 +64,7 @@ export async function serveQueue(options: QueueWorkerOptions): Promise<QueueWork
     const message = readMessage(job.data, versions);
     const task = known.get(message.task);
     if (!task) throw new Refusal(`the task ${JSON.stringify(message.task)} is of no package that this worker allows`);
-    if (Date.now() - job.timestamp > 1000 * expiry) throw new Refusal("it is too old");
+    if (isTooOld(job.timestamp, Date.now())) throw new Refusal("it is too old");
     if ((await redis.exists(answerKey(job.id))) > 0) return;
     const arrays = await loadShared(redis, message.shared);
     let chunk: unknown;

@@ -2,7 +2,7 @@ import { createRegistry, type Plugin } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { queueAddress, withoutSecrets } from "../src/address.js";
 import { pack, unpack } from "../src/codec.js";
-import { idOf, protocol, readMessage, Refusal, tasksByName, type Message } from "../src/message.js";
+import { idOf, isTooOld, protocol, readMessage, Refusal, tasksByName, type Message } from "../src/message.js";
 
 const versions = { finitewidth: "1.2.3", backend: "wasm" };
 const message: Message = { protocol, task: "a#b", versions, chunk: "", shared: [] };
@@ -81,6 +81,12 @@ describe("messages", () => {
     expect(refused({ versions: JSON.parse('{"__proto__":"1"}') as object })).toContain("__proto__");
     for (const data of [null, "text", [1]]) expect(() => readMessage(data, versions)).toThrow("no message");
     expect(() => readMessage(JSON.parse('{"__proto__":{}}'), versions)).toThrow("__proto__ is not allowed");
+  });
+
+  it("are waited for a day", () => {
+    const made = Date.UTC(2026, 0, 1);
+    const hours = (count: number): number => made + count * 3_600_000;
+    expect([0, 0.1, 3, 23.9, 24.1, 100].map((count) => isTooOld(made, hours(count)))).toEqual([false, false, false, false, true, true]);
   });
 
   it("have an id for what they compute", () => {
