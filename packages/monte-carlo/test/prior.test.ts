@@ -1,12 +1,14 @@
 import {
   inlineRun,
   matrixFromRows,
+  resolveArchitecture,
   resolveNetworkInput,
   type Matrix,
   type PriorProblem,
   type PriorResult,
   type Tensor,
 } from "@finitewidth/core";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { poolRun } from "@finitewidth/workers";
 import { describe, expect, it } from "vitest";
 import { flatten, readFixture } from "../../../tools/testing.ts";
@@ -216,4 +218,13 @@ describe("chunks", () => {
       ),
     ).toBe(true);
   });
+});
+
+it("the shift of the mean kernel is the mean kernel less that of infinite width", async () => {
+  const network = { widths: [2, 2, 2], activation: "relu", weightVariance: 2, biasVariance: 0.1 };
+  const asked = question(network, randomMatrix(3, 2, 5), { samples: 20 });
+  const { secondMoment, kernelMeanShift } = await ask(asked);
+  const limit = infiniteWidthKernels(resolveArchitecture(registry, asked.network), asked.inputs).preactivation.at(-1)!;
+  secondMoment!.data.forEach((value, i) => expect(kernelMeanShift!.data[i]).toBeCloseTo(value - limit.data[i]!, 12));
+  expect(Math.max(...kernelMeanShift!.data.map(Math.abs))).toBeGreaterThan(0.01);
 });
