@@ -54,6 +54,20 @@ def test_classifier() -> None:
     assert classifier.log_marginal_likelihood_value_ < 0
 
 
+def test_scale_is_that_of_the_likelihood_for_two_classes_and_for_more() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(24, 2))
+    method = {"method": "nngp", "inference": "laplace"}
+    for y in (np.where(X[:, 0] > 0, 1, 0), np.digitize(X[:, 0], [-0.5, 0.5])):
+        # p depends on f/τ: outputs of a network whose variances at the readout are τ² times larger
+        def fitted(scale: float, weight: float, labels: np.ndarray = y) -> np.ndarray:
+            model = fw.FiniteWidthClassifier([10], method=method, scale=scale, weight_variance=[1.0, weight], bias_variance=0.0)
+            return model.fit(X, labels).predict_proba(X[:5])  # type: ignore[no-any-return]
+
+        np.testing.assert_allclose(fitted(3.0, 9.0), fitted(1.0, 1.0), rtol=1e-6)
+        assert np.max(np.abs(fitted(3.0, 1.0) - fitted(1.0, 1.0))) > 0.01
+
+
 def test_random_state_is_the_seed() -> None:
     rng = np.random.default_rng(0)
     X, Z = rng.normal(size=(6, 3)), rng.normal(size=(4, 3))

@@ -136,3 +136,19 @@ def test_tables_and_reports(problem: dict[str, Any]) -> None:
                 told["status"], told["error"], told["standardError"], told["how"],
             )
     assert "<table>" in result._repr_html_() and "srcdoc" in result.report()._repr_html_()
+
+
+def test_table_shows_the_worst_verdict() -> None:
+    def entry(*statuses: str) -> dict[str, Any]:
+        verdict = {f"q{i}": {"status": status, "error": 0.1, "standardError": 0.1, "how": "sampled"} for i, status in enumerate(statuses)}
+        return {"status": "ok", "seconds": 1.0, "verdict": verdict}
+
+    results = {
+        "a": entry("confirmed", "contradicted", "doubtful"),
+        "b": entry("doubtful", "confirmed", "unchecked"),
+        "c": entry("unchecked", "confirmed"),
+        "d": entry("unchecked"),
+    }
+    header, *rows = [line.split() for line in repr(fw.Result({"experiment": {}, "results": results})).splitlines() if "─" not in line]
+    assert header[0] == "method"
+    assert [row[-2] for row in rows] == ["contradicted", "doubtful", "confirmed", "unchecked"]
