@@ -1,12 +1,12 @@
 // Our side of the comparison of gradients: warm CPU seconds of one gradient of the sampler's log posterior on digits, of all whitened
-// parameters ("full") and with the readout integrated out ("collapsed"). node bench-gradients-ours.mjs DATA.npz [native] prints one JSON
-// object a line.
+// parameters ("full") and with the readout integrated out ("collapsed"). node bench-gradients-ours.mjs DATA.npz [native | turbo] prints one
+// JSON object a line.
 import { readFile } from "node:fs/promises";
 import { plugin as activations } from "@finitewidth/activations";
 import { createRegistry } from "@finitewidth/core";
 import { decodeNpz } from "@finitewidth/core/npz";
 import { finiteFullyConnected } from "@finitewidth/kernels";
-import { backend, setBackend } from "@finitewidth/linalg";
+import { backend, createTurboWasmBackend, setBackend } from "@finitewidth/linalg";
 import { createNativeBackend, nativeProblem } from "@finitewidth/linalg-native";
 import { collapsedDensity, fullDensity } from "@finitewidth/monte-carlo";
 
@@ -19,13 +19,13 @@ const cpu = () => {
 const { arrays } = decodeNpz(new Uint8Array(await readFile(file)), file);
 const head = (m, n) => ({ data: m.data.slice(0, n * m.shape[1]), shape: [n, m.shape[1]] });
 
-if (wanted === "native") {
-  const native = createNativeBackend();
-  if (native === undefined) {
-    say({ skipped: `no native backend: ${nativeProblem()}` });
+if (wanted !== undefined) {
+  const other = wanted === "native" ? createNativeBackend() : createTurboWasmBackend();
+  if (other === undefined) {
+    say({ skipped: `no ${wanted} backend: ${wanted === "native" ? nativeProblem() : "nothing to gain on this version of Node"}` });
     process.exit(0);
   }
-  setBackend(native);
+  setBackend(other);
 }
 const activation = createRegistry([activations]).activation("erf", "activation");
 /** θ that both sides know: sines, of about the size of standard normals. */

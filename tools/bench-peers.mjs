@@ -59,10 +59,9 @@ export function comparePeers() {
   // the first makes the data
   const benches = ["bench-peers", "bench-gradients"];
   const preload = ["--conditions", "@finitewidth/source", "--import", join(here, "ts-preload.mjs")];
-  const ours = (...more) =>
-    benches.flatMap((bench) => lines(process.execPath, [...preload, join(here, `${bench}-ours.mjs`), data, ...more]));
-  const wasm = ours();
-  const native = ours("native");
+  const ourLines = (bench, ...more) => lines(process.execPath, [...preload, join(here, `${bench}-ours.mjs`), data, ...more]);
+  const wasm = benches.flatMap((bench) => ourLines(bench));
+  const native = [...benches.flatMap((bench) => ourLines(bench, "native")), ...ourLines("bench-gradients", "turbo")];
   const peers = [...benches.flatMap((bench) => lines(python, [join(here, `${bench}.py`), data])), ...deepbays(data)];
   const versions = Object.assign({}, ...peers.map((line) => line.versions ?? {}));
   console.log(
