@@ -17,8 +17,19 @@ export interface PhasePlane {
   readonly maximum?: { readonly weightVariance: number; readonly biasVariance: number };
 }
 
+interface PhasePlaneSize {
+  readonly width: number;
+  readonly height: number;
+  /** Room for the colour bar. */
+  readonly right: number;
+}
+const wide: PhasePlaneSize = { width: 700, height: 380, right: 110 };
+/** For telephones. */
+export const narrowPhasePlane: PhasePlaneSize = { width: 350, height: 290, right: 88 };
+
 /** Phase plane: colours for the values, the critical line, and a mark at the measured maximum. */
-export function phasePlane(plane: PhasePlane, document: Document): Element {
+export function phasePlane(plane: PhasePlane, document: Document, size: PhasePlaneSize = wide): Element {
+  const { width, height, right } = size;
   const { weightVariance, biasVariance, values, label, pivot, criticalLine, maximum } = plane;
   const edges = (axis: readonly number[]): number[] => {
     if (axis.length === 1) return [axis[0]! - 0.05, axis[0]! + 0.05];
@@ -40,10 +51,10 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
   const fill = (value: number): string => `rgb(${scale((value - low) / (high - low)).join(",")})`;
   const svg = Plot.plot({
     document,
-    width: 700,
-    height: 380,
+    width,
+    height,
     marginLeft: 58,
-    marginRight: 110,
+    marginRight: right,
     marginBottom: 42,
     style: plotStyle,
     x: { label: "weight variance σ_w²", domain: xDomain },
@@ -86,14 +97,14 @@ export function phasePlane(plane: PhasePlane, document: Document): Element {
       Plot.frame({ stroke: rule }),
     ],
   });
-  appendColourBar(svg, { label, low, high, image: colourBar(scale) }, document);
+  appendColourBar(svg, { label, low, high, image: colourBar(scale), size }, document);
   return svg;
 }
 
 /** Colour bar to the right of the frame. (Plot's own ramp legend needs a canvas, which a server has not.) */
 function appendColourBar(
   svg: Element,
-  bar: { readonly label: string; readonly low: number; readonly high: number; readonly image: string },
+  bar: { readonly label: string; readonly low: number; readonly high: number; readonly image: string; readonly size: PhasePlaneSize },
   document: Document,
 ): void {
   const add = (name: string, attributes: Record<string, string | number>, text?: string): void => {
@@ -102,9 +113,11 @@ function appendColourBar(
     if (text !== undefined) node.textContent = text;
     svg.appendChild(node);
   };
-  const [x, top, height] = [606, 34, 290];
+  const { size } = bar;
+  const [x, top, height] = [size.width - size.right + 16, 34, size.height - 90];
   add("image", { x, y: top, width: 12, height, preserveAspectRatio: "none", href: bar.image });
-  add("text", { x, y: top - 12, fill: "currentColor", "text-anchor": "start" }, bar.label);
+  const [at, anchor] = size === wide ? [{ x, y: top - 12 }, "start"] : [{ x: size.width - 2, y: 11 }, "end"];
+  add("text", { ...at, fill: "currentColor", "text-anchor": anchor }, bar.label);
   for (const [value, at] of [
     [bar.high, 8],
     [(bar.low + bar.high) / 2, height / 2 + 4],

@@ -1,7 +1,18 @@
 import { inflateSync } from "node:zlib";
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
-import { agreement, calibration, drawFigure, encodePng, figureBlock, heatmaps, htmlTable, phasePlane, short } from "../src/index.js";
+import {
+  agreement,
+  calibration,
+  drawFigure,
+  encodePng,
+  figureBlock,
+  heatmaps,
+  htmlTable,
+  narrowPhasePlane,
+  phasePlane,
+  short,
+} from "../src/index.js";
 
 const document = parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
 const matrix = (n: number, f: (i: number, j: number) => number) => ({
@@ -142,6 +153,23 @@ describe("figures", () => {
         document,
       ).outerHTML,
     ).toContain("monte-carlo");
+  });
+
+  it("phase planes have a size for telephones, the name of the colours within it", () => {
+    const plane = {
+      weightVariance: [1, 2],
+      biasVariance: [0, 1],
+      values: [
+        [0, 1],
+        [1, 2],
+      ],
+      label: "fixed-point variance",
+      criticalLine: [],
+    };
+    const element = phasePlane(plane, document, narrowPhasePlane);
+    expect(element.getAttribute("width")).toBe("350");
+    const label = Array.from(element.querySelectorAll("text")).find((text) => text.textContent === plane.label)!;
+    expect([label.getAttribute("x"), label.getAttribute("text-anchor")]).toEqual(["348", "end"]);
   });
 
   it("phase planes show both marks", () => {

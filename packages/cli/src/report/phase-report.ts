@@ -1,8 +1,12 @@
-import { lines, phasePlane, type PhasePlane, escapeHtml, figureBlock, notes, page } from "@finitewidth/plots";
+import { lines, narrowPhasePlane, phasePlane, type PhasePlane, escapeHtml, figureBlock, notes, page } from "@finitewidth/plots";
 import type { Provenance } from "../provenance.js";
 import { provenanceFacts } from "./experiment-report.js";
 import { createDocument } from "./html.js";
 
+interface Drawing {
+  readonly element: Element;
+  readonly narrow?: Element;
+}
 type Grid = readonly (readonly (number | null)[])[];
 
 /** The parts of `phase.json` that the report draws. */
@@ -30,8 +34,8 @@ export function phaseReport(activation: string, result: PhaseResult, name: strin
   const { weightVariance, biasVariance } = result.grid;
   const maximum = result.adaptation?.maximum ?? undefined;
   const flat = weightVariance.length === 1 || biasVariance.length === 1;
-  const draw = (values: Grid, label: string, pivot?: number, mark = false): Element => {
-    if (flat) return profile(result, values, label, mark ? maximum : undefined, document);
+  const draw = (values: Grid, label: string, pivot?: number, mark = false): Drawing => {
+    if (flat) return { element: profile(result, values, label, mark ? maximum : undefined, document) };
     const plane: PhasePlane = {
       weightVariance,
       biasVariance,
@@ -41,11 +45,12 @@ export function phaseReport(activation: string, result: PhaseResult, name: strin
       ...(pivot === undefined ? {} : { pivot }),
       ...(mark && maximum ? { maximum } : {}),
     };
-    return phasePlane(plane, document);
+    return { element: phasePlane(plane, document), narrow: phasePlane(plane, document, narrowPhasePlane) };
   };
-  const card = (values: Grid, element: Element, name: string, caption: string): string =>
+  const card = (values: Grid, { element, ...narrow }: Drawing, name: string, caption: string): string =>
     figureBlock(element, caption, {
       name,
+      ...narrow,
       data: [
         ["weightVariance", "biasVariance", name],
         ...weightVariance.flatMap((w, i) => biasVariance.map((b, j) => [w, b, values[i]![j]])),
