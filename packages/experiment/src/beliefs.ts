@@ -27,6 +27,10 @@ const numbers: { readonly [Quantity in Judged]: { readonly title: string; readon
     hiddenKernels: { title: "hidden kernels" },
   };
 
+/** Whether a doubtful number may well be right: it is within two standard errors of what was sampled. */
+const withinNoise = ({ status, error, standardError }: Verdict): boolean =>
+  status === "doubtful" && error !== null && standardError !== null && error <= 2 * standardError;
+
 /** How far a method may be off: what was seen, and the noise of seeing. */
 const reach = ({ error, standardError }: Verdict): number => Math.hypot(error ?? Infinity, standardError ?? 0);
 
@@ -73,7 +77,7 @@ function beliefOf(quantity: Judged, judged: readonly JudgedOutcome[], sampled: S
     standardError: sampled?.standardError ?? null,
     how: `the real network confirms the ${title} of no method: believe ${
       sampled ? "the number sampled from it" : "monte-carlo"
-    }; nearest is ${outcome.label}, ${verdict.status}`,
+    }; nearest is ${outcome.label}, ${verdict.status}${withinNoise(verdict) ? ", from which it differs by no more than its noise" : ""}`,
   };
 }
 

@@ -44,6 +44,10 @@ it("where none is confirmed the sampled number is, with its error; where it has 
   expect(found.logEvidence).toMatchObject({ method: null, value: -9, standardError: 0.5 });
   expect(found.hiddenKernels).toMatchObject({ method: null, value: null, standardError: null });
   expect(found.hiddenKernels!.how).toContain("believe monte-carlo");
+  expect(found.generalizationError!.how).not.toContain("noise");
+  // one whose difference the noise explains may be right, and the sentence says so
+  const { how } = of({ near: { logEvidence: says("doubtful", 1.9, 1) } }).logEvidence!;
+  expect(how).toContain("nearest is near, doubtful, from which it differs by no more than its noise");
 });
 
 it("nothing is said about what was not checked, and a leading term is no evidence to believe", () => {

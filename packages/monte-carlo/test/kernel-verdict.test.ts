@@ -87,4 +87,7 @@ test("a confirmation is withdrawn for a visible error above a fifth of the effec
   expect(againstEffect("confirmed", 0.19, 0.01, 1, difference)).toBe("confirmed");
   expect(againstEffect("confirmed", 0.3, 0.1, undefined, difference)).toBe("confirmed");
   expect(againstEffect("contradicted", 0.3, 0.1, 1, difference)).toBe("contradicted");
+  // without scatter only rounding is left: 2e-15 of a number of order one is none, 2e-6 is
+  expect(againstEffect("confirmed", 2e-15, 0, 0, difference, 10)).toBe("confirmed");
+  expect(againstEffect("confirmed", 2e-6, 0, 0, difference, 10)).toBe("doubtful");
 });

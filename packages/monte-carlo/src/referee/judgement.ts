@@ -58,9 +58,13 @@ export const effectRule = { part: 0.2, level: 0.05 };
 export const visibleErrors = (units: number, kind: "difference" | "distance"): number =>
   studentQuantile(1 - effectRule.level / (kind === "distance" ? 1 : 2), units - 1);
 
+/** Part of a number's size below which a difference is rounding: without scatter, as at zero inputs, there is no other noise. */
+const rounding = 1e-9;
+
 /**
- * Withdraws a confirmation where the difference stands out of the noise of the chains (`standardError`, of them alone) and is more than a
- * fifth of what finite width changes. The theory's own noise is no excuse: its number is off.
+ * Withdraws a confirmation where the difference stands out of the noise of the chains (`standardError`, of them alone) and of rounding at
+ * the `scale` of what is compared, and is more than a fifth of what finite width changes. The theory's own noise is no excuse: its number
+ * is off.
  */
 export function againstEffect(
   status: Comparison["status"],
@@ -68,8 +72,9 @@ export function againstEffect(
   standardError: number,
   effect: number | undefined,
   errors: number,
+  scale = 0,
 ): Comparison["status"] {
-  const visible = Math.abs(difference) > errors * standardError;
+  const visible = Math.abs(difference) > errors * standardError + rounding * scale;
   return status === "confirmed" && visible && effect !== undefined && Math.abs(difference) > effectRule.part * effect ? "doubtful" : status;
 }
 
@@ -194,15 +199,16 @@ export function compareErrors(
   // parts may hardly change where the whole does: the largest change is the yardstick of all three
   const effect =
     bare && Math.max(...[bare.bias - bias.value, bare.variance - variance.value, bare.bias + bare.variance - total.value].map(Math.abs));
+  const scale = theoryBias + theoryVariance;
   const compare = (value: number, { value: truth, left }: LeftOut, own: number): Comparison => {
     const sampled = jackknifeError(left);
     const standardError = Math.hypot(sampled, own);
-    const status = decide(value - truth, standardError, rule.tolerance * Math.abs(truth), count, rule);
+    const status = decide(value - truth, standardError, rule.tolerance * Math.abs(truth) + rounding * scale, count, rule);
     return {
       theory: value,
       truth,
       standardError,
-      status: againstEffect(status, value - truth, sampled, effect, visibleErrors(count, "difference")),
+      status: againstEffect(status, value - truth, sampled, effect, visibleErrors(count, "difference"), scale),
     };
   };
   return {

@@ -51,6 +51,7 @@ export function judgeEvidence(
       evidence.standardError,
       infinite === undefined ? undefined : Math.abs(infinite - evidence.logEvidence),
       visibleErrors(evidence.islandWeights.length, "difference"),
+      Math.max(1, Math.abs(evidence.logEvidence)),
     ),
     error: Math.abs(difference),
     standardError,
