@@ -1,6 +1,6 @@
 import { stream } from "@finitewidth/random";
 import { logNormaliserFromTilts } from "./evidence.js";
-import { anneal, moveUnits, priorPopulation, resample, type Population } from "./population.js";
+import { anneal, firstAngle, moveUnits, priorPopulation, resample, type Population } from "./population.js";
 import { alignmentsOf, unitStates, type Field, type UnitEvaluator, type Window } from "./unit.js";
 
 /** How a unit's unrestricted measure divides at the wall. */
@@ -68,6 +68,8 @@ export function unitOdds(
     const inside = states.tilts.map((tilt) => (tilt > -Infinity ? 1 : 0));
     const found = inside.reduce((sum, value) => sum + value, 0);
     if (found === 0) return false;
+    // the steps of a narrow window would not carry the units through a wide one
+    population.angle = firstAngle;
     resample(
       population,
       inside.map((value) => value / found),

@@ -13,9 +13,12 @@ export interface Population {
   states: UnitStates;
 }
 
+/** Where the adaptation of the angle begins. */
+export const firstAngle = 0.5;
+
 /** Draws from the prior. */
 export function priorPopulation(count: number, dimension: number, random: RandomStream): Population {
-  return { units: random.normals(new Float64Array(count * dimension)), count, angle: 0.5, states: unitStates(count) };
+  return { units: random.normals(new Float64Array(count * dimension)), count, angle: firstAngle, states: unitStates(count) };
 }
 
 const targetAcceptance = 0.85;
