@@ -5,7 +5,8 @@ import { chains } from "./sampling.js";
 export const effectiveAction: readonly ScenarioFamily[] = [
   family({
     name: "erf, as many points as units",
-    theories: [{ name: "effective-action", options: { correction: "cumulant" } }],
+    // with the default number of draws the noise of the correction is as large as the effect of finite width
+    theories: [{ name: "effective-action", options: { correction: "cumulant", draws: 24_000 } }],
     // small preactivations and large targets: Gaussian equivalence is good where infinite width is far off
     network: fullyConnected("erf", [12], [0.3, 3]),
     points: 12,

@@ -21,14 +21,18 @@ export function* claimsOf(
     statement: string,
     value: Tensor,
     error: Claim["error"] | undefined,
+    standardError?: Tensor,
   ): Claim[] =>
-    error === undefined || isEmpty(error) ? [] : [{ id, statement, source, estimand: { of: "posterior", quantity }, value, error }];
+    error === undefined || isEmpty(error)
+      ? []
+      : [{ id, statement, source, estimand: { of: "posterior", quantity }, value, error, ...(standardError ? { standardError } : {}) }];
   yield* claim(
     "predictive-mean",
     "predictive.mean",
     "The predictive mean is that of a Gaussian process with the renormalised kernel.",
     predictive.mean,
     errors.mean,
+    predictive.standardError?.mean,
   );
   yield* claim(
     "predictive-variance",
@@ -37,7 +41,10 @@ export function* claimsOf(
     predictive.variance,
     errors.variance,
   );
-  if (posterior.train) yield* claim("train-mean", "train.mean", "The same at the training inputs.", posterior.train.mean, errors.train);
+  if (posterior.train) {
+    const { mean, standardError } = posterior.train;
+    yield* claim("train-mean", "train.mean", "The same at the training inputs.", mean, errors.train, standardError?.mean);
+  }
   if (posterior.logEvidence !== undefined && errors.mean === "exact") {
     yield* claim(
       "log-evidence",
