@@ -1,9 +1,19 @@
-import { createRegistry, matrixFromRows, type Plugin, type Registry } from "@finitewidth/core";
+import {
+  createRegistry,
+  matrixFromRows,
+  type Plugin,
+  type Posterior,
+  type Problem,
+  type Registry,
+  type Run,
+  type Theory,
+} from "@finitewidth/core";
 import { plugin as activations } from "@finitewidth/activations";
 import { plugin as posterior } from "@finitewidth/posterior";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { plugin as priorSequential } from "@finitewidth/prior-sequential";
+import * as v from "valibot";
 
 /** A data set whose rows say which request they came from. */
 export const counted: { loads: number } = { loads: 0 };
@@ -62,3 +72,33 @@ export const base = {
   likelihood: { temperature: 0.3 },
   methods: ["nngp", { method: "exact", draws: 1000 }] as unknown,
 };
+
+/** A theory that answers as it is told: of every problem the given parts, where a test point x is predicted by x₀ and its variance by x₁². */
+export const told = (name: string, of: (problem: Problem, run: Run, options: Told) => Partial<Posterior> = () => ({})): Theory<Told> => ({
+  name,
+  summary: name,
+  options: v.strictObject({ level: v.optional(v.number("a number"), 3) }),
+  refuses: (problem) => (problem.temperature === 13 ? "not at 13" : undefined),
+  fit: async (problem, options, run) => ({
+    theory: name,
+    problem,
+    options,
+    state: {},
+    solver: { converged: true, iterations: 1, residual: 0, jitter: 0 },
+    diagnostics: {},
+    warnings: [],
+    ...of(problem, run, options),
+  }),
+  predict: async ({ problem }, { data, shape: [rows, columns] }) => {
+    const outputs = problem.targets.shape[1];
+    const of = (value: (i: number, d: number) => number) => ({
+      data: Float64Array.from({ length: rows * outputs }, (_, k) => value(Math.floor(k / outputs), k % outputs)),
+      shape: [rows, outputs] as const,
+    });
+    return { mean: of((i, d) => data[i * columns]! + d), variance: of((i) => data[i * columns + 1]! ** 2) };
+  },
+  claims: () => [],
+});
+export interface Told {
+  readonly level: number;
+}

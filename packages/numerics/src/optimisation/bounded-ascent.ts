@@ -64,7 +64,7 @@ export async function maximiseInBox(
       free[i] ? slopes.reduce((sum, slope, j) => sum + (free[j] ? inverse[i]![j]! * slope : 0), 0) : 0,
     );
     if (!(direction.reduce((sum, value, i) => sum + value * slopes[i]!, 0) > 0)) direction = slopes;
-    const longest = Math.max(...direction.map(Math.abs));
+    const longest = Math.max(0, ...direction.map(Math.abs));
     if (longest === 0) {
       converged = true;
       break;
