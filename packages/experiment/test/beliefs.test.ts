@@ -1,6 +1,6 @@
 import type { MethodVerdict, Verdict } from "@finitewidth/core";
 import { expect, it } from "vitest";
-import { beliefsOf } from "../src/beliefs.js";
+import { beliefsOf, sampledNumber } from "../src/beliefs.js";
 import type { MethodOutcome } from "../src/index.js";
 
 const says = (status: Verdict["status"], error = 0.1, standardError = 0.01): Verdict => ({ status, error, standardError, how: "so" });
@@ -54,4 +54,36 @@ it("nothing is said about what was not checked, and a leading term is no evidenc
   expect(of({ near: { logEvidence: says("unchecked") }, far: {} })).toEqual({});
   const leading = [outcome("leading", 1, -1, true)];
   expect(beliefsOf(leading, { verdicts: { leading: { logEvidence: says("confirmed") } }, referee })).toEqual({});
+});
+
+it("a confirmed method gives its number where the quantity is one, a doubtful one beyond two standard errors is off by more than noise", () => {
+  const found = of({
+    far: { predictive: says("confirmed", 0.3, 0.4), logEvidence: says("confirmed", 3, 4), hiddenKernels: says("doubtful", 2.1, 1) },
+    broken: { hiddenKernels: says("confirmed") },
+  });
+  expect(found.predictive).toEqual({
+    method: "far",
+    value: null,
+    standardError: 0.5,
+    how: "the real network confirms the predictions of far",
+  });
+  expect(found.logEvidence).toEqual({
+    method: "far",
+    value: -3,
+    standardError: 5,
+    how: "the real network confirms the log evidence of far",
+  });
+  expect(found.hiddenKernels!.how).toMatch(/^the real network confirms the hidden kernels of no method: .*nearest is far, doubtful$/);
+  expect(of({ near: { generalizationError: says("contradicted", 0.01, 1) } }).generalizationError!.how).toMatch(
+    /believe the number sampled from it; nearest is near, contradicted$/,
+  );
+});
+
+it("the number that was sampled has parts where it is an error, and none of other quantities", () => {
+  expect(sampledNumber(referee, "generalizationError")).toEqual({ value: 7, standardError: 0.3 });
+  expect(sampledNumber(referee, "generalizationError", "bias")).toEqual({ value: 3, standardError: 0.1 });
+  expect(sampledNumber(referee, "generalizationError", "variance")).toEqual({ value: 4, standardError: 0.2 });
+  expect(sampledNumber(referee, "logEvidence")).toEqual({ value: -9, standardError: 0.5 });
+  expect(sampledNumber(referee, "predictive")).toBeUndefined();
+  expect(sampledNumber({ logEvidence: 3 }, "logEvidence")).toBeUndefined();
 });

@@ -73,8 +73,11 @@ export const base = {
   methods: ["nngp", { method: "exact", draws: 1000 }] as unknown,
 };
 
-/** A theory that answers as it is told: of every problem the given parts, where a test point x is predicted by x₀ and its variance by x₁². */
-export const told = (name: string, of: (problem: Problem, run: Run, options: Told) => Partial<Posterior> = () => ({})): Theory<Told> => ({
+/** A theory that answers as it is told, of every problem the given parts: mean x₀ + d of output d at a test point x, variance x₁². */
+export const told = (
+  name: string,
+  of: (problem: Problem, run: Run, options: Told) => Partial<Posterior<Told>> = () => ({}),
+): Theory<Told> => ({
   name,
   summary: name,
   options: v.strictObject({ level: v.optional(v.number("a number"), 3) }),

@@ -1,12 +1,4 @@
-import {
-  inlineRun,
-  matrixFromRows,
-  type EvidenceGradient,
-  type FittedMethod,
-  type Plugin,
-  type Posterior,
-  type Theory,
-} from "@finitewidth/core";
+import { matrixFromRows, type EvidenceGradient, type FittedMethod, type Plugin, type Posterior, type Theory } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { planExperiment, resultToJson, runExperiment, type SolvedOutcome } from "../src/index.js";
 import { base, registryWith, told } from "./cases.js";

@@ -46,7 +46,7 @@ describe("a prior question", () => {
       network: expect.objectContaining({ type: "fully-connected", widths: [5] }) as unknown,
       inputs: matrixFromRows(rows),
       outputs: 2,
-      evaluateAt: evaluateAt.map(matrixFromRows),
+      evaluateAt: evaluateAt.map((one) => matrixFromRows(one)),
       samples: 30,
     });
     const { outputs: _outputs, ...short } = file;

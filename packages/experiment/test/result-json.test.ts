@@ -117,4 +117,28 @@ describe("the entry of a method in result.json", () => {
       seconds: 3,
     });
   });
+
+  it("has order parameters as nested lists, kernels that are too large for text elsewhere, which a warning says, and of failures the reason", () => {
+    const tensor = (from: number) => ({ data: Float64Array.of(from, from + 1, from + 2, from + 3, from + 4, from + 5), shape: [3, 2] });
+    const large = [kernel(1, 1), kernel(2)];
+    const posterior = {
+      orderParameter: tensor(1),
+      hiddenKernels: large,
+      hiddenKernelShifts: large,
+      standardError: { orderParameter: tensor(7), hiddenKernels: large, hiddenKernelShifts: large },
+      diagnostics: {},
+      solver: {},
+    };
+    const outcome = { label: "one", method: "one", status: "ok", seconds: 3, warnings: ["so"], posterior } as unknown as MethodOutcome;
+    expect(outcomeToJson(outcome)).toEqual({
+      status: "ok",
+      orderParameter: [[1, 2], [3, 4], [5, 6]], // prettier-ignore
+      standardError: { orderParameter: [[7, 8], [9, 10], [11, 12]] }, // prettier-ignore
+      diagnostics: { solver: {} },
+      warnings: ["so", `hidden kernels of more than 200 points are in hidden-kernels.npz`],
+      seconds: 3,
+    });
+    const failed = { label: "one", method: "one", status: "failed", seconds: 2, error: new Error("no") } as unknown as MethodOutcome;
+    expect(outcomeToJson(failed)).toEqual({ status: "failed", error: "no", seconds: 2 });
+  });
 });
