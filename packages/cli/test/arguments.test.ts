@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { completionScript, helpText, readArguments } from "../src/arguments.js";
 import { commands } from "../src/commands.js";
@@ -38,5 +39,35 @@ describe("arguments", () => {
       }
     }
     expect(() => completionScript("cmd", commands)).toThrow("bash");
+  });
+
+  it("help says of every flag what it takes and what it does, on its own line, and shows the example", () => {
+    for (const command of commands) {
+      const lines = helpText(commands, command).split("\n");
+      expect(lines[0]).toBe(`finitewidth ${command.name}${command.argument === undefined ? "" : ` ${command.argument}`}`);
+      expect(lines[2]).toBe(`${command.summary}.`);
+      for (const { name, value, summary } of command.flags)
+        expect(lines.map((line) => line.trim().replace(/ {2,}/, "  "))).toContain(`--${name}${value ? ` ${value}` : ""}  ${summary}`);
+      if (command.example) expect(lines).toContain(`Example: ${command.example}`);
+      expect(helpText(commands)).toMatch(
+        new RegExp(`^  ${command.name}\\b.*  ${command.summary.replaceAll(/[.*+?^\${}()|[\]\\]/g, "\\$&")}$`, "m"),
+      );
+    }
+  });
+
+  it("bash completes commands first, then the flags of the command that was typed", () => {
+    const completed = (...words: string[]): string[] => {
+      const script = `${completionScript("bash", commands)}\nCOMP_WORDS=(finitewidth ${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length}; _finitewidth; printf '%s\\n' "\${COMPREPLY[@]}"`;
+      return spawnSync("bash", ["-c", script], { encoding: "utf8" })
+        .stdout.split("\n")
+        .filter((line) => line !== "");
+    };
+    expect(completed("")).toEqual(commands.map(({ name }) => name));
+    expect(completed("pl")).toEqual(["plugins"]);
+    for (const command of commands) expect(completed(command.name, "--")).toEqual(command.flags.map(({ name }) => `--${name}`));
+    expect(completed("run", "--re")).toEqual(["--resume", "--referee"]);
+    const fish = completionScript("fish", commands).split("\n");
+    expect(fish).toContain("complete -c finitewidth -n '__fish_seen_subcommand_from run' -l shard -r");
+    expect(fish).toContain("complete -c finitewidth -n '__fish_seen_subcommand_from run' -l resume");
   });
 });

@@ -42,8 +42,32 @@ describe("progress", () => {
     expect(quiet.lines).toHaveLength(1);
   });
 
+  it("draws a bar as long as what is done, does not go back, and counts in units that can be read", () => {
+    const { progress, lines, wait } = at(true);
+    wait(1);
+    progress.stage("exact", 1, 2);
+    expect(lines.at(-1)).toBe(`\r\u001b[Kexact ${"█".repeat(12)}${"░".repeat(12)} 50 %, 1 s`);
+    wait(0.05);
+    progress.advance(1, 2);
+    expect(lines).toHaveLength(1);
+    wait(299.95);
+    progress.advance(1, 2);
+    expect(lines.at(-1)).toBe(`\r\u001b[Kexact ${"█".repeat(18)}${"░".repeat(6)} 75 %, 5 min, about 2 min left`);
+    wait(7200);
+    progress.advance(0, 2);
+    expect(lines.at(-1)).toMatch(/^\r\u001b\[Kexact █{18}░{6} 75 %, 2\.1 h, about 42 min left$/);
+    // another whole begins anew
+    progress.stage("next", 0, 3);
+    wait(1);
+    progress.advance(1, 1);
+    expect(lines.at(-1)).toMatch(/^\r\u001b\[Knext █{8}░{16} 33 %, 2\.1 h, about 4\.2 h left$/);
+    progress.say("so");
+    expect(lines.at(-1)).toBe("\r\u001b[Kso\n");
+  });
+
   it("does not guess from nothing", () => {
     expect(timeLeft(0.01, 100)).toBeUndefined();
+    expect(timeLeft(0.5, 1)).toBeUndefined();
     expect(timeLeft(0.25, 10)).toBe(30);
   });
 });
