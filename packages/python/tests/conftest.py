@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+import finitewidth as fw
+from fake import FakeServer
+
 
 @pytest.fixture
 def problem() -> dict[str, Any]:
@@ -20,3 +23,10 @@ def problem() -> dict[str, Any]:
         "temperature": 0.1,
         "referee": False,
     }
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeServer:
+    server = FakeServer()
+    monkeypatch.setattr(fw.server, "call", server.call)
+    return server
