@@ -50,7 +50,7 @@ describe("arguments", () => {
         expect(lines.map((line) => line.trim().replace(/ {2,}/, "  "))).toContain(`--${name}${value ? ` ${value}` : ""}  ${summary}`);
       if (command.example) expect(lines).toContain(`Example: ${command.example}`);
       expect(helpText(commands)).toMatch(
-        new RegExp(`^  ${command.name}\\b.*  ${command.summary.replaceAll(/[.*+?^\${}()|[\]\\]/g, "\\$&")}$`, "m"),
+        new RegExp(`^  ${command.name}\\b.*  ${command.summary.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}$`, "m"),
       );
     }
   });

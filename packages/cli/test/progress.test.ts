@@ -55,12 +55,12 @@ describe("progress", () => {
     expect(lines.at(-1)).toBe(`\r\u001b[Kexact ${"█".repeat(18)}${"░".repeat(6)} 75 %, 5 min, about 2 min left`);
     wait(7200);
     progress.advance(0, 2);
-    expect(lines.at(-1)).toMatch(/^\r\u001b\[Kexact █{18}░{6} 75 %, 2\.1 h, about 42 min left$/);
+    expect(lines.at(-1)).toBe(`\r\u001b[Kexact ${"█".repeat(18)}${"░".repeat(6)} 75 %, 2.1 h, about 42 min left`);
     // another whole begins anew
     progress.stage("next", 0, 3);
     wait(1);
     progress.advance(1, 1);
-    expect(lines.at(-1)).toMatch(/^\r\u001b\[Knext █{8}░{16} 33 %, 2\.1 h, about 4\.2 h left$/);
+    expect(lines.at(-1)).toBe(`\r\u001b[Knext ${"█".repeat(8)}${"░".repeat(16)} 33 %, 2.1 h, about 4.2 h left`);
     progress.say("so");
     expect(lines.at(-1)).toBe("\r\u001b[Kso\n");
   });
