@@ -50,6 +50,15 @@ describe("figures in the reports of the suite", () => {
     expect(reports["junit.xml"]).toMatch(/tests="3" failures="2" errors="0"/);
     expect(reports["junit.xml"]).toContain('<failure message="expected −1 ± 0.1, found −0.5"/>');
     expect(reports["report.html"]).toContain("no &lt;data&gt;");
+    const found = parseHTML(reports["report.html"]).document;
+    const rows = [...found.querySelectorAll("tbody tr")].map((row) => [...row.querySelectorAll("td")].map((cell) => cell.textContent));
+    expect(rows).toEqual([
+      ["✓", "mine-a", "slope", "−1 ± 0.1", "−1.02"],
+      ["✗", "mine-b", "slope", "−1 ± 0.1", "−0.5"],
+      ["✗", "mine-c", "could not be computed", "", "no <data>"],
+    ]);
+    expect([...found.querySelectorAll("td span")].map(({ className }) => className)).toEqual(["pass", "fail", "fail"]);
+    expect(reports["junit.xml"]).toContain('<testcase classname="figure mine-a" name="slope"></testcase>');
     expect(JSON.parse(reports["report.json"])).toMatchObject({
       figures: [{ figure: "mine-a" }, { figure: "mine-b" }, { figure: "mine-c" }],
     });
