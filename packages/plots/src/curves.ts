@@ -204,7 +204,7 @@ export function layerLines(
     y: { label: yLabel, labelArrow: "none", ...grid, tickFormat: short },
     marks: [
       border,
-      Plot.line(points, { x: "x", y: "y", stroke: "label", strokeWidth: 1.8 }),
+      Plot.line(points, { x: "x", y: "y", z: "label", stroke: "label", strokeWidth: 1.8 }),
       Plot.dot(points, { x: "x", y: "y", fill: "label", r: 3.2, title: "tip" }),
     ],
   });

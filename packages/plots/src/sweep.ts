@@ -75,11 +75,11 @@ export function sweepPanel(panel: SweepPanel, document: Document, options: DrawO
       ...(ticks ? [Plot.axisX([...ticks], { text: (x: number) => categories?.[x] ?? short(x), label: xLabel, labelArrow: "none" })] : []),
       Plot.line(
         clipped.filter((point) => isReference(point)),
-        { x: "x", y: "y", stroke: "label", strokeWidth: 1.6, strokeDasharray: "5 4", sort: "x" },
+        { x: "x", y: "y", z: "label", stroke: "label", strokeWidth: 1.6, strokeDasharray: "5 4", sort: "x" },
       ),
       Plot.line(
         clipped.filter((point) => !isReference(point)),
-        { x: "x", y: "y", stroke: "label", strokeWidth: 1.6, sort: "x" },
+        { x: "x", y: "y", z: "label", stroke: "label", strokeWidth: 1.6, sort: "x" },
       ),
       Plot.ruleX(
         clipped.filter((point) => point.error > 0),
