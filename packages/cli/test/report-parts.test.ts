@@ -27,6 +27,11 @@ describe("the report of a sweep over one key", () => {
       ),
     );
     const { rows, card } = cardsOf(page)["log evidence against network.activation"]!;
+    // what no method states has neither column nor figure
+    expect(Object.keys(tablesOf(page)[0]![0]!).join()).toBe(
+      "network.activation,method,log evidence,generalisation error,bias,variance,seconds,remarks",
+    );
+    expect(Object.keys(cardsOf(page))).toHaveLength(4);
     expect(rows).toEqual([
       ["network.activation", "method", "logEvidence", "standardError"],
       ...activations.flatMap((name, s) => [

@@ -168,6 +168,9 @@ describe("the report of a sweep over two keys", () => {
   it("has every step in its table, the best in its headline, remarks with their counts", () => {
     const [table] = tablesOf(page);
     expect(table).toHaveLength(24);
+    const scores = ["accuracy", "negative log likelihood", "calibration error"];
+    const measured = ["log evidence", "generalisation error", "bias", "variance", ...scores, "order parameter"];
+    expect(Object.keys(table![0]!)).toEqual(["widths", "temperature", "method", ...measured, "seconds", "remarks"]);
     table!.forEach((row, k) => {
       const [s, n, m] = [Math.floor(k / 4), Math.floor(k / 2) % 2, k % 2];
       expect(row).toMatchObject({

@@ -21,7 +21,9 @@ function open(body: string): void {
     for (const head of list(table, "th"))
       Object.defineProperty(head, "ariaSort", {
         get: () => head.getAttribute("aria-sort"),
-        set: (value: string): void => void head.setAttribute("aria-sort", value),
+        set(value: string) {
+          head.setAttribute("aria-sort", value);
+        },
       });
   }
   // a box per element: its own attributes, in pixels of the page
