@@ -6,8 +6,6 @@ import { idOf, protocol, type Message } from "../src/message.js";
 import { memoryEngine } from "./memory-engine.js";
 import { busy, double, fails, own, plugin } from "./tasks.js";
 
-// threads start late on a busy machine
-vi.setConfig({ testTimeout: 60_000 });
 let memory = memoryEngine();
 vi.mock("../src/engine.js", async (actual) => ({ ...(await actual<object>()), loadEngine: async () => memory.engine }));
 
