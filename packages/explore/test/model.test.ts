@@ -1,4 +1,5 @@
 import { createRegistry } from "@finitewidth/core";
+import { encodeNpz } from "@finitewidth/core/npz";
 import { standardPlugins } from "@finitewidth/verification";
 import { planExperiment } from "@finitewidth/experiment";
 import { describe, expect, it } from "vitest";
@@ -58,7 +59,20 @@ describe("states", () => {
     expect(more).toMatchObject({ widths: [20, 20, 20], weightVariance: [1, 1, 2, 3], layer: 2 });
     expect(removeLayer(more, 2)).toMatchObject({ widths: [20, 20], weightVariance: [1, 2, 3] });
     expect(removeLayer({ ...initialState, widths: [5], weightVariance: [1, 1], biasVariance: [0, 0], layer: 1 }, 1).widths).toEqual([5]);
-    expect(withWidth(initialState, 1, 0.2).widths).toEqual([1, 20]);
+    expect(withWidth(initialState, 1, 0.2)).toEqual({ ...initialState, widths: [1, 20], layer: 1 });
+    expect([33.4, 33.6, 4000].map((width) => withWidth(initialState, 2, width).widths)).toEqual([33, 34, 1000].map((width) => [20, width]));
+    const uneven = { ...initialState, widths: [1, 2, 3], weightVariance: [1, 2, 3, 4], biasVariance: [5, 6, 7, 8], layer: 3 };
+    expect(addLayer(uneven, 2)).toEqual({
+      ...uneven,
+      widths: [1, 2, 2, 3],
+      weightVariance: [1, 2, 2, 3, 4],
+      biasVariance: [5, 6, 6, 7, 8],
+      layer: 3,
+    });
+    expect(removeLayer(uneven, 3)).toEqual({ ...uneven, widths: [1, 2], weightVariance: [1, 2, 4], biasVariance: [5, 6, 8], layer: 2 });
+    expect(removeLayer(uneven, 1)).toMatchObject({ widths: [2, 3], biasVariance: [6, 7, 8], layer: 1 });
+    const deep = { ...initialState, widths: [1, 2, 3, 4, 5, 6] };
+    expect(addLayer(deep, 1)).toBe(deep);
   });
 
   it.each([
@@ -147,6 +161,45 @@ describe("dropped files", () => {
         },
       },
     });
+  });
+
+  it("are cut after 200 points, keep their test points, and experiments come with their name", () => {
+    const rows = Array.from({ length: 201 }, (_, i) => `${i},${2 * i}`);
+    const { data } = readDropped(bytes(["a,y", ...rows].join("\n")), "long.CSV", teacher);
+    expect(data).toMatchObject({ kind: "own", train: { inputs: Array.from({ length: 200 }, (_, i) => [i]) } });
+    const npz = encodeNpz({
+      x_train: { data: Float64Array.of(1, 2, 3, 4), shape: [2, 2] },
+      y_train: { data: Float64Array.of(5, 6), shape: [2, 1] },
+      x_test: { data: Float64Array.of(7, 8), shape: [1, 2] },
+      y_test: { data: Float64Array.of(9), shape: [1, 1] },
+    });
+    const train = {
+      inputs: [
+        [1, 2],
+        [3, 4],
+      ],
+      targets: [[5], [6]],
+    };
+    expect(readDropped(npz, "d.npz", teacher).data).toEqual({
+      kind: "own",
+      name: "d.npz",
+      train,
+      test: { inputs: [[7, 8]], targets: [[9]] },
+    });
+    const file = {
+      data: { train, test: { inputs: [[1, 2]] } },
+      network: { type: "fully-connected", widths: [4], activation: "erf" },
+      likelihood: { temperature: 0.5 },
+      seed: 7,
+    };
+    const read = readDropped(bytes(JSON.stringify(file)), "mine.JSON", teacher);
+    // test points without targets are not shown
+    expect(read).toMatchObject({ data: { kind: "own", name: "mine", train }, temperature: 0.5, seed: 7, biasVariance: [0, 0] });
+    expect(read.data).not.toHaveProperty("test");
+    expect(() => readDropped(bytes(JSON.stringify({ ...file, likelihood: { temperature: -1 } })), "e.json")).toThrow(
+      /^likelihood\.temperature: expected/,
+    );
+    expect(() => readDropped(bytes(JSON.stringify({ ...file, seed: -1 })), "e.json")).toThrow(/^seed: expected/);
   });
 
   it("that are wrong are refused with file, line and column", () => {
