@@ -164,6 +164,23 @@ describe("the command line", () => {
       "gelu",
     ])
       expect(stdout).toContain(name);
+    // under its kind, with what it is and the package that it is from
+    const { registry } = await import("./outcomes.js");
+    const rows = stdout.split("\n").map((line) => line.trim().split(/ {2,}/));
+    const kindOf = (row: number): string => rows.slice(0, row).findLast((one) => one.at(-1) === "from")![0]!;
+    for (const plugin of registry.plugins)
+      for (const [kind, items] of [
+        ["Networks", plugin.priorModels],
+        ["Layers", plugin.layers],
+        ["Methods", plugin.theories],
+        ["Activations", plugin.activations],
+        ["Likelihoods", plugin.likelihoods],
+      ] as const)
+        for (const { name, summary } of items ?? []) {
+          const at = rows.findIndex((row, i) => row[0] === name && row[1] === summary && kindOf(i) === kind);
+          expect(at, `${kind} ${name}`).toBeGreaterThan(0);
+          expect(rows[at]![2]).toBe(plugin.name);
+        }
   });
 });
 

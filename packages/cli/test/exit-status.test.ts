@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { FigureEvidence, SuiteEvidence } from "@finitewidth/verification";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Estimate } from "../src/dry-run.js";
+import { main } from "../src/main.js";
 import { capture } from "./command.js";
 
 /** What the suite and the figures are made to find: the commands about them are what is tested. */
@@ -34,6 +35,8 @@ vi.mock("@finitewidth/experiment", async (original) => ({
     return { figure, size, numbers: { of: figure.name }, checks, passed: checks[1]!.holds, seconds: 61 };
   },
 }));
+const opened: string[] = [];
+vi.mock("../src/open-page.js", () => ({ openPage: (page: string) => opened.push(page) }));
 vi.mock("../src/dry-run.js", () => ({ estimatePlan: async () => found.estimates }));
 vi.mock("../src/report/figure-report.js", () => ({ figurePage: () => "", figureSvg: () => "", galleryPage: () => "" }));
 
@@ -135,6 +138,19 @@ describe("reproduce --all", () => {
     for (const name of every as string[])
       expect(JSON.parse(await readFile(join(out, name, "figure.json"), "utf8"))).toMatchObject({ size: "paper", numbers: { of: name } });
     expect((await asks("--size", "paper", "--resume"))[1]).toEqual(every);
+  });
+
+  it("opens its page for whoever sits at a terminal, unless that is not wanted", async () => {
+    const out = join(folder, "seen");
+    const opens = async (isTTY: boolean, ...more: string[]): Promise<string[]> => {
+      opened.length = 0;
+      const silent = { write: () => true };
+      await main(["reproduce", "hanin-depth", "--workers", "0", "--out", out, ...more], { stdout: silent, stderr: { ...silent, isTTY } });
+      return [...opened];
+    };
+    expect(await opens(true)).toEqual([join(out, "report.html")]);
+    for (const [isTTY, ...more] of [[false], [true, "--no-open"], [true, "--quiet"]] as const)
+      expect(await opens(isTTY, ...more)).toEqual([]);
   });
 
   it("one figure says its statement and its checks; a check that fails is status 1", async () => {

@@ -80,6 +80,18 @@ describe("JSON Schemas", () => {
     expect((await capture(["schema", "result"])).stderr).toMatch(/^schema: expected one of "run", "prior", "phase", got "result"/);
     expect((await capture(["init"])).stdout).toContain("width-sweep");
     expect((await capture(["init", "wdith"])).status).toBe(2);
+    for (const { name, kind, question } of templates) {
+      const lines = (await capture(["init"])).stdout.split("\n").map((line) => line.trim().split(/ {2,}/));
+      expect(lines).toContainEqual([name, question]);
+      const { stdout: said } = await capture(["init", name]);
+      expect(said).toBe(
+        `${name}.json and ${kind}.schema.json are written. Next: finitewidth ${{ run: "run", prior: "prior", phase: "phase-diagram" }[kind]} ${name}.json\n`,
+      );
+      expect(JSON.parse(await readFile(`${kind}.schema.json`, "utf8")).title).toBe(
+        { run: "finitewidth experiment", prior: "finitewidth prior question", phase: "finitewidth phase diagram" }[kind],
+      );
+      for (const file of [`${name}.json`, `${kind}.schema.json`]) await rm(file);
+    }
     expect((await capture(["init", "phase"])).status).toBe(0);
     expect((await readdir(folder)).sort()).toEqual(["phase.json", "phase.schema.json"]);
     expect(JSON.parse(await readFile("phase.json", "utf8")).$schema).toBe("./phase.schema.json");

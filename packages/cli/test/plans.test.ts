@@ -1,4 +1,4 @@
-import { createRegistry, inlineRun } from "@finitewidth/core";
+import { createRegistry, inlineRun, type Theory } from "@finitewidth/core";
 import { jobsOf, planExperiment, type Plan, type ProblemOutcome } from "@finitewidth/experiment";
 import { standardPlugins } from "@finitewidth/verification";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -54,5 +54,54 @@ describe("the expected time of a plan", () => {
     expect(one["referee"]).toBe(7);
     const many = await estimate(["a", "b"], [1, 2, 3, 4, 5]);
     for (const label of ["nngp", "exact", "referee"]) expect(many[label]! / one[label]!, label).toBeCloseTo(10, 9);
+  });
+});
+
+describe("what a dry run tries", () => {
+  const nngp = standardPlugins.flatMap(({ theories = [] }) => theories).find(({ name }) => name === "nngp")!;
+
+  it("is 20, 40 and 80 points with one of every class first, no test points; the measured power of P extends to all", async () => {
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now);
+    const seen: { points: number; inputs: number[]; targets: number[] }[] = [];
+    // takes (P / 20)² seconds
+    const square: Theory = {
+      ...nngp,
+      name: "square",
+      fit: (problem, options, run) => {
+        const points = problem.inputs.shape[0];
+        seen.push({ points, inputs: [...problem.inputs.data.subarray(0, 6)], targets: [...problem.targets.data.subarray(0, 3)] });
+        now += 1000 * (points / 20) ** 2;
+        return nngp.fit(problem, options, run);
+      },
+      predict: () => {
+        throw new Error("no test point is to be predicted");
+      },
+    };
+    const failing: Theory = { ...nngp, name: "failing", fit: () => Promise.reject(new Error("not on so few points")) };
+    const own = createRegistry([...standardPlugins, { name: "own", module: "own", theories: [square, failing] }]);
+    const inputs = Array.from({ length: 100 }, (_, i) => [i, 200 + i]);
+    const targets = inputs.map(([i]) => [i! < 90 ? 1 : 2]);
+    const experiment = {
+      data: { train: { inputs, targets }, test: { inputs } },
+      network: { type: "fully-connected", widths: [3], activation: "identity" },
+      likelihood: { temperature: 1 },
+      methods: ["square", "failing"],
+      sweep: { temperature: [1, 2, 3] },
+      referee: false,
+    };
+    const closed: unknown[] = [];
+    const estimates = await estimatePlan(await planExperiment(experiment, { registry: own }), (signal, onProgress) => ({
+      run: inlineRun({ registry: own, signal, onProgress }),
+      close: () => closed.push(1),
+    }));
+    // the first and the last step
+    expect(seen.map(({ points }) => points)).toEqual([20, 40, 80, 20, 40, 80]);
+    expect(seen[0]).toMatchObject({ inputs: [0, 200, 90, 290, 1, 201], targets: [1, 2, 1] });
+    expect(estimates).toEqual([
+      { label: "square", bytes: 8 * 3 * 100 ** 2, seconds: expect.closeTo(3 * 25, 9) },
+      { label: "failing", bytes: 8 * 3 * 100 ** 2, remark: "not on so few points" },
+    ]);
+    expect(closed).toHaveLength(8);
   });
 });

@@ -17,7 +17,7 @@ export async function runPluginsCommand(load: readonly string[], stdout: Output)
     ["Report sections", registry.reportSections],
     ["Figures", registry.figures],
   ];
-  const owner = (name: string): string =>
+  const owner = (item: { readonly name: string }): string =>
     registry.plugins.find((plugin) =>
       [
         ...(plugin.priorModels ?? []),
@@ -29,7 +29,7 @@ export async function runPluginsCommand(load: readonly string[], stdout: Output)
         ...(plugin.sweepKeys ?? []),
         ...(plugin.reportSections ?? []),
         ...(plugin.figures ?? []),
-      ].some((item) => item.name === name),
+      ].some((own) => own === item),
     )?.name ?? "";
   const left = (rows: readonly (readonly string[])[]): string[][] => {
     const width = Math.max(...rows.map((row) => row[1]!.length));
@@ -37,7 +37,7 @@ export async function runPluginsCommand(load: readonly string[], stdout: Output)
   };
   for (const [title, items] of sections) {
     if (items.length === 0) continue;
-    const rows = left(items.map((item) => [item.name, item.summary, owner(item.name)]));
+    const rows = left(items.map((item) => [item.name, item.summary, owner(item)]));
     stdout.write(`${textTable([title, "", "from"], rows)}\n\n`);
   }
   return 0;
