@@ -45,7 +45,8 @@ export function decide(
 ): Comparison["status"] {
   const size = signed ? difference : Math.abs(difference);
   if (size - studentQuantile(1 - alpha / 2, chains - 1) * standardError > allowed) return "contradicted";
-  return size + studentQuantile(1 - trust / 2, chains - 1) * standardError < allowed ? "confirmed" : "doubtful";
+  // equal: numbers without any scatter that agree to the last digit
+  return size + studentQuantile(1 - trust / 2, chains - 1) * standardError <= allowed ? "confirmed" : "doubtful";
 }
 
 /**
@@ -59,7 +60,7 @@ export const visibleErrors = (units: number, kind: "difference" | "distance"): n
   studentQuantile(1 - effectRule.level / (kind === "distance" ? 1 : 2), units - 1);
 
 /** Part of a number's size below which a difference is rounding: without scatter, as at zero inputs, there is no other noise. */
-const rounding = 1e-9;
+export const rounding = 1e-9;
 
 /**
  * Withdraws a confirmation where the difference stands out of the noise of the chains (`standardError`, of them alone) and of rounding at
@@ -236,9 +237,12 @@ export interface ChainHealth {
 
 /**
  * Chains that never moved in six draws or more, or whose mean ℓ lies more than 20 robust deviations below the median. `traces`: one ℓ per
- * draw, chain by chain.
+ * draw, chain by chain. Where ℓ is one and the same number in all of them, as at zero inputs, it does not depend on the weights, and none
+ * is stuck.
  */
 export function stuckChains(traces: readonly Float64Array[]): number {
+  const first = traces[0]?.[0];
+  if (traces.length > 1 && traces.every((trace) => trace.every((value) => value === first))) return 0;
   const means = traces.map(average);
   const median = (values: readonly number[]): number => {
     const sorted = values.toSorted((a, b) => a - b);

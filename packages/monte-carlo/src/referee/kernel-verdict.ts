@@ -1,6 +1,6 @@
 import type { FittedMethod, Matrix, Verdict } from "@finitewidth/core";
 import { jackknifeError } from "@finitewidth/numerics";
-import { decide, effectRule, squaredDistance, visibleErrors, worstStatus, type Comparison, type Rule } from "./judgement.js";
+import { decide, effectRule, rounding, squaredDistance, visibleErrors, worstStatus, type Comparison, type Rule } from "./judgement.js";
 import { about, notChecked } from "./verdicts.js";
 
 /** Ĝ¹ … Ĝ^L of every chain, layer by layer. */
@@ -44,10 +44,12 @@ function judgeLayer(
   const [yardstick, allowed] = shift ? [shift, effectRule.part ** 2] : [norm, rule.tolerance ** 2];
   const excess = distance.left.map((value, g) => value - allowed * yardstick.left[g]!);
   const excessError = Math.hypot(jackknifeError(excess), own);
-  const status = decide(distance.value - own - allowed * yardstick.value, excessError, 0, chains.length, rule, true);
+  // without scatter, as at zero inputs, there is no other noise
+  const floor = rounding ** 2 * norm.value;
+  const status = decide(distance.value - own - allowed * yardstick.value, excessError, floor, chains.length, rule, true);
   const distanceError = Math.hypot(jackknifeError(distance.left), own);
   // whether the truth itself could be confirmed, or else the theory is seen to be off
-  const decidable = decide(-allowed * yardstick.value, excessError, 0, chains.length, rule, true) === "confirmed";
+  const decidable = decide(-allowed * yardstick.value, excessError, floor, chains.length, rule, true) === "confirmed";
   const resolved = decidable || distance.value - own > visibleErrors(chains.length, "distance") * distanceError;
   const root = rootOf((distance.value - own) * size, distanceError * size);
   return {
@@ -76,7 +78,8 @@ export function judgeKernels(
     return judgeLayer(sampled, l === 0 ? controls : [undefined], kernel, own?.[l], unlearned?.[l], rule);
   });
   const statuses = layers.flatMap(({ status }) => (status === "unresolved" ? [] : [status]));
-  const worst = layers.reduce((a, b) => (b.error / b.shift > a.error / a.shift ? b : a));
+  const ratio = ({ error, shift }: LayerVerdict): number => error / (shift || Number.MIN_VALUE);
+  const worst = layers.reduce((a, b) => (ratio(b) > ratio(a) ? b : a));
   const { error, standardError, shift, norm } = worst;
   const layer = layers.indexOf(worst) + 1;
   const against = unlearned ? `where learning moved it by ${about(shift)}, norm ${about(norm)}` : `norm ${about(norm)}`;

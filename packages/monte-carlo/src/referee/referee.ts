@@ -33,6 +33,7 @@ import {
   decide,
   effectRule,
   meanDistance,
+  rounding,
   visibleErrors,
   worstStatus,
   type ChainHealth,
@@ -262,7 +263,9 @@ function judgeOutputs(
   const distance = meanDistance(chains, mean.data);
   const noise = pointwise?.mean.data.reduce((sum, s) => sum + s * s, 0) ?? 0;
   const standardError = Math.hypot(distance.standardError, noise / mean.data.length);
-  const allowed = rule.tolerance * variance.truth;
+  // squared, as the distance is
+  const scale = rounding * (mean.data.reduce((sum, m) => sum + m * m, 0) / mean.data.length);
+  const allowed = rule.tolerance * variance.truth + rounding * scale;
   const effect = baseline && effectRule.part * Math.max(meanDistance(chains, baseline.mean).value, 0);
   const apart = againstEffect(
     decide(distance.value, standardError, allowed, chains.length, rule),
@@ -270,6 +273,7 @@ function judgeOutputs(
     distance.standardError,
     effect,
     visibleErrors(chains.length, "distance"),
+    scale,
   );
   const root = rootOf(distance.value, distance.standardError);
   return {
