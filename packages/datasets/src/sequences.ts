@@ -96,12 +96,12 @@ async function digitPatches(request: PatchRequest, path: string): Promise<DataSp
   const { size, patch } = request;
   for (const axis of [0, 1] as const)
     if (size[axis] % patch[axis] !== 0) throw inputError(`${path}.patch[${axis}]`, `a divisor of ${size[axis]}, the size`, patch[axis]);
-  const { train, test } = await loadDataset({ ...request, dataset: "mnist" }, path);
+  const { train, test, ...names } = await loadDataset({ ...request, dataset: "mnist" }, path);
   const patches = <Part extends { readonly inputs: Matrix }>(part: Part): Part => ({
     ...part,
     inputs: imagePatches(part.inputs, size, patch),
   });
-  return { train: patches(train), ...(test === undefined ? {} : { test: patches(test) }) };
+  return { ...names, train: patches(train), ...(test === undefined ? {} : { test: patches(test) }) };
 }
 
 /** Data sets whose rows are sequences of tokens, (tokens, features) flattened. */
