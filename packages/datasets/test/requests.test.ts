@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRegistry, matrixFromRows, rowsOf, validate, type DataSplit } from "@finitewidth/core";
+import { createRegistry, matrixFromRows, rowsOf, validate, type DataSplit, type Matrix } from "@finitewidth/core";
 import { encodeNpz } from "@finitewidth/core/npz";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadDataFile, loadDataset, plugin, readCsv, readDataFile, resizeByArea } from "../src/index.js";
@@ -30,7 +30,11 @@ describe("what a request leaves out", () => {
   it("digit-patches: 8 × 8 in patches of 4 × 4, all ten digits, named", async () => {
     const short = await load({ dataset: "digit-patches", train: 4, test: 2 });
     expect(short).toEqual(await load({ dataset: "digit-patches", train: 4, test: 2, size: [8, 8], patch: [4, 4], labels: "one-hot", seed: 1 })); // prettier-ignore
-    expect([short.train.inputs.shape, short.train.targets.shape, short.test!.inputs.shape]).toEqual([[4, 64], [4, 10], [2, 64]]); // prettier-ignore
+    expect([short.train.inputs.shape, short.train.targets.shape, short.test!.inputs.shape]).toEqual([
+      [4, 64],
+      [4, 10],
+      [2, 64],
+    ]);
     expect((await load({ dataset: "digit-patches", train: 4, classes: [7, 1] })).classes).toEqual(["7", "1"]);
   });
 
@@ -60,7 +64,7 @@ describe("images in files", () => {
     expect(classes).toEqual(["dog", "bird", "cat"]);
     // rows by their first pixel and class: undo the standardisation by two known shades
     const label = (row: number[]): number => [5, 2, 3][row.indexOf(1)]!;
-    const first = (set: typeof train) => rowsOf(set.inputs).map((row) => row[0]!);
+    const first = (set: { readonly inputs: Matrix }) => rowsOf(set.inputs).map((row) => row[0]!);
     const known = [[2, 15], [2, 20], [3, 25], [3, 30], [5, 45], [5, 50]]; // prettier-ignore
     const rows = first(train)
       .map((value, i) => [label(rowsOf(train.targets)[i]!), value] as const)
