@@ -132,6 +132,7 @@ def test_answers_get_their_arrays_and_pythons_names(tmp_path: Path) -> None:
     np.savez(tmp_path / "arrays.npz", **{"results/a/mean": np.array([[1.0, 2]])})
     raw = {
         "logEvidence": -1, "mean": {"$array": "results/a/mean"}, "list": [1, None, 2.5], "grid": [[1, 2, 3], [4, None, 6]], "ragged": [[1], [2, 3]],
+        "mixed": [[1, 2], ["a", "b"]],
         "words": ["a"], "flags": [True, False], "empty": [], "nothing": [None, None], "deep": {"innerKernelX2Y": [{"a": [1, 2]}]},
     }
     got = revive(raw, load_arrays(tmp_path))
@@ -139,12 +140,13 @@ def test_answers_get_their_arrays_and_pythons_names(tmp_path: Path) -> None:
     np.testing.assert_array_equal(got["list"], [1, np.nan, 2.5])
     np.testing.assert_array_equal(got["grid"], [[1, 2, 3], [4, np.nan, 6]])
     assert [part.tolist() for part in got["ragged"]] == [[1], [2, 3]]
+    assert got["mixed"][0].tolist() == [1, 2] and got["mixed"][1] == ["a", "b"]
     assert (got["words"], got["flags"], got["empty"], got["nothing"]) == (["a"], [True, False], [], [None, None])
     assert got["deep"]["innerKernelX2Y"][0]["a"].tolist() == [1, 2]
     assert [snake(name) for name in ("logEvidence", "q1Layer", "chi", "snake_case")] == ["log_evidence", "q1_layer", "chi", "snake_case"]
     record = Record(got)
     assert record.log_evidence == record["logEvidence"] == -1 and isinstance(record.deep, Record)
-    assert list(record) == list(raw) and len(record) == 10 and {"log_evidence", "deep", "keys"} <= set(dir(record))
+    assert list(record) == list(raw) and len(record) == 11 and {"log_evidence", "deep", "keys"} <= set(dir(record))
     assert repr(Record({"aB": 0.123456789, "c": {"d": 1}, "e": "x", "f": np.zeros((2, 3)), "g": [1, 2]})) == (
         "Record(a_b=0.123457, c=<1>, e='x', f=array(2, 3), g=<2>)"
     )
