@@ -77,6 +77,20 @@ describe("verify", () => {
     expect((await capture(["verify", "--suite", "slow"])).stderr).toMatch(/^--suite: expected one of "quick", "full"/);
   });
 
+  it("checks what a loaded plug-in adds, and nothing of what is built in", async () => {
+    const file = join(folder, "mine.mjs");
+    const figure = "{ name: 'my-figure', summary: 's', paper: 'p', statement: 's', differences: 'd', pictures: () => [] }";
+    await writeFile(file, `export default { name: "mine", module: import.meta.url, figures: [${figure}] };`);
+    const load = (...more: string[]) => {
+      found.asked = [];
+      return capture(["verify", "--load", file, "--allow-plugin-paths", "--workers", "0", "--out", join(folder, "loaded"), ...more]);
+    };
+    expect((await load("--suite", "full")).status).toBe(0);
+    expect(found.asked).toEqual([{ suite: "full", families: [], mayBeEmpty: true, seed: 1 }, "my-figure"]);
+    expect((await load("--suite", "full", "--filter", "mine")).stderr).toMatch(/^--load: expected a plug-in with a theory/);
+    expect((await load()).status).toBe(2);
+  });
+
   it("ends with status 1 when a claim fails, when a figure does, and with 0 only when nothing does", async () => {
     expect(await verify("quick", false)).toEqual({ status: 0, passed: true, figures: 0 });
     expect(await verify("quick", true)).toEqual({ status: 1, passed: false, figures: 0 });
