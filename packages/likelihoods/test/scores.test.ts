@@ -58,3 +58,61 @@ describe("scores", () => {
     expect(() => classificationScores(p, Int32Array.of(0, 1, 2))).toThrow("labels[2]: expected a class from 0 to 1, got 2");
   });
 });
+
+describe("scores of three classes", () => {
+  const p = rows([[0.7, 0.2, 0.1], [0.1, 0.15, 0.75], [0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.05, 0.9, 0.05]]); // prettier-ignore
+  const labels = Int32Array.of(0, 1, 2, 0, 1);
+  const deviation = (values: readonly number[]): number => {
+    const mean = values.reduce((sum, value) => sum + value / 5, 0);
+    return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 4 / 5);
+  };
+
+  it("have standard errors over points; of equal classes the first wins; rows of the confusion are the truth", () => {
+    const negative = [0.7, 0.15, 0.3, 0.4, 0.9].map((value) => -Math.log(value));
+    const brier = [0.14, 0.01 + 0.85 ** 2 + 0.75 ** 2, 0.04 + 0.25 + 0.49, 0.36 + 0.16 + 0.04, 0.0025 + 0.01 + 0.0025];
+    const correct = [1, 0, 0, 1, 1];
+    const scores = classificationScores(p, labels, 4);
+    expectClose(
+      [scores.accuracy, scores.negativeLogLikelihood, scores.brier],
+      [0.6, negative.reduce((a, b) => a + b) / 5, brier.reduce((a, b) => a + b) / 5],
+      { relative: 1e-12 },
+    );
+    const { standardError } = scores;
+    expectClose(
+      [standardError.accuracy, standardError.negativeLogLikelihood, standardError.brier],
+      [correct, negative, brier].map(deviation),
+      { relative: 1e-12 },
+    );
+    // quarters: 0.4 and 0.5 in the second, 0.7 and 0.75 in the third, 0.9 in the last
+    expectClose(scores.calibrationError, (2 / 5) * Math.abs(0.5 - 0.45) + (2 / 5) * Math.abs(0.5 - 0.725) + (1 / 5) * Math.abs(1 - 0.9), {
+      relative: 1e-12,
+    });
+    const binomial = (right: number, count: number) => Math.sqrt((((right + 1) / (count + 2)) * (1 - (right + 1) / (count + 2))) / count);
+    expectClose(standardError.calibrationError, Math.hypot((2 / 5) * binomial(1, 2), (2 / 5) * binomial(1, 2), (1 / 5) * binomial(1, 1)), {
+      relative: 1e-12,
+    });
+    const bins = reliability(p, labels, 4);
+    expect(bins.map(({ from, to, count }) => [from, to, count])).toEqual([[0, 0.25, 0], [0.25, 0.5, 2], [0.5, 0.75, 2], [0.75, 1, 1]]); // prettier-ignore
+    expectClose(
+      bins.map(({ confidence }) => confidence),
+      [0, 0.45, 0.725, 0.9],
+      { relative: 1e-12 },
+    );
+    expect(bins.map(({ accuracy }) => accuracy)).toEqual([0, 0.5, 0.5, 1]);
+    expectClose(
+      bins.map((bin) => bin.standardError),
+      [0.5, binomial(1, 2), binomial(1, 2), binomial(1, 1)],
+      { relative: 1e-12 },
+    );
+    expect([...confusionMatrix(p, labels).data]).toEqual([2, 0, 0, 0, 1, 1, 0, 1, 0]);
+    expect(mostConfidentlyWrong(p, labels)).toEqual([
+      { point: 1, label: 1, predicted: 2, probability: 0.75 },
+      { point: 2, label: 2, predicted: 1, probability: 0.5 },
+    ]);
+    expect(mostConfidentlyWrong(p, labels, 1)).toHaveLength(1);
+    // ten bins where nothing else is said; an impossible label costs as much as 1e-300
+    expect(reliability(p, labels)).toHaveLength(10);
+    expectClose(classificationScores(rows([[1, 0]]), Int32Array.of(1)).negativeLogLikelihood, 300 * Math.LN10, { relative: 1e-12 });
+    expect(classificationScores(rows([[1, 0]]), Int32Array.of(1)).standardError.accuracy).toBe(0);
+  });
+});
