@@ -95,4 +95,50 @@ describe("measures of kernels", () => {
     ]);
     expect([...permuted(k, [2, 0, 1]).data]).toEqual([33, 31, 32, 13, 11, 12, 23, 21, 22]);
   });
+
+  it("are those of the definitions for several outputs, and of each pair of matrices by itself", () => {
+    const n = 5;
+    const wave = (rows: number, columns: number, phase: number) =>
+      Array.from({ length: rows }, (_, i) =>
+        Array.from({ length: columns }, (_unused, j) => Math.sin(1.7 * i + 2.9 * j * j + phase + i * j)),
+      );
+    const features = wave(n, 4, 0.4);
+    const K = features.map((a) => features.map((b) => a.reduce((sum, value, j) => sum + value * b[j]!, 0)));
+    const H = K.map((_, i) => K.map((_unused, j) => (i === j ? 1 : 0) - 1 / n));
+    const times = (a: number[][], b: number[][]) =>
+      a.map((row) => b[0]!.map((_, j) => row.reduce((sum, value, k) => sum + value * b[k]![j]!, 0)));
+    const dot = (a: number[][], b: number[][]) => a.flat().reduce((sum, value, k) => sum + value * b.flat()[k]!, 0);
+    const kernel = matrixFromRows(K);
+    for (const outputs of [1, 2, 3]) {
+      const Y = wave(n, outputs, 1.3).map((row) => row.map((value, a) => (a + 1) * value + 2));
+      const [a, b] = [K, Y.map((x) => Y.map((y) => x.reduce((sum, value, k) => sum + value * y[k]!, 0)))].map((one) =>
+        times(times(H, one), H),
+      );
+      expect(centredAlignment(kernel, matrixFromRows(Y))).toBeCloseTo(dot(a!, b!) / Math.sqrt(dot(a!, a!) * dot(b!, b!)), 12);
+    }
+    const [one, two] = [matrixFromRows(wave(n, n, 2)), matrixFromRows(wave(n, n, 3))];
+    for (const other of [one, two, one])
+      expect(relativeShift(kernel, other)).toBeCloseTo(
+        Math.sqrt(
+          kernel.data.reduce((sum, value, k) => sum + (value - other.data[k]!) ** 2, 0) /
+            other.data.reduce((sum, value) => sum + value ** 2, 0),
+        ),
+        12,
+      );
+  });
+
+  it("orders several outputs by the largest, negative ones too, and equal ones as they come", () => {
+    expect(
+      orderByTarget(
+        matrixFromRows([
+          [-3, -2, -1],
+          [-1, -2, -3],
+          [0, 5, 1],
+          [-4, -5, -3],
+          [2, 1, 0],
+        ]),
+      ),
+    ).toEqual([1, 4, 2, 0, 3]);
+    expect(orderByTarget(matrixFromRows([[10], [9], [-1], [9]]))).toEqual([2, 1, 3, 0]);
+  });
 });

@@ -62,6 +62,33 @@ describe("the report of a phase diagram with one value of a variance", () => {
     expect(through!.x).toBeCloseTo(1.9, 6);
   });
 
+  it.each([true, false])(
+    "draws every number at its variance, and the measured maximum on the adaptation alone (over weights: %s)",
+    (overWeights) => {
+      const maximum = overWeights ? { weightVariance: 2, biasVariance: 0.3 } : { weightVariance: 0.3, biasVariance: 2 };
+      const own = result(overWeights);
+      const adaptation = { shift: own.variance.map((row) => row.map((value) => 10 * value!)), alignmentGain: own.variance, maximum };
+      const { document } = parseHTML(phaseReport("erf", { ...own, adaptation }, "one line"));
+      const card = (name: string) => document.querySelector(`[data-name='${name}']`)!;
+      const tips = (name: string) => [...card(name).querySelectorAll("circle title")].map(({ textContent }) => textContent);
+      expect(tips("phases")).toEqual(line.map((x, i) => `χ⊥\n${x}: ${1 + i}`));
+      expect(tips("adaptation")).toEqual(line.map((x, i) => `|C − K| / |K|\n${x}: ${10 * (1 + i)}`));
+      expect(card("phases").textContent).toContain(overWeights ? "weight variance σ_w²" : "bias variance σ_b²");
+      expect(["phases", "adaptation", "alignment gain"].map((name) => card(name).textContent!.includes("measured maximum"))).toEqual([
+        false,
+        true,
+        false,
+      ]);
+      // the third of the points
+      const third = Number(card("adaptation").querySelectorAll("circle")[2]!.getAttribute("cx"));
+      const rules = [...card("adaptation").querySelectorAll("[stroke-dasharray='4 3'] line, line[stroke-dasharray='4 3']")].map((rule) =>
+        Number(rule.getAttribute("x1")),
+      );
+      expect(rules).toHaveLength(2);
+      expect(Math.abs(rules[1]! - third)).toBeLessThan(1e-6);
+    },
+  );
+
   it("marks nothing where the line does not pass, or passes beyond the axis", () => {
     expect(
       marks(

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { createDocument } from "../src/report/html.js";
 import { tellStory } from "../src/report/story.js";
 import { summaryTable } from "../src/summary-table.js";
-import { withError } from "../src/table.js";
+import { formatNumber, withError } from "../src/table.js";
 import { verdictRows } from "../src/verdict-text.js";
 import { runCommand } from "./command.js";
 
@@ -39,6 +39,17 @@ describe("a number with its error", () => {
     [Number.NaN, 0.1, "–"],
   ])("%d, %d: two digits of the error", (value, error, text) => expect(withError(value, error)).toBe(text));
 });
+
+it.each([
+  [0, "0"],
+  [123456.7, "123460"],
+  [-0.0012345678, "-0.0012346"],
+  [1e6, "1.000e+6"],
+  [-999999, "-1000000"],
+  [0.00099, "9.900e-4"],
+  [Number.NaN, "–"],
+  [Infinity, "–"],
+])("%d has five digits", (value, text) => expect(formatNumber(value)).toBe(text));
 
 describe("the summary of methods", () => {
   it("has every number and its error below its name", () => {

@@ -51,6 +51,11 @@ it("whom to believe, a line for each step that was refereed", () => {
     ({ step: { values: { widths: [width] } }, problems: [{ problem: {}, ...(believe ? { verdicts: { believe } } : {}) }] }) as never;
   const exact = { logEvidence: { method: "exact", value: 1, standardError: 0.1, how: "so" } };
   expect(beliefLines([step(2, exact), step(3), step(4, {})])).toEqual(["widths [2]: Believe exact for all that was checked."]);
+  const networks = ["a", "b"].map((label) => ({ problem: { label }, verdicts: { believe: exact } }));
+  expect(beliefLines([{ step: { values: { widths: 3, temperature: 0.5 } }, problems: networks }] as never)).toEqual([
+    "widths 3, temperature 0.5, a: Believe exact for all that was checked.",
+    "widths 3, temperature 0.5, b: Believe exact for all that was checked.",
+  ]);
   expect(beliefLines([step(1, exact), step(2, exact), step(3, exact)], 1)).toEqual([
     "widths [1]: Believe exact for all that was checked.",
     "… and 2 more steps in result.json",
