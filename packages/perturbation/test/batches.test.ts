@@ -82,7 +82,7 @@ describe.each([
       const seen = ratios.filter((ratio) => ratio !== undefined);
       if (seen.length === 0) return;
       const typical = Math.exp(seen.reduce((sum, ratio) => sum + Math.log(ratio), 0) / seen.length);
-      // 1/χ² of so many seeds lies within these with probability 0.99 and more for a single entry; an error twice or half as large: 4 or 1/4
+      // 1/χ² of so many seeds lies within these with probability 0.99 and more for a single entry; twice or half the error: 4 or 1/4
       expect(typical, `quantity ${k}`).toBeGreaterThan(least);
       expect(typical, `quantity ${k}`).toBeLessThan(most);
     });
