@@ -41,3 +41,26 @@ it("redo takes back what was undone", () => {
   expect(history.redo(state([9]))).toEqual(state([8]));
   expect([history.canUndo, history.canRedo]).toEqual([true, false]);
 });
+
+it("half a second later is another step, what was undone is gone after a change, and a hundred steps are kept", () => {
+  const history = new History<State>();
+  history.record(state([9]), state([8]));
+  now += 500;
+  history.record(state([8]), state([7]));
+  now += 501;
+  history.record(state([7]), state([6]));
+  expect(history.undo(state([6]))).toEqual(state([7]));
+  expect(history.canRedo).toBe(true);
+  // a change after an undo is a step, however soon and of whatever
+  history.record(state([7]), state([5]));
+  expect([history.canRedo, history.redo(state([5]))]).toEqual([false, undefined]);
+  expect([history.undo(state([5])), history.undo(state([7])), history.undo(state([9]))]).toEqual([state([7]), state([9]), undefined]);
+  const long = new History<State>();
+  for (let i = 0; i < 150; i++) {
+    now += 1000;
+    long.record(state([i]), state([i + 1]));
+  }
+  let steps = 0;
+  for (let present = state([150]); long.canUndo; steps++) present = long.undo(present)!;
+  expect(steps).toBe(100);
+});
