@@ -123,11 +123,11 @@ const withoutTest = (step: PlannedStep): PlannedStep => {
   return { ...step, data: { train } };
 };
 
-/** Seconds at `all` points by the power of P between the last two measurements, at least 0 and at most 3. */
+/** Seconds at `all` points by the power of P between the last two measurements, at least 0 and at most 3; in proportion to P after one. */
 export function extended(measured: readonly { readonly points: number; readonly seconds: number }[], all: number): number {
   const last = measured.at(-1)!;
   const before = measured.at(-2);
-  if (!before || last.points === all) return last.seconds;
-  const power = Math.min(3, Math.max(0, Math.log(last.seconds / before.seconds) / Math.log(last.points / before.points)));
+  if (last.points === all) return last.seconds;
+  const power = before ? Math.min(3, Math.max(0, Math.log(last.seconds / before.seconds) / Math.log(last.points / before.points))) : 1;
   return last.seconds * (all / last.points) ** power;
 }

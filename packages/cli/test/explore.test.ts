@@ -132,10 +132,11 @@ describe("finitewidth explore", () => {
       status: 2,
       stderr: expect.stringMatching(/^network.activation: expected one of/),
     });
-    expect(await capture(["explore", "--port", "x"])).toMatchObject({
-      status: 2,
-      stderr: expect.stringMatching(/^--port: expected a port/),
-    });
+    for (const port of ["x", "65536", "-1", "1.5"])
+      expect(await capture(["explore", `--port=${port}`])).toMatchObject({
+        status: 2,
+        stderr: expect.stringMatching(/^--port: expected a port from 0 to 65535/),
+      });
     expect(await capture(["explore", join(folder, "none.json")])).toMatchObject({ status: 2 });
   });
 });

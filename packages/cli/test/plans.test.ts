@@ -104,4 +104,45 @@ describe("what a dry run tries", () => {
     ]);
     expect(closed).toHaveLength(8);
   });
+
+  it("ends after four seconds at one size: how far it came says how long it would have taken there, in proportion at all points", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now);
+    const sizes: number[] = [];
+    const slow: Theory = {
+      ...nngp,
+      name: "slow",
+      fit: (problem, _options, run) => {
+        sizes.push(problem.inputs.shape[0]);
+        run.onProgress!(1, 4);
+        vi.advanceTimersByTime(3999);
+        run.signal!.throwIfAborted();
+        now += 4000;
+        vi.advanceTimersByTime(1);
+        run.signal!.throwIfAborted();
+        throw new Error("not ended");
+      },
+    };
+    const own = createRegistry([...standardPlugins, { name: "own", module: "own", theories: [slow] }]);
+    const inputs = Array.from({ length: 100 }, (_, i) => [i]);
+    const experiment = {
+      data: { train: { inputs, targets: inputs } },
+      network: { type: "fully-connected", widths: [3], activation: "identity" },
+      likelihood: { temperature: 1 },
+      methods: ["slow"],
+      referee: false,
+    };
+    try {
+      const [estimate] = await estimatePlan(await planExperiment(experiment, { registry: own }), (signal, onProgress) => ({
+        run: inlineRun({ registry: own, signal, onProgress }),
+        close: () => undefined,
+      }));
+      expect(sizes).toEqual([20]);
+      // a quarter in four seconds, 16 s at 20 points
+      expect(estimate!.seconds).toBeCloseTo(16 * 5, 9);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
 });

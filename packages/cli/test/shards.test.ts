@@ -63,6 +63,24 @@ describe("parts of a run on machines of their own", () => {
     }
     expect(await readFile(join(parts, "report.html"), "utf8")).toContain("monte-carlo");
 
+    // parts of another version, and of data that are others now
+    const change = async (edit: (identity: { experiment: string; versions: Record<string, string> }) => void): Promise<void> => {
+      for (const index of [1, 2, 3, 4]) {
+        const manifest = join(parts, `shard-${index}-of-4`, "shard.json");
+        const content = JSON.parse(await readFile(manifest, "utf8"));
+        edit(content.identity);
+        await writeFile(manifest, JSON.stringify(content));
+      }
+    };
+    await change(({ versions }) => void (versions["node"] = "v1"));
+    expect((await capture(["merge", parts])).stderr).toMatch(
+      new RegExp(`: this is .*node ${process.version}.*; the parts are of .*node v1,.*; run the parts again`),
+    );
+    let hash = "";
+    await change((own) => void ((own.versions["node"] = process.version), (hash = own.experiment), (own.experiment = "other")));
+    expect((await capture(["merge", parts])).stderr).toMatch(/: the data have changed since; run the parts again/);
+    await change((own) => void (own.experiment = hash));
+
     // a part that is gone, damaged, of other data
     const one = join(parts, "shard-2-of-4");
     const kept = (await readdir(join(one, ".parts"))).find((name) => name.startsWith("outcome"))!;
