@@ -132,7 +132,10 @@ describe("matrices over sites", () => {
     const expected = summary((phi) => {
       const gram = (a: number, b: number): number => dot(phi[a]!, phi[b]!) + (a === b ? T : 0);
       const determinant = gram(0, 0) * gram(1, 1) - gram(0, 1) ** 2;
-      const inverse = [[gram(1, 1), -gram(0, 1)], [-gram(0, 1), gram(0, 0)]].map((row) => row.map((value) => value / determinant)); // prettier-ignore
+      const inverse = [
+        [gram(1, 1), -gram(0, 1)],
+        [-gram(0, 1), gram(0, 0)],
+      ].map((row) => row.map((value) => value / determinant));
       const weights = inverse.map((row) => 0.7 * row[0]! - 1.2 * row[1]!);
       const m = phi[0]!.map((_, k) => phi[0]![k]! * weights[0]! + phi[1]![k]! * weights[1]!);
       const lost = (k: number, l: number): number => [0, 1].reduce((sum, a) => sum + [0, 1].reduce((part, b) => part + phi[a]![k]! * inverse[a]![b]! * phi[b]![l]!, 0), 0); // prettier-ignore
