@@ -1,7 +1,7 @@
 import type { EvidenceGradient, Posterior, Problem, Theory } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { optimiseEvidence, type Evaluation } from "../src/index.js";
-import { base, registryWith, told } from "./cases.js";
+import { base, counted, registryWith, told } from "./cases.js";
 
 interface Network {
   readonly widths: readonly number[];
@@ -122,6 +122,20 @@ describe("the maximum of a hill", () => {
     expect(trace[0]!.values["temperature"]).toBeCloseTo(Math.sqrt(0.01 * 0.203), 12);
     expect(trace[0]!.values["biasVariance"]).toBeCloseTo(0.1, 12);
     expect(optimum.atBounds).not.toContain("biasVariance");
+  });
+
+  it("loads the data of the experiment once, and every fit has its seed, 1 where there is none", async () => {
+    const seeds: number[] = [];
+    const seen: Theory = { ...quadratic, name: "seen", fit: (...call) => (seeds.push(call[2].seed), quadratic.fit(...call)) };
+    const own = registryWith({ name: "seen", theories: [seen] });
+    const { seed: _seed, ...unseeded } = file;
+    const request = { data: { dataset: "numbers", train: 4, seed: 2 }, optimise: { over: { temperature: [0.1, 1] }, method: "seen" } };
+    counted.loads = 0;
+    await optimiseEvidence({ ...unseeded, ...request }, { registry: own });
+    expect([counted.loads, new Set(seeds)]).toEqual([1, new Set([1])]);
+    seeds.length = 0;
+    await optimiseEvidence({ ...unseeded, ...request, seed: 5 }, { registry: own });
+    expect(new Set(seeds)).toEqual(new Set([5]));
   });
 
   it("is the highest of several starts, three where none are said", async () => {

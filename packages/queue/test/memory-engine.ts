@@ -138,5 +138,6 @@ export function memoryEngine() {
     close = async (): Promise<void> => void workers.delete(this);
   }
   const engine = { Redis, Queue, QueueEvents, Worker, UnrecoverableError, WaitingError } as unknown as Engine;
-  return { engine, store, lives, jobs, made, add, wires, refuse: (reason: string | undefined) => void (refused = reason) };
+  const tell = (event: string, what: object): void => void told.emit(event, what);
+  return { engine, store, lives, jobs, made, add, wires, tell, refuse: (reason: string | undefined) => void (refused = reason) };
 }

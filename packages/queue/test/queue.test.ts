@@ -96,6 +96,24 @@ describe("a run on a queue", () => {
     await until(() => memory.jobs.size === 0);
   });
 
+  it("puts so many chunks into the queue at a time, the next when one is done", async () => {
+    const queued = await run();
+    const map = queued.map(double, Array.from({ length: 300 }, (_, value) => ({ value })))[Symbol.asyncIterator](); // prettier-ignore
+    const first = map.next();
+    await until(() => memory.jobs.size === 256);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(memory.jobs.size).toBe(256);
+    const [id] = [...memory.jobs.keys()];
+    const [chunk] = [...memory.jobs.values()].map(({ data }) => unpack(Buffer.from((data as Message).chunk, "base64"), new Map()));
+    expect(chunk).toEqual({ value: 0 });
+    memory.jobs.delete(id!);
+    memory.store.set(`finitewidth:answer:${id}`, pack({ ok: true, value: "first" }).bytes);
+    memory.tell("completed", { jobId: id });
+    expect(await first).toEqual({ done: false, value: "first" });
+    await until(() => memory.jobs.size === 256);
+    await map.return?.(undefined);
+  });
+
   it("of a task that nobody declares is computed here; closed, it computes nothing", async () => {
     const queued = await run();
     expect(await collect(queued, own, [1, 2])).toEqual([-1, -2]);
@@ -129,6 +147,20 @@ describe("looks at what is under way", () => {
     memory.store.set(`finitewidth:answer:${id}`, pack({ ok: true, value: 1 }).bytes);
     await vi.advanceTimersByTimeAsync(2000);
     expect(await results).toEqual([1]);
+  });
+
+  it("keep the large arrays of what is under way alive, every twenty seconds", async () => {
+    const results = collect(await run(), double, [{ value: 1, large: new Float64Array(5000) }]);
+    results.catch(() => undefined);
+    await until(() => memory.jobs.size === 1);
+    const [key] = [...memory.store.keys()].filter((name) => name.startsWith("finitewidth:shared:"));
+    memory.store.delete(key!);
+    memory.lives.clear();
+    for (let i = 0; i < 9; i++) await vi.advanceTimersByTimeAsync(2000);
+    expect(memory.store.has(key!)).toBe(false);
+    for (let i = 0; i < 2; i++) await vi.advanceTimersByTimeAsync(2000);
+    await until(() => memory.store.has(key!));
+    expect(memory.lives.get(key!)).toBe(900);
   });
 
   it("are not for ever where answers cannot be read", async () => {
