@@ -15,14 +15,29 @@ it("fischer-alignment: cosine of the centred kernel and the centred y yᵀ, erro
   /** ⟨HKH, yyᵀ⟩/(|HKH||yyᵀ|), H = 1 − 11ᵀ/n. */
   const alignment = ({ data }: Matrix): number => {
     const H = [0, 1, 2].map((i) => [0, 1, 2].map((j) => (i === j ? 1 : 0) - 1 / 3));
-    const K = [0, 1, 2].map((i) => [0, 1, 2].map((j) => [0, 1, 2].reduce((sum, a) => sum + [0, 1, 2].reduce((part, b) => part + H[i]![a]! * data[3 * a + b]! * H[b]![j]!, 0), 0))); // prettier-ignore
+    const K = [0, 1, 2].map((i) =>
+      [0, 1, 2].map((j) =>
+        [0, 1, 2].reduce((sum, a) => sum + [0, 1, 2].reduce((part, b) => part + H[i]![a]! * data[3 * a + b]! * H[b]![j]!, 0), 0),
+      ),
+    );
     const flat = K.flat();
     const target = centred.flatMap((a) => centred.map((b) => a * b));
     return flat.reduce((sum, value, k) => sum + value * target[k]!, 0) / (Math.hypot(...flat) * Math.hypot(...target));
   };
   const kernel = (shift: number): Matrix => matrixFromRows([[2 + shift, 0.3, -0.4], [0.3, 1.5, 0.2 * shift], [-0.4, 0.2 * shift, 3 - shift]]); // prettier-ignore
   const of = (shift: number, more: object = {}) => ({ posterior: { hiddenKernels: [kernel(shift), kernel(shift + 0.1)], ...more } });
-  const errors = [matrixFromRows([[0.1, 0, 0], [0, 0, 0.2], [0, 0, 0]]), matrixFromRows([[0, 0, 0], [0, 0.3, 0], [0, 0, 0]])]; // prettier-ignore
+  const errors = [
+    matrixFromRows([
+      [0.1, 0, 0],
+      [0, 0, 0.2],
+      [0, 0, 0],
+    ]),
+    matrixFromRows([
+      [0, 0, 0],
+      [0, 0.3, 0],
+      [0, 0, 0],
+    ]),
+  ];
   const methods = { nngp: of(0), "forward-backward": of(0.5), "monte-carlo": of(0.7, { standardError: { hiddenKernels: errors } }) };
   const targets = matrixFromRows(y.map((value) => [value]));
   const found = await compute<{ infinite: number[]; adapted: number[]; sampled: { value: number; standardError: number }[] }>("fischer-alignment", { problem: { targets }, methods }); // prettier-ignore
