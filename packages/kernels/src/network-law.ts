@@ -15,12 +15,13 @@ import { convolutionalKernels } from "./convolution/infinite-width.js";
 import { convolutionalMixing } from "./convolution/mixing-law.js";
 import { convolutionalSiteBlocks } from "./convolution/site-blocks.js";
 import { finiteFullyConnected } from "./dense/finite-network.js";
-import { fullyConnectedKernels, fullyConnectedOutputKernel, type OutputKernel } from "./dense/infinite-width.js";
+import { fullyConnectedKernels, fullyConnectedOutputKernel, requireFinite, type OutputKernel } from "./dense/infinite-width.js";
 import { fullyConnectedMixing } from "./dense/mixing-law.js";
 
 /**
  * Kernels of every layer at infinite width, between `inputs` (P × N0) and themselves or `others` (P′ × N0). Chains of dense layers and of
- * filters have passes of their own. @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the kernels do not fit.
+ * filters have passes of their own. @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the kernels do not fit,
+ * "input" when they leave the range of double precision.
  */
 export function infiniteWidthKernels(architecture: Architecture, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
   const own = architecture.overrides?.infiniteWidthKernels;
@@ -28,8 +29,9 @@ export function infiniteWidthKernels(architecture: Architecture, inputs: Matrix,
   const dense = denseChain(architecture);
   if (dense) return fullyConnectedKernels(dense, inputs, others);
   const filters = convolutionChain(architecture);
-  if (filters) return convolutionalKernels(filters, inputs, others);
-  return compositionKernels(composition(architecture), inputs, others);
+  const found = filters ? convolutionalKernels(filters, inputs, others) : compositionKernels(composition(architecture), inputs, others);
+  requireFinite(found.preactivation.at(-1)!, inputs);
+  return found;
 }
 
 /** The last of the kernels of `infiniteWidthKernels`, without keeping those below where the network is a fully connected chain. */

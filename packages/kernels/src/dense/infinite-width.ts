@@ -8,7 +8,7 @@ import {
   needsGaps,
   type CorrelationGaps,
 } from "@finitewidth/activations";
-import { zeros, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
+import { inputError, zeros, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
 import type { DenseChain } from "../chain.js";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 
@@ -96,9 +96,31 @@ export function fullyConnectedKernels(chain: DenseChain, inputs: Matrix, others?
         { scale: chain.weightVariance[0]! / inputs.shape[1], bias: chain.biasVariance[0]! },
       )
     : undefined;
-  if (others === undefined) return infiniteWidthRecursion(activation, first, weights, biases, gaps);
+  if (others === undefined) {
+    const found = infiniteWidthRecursion(activation, first, weights, biases, gaps);
+    requireFinite(found.preactivation.at(-1)!, inputs);
+    return found;
+  }
   const found = crossInfiniteWidthRecursion(activation, rows, first, columns, weights, biases, gaps);
+  requireFinite(found.preactivation.at(-1)!, inputs);
   return { preactivation: found.preactivation, hidden: found.hidden, othersDiagonal: found.columnVariances.at(-1)! };
+}
+
+/**
+ * What is not finite in a layer is not finite in the last. @throws FinitewidthError (code "input") where inputs are so large that kernels
+ * leave the range of double precision. O(P P′).
+ */
+export function requireFinite({ data }: Matrix, inputs: Matrix): void {
+  // x − x is 0 for finite x and NaN otherwise
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += data[i]! - data[i]!;
+  if (sum === 0) return;
+  const largest = inputs.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  throw inputError(
+    "inputs",
+    "numbers of a scale at which the kernels of all layers are finite in double precision (rescale them)",
+    `numbers up to ${largest.toPrecision(3)}, whose kernels are not`,
+  );
 }
 
 /** K^{L+1} alone, and the variances of the others. */
@@ -122,6 +144,7 @@ export function fullyConnectedOutputKernel(chain: DenseChain, inputs: Matrix, ot
   const variances = (l: number) => ({ weight: weightVariance[l]!, bias: biasVariance[l]!, finite: l > 1 });
   if (others === undefined) {
     for (let l = 1; l <= depth; l++) kernel = kernelStep(activation, kernel, variances(l));
+    requireFinite(kernel, inputs);
     return { kernel };
   }
   const next = (diagonal: Float64Array, l: number): Float64Array =>
@@ -131,5 +154,6 @@ export function fullyConnectedOutputKernel(chain: DenseChain, inputs: Matrix, ot
     kernel = crossKernelStep(activation, rows, kernel, columns, variances(l));
     [rows, columns] = [next(rows, l), next(columns, l)];
   }
+  requireFinite(kernel, inputs);
   return { kernel, othersDiagonal: columns };
 }

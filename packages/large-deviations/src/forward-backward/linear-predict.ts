@@ -12,9 +12,7 @@ import {
 } from "@finitewidth/linalg";
 import { splitBySpan } from "@finitewidth/numerics";
 import type { TestKernels } from "./closure.js";
-
-/** Eigenvalues of K¹ below this share of the largest are outside its range, as in the equations. */
-const rankTolerance = 1e-12;
+import { isInRange } from "./linear-saddle.js";
 
 /** Mean (P* × D), variance (P*) or covariance (P* × P*) of one output. */
 export interface LinearPrediction {
@@ -48,7 +46,7 @@ export function predictLinear(
   const [P, outputs] = targets.shape;
   const points = test.cross.shape[0];
   const { values, vectors } = symmetricEigen(firstKernel);
-  const first = values.findIndex((value) => value > rankTolerance * values[P - 1]!);
+  const first = values.findIndex((value) => isInRange(value, values[P - 1]!));
   const r = first < 0 ? 0 : P - first;
   const kept = values.slice(P - r);
   const inside = zeros(P, r);
@@ -65,7 +63,7 @@ export function predictLinear(
     };
   // cΣ = κ^{−½} Uᵀ C U κ^{−½} = Z Zᵀ
   const compressed = multiplyTransposedLeft(inside, multiply(readoutKernel, inside));
-  for (let i = 0; i < r; i++) for (let j = 0; j < r; j++) compressed.data[i * r + j]! /= Math.sqrt(kept[i]! * kept[j]!);
+  for (let i = 0; i < r; i++) for (let j = 0; j < r; j++) compressed.data[i * r + j]! /= Math.sqrt(kept[i]!) * Math.sqrt(kept[j]!);
   const sigma = symmetricEigen(compressed);
   const z = zeros(r, r);
   for (let i = 0; i < r; i++)

@@ -18,6 +18,10 @@ import { moveRoot, trustedStep } from "./trust-region.js";
 
 /** Eigenvalues of K¹ below this share of the largest are outside its range. */
 const rankTolerance = 1e-12;
+/** Below this numbers lose their digits. */
+const leastNormal = 2.3e-308;
+/** Whether a direction with this eigenvalue belongs to the range of K¹. */
+export const isInRange = (value: number, largest: number): boolean => value > Math.max(rankTolerance * largest, leastNormal);
 const settings = { maximumSteps: 200, firstRadius: 1, largestRadius: 8, accept: 1e-4, forcing: 0.1 } as const;
 
 /** Whether the P × P equation applies: no biases above the first layer. */
@@ -46,7 +50,7 @@ export function solveLinearSaddle(
   const total = gains.reduce((product, gain) => product * gain, 1);
 
   const { values, vectors } = symmetricEigen(firstKernel);
-  const kept = Array.from(values.keys()).filter((i) => values[i]! > rankTolerance * values[P - 1]!);
+  const kept = Array.from(values.keys()).filter((i) => isInRange(values[i]!, values[P - 1]!));
   const r = kept.length;
   const inside = zeros(P, r);
   for (let i = 0; i < P; i++) kept.forEach((k, j) => (inside.data[i * r + j] = vectors.data[i * P + k]!));
