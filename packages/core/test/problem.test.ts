@@ -1,21 +1,32 @@
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import {
+  biasVarianceSchema,
   createProblem,
   createRegistry,
   differenceEvidenceGradient,
+  finiteNumber,
   generalizationStandardError,
   hiddenWidths,
   inlineRun,
   isLinear,
   joinPath,
   matrixFromRows,
+  name,
+  nonNegativeInteger,
+  nonNegativeNumber,
+  oneOf,
+  perLayer,
+  perLayerExpectation,
+  positiveInteger,
+  positiveNumber,
   priorQuestion,
   randomLayers,
   reasonToRefuse,
   toStandardScaling,
   validate,
   validateAll,
+  weightVarianceSchema,
   widthRatios,
   type Network,
   type NetworkVariation,
@@ -206,6 +217,32 @@ describe("values from files", () => {
     const found = validateAll(schema, { a: [null, "2"], b: 3 }, "x");
     expect("errors" in found && found.errors.map(({ path }) => path)).toEqual(["x.a[0]", "x.a[1]", "x.b"]);
     expect(validateAll(schema, { a: [1] })).toEqual({ value: { a: [1] } });
+  });
+});
+
+describe("numbers of files", () => {
+  const takes = (schema: Parameters<typeof validate>[0], value: unknown): boolean => {
+    const result = schema["~standard"].validate(value);
+    return !(result instanceof Promise) && result.issues === undefined;
+  };
+  it.each<[string, Parameters<typeof validate>[0], unknown[], unknown[]]>([
+    ["positive", positiveNumber, [1e-9, 3], [0, -1, Infinity, "1"]],
+    ["not negative", nonNegativeNumber, [0, 0.5], [-1e-9, Number.NaN]],
+    ["positive integers", positiveInteger, [1, 7], [0, 1.5, 2 ** 53]],
+    ["integers from 0", nonNegativeInteger, [0, 7], [-1, 0.5, 2 ** 53]],
+    ["finite", finiteNumber, [-3, 0], [Infinity, Number.NaN, null]],
+    ["some words", oneOf(["a", "b"]), ["a", "b"], ["c", ""]],
+    ["names", name, ["x"], ["", 1]],
+    ["weight variances", weightVarianceSchema, [1, [0.5, 2]], [0, [1, 0], "1"]],
+    ["bias variances", biasVarianceSchema, [0, 1, [0, 2]], [-1, [0, -1]]],
+  ])("%s", (_what, schema, good, bad) => {
+    expect(good.filter((value) => !takes(schema, value))).toEqual([]);
+    expect(bad.filter((value) => takes(schema, value))).toEqual([]);
+  });
+
+  it("one for all layers or one for each", () => {
+    expect([perLayer(2, 3), perLayer([1, 2, 3], 3), perLayer([1, 2], 3)]).toEqual([[2, 2, 2], [1, 2, 3], undefined]); // prettier-ignore
+    expect(perLayerExpectation(3)).toBe("one number or 3 of them (one per weight layer)");
   });
 });
 
