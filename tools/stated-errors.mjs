@@ -1,5 +1,5 @@
-// How many networks keep to the errors that `effective-action` states, by the largest order parameter: sampled networks with one hidden layer
-// over widths, noise, targets and kernels. Usage: node tools/stated-errors.mjs [--activation erf]…. Needs a build; some 1.6 s of
+// How many networks keep to the errors that `effective-action` states, by the largest order parameter: sampled networks with one hidden
+// layer over widths, noise, targets and kernels. Usage: node tools/stated-errors.mjs [--activation erf]…. Needs a build; some 1.6 s of
 // processor time a network, 108 an activation.
 import { parseArgs } from "node:util";
 import { createRegistry, inlineRun, validate } from "../packages/core/dist/index.js";
