@@ -102,6 +102,7 @@ def test_the_end_of_a_process_is_told_and_the_next_call_starts_another(stand_in:
 
 def test_ctrl_c_is_passed_on_and_who_does_not_listen_is_ended(stand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     server = stand_in()
+    monkeypatch.setattr(MODULE, "PATIENCE", 60)
 
     def interrupt(_: Any) -> None:
         raise KeyboardInterrupt
