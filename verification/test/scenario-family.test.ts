@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { createRegistry, inputSize, resolveArchitecture, type Network } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
@@ -110,5 +111,15 @@ describe("networks of scenarios", () => {
         expect(problem.targets.shape[0], name).toBe(problem.inputs.shape[0]);
       }
     }
+  });
+
+  it("are those of the table in the documentation, in its order; every theory of finite width has some", () => {
+    const table = readFileSync(new URL("../../docs/verification.md", import.meta.url), "utf8");
+    const listed = [...table.matchAll(/^\| [✓✗] \| ([^|]+) \| ([^|]+) \|/gm)].map(([, theory, name]) => `${theory} / ${name}`);
+    const quick = scenarios.filter(({ suite }) => suite === "quick");
+    expect([...new Set(listed)]).toEqual(quick.flatMap(({ name, theories }) => theories.map((one) => `${one.name} / ${name}`)));
+    const checked = new Set(quick.flatMap(({ theories }) => theories.map(({ name }) => name)));
+    const all = createRegistry(standardPlugins).theories.map(({ name }) => name);
+    expect(all.filter((name) => !checked.has(name))).toEqual(["nngp"]);
   });
 });
