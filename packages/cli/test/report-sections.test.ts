@@ -142,6 +142,12 @@ describe("what each layer learned", () => {
     expect(card.querySelector("figcaption")!.textContent).toContain("hidden kernels of one,");
   });
 
+  it("of one layer is its kernel and its spectrum, nothing against depth", () => {
+    const one = solved("one", "exact", { posterior: { diagnostics: {}, hiddenKernels: [kernel(0.9)] } });
+    const single = pageOf(learned, story([one], { infinite: [infinite[0]!], best: undefined }));
+    expect(Object.keys(cardsOf(single))).toEqual(["kernel of layer 1", "spectra"]);
+  });
+
   it("takes the method that is infinite width for what the others are held against", () => {
     const baseline = solved("nngp", "nngp", { posterior: { diagnostics: {}, hiddenKernels: infinite } });
     const table = tablesOf(pageOf(learned, story([baseline, ...learners], { baseline, best: learners[1] }))).at(-1)!;
