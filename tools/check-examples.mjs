@@ -1,10 +1,12 @@
-// Runs every example of the documentation and of the READMEs against the sources: TypeScript fences that import something, and JSON fences
-// that are whole experiments, through the command line. Experiment files in docs/examples and packages/cli/examples are validated. Usage:
-// node check-examples.mjs
+// Runs every example of the documentation and of the READMEs against what was built: TypeScript fences that import something, and JSON
+// fences that are whole experiments, through the command line. Experiment files in docs/examples and packages/cli/examples are validated.
+// Usage: node check-examples.mjs (after everything was built)
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
+import { parseExperiment } from "@finitewidth/experiment";
+import { transform } from "esbuild";
 import { root, runAsync } from "./pack.mjs";
 import { examplesOf } from "./readme-examples.mjs";
 
@@ -40,32 +42,34 @@ function experimentsOf(text) {
 
 // Inside tools/, where every workspace package resolves.
 const work = mkdtempSync(join(tools, ".examples-"));
-const execute = (script) =>
-  runAsync(
-    process.execPath,
-    ["--conditions", "@finitewidth/source", "--import", pathToFileURL(join(tools, "ts-preload.mjs")).href, script],
-    work,
-  );
+const commandLine = join(root, "packages/cli/bin/finitewidth.mjs");
+const execute = (...argv) => runAsync(process.execPath, argv, work);
 const examples = [];
 for (const file of files) {
   const page = relative(root, file);
   const name = page.replaceAll(/[/.]/g, "-");
   const text = readFileSync(file, "utf8");
   for (const [i, code] of examplesOf(text).entries())
-    examples.push({ what: `${page}, example ${i + 1}`, script: `${name}-${i}.mts`, code });
-  for (const [i, code] of experimentsOf(text).entries()) {
-    writeFileSync(join(work, `${name}-${i}.json`), code);
+    examples.push({
+      what: `${page}, example ${i + 1}`,
+      async run() {
+        const script = join(work, `${name}-${i}.mjs`);
+        writeFileSync(script, (await transform(code, { loader: "ts", tsconfigRaw: "{}" })).code);
+        await execute(script);
+      },
+    });
+  for (const [i, code] of experimentsOf(text).entries())
     examples.push({
       what: `${page}, experiment ${i + 1}`,
-      script: `${name}-${i}-run.mts`,
-      code: `import { main } from "@finitewidth/cli";\nprocess.exit(await main(["run", "${name}-${i}.json", "--quiet", "--workers", "0", "--out", "${name}-${i}"]));\n`,
+      async run() {
+        const out = `${name}-${i}`;
+        writeFileSync(join(work, `${out}.json`), code);
+        await execute(commandLine, "run", `${out}.json`, "--quiet", "--workers", "0", "--out", out);
+      },
     });
-  }
 }
-for (const file of experimentFiles) {
-  const code = `import { readFileSync } from "node:fs";\nimport { parseExperiment } from "@finitewidth/experiment";\nparseExperiment(JSON.parse(readFileSync(${JSON.stringify(file)}, "utf8")));\n`;
-  examples.push({ what: relative(root, file), script: `${relative(root, file).replaceAll(/[/.]/g, "-")}.mts`, code });
-}
+for (const file of experimentFiles)
+  examples.push({ what: relative(root, file), run: async () => void parseExperiment(JSON.parse(readFileSync(file, "utf8"))) });
 
 let failed = 0;
 const queue = [...examples];
@@ -73,10 +77,8 @@ try {
   await Promise.all(
     Array.from({ length: availableParallelism() }, async () => {
       for (let example = queue.shift(); example; example = queue.shift()) {
-        const script = join(work, example.script);
-        writeFileSync(script, example.code);
         try {
-          await execute(script);
+          await example.run();
         } catch (error) {
           failed += 1;
           console.error(`✗ ${example.what}:\n${error.message}`);

@@ -6,7 +6,7 @@
 // tools/check-packages.mjs [--keep]
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { publint } from "publint";
 import { binaries, closure, install, manifests, packAll, root, run, runAsync } from "./pack.mjs";
@@ -58,15 +58,30 @@ async function checkTarball(manifest, file) {
   console.log(`${manifest.name.padEnd(34)} ${size.toFixed(1).padStart(6)} kB of ${limit} kB`);
 }
 
-/**
- * Folder that holds the tarballs of `names` and all of ours that they need, and links to the third-party dependencies that these declare.
- */
-function isolate(folder, names, tarballs, shared) {
-  for (const name of closure(names)) {
-    const target = join(folder, "node_modules", name);
+const unpacked = join(work, "unpacked");
+function unpack(tarballs) {
+  for (const [name, file] of tarballs) {
+    const target = join(unpacked, short(name));
     mkdirSync(target, { recursive: true });
-    run("tar", ["-xzf", tarballs.get(name), "-C", target, "--strip-components=1"], folder);
-    for (const dependency of Object.keys(manifestOf(name).dependencies ?? {})) {
+    run("tar", ["-xzf", file, "-C", target, "--strip-components=1"], work);
+  }
+}
+
+/**
+ * Folder that holds the packages `names` and all of ours that they need, as unpacked from their tarballs, and links to the third-party
+ * dependencies that these declare. Their version is the folder's own: the compiler takes packages of one name and version for the same.
+ */
+function isolate(folder, names, shared) {
+  const scope = join(folder, "node_modules/@finitewidth");
+  mkdirSync(scope, { recursive: true });
+  const needed = closure(names);
+  run("cp", ["-al", ...needed.map((name) => join(unpacked, short(name))), scope], folder);
+  for (const name of needed) {
+    const file = join(scope, short(name), "package.json");
+    const manifest = JSON.parse(readFileSync(file, "utf8"));
+    rmSync(file);
+    writeFileSync(file, JSON.stringify({ ...manifest, version: `${manifest.version}-${basename(folder)}` }));
+    for (const dependency of Object.keys(manifest.dependencies ?? {})) {
       const link = join(folder, "node_modules", dependency);
       if (dependency.startsWith("@finitewidth/") || existsSync(link)) continue;
       mkdirSync(dirname(link), { recursive: true });
@@ -76,26 +91,44 @@ function isolate(folder, names, tarballs, shared) {
   writeFileSync(join(folder, "package.json"), '{ "private": true, "type": "module" }');
 }
 
-/** Compiles an example under both resolutions and runs it without network; returns its last line. */
-async function tryExample(folder, code, node) {
+/** Examples that wait for the compiler: what each is of, its folder, and whether it is for Node. */
+const written = [];
+function writeExample(what, folder, code, node) {
   writeFileSync(join(folder, "example.mts"), code);
-  const types = node ? ["--typeRoots", join(root, "node_modules/@types"), "--types", "node"] : ["--types", ""];
-  const options = [
-    "--strict",
-    "--exactOptionalPropertyTypes",
-    "--skipLibCheck",
-    "false",
-    "--target",
-    "es2022",
-    "--lib",
-    "es2023,dom,dom.iterable",
-    ...types,
-    "example.mts",
-  ];
-  await runAsync(process.execPath, [tsc, "--noEmit", "--module", "esnext", "--moduleResolution", "bundler", ...options], folder);
-  await runAsync(process.execPath, [tsc, "--module", "nodenext", "--moduleResolution", "nodenext", ...options], folder);
-  return (await runAsync(process.execPath, ["--import", noNetwork, "example.mjs"], folder)).trim().split("\n").at(-1);
+  written.push({ what, folder, node });
 }
+
+/**
+ * Compiles all examples under both resolutions, those for Node and the others apart: each finds what is in its own folder, and the
+ * libraries are read and checked once. What the compiler says names the example.
+ */
+async function compileExamples() {
+  for (const node of [false, true]) {
+    const files = written.filter((one) => one.node === node).map(({ folder }) => relative(work, join(folder, "example.mts")));
+    const base = {
+      strict: true,
+      exactOptionalPropertyTypes: true,
+      skipLibCheck: false,
+      target: "es2022",
+      lib: ["es2023", "dom", "dom.iterable"],
+      ...(node ? { typeRoots: [join(root, "node_modules/@types")], types: ["node"] } : { types: [] }),
+    };
+    for (const resolution of [
+      { module: "esnext", moduleResolution: "bundler", noEmit: true },
+      { module: "nodenext", moduleResolution: "nodenext" },
+    ]) {
+      const project = join(work, "tsconfig.json");
+      writeFileSync(project, JSON.stringify({ compilerOptions: { ...base, ...resolution }, files }));
+      await attempt(`${files.length} examples compile under ${resolution.moduleResolution}, ${node ? "Node's types" : "no types"}`, () =>
+        runAsync(process.execPath, [tsc, "-p", project], work),
+      );
+    }
+  }
+}
+
+/** Runs an example without network; returns its last line. */
+const runExample = async (folder) =>
+  (await runAsync(process.execPath, ["--import", noNetwork, "example.mjs"], folder)).trim().split("\n").at(-1);
 
 async function attempt(what, action) {
   const started = performance.now();
@@ -142,35 +175,39 @@ try {
   const alone = installed.map((subset) => async () => {
     const names = subset.map(full);
     const folder = join(work, subset.join("+"));
-    await attempt(`npm install ${names.join(" ")}`, async () => {
+    const what = `npm install ${names.join(" ")}`;
+    await attempt(what, async () => {
       await install(folder, names, tarballs);
       const code = names
         .flatMap((name) => examplesOf(readme(name)))
         .find((example) => names.every((name) => importsOf(example).includes(name)));
       if (code === undefined) throw new Error("no README has an example that imports all of them");
-      return tryExample(folder, code, false);
+      writeExample(what, folder, code, false);
     });
   });
-  const examples = manifests.map(
-    ({ name, nx }) =>
-      () =>
-        attempt(`README of ${name}`, async () => {
-          const text = readme(name);
-          const names = installLineOf(text);
-          if (!names.includes(name)) throw new Error("its first npm install line does not name it");
-          const list = examplesOf(text);
-          if (list.length === 0) throw new Error("has no example");
-          let last = "";
-          for (const [i, code] of list.entries()) {
-            const folder = join(work, "readme", `${short(name)}-${i}`);
-            mkdirSync(folder, { recursive: true });
-            isolate(folder, [...names, ...(i === 0 ? [] : importsOf(code))], tarballs, shared);
-            last = await tryExample(folder, code, nx.tags.includes("env:node"));
-          }
-          return last;
-        }),
+  await all(alone);
+  unpack(tarballs);
+  for (const { name, nx } of manifests) {
+    const text = readme(name);
+    const names = installLineOf(text);
+    const list = examplesOf(text);
+    if (!names.includes(name)) problems.push(`README of ${name}: its first npm install line does not name it`);
+    if (list.length === 0) problems.push(`README of ${name}: has no example`);
+    for (const [i, code] of list.entries()) {
+      const folder = join(work, "readme", `${short(name)}-${i}`);
+      mkdirSync(folder, { recursive: true });
+      isolate(folder, [...names, ...(i === 0 ? [] : importsOf(code))], shared);
+      writeExample(`README of ${name}, example ${i + 1}`, folder, code, nx.tags.includes("env:node"));
+    }
+  }
+  await compileExamples();
+  await all(
+    written.map(
+      ({ what, folder }) =>
+        () =>
+          attempt(what, () => runExample(folder)),
+    ),
   );
-  await all([...alone, ...examples]);
 } catch (error) {
   problems.push(error.message);
 } finally {
