@@ -64,7 +64,7 @@ for (const file of files) {
       async run() {
         const out = `${name}-${i}`;
         writeFileSync(join(work, `${out}.json`), code);
-        await execute(commandLine, "run", `${out}.json`, "--quiet", "--workers", "0", "--out", out);
+        await execute(commandLine, "run", `${out}.json`, "--quiet", "--workers", "0", "--referee", "0.3", "--out", out);
       },
     });
 }
