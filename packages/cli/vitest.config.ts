@@ -1,3 +1,4 @@
 import { packageTests } from "../../tools/vitest.shared.ts";
 
-export default packageTests(import.meta.url);
+// the longest of all, and the last: everything else must have been built
+export default packageTests(import.meta.url, { maxWorkers: 2 });

@@ -123,7 +123,7 @@ describe("a run that is ended", () => {
 describe("a verification that is ended", () => {
   it("by force goes on from the networks that are sampled, with the same report; without a match it leaves nothing", async () => {
     const verify = (...more: readonly string[]) =>
-      start(["verify", "--filter", "exact / linear, two classes", "--seed", "3", "--workers", "1", "--quiet", ...more]);
+      start(["verify", "--filter", "large-deviation / linear, two outputs, targets", "--seed", "3", "--workers", "1", "--quiet", ...more]);
     const report = async (out: string) => numbers(JSON.parse(await readFile(join(folder, out, "report.json"), "utf8")));
     expect((await verify("--out", "whole").ended).status).toBe(0);
     const cut = verify("--out", "cut");
