@@ -117,6 +117,7 @@ const inputs = [
 const experiment = {
   data: { train: { inputs, targets: [[1], [-1], [0.5]] }, test: { inputs: [[1, 1]], targets: [[0.2]] } },
   likelihood: { temperature: 0.1 },
+  referee: { draws: 2, chains: 8 },
 };
 const sampled = { method: "monte-carlo", draws: 200, warmup: 200 };
 const cases = {
