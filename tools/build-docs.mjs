@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { renderToString } from "katex";
 import MarkdownIt from "markdown-it";
-import { root, run } from "./pack.mjs";
+import { buildAll, root } from "./pack.mjs";
 import { searchIndex } from "./site/search-index.mjs";
 
 const docs = join(root, "docs");
@@ -202,7 +202,7 @@ checkLinks("README.md", root, readFileSync(join(root, "README.md"), "utf8"));
 
 if (!process.argv.includes("--no-api")) {
   // Project references make typedoc read the declarations in dist.
-  run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "run-many", "-t", "build"], root);
+  buildAll();
   const result = spawnSync(
     process.execPath,
     [join(root, "node_modules/typedoc/bin/typedoc"), "--options", join(root, "tools", "typedoc.json")],

@@ -14,11 +14,10 @@ import { standardPlugins } from "@finitewidth/verification";
 import { findChromium, launch, serveFolder } from "./chromium.mjs";
 import { check, driveControls, driveNetwork, driveRest, settled, until } from "./explore-controls.mjs";
 import { longestTask, timeSlider, told } from "./explore-timing.mjs";
-import { root, run } from "./pack.mjs";
+import { buildAll, root } from "./pack.mjs";
 
 const executablePath = findChromium();
-if (!process.argv.includes("--built"))
-  run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "build", "@finitewidth/explore"], root);
+if (!process.argv.includes("--built")) buildAll("@finitewidth/explore");
 const folder = join(root, "packages/explore/page");
 const pictures = join(root, process.argv.includes("--figures") ? "docs/figures" : "artefacts/explore");
 mkdirSync(pictures, { recursive: true });

@@ -1,7 +1,8 @@
-// Packs every published package into tarballs and installs chosen subsets of them in empty folders, as users would.
+// Packs every published package into tarballs and installs chosen subsets of them in empty folders, as users would. Usage: node pack.mjs
+// FOLDER builds and packs once for all checks that find the folder in FINITEWIDTH_TARBALLS.
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -52,13 +53,26 @@ export function runAsync(command, args, cwd, env = {}) {
   });
 }
 
-/** Builds and packs everything; name → path of the tarball. */
+/** Folder of the tarballs where everything was built and packed already. */
+const packedBefore = process.env.FINITEWIDTH_TARBALLS;
+
+/** Builds everything, or the project that is named, unless that was done already: others may be running what is built. */
+export function buildAll(project) {
+  const tasks = project ? ["build", project] : ["run-many", "-t", "build"];
+  if (!packedBefore) run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), ...tasks], root);
+}
+
+/** Builds and packs everything, unless that was done already; name → path of the tarball. */
 export function packAll(folder) {
-  mkdirSync(folder, { recursive: true });
-  run(process.execPath, [join(root, "node_modules/nx/dist/bin/nx.js"), "run-many", "-t", "build"], root);
   const packed = [...manifests, ...binaries];
-  const filters = packed.flatMap((manifest) => ["--filter", `./${manifest.folder}`]);
-  run("npx", ["--yes", "--prefer-offline", pnpm, "--recursive", ...filters, "pack", "--pack-destination", folder], root);
+  if (packedBefore) folder = packedBefore;
+  else {
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    buildAll();
+    const filters = packed.flatMap((manifest) => ["--filter", `./${manifest.folder}`]);
+    run("npx", ["--yes", "--prefer-offline", pnpm, "--recursive", ...filters, "pack", "--pack-destination", folder], root);
+  }
   return new Map(
     packed.map((manifest) => [
       manifest.name,
@@ -96,4 +110,9 @@ export function install(folder, names, tarballs, manifest = {}) {
     JSON.stringify({ private: true, type: "module", ...rest, dependencies: { ...others, ...files }, overrides: files }, undefined, 2),
   );
   return runAsync("npm", ["install", "--no-audit", "--no-fund", "--prefer-offline"], folder);
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const folder = resolve(process.argv[2] ?? join(root, "artefacts/tarballs"));
+  console.log(`${packAll(folder).size} packages in ${folder}`);
 }
