@@ -1,7 +1,8 @@
-// What `finitewidth run` costs beside its method: 1000 digits of MNIST and 500 predictions, no referee, one thread. CPU seconds of the
-// whole command (a process of its own) and, in another process, of fit, predictions and all that the result holds, both cold; least of
-// several tries each, in turn. Usage: node bench-command.mjs [tries, default 5]
-import { execFileSync, spawnSync } from "node:child_process";
+// What `finitewidth run` costs beside its method: 1000 digits of MNIST and 500 predictions, no referee, one thread. CPU seconds (user and
+// system) of three processes, all cold, in turn, medians of several tries each: the whole command with its result files and report; a script
+// that does the same by the packages of the library, as their users write it: loads them, reads the digits, fits and predicts; and of that
+// script fit and predict alone, in which neither Node's start nor loading nor digits count. Usage: node bench-command.mjs [tries, default 7]
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,52 +18,65 @@ const cases = {
 };
 
 const self = fileURLToPath(import.meta.url);
-const packages = new URL("../packages/", import.meta.url);
 const secondsOf = ({ user, system }) => (user + system) / 1e6;
+const homes = { nngp: "@finitewidth/posterior", "effective-action": "@finitewidth/large-deviations" };
 
-/** In a process of its own: CPU seconds of the method alone. */
-async function methodAlone(file) {
-  const { loadRegistry } = await import(new URL("cli/dist/builtin-registry.js", packages));
-  const { planExperiment, runPlan } = await import(new URL("experiment/dist/index.js", packages));
-  const { inlineRun } = await import(new URL("core/dist/index.js", packages));
-  const registry = await loadRegistry([], ".", { allowPaths: false });
-  const plan = await planExperiment(JSON.parse(readFileSync(file, "utf8")), { registry });
-  // the numbers of the images, which the command counts with its data
-  for (const { inputs } of [plan.data.train, plan.data.test]) void inputs.data.length;
+/** What a user of the library writes. */
+async function asLibrary(file) {
+  const { network, likelihood, methods } = JSON.parse(readFileSync(file, "utf8"));
+  const { createRegistry, fit } = await import("@finitewidth/core");
+  const [{ plugin: activations }, { plugin: priorFc }, { plugin: theories }, { loadDataset }] = await Promise.all([
+    import("@finitewidth/activations"),
+    import("@finitewidth/prior-fc"),
+    import(homes[methods[0]]),
+    import("@finitewidth/datasets"),
+  ]);
+  const { train, test } = await loadDataset({ ...data, seed: 1 });
+  const [inputs, tests] = [train.inputs, test.inputs];
+  // the numbers of the images are read where they are asked for: they belong to the data
+  for (const { data: numbers } of [inputs, tests]) void numbers.length;
+  const registry = createRegistry([activations, priorFc, theories]);
   const before = process.cpuUsage();
-  await runPlan(plan, inlineRun({ registry, seed: 1 }));
-  console.log(secondsOf(process.cpuUsage(before)));
+  const problem = { network, inputs, targets: train.targets, temperature: likelihood.temperature };
+  const { predict } = await fit(registry.theory(methods[0]), problem, { registry });
+  const { mean, variance } = await predict(tests);
+  if (!(mean.data.length === 500 && variance.data[499] > 0)) throw new Error("no predictions");
+  return secondsOf(process.cpuUsage(before));
 }
 
-/** CPU seconds of a child that has ended, by what it cost this process's children. */
-function commandCost(file, out) {
-  const report = join(out, "..", "cost.json");
+/** CPU seconds of a process from its start to its end, as it tells itself at its end; and what it printed. */
+function costOf(argv, folder) {
+  const report = join(folder, "cost.json");
   const preload = `data:text/javascript,import{writeFileSync}from"node:fs";process.on("exit",()=>writeFileSync(${JSON.stringify(report)},JSON.stringify(process.cpuUsage())))`;
-  const command = fileURLToPath(new URL("cli/bin/finitewidth.mjs", packages));
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    ["--import", preload, command, "run", file, "--out", out, "--workers", "1", "--quiet"],
-    { encoding: "utf8" },
-  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", preload, ...argv], { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
-  return secondsOf(JSON.parse(readFileSync(report, "utf8")));
+  return { seconds: secondsOf(JSON.parse(readFileSync(report, "utf8"))), printed: stdout };
 }
 
-if (process.argv[2] === "--method") await methodAlone(process.argv[3]);
+const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+
+if (process.argv[2] === "--library") console.log(await asLibrary(process.argv[3]));
 else {
-  const tries = Number(process.argv[2] ?? 5);
+  const tries = Number(process.argv[2] ?? 7);
+  const command = fileURLToPath(new URL("../packages/cli/bin/finitewidth.mjs", import.meta.url));
   const folder = mkdtempSync(join(tmpdir(), "finitewidth-command-"));
   try {
-    console.log(`${cpus()[0].model}, Node ${process.version}; least of ${tries}, CPU seconds`);
+    console.log(`${cpus()[0].model}, Node ${process.version}; medians of ${tries}, CPU seconds`);
     for (const [name, content] of Object.entries(cases)) {
       const file = join(folder, "experiment.json");
       writeFileSync(file, JSON.stringify(content));
-      let [command, method] = [Infinity, Infinity];
+      const [commands, scripts, methods] = [[], [], []];
       for (let k = 0; k < tries; k++) {
-        command = Math.min(command, commandCost(file, join(folder, "out")));
-        method = Math.min(method, Number(execFileSync(process.execPath, [self, "--method", file], { encoding: "utf8" })));
+        commands.push(costOf([command, "run", file, "--out", join(folder, "out"), "--workers", "1", "--quiet"], folder).seconds);
+        const { seconds, printed } = costOf([self, "--library", file], folder);
+        scripts.push(seconds);
+        methods.push(Number(printed));
       }
-      console.log(`${name}: command ${command.toFixed(2)}, method ${method.toFixed(2)}, ratio ${(command / method).toFixed(2)}`);
+      const [whole, script, method] = [commands, scripts, methods].map(median);
+      const ratio = (reference) => (whole / reference).toFixed(2);
+      console.log(
+        `${name}: command ${whole.toFixed(2)}, script ${script.toFixed(2)} (ratio ${ratio(script)}), of it fit and predict ${method.toFixed(2)} (ratio ${ratio(method)})`,
+      );
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
