@@ -1,4 +1,4 @@
-import { fit, validate, type Theory } from "@finitewidth/core";
+import { fit, validate, type Scaling, type Theory } from "@finitewidth/core";
 import { symmetricEigenvalues } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
@@ -32,9 +32,7 @@ interface Case {
   readonly network: { readonly type: string };
   readonly outputs: number;
   readonly options?: Record<string, unknown>;
-  readonly scaling?: "mean-field";
-  /** Covariances of sampled or unusual kind are left out. */
-  readonly approximate?: boolean;
+  readonly scaling?: Scaling;
 }
 const cases: Record<string, Case> = {
   "scalar, integral, biases": { theory: ea, network: dense("erf", [6], [0.2, 0.5]), outputs: 1 },
@@ -75,7 +73,7 @@ const cases: Record<string, Case> = {
   },
 };
 
-describe.each(Object.entries(cases))("%s", (_, { theory, network, outputs, options = {}, scaling = "standard" }) => {
+describe.each(Object.entries(cases))("%s", (_, { theory, network, outputs, options = {}, scaling = "standard" }: Case) => {
   const [inputs, at] = [rows(1, 4, 3), rows(3, 3, 3, 1.4)];
   const targets = rows(2, 4, outputs).map((row) => row.map((y, d) => (1 + d) * y));
   const problem = { network, inputs, targets, temperature: 0.2, scaling };
