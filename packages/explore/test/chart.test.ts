@@ -87,6 +87,14 @@ it("ranges follow the data and their bands, six hundredths wider above and below
   expect(tick({ layers: [points] })).toEqual([px(0), py(0.18 / 3.36), px(1), py(2.18 / 3.36)]);
   expect(tick({ layers: [{ ...points, x: [7], y: [4], spread: [0] }] })).toEqual([px(0.5), py(0.5)]);
   expect(tick({ logX: true, logY: true, layers: [{ ...points, x: [2], y: [2], spread: [0] }] })).toEqual([px(0.5), py(0.5)]);
+  // without points there are axes nevertheless
+  const ends = (spec: Partial<ChartSpec>): (string | undefined)[] =>
+    chart(spec)
+      .elements("text")
+      .filter((one) => one.class === "tick")
+      .map(({ text }) => text);
+  expect(ends({})).toEqual(["0", "0.2", "0.4", "0.6", "0.8", "1", "0", "0.2", "0.4", "0.6", "0.8", "1"]);
+  expect(ends({ logX: true, logY: true })).toEqual(expect.arrayContaining(["0.1", "1"]));
 });
 
 it("axes are named, their numbers stand where they are, and marks have their names inside", () => {

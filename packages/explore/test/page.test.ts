@@ -245,6 +245,9 @@ it("every panel gets what it is about", () => {
     answers,
   ]);
   expect((read.one(".spec") as { xLabel: string; summary: string }).summary).toContain("width of layer 2; it is 80 now");
+  const named = [...new Set([...read.text.matchAll(/<(fw-[\w-]+)/g)].map(([, tag]) => tag!))];
+  expect(named).toHaveLength(7);
+  for (const tag of named) expect(customElements.get(tag), tag).toBeDefined();
   read.one<Listener>("@click", /button/)({});
   read.one<Listener>("@change-state")({ detail: { seed: 9 } });
   expect(calls).toEqual([true, { seed: 9 }]);

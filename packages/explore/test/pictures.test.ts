@@ -176,7 +176,7 @@ describe("against the width of the touched layer", () => {
 
   it("is the log evidence where the truth is not known", () => {
     const spec = sweepPicture(sweep, sampled, 1, 17, { ...labelled, test: { inputs: [[1]] } }, none);
-    expect(spec.yLabel).toBe("log evidence");
+    expect([spec.yLabel, spec.summary.slice(0, 12)]).toEqual(["log evidence", "Log evidence"]);
     expect(spec.layers.map(({ label, y }) => [label, y])).toEqual([
       ["exact", [-5, -3, Number.NaN]],
       ["infinite width", [-1, -1]],

@@ -172,6 +172,10 @@ def test_the_table_and_the_rows_of_a_sweep() -> None:
     ]
     assert repr(swept) == text_table(header, rows) and Cells(swept._repr_html_()).rows == [header, *rows]
     assert swept.frame().shape == (4, 15)
+    assert repr(fw.Sweep({"experiment": {}, "sweep": []})).splitlines()[0] == "method"
+    # what no method gives has no column
+    bare = fw.Sweep({"experiment": {}, "sweep": [{"values": {"depth": 2}, "results": {"bare": BARE, "bad": FAILED}}]})
+    assert repr(bare) == text_table(["depth", "method", "log evidence"], [["2", "bare", ""], ["2", "bad", "failed"]])
 
 
 def test_the_table_of_a_prior() -> None:
