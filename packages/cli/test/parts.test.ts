@@ -194,8 +194,8 @@ describe("the expected cost of a plan", () => {
   it("has the kernels of every layer at the largest problem, and why a method gives none", async () => {
     const plan = await planned({
       networks: [
-        { label: "a", type: "fully-connected", widths: [4, 3, 2], activation: "identity" },
-        { label: "b", type: "fully-connected", widths: [4], activation: "erf" },
+        { label: "a", type: "fully-connected", widths: [4], activation: "identity" },
+        { label: "b", type: "fully-connected", widths: [4, 3, 2], activation: "erf" },
       ],
       sweep: { train: [2, 4] },
     });

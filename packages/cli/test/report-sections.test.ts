@@ -283,6 +283,7 @@ describe("sampler health", () => {
       solved("mc", "monte-carlo", { posterior: { diagnostics } }),
       solved("exact", "exact", { posterior: { diagnostics: { chains: 3 } } }),
       solved("is", "exact", { posterior: { diagnostics: { effectiveSamples: 77, storedDraws: null, acceptance: [] } } }),
+      solved("rhat", "exact", { posterior: { diagnostics: { rHat: 1.5 } } }),
     ];
     const table = tablesOf(pageOf(samplerHealth, story(own)))[0]!;
     expect(Object.keys(table[0]!).join(", ")).toBe(
@@ -291,6 +292,7 @@ describe("sampler health", () => {
     expect(table.map((row) => Object.values(row))).toEqual([
       ["mc", "1.01", "200", "50", "2", "0.7", "4", "500", "true"],
       ["is", "–", "77", "–", "–", "–", "–", "–", "–"],
+      ["rhat", "1.5", "–", "–", "–", "–", "–", "–", "–"],
     ]);
     expect(samplerHealth.render(story([own[1]!]))).toBe("");
   });
