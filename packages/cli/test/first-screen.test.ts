@@ -2,9 +2,10 @@ import { matrixFromRows, type Matrix, type Problem } from "@finitewidth/core";
 import type { SolvedOutcome, Verdicts } from "@finitewidth/experiment";
 import { describe, expect, it } from "vitest";
 import { createDocument } from "../src/report/html.js";
-import { headline, type Story } from "../src/report/story.js";
+import { infiniteHiddenKernels } from "../src/report/network-facts.js";
+import { headline, tellStory, type Story } from "../src/report/story.js";
 import { summaryTable } from "../src/summary-table.js";
-import { outcomeOf, registry } from "./outcomes.js";
+import { outcomeOf, planned, registry } from "./outcomes.js";
 
 const targets = matrixFromRows([[1], [-1], [1], [-1]]);
 const outer = (y: readonly number[], scale: number): Matrix => matrixFromRows(y.map((a) => y.map((b) => scale * a * b)));
@@ -116,6 +117,31 @@ describe("the sentence that opens a report", () => {
     expect(headline(story(solved("mc", -3, 1, { warnings: ["x"] }), undefined))).toMatch(
       /mc is the one to believe; it warns, see below\.$/,
     );
+  });
+});
+
+describe("what methods are held against", () => {
+  it("is the method whose hidden kernels are those of infinite width, of many points too; else these are worked out", async () => {
+    const points = Array.from({ length: 60 }, (_, i) => [Math.sin(i), Math.cos(2 * i), 0.1 * i]);
+    const plan = await planned({ data: { train: { inputs: points, targets: points.map(([a]) => [a]) } } });
+    const [step] = plan.steps as [(typeof plan.steps)[0]];
+    const [problem] = step.problems as [(typeof step.problems)[0]];
+    const infinite = infiniteHiddenKernels(problem.problem, registry);
+    const scaled = (factors: readonly number[]) =>
+      infinite.map((one, l) => ({ ...one, data: one.data.map((value) => factors[l]! * value) }));
+    const story = (...kernels: (readonly Matrix[] | undefined)[]): Story => {
+      const own = kernels.map((hiddenKernels, k) => solved(`m${k}`, -1, 1, {}, hiddenKernels ? { hiddenKernels } : {}));
+      return tellStory(plan, step, { problem, outcomes: own }, createDocument());
+    };
+    const both = story(scaled([1, 1.05]), undefined, infinite, scaled([1.05, 1]));
+    expect([both.baseline?.label, both.infinite]).toEqual(["m2", infinite]);
+    const none = story(scaled([1, 1.05]), undefined);
+    expect(none.baseline).toBeUndefined();
+    expect(none.infinite!.map(({ data }) => data[61])).toEqual(infinite.map(({ data }) => data[61]));
+    expect(story(undefined).infinite).toBeUndefined();
+    // linear layers: G¹ = XXᵀ/3, G² the same times σ_w² = 1
+    const wanted = points[1]!.reduce((sum, value, j) => sum + value * points[7]![j]!, 0) / 3;
+    for (const { data } of infinite) expect(data[60 + 7]).toBeCloseTo(wanted, 12);
   });
 });
 

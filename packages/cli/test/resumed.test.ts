@@ -48,7 +48,7 @@ async function start(command: "run" | "prior", content: object, out: string, { u
   const argv = [command, join(folder, "case.json"), "--out", join(folder, out), "--workers", "0", "--quiet"];
   const status = await main([...argv, ...(resume ? ["--resume"] : [])], {
     signal: stop.signal,
-    stdout: { write: () => true },
+    stdout: { write: (text) => said.push(`on standard output: ${text}`) },
     stderr: { write: (text) => said.push(text) },
     onFinished: (done, total) => {
       counted.push(`${done}/${total}`);
