@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { warningsOf } from "../src/fit.js";
+
+type Solved = Parameters<typeof warningsOf>[0];
+const base: Solved = { method: "sampling", probabilities: [0.99, 0.01, 0], oneMeasure: false };
+const warned = (change: Partial<Solved>, residual = 0.01, rareUnits = false): string[] =>
+  warningsOf({ ...base, ...change }, residual, rareUnits);
+/** Odds by all three estimates. */
+const odds = (fromNone: number, fromOne = fromNone, fromEvidence = fromNone) => ({
+  odds: { fromNone, fromOne, fromEvidence } as Solved["odds"] & {},
+});
+
+describe("warnings by their thresholds", () => {
+  it.each([
+    ["nothing to say", {}, 0.01, false, []],
+    ["residual below 8 %", {}, 0.079, false, []],
+    ["residual of 8 %", {}, 0.08, false, [/^the equations are solved to 8\.0 % only/]],
+    ["rare units", {}, 0.01, true, [/^an activation with a kink and fewer than P\/2 units/]],
+    [
+      "nodes say nothing but their residual",
+      { method: "nodes", probabilities: [0.2, 0.3, 0.5] },
+      0.2,
+      true,
+      [/^the equations are solved to 20 %/],
+    ],
+    ["one measure, hardly any beyond", { oneMeasure: true, probabilities: [0.91, 0.09, 0] }, 0.01, false, []],
+    [
+      "one measure, some beyond",
+      { oneMeasure: true, probabilities: [0.89, 0.1, 0.01] },
+      0.01,
+      false,
+      [/^units cross the border of alignment freely \(none is beyond with probability 89 %\)/],
+    ],
+    ["one measure is not asked for two", { oneMeasure: true, probabilities: [0.95, 0, 0.6] }, 0.01, false, []],
+    ["two aligned, seldom", { probabilities: [0, 0.9, 0.1], ...odds(1e9) }, 0.01, false, []],
+    [
+      "two aligned, at times",
+      { probabilities: [0, 0.89, 0.11], ...odds(1e9) },
+      0.01,
+      false,
+      [/^two aligned units at once have a probability of 11 %/],
+    ],
+    ["two aligned, half the time", { probabilities: [0, 0.5, 0.5], ...odds(1e9) }, 0.01, false, [/^two aligned units at once/]],
+    [
+      "two aligned, mostly",
+      { probabilities: [0, 0.49, 0.51], ...odds(1e9) },
+      0.01,
+      false,
+      [/^several units are aligned with the labels \(probability 51 %\)/],
+    ],
+    ["pressed against the wall", { pressed: true }, 0.01, false, [/^the aligned unit presses against the border/]],
+    ["one in fifty fluctuates unnoticed", { probabilities: [0.98, 0.02, 0], ...odds(0.5) }, 0.01, false, []],
+    ["a minority of 10 %", { probabilities: [0.9, 0.1, 0], ...odds(1 / 9.5) }, 0.01, false, []],
+    [
+      "more than that",
+      { probabilities: [0.89, 0.11, 0], ...odds(0.11 / 0.89) },
+      0.01,
+      false,
+      [/^the number of aligned units fluctuates \(none 89 %, one 11 %\)/],
+    ],
+    [
+      "on either side",
+      { probabilities: [0.11, 0.89, 0], ...odds(0.89 / 0.11) },
+      0.01,
+      false,
+      [/^the number of aligned units fluctuates \(none 11 %, one 89 %\)/],
+    ],
+    [
+      "by one estimate of the odds",
+      { probabilities: [0.95, 0.05, 0], ...odds(0.05, 0.05, 0.2) },
+      0.01,
+      false,
+      [/^the number of aligned units fluctuates/],
+    ],
+    ["estimates 48 times apart", { probabilities: [0.95, 0.05, 0], ...odds(0.05, 2.4, 0.05) }, 0.01, false, [/fluctuates/]],
+    [
+      "estimates 52 times apart",
+      { probabilities: [0.95, 0.05, 0], ...odds(0.05, 2.6, 0.05) },
+      0.01,
+      false,
+      [/fluctuates/, /^estimates of the odds of an aligned unit disagree \(0\.050, 2\.6, 0\.050\)/],
+    ],
+  ] as const)("%s", (_, change, residual, rareUnits, expected) => {
+    const found = warned(change as never, residual, rareUnits);
+    expect(found.map((text) => text.slice(0, 120))).toHaveLength(expected.length);
+    expected.forEach((pattern, i) => expect(found[i]).toMatch(pattern));
+  });
+});
