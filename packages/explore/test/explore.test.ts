@@ -24,6 +24,8 @@ vi.mock("../src/compute/session.js", () => ({
   },
 }));
 const { Explore } = await import("../src/view/explore.js");
+// what the page loads when a file is dropped, at once
+await import("../src/model/read-file.js");
 
 const written: string[] = [];
 const place = { hash: "", pathname: "/explore/", search: "", href: "https://x.org/explore/" };
@@ -193,7 +195,9 @@ describe("a change", () => {
     await open(`#${encodeState(other)}`);
     const file = { name: "t.csv", arrayBuffer: async () => new TextEncoder().encode("a,y\n1,2\n3,4\n5,6\n").buffer };
     read().one<Listener>("@drop")({ preventDefault: () => undefined, dataTransfer: { files: [file] } });
-    await vi.waitFor(() => expect(page.state.data).toMatchObject({ kind: "own", name: "t.csv", train: { inputs: [[1], [3], [5]] } }));
+    await vi.waitFor(() => expect(page.state.data).toMatchObject({ kind: "own", name: "t.csv", train: { inputs: [[1], [3], [5]] } }), {
+      timeout: 50_000,
+    });
     expect(page.state.widths).toEqual(other.widths);
     expect(read().text).toContain("t.csv: 3 training points");
   });

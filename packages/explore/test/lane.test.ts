@@ -67,7 +67,7 @@ it("what is cancelled is no answer, even where one comes", async () => {
   let done: (value: unknown) => void = () => undefined;
   answer = () => new Promise((resolve) => (done = resolve));
   const asked = lane.ask(task, { n: 0 });
-  await vi.waitFor(() => expect(pools).toHaveLength(1));
+  await vi.waitFor(() => expect(pools).toHaveLength(1), { timeout: 50_000 });
   lane.cancel();
   done(1);
   await expect(asked).rejects.toThrow("something newer has come");
@@ -80,11 +80,14 @@ it("of values that come while one is at work only the last is taken", async () =
   for (const value of [1, 2, 3]) give(value);
   expect(taken).toEqual([1]);
   open.shift()!();
-  await vi.waitFor(() => expect(taken).toEqual([1, 3]));
+  await vi.waitFor(() => expect(taken).toEqual([1, 3]), { timeout: 50_000 });
   open.shift()!();
   await Promise.resolve();
-  await vi.waitFor(() => {
-    give(4);
-    expect(taken).toContain(4);
-  });
+  await vi.waitFor(
+    () => {
+      give(4);
+      expect(taken).toContain(4);
+    },
+    { timeout: 50_000 },
+  );
 });
