@@ -35,7 +35,11 @@ describe("draws of all weights, two classes", () => {
     for (let i = 0; i < 3; i++) {
       const mean = draws.reduce((sum, { weight, f }) => sum + weight * f[i]!, 0);
       expectClose(found.mean.data[i]!, mean, { relative: 1e-10 });
-      expectClose(found.variance.data[i]!, draws.reduce((sum, { weight, f }) => sum + weight * (f[i]! - mean) ** 2, 0), { relative: 1e-9 }); // prettier-ignore
+      expectClose(
+        found.variance.data[i]!,
+        draws.reduce((sum, { weight, f }) => sum + weight * (f[i]! - mean) ** 2, 0),
+        { relative: 1e-9 },
+      );
       const classes = found.probabilities!.shape[1];
       const positive = draws.reduce((sum, { weight, p }) => sum + weight * p[i]!, 0);
       expectClose(found.probabilities!.data[i * classes + classes - 1]!, positive, { relative: 1e-10 });
@@ -63,15 +67,22 @@ describe("draws of all weights, two classes", () => {
         .hiddenKernels()
         .forEach(({ data }, l) => data.forEach((value, i) => (sums[l]![i]! += weight * value))),
     );
-    expect(posterior.hiddenKernels!.map(({ shape }) => shape)).toEqual([[5, 5], [5, 5]]); // prettier-ignore
+    expect(posterior.hiddenKernels!.map(({ shape }) => shape)).toEqual([
+      [5, 5],
+      [5, 5],
+    ]);
     const every = posterior.diagnostics["draws"] === posterior.diagnostics["storedDraws"];
     posterior.hiddenKernels!.forEach((kernel, l) => {
       if (every) expectClose(kernel, sums[l]!, { relative: 1e-9 });
-      else kernel.data.forEach((value, i) => expect(Math.abs(value - sums[l]![i]!)).toBeLessThan(5 * posterior.standardError!.hiddenKernels![l]!.data[i]! + 1e-9)); // prettier-ignore
+      else
+        kernel.data.forEach((value, i) =>
+          expect(Math.abs(value - sums[l]![i]!)).toBeLessThan(5 * posterior.standardError!.hiddenKernels![l]!.data[i]! + 1e-9),
+        );
     });
     expect(every).toBe(true);
     // training outputs are predictions at the training inputs
     const again = await (await run).predict(inputs);
-    for (const part of ["mean", "variance", "probabilities"] as const) expectClose(again[part]!, posterior.train![part]!.data, { relative: 1e-8 }); // prettier-ignore
+    for (const part of ["mean", "variance", "probabilities"] as const)
+      expectClose(again[part]!, posterior.train![part]!.data, { relative: 1e-8 });
   });
 });
