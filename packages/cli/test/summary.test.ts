@@ -108,6 +108,11 @@ describe("the method that a report opens with", () => {
     expect(best(two, { quiet: "unchecked", confirmed: "contradicted" })).toBe("quiet");
   });
 
+  it("is, of equals, the one that has hidden kernels to show", () => {
+    const two = [outcome("a"), outcome("b", { posterior: { hiddenKernels: [] } })];
+    expect([two, two.toReversed()].map((order) => best(order))).toEqual(["b", "b"]);
+  });
+
   it("is the one that states its errors, unless it sees one mode of several; none where none has an answer", () => {
     const sampled = outcome("sampled", { predictive: { standardError: {} } });
     expect(best([outcome("a"), sampled])).toBe("sampled");
