@@ -1,6 +1,7 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import {
   backend,
+  withDenseConstants,
   type Backend,
   type CholeskyOutcome,
   type ElementwiseMap,
@@ -119,6 +120,6 @@ function nativeBackend(addon: Addon, others: Backend): Backend {
     map,
     symmetricKernel: (kind, covariance, out) => addon.symmetricKernel(kernelCodes[kind], covariance.shape[0], covariance.data, out),
     crossKernel: (kind, covariance, rows, columns, out) => addon.crossKernel(kernelCodes[kind], covariance.data, out, rows, columns),
-    workspace: (shapes) => nativeWorkspace(name, addon, shapes),
+    workspace: (shapes, constants) => withDenseConstants((all) => nativeWorkspace(name, addon, all), shapes, constants),
   };
 }

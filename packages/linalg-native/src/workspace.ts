@@ -1,10 +1,10 @@
 import { zeros } from "@finitewidth/core";
-import type { Workspace } from "@finitewidth/linalg";
+import type { DenseWorkspace, Shapes } from "@finitewidth/linalg";
 import type { Addon } from "./addon.js";
 import { elementwiseCodes, transpositions } from "./codes.js";
 
 /** Matrices of the heap, which the add-on works on where they are. */
-export function nativeWorkspace(name: string, addon: Addon, shapes: readonly (readonly [number, number])[]): Workspace {
+export function nativeWorkspace(name: string, addon: Addon, shapes: Shapes): DenseWorkspace {
   return {
     name,
     matrices: shapes.map(([rows, columns]) => zeros(rows, columns)),

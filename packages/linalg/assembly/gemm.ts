@@ -4,7 +4,7 @@ import { LEFT_COPIES, packLeft, packRight, tile, TILE_COLUMNS, TILE_ROWS } from 
 
 // Cache blocks: a packed block of A (MC × KC) stays in the second-level cache, a panel of B (KC × 4) in the first.
 const MC: i32 = 96;
-const KC: i32 = 256;
+export const KC: i32 = 256;
 const NC: i32 = 1024;
 
 // Packed blocks and the tile used at the edges; set once by `setWorkspace`.
@@ -33,6 +33,11 @@ export function setWorkspace(at: usize): void {
 // Scratch of this thread for up to MC·KC = 24576 numbers, free until the next product.
 export function lineScratch(): usize {
   return packedA;
+}
+
+// Scratch of this thread for KC·NC numbers, free until the next product.
+export function rightScratch(): usize {
+  return packedB;
 }
 
 // Scratch of PANEL_ROWS × PANEL_COLUMNS numbers.

@@ -1,6 +1,7 @@
 export { gemm, mirrorLower, setWorkspace, workspaceBytes } from "./gemm";
 export { jobBytes, runChunk, setJob, setThreaded } from "./parallel";
 export { cholesky, pivotValue } from "./cholesky";
+export { sparseProduct } from "./sparse";
 export { solveLower, solveLowerTransposed } from "./triangular";
 export { applyReflectors, applyReflectorsWork, tridiagonalise, tridiagonaliseWork } from "./tridiagonalise";
 export { tridiagonalEigen, tridiagonalEigenWork } from "./divide-and-conquer";

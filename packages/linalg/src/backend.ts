@@ -5,7 +5,7 @@ import type { StreamKey } from "./normals.js";
 import { referenceBackend } from "./reference/backend.js";
 import { createWasmBackend } from "./wasm/create.js";
 import type { SymmetricTridiagonal, Tridiagonalisation } from "./tridiagonal.js";
-import type { Workspace } from "./workspace.js";
+import type { Shapes, Workspace } from "./workspace.js";
 
 /** Lower triangular Cholesky factor, or the index and value of the first pivot that is not positive. */
 export type CholeskyOutcome = { readonly factor: Matrix } | { readonly pivot: number; readonly value: number };
@@ -45,7 +45,7 @@ export interface Backend {
   symmetricKernel(kind: KernelMap, covariance: Matrix, out: Float64Array): boolean;
   crossKernel(kind: KernelMap, covariance: Matrix, rowVariances: Float64Array, columnVariances: Float64Array, out: Float64Array): boolean;
   /** A workspace of this backend's own; `createWorkspace` has checked the shapes and checks the operands. */
-  workspace?(shapes: readonly (readonly [number, number])[]): Workspace;
+  workspace?(shapes: Shapes, constants: readonly Matrix[]): Workspace;
 }
 
 let current: Backend | undefined;

@@ -1,6 +1,7 @@
 export { backend, setBackend, type Backend, type CholeskyOutcome } from "./backend.js";
 export * from "./cholesky.js";
 export * from "./cholesky-inverse.js";
+export { withDenseConstants, type ConstantFactor } from "./constant-factor.js";
 export * from "./condensed-nodes.js";
 export * from "./eigen.js";
 export * from "./elementary.js";
@@ -21,4 +22,4 @@ export * from "./tridiagonal.js";
 export { createTurboWasmBackend } from "./wasm/turbo.js";
 export { createThreadedWasmBackend, createWasmBackend, type ThreadedBackend } from "./wasm/create.js";
 export type { WasmOptions } from "./wasm/instance.js";
-export { createWorkspace, type ProductOptions, type Workspace } from "./workspace.js";
+export { createWorkspace, type DenseWorkspace, type ProductOptions, type Shapes, type Workspace } from "./workspace.js";

@@ -1,5 +1,6 @@
 import { inputError, shapeError, type Matrix } from "@finitewidth/core";
 import { backend } from "./backend.js";
+import { withDenseConstants, type ConstantFactor } from "./constant-factor.js";
 import type { ElementwiseMap } from "./maps.js";
 import { referenceWorkspace } from "./reference/workspace.js";
 import { wasmWorkspace } from "./wasm/workspace.js";
@@ -14,6 +15,12 @@ export interface ProductOptions {
   readonly beta?: number;
 }
 
+/** Shapes of matrices: rows and columns of each. */
+export type Shapes = readonly (readonly [number, number])[];
+
+/** A workspace that takes its constant factors as they are, among its matrices. */
+export type DenseWorkspace = Omit<Workspace, "constants">;
+
 /**
  * Matrices that stay where the kernels work, and operations on them in place: nothing is copied and nothing allocated, for loops that do
  * the same small algebra thousands of times. Operands are the matrices of `matrices` or views of them (`subarray`); an output must not
@@ -25,6 +32,8 @@ export interface Workspace {
   readonly name: string;
   /** One matrix of zeros for each of the shapes asked for; their arrays stay valid as long as anything refers to them. */
   readonly matrices: readonly Matrix[];
+  /** One for each of the constant matrices asked for. */
+  readonly constants: readonly ConstantFactor[];
   /** C := β C + α A B (Aᵀ B, A Bᵀ). O(mkn). */
   multiply(a: Matrix, b: Matrix, out: Matrix, options?: ProductOptions): void;
   /** Lower triangle of C := X Xᵀ, or Xᵀ X when `transposed`; entries above the diagonal are undefined. O(n²k). */
@@ -71,24 +80,40 @@ function checked(kernels: Workspace): Workspace {
       demand(b, square(l, "l"), b.shape[1], "b");
       kernels.solveTriangular(l, b, transposed);
     },
+    constants: kernels.constants.map((factor) => {
+      const [m, n] = factor.shape;
+      return {
+        shape: factor.shape,
+        multiplyTransposed: (b, out) => {
+          demand(b, b.shape[0], n, "b");
+          demand(out, m, b.shape[0], "out");
+          factor.multiplyTransposed(b, out);
+        },
+        leftMultiplyTransposed: (b, out) => {
+          demand(b, m, b.shape[1], "b");
+          demand(out, b.shape[1], n, "out");
+          factor.leftMultiplyTransposed(b, out);
+        },
+      };
+    }),
   };
 }
 
 /**
  * A workspace with one matrix per shape. It follows the backend in use when it is made: that backend's own; or the same build of the
  * WebAssembly kernels (the best one beside other backends) on a private memory of fixed size, or TypeScript beside the reference. Numbers
- * depend on the build alone, not on addresses or on other workspaces.
+ * depend on the build alone, not on addresses or on other workspaces. `constants` are copied in: changing them later changes nothing.
  * @throws FinitewidthError (code "input") for a size that is not a natural number, (code "memory") with the bytes needed when they cannot
  * be had.
  */
-export function createWorkspace(shapes: readonly (readonly [number, number])[]): Workspace {
+export function createWorkspace(shapes: Shapes, constants: readonly Matrix[] = []): Workspace {
   for (const [i, shape] of shapes.entries()) {
     for (const [j, size] of shape.entries())
       if (!(Number.isSafeInteger(size) && size >= 0)) throw inputError(`shapes[${i}][${j}]`, "an integer ≥ 0", size);
   }
   const { name, workspace } = backend();
-  if (workspace) return checked(workspace(shapes));
-  if (name === "reference") return checked(referenceWorkspace(shapes));
-  const relaxed = name.startsWith("wasm-simd") ? undefined : wasmWorkspace("relaxed", shapes);
-  return checked(relaxed ?? wasmWorkspace("simd", shapes) ?? referenceWorkspace(shapes));
+  if (workspace) return checked(workspace(shapes, constants));
+  if (name === "reference") return checked(withDenseConstants(referenceWorkspace, shapes, constants));
+  const relaxed = name.startsWith("wasm-simd") ? undefined : wasmWorkspace("relaxed", shapes, constants);
+  return checked(relaxed ?? wasmWorkspace("simd", shapes, constants) ?? withDenseConstants(referenceWorkspace, shapes, constants));
 }

@@ -32,6 +32,31 @@ const sizes = [
   [120, 270, 5],
 ] as const;
 
+/** Rows, columns and share of a constant factor's entries that are not zero; columns of the product. Blocks have 256 columns. */
+const factors = [
+  [0, 3, 1, 2],
+  [3, 0, 1, 2],
+  [4, 5, 0, 3],
+  [1, 1, 1, 1],
+  [5, 9, 0.3, 7],
+  [13, 70, 0.2, 16],
+  [21, 256, 0.1, 20],
+  [30, 257, 0.5, 31],
+  [600, 37, 0.2, 35],
+  [17, 530, 0.05, 48],
+  [19, 40, 0.9, 33],
+] as const;
+
+/** Normals, a share of them; the first column and the last row are zeros where the share is less than 1. */
+function sparseMatrix(rows: number, columns: number, share: number): Matrix {
+  const { data, shape } = randomMatrix(rows, columns, 7);
+  const kept = randomMatrix(rows, columns, 8).data;
+  const order = Float64Array.from(kept).sort();
+  const limit = share === 0 ? Number.NEGATIVE_INFINITY : order[Math.ceil(share * order.length) - 1]!;
+  const zero = (i: number): boolean => kept[i]! > limit || i % columns === 0 || i >= (rows - 1) * columns;
+  return { data: share === 1 ? data : data.map((value, i) => (zero(i) ? 0 : value)), shape };
+}
+
 const own = backend();
 afterEach(() => void setBackend(own));
 
@@ -88,6 +113,42 @@ describe.each(availableBackends().map((entry) => [entry.name, entry] as const))(
         expect(y.data).toEqual(b.data);
       }
     }
+  });
+
+  it.each(factors)("constant factors, %d × %d of which %d, for %d columns", (m, k, share, n) => {
+    const x = sparseMatrix(m, k, share);
+    const [b, c] = [randomMatrix(n, k, 2), randomMatrix(m, n, 3)];
+    setBackend(chosen);
+    const workspace = createWorkspace([b.shape, [m, n], c.shape, [n, k], x.shape, [m, n], [n, k]], [randomMatrix(3, 2), x]);
+    const [ownB, out, ownC, left, ownX, denseOut, denseLeft] = workspace.matrices as [
+      Matrix,
+      Matrix,
+      Matrix,
+      Matrix,
+      Matrix,
+      Matrix,
+      Matrix,
+    ];
+    ownB.data.set(b.data);
+    ownC.data.set(c.data);
+    ownX.data.set(x.data);
+    out.data.fill(Number.NaN);
+    left.data.fill(Number.NaN);
+    const before = x.data.slice();
+    x.data.fill(1);
+    const factor = workspace.constants[1]!;
+    expect(factor.shape).toEqual([m, k]);
+    factor.multiplyTransposed(ownB, out);
+    factor.leftMultiplyTransposed(ownC, left);
+    const source = { data: before, shape: x.shape };
+    close(out, referenceBackend.multiply(source, b, "right"), "X Bᵀ");
+    close(left, referenceBackend.multiply(c, source, "left"), "Bᵀ X");
+    // what zeros add is nothing: the same sums in the same order
+    workspace.multiply(ownX, ownB, denseOut, { transposed: "right" });
+    workspace.multiply(ownC, ownX, denseLeft, { transposed: "left" });
+    expect([...out.data]).toEqual([...denseOut.data].map((value) => value + 0));
+    expect([...left.data]).toEqual([...denseLeft.data].map((value) => value + 0));
+    expect([...ownB.data, ...ownC.data, ...ownX.data]).toEqual([...b.data, ...c.data, ...before]);
   });
 
   it("with β = 0 what the output held does not matter", () => {
@@ -178,6 +239,10 @@ describe.each(availableBackends().map((entry) => [entry.name, entry] as const))(
     expect(() => workspace.gramLower(a, c)).toThrow(/out/);
     expect(() => workspace.cholesky(a)).toThrow(/square/);
     expect(() => workspace.solveTriangular(c, b)).toThrow(/b/);
+    const [factor] = createWorkspace([], [sparseMatrix(2, 3, 0.3)]).constants;
+    expect(() => factor!.multiplyTransposed(b, a)).toThrow(/b/);
+    expect(() => factor!.leftMultiplyTransposed(b, a)).toThrow(/b/);
+    expect(() => factor!.multiplyTransposed(c, b)).toThrow(/out/);
   });
 });
 

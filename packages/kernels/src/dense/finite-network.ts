@@ -1,4 +1,4 @@
-import { shapeError, type Activation, type FiniteNetwork, type FiniteNetworkState, type Matrix } from "@finitewidth/core";
+import { shapeError, zeros, type Activation, type FiniteNetwork, type FiniteNetworkState, type Matrix } from "@finitewidth/core";
 import { createWorkspace, gram } from "@finitewidth/linalg";
 import type { DenseChain } from "../chain.js";
 import { arrayActivation } from "./finite-activation.js";
@@ -67,22 +67,21 @@ function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Mat
   const rows = inputs.shape[0];
   const live = liveColumns(inputs);
   const columns = live?.length ?? inputs.shape[1];
-  const workspace = createWorkspace([
-    [rows, columns],
-    ...plans.flatMap(({ width, inner }, l) => {
-      const weights = [width, l === 0 ? columns : inner] as const;
-      return [weights, weights, ...Array.from({ length: 4 }, () => [rows, width] as const)] as const;
-    }),
-  ]);
-  const [first, ...rest] = workspace.matrices;
-  if (live === undefined) scaledCopy(inputs, plans[0]!.scale, first!);
+  const first = zeros(rows, columns);
+  if (live === undefined) scaledCopy(inputs, plans[0]!.scale, first);
   else {
-    const [from, to, scale] = [inputs.data, first!.data, plans[0]!.scale];
+    const [from, to, scale] = [inputs.data, first.data, plans[0]!.scale];
     for (let i = 0; i < rows; i++) live.forEach((k, j) => (to[i * columns + j] = scale * from[i * inputs.shape[1] + k]!));
   }
-  let read = first!;
+  const shapes = plans.flatMap(({ width, inner }, l) => {
+    const weights = [width, l === 0 ? columns : inner] as const;
+    return [weights, weights, ...Array.from({ length: 4 }, () => [rows, width] as const)] as const;
+  });
+  const workspace = createWorkspace(shapes, [first]);
+  // what a layer reads; the first one reads the constant, which is kept as a matrix only for a network without hidden layers
+  let read = plans.length === 1 ? first : zeros(0, 0);
   const layers = plans.map((_, l): LayerState => {
-    const [weights, gradient, preactivation, activity, slopes, bar] = rest.slice(6 * l, 6 * l + 6) as [
+    const [weights, gradient, preactivation, activity, slopes, bar] = workspace.matrices.slice(6 * l, 6 * l + 6) as [
       Matrix,
       Matrix,
       Matrix,
@@ -94,14 +93,15 @@ function layOut(plans: readonly LayerPlan[], activation: Activation, inputs: Mat
     read = activity;
     return layer;
   });
-  return { workspace, layers, live, phi: arrayActivation(activation) };
+  return { workspace, inputs: workspace.constants[0]!, layers, live, phi: arrayActivation(activation) };
 }
 
 /**
  * A fully connected network of finite width as a function of whitened parameters θ, all inputs at once: W = σ_w θ_W, b = σ_b θ_b. θ holds,
  * layer by layer, N_l × N_{l−1} weights (row-major) and then N_l biases when σ_b²(l) > 0; the readout likewise with D rows.
  * Matrices of a state are views of memory that the next forward run of the same network overwrites.
- * Inputs that are zero at every point (the rims of images) are left out of all products, and their weights have gradient 0.
+ * Inputs that are zero at every point (the rims of images) are left out of all products, and their weights have gradient 0; in WebAssembly
+ * so are all other zeros where they are frequent.
  * Cost: 2 P Σ N_{l−1} N_l flops forward, twice that backward; 8 (2 Σ N_{l−1} N_l + P N_0 + 4 P Σ N_l) bytes from the first run on. @throws
  * FinitewidthError (code "shape") when θ has the wrong length. Source: docs/theories/monte-carlo.md.
  */
@@ -130,10 +130,11 @@ export function finiteFullyConnected(
   };
   /** read · Wᵀ + b. */
   const affine = (theta: Float64Array, l: number): Matrix => {
-    const { workspace, layers } = laidOut!;
+    const { workspace, layers, inputs } = laidOut!;
     const { read, weights, preactivation: out } = layers[l]!;
     load(theta, l);
-    workspace.multiply(read, weights, out, right);
+    if (l === 0) inputs.multiplyTransposed(weights, out);
+    else workspace.multiply(read, weights, out, right);
     const { width, biases, biasScale } = plans[l]!;
     if (biases !== undefined) {
       for (let i = 0; i < rows; i++) for (let j = 0; j < width; j++) out.data[i * width + j]! += biasScale * theta[biases + j]!;
@@ -142,9 +143,10 @@ export function finiteFullyConnected(
   };
   /** Gradient of the layer's own parameters from the gradient with respect to what it put out, its `bar`. */
   const ownGradient = (l: number, gradient: Float64Array): void => {
-    const { workspace, layers, live } = laidOut!;
+    const { workspace, layers, inputs, live } = laidOut!;
     const { read, bar, gradient: own } = layers[l]!;
-    workspace.multiply(bar, read, own, left);
+    if (l === 0) inputs.leftMultiplyTransposed(bar, own);
+    else workspace.multiply(bar, read, own, left);
     const { weights, width, inner, biases, biasScale } = plans[l]!;
     if (l > 0 || live === undefined) gradient.set(own.data, weights);
     else {

@@ -1,10 +1,10 @@
 import { zeros } from "@finitewidth/core";
 import { transpose } from "../elementary.js";
-import type { Workspace } from "../workspace.js";
+import type { DenseWorkspace, Shapes } from "../workspace.js";
 import { referenceBackend } from "./backend.js";
 
 /** The workspace where WebAssembly is missing: same interface, results of the reference copied into place. */
-export function referenceWorkspace(shapes: readonly (readonly [number, number])[]): Workspace {
+export function referenceWorkspace(shapes: Shapes): DenseWorkspace {
   return {
     name: "reference",
     matrices: shapes.map(([rows, columns]) => zeros(rows, columns)),

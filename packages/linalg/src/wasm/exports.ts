@@ -19,6 +19,20 @@ export interface KernelExports {
     rowStrideC: number,
     part: number,
   ): void;
+  /** C := A B: sizes, A in lists of its nonzero entries (starts, entries), B with its strides, C with its strides. */
+  sparseProduct(
+    m: number,
+    n: number,
+    k: number,
+    starts: number,
+    entries: number,
+    b: number,
+    rowStrideB: number,
+    columnStrideB: number,
+    c: number,
+    rowStrideC: number,
+    columnStrideC: number,
+  ): void;
   jobBytes(): number;
   setJob(at: number): void;
   setThreaded(value: number): void;

@@ -29,7 +29,7 @@ export function createTurboWasmBackend(options: Omit<WasmOptions, "variant"> = {
   const backend = createFrom({ ...options, variant: choice.variant });
   if (backend === undefined || !passesSelfTest(backend)) return undefined;
   const name = `${backend.name}-turbo`;
-  return { ...backend, name, workspace: (shapes) => ({ ...wasmWorkspace(choice.variant, shapes)!, name }) };
+  return { ...backend, name, workspace: (shapes, constants) => ({ ...wasmWorkspace(choice.variant, shapes, constants)!, name }) };
 }
 
 // Deterministic numbers in [−1, 1].

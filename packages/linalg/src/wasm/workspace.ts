@@ -1,7 +1,9 @@
 import { FinitewidthError, inputError, type Matrix } from "@finitewidth/core";
-import type { Workspace } from "../workspace.js";
+import { denseFactor, type ConstantFactor } from "../constant-factor.js";
+import type { DenseWorkspace, Shapes, Workspace } from "../workspace.js";
 import { elementwiseCodes, parts, type KernelExports } from "./exports.js";
 import { acceptedBuilds, instantiate, memoryLimit, workspaceAddress, type Build } from "./instance.js";
+import { countNonzero, sparseRows, type SparseRows } from "./sparse-rows.js";
 
 const pageBytes = 65536;
 const alignment = 64;
@@ -30,26 +32,71 @@ function compile(variant: Build): Compiled | undefined {
   return compiled.get(variant);
 }
 
+// Share of entries that are not zero up to which lists of them are faster than all of them.
+const sparseUpTo: Readonly<Record<Build, number>> = { simd: 0.6, relaxed: 0.6, wide: 0.4 };
+
 /**
  * The workspace on a private instance of the kernels whose memory never grows, so that views never detach; undefined where the build is not
  * accepted.
  */
-export function wasmWorkspace(variant: Build, shapes: readonly (readonly [number, number])[]): Workspace | undefined {
+export function wasmWorkspace(variant: Build, shapes: Shapes, constants: readonly Matrix[] = []): Workspace | undefined {
   const build = compile(variant);
   if (build === undefined) return undefined;
-  let end = Math.ceil(build.base / alignment) * alignment;
-  const offsets = shapes.map(([rows, columns]) => {
-    const at = end;
-    end += Math.ceil((rows * columns * 8) / alignment) * alignment;
+  let end = build.base;
+  const place = (bytes: number): number => {
+    const at = Math.ceil(end / alignment) * alignment;
+    end = at + bytes;
     return at;
+  };
+  const layOut = (shape: readonly [number, number]) => ({ shape, at: place(shape[0] * shape[1] * 8) });
+  const offsets = shapes.map(layOut);
+  const prepared = constants.map((source) => {
+    const nonzero = countNonzero(source);
+    if (nonzero >= sparseUpTo[variant] * source.data.length) return { source, dense: layOut(source.shape) };
+    const lists = [sparseRows(source, nonzero, false), sparseRows(source, nonzero, true)] as const;
+    return { source, lists, at: lists.map(({ bytes }) => place(bytes)) };
   });
   const memory = fixedMemory(end);
   const kernels = instantiate(build.module, memory);
-  const matrices = shapes.map((shape, i): Matrix => ({
-    data: new Float64Array(memory.buffer, offsets[i]!, shape[0] * shape[1]),
+  const view = ({ shape, at }: ReturnType<typeof layOut>): Matrix => ({
+    data: new Float64Array(memory.buffer, at, shape[0] * shape[1]),
     shape: [shape[0], shape[1]],
-  }));
-  return { name: `wasm-${variant}`, matrices, ...operations(kernels, memory.buffer) };
+  });
+  const dense = operations(kernels, memory.buffer);
+  return {
+    name: `wasm-${variant}`,
+    matrices: offsets.map(view),
+    constants: prepared.map((one) =>
+      one.dense === undefined
+        ? sparseFactor(kernels, memory.buffer, one.source.shape, one.lists, one.at)
+        : denseFactor(dense, view(one.dense), one.source),
+    ),
+    ...dense,
+  };
+}
+
+/** Products with the lists of the rows of X, and of Xᵀ, at these addresses. */
+function sparseFactor(
+  kernels: KernelExports,
+  buffer: ArrayBuffer,
+  shape: readonly [number, number],
+  lists: readonly [SparseRows, SparseRows],
+  at: readonly number[],
+): ConstantFactor {
+  const [byRows, byColumns] = lists.map((list, i) => ({ entries: at[i]!, starts: list.write(buffer, at[i]!) }));
+  const address = addressIn(buffer);
+  const [m, k] = shape;
+  return {
+    shape,
+    multiplyTransposed: (b, out) => {
+      const n = b.shape[0];
+      kernels.sparseProduct(m, n, k, byRows!.starts, byRows!.entries, address(b), 8, k * 8, address(out), n * 8, 8);
+    },
+    leftMultiplyTransposed: (b, out) => {
+      const n = b.shape[1];
+      kernels.sparseProduct(k, n, m, byColumns!.starts, byColumns!.entries, address(b), n * 8, 8, address(out), 8, k * 8);
+    },
+  };
 }
 
 function fixedMemory(bytes: number): WebAssembly.Memory {
@@ -69,12 +116,17 @@ function fixedMemory(bytes: number): WebAssembly.Memory {
   }
 }
 
-function operations(kernels: KernelExports, buffer: ArrayBuffer): Omit<Workspace, "name" | "matrices"> {
-  const whole = new Float64Array(buffer);
-  const address = ({ data }: Matrix): number => {
+/** Where a matrix is. */
+const addressIn =
+  (buffer: ArrayBuffer) =>
+  ({ data }: Matrix): number => {
     if (data.buffer !== buffer) throw inputError("operand", "a matrix of this workspace", "an array outside its memory");
     return data.byteOffset;
   };
+
+function operations(kernels: KernelExports, buffer: ArrayBuffer): Omit<DenseWorkspace, "name" | "matrices"> {
+  const whole = new Float64Array(buffer);
+  const address = addressIn(buffer);
   return {
     multiply: (a, b, out, { transposed = "none", alpha = 1, beta = 0 } = {}) => {
       const [m, n] = out.shape;
