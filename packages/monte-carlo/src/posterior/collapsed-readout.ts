@@ -1,5 +1,14 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
-import { combine, createWorkspace, gram, innerProduct, multiply, multiplyTransposedRight, type Workspace } from "@finitewidth/linalg";
+import {
+  choleskyInverse,
+  combine,
+  createWorkspace,
+  gram,
+  innerProduct,
+  multiply,
+  multiplyTransposedRight,
+  type Workspace,
+} from "@finitewidth/linalg";
 import { conditionTargets, mayLoseNoise, type ConditionedTargets } from "@finitewidth/numerics";
 
 /** log N(Y | 0, A) of A = T + σ_b² + ΦΦᵀ and its gradient, evaluated over and over: like `conditionReadout`, but in place. */
@@ -13,6 +22,8 @@ export interface CollapsedReadout {
   cotangent(): Matrix;
 }
 
+/** From this order on an inverse that leaves out the zeros of L⁻¹ is worth its way into the memory of the backend and back. */
+const sharedInverse = 128;
 const left = { transposed: "left" } as const;
 
 /**
@@ -105,6 +116,12 @@ export function collapsedReadout(count: number, bias: number, targets: Matrix, t
     // |y − f|²/T + |w|²: a sum of squares, no cancellation at small T
     return temperature * innerProduct(residual, residual) + innerProduct(weights, weights);
   };
+  const invert = (): void => {
+    if (size >= sharedInverse) return void choleskyInverse(factor, inverse.data);
+    inverse.data.fill(0);
+    for (let i = 0; i < size; i++) inverse.data[i * (size + 1)] = 1;
+    solveBoth(workspace, factor, inverse);
+  };
   return {
     logLikelihood: (features) => {
       load(features);
@@ -123,9 +140,7 @@ export function collapsedReadout(count: number, bias: number, targets: Matrix, t
         workspace.multiply(residual, weights, phi, fromOutputs);
         return withoutBias(phi);
       }
-      inverse.data.fill(0);
-      for (let i = 0; i < size; i++) inverse.data[i * (size + 1)] = 1;
-      solveBoth(workspace, factor, inverse);
+      invert();
       workspace.multiply(phi, inverse, direct);
       workspace.multiply(residual, weights, direct, fromOutputs);
       return withoutBias(direct);
