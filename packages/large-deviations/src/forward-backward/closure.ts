@@ -40,4 +40,6 @@ export interface TiltClosure {
   averages(measure: TiltedMeasure, want: { readonly gradient: boolean }, start?: Matrix): TiltedAverages;
   /** ⟨φ(h*)φ(h)⟩ and ⟨φ(h*)²⟩ at test points, which carry no tilt: h* given h is Gaussian. */
   extend(measure: TiltedMeasure, test: TestKernels): TestKernels;
+  /** Of random nodes: from now on averages are taken over another scramble of them, in the same memory. */
+  rescramble?(seed: number): void;
 }

@@ -1,40 +1,38 @@
 import { applyAdjointJacobian, crossKernelMap, kernelMap, vertexContraction } from "@finitewidth/activations";
 import { zeros, type Activation, type Matrix } from "@finitewidth/core";
-import { block, combine, diagonalOf, innerProduct, multiply, symmetrise, transpose } from "@finitewidth/linalg";
+import { block, combine, diagonalOf, innerProduct, symmetrise, transpose } from "@finitewidth/linalg";
 import type { TiltClosure, TestKernels, TiltedMeasure } from "./closure.js";
 import { conditionalMoments } from "./conditional-moments.js";
 import { homogeneousContraction, isHomogeneousPlane } from "./homogeneous-closure.js";
 import { secondChaos } from "./kernel-response.js";
 import { symmetricRoot } from "./kernel-root.js";
 import { isLinear } from "./linear-closure.js";
+import { nodeBlocks, projected, type NodeBlocks } from "./node-blocks.js";
 import type { GaussianNodes } from "./nodes.js";
-import { weightedGram } from "./tilted-sample.js";
 
-/** h ~ N(0, C) at the nodes, and w·(φᵀAφ − hᵀBh − its mean): what the second chaos leaves. */
+/** Weights w·(φᵀAφ − hᵀBh − its mean) at the nodes, h ~ N(0, C): what the second chaos leaves. The features are those of the blocks. */
 interface Remainder {
-  readonly whitened: Matrix;
-  readonly features: Matrix;
   readonly weights: Float64Array;
   readonly total: number;
 }
 
-function remainderOf(activation: Activation, kernel: Matrix, conjugate: Matrix, nodes: GaussianNodes): Remainder {
+function remainderOf(activation: Activation, kernel: Matrix, conjugate: Matrix, nodes: GaussianNodes, blocks: NodeBlocks): Remainder {
   const { root } = symmetricRoot(kernel);
   const [count, size] = nodes.points.shape;
-  const fields = multiply(nodes.points, root);
-  const features: Matrix = { data: fields.data.map(activation.value), shape: fields.shape };
   const b = applyAdjointJacobian(activation, kernel, conjugate);
-  const [force, pull] = [multiply(features, conjugate), multiply(fields, b)];
   const mean = innerProduct(conjugate, kernelMap(activation, kernel)) - innerProduct(b, kernel);
   const weights = new Float64Array(count);
   let total = 0;
-  for (let i = 0; i < count; i++) {
-    let energy = -mean;
-    for (let j = i * size; j < (i + 1) * size; j++) energy += features.data[j]! * force.data[j]! - fields.data[j]! * pull.data[j]!;
-    weights[i] = nodes.weights[i]! * energy;
-    total += weights[i]!;
-  }
-  return { whitened: nodes.points, features, weights, total };
+  blocks.first(undefined, root, conjugate, ({ from, fields, features, force, spare: pull }) => {
+    blocks.multiply(fields, b, pull);
+    for (let i = 0, j = 0; i < fields.shape[0]; i++) {
+      let energy = -mean;
+      for (; j < (i + 1) * size; j++) energy += features.data[j]! * force.data[j]! - fields.data[j]! * pull.data[j]!;
+      weights[from + i] = nodes.weights[from + i]! * energy;
+      total += weights[from + i]!;
+    }
+  });
+  return { weights, total };
 }
 
 /**
@@ -56,14 +54,15 @@ export interface FourPointContraction {
 
 /**
  * Cov_{N(0,C)}[φφᵀ, φᵀAφ] without a P⁴ tensor. Few points: by four-point functions (relu and sign at two: by angles), exactly. Otherwise
- * the second-chaos part exactly and the rest from nodes with hᵀBh subtracted, O(n P²); linear φ has no rest. Source:
- * docs/theories/forward-backward.md, "First order".
+ * the second-chaos part exactly and the rest from nodes with hᵀBh subtracted, O(n P²), in the memory of `blocks` where these are given;
+ * linear φ has no rest. Source: docs/theories/forward-backward.md, "First order".
  */
 export function fourPointContraction(
   activation: Activation,
   kernel: Matrix,
   conjugate: Matrix,
   nodes: GaussianNodes,
+  blocks = (): NodeBlocks => nodeBlocks(activation, nodes.points),
 ): FourPointContraction {
   const second = secondChaos(activation, kernel, conjugate);
   if (isLinear(activation)) return { full: second, secondChaos: second };
@@ -71,8 +70,9 @@ export function fourPointContraction(
     return { full: symmetrise(homogeneousContraction(activation, kernel, conjugate)), secondChaos: second };
   if (usesFourPointFunctions(activation, kernel.shape[0]))
     return { full: symmetrise(vertexContraction(activation, kernel, conjugate)), secondChaos: second };
-  const { features, weights, total } = remainderOf(activation, kernel, conjugate, nodes);
-  const rest = combine(1, weightedGram(features, weights), -total, kernelMap(activation, kernel));
+  const made = blocks();
+  const { weights, total } = remainderOf(activation, kernel, conjugate, nodes, made);
+  const rest = combine(1, made.gram(made.features, weights), -total, kernelMap(activation, kernel));
   return { full: symmetrise(combine(1, second, 1, rest)), secondChaos: second };
 }
 
@@ -93,9 +93,12 @@ function joined(kernel: Matrix, test: TestKernels, t: number): Matrix {
  * O(P² + n P) each. Exists for every activation with a fourth moment, heavy tails included.
  */
 export function firstOrderClosure(activation: Activation, nodes: GaussianNodes): TiltClosure {
+  let made: NodeBlocks | undefined;
+  const blocks = (): NodeBlocks => (made ??= nodeBlocks(activation, nodes.points));
   return {
+    ...(nodes.rescramble ? { rescramble: nodes.rescramble } : {}),
     averages({ kernel, conjugate, weightVariance }: TiltedMeasure, want) {
-      const { full } = fourPointContraction(activation, kernel, conjugate, nodes);
+      const { full } = fourPointContraction(activation, kernel, conjugate, nodes, blocks);
       const gradient = (): Matrix => {
         const b = applyAdjointJacobian(activation, kernel, conjugate);
         return combine(weightVariance, b, 0, b);
@@ -115,8 +118,8 @@ export function firstOrderClosure(activation: Activation, nodes: GaussianNodes):
       const padded = zeros(size + 1, size + 1);
       for (let i = 0; i < size; i++) padded.data.set(conjugate.data.subarray(i * size, (i + 1) * size), i * (size + 1));
       const exact = !isLinear(activation) && usesFourPointFunctions(activation, size);
-      const remainder = isLinear(activation) || exact ? undefined : remainderOf(activation, kernel, conjugate, nodes);
-      const means = remainder ? multiply(remainder.whitened, x) : undefined;
+      const remainder = isLinear(activation) || exact ? undefined : remainderOf(activation, kernel, conjugate, nodes, blocks());
+      const means = remainder ? projected(nodes.points, x) : undefined;
       for (let t = 0; t < points; t++) {
         const joint = joined(kernel, test, t);
         const correction = exact ? vertexContraction(activation, joint, padded) : secondChaos(activation, joint, padded);
@@ -137,8 +140,7 @@ export function firstOrderClosure(activation: Activation, nodes: GaussianNodes):
         for (let i = 0; i < column.length; i++) {
           const weight = weightVariance * remainder.weights[i]!;
           variances[t]! += weight * conditional.square[i]!;
-          for (let a = 0; a < size; a++)
-            cross.data[t * size + a]! += weight * conditional.mean[i]! * remainder.features.data[i * size + a]!;
+          for (let a = 0; a < size; a++) cross.data[t * size + a]! += weight * conditional.mean[i]! * blocks().features.data[i * size + a]!;
         }
       }
       return { cross, variances };

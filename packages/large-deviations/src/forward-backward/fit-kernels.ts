@@ -48,13 +48,16 @@ function trainPrediction({ targets, temperature }: Setting, kernel: Matrix, data
   return independentOutputs({ mean: combine(1, targets, -1, data.missed), variance }, outputs);
 }
 
-/** Largest relative change of a kernel in one sweep with other scrambles of the nodes: an upper estimate of the quadrature error. */
-function quadratureError(setting: Setting, options: ForwardBackwardOptions, seed: number, problem: SaddleProblem, saddle: Saddle): number {
+/**
+ * Largest relative change of a kernel in one sweep with other scrambles of the nodes: an upper estimate of the quadrature error. The
+ * problem's closure is left with the last of them.
+ */
+function quadratureError(problem: SaddleProblem, seed: number, saddle: Saddle): number {
   const kernels = saddle.kernels.slice(1);
   let sum = 0;
   for (let i = 1; i <= otherScrambles; i++) {
-    const closure = createClosure(setting.activation, closureOptionsOf(setting, options, seed + i));
-    const swept = sweepOnce({ ...problem, closure }, kernels);
+    problem.closure.rescramble!(seed + i);
+    const swept = sweepOnce(problem, kernels);
     sum += Math.max(...swept.map((kernel, l) => relativeDistance(kernel, kernels[l]!))) ** 2 / otherScrambles;
   }
   // the difference of two scrambles has twice the variance of one
@@ -129,7 +132,7 @@ export function fitKernels(
     warnings.push(
       `the equations are solved to a residual of ${saddle.residual.toExponential(1)} only; the activation "${activation.name}" jumps, and equal inputs round differently`,
     );
-  const error = sampled ? quadratureError(setting, options, context.seed, saddleProblem, saddle) : undefined;
+  const error = sampled ? quadratureError(saddleProblem, context.seed, saddle) : undefined;
   if (error !== undefined && error > warnedError)
     warnings.push(
       `the kernels carry an estimated quadrature error of ${(100 * error).toPrecision(2)} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`,

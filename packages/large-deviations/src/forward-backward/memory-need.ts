@@ -17,8 +17,8 @@ export function memoryNeed(
 ): MemoryNeed {
   const { widths, activation, biasVariance } = denseChain(resolveArchitecture(registry, network))!;
   const points = inputs.shape[0];
-  // nodes and their features, of the solution and of the other scrambles that one after the other measure its error
-  const sampled = isLinear(activation) || closure === "gaussian-variational" ? 0 : (4 * 2 ** nodes) / points;
+  // nodes and their features; the scrambles that measure the error take their place
+  const sampled = isLinear(activation) || closure === "gaussian-variational" ? 0 : (2 * 2 ** nodes) / points;
   const inRange = isLinear(activation) && order === "full" && isBiasFree(biasVariance.slice(1));
   return {
     method: "forward-backward",

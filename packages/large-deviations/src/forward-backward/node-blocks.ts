@@ -1,6 +1,6 @@
-import { zeros, type Activation, type Matrix } from "@finitewidth/core";
+import { rowRange, zeros, type Activation, type Matrix } from "@finitewidth/core";
 import { arrayActivation } from "@finitewidth/kernels";
-import { createWorkspace, symmetrise } from "@finitewidth/linalg";
+import { createWorkspace, multiply, symmetrise } from "@finitewidth/linalg";
 
 /** Numbers of a matrix that is worked on at once, and least number of its rows. */
 const blockNumbers = 2 ** 16;
@@ -25,8 +25,8 @@ export interface NodeBlock {
 export interface NodeBlocks {
   /** φ(h) of all nodes after `first`: n × P. */
   readonly features: Matrix;
-  /** Goes through all nodes at a symmetric `stretch`, root F and conjugate kernel A and keeps their features. */
-  first(stretch: Matrix, root: Matrix, conjugate: Matrix, visit: (block: NodeBlock) => void): void;
+  /** Goes through all nodes at a symmetric `stretch` (none: 1), root F and conjugate kernel A and keeps their features. */
+  first(stretch: Matrix | undefined, root: Matrix, conjugate: Matrix, visit: (block: NodeBlock) => void): void;
   /** Goes through them again. */
   again(visit: (block: NodeBlock) => void): void;
   /** C := A B for rows of a block and a P × P matrix. */
@@ -39,7 +39,17 @@ export interface NodeBlocks {
   gram(rows: Matrix, factors: Float64Array): Matrix;
 }
 
-/** O(P · (P + 2¹⁶/P)) numbers besides the features. */
+/** Nodes · B, n × m, for P × m numbers B: a block of nodes after the other. */
+export function projected(points: Matrix, b: Matrix): Matrix {
+  const [count, size] = points.shape;
+  const out = zeros(count, b.shape[1]);
+  const rows = Math.max(leastRows, Math.floor(blockNumbers / size));
+  for (let from = 0; from < count; from += rows)
+    out.data.set(multiply(rowRange(points, from, Math.min(count, from + rows)), b).data, from * b.shape[1]);
+  return out;
+}
+
+/** O(P · (P + 2¹⁶/P)) numbers besides the features. The points may change between one `first` and the next. */
 export function nodeBlocks(activation: Activation, points: Matrix): NodeBlocks {
   const [count, size] = points.shape;
   const rows = Math.min(count, Math.max(leastRows, Math.floor(blockNumbers / size)));
@@ -62,6 +72,7 @@ export function nodeBlocks(activation: Activation, points: Matrix): NodeBlocks {
   ];
   const functions = arrayActivation(activation);
   const features = zeros(count, size);
+  let stretched = false;
   const top = (m: Matrix, height: number): Matrix => ({ data: m.data.subarray(0, height * size), shape: [height, size] });
   const each = (visit: (from: number, height: number) => void): void => {
     for (let from = 0; from < count; from += rows) visit(from, Math.min(rows, count - from));
@@ -71,7 +82,8 @@ export function nodeBlocks(activation: Activation, points: Matrix): NodeBlocks {
       const [z, y, h, f, u] = [nodes, whitened, fields, phi, force].map((m) => top(m, height)) as [Matrix, Matrix, Matrix, Matrix, Matrix];
       const range = [from * size, (from + height) * size] as const;
       z.data.set(points.data.subarray(...range));
-      workspace.multiply(z, stretch, y);
+      if (stretched) workspace.multiply(z, stretch, y);
+      else y.data.set(z.data);
       workspace.multiply(y, root, h);
       if (isNew) {
         functions.values(h, 1, f, workspace);
@@ -90,7 +102,8 @@ export function nodeBlocks(activation: Activation, points: Matrix): NodeBlocks {
   return {
     features,
     first: (givenStretch, givenRoot, givenConjugate, visit) => {
-      stretch.data.set(givenStretch.data);
+      stretched = givenStretch !== undefined;
+      if (givenStretch) stretch.data.set(givenStretch.data);
       root.data.set(givenRoot.data);
       conjugate.data.set(givenConjugate.data);
       go(visit, true);

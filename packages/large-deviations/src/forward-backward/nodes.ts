@@ -16,6 +16,8 @@ export interface GaussianNodes {
   readonly edge?: readonly number[];
   /** Of lattices: half the spacing; absent where that would be too many nodes. */
   readonly refined?: () => GaussianNodes;
+  /** Of random nodes: puts another scramble in place of the points. */
+  readonly rescramble?: (seed: number) => void;
 }
 
 /** Target error, largest spacing and reach of the lattice rules, P = 1, 2, 3. */
@@ -76,7 +78,11 @@ export function latticeNodes(dimensions: number, spacing: number, reach: number,
 /** 2^log2Count whitened scrambled Sobol nodes of equal weight. */
 export function quasiRandomNodes(dimensions: number, log2Count: number, seed: number): GaussianNodes {
   const points = normalPoints({ dimensions, log2Count, seed });
-  return { points, weights: new Float64Array(points.shape[0]).fill(1 / points.shape[0]) };
+  return {
+    points,
+    weights: new Float64Array(points.shape[0]).fill(1 / points.shape[0]),
+    rescramble: (other) => void normalPoints({ dimensions, log2Count, seed: other, into: points.data }),
+  };
 }
 
 /** Whether `gaussianNodes` gives a lattice, which has no scrambles. */

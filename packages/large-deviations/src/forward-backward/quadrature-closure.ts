@@ -3,7 +3,7 @@ import { zeros, type Activation, type Matrix } from "@finitewidth/core";
 import { addDiagonal, cholesky, combine, diagonalOf, multiply, symmetrise, trace, transpose } from "@finitewidth/linalg";
 import type { TiltClosure, TiltedMeasure } from "./closure.js";
 import { conditionalMoments } from "./conditional-moments.js";
-import { nodeBlocks, type NodeBlock, type NodeBlocks } from "./node-blocks.js";
+import { nodeBlocks, projected, type NodeBlock, type NodeBlocks } from "./node-blocks.js";
 import type { GaussianNodes } from "./nodes.js";
 import { jumps } from "./refusals.js";
 import { clip, sampleTilted, type TiltedSample } from "./tilted-sample.js";
@@ -113,6 +113,7 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
         ...(sample.error === undefined ? {} : { quadratureError: Math.max(sample.error, sample.edge!) }),
       };
     },
+    ...(nodes.rescramble ? { rescramble: nodes.rescramble } : {}),
     extend(measure, test) {
       const sample = sampled(measure);
       const [points, size] = test.cross.shape;
@@ -121,7 +122,7 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
       // S b = F (1 − Λ)⁻¹ F⁻¹ c, and bᵀSb
       const tiltedCross = transpose(multiply(sample.root.root, multiply(sample.stretch, stretched)));
       // y x for all nodes, y = stretch z
-      const means = multiply(rule.points, stretched);
+      const means = projected(rule.points, stretched);
       const count = means.shape[0];
       const residual = new Float64Array(points);
       const tilted = new Float64Array(points);

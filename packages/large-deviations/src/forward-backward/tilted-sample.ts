@@ -45,8 +45,7 @@ function scaleRows(m: Matrix, factors: Float64Array): Matrix {
 }
 
 /** Σ_i factors_i rows_iᵀ rows_i. */
-export const weightedGram = (rows: Matrix, factors: Float64Array): Matrix =>
-  symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
+const weightedGram = (rows: Matrix, factors: Float64Array): Matrix => symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
 
 /**
  * Nodes and weights of the tilted measure; `blocks` are those of the nodes. @throws FinitewidthError (code "not-positive-definite") when a

@@ -1,4 +1,4 @@
-import { inputError, type Matrix, type RandomStream } from "@finitewidth/core";
+import { inputError, shapeError, type Matrix, type RandomStream } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { directionNumbers, sobolBits, sobolMaximumDimensions } from "./direction-numbers.js";
 
@@ -35,21 +35,25 @@ export interface SobolOptions {
   readonly log2Count: number;
   /** Scrambles with random linear digit matrices and a random digital shift; undefined: the plain sequence (moved by 2⁻³³ off zero). */
   readonly seed?: number;
+  /** Array of 2^log2Count · dimensions numbers that takes the points, instead of a new one. */
+  readonly into?: Float64Array;
 }
 
 /**
  * The first 2ᵐ points of a Sobol sequence in the open unit cube: 2ᵐ × d, in Gray-code order. With a seed, Matoušek's linear matrix
  * scrambling plus digital shift: every point is uniform, the net's quality is kept, and different seeds give independent error estimates.
- * @throws FinitewidthError (code "input") for more than 1,024 dimensions or 2³¹ points. O(2ᵐ d).
+ * @throws FinitewidthError (code "input") for more than 1,024 dimensions or 2³¹ points, (code "shape") for an array of another length.
+ * O(2ᵐ d).
  */
-export function sobolPoints({ dimensions, log2Count, seed }: SobolOptions): Matrix {
+export function sobolPoints({ dimensions, log2Count, seed, into }: SobolOptions): Matrix {
   if (!(Number.isInteger(dimensions) && dimensions >= 1 && dimensions <= sobolMaximumDimensions)) {
     throw inputError("dimensions", `an integer from 1 to ${sobolMaximumDimensions}`, dimensions);
   }
   if (!(Number.isInteger(log2Count) && log2Count >= 0 && log2Count < sobolBits))
     throw inputError("log2Count", "an integer from 0 to 31", log2Count);
   const count = 2 ** log2Count;
-  const data = new Float64Array(count * dimensions);
+  if (into && into.length !== count * dimensions) throw shapeError("into", `${count * dimensions} numbers`, `${into.length}`);
+  const data = into ?? new Float64Array(count * dimensions);
   for (const [d, plain] of directionNumbers(dimensions).entries()) {
     const source = seed === undefined ? undefined : stream(seed, d);
     const v = source ? scrambleDigits(plain, source) : plain;
