@@ -3,14 +3,11 @@
 Usage: bench-deepbays.py DATA.npz. Fit, predictions and variances of 500 points as deepbays 0.1.11 computes them; no evidence.
 """
 import json
-import os
 import sys
 import time
 from unittest.mock import MagicMock
 
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-os.environ.pop("OPENBLAS_CORETYPE", None)
+from one_core import data
 
 import numpy as np
 import torch
@@ -21,7 +18,6 @@ sys.modules["cupy"] = sys.modules["cupy.cuda"] = MagicMock()
 import deepbays
 from deepbays.rkgp import FC_1HL, FC_deep
 
-data = np.load(sys.argv[1])
 T = 0.01
 
 

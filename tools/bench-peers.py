@@ -4,15 +4,9 @@ Usage: bench-peers.py DATA.npz. JAX with neural-tangents for the Gaussian proces
 blackjax (both NUTS) for the sampled posterior.
 """
 import json
-import os
-import sys
 import time
 
-os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-os.environ["JAX_PLATFORMS"] = "cpu"
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
-os.environ.pop("OPENBLAS_CORETYPE", None)
+from one_core import data
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +16,6 @@ import scipy.linalg as sl
 from scipy.optimize import minimize, minimize_scalar
 
 jax.config.update("jax_enable_x64", True)
-data = np.load(sys.argv[1])
 T = 0.01
 
 
