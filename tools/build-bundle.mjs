@@ -1,6 +1,7 @@
-// Bundles the command line into packages/cli/dist/finitewidth.mjs: one file that starts without looking for nine hundred. Modules that
-// worker threads load by address (tasks and plug-ins, `module: import.meta.url`) get addresses of the bundle's own, which its workers look
-// up; all else that is loaded by address, third-party plug-ins above all, is imported as ever. Usage: node tools/build-bundle.mjs
+// Bundles the command line into packages/cli/dist/finitewidth.cjs, one file that starts without looking for nine hundred; finitewidth.mjs
+// runs it with the code that V8 made of it the last time (packages/cli/src/code-cache.ts). Modules that worker threads load by address
+// (tasks and plug-ins, `module: import.meta.url`) get addresses of the bundle's own, which its workers look up; all else that is loaded by
+// address, third-party plug-ins above all, is imported as ever. Usage: node tools/build-bundle.mjs
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build } from "esbuild";
@@ -27,23 +28,41 @@ import { launch } from ${path(join(cli, "launch.js"))};
 
 const modules = { ${addressed.map((file) => `${path(addressOf(file))}: () => import(${path(file)})`).join(",\n")} };
 
-if (isMainThread) launch(process.argv.slice(2), new URL(import.meta.url));
-else if (workerData?.role === "serve") await import(${path(join(cli, "serve/thread.js"))});
-else if (workerData?.role === "command") await import(${path(join(cli, "command-thread.js"))});
-else {
-  const { serve } = await import(${path(join(root, "packages/workers/dist/serve.js"))});
-  const { nodeEndpoint } = await import(${path(join(root, "packages/workers/dist/node-endpoint.js"))});
-  serve(nodeEndpoint(parentPort), { load: (address) => modules[address]?.() ?? import(address) });
+export async function start(address) {
+  if (isMainThread) launch(process.argv.slice(2), address);
+  else if (workerData?.role === "serve") await import(${path(join(cli, "serve/thread.js"))});
+  else if (workerData?.role === "command") await (await import(${path(join(cli, "command-thread.js"))})).finished;
+  else {
+    const { serve } = await import(${path(join(root, "packages/workers/dist/serve.js"))});
+    const { nodeEndpoint } = await import(${path(join(root, "packages/workers/dist/node-endpoint.js"))});
+    serve(nodeEndpoint(parentPort), { load: (address) => modules[address]?.() ?? import(address) });
+  }
 }
 `;
 
+await build({
+  stdin: {
+    contents: `
+      import { runCached } from ${path(join(cli, "code-cache.js"))};
+      await runCached(new URL("finitewidth.cjs", import.meta.url)).start(new URL(import.meta.url));
+    `,
+    resolveDir: cli,
+  },
+  outfile: join(cli, "finitewidth.mjs"),
+  bundle: true,
+  platform: "node",
+  format: "esm",
+  target: "node20",
+  logLevel: "warning",
+});
+
 const { metafile } = await build({
   stdin: { contents: entry, resolveDir: cli, sourcefile: "bundle.js" },
-  outfile: join(cli, "finitewidth.mjs"),
+  outfile: join(cli, "finitewidth.cjs"),
   bundle: true,
   metafile: true,
   platform: "node",
-  format: "esm",
+  format: "cjs",
   target: "node20",
   conditions: ["@finitewidth/bundle"],
   // Modules that can be followed before those that ask for their parts at run time (jsonc-parser).
@@ -53,8 +72,8 @@ const { metafile } = await build({
   minify: true,
   legalComments: "none",
   logLevel: "warning",
-  // Packages of CommonJS that ask for Node's own modules.
-  banner: { js: 'import { createRequire as createNodeRequire } from "node:module"; const require = createNodeRequire(import.meta.url);' },
+  define: { "import.meta.url": "ownAddress" },
+  banner: { js: 'const ownAddress = require("node:url").pathToFileURL(__filename).href;' },
   plugins: [
     {
       name: "addresses",
@@ -74,6 +93,10 @@ const { metafile } = await build({
     },
   ],
 });
+
+// What is imported by address goes through the function that the cached code is given.
+const bundle = join(cli, "finitewidth.cjs");
+writeFileSync(bundle, readFileSync(bundle, "utf8").replaceAll(/\bimport\(/g, "importModule("));
 
 // What others wrote and is in the file now, with their licences.
 const bundled = new Set(Object.keys(metafile.inputs).flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0] ?? []));

@@ -19,7 +19,7 @@ export function buildWheel(python) {
   const cli = join(root, "packages/cli");
   rmSync(target, { recursive: true, force: true });
   mkdirSync(join(target, "dist"), { recursive: true });
-  for (const name of readdirSync(join(cli, "dist")).filter((entry) => /^finitewidth\.(mjs|licences\.txt)$/.test(entry)))
+  for (const name of readdirSync(join(cli, "dist")).filter((entry) => /^finitewidth\.([cm]js|licences\.txt)$/.test(entry)))
     cpSync(join(cli, "dist", name), join(target, "dist", name));
   const { version } = JSON.parse(readFileSync(join(cli, "package.json"), "utf8"));
   writeFileSync(join(target, "package.json"), JSON.stringify({ name: "@finitewidth/cli", version, type: "module" }, undefined, 2));

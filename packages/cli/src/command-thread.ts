@@ -10,13 +10,18 @@ const controller = new AbortController();
 port.on("message", () => controller.abort(new FinitewidthError("interrupted", { code: "worker" })));
 port.unref();
 
-const status = await main(argv, {
-  signal: controller.signal,
-  stderr: { isTTY, write: (text) => tell({ kind: "said", text }) },
-  onOpen: (folder) => tell({ kind: "open", folder }),
-  onFinished: (done, total) => tell({ kind: "finished", done, total }),
-});
-for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
-tell({ kind: "status", status });
-// a timer or a socket that a plug-in left open would keep the thread
-process.exit();
+async function command(): Promise<void> {
+  const status = await main(argv, {
+    signal: controller.signal,
+    stderr: { isTTY, write: (text) => tell({ kind: "said", text }) },
+    onOpen: (folder) => tell({ kind: "open", folder }),
+    onFinished: (done, total) => tell({ kind: "finished", done, total }),
+  });
+  for (const stream of [process.stdout, process.stderr]) await new Promise((resolve) => stream.write("", resolve));
+  tell({ kind: "status", status });
+  // a timer or a socket that a plug-in left open would keep the thread
+  process.exit();
+}
+
+/** Settles when the command cannot end any more: an error is the thread's. */
+export const finished = command();
