@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { criticalScore, judge, smallestCaught, studentScore, type Comparison } from "../src/index.js";
-import { tailProbability } from "../src/judge.js";
+import { criticalScore, judge, smallestCaught, studentScore, tailProbability, type Comparison } from "../src/judge.js";
 
 const of = (factor: number, claimed: number[], value: number[], standardError: number[], more: object = {}): Comparison => ({
   factor,

@@ -1,6 +1,8 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
-import { infiniteWidth, verificationReports, type Evidence, type SuiteEvidence } from "../src/index.js";
+import { infiniteWidth } from "../src/faults.js";
+import { verificationReports } from "../src/reports.js";
+import type { Evidence, SuiteEvidence } from "../src/suite.js";
 
 const page = parseHTML("<!doctype html><html><body></body></html>").document as unknown as Document;
 const claim = (id: string, more: Partial<Evidence> = {}): Evidence => ({

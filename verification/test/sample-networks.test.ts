@@ -1,11 +1,16 @@
+import { plugin as activations } from "@finitewidth/activations";
 import { createRegistry, hiddenWidths, resolveArchitecture, resolveNetworkInput, stackRows, type Problem } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
+import { plugin as likelihoods } from "@finitewidth/likelihoods";
+import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../tools/testing.ts";
-import { sampleNetworks, standardPlugins, type SufficientSums } from "../src/index.js";
+import { plugin as observables } from "../src/observables.js";
+import { sampleNetworks } from "../src/sample-networks.js";
+import type { SufficientSums } from "../src/sufficient-sums.js";
 
-const registry = createRegistry(standardPlugins);
+const registry = createRegistry([activations, likelihoods, priorFc, observables]);
 const tick = (): void => undefined;
 const close = (got: ArrayLike<number>, expected: readonly number[]): void => expectClose(got, expected, { absolute: 1e-9 });
 

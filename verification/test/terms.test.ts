@@ -1,9 +1,9 @@
 import { createRegistry, type NetworkDraw, type TermAverages } from "@finitewidth/core";
 import { describe, it } from "vitest";
 import { expectClose } from "../../tools/testing.ts";
-import { standardPlugins } from "../src/index.js";
+import { plugin } from "../src/observables.js";
 
-const registry = createRegistry(standardPlugins);
+const registry = createRegistry([plugin]);
 const close = (got: ArrayLike<number>, expected: readonly number[]): void => expectClose(got, expected, { absolute: 1e-10 });
 
 /** Averages over draws whose terms are given, all of the same weight. */

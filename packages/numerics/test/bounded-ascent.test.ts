@@ -11,6 +11,11 @@ const slope = ([x, y]: readonly number[]): readonly [number, number] => [
 ];
 
 describe("bounded maximisation", () => {
+  test("of no coordinates is the point itself", async () => {
+    const found = await maximiseInBox(async (point) => ({ point, value: 7 }), [], { lower: [], upper: [] });
+    expect(found).toEqual({ point: [], value: 7, gradient: [], converged: true, iterations: 0 });
+  });
+
   test.each([
     ["with gradients", (point: readonly number[]): BoundedPoint => ({ point, value: hill(point), gradient: slope(point) })],
     ["with one gradient", (point: readonly number[]): BoundedPoint => ({ point, value: hill(point), gradient: [slope(point)[0], null] })],
