@@ -127,7 +127,7 @@ describe("a run on a queue", () => {
 });
 
 describe("looks at what is under way", () => {
-  beforeEach(() => void vi.useFakeTimers({ shouldAdvanceTime: true, toFake: ["setInterval", "clearInterval", "Date"] }));
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setInterval", "clearInterval", "Date"] }));
   afterEach(() => void vi.useRealTimers());
 
   it("put back what Redis has forgotten, and say that nobody is listening, once", async () => {
