@@ -110,7 +110,11 @@ it("fischer-superposition: Gaussians of the drawn kernels, their mean, and varia
       expect(value).toBeCloseTo((2 * (Math.sin(angle) + (Math.PI - angle) * Math.cos(angle))) / Math.PI, 10);
     }),
   );
-  expect(found.drawn.map((kernel) => [kernel.length, kernel[0]![0], kernel[1]![0]])).toEqual([[24, 1, 1.024], [24, 2, 2.024], [24, 3, 3.024]]); // prettier-ignore
+  expect(found.drawn.map((kernel) => [kernel.length, kernel[0]![0], kernel[1]![0]])).toEqual([
+    [24, 1, 1.024],
+    [24, 2, 2.024],
+    [24, 3, 3.024],
+  ]);
   // the kernel at the first input is 1 or 3 for eight units
   expect(found.mean.mean).toBeCloseTo(2, 12);
   close(found.variance, [0.25, 0.0625, 0.015625]);
