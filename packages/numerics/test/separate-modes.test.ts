@@ -20,3 +20,13 @@ it("three modes, the middle one lowest", () => {
   expect(countSeparateModes(three)).toBe(3);
   expect(countSeparateModes(three.toReversed())).toBe(3);
 });
+
+it("a long tail beside its peak is no mode of its own, however thin", () => {
+  const tail = nodes.map((_, i) => Math.exp(-i / 60));
+  expect(countSeparateModes(tail)).toBe(1);
+  expect(countSeparateModes(tail.toReversed())).toBe(1);
+  // a low second peak counts where the valley is below 5 % of it, not of the high one
+  const beside = (height: number, valley: number): number[] => [1, 0.5, valley * height, height, 0.3 * height];
+  for (const density of [beside(0.2, 0.04), beside(0.2, 0.04).toReversed()]) expect(countSeparateModes(density)).toBe(2);
+  for (const density of [beside(0.2, 0.06), beside(0.2, 0.06).toReversed()]) expect(countSeparateModes(density)).toBe(1);
+});
