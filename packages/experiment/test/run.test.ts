@@ -57,7 +57,7 @@ const sum: Theory = told("sum", ({ temperature, network }, { seed }, { level }) 
   logEvidence: number(temperature, (network as unknown as { widths: number[] }).widths[0]!, seed, level),
   warnings: ["one", "two", "one"],
 })) as Theory;
-const judged: { widths: number; labels: string[]; seed: number }[] = [];
+const judged: { widths: number; labels: string[]; seed: number; temperature: number }[] = [];
 const plugin: Plugin = {
   name: "told",
   theories: [sum],
@@ -65,8 +65,9 @@ const plugin: Plugin = {
     {
       name: "listener",
       summary: "writes down what it hears",
-      judge: async ({ network }, methods, _tests, _options, run) => {
-        judged.push({ widths: (network as unknown as { widths: number[] }).widths[0]!, labels: Object.keys(methods), seed: run.seed });
+      judge: async ({ network, temperature }, methods, _tests, _options, run) => {
+        const { widths } = network as unknown as { widths: number[] };
+        judged.push({ widths: widths[0]!, labels: Object.keys(methods), seed: run.seed, temperature });
         return { verdicts: {}, referee: { heard: Object.keys(methods).length } };
       },
     },
@@ -109,7 +110,11 @@ describe("steps, networks and methods", () => {
           else expect(evidenceOf(outcome)).toBe(number(temperatures[s]!, [4, 7][n]!, [3, 8][s % 2]!, [3, 5][m]!));
         }
       }
-    expect(judged).toEqual([0, 1, 4, 5].flatMap((s) => [4, 7].map((widths) => ({ widths, labels: ["sum", "more"], seed: [3, 8][s % 2] }))));
+    expect(judged).toEqual(
+      [0, 1, 4, 5].flatMap((s) =>
+        [4, 7].map((widths) => ({ widths, labels: ["sum", "more"], seed: [3, 8][s % 2], temperature: temperatures[s] })),
+      ),
+    );
     const json = resultToJson(plan, steps) as { sweep: { results: Record<string, Record<string, Json>>; referee?: Json }[] };
     expect(json.sweep.map(({ referee }) => referee)).toEqual(
       [0, 1, 2, 3, 4, 5].map((s) => {
@@ -155,7 +160,7 @@ describe("steps, networks and methods", () => {
     judged.length = 0;
     const plan = await planExperiment({ ...file, referee: {} }, { registry });
     await runPlan(plan, inlineRun({ registry }), { wanted: ({ id }) => /^[145]/.test(id) });
-    expect(judged.map(({ seed }) => seed)).toEqual([8, 8]);
+    expect(judged.map(({ widths, seed, temperature }) => [widths, seed, temperature])).toEqual([[4, 8, 2], [7, 8, 2]]); // prettier-ignore
   });
 
   it("computed elsewhere they are the same, one chunk each; a method that spreads is asked once for every network, then here", async () => {
