@@ -246,6 +246,43 @@ describe("large-deviation as a theory", () => {
     expect(posterior.warnings[0]).toContain("2 minima");
   });
 
+  it.each(["standard", "mean-field"] as const)(
+    "each layer's kernel has the variances before it and no others, %s scaling",
+    async (scaling) => {
+      const solved = async (columns: number, weightVariance: readonly number[]) =>
+        (
+          await fit(
+            largeDeviation,
+            {
+              network: { type: "fully-connected", widths: [20, 30, 25], activation: "identity", weightVariance },
+              inputs: [[1, 0.5, -0.2], [0.3, -1, 0.8], [-0.6, 0.4, 1.5], [0.9, 0.9, 0.1]], // prettier-ignore
+              targets: [[1.2, -0.4], [-0.7, 0.9], [0.5, 1.1], [0.2, -1.6]].map((row) => row.slice(0, columns)), // prettier-ignore
+              temperature: 0.3,
+              scaling,
+            },
+            { registry },
+          )
+        ).posterior;
+      for (const columns of [1, 2]) {
+        const variances = [1.3, 0.8, 1.7, 0.6];
+        const posterior = await solved(columns, variances);
+        for (let l = 1; l < variances.length; l++) {
+          // what a layer's weights gain the next ones lose: outputs are the same, and of the hidden kernels only that of layer l is not
+          const moved = await solved(columns, variances.map((v, k) => (k === l - 1 ? 3 * v : k === l ? v / 3 : v))); // prettier-ignore
+          expectClose(moved.logEvidence!, posterior.logEvidence!, { relative: 1e-9 });
+          posterior.hiddenKernels!.forEach((kernel, k) =>
+            expectClose(
+              moved.hiddenKernels![k]!.data,
+              kernel.data.map((value) => (k === l - 1 ? 3 : 1) * value),
+              { relative: 1e-7, absolute: 1e-9 },
+              `${columns} outputs, layer ${l}, kernel ${k + 1}`,
+            ),
+          );
+        }
+      }
+    },
+  );
+
   it("makes claims with the order of their error", async () => {
     const claims = await claimsAbout(largeDeviation, cases[0]!.problem, cases[0]!.testInputs);
     expect(claims.map(({ id, error }) => ({ id, error }))).toEqual([
