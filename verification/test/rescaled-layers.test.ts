@@ -21,7 +21,6 @@ const cases: readonly Case[] = [
   { name: "nngp" },
   { name: "nngp", activation: "relu", outputs: 2 },
   { name: "exact" },
-  { name: "exact", outputs: 2, options: { draws: 1000 } },
   { name: "effective-action" },
   { name: "effective-action", outputs: 2 },
   { name: "effective-action", activation: "relu", options: { draws: 0 } },
