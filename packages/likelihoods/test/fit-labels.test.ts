@@ -61,6 +61,20 @@ describe("classes and decisions", () => {
 
   it("the sign of one output, the largest of several, the first of equals", () => {
     expect(table(decisions(column([-0.2, 3, 0])))).toEqual([[1, 0], [0, 1], [1, 0]]); // prettier-ignore
-    expect(table(decisions(matrixFromRows([[-3, -1, -2], [5, 1, 5], [0, 1, 4]])))).toEqual([[0, 1, 0], [1, 0, 0], [0, 0, 1]]); // prettier-ignore
+    expect(
+      table(
+        decisions(
+          matrixFromRows([
+            [-3, -1, -2],
+            [5, 1, 5],
+            [0, 1, 4],
+          ]),
+        ),
+      ),
+    ).toEqual([
+      [0, 1, 0],
+      [1, 0, 0],
+      [0, 0, 1],
+    ]);
   });
 });
