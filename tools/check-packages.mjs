@@ -26,7 +26,7 @@ const budget = {
   "large-deviations": 430,
   likelihoods: 160,
   "monte-carlo": 160, // with the control variates of the referee 151
-  linalg: 220,
+  linalg: 235,
   numerics: 330,
   perturbation: 180,
   posterior: 310,
