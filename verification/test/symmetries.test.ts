@@ -17,10 +17,10 @@ interface Case {
   readonly options?: object;
   /** Hidden biases where the theory takes them. */
   readonly biased?: boolean;
-  /** Laplace's approximation in coordinates of Cholesky factors: another order of the outputs changes the evidence by its own error, O(1/N). */
+  /** Laplace's approximation in Cholesky coordinates: another order of the outputs changes the evidence by its own error, O(1/N). */
   readonly ordered?: boolean;
 }
-/** Theories without draws that would depend on the coordinates, each where it answers with as much as it can: several outputs, two layers, biases. */
+/** Theories whose draws, if any, do not depend on coordinates, with as much as each can take: several outputs, two layers, biases. */
 const cases: readonly Case[] = [
   { name: "nngp", outputs: 3, widths: [12, 9], biased: true },
   { name: "exact", widths: [12, 9], biased: true },
