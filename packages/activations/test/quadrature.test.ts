@@ -153,6 +153,8 @@ describe("tanh", () => {
       }
     }
     expectClose(tanh.moments.kernel(1e10, 0.6e10, 1e10), sign.moments.kernel(1, 0.6, 1), { relative: 1e-9 });
+    // a b overflows
+    expectClose(tanh.moments.kernel(1e250, 0.6e250, 0.8e250), sign.moments.kernel(1, 0.6, 0.8), { relative: 1e-12 });
     expectClose(tanh.moments.diagonal(1e10), 1 - 2 / Math.sqrt(2 * Math.PI * 1e10), { absolute: 1e-13 });
   });
 });

@@ -19,8 +19,8 @@ export function pairExpectation(
   if (b > a) return pairExpectation(f, q, p, b, c, a, even);
   if (!(a > 0)) return p(0) * q(0);
   const ratio = c / a;
-  const determinant = rootDeterminant(a, c, b) ** 2;
-  const rest = determinant / a;
+  const root = rootDeterminant(a, c, b);
+  const rest = root * (root / a);
   const kinks = f.kinks ?? [];
   // the inner mean crosses a kink of q on a layer of width √rest/|ratio| around its image
   const layer = Math.sqrt(rest) / Math.abs(ratio);
