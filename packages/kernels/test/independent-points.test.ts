@@ -1,9 +1,12 @@
-import { erf } from "@finitewidth/activations";
+import { erf, identity } from "@finitewidth/activations";
 import {
   createRegistry,
   inlineRun,
+  type Activation,
   type Architecture,
+  type EvidenceGradient,
   type Matrix,
+  type Network,
   type Posterior,
   type Prediction,
   type PriorModel,
@@ -17,15 +20,25 @@ import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { conditionOnIndependentPoints, identityMap, infiniteWidthKernels } from "../src/index.js";
 
-const architecture: Architecture = {
+const layersOf = (activation: Activation, biasVariance: number): Architecture => ({
   input: { channels: 3, sites: 1 },
   layers: [
     { kind: "random", width: 5, weightVariance: 1.3, biasVariance: 0, maps: [identityMap(1)] },
-    { kind: "pointwise", activation: erf },
-    { kind: "random", weightVariance: 0.8, biasVariance: 0, maps: [identityMap(1)] },
+    { kind: "pointwise", activation },
+    { kind: "random", weightVariance: 0.8, biasVariance, maps: [identityMap(1)] },
   ],
-};
-const model = { name: "one", summary: "", architecture: () => architecture } as unknown as PriorModel;
+});
+const architecture = layersOf(erf, 0);
+/** With the bias variance of its readout, a linear network. */
+type Own = Network & { readonly bias?: number };
+const architectureOf = ({ bias }: Own): Architecture => (bias === undefined ? architecture : layersOf(identity, bias));
+const model = {
+  name: "one",
+  summary: "",
+  architecture: architectureOf,
+  vary: (network: Own, { biasVariance }: { biasVariance: (value: number, layer: number) => number }) =>
+    network.bias === undefined ? network : { ...network, bias: biasVariance(network.bias, 1) },
+} as unknown as PriorModel;
 const run = inlineRun({ registry: createRegistry([{ name: "one", priorModels: [model] }]), seed: 1 });
 
 const stack = (...of: readonly Matrix[]): Matrix => ({
@@ -42,7 +55,7 @@ const regular: Theory = {
   options: undefined as never,
   refuses: () => undefined,
   async fit(problem) {
-    const { preactivation, hidden } = infiniteWidthKernels(architecture, problem.inputs);
+    const { preactivation, hidden } = infiniteWidthKernels(architectureOf(problem.network), problem.inputs);
     const [points, outputs] = problem.targets.shape;
     const process = conditionGaussianProcess(preactivation.at(-1)!, problem.targets, problem.temperature);
     const ones = (rows: number, columns: number): Matrix => ({ data: new Float64Array(rows * columns).fill(1), shape: [rows, columns] });
@@ -68,7 +81,7 @@ const regular: Theory = {
     asked.push(posterior);
     const all = stack(posterior.problem.inputs, inputs);
     const [points, n] = [posterior.problem.inputs.shape[0], all.shape[0]];
-    const kernel = infiniteWidthKernels(architecture, all).preactivation.at(-1)!;
+    const kernel = infiniteWidthKernels(architectureOf(posterior.problem.network), all).preactivation.at(-1)!;
     const process = conditionGaussianProcess(block(kernel, 0, points, 0, points), posterior.problem.targets, 0);
     const cross = block(kernel, 0, points, points, n);
     const { mean, variance } = predictGaussianProcess(process, cross, diagonalOf(block(kernel, points, n, points, n)));
@@ -76,7 +89,7 @@ const regular: Theory = {
   },
   async evidenceGradient(posterior) {
     asked.push(posterior);
-    return undefined;
+    return { logWeightVariance: [1, 2], logBiasVariance: [0, 7] } as unknown as EvidenceGradient;
   },
   claims: () => [],
 };
@@ -149,5 +162,31 @@ describe("a theory of regular kernels on points that repeat", () => {
     expect(await theory.fit(once, {}, run)).toEqual(await regular.fit(once, {}, run));
     const labelled = { ...problem(1), temperature: 0, likelihood: { type: "logistic" } } as Problem;
     expect((await theory.fit(labelled, {}, run)).diagnostics).toEqual({ own: 1 });
+  });
+
+  it("takes a readout bias that the data fix as known: evidence, outputs and gradient are those of the kernel with it", async () => {
+    // six points in three dimensions, of which four determine the others and the bias
+    const inputs: Matrix = { data: stream(17).normals(new Float64Array(18)), shape: [6, 3] };
+    const [weights, biases] = [stream(18).normals(new Float64Array(6)), [0.9, -1.7]];
+    const at = ({ data }: Matrix, i: number, a: number): number => [0, 1, 2].reduce((f, k) => f + weights[2 * k + a]! * data[3 * i + k]!, biases[a]!); // prettier-ignore
+    const targets: Matrix = { data: Float64Array.from({ length: 12 }, (_, k) => at(inputs, Math.floor(k / 2), k % 2)), shape: [6, 2] };
+    const given = { network: { type: "one", bias: 0.35 }, inputs, targets, temperature: 0, scaling: "standard" } as Problem;
+    const fitted = await theory.fit(given, {}, run);
+    const kernel = infiniteWidthKernels(layersOf(identity, 0.35), inputs).preactivation.at(-1)!;
+    expect(fitted.logEvidence).toBeCloseTo(conditionGaussianProcess(kernel, targets, 0).logEvidence, 7);
+    expectClose(fitted.train!.mean, targets, { absolute: 1e-9 });
+    expectClose(fitted.diagnostics["readoutBias"] as number[], biases, { relative: 1e-9 });
+    expect(fitted.diagnostics["independentPoints"]).toHaveLength(3);
+    expect(fitted.warnings[1]).toContain("rank 4 of 6");
+    asked.length = 0;
+    const test: Matrix = { data: stream(19).normals(new Float64Array(6)), shape: [2, 3] };
+    const { mean } = await theory.predict(fitted, test, { covariance: false }, run);
+    expectClose(mean, [at(test, 0, 0), at(test, 0, 1), at(test, 1, 0), at(test, 1, 1)], { absolute: 1e-8 });
+    const slope = biases.reduce((sum, b) => sum + 0.5 * (b ** 2 / 0.35 - 1), 0);
+    const gradient = await theory.evidenceGradient!(fitted, run);
+    expect(gradient).toMatchObject({ logWeightVariance: [1, 2], logBiasVariance: [0, expect.closeTo(slope, 8)] });
+    // what the theory itself is asked about has no bias
+    for (const { problem: one } of asked) expect(one).toMatchObject({ network: { bias: 0 }, inputs: { shape: [3, 3] } });
+    expect(asked[0]!.logEvidence).toBeCloseTo((await regular.fit(asked[0]!.problem, {}, run)).logEvidence!, 8);
   });
 });
