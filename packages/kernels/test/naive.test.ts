@@ -200,7 +200,7 @@ describe("infinite-width kernels against loops", () => {
     const found = compositionKernels(composition(far), many);
     const picked = [0, 60, 61, 65];
     const rows: Matrix = {
-      data: Float64Array.from(picked.flatMap((i) => [...many.data.slice(i * sites, (i + 1) * sites)])),
+      data: Float64Array.from(picked.flatMap((i) => Array.from(many.data.subarray(i * sites, (i + 1) * sites)))),
       shape: [4, sites],
     };
     const few = compositionKernels(composition(far), rows);

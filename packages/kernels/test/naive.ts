@@ -130,7 +130,7 @@ export const meanProduct = (z: Activity): number[][] => {
 
 const product = (a: number[][], b: number[][]): number[][] =>
   a.map((row) => {
-    const out = new Array<number>(b[0]!.length).fill(0);
+    const out = b[0]!.map(() => 0);
     row.forEach((value, k) => value !== 0 && b[k]!.forEach((other, j) => (out[j]! += value * other)));
     return out;
   });

@@ -110,6 +110,21 @@ describe("a Gaussian process by iterations", () => {
     found.covariance!.data.forEach((value, i) => expect(value).toBeCloseTo(expected.covariance!.data[i]!, 7));
   });
 
+  test("more test points than are solved for together", () => {
+    // 131 of the training points in another order: 128 and 3
+    const order = range(0, 131).map((j) => (7 * j) % points);
+    const many = part(kernel, range(0, points), order);
+    const own = part(kernel, order, order);
+    const low = factor(60);
+    const expected = predictGaussianProcess(dense, many, own);
+    const found = predictIteratively(tiles, low, dense.weights, temperature, many, own);
+    for (const j of [0, 127, 128, 130]) {
+      expect(found.variance[j]).toBeCloseTo(expected.variance[j]!, 9);
+      for (const a of [0, 1]) expect(found.mean.data[2 * j + a]).toBeCloseTo(expected.mean.data[2 * j + a]!, 9);
+      for (const i of [0, 128, 130]) expect(found.covariance!.data[j * 131 + i]).toBeCloseTo(expected.covariance!.data[j * 131 + i]!, 6);
+    }
+  });
+
   test("what does not converge is an error that names the way out", () => {
     expect(() => conditionIteratively(tiles, factor(0), targets, 1e-9, stream(1, 1), { maximumIterations: 5 })).toThrow(
       /"solver": "dense"/,

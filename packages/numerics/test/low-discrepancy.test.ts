@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { normalQuantile } from "../src/index.js";
 import { directionNumbers, normalPoints, primitivePolynomials, sobolPoints } from "../src/low-discrepancy/index.js";
 
 /** Entries of column d. */
@@ -80,7 +81,37 @@ describe("Sobol points", () => {
     expect(Math.abs(sum / 2 ** 13 - 1)).toBeLessThan((0.1 * 0.3) / Math.sqrt(2 ** 13));
   });
 
+  it("has direction numbers that follow their polynomials: m = 2a₁m₋₁ ⊕ … ⊕ 2ˢm₋ₛ ⊕ m₋ₛ, odd and below 2ᵏ", () => {
+    const polynomials = primitivePolynomials(29);
+    directionNumbers(30).forEach((v, d) => {
+      const m = Array.from(v, (value, k) => Number(BigInt(value) >> BigInt(31 - k)));
+      m.forEach((value, k) => expect([value % 2, value < 2 ** (k + 1), m[k]! * 2 ** (31 - k) === v[k]]).toEqual([1, true, true]));
+      if (d === 0) return expect(m.every((value) => value === 1)).toBe(true);
+      const { degree, inner } = polynomials[d - 1]!;
+      for (let k = degree; k < 32; k++) {
+        let next = BigInt(m[k - degree]!) ^ (BigInt(m[k - degree]!) << BigInt(degree));
+        for (let i = 1; i < degree; i++) if ((inner >> (degree - 1 - i)) & 1) next ^= BigInt(m[k - i]!) << BigInt(i);
+        expect(m[k]).toBe(Number(next));
+      }
+    });
+    // Joe and Kuo, dimensions 2 to 8
+    expect(
+      directionNumbers(8)
+        .slice(1)
+        .map((v, d) => Array.from(v.subarray(0, [1, 2, 3, 3, 4, 4, 5][d]!), (value, k) => value / 2 ** (31 - k))),
+    ).toEqual([[1], [1, 3], [1, 3, 1], [1, 1, 1], [1, 1, 3, 3], [1, 3, 5, 13], [1, 1, 5, 5, 17]]);
+  });
+
+  it("fills an array that it is given", () => {
+    const into = new Float64Array(12);
+    const made = sobolPoints({ dimensions: 3, log2Count: 2, seed: 5, into });
+    expect(made.data).toBe(into);
+    expect(into).toEqual(sobolPoints({ dimensions: 3, log2Count: 2, seed: 5 }).data);
+    expect(() => sobolPoints({ dimensions: 3, log2Count: 2, into: new Float64Array(11) })).toThrow("into: expected 12 numbers, got 11");
+  });
+
   it("rejects what it cannot do", () => {
+    expect(() => sobolPoints({ dimensions: 1025, log2Count: 3 })).toThrow("dimensions: expected an integer from 1 to 1024");
     expect(() => sobolPoints({ dimensions: 0, log2Count: 3 })).toThrow("dimensions");
     expect(() => sobolPoints({ dimensions: 2, log2Count: 40 })).toThrow("log2Count");
     expect(directionNumbers(1024)).toHaveLength(1024);
@@ -98,6 +129,24 @@ describe("normal points", () => {
         expect(za.reduce((sum, value, i) => sum + value * zb[i]!, 0) / 4096).toBeCloseTo(a === b ? 1 : 0, 12);
       }
       expect(Math.abs(za.reduce((sum, value) => sum + value ** 4, 0) / 4096 - 3)).toBeLessThan(0.05);
+    }
+  });
+
+  it("are recentred quantiles where they are too few to whiten, and not shared between seeds", () => {
+    const [d, count] = [9, 8];
+    const z = normalPoints({ dimensions: d, log2Count: 3, seed: 2 });
+    const plain = sobolPoints({ dimensions: d, log2Count: 3, seed: 2 });
+    for (let a = 0; a < d; a++) {
+      const quantiles = column(plain, a).map(normalQuantile);
+      const mean = quantiles.reduce((sum, value) => sum + value / count, 0);
+      column(z, a).forEach((value, i) => expect(value).toBeCloseTo(quantiles[i]! - mean, 13));
+    }
+    expect(normalPoints({ dimensions: d, log2Count: 3, seed: 3 }).data).not.toEqual(z.data);
+    // whitened, every coordinate goes up with its own quantiles: no rotation
+    const white = normalPoints({ dimensions: 3, log2Count: 9, seed: 2 });
+    for (let a = 0; a < 3; a++) {
+      const own = column(sobolPoints({ dimensions: 3, log2Count: 9, seed: 2 }), a).map(normalQuantile);
+      expect(column(white, a).reduce((sum, value, i) => sum + (value * own[i]!) / 512, 0)).toBeGreaterThan(0.98);
     }
   });
 });
