@@ -81,7 +81,7 @@ export function siteChainData(
       if (conditioned === undefined) return undefined;
       const { logDeterminant, quadratic } = conditioned;
       const alpha = conditioned.weights.data;
-      const h: Matrix = counted === 0 ? zeros(size, size) : affine(0.5 * weight, conditioned.resolvent());
+      const h: Matrix = counted === 0 ? zeros(size, size) : affine(0.5 * weight * counted, conditioned.resolvent());
       for (let i = 0; i < size; i++) for (let j = 0; j < size; j++) h.data[i * size + j]! -= 0.5 * weight * alpha[i]! * alpha[j]!;
       const gradients: (Matrix | undefined)[] = hasUpperBiases(chain)
         ? [...biasCovarianceAdjoint(chain, outputs, constantCovarianceAdjoint(h, outputs))]
