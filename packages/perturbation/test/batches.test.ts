@@ -1,8 +1,9 @@
-import { fit, validate, type Fitted, type Json } from "@finitewidth/core";
+import { fit, validate, type Fitted, type Json, type Matrix } from "@finitewidth/core";
+import { symmetrise } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { perturbative } from "../src/index.js";
+import { correctObservable, gaussianPieces, perturbative } from "../src/index.js";
 import { addBatch, type Batch } from "../src/theory/batch.js";
 import { registry } from "./networks.js";
 
@@ -86,6 +87,83 @@ describe.each([
       expect(typical, `quantity ${k}`).toBeGreaterThan(least);
       expect(typical, `quantity ${k}`).toBeLessThan(most);
     });
+  });
+});
+
+// one linear layer has no shift and no second order of its covariance, so that even drawn networks are unbiased
+it.each([
+  ["sampled", [5, 8], "erf", "exact"],
+  ["networks", [4], "identity", "auto"],
+] as const)("engine %s: joint covariances of points and outputs, on average over seeds", async (engine, widths, activation, other) => {
+  const at = rows(4, 2, 4);
+  const want = { covariance: true };
+  const narrow = (options: Record<string, unknown>, seed = 1): Promise<Fitted> =>
+    fit(perturbative, { ...problemOf(widths, activation), network: { ...problemOf(widths, activation).network, weightVariance: 1.2, biasVariance: 0.1 } }, { registry, options, seed }); // prettier-ignore
+  const exact = await (await narrow({ engine: other })).predict(at, want);
+  const seeds = 12;
+  const found: Float64Array[] = [];
+  for (let seed = 1; seed <= seeds; seed++) {
+    const one = await (await narrow({ engine, samples: 256 }, seed)).predict(at, want);
+    found.push(one.covariance!.data);
+    expectClose([0, 5, 10, 15].map((i) => one.covariance!.data[i]!), one.variance.data, { relative: 1e-10 }); // prettier-ignore
+  }
+  exact.covariance!.data.forEach((value, i) => {
+    const mean = found.reduce((sum, row) => sum + row[i]! / seeds, 0);
+    const error = Math.sqrt(found.reduce((sum, row) => sum + (row[i]! - mean) ** 2, 0) / (seeds * (seeds - 1)));
+    // Student's t of 11 degrees of freedom, ten different entries: above 6.5 with probability 5e-4
+    expect(Math.abs(mean - value) / error, `entry ${i}: ${mean} against ${value}`).toBeLessThan(6.5);
+    // between outputs and between points there is something to be seen
+    expect(Math.abs(value)).toBeGreaterThan(3 * error);
+  });
+});
+
+it("a sampled block does not depend on the blocks before it: seventy points, errors and replicates too", async () => {
+  const { predict } = await run([5, 8], "erf", { engine: "sampled", samples: 256 });
+  const at = rows(9, 70, 4);
+  const [whole, part] = [await predict(at), await predict(at.slice(64))];
+  const tail = ({ data }: Matrix): Float64Array => data.slice(64 * D);
+  const pairs = (one: typeof whole) => [one, one.standardError!, ...one.replicates!] as { readonly mean: Matrix; readonly variance: Matrix }[]; // prettier-ignore
+  expect(pairs(whole)).toHaveLength(18);
+  pairs(whole).forEach(({ mean, variance }, k) => {
+    expectClose(tail(mean), pairs(part)[k]!.mean, { relative: 1e-8, absolute: 1e-12 });
+    expectClose(tail(variance), pairs(part)[k]!.variance, { relative: 1e-8, absolute: 1e-12 });
+  });
+});
+
+describe("observables from draws of the prior", () => {
+  const count = 37;
+  const square = (seed: number): Matrix => symmetrise({ data: numbers(seed, 9), shape: [3, 3] });
+  const draws = Array.from({ length: count }, (_, s) => ({ kernel: square(200 + s), values: numbers(300 + s, 2) }));
+  const kernel: Matrix = { data: Float64Array.of(2, 0.3, -0.4, 0.3, 1.5, 0.2, -0.4, 0.2, 1), shape: [3, 3] };
+  const targets: Matrix = { data: numbers(7, 6), shape: [3, 2] };
+  it("are their prior mean and half their covariance with A:K, errors from sixteen batches", () => {
+    const { gradient } = gaussianPieces(kernel, targets, 0.3);
+    const scores = draws.map((draw) => 0.5 * draw.kernel.data.reduce((sum, value, i) => sum + gradient.data[i]! * value, 0));
+    const over = (from: number, to: number, i: number): readonly [number, number] => {
+      const part = Array.from({ length: to - from }, (_, k) => [scores[from + k]!, draws[from + k]!.values[i]!] as const);
+      const [score, value] = [0, 1].map((c) => part.reduce((sum, pair) => sum + pair[c]!, 0) / part.length) as [number, number];
+      return [value, part.reduce((sum, [s, v]) => sum + (s - score) * (v - value), 0) / (part.length - 1)];
+    };
+    const error = (values: readonly number[]): number => {
+      const mean = values.reduce((sum, value) => sum + value / 16, 0);
+      return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (16 * 15));
+    };
+    const found = correctObservable(draws, kernel, targets, 0.3);
+    for (const i of [0, 1]) {
+      const [prior, correction] = over(0, count, i);
+      expectClose([found.prior[i]!, found.correction[i]!, found.posterior[i]!], [prior, correction, prior + correction], { relative: 1e-11 }); // prettier-ignore
+      const batches = Array.from({ length: 16 }, (_, b) => over(2 * b, 2 * b + 2, i));
+      expectClose(found.standardError.correction[i]!, error(batches.map(([, value]) => value)), { relative: 1e-10 });
+      expectClose(found.standardError.posterior[i]!, error(batches.map(([a, b]) => a + b)), { relative: 1e-10 });
+    }
+    expect(found.draws).toBe(count);
+  });
+  it("need 32 draws of one size", () => {
+    const of = (list: typeof draws) => () => correctObservable(list, kernel, targets, 0.3);
+    expect(of(draws.slice(0, 32))().draws).toBe(32);
+    expect(of(draws.slice(0, 31))).toThrow(/^draws: expected at least 32 draws, got 31/);
+    expect(of([...draws, { ...draws[0]!, values: numbers(1, 3) }])).toThrow(/^draws\[\]\.values: expected 2 numbers, got 3/);
+    expect(of([{ ...draws[0]!, kernel: { data: numbers(1, 4), shape: [2, 2] } }])).toThrow(/^draws\[\]\.kernel: expected 3 × 3, got 2 × 2/);
   });
 });
 

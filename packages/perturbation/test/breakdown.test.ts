@@ -1,4 +1,5 @@
 import { createProblem, fit, inlineRun, matrixFromRows, rowsOf, validate, type PriorResult } from "@finitewidth/core";
+import { symmetricEigenvalues } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
@@ -38,14 +39,15 @@ describe("second moments obey Cauchy–Schwarz", () => {
   it.each([0, 1, 2, 3, 4, 5, 6, 7])(
     "sign at nearly equal inputs (%i): a moment within bounds, and a warning where first order is not",
     async (power) => {
-      const { secondMoment, warnings } = await prior(
-        [
-          [1, 0.5],
-          [1, 0.5 + 10 ** -power],
-        ],
-        { widths: [10, 10], activation: "sign" },
-      );
+      const network = { widths: [10, 10], activation: "sign" };
+      const inputs = [[1, 0.5], [1, 0.5 + 10 ** -power]]; // prettier-ignore
+      const { secondMoment, kernelMeanShift, warnings } = await prior(inputs, network);
       const [[a, c], [, b]] = rowsOf(secondMoment!) as [[number, number], [number, number]];
+      const wide = (await prior(inputs, { ...network, widths: [1e15, 1e15] })).secondMoment!.data;
+      const [first, bound] = [wide[1]! + kernelMeanShift!.data[1]!, Math.sqrt(a * b)];
+      expectClose([a, b], [0, 3].map((i) => wide[i]! + kernelMeanShift!.data[i]!), { relative: 1e-12 }); // prettier-ignore
+      expectClose(c, Math.abs(first) <= bound ? first : Math.min(wide[1]!, bound), { relative: 1e-12 });
+      expect(secondMoment!.data[2]).toBe(c);
       expect(Math.abs(c)).toBeLessThanOrEqual(Math.sqrt(a * b) * (1 + 1e-12));
       if (power > 2 && power < 7) expect(warnings.join()).toMatch(/inputs 1 and 2.*nearly parallel.*infinite-width one is given there/);
       else if (power === 0) expect(warnings.join()).not.toMatch(/nearly parallel/);
@@ -60,6 +62,52 @@ describe("variances are never negative", () => {
     expect(replaced).toBe(2);
     expectClose(variance.data, [1.5, 2 * Math.exp(-1.5), 0], { relative: 1e-15 });
   });
+
+  it.each([
+    ["identity", [1], 3, 1e-3, 1],
+    ["erf", [2, 4], 2, 1, 0.05],
+  ] as const)(
+    "%s, widths %j, %i outputs: how many are replaced, and which kernels are indefinite",
+    async (activation, widths, D, scale, temperature) => {
+      const rows = (seed: number, n: number, m: number, size = 1): number[][] =>
+        Array.from({ length: n }, (_, i) => [...stream(62, seed, i).normals(new Float64Array(m))].map((x) => size * x));
+      const network = { type: "fully-connected", widths, activation };
+      const problem = { network, inputs: rows(1, 4, 3), targets: rows(2, 4, D, scale), temperature };
+      const { posterior, predict } = await fit(perturbative, problem, { registry, options: { engine: "exact" } });
+      const { train, negativeVariances, indefiniteKernels } = posterior.diagnostics as unknown as {
+        train: Record<"leadingVariance" | "varianceCorrection", number[][]>;
+        negativeVariances: number;
+        indefiniteKernels: number[];
+      };
+      const bounded = (leading: number[], correction: number[]) =>
+        leading.map((v, i) => (v + correction[i]! >= 0 ? v + correction[i]! : v * Math.exp(correction[i]! / v)));
+      const negative = (leading: number[], correction: number[]) => leading.filter((v, i) => v + correction[i]! < 0).length;
+      const own = [train.leadingVariance.flat(), train.varianceCorrection.flat()] as const;
+      expectClose(posterior.train!.variance, bounded(...own), { relative: 1e-10 });
+      expect(negativeVariances).toBe(negative(...own));
+      const told = posterior.warnings.join();
+      if (negativeVariances > 0) expect(told).toContain(`broken down for ${negativeVariances} of ${4 * D} training variances`);
+      else expect(told).not.toContain("training variances");
+      const indefinite = posterior.hiddenKernels!.flatMap((kernel, l) => {
+        const values = symmetricEigenvalues(kernel);
+        return values[0]! < -1e-10 * values.at(-1)! ? [l + 1] : [];
+      });
+      expect(indefiniteKernels).toEqual(indefinite);
+      if (indefinite.length > 0) expect(told).toContain(`hidden kernel of layer ${indefinite.join(", ")} is not positive semidefinite`);
+      else expect(told).not.toContain("positive semidefinite");
+      const found = await predict(rows(3, 5, 3));
+      const { infiniteWidth, correction } = found.diagnostics as unknown as Record<
+        "infiniteWidth" | "correction",
+        { variance: number[][] }
+      >;
+      const parts = [infiniteWidth.variance.flat(), correction.variance.flat()] as const;
+      expectClose(found.variance, bounded(...parts), { relative: 1e-10 });
+      const count = negative(...parts);
+      expect(found.warnings?.map((text) => text.split(" predictive")[0]) ?? []).toEqual(
+        count > 0 ? [`first order has broken down for ${count} of ${5 * D}`] : [],
+      );
+    },
+  );
 
   it.each([0, 1, 2])("narrow networks pulled hard (%i)", async (seed) => {
     const random = stream(61, seed);

@@ -1,4 +1,4 @@
-import { matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
+import { fit, matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
 import { multiply, block } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
@@ -14,6 +14,7 @@ import {
   identityResidualCoefficients,
   linearPairings,
   pairingFluctuation,
+  perturbative,
   projectFluctuation,
   readoutWeights,
   residualRows,
@@ -21,7 +22,7 @@ import {
   skipPosterior,
   type KernelChain,
 } from "../src/index.js";
-import { activation, firstKernel } from "./networks.js";
+import { activation, firstKernel, registry } from "./networks.js";
 
 const padded = (a: Matrix, n: number): Matrix => {
   const out = zeros(n, n);
@@ -127,6 +128,40 @@ describe("linear networks", () => {
       ),
     ).toThrow(/widths\[1\]/);
   });
+});
+
+it("a linear network whose skips all vanish is the fully connected one: evidence, kernels, predictions", async () => {
+  const [variances, widths, temperature] = [[1.3, 0.7, 1.6], [6, 9], 0.4]; // prettier-ignore
+  const train = [[1, 0.2, -0.5], [-0.4, 1.1, 0.6], [0.8, -0.3, 0.2], [0.3, 0.9, -1.2]]; // prettier-ignore
+  const test = [[0.1, 0.9, -0.7], [1.2, -0.6, 0.3]]; // prettier-ignore
+  const targets = [[1, -0.3], [-0.7, 0.8], [0.4, 0.5], [0.2, -0.9]]; // prettier-ignore
+  const joint = firstKernel([...train, ...test], 1, 0);
+  const found = skipPosterior(
+    block(joint, 0, 4, 0, 4),
+    matrixFromRows(targets),
+    temperature,
+    [[], [variances[0]!], [0, variances[1]!], [0, 0, variances[2]!]],
+    widths,
+  );
+  const network = { type: "fully-connected", widths, activation: "identity", weightVariance: variances };
+  const { posterior, predict } = await fit(perturbative, { network, inputs: train, targets, temperature }, { registry });
+  const { leading, correction } = posterior.diagnostics["logEvidence"] as { leading: number; correction: number };
+  expectClose([found.logEvidence.leading, found.logEvidence.correction], [leading, correction], { relative: 1e-10 });
+  found.hiddenKernels.forEach((kernel, l) => expectClose(kernel, posterior.hiddenKernels![l]!, { relative: 1e-10 }));
+  const scale = found.mean.at(-1)!;
+  const rows = residualRows({
+    data: multiply(block(joint, 4, 6, 0, 4), found.pieces.inverse).data.map((value) => scale * value),
+    shape: [2, 4],
+  });
+  const projected = projectFluctuation(found.fluctuation(joint), rows, found.pieces, true);
+  const { mean, covariance } = correctPrediction(rows, zeros(6, 6), projected, found.pieces);
+  const prediction = await predict(test, { covariance: true });
+  const { correction: first, infiniteWidth } = prediction.diagnostics as unknown as Record<"correction" | "infiniteWidth", Record<string, number[][]>>; // prettier-ignore
+  expectClose(mean, first["mean"]!, { relative: 1e-9 });
+  const wide = covariance!.data.map((value, i) => prediction.covariance!.data[i]! - value);
+  // what is left is that of the Gaussian process: the same for both outputs, nothing between them
+  expectClose([wide[0]!, wide[5]!, wide[10]!, wide[15]!], infiniteWidth["variance"]!, { relative: 1e-9 });
+  expectClose([wide[1]!, wide[3]!, wide[2]! - wide[7]!], [0, 0, 0], { absolute: 1e-12 });
 });
 
 describe("convolutions", () => {

@@ -1,9 +1,18 @@
-import { createProblem, inlineRun, matrixFromRows, resolveArchitecture, validate, type PriorResult } from "@finitewidth/core";
+import { createProblem, fit, inlineRun, matrixFromRows, resolveArchitecture, validate, type PriorResult } from "@finitewidth/core";
 import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { outputDensityFactor, outputLogDensity, perturbative, type PerturbativeOptions } from "../src/index.js";
-import { createSetting } from "../src/theory/setting.js";
+import {
+  atWidths,
+  chainVertices,
+  kernelCovarianceTensor,
+  outputDensityFactor,
+  outputLogDensity,
+  perturbative,
+  type PerturbativeOptions,
+} from "../src/index.js";
+import { outputCovariance } from "../src/kernel-flow/vertex.js";
+import { chainOf, createSetting, engineRefusal } from "../src/theory/setting.js";
 import type { Engine } from "../src/theory/options.js";
 import { registry } from "./networks.js";
 
@@ -91,6 +100,113 @@ describe("prior at one input, two outputs", () => {
     expect(await warned([4, 5])).toEqual([expect.closeTo(0.9, 10), ["doubtful"]]);
     expect(await warned([3, 4])).toEqual([expect.closeTo(7 / 6, 10), ["not to be trusted"]]);
   });
+});
+
+describe("linear filters", () => {
+  const filters = {
+    type: "convolutional",
+    inputShape: [1, 4],
+    layers: [7, 11].map((channels) => ({ channels, kernelSize: [3], stride: [1], padding: "circular" })),
+    activation: "identity",
+    weightVariance: [1.3, 0.8, 1.6],
+    biasVariance: [0.2, 0.1, 0.3],
+  };
+  const inputs = [[1, 0.2, -0.5, 0.3], [-0.4, 1.1, 0.6, -0.2], [0.8, -0.3, 0.2, 0.9]]; // prettier-ignore
+  it.each(["flatten", "global-average"])(
+    "readout %s: pairings of site combinations are the vertices pushed to the outputs",
+    async (readout) => {
+      const { network } = createProblem({ network: { ...filters, readout } as { type: string }, inputs, targets: [0, 0, 0], temperature: 1 }, registry); // prettier-ignore
+      const problem = { network, inputs: matrixFromRows(inputs), outputs: 1, evaluateAt: [], samples: 1 };
+      const found = await perturbative.prior!(problem, validate(perturbative.options, {}, "options") as PerturbativeOptions, inlineRun({ registry })); // prettier-ignore
+      const setting = createSetting(network, "auto", 3, registry);
+      const chain = chainOf(setting, problem.inputs, "inputs");
+      const sigma = atWidths(outputCovariance(chain, chainVertices(chain)), [7, 11]);
+      expectClose(found.kernelCovariance!, kernelCovarianceTensor(sigma, 3), { relative: 1e-10, absolute: 1e-13 });
+      [0, 1, 2].forEach((a) =>
+      expectClose(found.excessKurtosis![a]!, (3 * found.kernelCovariance!.data[40 * a]!) / chain.output.data[4 * a]! ** 2, { relative: 1e-10 }),
+    ); // prettier-ignore
+      expectClose(found.secondMoment!, chain.output, { relative: 1e-13 });
+      expect(found.figures).toHaveLength(1);
+      expect(found.diagnostics!["engine"]).toBe("closed-form");
+    },
+  );
+});
+
+describe("what is refused, and what to use instead", () => {
+  const refusal = (network: object, engine: Engine, points = 3): string | undefined =>
+    engineRefusal(resolveArchitecture(registry, networkOf(network)), engine, points);
+  it.each([
+    [{ widths: [5, 6], activation: "relu" }, "sampled", undefined],
+    [{ widths: [5], activation: "hinge" }, "sampled", undefined],
+    [{ widths: [5], activation: "hinge" }, "exact", /"hinge" has kinks and no four-point functions; use "engine": "sampled"/],
+    [{ widths: [5, 6], activation: "hinge" }, "sampled", /mean shift of several layers.*"hinge".*"engine": "networks"/],
+    [{ widths: [5, 6], activation: "hinge" }, "auto", undefined],
+    [{ widths: [5, 6], activation: "hinge" }, "networks", undefined],
+  ] as const)("%j, engine %s", (network, engine, expected) => {
+    const found = refusal(network, engine);
+    if (expected === undefined) expect(found).toBeUndefined();
+    else expect(found).toMatch(expected);
+  });
+  it("a prior that is known from drawn networks only is left to monte-carlo", () => {
+    const question = (engine: Engine, activation: string) =>
+      perturbative.refusesPrior!(
+        { network: networkOf({ widths: [5, 6], activation }), inputs: matrixFromRows(rows(2)), outputs: 1, evaluateAt: [], samples: 1 },
+        { engine, samples: 64 },
+        registry,
+      );
+    expect(question("networks", "erf")).toMatch(/use monte-carlo/);
+    expect(question("auto", "hinge")).toMatch(/use monte-carlo/);
+    expect(question("exact", "hinge")).toMatch(/has kinks/);
+    expect(question("auto", "erf")).toBeUndefined();
+  });
+});
+
+it("claims name what they are about; one layer has the exact moments of its kernel", async () => {
+  const inputs = rows(3);
+  const of = async (widths: number[], activation: string, engine: Engine) => {
+    const problem = { network: { type: "fully-connected", widths, activation }, inputs, targets: [[1, 0], [0, 2], [0.5, -1]], temperature: 0.3 }; // prettier-ignore
+    const options = { engine, samples: 256 };
+    const { posterior, predict } = await fit(perturbative, problem, { registry, options });
+    const predictive = await predict(rows(5).slice(3), { covariance: true });
+    const prior = await ask({ widths, activation }, inputs);
+    const scenario = { problem: posterior.problem } as never;
+    return {
+      posterior,
+      predictive,
+      prior,
+      claims: [...perturbative.claims!({ scenario, posterior, predictive, prior } as never, registry)],
+    };
+  };
+  const deepErf = await of([5, 6], "erf", "exact");
+  const { posterior, predictive, prior } = deepErf;
+  expect(deepErf.claims.map(({ id, estimand: { of: law, quantity, layer }, error }) => [id, law, quantity, layer, error])).toEqual([
+    ["log-evidence", "posterior", "logEvidence", undefined, { order: 2 }],
+    ["predictive-mean", "posterior", "predictive.mean", undefined, { order: 2 }],
+    ["predictive-variance", "posterior", "predictive.variance", undefined, { order: 2 }],
+    ["predictive-covariance", "posterior", "predictive.covariance", undefined, { order: 2 }],
+    ["hidden-kernel-1", "posterior", "hiddenKernel", 1, { order: 2 }],
+    ["hidden-kernel-2", "posterior", "hiddenKernel", 2, { order: 2 }],
+    ["kernel-mean", "prior", "kernelMean", undefined, { order: 2 }],
+    ["kernel-covariance", "prior", "kernelCovariance", undefined, { order: 2 }],
+  ]);
+  expect(deepErf.claims.map(({ value }) => value)).toEqual([
+    { data: Float64Array.of(posterior.logEvidence!), shape: [1] },
+    predictive.mean,
+    predictive.variance,
+    predictive.covariance,
+    ...posterior.hiddenKernels!,
+    prior.secondMoment,
+    prior.kernelCovariance,
+  ]);
+  expect(deepErf.claims.every(({ standardError }) => standardError === undefined)).toBe(true);
+  const errors = async (widths: number[], activation: string) => (await of(widths, activation, "auto")).claims.slice(-2).map(({ error }) => error); // prettier-ignore
+  expect(await errors([5], "erf")).toEqual(["exact", "exact"]);
+  expect(await errors([5, 6], "identity")).toEqual(["exact", { order: 2 }]);
+  // sampled covariances are not claimed, the rest has its errors
+  const { claims: sampled, predictive: at } = await of([5, 6], "erf", "sampled");
+  expect(sampled.map(({ id }) => id)).not.toContain("predictive-covariance");
+  expect(sampled.slice(0, 5).every(({ standardError }) => standardError !== undefined)).toBe(true);
+  expect([sampled[1]!.standardError, sampled[2]!.standardError]).toEqual([at.standardError!.mean, at.standardError!.variance]);
 });
 
 describe("what is worked out at how many inputs", () => {
