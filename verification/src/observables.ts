@@ -76,6 +76,18 @@ export const observables: readonly Observable[] = [
       return averages.of("predictive.products").map((value, i) => value - mean[Math.floor(i / n)]! * mean[i % n]!);
     },
   }),
+  posterior("generalizationError", "mean squared distance of the outputs from the test targets, over test inputs and outputs", {
+    terms: ({ points, testTargets, conditional }) => {
+      if (testTargets === undefined) return {};
+      const { mean, variance } = conditional!;
+      const [count, D] = testTargets.shape;
+      let total = 0;
+      for (let i = 0; i < count; i++)
+        for (let d = 0; d < D; d++) total += (testTargets.data[i * D + d]! - mean.data[(points + i) * D + d]!) ** 2 + variance[points + i]!;
+      return { generalizationError: Float64Array.of(total / (count * D)) };
+    },
+    value: (averages) => averages.of("generalizationError"),
+  }),
   posterior("readoutNorm", "posterior mean of the squared readout weights, by pairs of outputs, in units of the prior", {
     terms: ({ conditional }) => (conditional!.readoutNorm ? { readoutNorm: conditional!.readoutNorm().data } : {}),
     value: (averages) => averages.of("readoutNorm"),

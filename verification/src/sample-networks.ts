@@ -24,6 +24,7 @@ import { accumulate, type SufficientSums } from "./sufficient-sums.js";
 export interface SampleChunk {
   readonly problem: Problem;
   readonly testInputs: Matrix;
+  readonly testTargets?: Matrix;
   readonly of: "prior" | "posterior";
   /** Names of the observables that are wanted. */
   readonly quantities: readonly string[];
@@ -53,6 +54,7 @@ export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
     const bias = readoutOf(architecture).biasVariance;
     const readout = { bias, width: hiddenWidths(architecture).at(-1)! };
     const points = problem.inputs.shape[0];
+    const answers = chunk.testTargets ? { testTargets: chunk.testTargets } : {};
     const termsOf = termsOfObservables(chunk, registry, hiddenWidths(architecture).length);
 
     const draws: { readonly logWeight: number; readonly terms: Readonly<Record<string, Float64Array>> }[] = [];
@@ -63,7 +65,7 @@ export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
       const state = network.forward(theta);
       const kernel = multiplyTransposedRight(state.features, state.features);
       if (bias !== 0) for (let i = 0; i < kernel.data.length; i++) kernel.data[i]! += bias;
-      const draw = { kernel, points, hiddenKernels: () => trainingKernels(state, points) };
+      const draw = { kernel, points, ...answers, hiddenKernels: () => trainingKernels(state, points) };
       if (!posterior) accumulate(sums, termsOf(draw), 1);
       else {
         const { logWeight, ...conditional } = observed ? observed(state.outputs) : conditionOnTargets(kernel, problem, readout);

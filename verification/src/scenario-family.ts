@@ -2,6 +2,7 @@ import {
   createRegistry,
   matrixFromRows,
   resolveNetworkInput,
+  type Matrix,
   type Network,
   type Problem,
   type Sampling,
@@ -43,23 +44,26 @@ export function family(fields: ScenarioDescription): ScenarioFamily {
       const inputs = fields.inputs ? matrixFromRows(fields.inputs) : { data: drawn, shape: [points, features] as const };
       const testInputs = fields.testInputs ? matrixFromRows(fields.testInputs) : { data: drawnTests, shape: [tests, features] as const };
       const scale = fields.targetScale?.(factor) ?? 1;
-      const targets = new Float64Array(points * outputs);
-      for (let i = 0; i < points; i++) {
-        for (let d = 0; d < outputs; d++) {
-          const x = inputs.data[i * features + (d % features)]!;
-          targets[i * outputs + d] = scale * (0.9 * x + 0.5 * Math.sin(2 * x + d) + 0.4 * random.normal());
-        }
-      }
-      if (fields.likelihood) toLabels(targets, outputs);
+      const targetsAt = (at: Matrix, noise: () => number): Matrix => ({
+        data: Float64Array.from({ length: at.shape[0] * outputs }, (_, k) => {
+          const d = k % outputs;
+          const x = at.data[Math.floor(k / outputs) * features + (d % features)]!;
+          return scale * (0.9 * x + 0.5 * Math.sin(2 * x + d) + noise());
+        }),
+        shape: [at.shape[0], outputs],
+      });
+      const targets = targetsAt(inputs, () => 0.4 * random.normal());
+      if (fields.likelihood) toLabels(targets.data, outputs);
       const problem: Problem = {
         network: fields.network(factor) as Network,
         inputs,
-        targets: { data: targets, shape: [points, outputs] },
+        targets,
         temperature,
         ...(fields.likelihood ? { likelihood: fields.likelihood } : {}),
         scaling: fields.scaling ?? "standard",
       };
-      return { name: factor === 1 ? name : `${name} ×${factor}`, problem, testInputs };
+      const testTargets = fields.generalization ? { testTargets: targetsAt(testInputs, () => 0) } : {};
+      return { name: factor === 1 ? name : `${name} ×${factor}`, problem, testInputs, ...testTargets };
     },
   };
 }

@@ -58,6 +58,7 @@ async function runImportance(
   const chunks = Array.from({ length: chunkCount }, (_, chunk): SampleChunk => ({
     problem: scenario.problem,
     testInputs: scenario.testInputs,
+    ...(scenario.testTargets ? { testTargets: scenario.testTargets } : {}),
     of,
     quantities,
     samples: Math.ceil(samples / chunkCount),

@@ -40,6 +40,19 @@ describe("data of a scenario", () => {
     expect(problem).not.toHaveProperty("likelihood");
   });
 
+  it("have test targets without noise where the generalisation error is asked for, and the same data otherwise", () => {
+    const asked = { ...fields, outputs: 3, tests: 1, targetScale: (factor: number) => 10 * factor };
+    const [plain, own] = [family(asked).build(2), family({ ...asked, generalization: true }).build(2)];
+    expect(plain).not.toHaveProperty("testTargets");
+    expect(own.problem.targets).toEqual(plain.problem.targets);
+    const expected = [0, 1, 0].map((from, d) => {
+      const x = own.testInputs.data[from]!;
+      return 20 * (0.9 * x + 0.5 * Math.sin(2 * x + d));
+    });
+    expectClose(own.testTargets!, expected, { relative: 1e-12 });
+    expect(own.testTargets!.shape).toEqual([1, 3]);
+  });
+
   it("have one output, two tests, one width and the quick suite where nothing is said", () => {
     const plain = family(fields);
     expect(plain).toMatchObject({ factors: [1], suite: "quick", covariance: false });

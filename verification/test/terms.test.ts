@@ -52,6 +52,7 @@ describe("observables of the posterior, from the conditional moments of draws", 
   const draw = (sign: number): NetworkDraw => ({
     kernel: { data: new Float64Array(9), shape: [3, 3] },
     points: 2,
+    testTargets: { data: Float64Array.of(5, -6), shape: [1, 2] },
     hiddenKernels: () => [1, 2].map((l) => ({ data: Float64Array.of(10 * l + sign, 1, 1, 5), shape: [2, 2] })),
     conditional: {
       mean: { data: Float64Array.of(1, 2, 3, 4, 5, 6).map((value) => value + sign * value ** 2), shape: [3, 2] },
@@ -79,5 +80,8 @@ describe("observables of the posterior, from the conditional moments of draws", 
     close(valueOf("predictive.probabilities", draws, 2), [0.6, 0.4]);
     close(valueOf("readoutNorm", draws, 2), [1, 1, 1, 2]);
     close(valueOf("logEvidence", draws, 2), [-3]);
+    // distances 25 and 12 + 36 of the first draw, −25 and 12 − 36 of the second, 75 and 12 + 108 of the third, and the variance of the point
+    const distances = [(25 ** 2 + 48 ** 2) / 2, (25 ** 2 + 24 ** 2) / 2, (75 ** 2 + 120 ** 2) / 2];
+    close(valueOf("generalizationError", draws, 2), [distances.reduce((sum, value) => sum + value, 0) / 3 + 0.3]);
   });
 });

@@ -38,6 +38,8 @@ export interface Scenario {
   readonly problem: Problem;
   /** P* × N0. */
   readonly testInputs: Matrix;
+  /** P* × D: claims about the generalisation error are made where they are given. */
+  readonly testTargets?: Matrix;
 }
 
 /** A theory fitted to a scenario: all that its claims are made of. */

@@ -6,6 +6,8 @@ export interface NetworkDraw {
   readonly kernel: Matrix;
   /** Number of training inputs, P. */
   readonly points: number;
+  /** P* × D, where generalisation errors are asked for. */
+  readonly testTargets?: Matrix;
   /** Ĝ¹ … Ĝ^L over the training inputs, P × P each. */
   hiddenKernels(): readonly Matrix[];
   /** Law of the outputs given the hidden layers and the targets; left out for questions about the prior. */

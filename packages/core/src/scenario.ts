@@ -41,5 +41,7 @@ export interface ScenarioDescription {
   readonly testInputs?: readonly (readonly number[])[];
   /** Claims about the joint covariance of all outputs at all test inputs are checked too. @defaultValue false */
   readonly covariance?: boolean;
+  /** Claims about the generalisation error at the test inputs, against targets without noise, are checked too. @defaultValue false */
+  readonly generalization?: boolean;
   readonly seed: number;
 }

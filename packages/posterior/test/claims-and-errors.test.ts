@@ -197,3 +197,13 @@ test("fourth moments of the prior are the cumulant and the three pairings, entry
     "predictive-variance",
   ]);
 });
+
+it("claims about the generalisation error take the distance from test targets of every output, and its error", () => {
+  const two = (...values: readonly number[]): Matrix => ({ data: Float64Array.from(values), shape: [1, 2] });
+  const predictive = { mean: two(1, 2), variance: two(0.1, 0.3), standardError: { mean: two(0.01, 0.02), variance: two(0.004, 0.002) } };
+  const claims = [...posteriorClaims({ problem: { temperature: 0 } } as never, predictive as never, undefined, two(1.5, -1))];
+  const claim = claims.find(({ id }) => id === "generalization-error")!;
+  expect(claim.estimand).toEqual({ of: "posterior", quantity: "generalizationError" });
+  expect(claim.value.data[0]).toBeCloseTo((0.25 + 9) / 2 + 0.2, 12);
+  expect(claim.standardError!.data[0]).toBeCloseTo(0.5 * 0.01 + 3 * 0.02 + 0.003, 12);
+});

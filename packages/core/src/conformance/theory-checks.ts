@@ -276,6 +276,7 @@ function checksOf(
           const shape = {
             "predictive.mean": [testInputs.shape[0], targets.shape[1]],
             "train.mean": [inputs.shape[0], targets.shape[1]],
+            generalizationError: [1],
             hiddenKernel: [inputs.shape[0], inputs.shape[0]],
           }[claim.estimand.quantity as string];
           if (shape)

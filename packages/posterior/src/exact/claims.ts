@@ -1,4 +1,13 @@
-import type { Claim, Posterior, Prediction, PriorResult, Tensor } from "@finitewidth/core";
+import {
+  generalizationError,
+  generalizationStandardError,
+  type Claim,
+  type Matrix,
+  type Posterior,
+  type Prediction,
+  type PriorResult,
+  type Tensor,
+} from "@finitewidth/core";
 
 const source = "Bassetti et al. (2024); docs/theories/exact.md";
 
@@ -36,9 +45,14 @@ export function* priorClaims(prior: PriorResult): Iterable<Claim> {
 
 /**
  * Claims about the posterior: evidence, predictions, learned kernels, and the order parameter where it is a function of the readout alone:
- * `norm` is the prior mean of the mixing variable of one fully connected hidden layer.
+ * `norm` is the prior mean of the mixing variable of one fully connected hidden layer; generalisation errors where there are test targets.
  */
-export function* posteriorClaims(posterior: Posterior, predictive: Prediction, norm?: number): Iterable<Claim> {
+export function* posteriorClaims(
+  posterior: Posterior,
+  predictive: Prediction,
+  norm?: number,
+  testTargets?: Matrix,
+): Iterable<Claim> {
   const common = { source, error: "exact" as const };
   const spread = (standardError: Tensor | undefined) => (standardError === undefined ? {} : { standardError });
   const { standardError } = posterior;
@@ -77,6 +91,17 @@ export function* posteriorClaims(posterior: Posterior, predictive: Prediction, n
       estimand: { of: "posterior", quantity: "predictive.covariance" },
       value: predictive.covariance,
     };
+  if (testTargets !== undefined) {
+    const error = generalizationStandardError(predictive, testTargets);
+    yield {
+      ...common,
+      id: "generalization-error",
+      statement: "The squared distance of the outputs from test targets is that of their mean and their variance.",
+      estimand: { of: "posterior", quantity: "generalizationError" },
+      value: scalar(generalizationError(predictive, testTargets).total),
+      ...spread(error && scalar(error.total)),
+    };
+  }
   // at T = 0 they are the targets
   if (posterior.train !== undefined && posterior.problem.temperature > 0) {
     yield {

@@ -195,7 +195,10 @@ async function prior(problem: PriorProblem, options: ExactOptions, run: Run): Pr
   return { ...moments, ...(await collectLogDensities(problem, density)) };
 }
 
-function* claims({ posterior, predictive, prior: answer }: FittedScenario<ExactOptions, ExactState>, registry: Registry): Iterable<Claim> {
+function* claims(
+  { scenario, posterior, predictive, prior: answer }: FittedScenario<ExactOptions, ExactState>,
+  registry: Registry,
+): Iterable<Claim> {
   if (answer !== undefined) yield* priorClaims(answer);
   if (posterior.state.kind === "latent") {
     yield* likelihoodClaims(posterior, predictive);
@@ -203,7 +206,7 @@ function* claims({ posterior, predictive, prior: answer }: FittedScenario<ExactO
   }
   const architecture = resolveArchitecture(registry, posterior.problem.network);
   const shallow = denseChain(architecture) !== undefined && hiddenWidths(architecture).length === 1;
-  yield* posteriorClaims(posterior, predictive, shallow ? readoutOf(architecture).weightVariance : undefined);
+  yield* posteriorClaims(posterior, predictive, shallow ? readoutOf(architecture).weightVariance : undefined, scenario.testTargets);
 }
 
 /**
