@@ -163,7 +163,6 @@ export const linear: readonly ScenarioFamily[] = [
     features: 14,
     temperature: 0.2,
     covariance: true,
-    generalization: true,
     sampling: importance(30_000),
     seed: 61,
   }),
