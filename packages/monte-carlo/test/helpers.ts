@@ -54,3 +54,34 @@ export function worstScore(
     worst = Math.max(worst, Math.abs(value[i]! - expected[i]!) / Math.hypot(error[i]!, expectedError?.[i] ?? 0));
   return worst;
 }
+
+/** A run that answers every chunk by hand, and keeps what was asked. */
+export function answeredRun(
+  answer: (task: string, chunk: never, index: number) => unknown,
+  settings: { readonly registry?: Run["registry"]; readonly seed?: number } = {},
+): Run & { readonly asked: { readonly task: string; readonly chunk: Record<string, unknown> }[] } {
+  const asked: { task: string; chunk: Record<string, unknown> }[] = [];
+  return {
+    registry: settings.registry ?? registry,
+    seed: settings.seed ?? 1,
+    asked,
+    async *map(task, chunks) {
+      for (const [i, chunk] of chunks.entries()) {
+        asked.push({ task: task.name, chunk: chunk as Record<string, unknown> });
+        yield answer(task.name, chunk as never, i) as never;
+      }
+    },
+  };
+}
+
+export const ladder = { exponents: [0, 1], stepSizes: [1, 0.4] };
+export const normals = (count: number, ...indices: number[]): Float64Array => stream(17, ...indices).normals(new Float64Array(count));
+
+/** Levels of an island that found this log evidence, without any scatter of its own. */
+export const levels = (logEvidence: number, island: number) =>
+  ladder.exponents.map((exponent) => ({
+    exponent,
+    logLikelihoods: new Float64Array(4).fill(logEvidence),
+    acceptance: 0.9,
+    stein: exponent * 0.1 * (-1) ** island,
+  }));
