@@ -1,8 +1,8 @@
-import { erf, gelu, identity, plugin as activations, quadratic, relu, sign, tanh } from "@finitewidth/activations";
+import { erf, gelu, identity, plugin as activations, quadratic, relu, sign, step, tanh } from "@finitewidth/activations";
 import { createRegistry, inlineRun, matrixFromRows, type Activation } from "@finitewidth/core";
 import { cholesky } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
-import { readFixture } from "../../../tools/testing.ts";
+import { expectClose, readFixture } from "../../../tools/testing.ts";
 import {
   correlationMap,
   criticalBiasVariance,
@@ -186,4 +186,98 @@ describe("phase diagram", () => {
     expect(result.adaptation!.maximum).toEqual({ weightVariance: expected.weightVarianceAtMaximum, biasVariance: inputs.biasVariance });
     expect(result.criticalLine.find(([weight]) => weight === inputs.weightVariances[3]!)![1]).toBeLessThan(inputs.biasVariance);
   }, 60_000);
+});
+
+describe("against averages taken by midpoint sums", () => {
+  const nodes = (step: number): number[] => Array.from({ length: Math.round(16 / step) }, (_, k) => -8 + (k + 0.5) * step);
+  const normal = (z: number): number => Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
+  const line = nodes(0.02).map((z) => [z, 0.02 * normal(z)] as const);
+  const plane = nodes(0.08).map((z) => [z, 0.08 * normal(z)] as const);
+  const mean = (f: (z: number) => number): number => line.reduce((sum, [z, weight]) => sum + weight * f(z), 0);
+  const pair = (phi: Activation, q: number, c: number): number =>
+    plane.reduce((sum, [z, weight]) => {
+      const first = phi.value(Math.sqrt(q) * z);
+      const rest = Math.sqrt(1 - c * c);
+      return sum + weight * first * plane.reduce((inner, [u, w]) => inner + w * phi.value(Math.sqrt(q) * (c * z + rest * u)), 0);
+    }, 0);
+  // jumps cost a step of the sums, kinks its square
+  const digits: Record<string, number> = { sign: 0.02, step: 0.02, relu: 2e-3 };
+  it.each([erf, tanh, gelu, relu, identity, sign, step].map((phi) => [phi.name, phi] as const))(
+    "%s: fixed points, slopes, depths and phase",
+    (_, phi) => {
+      for (const [g, bias] of [
+        [0.8, 0.3],
+        [1.7, 0.1],
+        [3, 0.2],
+      ] as const) {
+        // prettier-ignore
+        const found = criticalityAt(phi, { weightVariance: g, biasVariance: bias });
+        const next = (q: number): number => g * mean((z) => phi.value(Math.sqrt(q) * z) ** 2) + bias;
+        let q = 1;
+        for (let k = 0; k < 120 && q < 1e6; k++) q = next(q);
+        if (q > 1e3) {
+          expect(found).toMatchObject({
+            variance: Infinity,
+            regime: "unbounded",
+            correlation: Number.NaN,
+            depthScaleCorrelation: Number.NaN,
+          });
+          continue;
+        }
+        const where = `${phi.name} at ${g}, ${bias}`;
+        expectClose(found.variance, q, { relative: 1e-6 }, where);
+        const smooth = digits[phi.name] === undefined || phi === relu;
+        const perpendicular = smooth ? g * mean((z) => phi.derivative(Math.sqrt(q) * z) ** 2) : Infinity;
+        const parallel = (next(1.001 * q) - next(0.999 * q)) / (0.002 * q);
+        expectClose(found.chiPerp, perpendicular, { relative: 1e-5 }, where);
+        expectClose(found.chiParallel, parallel, { relative: 1e-4, absolute: 1e-12 }, where);
+        expectClose(found.depthScaleVariance, parallel > 1e-6 ? -1 / Math.log(parallel) : 0, { relative: 1e-3 }, where);
+        expect(found.regime, where).toBe(perpendicular < 1 ? "ordered" : "chaotic");
+        expect(found.depthScaleCorrelation).toBe(-1 / Math.log(found.correlationSlope));
+        const c = found.correlation;
+        if (perpendicular < 1) {
+          expect([c, found.correlationSlope]).toEqual([1, found.chiPerp]);
+          continue;
+        }
+        const tolerance = { absolute: digits[phi.name] ?? 1e-6 };
+        const map = (at: number): number => (g * pair(phi, q, at) + bias) / q;
+        expect(c).toBeGreaterThan(0);
+        expect(c).toBeLessThan(1);
+        expectClose(map(c), c, tolerance, where);
+        if (smooth) expectClose(found.correlationSlope, (map(c + 0.01) - map(c - 0.01)) / 0.02, { relative: 0.01 }, where);
+        else expect(found.correlationSlope).toBeLessThan(1);
+      }
+    },
+  );
+
+  it.each([erf, tanh, gelu, quadratic, relu, identity, sign, step].map((phi) => [phi.name, phi] as const))(
+    "%s: order and chaos lie on either side of the critical line, and nowhere else beside each other",
+    (_, phi) => {
+      const regimeAt = (weightVariance: number, biasVariance: number) => criticalityAt(phi, { weightVariance, biasVariance }).regime;
+      const points = criticalLine(phi, 0.6, 4.2, 13);
+      for (let k = 0; k < 13; k++) {
+        const weight = 0.6 + 0.3 * k;
+        const bias = points.find(([w]) => Math.abs(w - weight) < 1e-9)?.[1];
+        expect(criticalBiasVariance(phi, weight) ?? -1).toBeCloseTo(bias ?? -1, 9);
+        const seen = [0, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10].map((b) => [b, regimeAt(weight, b)] as const);
+        for (const [b, regime] of seen) {
+          if (regime !== "unbounded")
+            expect(regime, `${weight}, ${b}`).toBe(bias === undefined ? seen[1]![1] : b < bias ? "chaotic" : "ordered");
+        }
+        if (bias !== undefined && phi.degree !== 1)
+          expect([regimeAt(weight, 0.98 * bias), regimeAt(weight, 1.02 * bias)]).toEqual(["chaotic", "ordered"]);
+      }
+      const end = { erf: Math.PI / 4, tanh: 1, relu: 2, identity: 1 }[phi.name];
+      expect(points.filter(([, bias]) => bias === 0)).toEqual(end === undefined ? [] : [[expect.closeTo(end, 14), 0]]);
+      expect(points.map(([w]) => w)).toEqual(points.map(([w]) => w).toSorted((a, b) => a - b));
+      expect(points).toHaveLength({ erf: 13, tanh: 12, relu: 1, identity: 1 }[phi.name] ?? 0);
+    },
+  );
+
+  it("the line has 121 weight variances from one end to the other unless told otherwise, and its own end", () => {
+    const line = criticalLine(erf, 1, 2);
+    expect(line.map(([w]) => w)).toEqual(Array.from({ length: 121 }, (_, k) => 1 + k / 120));
+    expect(criticalLine(erf, 1.3, 2, 1)).toEqual([[1.3, criticalBiasVariance(erf, 1.3)]]);
+    expect(criticalLine(tanh, 1, 1.5, 3).map(([w]) => w)).toEqual([1, 1.25, 1.5]);
+  });
 });

@@ -1,9 +1,14 @@
-import { erf, plugin as activations } from "@finitewidth/activations";
-import { createRegistry, inlineRun, matrixFromRows } from "@finitewidth/core";
+import { erf } from "@finitewidth/activations";
+import { fit, inlineRun, matrixFromRows, resolveArchitecture, type Matrix } from "@finitewidth/core";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
+import { gram } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
-import { criticalBiasVariance, criticalityAt, criticalLine, phaseDiagram, type PhaseDiagramInput } from "../src/index.js";
+import { expectClose } from "../../../tools/testing.ts";
+import { criticalBiasVariance, criticalityAt, criticalLine, forwardBackward, phaseDiagram, type PhaseDiagramInput } from "../src/index.js";
+import { testRegistry } from "./registry.ts";
 
-const run = inlineRun({ registry: createRegistry([activations]), seed: 4 });
+const registry = testRegistry();
+const run = inlineRun({ registry, seed: 4 });
 const adaptation = {
   inputs: matrixFromRows([
     [1, 0.5, -1],
@@ -67,6 +72,44 @@ describe("a diagram of two weight variances and three bias variances", () => {
     // wider layers adapt less, colder data pull more
     expect((await at(1.7, 0.1, { widths: [50, 90] })).shift[0]![0]).toBeLessThan(one.shift[0]![0]!);
     expect((await at(1.7, 0.1, { temperature: 1 })).shift[0]![0]).toBeLessThan(one.shift[0]![0]!);
+  });
+
+  it.each([
+    ["erf", "full", "quadrature"],
+    ["erf", "first", "quadrature"],
+    ["tanh", "full", "gaussian-variational"],
+    ["identity", "full", "quadrature"],
+  ] as const)("adaptation is what forward–backward equations give: %s, order %s, %s", async (activation, order, closure) => {
+    const [weightVariance, biasVariance] = [1.4, activation === "identity" ? 0 : 0.2];
+    const { adaptation: found } = await phaseDiagram(
+      { activation, weightVariance: [weightVariance], biasVariance: [biasVariance], adaptation: { ...adaptation, order, closure } },
+      run,
+    );
+    const { inputs, targets, widths, temperature } = adaptation;
+    const network = { type: "fully-connected", activation, widths, weightVariance, biasVariance };
+    const { posterior } = await fit(
+      forwardBackward,
+      { network, inputs, targets, temperature },
+      { registry, options: { order, closure }, seed: 4 },
+    );
+    const architecture = resolveArchitecture(registry, posterior.problem.network);
+    const before = infiniteWidthKernels(architecture, inputs).preactivation.at(-1)!;
+    const after = posterior.state.kernels.at(-1)!;
+    const size = (of: Float64Array) => Math.hypot(...of);
+    // the diagram takes a coarser lattice
+    expectClose(found!.shift[0]![0]!, size(after.data.map((value, k) => value - before.data[k]!)) / size(before.data), { relative: 3e-4 });
+    const centred = (row: Matrix): number[][] => {
+      const entry = (i: number, j: number): number => row.data[3 * i + j]!;
+      const along = (i: number): number => (entry(i, 0) + entry(i, 1) + entry(i, 2)) / 3;
+      const all = (along(0) + along(1) + along(2)) / 3;
+      return [0, 1, 2].map((i) => [0, 1, 2].map((j) => entry(i, j) - along(i) - along(j) + all));
+    };
+    const labels = centred(gram(targets)).flat();
+    const alignment = (kernel: Matrix): number => {
+      const values = centred(kernel).flat();
+      return values.reduce((sum, value, k) => sum + value * labels[k]!, 0) / (Math.hypot(...values) * Math.hypot(...labels));
+    };
+    expectClose(found!.alignmentGain[0]![0]!, alignment(after) - alignment(before), { relative: 3e-3 });
   });
 
   it("linear networks without biases have the matrix equation, with biases the nodes, and both join", async () => {

@@ -19,7 +19,8 @@ export function criticalWeightVariance(activation: Activation): number | undefin
  */
 export function criticalBiasVariance(activation: Activation, weightVariance: number): number | undefined {
   const end = criticalWeightVariance(activation);
-  if (end !== undefined && Math.abs(weightVariance - end) <= 1e-12 * end) return 0;
+  if (end !== undefined && Math.abs(weightVariance - end) <= 1e-12 * end)
+    return fixedPointVariance(activation, { weightVariance: end, biasVariance: 0 }) < Infinity ? 0 : undefined;
   if (activation.degree === 1) return undefined;
   const biasAt = (q: number): number => q - varianceMap(activation, q, { weightVariance, biasVariance: 0 });
   if (activation.criticalVariance !== undefined) {
