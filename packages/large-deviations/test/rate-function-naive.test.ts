@@ -69,7 +69,10 @@ function moved(mixing: readonly Matrix[], k: number, step: number): Matrix[] {
   );
 }
 const meanAt = (setting: Setting, mixing: readonly Matrix[], x: number[][]): number[] => {
-  const weights = solve(noisy(covarianceOf(setting, mixing, setting.inputs, setting.inputs), setting.temperature), column(setting.targets.flat())); // prettier-ignore
+  const weights = solve(
+    noisy(covarianceOf(setting, mixing, setting.inputs, setting.inputs), setting.temperature),
+    column(setting.targets.flat()),
+  );
   const cross = covarianceOf(setting, mixing, x, setting.inputs);
   return Array.from({ length: cross.shape[0] }, (_, i) => Array.from(weights.data).reduce((sum, v, k) => sum + at(cross, i, k) * v, 0));
 };
@@ -108,9 +111,10 @@ describe.each(["standard", "mean-field"] as const)("two outputs, layers of 13 an
     const indices = Array.from({ length: count }, (_, k) => k);
     const at2 = (k: number, s: number, l: number, t: number) => action(setting, moved(moved(mixing, k, s), l, t));
     const hessian = matrixFromRows(
-      indices.map(
-        (k) =>
-        indices.map((l) => (at2(k, step, l, step) - at2(k, step, l, -step) - at2(k, -step, l, step) + at2(k, -step, l, -step)) / (4 * step * step)), // prettier-ignore
+      indices.map((k) =>
+        indices.map(
+          (l) => (at2(k, step, l, step) - at2(k, step, l, -step) - at2(k, -step, l, step) + at2(k, -step, l, -step)) / (4 * step * step),
+        ),
       ),
     );
     // the matrices are where the action is least: a Newton step from there stays there, to the error of the differences
