@@ -41,4 +41,34 @@ describe("bounded maximisation", () => {
     expect(Math.abs(Math.log(found.point / best))).toBeLessThan(0.06);
     expect(evaluations).toBeLessThan(30);
   });
+
+  test("at a bound differences are one-sided, and its value, gradient and point belong together", async () => {
+    const asked: (readonly number[])[] = [];
+    const found = await maximiseInBox(async (point) => (asked.push(point), { point, value: hill(point) }), [2, 9], { lower: [2, -5], upper: [4, 1], step: 1e-4 }); // prettier-ignore
+    for (const [x, y] of asked) expect(x! >= 2 && x! <= 4 && y! >= -5 && y! <= 1).toBe(true);
+    // the start outside the box is moved into it
+    expect(asked[0]).toEqual([2, 1]);
+    expect(found.value).toBe(hill(found.point));
+    expectClose([...found.gradient], [...slope(found.point)], { absolute: 1e-3 });
+    expect(found.gradient[0]).toBeLessThan(-0.5);
+  });
+
+  test("is out of steps without converging, and moves at most one unit at once", async () => {
+    const points: (readonly number[])[] = [];
+    const far = async (point: readonly number[]): Promise<BoundedPoint> => (points.push(point), { point, value: hill(point), gradient: slope(point) }); // prettier-ignore
+    const found = await maximiseInBox(far, [-4, 4], { lower: [-5, -5], upper: [5, 5], maxIterations: 2 });
+    expect([found.converged, found.iterations]).toEqual([false, 2]);
+    expect(Math.max(...points[1]!.map((value, i) => Math.abs(value - points[0]![i]!)))).toBeCloseTo(1, 12);
+    expect(hill(found.point)).toBeGreaterThan(hill([-4, 4]));
+    const loose = await maximiseInBox(far, [0.7, -1.8], { lower: [-5, -5], upper: [5, 5], tolerance: 0.5 });
+    expect([loose.converged, loose.iterations]).toEqual([true, 1]);
+  });
+
+  test("integers are asked for once each, ends included", async () => {
+    const asked: number[] = [];
+    const found = await maximiseOverIntegers(async (n) => (asked.push(n), -Math.abs(n - 23)), 3, 90);
+    expect(found).toEqual({ point: 23, value: -0 });
+    expect(new Set(asked).size).toBe(asked.length);
+    expect([Math.min(...asked), Math.max(...asked)]).toEqual([3, 90]);
+  });
 });

@@ -1,4 +1,6 @@
+import { matrixFromRows } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
+import { expectClose } from "../../../tools/testing.ts";
 import { differenceHessian, minimiseLbfgs, minimiseNewton, type Objective } from "../src/index.js";
 
 const rosenbrock: Objective = (x) => {
@@ -54,5 +56,65 @@ describe("differenceHessian", () => {
     const h = differenceHessian(rosenbrock, Float64Array.of(0.3, -0.2));
     const exact = [1200 * 0.09 + 400 * 0.2 + 2, -400 * 0.3, -400 * 0.3, 200];
     for (let i = 0; i < 4; i++) expect(Math.abs(h.data[i]! - exact[i]!)).toBeLessThan(1e-5);
+  });
+});
+
+describe("how a minimisation went", () => {
+  /** ½xᵀHx − bᵀx of three unlike directions. */
+  const H = [
+    [4, 1, 0.5],
+    [1, 3, -0.7],
+    [0.5, -0.7, 0.2],
+  ];
+  H[2]![2] = 2;
+  const b = [1, -2, 0.5];
+  const bowl: Objective = (x) => {
+    const hx = H.map((row) => row.reduce((sum, value, j) => sum + value * x[j]!, 0));
+    return {
+      value: hx.reduce((sum, value, i) => sum + x[i]! * (0.5 * value - b[i]!), 0),
+      gradient: Float64Array.from(hx, (value, i) => value - b[i]!),
+    };
+  };
+  /** A minimisation with every point at which the objective was asked for. */
+  const watched = (run: (f: Objective) => ReturnType<typeof minimiseLbfgs>, f = bowl) => {
+    const points: Float64Array[] = [];
+    const found = run((x) => (points.push(x.slice()), f(x)));
+    return { points, found };
+  };
+  const start = Float64Array.of(30, -20, 50);
+
+  it("counts its evaluations, and reports value, gradient and residual where it ended", () => {
+    for (const minimise of [minimiseLbfgs, minimiseNewton]) {
+      const seen: [number, number][] = [];
+      const { points, found } = watched((f) => minimise(f, start, { onIteration: (...at) => seen.push(at), maxStep: 7 }));
+      expect(found.evaluations).toBe(points.length);
+      const at = bowl(found.point);
+      expectClose([found.value, ...found.gradient], [at.value, ...at.gradient], { absolute: 1e-14 });
+      expect(found.residual).toBe(Math.max(...found.gradient.map(Math.abs)));
+      expect(found.converged).toBe(found.residual <= 1e-9);
+      expect(seen.map(([iteration]) => iteration)).toEqual(Array.from({ length: found.iterations }, (_, k) => k + 1));
+      expect(seen.at(-1)![1]).toBeLessThanOrEqual(1e-9);
+      // Hx = b
+      expectClose(bowl(found.point).gradient, [0, 0, 0], { absolute: 1e-9 });
+    }
+  });
+
+  it("takes no step longer than it may in any coordinate, and as many pairs as it may", () => {
+    const longest = (points: readonly Float64Array[]): number =>
+      Math.max(...points.slice(1).map((x, k) => Math.max(...x.map((value, i) => Math.abs(value - points[k]![i]!)))));
+    const newton = watched((f) => minimiseNewton(f, start, { hessian: () => matrixFromRows(H), maxStep: 7 }));
+    expect(longest(newton.points)).toBeCloseTo(7, 12);
+    // 50 in one direction: seven steps of 7 at least and one to the end
+    expect(newton.found.iterations).toBeGreaterThanOrEqual(7);
+    const whole = watched((f) => minimiseNewton(f, start, { hessian: () => matrixFromRows(H), maxStep: 1e3 }));
+    expect(whole.found.iterations).toBe(1);
+    expect(watched((f) => minimiseNewton(f, start)).points.length).toBeGreaterThan(6 * 7);
+    const first = watched((f) => minimiseLbfgs(f, start, { maxIterations: 1, maxStep: 0.25 }));
+    expect(Math.max(...first.points[1]!.map((value, i) => Math.abs(value - start[i]!)))).toBeCloseTo(0.25, 12);
+    expect(first.found).toMatchObject({ iterations: 1, converged: false });
+    // with one pair it is no better than steepest descent with a good length
+    const steps = (memory: number): number => minimiseLbfgs(rosenbrock, new Float64Array(4).fill(-0.5), { memory }).iterations;
+    expect(steps(20)).toBeLessThan(steps(1));
+    expect(minimiseLbfgs(bowl, start, { gradientTolerance: 1 }).iterations).toBeLessThan(minimiseLbfgs(bowl, start).iterations);
   });
 });

@@ -114,3 +114,60 @@ describe("density of the log of a product with noncentral factors", () => {
     expect(() => noncentralFactor(1e6, 1, 1e-4).slopes(0)).toThrow(/terms/);
   });
 });
+
+describe("factors on vertical lines", () => {
+  const [width, skip, branch] = [5, 0.9, 1.3];
+  const factors = {
+    Gamma: gammaFactor(1.7, 2.3),
+    "Gamma of a wide layer": gammaFactor(60, 0.4),
+    "log-normal": logNormalFactor(-0.4, 0.8),
+    noncentral: noncentralFactor(width, skip, branch),
+    "noncentral without a skip": noncentralFactor(width, 0, branch),
+  };
+  it.each(Object.entries(factors))("%s: slopes are derivatives of the log moments, its modulus is below the bound", (_, factor) => {
+    const log = (c: number): number => factor.line(c).at(0)[0];
+    const h = 1e-3;
+    for (const c of [-1.1, 0, 0.7, 3]) {
+      const { mean, variance } = factor.slopes(c);
+      expectClose(mean, (8 * (log(c + h) - log(c - h)) - log(c + 2 * h) + log(c - 2 * h)) / (12 * h), { absolute: 1e-9, relative: 1e-9 });
+      expectClose(variance, (log(c + h) - 2 * log(c) + log(c - h)) / h ** 2, { absolute: 1e-5, relative: 1e-5 });
+      const line = factor.line(c);
+      let last = 0;
+      for (const t of [0.3, 1, 4, 12]) {
+        const [modulus] = line.at(t);
+        const bound = line.bound(t);
+        expect(modulus - log(c)).toBeLessThanOrEqual(bound + 1e-12);
+        expect(bound).toBeLessThan(last);
+        last = bound;
+      }
+      // analytic: the derivative along the line is i times the slope
+      const [[lowRe, lowIm], [highRe, highIm]] = [line.at(0.5 - h), line.at(0.5 + h)];
+      const step = (shift: number): readonly [number, number] => factor.line(c + shift).at(0.5) as [number, number];
+      const turn = (angle: number): number => angle - 2 * Math.PI * Math.round(angle / (2 * Math.PI));
+      const [dRe, dIm] = [(step(h)[0] - step(-h)[0]) / (2 * h), turn(step(h)[1] - step(-h)[1]) / (2 * h)];
+      expectClose([turn(highIm - lowIm) / (2 * h), (highRe - lowRe) / (2 * h)], [dRe, -dIm], { absolute: 1e-5, relative: 1e-5 });
+    }
+  });
+
+  it("a Gamma variable has the moments of its shape and mean, a log-normal those of its logarithm", () => {
+    // E x² = m²(1 + 1/a)
+    expectClose(Math.exp(factors.Gamma.line(2).at(0)[0]), 2.3 ** 2 * (1 + 1 / 1.7), { relative: 1e-12 });
+    expectClose(Math.exp(factors.Gamma.line(1).at(0)[0]), 2.3, { relative: 1e-12 });
+    expect([factors.Gamma.pole, factors["log-normal"].pole, factors.noncentral.pole]).toEqual([1.7, Infinity, 2.5]);
+    expectClose(factors["log-normal"].line(2).at(0.5), [-0.8 + 0.4 * (4 - 0.25), -0.2 + 0.8], { relative: 1e-12 });
+  });
+
+  it("a noncentral one is a Poisson mixture, and weighs its components by 1/(N + 2j)", () => {
+    // x = (2β²/N) Gamma(N/2 + j), j ~ Poisson(Nα²/2β²): first moments
+    const z = (width * skip ** 2) / (2 * branch ** 2);
+    let [poisson, plain, weighted] = [Math.exp(-z), 0, 0];
+    for (let j = 0; j < 60; poisson *= z / ++j) {
+      const moment = ((2 * branch ** 2) / width) * (width / 2 + j);
+      plain += poisson * moment;
+      weighted += (poisson * moment) / (width + 2 * j);
+    }
+    const found = factors.noncentral.line(1).pair(0);
+    expectClose(Math.exp(found.plain[0]), skip ** 2 + branch ** 2, { relative: 1e-12 });
+    expectClose([Math.exp(found.plain[0]), Math.exp(found.weighted[0])], [plain, weighted], { relative: 1e-12 });
+  });
+});

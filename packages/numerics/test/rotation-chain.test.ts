@@ -1,7 +1,18 @@
 import { describe, expect, test } from "vitest";
 import type { RandomStream } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
-import { coordinateOf, diagnoseChains, hamiltonianChain, sampleChains, type HamiltonianOptions, type LogDensity } from "../src/index.js";
+import { expectClose } from "../../../tools/testing.ts";
+import {
+  anneal,
+  coordinateOf,
+  diagnoseChains,
+  hamiltonianChain,
+  sampleChains,
+  type HamiltonianOptions,
+  type LogDensity,
+  type RotationSampler,
+  type RotationState,
+} from "../src/index.js";
 
 /** ℓ(x) = −½ Σ (x_i² − a_i)²/τ: two modes in every coordinate, no part of it Gaussian. */
 const wells = (offsets: readonly number[], tau: number): LogDensity => ({
@@ -111,5 +122,77 @@ describe("rotation Hamiltonian chains", () => {
 
   test("a metric of its own is refused", () => {
     expect(() => hamiltonianChain(target, { ...rotation, adapt: "diagonal" }, () => undefined, stream(1)).next()).toThrow(/adapt/);
+  });
+});
+
+describe("an annealed run", () => {
+  /** Particles whose likelihood is their position; a move adds 0.1 and is accepted as the step size says. */
+  const stub = () => {
+    const moves: { exponent: number; stepSize: number }[] = [];
+    let drawn = 0;
+    const sampler = {
+      draw: (): RotationState => ({ position: Float64Array.of(drawn), gradient: Float64Array.of(0), logLikelihood: drawn++ }),
+      move: (state: RotationState, move: { exponent: number; stepSize: number }): number => {
+        moves.push(move);
+        state.position[0]! += 0.1;
+        state.logLikelihood += 0.1;
+        return 1 - move.stepSize;
+      },
+      stein: ({ position }: RotationState, exponent: number): number => position[0]! * exponent,
+    } as unknown as RotationSampler;
+    return { sampler, moves };
+  };
+
+  test("visits the levels of its ladder with their steps, moves every particle, and tells what it saw", async () => {
+    const { sampler, moves } = stub();
+    const ladder = { exponents: [0, 0.25, 1], stepSizes: [0.3, 0.1] };
+    const [seen, pauses]: [number[], number[]] = [[], []];
+    const found = await anneal(
+      sampler,
+      {
+        particles: 3,
+        moves: 2,
+        ladder,
+        control: ({ logLikelihood }, exponent) => 10 * exponent + logLikelihood,
+        onLevel: (exponent) => seen.push(exponent),
+        pause: () => (pauses.push(moves.length), undefined),
+      },
+      stream(6),
+    );
+    expect(seen).toEqual([0.25, 1]);
+    expect(pauses).toEqual(Array.from({ length: 12 }, (_, k) => k + 1));
+    expect(moves.map(({ exponent, stepSize }) => [exponent, stepSize])).toEqual([...Array.from({ length: 6 }, () => [0.25, 0.3]), ...Array.from({ length: 6 }, () => [1, 0.1])]); // prettier-ignore
+    expect(found.ladder).toEqual(ladder);
+    const [first, second, last] = found.levels;
+    expect(first).toEqual({ exponent: 0, logLikelihoods: Float64Array.of(0, 1, 2), stein: 0, acceptance: 1, control: 1 });
+    const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b / values.length, 0);
+    expectClose([second!.acceptance, last!.acceptance], [0.7, 0.9], { relative: 1e-12 });
+    expectClose([second!.stein, last!.stein], [0.25 * mean(second!.logLikelihoods), mean(last!.logLikelihoods)], { relative: 1e-12 });
+    expectClose([second!.control!, last!.control!], [2.5 + mean(second!.logLikelihoods), 10 + mean(last!.logLikelihoods)], { relative: 1e-12 }); // prettier-ignore
+    // resampled ones are old ones moved twice
+    for (const value of second!.logLikelihoods) expect([0.2, 1.2, 2.2].some((old) => Math.abs(old - value) < 1e-12)).toBe(true);
+    expect(Float64Array.from(found.states, ({ logLikelihood }) => logLikelihood)).toEqual(last!.logLikelihoods);
+    const plain = await anneal(stub().sampler, { particles: 3, moves: 1, ladder }, stream(6));
+    expect(plain.levels[1]).not.toHaveProperty("control");
+  });
+
+  test("without a ladder, steps follow their acceptance move by move and exponents the weights", async () => {
+    const { sampler, moves } = stub();
+    const found = await anneal(sampler, { particles: 4, moves: 2, acceptance: 0.7, effectiveFraction: 0.8 }, stream(6));
+    let stepSize = 0.5;
+    for (let k = 0; k < moves.length; k += 4) {
+      expectClose(moves[k]!.stepSize, stepSize, { relative: 1e-12 });
+      stepSize *= Math.exp(1 - stepSize - 0.7);
+    }
+    expect(found.ladder.stepSizes).toHaveLength(found.levels.length - 1);
+    expectClose(found.ladder.stepSizes.at(-1)!, stepSize, { relative: 1e-12 });
+    expect(found.ladder.exponents.at(-1)).toBe(1);
+    const fraction = (k: number): number => {
+      const rise = found.ladder.exponents[k + 1]! - found.ladder.exponents[k]!;
+      const weights = Array.from(found.levels[k]!.logLikelihoods, (l) => Math.exp(rise * l));
+      return weights.reduce((a, b) => a + b, 0) ** 2 / (4 * weights.reduce((a, b) => a + b * b, 0));
+    };
+    found.ladder.exponents.slice(1, -1).forEach((_, k) => expect(fraction(k)).toBeCloseTo(0.8, 9));
+    expect(found.ladder.exponents.length).toBeGreaterThan(2);
   });
 });

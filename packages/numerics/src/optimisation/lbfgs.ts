@@ -56,7 +56,7 @@ export function minimiseLbfgs(f: Objective, start: Float64Array, options: LbfgsO
     const y = search.at.gradient.map((value, i) => value - at.gradient[i]!);
     const curvature = dot(s, y);
     // A pair without positive curvature would make the inverse Hessian indefinite.
-    if (curvature > 1e-12 * Math.sqrt(dot(s, s) * dot(y, y))) pairs = [...pairs.slice(-(memory - 1)), { s, y, rho: 1 / curvature }];
+    if (curvature > 1e-12 * Math.sqrt(dot(s, s) * dot(y, y))) pairs = [...pairs, { s, y, rho: 1 / curvature }].slice(-memory);
     x = search.point;
     at = search.at;
     onIteration?.(iterations + 1, largestEntry(at.gradient));
