@@ -168,7 +168,8 @@ describe("a theory of regular kernels on points that repeat", () => {
     // six points in three dimensions, of which four determine the others and the bias
     const inputs: Matrix = { data: stream(17).normals(new Float64Array(18)), shape: [6, 3] };
     const [weights, biases] = [stream(18).normals(new Float64Array(6)), [0.9, -1.7]];
-    const at = ({ data }: Matrix, i: number, a: number): number => [0, 1, 2].reduce((f, k) => f + weights[2 * k + a]! * data[3 * i + k]!, biases[a]!); // prettier-ignore
+    const at = ({ data }: Matrix, i: number, a: number): number =>
+      [0, 1, 2].reduce((f, k) => f + weights[2 * k + a]! * data[3 * i + k]!, biases[a]!);
     const targets: Matrix = { data: Float64Array.from({ length: 12 }, (_, k) => at(inputs, Math.floor(k / 2), k % 2)), shape: [6, 2] };
     const given = { network: { type: "one", bias: 0.35 }, inputs, targets, temperature: 0, scaling: "standard" } as Problem;
     const fitted = await theory.fit(given, {}, run);

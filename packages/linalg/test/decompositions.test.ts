@@ -1,6 +1,32 @@
-import { matrixFromRows, zeros } from "@finitewidth/core";
+import { matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { diagonalMatrix, lu, multiply, multiplyTransposedRight, solve, thinSvd } from "../src/index.js";
+import { expectClose } from "../../../tools/testing.ts";
+import {
+  addDiagonal,
+  affine,
+  block,
+  combine,
+  diagonalMatrix,
+  diagonalOf,
+  frobenius,
+  gram,
+  identity,
+  innerProduct,
+  lu,
+  multiply,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  multiplyVector,
+  setBackend,
+  solve,
+  solveLu,
+  symmetricSquareRoot,
+  symmetrise,
+  thinSvd,
+  trace,
+  transpose,
+} from "../src/index.js";
+import { availableBackends } from "./backends.js";
 import { maxDifference, orthogonalityError, randomMatrix } from "./matrices.js";
 
 describe("thinSvd", () => {
@@ -59,5 +85,92 @@ describe("solve", () => {
         ]),
       ).determinantSign,
     ).toBe(0);
+  });
+
+  const permuted = (a: Matrix, order: ArrayLike<number>): Matrix =>
+    matrixFromRows(Array.from(order, (i) => Array.from(a.data.subarray(i * a.shape[1], (i + 1) * a.shape[1]))));
+  it.each([0, 1, 2, 3, 6, 9])("P A = L U with multipliers at most 1, several right-hand sides, n = %i", (n) => {
+    const a = randomMatrix(n, n, 40 + n);
+    // rows that have to move in a cycle
+    for (let i = 0; i < n; i++) a.data[i * n + ((i + 2) % n)]! += 5;
+    const found = lu(a);
+    const { factors, permutation, logAbsoluteDeterminant, determinantSign } = found;
+    const part = (keep: (i: number, j: number) => number): Matrix => ({
+      data: factors.data.map((value, e) => {
+        const kept = keep(Math.floor(e / n), e % n);
+        return kept === 2 ? 1 : kept * value;
+      }),
+      shape: [n, n],
+    });
+    const [l, u] = [part((i, j) => (i === j ? 2 : i > j ? 1 : 0)), part((i, j) => (i <= j ? 1 : 0))];
+    expectClose(multiply(l, u), permuted(a, permutation), { absolute: 1e-13 }, "LU");
+    expect(l.data.every((value) => Math.abs(value) <= 1)).toBe(true);
+    expect(determinantSign * Math.exp(logAbsoluteDeterminant)).toBeCloseTo(determinantByMinors(a), 7);
+    const x = randomMatrix(n, 3, 7);
+    expectClose(solveLu(found, multiply(a, x)), x, { absolute: 1e-12 }, "x");
+  });
+  it("determinants of both signs, and of singular matrices", () => {
+    const swapped = matrixFromRows([[0, 2], [3, 1]]); // prettier-ignore
+    expect(lu(swapped)).toMatchObject({ determinantSign: -1, logAbsoluteDeterminant: expect.closeTo(Math.log(6), 13) });
+    expect(lu(matrixFromRows([[-4]])).determinantSign).toBe(-1);
+    expect(lu(zeros(3, 3))).toMatchObject({ determinantSign: 0, logAbsoluteDeterminant: -Infinity });
+    expect(() => solveLu(lu(identity(3)), zeros(2, 1))).toThrow("b: expected 3 rows, got 2 × 1");
+    expect(() => lu(matrixFromRows([[1, NaN], [0, 1]]))).toThrow("a[0][1]"); // prettier-ignore
+    expect(() => lu(zeros(2, 3))).toThrow(/square/);
+  });
+});
+
+/** By expansion along the first row. */
+function determinantByMinors({ data, shape: [n] }: Matrix): number {
+  if (n === 0) return 1;
+  let sum = 0;
+  for (let k = 0; k < n; k++) {
+    if (data[k] === 0) continue;
+    const minor = data.filter((_, e) => e >= n && e % n !== k);
+    sum += (k % 2 === 0 ? 1 : -1) * data[k]! * determinantByMinors({ data: minor, shape: [n - 1, n - 1] });
+  }
+  return sum;
+}
+
+describe("entries", () => {
+  const a = matrixFromRows([[1, -2, 3], [4, 5, -6]]); // prettier-ignore
+  const b = matrixFromRows([[7, 0, 1], [2, -3, 4]]); // prettier-ignore
+  const square = matrixFromRows([[1, 2, -3], [4, 5, 6], [7, -8, 10]]); // prettier-ignore
+  it("of sums, multiples, transposes and parts", () => {
+    expect([...combine(2, a, -1, b).data]).toEqual([-5, -4, 5, 6, 13, -16]);
+    expect([...affine(-2, a, 3).data]).toEqual([1, 7, -3, -5, -7, 15]);
+    expect([...affine(-2, a).data]).toEqual([-2, 4, -6, -8, -10, 12]);
+    expect(transpose(a)).toEqual(matrixFromRows([[1, 4], [-2, 5], [3, -6]])); // prettier-ignore
+    expect(symmetrise(square)).toEqual(matrixFromRows([[1, 3, 2], [3, 5, -1], [2, -1, 10]])); // prettier-ignore
+    expect(block(square, 1, 3, 0, 2)).toEqual(matrixFromRows([[4, 5], [7, -8]])); // prettier-ignore
+    expect(addDiagonal(square, 0.5).data).toEqual(Float64Array.of(1.5, 2, -3, 4, 5.5, 6, 7, -8, 10.5));
+    expect([square.data[0], trace(square), [...diagonalOf(square)]]).toEqual([1, 16, [1, 5, 10]]);
+    expect(diagonalMatrix([2, -3])).toEqual(matrixFromRows([[2, 0], [0, -3]])); // prettier-ignore
+    expect([innerProduct(a, b), frobenius(a)]).toEqual([7 + 3 + 8 - 15 - 24, Math.sqrt(91)]);
+  });
+  for (const kernels of availableBackends())
+    it(`of products, whichever factor is turned, ${kernels.name}`, () => {
+      const previous = setBackend(kernels);
+      try {
+        const product = [[10, 20], [22, -31]]; // prettier-ignore
+        expect(multiplyTransposedRight(a, b)).toEqual(matrixFromRows(product));
+        expect(multiply(a, transpose(b))).toEqual(matrixFromRows(product));
+        expect(multiplyTransposedLeft(transpose(a), transpose(b))).toEqual(matrixFromRows(product));
+        expect(multiplyTransposedLeft(a, b)).toEqual(matrixFromRows([[15, -12, 17], [-4, -15, 18], [9, 18, -21]])); // prettier-ignore
+        expect(gram(a)).toEqual(matrixFromRows([[14, -24], [-24, 77]])); // prettier-ignore
+        expect([...multiplyVector(a, Float64Array.of(1, 2, -1))]).toEqual([-6, 20]);
+      } finally {
+        setBackend(previous);
+      }
+    });
+  it("products name the factor that does not fit", () => {
+    expect(() => multiply(a, b)).toThrow("b: expected 3 rows, got 2 × 3");
+    expect(() => multiplyTransposedLeft(a, square)).toThrow("b: expected 2 rows, got 3 × 3");
+    expect(() => multiplyTransposedRight(a, transpose(b))).toThrow("b: expected 3 columns, got 3 × 2");
+    expect(() => multiplyVector(a, new Float64Array(2))).toThrow("x: expected 3 numbers, got 2");
+  });
+  it("square roots take eigenvalues that rounding made negative for zero, and no others", () => {
+    expectClose(symmetricSquareRoot(diagonalMatrix([4, -150 * Number.EPSILON, 1])), diagonalMatrix([2, 0, 1]), { absolute: 1e-14 });
+    expect(() => symmetricSquareRoot(diagonalMatrix([1, -400 * Number.EPSILON, 1]))).toThrow("not positive semi-definite");
   });
 });

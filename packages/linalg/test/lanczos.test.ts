@@ -13,6 +13,8 @@ import {
   multiplyVector,
   solveCholesky,
   stochasticLogDeterminant,
+  symmetricEigen,
+  symmetricEigenvalues,
 } from "../src/index.js";
 import { randomMatrix, uniforms } from "./matrices.js";
 
@@ -77,5 +79,43 @@ describe("stochasticLogDeterminant", () => {
   it("names a negative Ritz value and asks for probes", () => {
     expect(() => stochasticLogDeterminant(apply, [y.data, y.data], 20, [{ q: -1, t: 0 }])).toThrow(/Ritz value -/);
     expect(() => stochasticLogDeterminant(apply, [y.data], 20, [])).toThrow(/at least two/);
+  });
+  it("is the mean of zᵀ log(qA + t) z over the probes where the Krylov space is the whole, with its standard error", () => {
+    const size = 6;
+    const small = gram(randomMatrix(size, 9, 3));
+    const { values, vectors } = symmetricEigen(small);
+    const probes = [1, 2, 3].map((seed) => randomMatrix(size, 1, 20 + seed).data);
+    const shifts = [{ q: 0.7, t: 0.2 }, { q: 2, t: 0 }]; // prettier-ignore
+    const found = stochasticLogDeterminant((x) => multiplyVector(small, x), probes, size, shifts);
+    shifts.forEach(({ q, t }, s) => {
+      const exact = probes.map((z) =>
+        values.reduce((sum, value, k) => {
+          const overlap = z.reduce((total, entry, i) => total + entry * vectors.data[i * size + k]!, 0);
+          return sum + overlap ** 2 * Math.log(q * value + t);
+        }, 0),
+      );
+      const mean = exact.reduce((sum, value) => sum + value / 3, 0);
+      const error = Math.sqrt(exact.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 2 / 3);
+      expect(found[s]!.value / mean).toBeCloseTo(1, 8);
+      expect(found[s]!.standardError / error).toBeCloseTo(1, 8);
+    });
+  });
+  it("neither overflows nor ends too early: huge vectors, fewer steps than numbers, more steps than numbers", () => {
+    const size = 5;
+    const small = gram(randomMatrix(size, 7, 3));
+    const b = randomMatrix(size, 1, 4).data;
+    const plain = lanczos((x) => multiplyVector(small, x), b, 50);
+    const huge = lanczos((x) => multiplyVector(small, x), b.map((value) => 1e200 * value), 50); // prettier-ignore
+    expect(huge.norm / plain.norm / 1e200).toBeCloseTo(1, 14);
+    expect([plain.tridiagonal.diagonal.length, plain.tridiagonal.offDiagonal.length]).toEqual([5, 4]);
+    expect(plain.norm).toBeCloseTo(Math.hypot(...b), 14);
+    const part = lanczos((x) => multiplyVector(small, x), b, 3);
+    expect([...part.tridiagonal.diagonal]).toEqual([...plain.tridiagonal.diagonal.subarray(0, 3)]);
+    expect(part.residual).toBe(plain.tridiagonal.offDiagonal[2]);
+    const dense = zeros(5, 5);
+    plain.tridiagonal.diagonal.forEach((value, i) => (dense.data[6 * i] = value));
+    plain.tridiagonal.offDiagonal.forEach((value, i) => (dense.data[5 * i + i + 1] = dense.data[5 * i + i + 5] = value));
+    symmetricEigenvalues(dense).forEach((value, i) => expect(value).toBeCloseTo(symmetricEigenvalues(small)[i]!, 11));
+    expect(() => lanczos(() => new Float64Array(4), b, 2)).toThrow("apply(x): expected 5 numbers, got 4");
   });
 });

@@ -75,6 +75,23 @@ describe("tiles of a lower triangle", () => {
       }
   });
 
+  test("more columns than are solved for together, and how far the work is", () => {
+    const a = addDiagonal(graded(9, 10), 0.5);
+    const fractions: number[] = [];
+    const tiles = fillTiles(9, partOf(a), 4, (fraction) => fractions.push(fraction));
+    expect(fractions).toEqual([1 / 9, 4 / 9, 1]);
+    fractions.length = 0;
+    tiledCholesky(tiles, (fraction) => fractions.push(fraction));
+    expect(fractions).toEqual([1 - 8 / 27, 1 - 1 / 27, 1].map((value) => expect.closeTo(value, 12)));
+    const b = normals(9, 515, 3);
+    const kept = b.data.slice();
+    const { factor } = cholesky(a);
+    expect(apart(solveTiled(tiles, b).data, solveLower(factor, b).data)).toBeLessThan(1e-12);
+    expect(apart(solveTiled(tiles, b, true).data, solveLowerTransposed(factor, b).data)).toBeLessThan(1e-12);
+    expect(b.data).toEqual(kept);
+    expect(() => multiplyTiled({ ...storedTiles(tiles), size: 10 }, b)).toThrow("v: expected 10 rows of 515");
+  });
+
   test("take half the numbers of the whole", () => {
     expect(tiledLength(20_000) * 8).toBeLessThan(1.75e9);
     expect(tiledLength(512)).toBe(512 * 512);

@@ -131,12 +131,22 @@ describe("a leapfrog trajectory", () => {
     const fractions: number[] = [];
     const options = { draws: 5, warmup: 30 };
     const streams = [stream(4, 0), stream(4, 1)];
-    const found = sampleChains(target, options, (random, out) => void random.normals(out), streams, (fraction) => fractions.push(fraction)); // prettier-ignore
+    const found = sampleChains(
+      target,
+      options,
+      (random, out) => void random.normals(out),
+      streams,
+      (fraction) => fractions.push(fraction),
+    );
     const { states, report } = all<ChainReport>(hamiltonianChain(target, options, (random, out) => void random.normals(out), stream(4, 1)));
     expect([...found.positions[1]!]).toEqual(states.slice(30).flatMap(({ position }) => [...position]));
     expect([...found.logDensity[1]!]).toEqual(states.slice(30).map(({ logDensity }) => logDensity));
     expect(found.reports[1]).toEqual(report);
-    expectClose(found.logDensity[0]!, coordinateOf(found, 2, 0)[0]!.map((a, n) => value([a, coordinateOf(found, 2, 1)[0]![n]!])), { relative: 1e-12 }); // prettier-ignore
+    expectClose(
+      found.logDensity[0]!,
+      coordinateOf(found, 2, 0)[0]!.map((a, n) => value([a, coordinateOf(found, 2, 1)[0]![n]!])),
+      { relative: 1e-12 },
+    );
     expect(fractions[0]).toBe(0);
     expect(fractions.every((fraction, k) => k === 0 || fraction >= fractions[k - 1]!)).toBe(true);
     expect(fractions).toContain(0.5);
@@ -154,7 +164,6 @@ describe("the rotation's move", () => {
       [0.1, 0.425],
       [0.09, 0.10625],
     ] as const) {
-      // prettier-ignore
       for (const length of [undefined, 0.9]) {
         const count = Math.ceil((length ?? Math.PI / 2) / 0.5);
         let [at, w] = [x, p];
@@ -190,7 +199,13 @@ describe("other chains, step by step", () => {
   test("unadjusted Langevin: x + η∇ + √(2η)ξ, so many steps an iteration", () => {
     const normals = [0.3, -0.8, 1.1, 0.2, -0.5, 0.7, 0.1, -0.9];
     const [eta, ticks]: [number, number[]] = [0.05, []];
-    const chain = langevinChain(target, { draws: 1, warmup: 1, stepSize: eta, steps: 2 }, startAt([0.4, -0.7]), scripted([], normals), (fraction) => ticks.push(fraction)); // prettier-ignore
+    const chain = langevinChain(
+      target,
+      { draws: 1, warmup: 1, stepSize: eta, steps: 2 },
+      startAt([0.4, -0.7]),
+      scripted([], normals),
+      (fraction) => ticks.push(fraction),
+    );
     const { states } = all(chain);
     let x = [0.4, -0.7];
     for (let k = 0; k < 4; k++) {

@@ -99,7 +99,10 @@ describe("biases of a chain", () => {
     const whole = matrixOf(outputs * points, outputs * points, () => 0);
     addConstantCovariance(whole, bias);
     expect(innerProduct(constantCovarianceAdjoint(h, outputs), bias)).toBeCloseTo(innerProduct(h, whole), 9);
-    expect(at(constantCovarianceAdjoint(h, outputs), 0, 2)).toBeCloseTo(sum(points, (i) => sum(points, (j) => at(h, i, 2 * points + j))), 10); // prettier-ignore
+    expect(at(constantCovarianceAdjoint(h, outputs), 0, 2)).toBeCloseTo(
+      sum(points, (i) => sum(points, (j) => at(h, i, 2 * points + j))),
+      10,
+    );
   });
 });
 
@@ -116,8 +119,16 @@ describe("sites and their combinations", () => {
       return sum(reduced, (p) => sum(reduced, (q) => at(basis, i, p) * at(mixing, a * reduced + p, b * reduced + q) * at(basis, j, q)));
     });
     expectClose(whole, expected, exact);
-    expectClose(siteMap(whole, outputs), matrixOf(sites, sites, (i, j) => (at(whole, i, j) + at(whole, sites + i, sites + j)) / 2), exact); // prettier-ignore
-    expectClose(blockDiagonal(basis, 2), matrixOf(8, 6, (r, c) => (Math.floor(r / 4) === Math.floor(c / 3) ? at(basis, r % 4, c % 3) : 0)), exact); // prettier-ignore
+    expectClose(
+      siteMap(whole, outputs),
+      matrixOf(sites, sites, (i, j) => (at(whole, i, j) + at(whole, sites + i, sites + j)) / 2),
+      exact,
+    );
+    expectClose(
+      blockDiagonal(basis, 2),
+      matrixOf(8, 6, (r, c) => (Math.floor(r / 4) === Math.floor(c / 3) ? at(basis, r % 4, c % 3) : 0)),
+      exact,
+    );
   });
 
   it("features of reduced sites, by the basis or as the law has them", () => {
@@ -137,7 +148,11 @@ describe("sites and their combinations", () => {
     expect(siteGeometryOf({ ...law, ...geometry } as MixingLaw)).toMatchObject(geometry);
     const core = symmetric(width);
     const products = features.map((feature) => multiplyTransposedRight(multiply(feature, core), feature));
-    expectClose(averageOverSites(features, core), matrixOf(points, points, (i, j) => sum(sites, (s) => at(products[s]!, i, j)) / sites), exact); // prettier-ignore
+    expectClose(
+      averageOverSites(features, core),
+      matrixOf(points, points, (i, j) => sum(sites, (s) => at(products[s]!, i, j)) / sites),
+      exact,
+    );
   });
 
   it("diagonals of more points than a block has", () => {

@@ -58,15 +58,33 @@ describe("the positive part of a spectrum", () => {
     expect(firstPositive(Float64Array.of(-1e-9, 4 * 2 ** -52, 3 * 2 ** -51, 1))).toBe(2);
     expect(() => firstPositive(Float64Array.of(-2e-8, 1))).toThrow("smallest eigenvalue is -2e-8, its largest 1");
     expect(firstPositive(Float64Array.of(-0.9e-8, 1))).toBe(1);
-    const { values, vectors } = positiveSpectrum({ values: Float64Array.of(0, 2, 3), vectors: matrixFromRows([[1, 2, 3], [4, 5, 6], [7, 8, 9]]) }); // prettier-ignore
+    const { values, vectors } = positiveSpectrum({
+      values: Float64Array.of(0, 2, 3),
+      vectors: matrixFromRows([
+        [1, 2, 3],
+        [4, 5, 6],
+        [7, 8, 9],
+      ]),
+    });
     expect([...values, ...vectors.data]).toEqual([2, 3, 2, 3, 5, 6, 8, 9]);
   });
 
   it("is of kernels that are square, finite and symmetric to 1e-8 of the largest entry", () => {
     expect(() => checkKernel(zeros(2, 3))).toThrow(/kernel.*square.*2 × 3/);
     expect(() => checkKernel(zeros(0, 0), "own")).toThrow(/^own: expected at least one input/);
-    expect(() => checkKernel(matrixFromRows([[1, NaN], [0, 1]]))).toThrow("kernel: expected finite entries, got NaN"); // prettier-ignore
-    const almost = (difference: number): Matrix => matrixFromRows([[-4, 1], [1 + difference, 2]]); // prettier-ignore
+    expect(() =>
+      checkKernel(
+        matrixFromRows([
+          [1, NaN],
+          [0, 1],
+        ]),
+      ),
+    ).toThrow("kernel: expected finite entries, got NaN");
+    const almost = (difference: number): Matrix =>
+      matrixFromRows([
+        [-4, 1],
+        [1 + difference, 2],
+      ]);
     expect(() => checkKernel(almost(4.1e-8))).toThrow("kernel[1][0]: expected the same value as kernel[0][1]");
     expect(() => checkKernel(almost(-4.1e-8))).toThrow("kernel[1][0]");
     expect(() => checkKernel(almost(3.9e-8))).not.toThrow();
@@ -89,7 +107,10 @@ describe("the positive part of a spectrum", () => {
     expect(() => projectTargets(spectrum, zeros(4, 1))).toThrow("targets: expected 5 rows, like inputs, got 4");
     expect(() => projectTargets(spectrum, matrixFromRows([[1], [2], [Infinity], [0], [0]]))).toThrow("expected finite numbers");
     expect(projectTargets(spectrumOf(identity(2)), zeros(2, 1))).toMatchObject({ residualSquare: 0, residualLargest: 0 });
-    expect([rankWarnings(3, 3).length, rankWarnings(2, 3)[0]]).toEqual([0, "kernel has rank 2 of 3: the log evidence is the density on its range"]); // prettier-ignore
+    expect([rankWarnings(3, 3).length, rankWarnings(2, 3)[0]]).toEqual([
+      0,
+      "kernel has rank 2 of 3: the log evidence is the density on its range",
+    ]);
   });
 });
 
@@ -132,9 +153,21 @@ describe("factors of low rank", () => {
   it("a plain factorisation tells whether pivots are far above rounding", () => {
     expect(isClearlyOfRank(gram(normals(5, 7, 1)), 5)).toBe(true);
     expect(isClearlyOfRank(gram(normals(5, 3, 1)), 5)).toBe(false);
-    const almost = matrixFromRows([[4, 0, 0], [0, 1, 0], [0, 0, 1e-14]]); // prettier-ignore
+    const almost = matrixFromRows([
+      [4, 0, 0],
+      [0, 1, 0],
+      [0, 0, 1e-14],
+    ]);
     expect([2, 3].map((rank) => isClearlyOfRank(almost, rank))).toEqual([true, false]);
-    expect(isClearlyOfRank(matrixFromRows([[1, 2], [2, 1]]), 1)).toBe(false); // prettier-ignore
+    expect(
+      isClearlyOfRank(
+        matrixFromRows([
+          [1, 2],
+          [2, 1],
+        ]),
+        1,
+      ),
+    ).toBe(false);
   });
 
   it("randomly pivoted ones of more columns than a group reproduce the kernel, and say how far they are", () => {
@@ -161,7 +194,9 @@ describe("factors of low rank", () => {
     asked.length = 0;
     const part = randomlyPivotedCholesky(diagonal, columns, 70, stream(4, 1));
     expect(part.shape[1]).toBeLessThanOrEqual(70);
-    const left = diagonal.map((value, i) => value - part.data.subarray(i * part.shape[1], (i + 1) * part.shape[1]).reduce((s, x) => s + x * x, 0)); // prettier-ignore
+    const left = diagonal.map(
+      (value, i) => value - part.data.subarray(i * part.shape[1], (i + 1) * part.shape[1]).reduce((s, x) => s + x * x, 0),
+    );
     expect(Math.min(...left)).toBeGreaterThan(-1e-10);
     for (const pivot of asked) expect(Math.abs(left[pivot]!)).toBeLessThan(1e-9 * diagonal[pivot]! + 1e-9);
   });
@@ -174,7 +209,11 @@ describe("factors of low rank", () => {
 
 describe("conditions of what a resolvent holds", () => {
   it("by eigenvalues on the range, by pivots of the factor otherwise", () => {
-    const kernel = matrixFromRows([[9, 0, 0], [0, 4, 0], [0, 0, 0]]); // prettier-ignore
+    const kernel = matrixFromRows([
+      [9, 0, 0],
+      [0, 4, 0],
+      [0, 0, 0],
+    ]);
     const targets = matrixFromRows([[1], [2], [0]]);
     expect(conditionTargets(kernel, targets, 0).condition()).toBeCloseTo(9 / 4, 12);
     expect(conditionTargets(kernel, targets, 1).condition()).toBeCloseTo(10, 12);

@@ -1,0 +1,104 @@
+import { matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
+import { createWorkspace, gram } from "@finitewidth/linalg";
+import { gaussLegendre, normalDensity, normalDistribution } from "@finitewidth/numerics";
+import { stream } from "@finitewidth/random";
+import { describe, expect, it } from "vitest";
+import { expectClose } from "../../../tools/testing.ts";
+import { erf, identity, infiniteWidthRecursion, kernelMap, pullBackVariances, relu, step, tanh } from "../src/index.js";
+
+describe("whole arrays", () => {
+  const h = [-3.2, -1, -0.2, 0, 1e-3, 0.4, 1, 2.7, 30, -30, 1.1, 0.7];
+  it.each([identity, relu, erf])("$name: values and slopes times a factor, one by one", (activation) => {
+    const { arrays, value, derivative } = activation;
+    expect(arrays!.phi).toBe(value);
+    const space = createWorkspace([[3, 4], [3, 4]]); // prettier-ignore
+    const [x, out] = space.matrices as [Matrix, Matrix];
+    x.data.set(h);
+    for (const c of [0.7, 1, 2.5]) {
+      out.data.fill(9);
+      arrays!.values(x, c, out, space);
+      expectClose(out.data, h.map((one) => c * value(one)), { relative: 3e-15 }); // prettier-ignore
+      arrays!.slopes(x, c, out, space);
+      expectClose(out.data, h.map((one) => c * derivative(one)), { relative: 3e-15, absolute: 1e-300 }); // prettier-ignore
+    }
+    expect([...x.data]).toEqual(h);
+    expectClose(h.map(derivative), h.map((one) => (value(one + 1e-6) - value(one - 1e-6)) / 2e-6), { absolute: 1e-3 }); // prettier-ignore
+  });
+});
+
+describe("derivatives of moments", () => {
+  it("of a mean: relu by conditioning, step by the density at its jump", () => {
+    for (const [a, c, b] of [
+      [1.3, 0.4, 0.6],
+      [0.5, -0.6, 2],
+      [2, 0, 1],
+    ] as const) {
+      // prettier-ignore
+      const rule = gaussLegendre(60, 0, 9 * Math.sqrt(a));
+      const rest = Math.sqrt(b - (c * c) / a);
+      const expected = rule.nodes.reduce((sum, x, i) => {
+        const mean = (c / a) * x;
+        const inner = mean * normalDistribution(mean / rest) + rest * normalDensity(mean / rest);
+        return sum + (rule.weights[i]! * normalDensity(x / Math.sqrt(a)) * inner) / Math.sqrt(a);
+      }, 0);
+      expectClose(relu.moments.meanSlope!(a, c, b), expected, { relative: 1e-10 });
+      expectClose(step.moments.meanSlope!(a, c, b), (0.5 * normalDensity(0)) / Math.sqrt(a), { relative: 1e-14 });
+    }
+    expectClose(relu.moments.meanSlope!(0, 0, 2), 0.5 * Math.sqrt(2 / (2 * Math.PI)), { relative: 1e-14 });
+  });
+
+  it("the critical variance of erf is where σ² E φ′² is 1", () => {
+    for (const weightVariance of [0.9, 1.7, 4]) {
+      const q = erf.criticalVariance!(weightVariance);
+      expect(q).toBeGreaterThan(0);
+      expectClose(weightVariance * erf.moments.kernelSlope(q, q, q), 1, { relative: 1e-12 });
+    }
+    expect(erf.criticalVariance!(0.5)).toBeLessThan(0);
+  });
+});
+
+describe("derivatives in the variances of all layers", () => {
+  const points = 4;
+  const x: Matrix = { data: stream(9).normals(new Float64Array(points * 3)), shape: [points, 3] };
+  const adjoint = gram({ data: stream(10).normals(new Float64Array(points * 5)), shape: [points, 5] });
+  const weights = [1.3, 0.8, 1.6, 0.7];
+  const biases = [0.2, 0.3, 0, 0.15];
+  const run = (activation: typeof erf, w: readonly number[], b: readonly number[], q?: readonly number[]) => {
+    const first = gram(x).data.map((value) => (w[0]! * value) / 3 + b[0]!);
+    if (q === undefined) return infiniteWidthRecursion(activation, { data: first, shape: [points, points] }, w.slice(1), b.slice(1));
+    const preactivation: Matrix[] = [{ data: first, shape: [points, points] }];
+    const hidden: Matrix[] = [];
+    for (let l = 1; l < w.length; l++) {
+      const g = kernelMap(activation, preactivation[l - 1]!);
+      hidden.push(g);
+      preactivation.push({ data: g.data.map((value) => q[l - 1]! * w[l]! * value + b[l]!), shape: g.shape });
+    }
+    return { preactivation, hidden };
+  };
+  it.each([
+    ["erf", erf, undefined],
+    ["relu, renormalised", relu, [1.4, 0.6, 0.9]],
+    ["tanh, renormalised", tanh, [0.5, 1.2, 1.7]],
+  ] as const)("%s: those of differences, layer by layer", (_, activation, q) => {
+    const value = (w: readonly number[], b: readonly number[]): number =>
+      run(activation, w, b, q)
+        .preactivation.at(-1)!
+        .data.reduce((sum, k, e) => sum + 0.5 * adjoint.data[e]! * k, 0);
+    const found = pullBackVariances(activation, run(activation, weights, biases, q), weights, biases, adjoint, q);
+    const h = 1e-5;
+    const slope = (of: "weight" | "bias", l: number): number => {
+      const at = (sign: number): number => {
+        const moved = (list: readonly number[]): number[] => list.map((one, k) => (k === l ? one * Math.exp(sign * h) : one));
+        return of === "weight" ? value(moved(weights), biases) : value(weights, moved(biases));
+      };
+      return (at(1) - at(-1)) / (2 * h);
+    };
+    const layers = [0, 1, 2, 3];
+    expectClose(found.logWeightVariance, layers.map((l) => slope("weight", l)), { relative: 1e-6, absolute: 1e-8 }); // prettier-ignore
+    expectClose(found.logBiasVariance, layers.map((l) => slope("bias", l)), { relative: 1e-6, absolute: 1e-8 }); // prettier-ignore
+  });
+  it("asks for as many kernels as variances", () => {
+    const recursion = { preactivation: [zeros(1, 1)], hidden: [] };
+    expect(() => pullBackVariances(erf, recursion, [1, 1], [0, 0], matrixFromRows([[1]]))).toThrow(/^recursion/);
+  });
+});
