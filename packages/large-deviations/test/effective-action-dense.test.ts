@@ -22,6 +22,8 @@ import {
   outer,
   productMoments,
   regression,
+  testPoints as tests,
+  trainPoints as train,
   trainRegression,
   type NaiveActivation,
   type Rows,
@@ -29,16 +31,6 @@ import {
 import { testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
-const train = [
-  [0.3, -1.2, 0.8],
-  [1.1, 0.4, -0.5],
-  [-0.7, 0.9, 1.3],
-  [0.2, 0.1, -1.6],
-];
-const tests = [
-  [0.5, 0.5, -0.2],
-  [-0.9, 1.4, 0.1],
-];
 const outputsOf = (count: number): number[][] =>
   train.map((_, i) => Array.from({ length: count }, (__, d) => (1 + d) * Math.sin(3 * i + d + 1)));
 

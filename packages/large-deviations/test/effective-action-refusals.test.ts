@@ -2,6 +2,7 @@ import { createProblem, inlineRun, matrixFromRows } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { effectiveAction, resolveEffectiveActionOptions, varianceGammaLogDensity } from "../src/index.js";
+import { diagonal, firstCovariance, naive, productMoments } from "./naive-networks.js";
 import { registry, inputs, targets, two, network, image } from "./effective-action-problems.js";
 
 describe("prior", () => {
@@ -47,6 +48,65 @@ describe("prior", () => {
     const moment = (power: number): number => density.reduce((sum, p, i) => sum + h * p * grid[i]!.data[0]! ** power, 0);
     expectClose([moment(0), moment(2)], [1, result.secondMoment!.data[0]!], { relative: 1e-6 });
     expectClose(moment(4) / moment(2) ** 2 - 3, result.excessKurtosis![0]!, { absolute: 1e-4 });
+  });
+  it.each(["relu", "erf", "identity"] as const)(
+    "second moment, fourth cumulant and kurtosis at every pair of points: %s",
+    async (activation) => {
+      const [N, g, b] = [5, 0.7, 0.4];
+      const points = inputs.slice(0, 3);
+      const at = (x: readonly (readonly number[])[], more: Record<string, unknown> = {}) => {
+        const net = network(activation, [N], { weightVariance: [1.3, g], biasVariance: [0.2, b] });
+        const { network: resolved } = createProblem({ network: net, inputs: [points[0]!], targets: [0], temperature: 1 }, registry);
+        const question = { network: resolved, inputs: matrixFromRows(x), outputs: 1, evaluateAt: [], samples: 0, ...more };
+        return effectiveAction.prior!(question, resolveEffectiveActionOptions(), run);
+      };
+      const { secondMoment, fourthCumulant, excessKurtosis, logDensity, warnings } = await at(points);
+      const first = firstCovariance(points, points, 1.3, 0.2);
+      const k = productMoments(activation, first, diagonal(first), diagonal(first)).data.map((value) => g * value);
+      const m = diagonal(first).map((value) => Math.sqrt(g) * naive[activation].mean(value));
+      expectClose(
+        secondMoment!,
+        k.map((value) => value + b),
+        { relative: 1e-12 },
+      );
+      const expected = Array.from({ length: 81 }, (_, i) => {
+        const [p, q, r, s] = [27, 9, 3, 1].map((step) => Math.floor(i / step) % 3) as [number, number, number, number];
+        const pairs = k[3 * p + q]! * k[3 * r + s]! + k[3 * p + r]! * k[3 * q + s]! + k[3 * p + s]! * k[3 * q + r]!;
+        return (2 / N) * (pairs - 3 * m[p]! * m[q]! * m[r]! * m[s]!);
+      });
+      expect(fourthCumulant!.shape).toEqual([3, 3, 3, 3]);
+      expectClose(fourthCumulant!, expected, { relative: 1e-11, absolute: 1e-13 });
+      expectClose(
+        excessKurtosis!,
+        [0, 1, 2].map((p) => expected[40 * p]! / (k[4 * p]! + b) ** 2),
+        { relative: 1e-11 },
+      );
+      expect(logDensity).toBeUndefined();
+      expect(warnings.some((text) => /Gaussian equivalence/.test(text))).toBe(activation !== "identity");
+      // a ninth point makes a tensor too large to print
+      const row = (i: number): number[] => points[i % 3]!.map((value) => value + 0.1 * i);
+      const of = async (count: number) => (await at(Array.from({ length: count }, (_, i) => row(i)))).fourthCumulant?.shape;
+      expect([await of(8), await of(9)]).toEqual([[8, 8, 8, 8], undefined]);
+      // the readout bias takes one direction of as many points as there are units
+      const zeroAt = (count: number) =>
+        at(
+          Array.from({ length: count }, (_, i) => row(i)),
+          { evaluateAt: [matrixFromRows(Array.from({ length: count }, () => [0]))] },
+        );
+      if (activation === "erf") {
+        expect(Number.isFinite((await zeroAt(N)).logDensity![0])).toBe(true);
+        await expect(zeroAt(N + 1)).rejects.toThrow(/evaluateAt\[0\].*the density at 0 is infinite/);
+      }
+    },
+  );
+  it("refuses several layers, and not several outputs without densities", () => {
+    const reason = (net: Parameters<typeof network>[1], outputs: number) => {
+      const { network: resolved } = createProblem({ network: network("erf", net), inputs, targets, temperature: 1 }, registry);
+      const question = { network: resolved, inputs: matrixFromRows(inputs), outputs, evaluateAt: [], samples: 0 };
+      return effectiveAction.refusesPrior!(question, resolveEffectiveActionOptions(), registry);
+    };
+    expect(reason([4], 2)).toBeUndefined();
+    expect(reason([4, 4], 1)).toMatch(/one fully connected hidden layer/);
   });
   it("refuses what it has no density for", () => {
     expect(

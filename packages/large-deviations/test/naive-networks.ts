@@ -3,6 +3,17 @@ import { addDiagonal, block, combine, lu, multiply, multiplyTransposedRight, sol
 
 export type Rows = readonly (readonly number[])[];
 
+export const trainPoints = [
+  [0.3, -1.2, 0.8],
+  [1.1, 0.4, -0.5],
+  [-0.7, 0.9, 1.3],
+  [0.2, 0.1, -1.6],
+];
+export const testPoints = [
+  [0.5, 0.5, -0.2],
+  [-0.9, 1.4, 0.1],
+];
+
 /** Gaussian moments of φ written out: E φφ′ at variances a, b and covariance c, E φ and E φ′ at variance a. */
 export const naive = {
   identity: { product: (_a: number, c: number) => c, mean: () => 0, slope: () => 1 },
