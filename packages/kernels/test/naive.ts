@@ -143,12 +143,16 @@ const atEveryPoint = (points: number, T: number[][]): number[][] => {
     Math.floor(i / rows) === Math.floor(j / columns) ? T[i % rows]![j % columns]! : 0,
   );
 };
-/** E erf(x) erf(y) at the covariance K. */
-const erfMoment = (K: number[][]): number[][] =>
-  K.map((row, i) => row.map((k, j) => (2 / Math.PI) * Math.asin((2 * k) / Math.sqrt((1 + 2 * K[i]![i]!) * (1 + 2 * K[j]![j]!)))));
+/** E erf(x) erf(y) at the covariance (a, c; c, b). */
+const erfMoment = (a: number, c: number, b: number): number => (2 / Math.PI) * Math.asin((2 * c) / Math.sqrt((1 + 2 * a) * (1 + 2 * b)));
 
 /** S of every random layer and Q of what it reads at infinite width, over (point, site). */
-export function naiveKernels(layers: readonly Primitive[], [channels, sites]: readonly [number, number], inputs: Matrix) {
+export function naiveKernels(
+  layers: readonly Primitive[],
+  [channels, sites]: readonly [number, number],
+  inputs: Matrix,
+  moment: (a: number, c: number, b: number) => number = erfMoment,
+) {
   const points = inputs.shape[0];
   const [S, Q]: [number[][][], number[][][]] = [[], []];
   /** A field is Σ_v A_v u^v; what is read of it is Π φ(field). */
@@ -165,8 +169,8 @@ export function naiveKernels(layers: readonly Primitive[], [channels, sites]: re
       return product(rows, transposed(rows)).map((row) => row.map((value) => value / channels));
     }
     const K = covariance(parts);
-    const moment = phi ? erfMoment(K) : K;
-    return pool ? sandwiched(pool, moment) : moment;
+    const G = phi ? K.map((row, i) => row.map((c, j) => moment(K[i]![i]!, c, K[j]![j]!))) : K;
+    return pool ? sandwiched(pool, G) : G;
   };
   const step = (node: Node, layer: Primitive): Node => {
     switch (layer.kind) {
