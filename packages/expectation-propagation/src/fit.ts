@@ -182,10 +182,14 @@ function evidenceOf({ branches, probabilities, oneMeasure }: Solved) {
 const finiteOdds = (odds: AlignmentOdds): { readonly [key: string]: Json } =>
   Object.fromEntries(Object.entries(odds).map(([key, value]) => [key, Number.isFinite(value) ? (value as number) : null]));
 
-function describeBranch({ probability, summary, residual, sweeps }: Reported): Json {
-  const quantiles = (values: Float64Array): Json => {
-    const sorted = values.slice().sort();
-    const at = (probability: number): number => sorted[Math.floor(probability * (sorted.length - 1))]!;
+function describeBranch({ probability, summary, residual, sweeps, bulk }: Reported): Json {
+  const quantiles = (values: Float64Array, weights?: Float64Array): Json => {
+    const order = [...values.keys()].sort((a, b) => values[a]! - values[b]!);
+    const at = (share: number): number => {
+      if (weights === undefined) return values[order[Math.floor(share * (order.length - 1))]!]!;
+      let sum = 0;
+      return values[order.find((i) => (sum += weights[i]!) >= share) ?? order.at(-1)!]!;
+    };
     return { q05: at(0.05), median: at(0.5), q95: at(0.95) };
   };
   return {
@@ -193,7 +197,7 @@ function describeBranch({ probability, summary, residual, sweeps }: Reported): J
     probability,
     residual,
     sweeps,
-    bulkAlignment: quantiles(summary.bulkAlignments),
+    bulkAlignment: quantiles(summary.bulkAlignments, bulk.weights),
     ...(summary.blockAlignments ? { alignedUnit: quantiles(summary.blockAlignments) } : {}),
     ...(summary.logEvidence ? { logEvidence: summary.logEvidence.value } : {}),
   };
