@@ -72,7 +72,7 @@ export async function fitSiteChain(
       batchCount: draws.batchCount,
       rotation: sites.rotation,
       ...(averages.featureCovariance === undefined ? {} : { featureCovariance: averages.featureCovariance }),
-      ...(parts === undefined ? {} : { removed: parts.order.map(({ label }) => label) }),
+      ...(parts?.order === undefined ? {} : { removed: parts.order.map(({ label }) => label) }),
     },
     solver: {
       converged: warnings.length === 0,

@@ -1,6 +1,6 @@
 import type { Figure, Json, Matrix, MixingLaw } from "@finitewidth/core";
 import { multiply, multiplyTransposedLeft } from "@finitewidth/linalg";
-import { outputDesign, siteMap, type SiteGeometry, type SitePart, type StackedFeatures } from "@finitewidth/numerics";
+import { hasUpperBiases, outputDesign, siteMap, type SiteGeometry, type SitePart, type StackedFeatures } from "@finitewidth/numerics";
 import { eachConditional, type SiteDraws } from "./predict.js";
 import { meanMixing, type SiteProblem } from "./problem.js";
 
@@ -8,8 +8,8 @@ import { meanMixing, type SiteProblem } from "./problem.js";
 export interface PartReport {
   readonly diagnostics: { readonly [key: string]: Json };
   readonly figures: readonly Figure[];
-  /** Labels in the order in which parts are removed, lowest score first. */
-  readonly order: readonly SitePart[];
+  /** Parts in the order in which pruning removes them, lowest score first, where it can be told. */
+  readonly order?: readonly SitePart[];
 }
 
 /** w_ππ' = mean over outputs of E[M_1]_(aπ)(aπ'), in units of its prior mean: the identity before learning. */
@@ -90,8 +90,8 @@ export function someDraws(draws: SiteDraws, most = pruningDraws): SiteDraws {
 }
 
 /**
- * Scores of the parts, and the mean squared error on the training targets as they are removed, lowest score first. Undefined for laws
- * without parts, or whose outputs carry biases of layers above the first or come from kernels alone.
+ * Scores of the parts, and the mean squared error on the training targets as they are removed, lowest score first; without the latter for
+ * laws whose outputs carry biases of layers above the first or come from kernels alone. Undefined for laws without parts.
  */
 export function partReport(
   problem: SiteProblem,
@@ -106,8 +106,9 @@ export function partReport(
   const weights = siteWeights(law, mixing, outputs);
   const scores = partScores(weights, parts);
   const order = [...parts.keys()].sort((a, b) => scores[a]! - scores[b]!).map((k) => parts[k]!);
+  const prunable = !hasUpperBiases(law.chain);
   const means =
-    covariance.kind === "features" && covariance.features.points === targets.shape[0]
+    prunable && covariance.kind === "features" && covariance.features.points === targets.shape[0]
       ? prunedMeans(problem, someDraws(draws), order, covariance.features)
       : undefined;
   const errors = means?.map((mean) => mean.reduce((sum, value, i) => sum + (value - targets.data[i]!) ** 2, 0) / mean.length);
@@ -135,7 +136,7 @@ export function partReport(
       series: [{ label: "exact posterior mean", x: kept, y: Float64Array.from(errors) }],
     });
   return {
-    order,
+    ...(prunable ? { order } : {}),
     diagnostics: {
       heads: parts.map(({ label }, k) => ({ head: label, score: scores[k]! })),
       ...(geometry?.siteNames === undefined ? {} : { paths: geometry.siteNames }),
