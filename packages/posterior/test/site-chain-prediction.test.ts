@@ -1,6 +1,11 @@
 import { stream } from "@finitewidth/random";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { expectClose } from "../../../tools/testing.ts";
+import type { PosteriorSample } from "../src/index.js";
+import { batchError, batchMean, batchSums, thinSample } from "../src/matrix/draws.js";
+import { defaultSampling } from "../src/sampling/sample.js";
 import { addPrediction, finishPrediction, type PredictionSums, type SiteDraws } from "../src/site-chain/predict.js";
+import { drawsForAverages, drawsForNetworks, siteSampling } from "../src/site-chain/sample.js";
 
 const [points, outputs, batchCount] = [3, 2, 30];
 const size = points * outputs;
@@ -62,4 +67,94 @@ it("standard errors are those of the jackknife over batches", () => {
       }
     }
   }
+});
+
+const sum = (values: Iterable<number>): number => [...values].reduce((a, b) => a + b, 0);
+const sampleOf = (weights: readonly number[], batches: readonly number[], extra: Partial<PosteriorSample> = {}): PosteriorSample => ({
+  points: weights.map((_, k) => Float64Array.of(k)),
+  weights: Float64Array.from(weights),
+  batches: Int32Array.from(batches),
+  batchCount: 4,
+  logEvidence: 0,
+  logEvidenceStandardError: 0,
+  diagnostics: { method: "importance", draws: weights.length, effectiveSampleSize: 1 },
+  warnings: [],
+  ...extra,
+});
+
+describe("draws kept", () => {
+  const raw = Array.from({ length: 40 }, (_, k) => (k === 7 ? 0 : 1 + ((k * 7) % 11)));
+  const weights = raw.map((w) => w / sum(raw));
+  const sample = sampleOf(weights, raw.map((_, k) => k % 4)); // prettier-ignore
+
+  it("all that weigh anything where there is room; else by systematic resampling in the order of the batches", () => {
+    const all = thinSample(sample, 39);
+    expect(all.points.map((x) => x[0])).toEqual(raw.map((_, k) => k).filter((k) => k !== 7));
+    expect(sum(all.weights)).toBeCloseTo(1, 12);
+    const few = thinSample(sample, 20);
+    const order = raw.map((_, k) => k).filter((k) => k !== 7).sort((a, b) => (a % 4) - (b % 4) || a - b); // prettier-ignore
+    const expected = Array.from({ length: 20 }, (_, m) => {
+      let cumulative = 0;
+      return order.find((k) => (cumulative += weights[k]!) > (m + 0.5) / 20)!;
+    });
+    expect(few.points.map((x) => x[0])).toEqual(expected);
+    expect([...few.batches]).toEqual(expected.map((k) => k % 4));
+    for (const w of few.weights) expect(w).toBeCloseTo(1 / 20, 14);
+  });
+
+  it("of a quadrature the heaviest nodes but 1e-11 of the weight, one batch; of chains at most 8000, 2000 or 500", () => {
+    const nodes = sampleOf([0.2, 1e-13, 0.5, 1e-13, 0.3 - 2e-13], [0, 0, 0, 0, 0], {
+      batchCount: 1,
+      diagnostics: { method: "quadrature", draws: 5, effectiveSampleSize: 5 },
+    });
+    const kept = drawsForAverages(nodes, 10);
+    expect(kept.points.map((x) => x[0])).toEqual([2, 4, 0]);
+    expect(sum(kept.weights)).toBeCloseTo(1, 14);
+    const long = sampleOf(Array.from({ length: 9000 }, () => 1 / 9000), Array.from({ length: 9000 }, (_, k) => Math.floor(k / 2250))); // prettier-ignore
+    expect([60, 61, 200, 201].map((size) => drawsForAverages(long, size).points.length)).toEqual([8000, 2000, 2000, 500]);
+  });
+
+  it("for networks: as many as the cost allows, one a batch at least; nodes of a quadrature get batches", () => {
+    const count = (size: number, cost: number): number => drawsForNetworks(sample, size, cost).points.length;
+    expect([count(60, 1), count(61, 1), count(200, 1), count(201, 1), count(10, 2e8), count(10, 1e12)]).toEqual([
+      6400, 1600, 1600, 640, 100, 32,
+    ]);
+    const drawn = drawsForNetworks(sample, 10, 2e8);
+    const share = (k: number): number => drawn.points.filter((x) => x[0] === k).length / 100;
+    weights.forEach((w, k) => expect(Math.abs(share(k) - w)).toBeLessThan(0.0101));
+    expect([...drawn.batches]).toEqual(drawn.points.map((x) => x[0]! % 4));
+    expect(sum(drawn.weights)).toBeCloseTo(1, 12);
+    const one = drawsForNetworks({ ...sample, batchCount: 1, batches: new Int32Array(40) }, 10, 2e8);
+    expect([...one.batches]).toEqual(Array.from({ length: 100 }, (_, k) => k % 32));
+    expect(one.batchCount).toBe(32);
+  });
+
+  it("how much to draw: less for large systems, what was asked for always", () => {
+    expect(defaultSampling).toEqual({ draws: 40_000, chains: 4, chainDraws: 500, warmup: 250 });
+    expect(siteSampling(60, {})).toEqual({ ...defaultSampling, importanceLimit: 20 });
+    expect(siteSampling(61, {})).toEqual(defaultSampling);
+    expect(siteSampling(200, {})).toEqual(defaultSampling);
+    expect(siteSampling(201, {})).toEqual({ draws: 16_000, chains: 4, chainDraws: 200, warmup: 100 });
+    expect(siteSampling(300, { draws: 7, warmup: 3 })).toEqual({ draws: 7, chains: 4, chainDraws: 200, warmup: 3 });
+  });
+
+  it("means of batches and their error; none from a single batch", () => {
+    const sums = batchSums(4, 2);
+    const values = raw.map((_, k) => [Math.sin(k), Math.cos(k * k)]);
+    raw.forEach((w, k) => {
+      sums.weights[k % 3]! += w; // the fourth batch stays empty
+      values[k]!.forEach((value, i) => (sums.sums[(k % 3) * 2 + i]! += w * value));
+    });
+    const total = sum(raw);
+    const mean = [0, 1].map((i) => sum(raw.map((w, k) => (w * values[k]![i]!) / total)));
+    expectClose(batchMean(sums), mean, { relative: 1e-12 });
+    const error = [0, 1].map((i) =>
+      Math.sqrt(
+        (3 / 2) * sum([0, 1, 2].map((b) => sum(raw.map((w, k) => (k % 3 === b ? (w * (values[k]![i]! - mean[i]!)) / total : 0))) ** 2)),
+      ),
+    );
+    expectClose(batchError(sums, Float64Array.from(mean)), error, { relative: 1e-12 });
+    const single = { ...sums, weights: Float64Array.of(0, 5, 0, 0) };
+    expect([...batchError(single, Float64Array.from(mean))]).toEqual([0, 0]);
+  });
 });
