@@ -164,7 +164,8 @@ describe("coordinates of a unit", () => {
     const coordinates = unitFeatures(K, targets);
     expect(coordinates.features.shape).toEqual([3, 2]);
     expectClose(multiplyTransposedRight(coordinates.features, coordinates.features), K, { relative: 1e-12, absolute: 1e-13 });
-    for (const k of [0, 1]) expect([0, 1, 2].reduce((sum, a) => sum + targets[a]! * coordinates.features.data[2 * a + k]!, 0)).toBeGreaterThan(0); // prettier-ignore
+    for (const k of [0, 1])
+      expect([0, 1, 2].reduce((sum, a) => sum + targets[a]! * coordinates.features.data[2 * a + k]!, 0)).toBeGreaterThan(0);
     const [cross, own] = [gramOf(fresh, rows), gramOf(fresh, fresh)];
     const joint = testRowsOf(erf, K, coordinates, { cross, own });
     const single = testRowsOf(erf, K, coordinates, { cross, own: Float64Array.of(own.data[0]!, own.data[3]!) });
