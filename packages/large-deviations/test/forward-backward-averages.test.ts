@@ -133,6 +133,43 @@ describe("the prior as a Markov chain of kernels", () => {
     ).toHaveLength(2);
   });
 
+  it("cumulants of linear units are Wishart's at every pair of pairs, and a chain has the mean of its layers", () => {
+    const kernel = matrixFromRows([
+      [1.2, 0.4, -0.3],
+      [0.4, 0.8, 0.1],
+      [-0.3, 0.1, 2.1],
+    ]);
+    const linear = { activation: identity, kernel, width: 7, weightVariance: 1.5, biasVariance: 0.1 };
+    const { mean, covariance } = kernelCumulants(linear);
+    const k = (a: number, b: number): number => kernel.data[3 * a + b]!;
+    expectNear(
+      mean,
+      kernel.data.map((value) => 1.5 * value + 0.1),
+      1e-14,
+      "mean",
+    );
+    const expected = Array.from({ length: 81 }, (_, at) => {
+      const [a, b, c, d] = [27, 9, 3, 1].map((step) => Math.floor(at / step) % 3) as [number, number, number, number];
+      return ((1.5 * 1.5) / 7) * (k(a, c) * k(b, d) + k(a, d) * k(b, c));
+    });
+    expectNear(covariance, expected, 1e-12, "covariance");
+    const chain = { activation: identity, firstKernel: kernel, widths: [5, 9], weightVariance: [0.7, 2], biasVariance: [0.3, 0.1] };
+    const source = stream(8);
+    const draws = Array.from({ length: 3000 }, () => sampleKernelChain(chain, source));
+    for (const [l, wanted] of [
+      [0, 0.7 * 0.4 + 0.3],
+      [1, 2 * (0.7 * 0.4 + 0.3) + 0.1],
+    ] as const) {
+      const values = draws.map((kernels) => kernels[l]!.data[1]!);
+      const average = values.reduce((sum, value) => sum + value / 3000, 0);
+      const variance = values.reduce((sum, value) => sum + (value - average) ** 2 / 3000, 0);
+      expect(Math.abs(average - wanted)).toBeLessThan(4 * Math.sqrt(variance / 3000));
+      if (l === 1) continue;
+      const exact = (0.7 ** 2 / 5) * (1.2 * 0.8 + 0.4 ** 2);
+      expect(Math.abs(variance / exact - 1)).toBeLessThan(0.15);
+    }
+  });
+
   it("the generating function has those cumulants, and the rate is their Legendre transform", () => {
     const closure = quadratureClosure(erf, latticeNodes(2, 0.3, 6.5, true));
     const { mean, covariance } = kernelCumulants(step);

@@ -1,11 +1,25 @@
 import { erf, identity, relu, tanh } from "@finitewidth/activations";
 import { createProblem, matrixFromRows, type Activation, type Matrix } from "@finitewidth/core";
-import { addDiagonal, affine, block, combine, diagonalOf, identity as one, innerProduct, multiply, solve } from "@finitewidth/linalg";
+import {
+  addDiagonal,
+  affine,
+  block,
+  combine,
+  diagonalOf,
+  frobenius,
+  gram,
+  identity as one,
+  innerProduct,
+  multiply,
+  multiplyTransposedRight,
+  solve,
+} from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { createClosure, quasiRandomNodes, quadratureClosure, sweepOnce } from "../src/index.js";
+import { adaptationByLayer, createClosure, kernelAlignment, quasiRandomNodes, quadratureClosure, sweepOnce } from "../src/index.js";
+import { alignmentByLayer, forwardBackwardFigures } from "../src/forward-backward/diagnose.js";
 import { settingOf } from "../src/forward-backward/setting.js";
-import { optionsFor } from "./forward-backward-cases.js";
+import { expectNear, optionsFor } from "./forward-backward-cases.js";
 import { draw, problem, registry, solve as fitted } from "./forward-backward-problems.js";
 import { column, diagonal, firstCovariance, logDeterminant, outer, productMoments, regression, trainRegression } from "./naive-networks.js";
 
@@ -222,4 +236,57 @@ it("the leading evidence, the force and the training error of a solution from it
       relative: 1e-6,
     });
   }
+});
+
+it("alignment is the cosine of the two matrices, of two outputs too, centred on both sides; figures draw it by layer", () => {
+  const targets = matrixFromRows([
+    [1, 0.4],
+    [-2, 1.1],
+    [0.5, -0.7],
+    [0.3, 2],
+  ]);
+  const kernelOf = (seed: number): Matrix => gram({ data: draw(4, 3, 60 + seed).data, shape: [4, 3] });
+  const h = matrixFromRows(Array.from({ length: 4 }, (_, i) => Array.from({ length: 4 }, (__, j) => (i === j ? 0.75 : -0.25))));
+  const cosine = (kernel: Matrix, centred: boolean): number => {
+    const [a, b] = [kernel, multiplyTransposedRight(targets, targets)].map((m) => (centred ? multiply(h, multiply(m, h)) : m)) as [
+      Matrix,
+      Matrix,
+    ];
+    return innerProduct(a, b) / Math.sqrt(innerProduct(a, a) * innerProduct(b, b));
+  };
+  const [adapted, wide] = [[1, 2, 3].map(kernelOf), [1, 4, 5].map(kernelOf)];
+  for (const centred of [true, false]) expect(kernelAlignment(adapted[1]!, targets, centred)).toBeCloseTo(cosine(adapted[1]!, centred), 12);
+  const of = (list: Matrix[], centred: boolean): number[] => list.map((kernel) => cosine(kernel, centred));
+  const found = alignmentByLayer(adapted, wide, targets) as Record<string, number[]>;
+  expectNear(found["centred"]!, of(adapted, true), 1e-12, "centred");
+  expectNear(found["centredInfiniteWidth"]!, of(wide, true), 1e-12, "centred, infinite width");
+  expectNear(found["uncentred"]!, of(adapted, false), 1e-12, "uncentred");
+  expectNear(found["uncentredInfiniteWidth"]!, of(wide, false), 1e-12, "uncentred, infinite width");
+  expectNear(
+    adaptationByLayer(adapted, wide),
+    adapted.map((kernel, l) => frobenius(combine(1, kernel, -1, wide[l]!)) / frobenius(wide[l]!)),
+    1e-12,
+    "adaptation",
+  );
+  type Panels = { title: string; panels: { label: string; values: Matrix; diverging?: boolean }[] };
+  type Curves = { series: { label: string; x: Float64Array; y: Float64Array }[] };
+  const figures = forwardBackwardFigures(adapted, wide, targets) as unknown as [Panels, Panels, Curves];
+  expect(figures.map((figure) => "title" in figure && figure.title)).toEqual([
+    "Kernel of layer 2",
+    "Kernel of layer 3",
+    "Alignment of the kernels with the targets",
+  ]);
+  for (const l of [1, 2]) {
+    const { panels } = figures[l - 1] as Panels;
+    expect(panels.map(({ label, diverging }) => [label, diverging])).toEqual([["infinite width", undefined], ["adapted", undefined], ["difference", true]]); // prettier-ignore
+    expect(panels.slice(0, 2).map(({ values }) => values)).toEqual([wide[l], adapted[l]]);
+    expectNear(panels[2]!.values, combine(1, adapted[l]!, -1, wide[l]!), 1e-14, "difference");
+  }
+  expect(figures[2].series.map(({ label, x }) => [label, ...x])).toEqual([["adapted", 1, 2, 3], ["infinite width", 1, 2, 3]]); // prettier-ignore
+  expectNear(figures[2].series[0]!.y, of(adapted, true), 1e-12, "curve");
+  expectNear(figures[2].series[1]!.y, of(wide, true), 1e-12, "curve of infinite width");
+  // two points: nothing is left of a centred matrix but its sign
+  const pair = (m: Matrix): Matrix => block(m, 0, 2, 0, 2);
+  const two = forwardBackwardFigures(adapted.map(pair), wide.map(pair), block(targets, 0, 2, 0, 2)).at(-1) as unknown as Curves;
+  expect(two.series[0]!.y[0]).toBeCloseTo(kernelAlignment(pair(adapted[0]!), block(targets, 0, 2, 0, 2), false)!, 12);
 });
