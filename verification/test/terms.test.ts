@@ -80,7 +80,7 @@ describe("observables of the posterior, from the conditional moments of draws", 
     close(valueOf("predictive.probabilities", draws, 2), [0.6, 0.4]);
     close(valueOf("readoutNorm", draws, 2), [1, 1, 1, 2]);
     close(valueOf("logEvidence", draws, 2), [-3]);
-    // distances 25 and 12 + 36 of the first draw, −25 and 12 − 36 of the second, 75 and 12 + 108 of the third, and the variance of the point
+    // distances 25 and 12 + 36 of the first draw, −25 and 12 − 36 of the second, 75 and 12 + 108 of the third, and the point's variance
     const distances = [(25 ** 2 + 48 ** 2) / 2, (25 ** 2 + 24 ** 2) / 2, (75 ** 2 + 120 ** 2) / 2];
     close(valueOf("generalizationError", draws, 2), [distances.reduce((sum, value) => sum + value, 0) / 3 + 0.3]);
   });

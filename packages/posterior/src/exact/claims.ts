@@ -47,12 +47,7 @@ export function* priorClaims(prior: PriorResult): Iterable<Claim> {
  * Claims about the posterior: evidence, predictions, learned kernels, and the order parameter where it is a function of the readout alone:
  * `norm` is the prior mean of the mixing variable of one fully connected hidden layer; generalisation errors where there are test targets.
  */
-export function* posteriorClaims(
-  posterior: Posterior,
-  predictive: Prediction,
-  norm?: number,
-  testTargets?: Matrix,
-): Iterable<Claim> {
+export function* posteriorClaims(posterior: Posterior, predictive: Prediction, norm?: number, testTargets?: Matrix): Iterable<Claim> {
   const common = { source, error: "exact" as const };
   const spread = (standardError: Tensor | undefined) => (standardError === undefined ? {} : { standardError });
   const { standardError } = posterior;
