@@ -138,7 +138,17 @@ describe("convolutional networks against loops over sites", () => {
         const expected = S.map((kernel) => siteMean(kernel, 5));
         // hidden kernels are those of the filters' sites, before they are pooled
         const unpooled = net.layers.filter(({ kind }) => kind !== "site-map");
-        const before = readout === "flatten" ? Q : naiveKernels([...unpooled.slice(0, -1), { ...filter(0, 1, 1, 0), maps: [{ inputSites: 4, outputSites: 4, sources: Int32Array.of(0, 1, 2, 3) }] }], size, all).Q; // prettier-ignore
+        const before =
+          readout === "flatten"
+            ? Q
+            : naiveKernels(
+                [
+                  ...unpooled.slice(0, -1),
+                  { ...filter(0, 1, 1, 0), maps: [{ inputSites: 4, outputSites: 4, sources: Int32Array.of(0, 1, 2, 3) }] },
+                ],
+                size,
+                all,
+              ).Q;
         const hidden = before.slice(1).map((kernel) => siteMean(kernel, 5));
         const [own, cross] = [infiniteWidthKernels(net, inputs), infiniteWidthKernels(net, inputs, others)];
         expect([own.preactivation.length, own.hidden.length]).toEqual([3, 2]);
@@ -178,7 +188,9 @@ describe("convolutional networks against loops over sites", () => {
           expectClose(law.covariance(outputs, value, inputs, others), covariance, { relative: 1e-11, absolute: 1e-12 });
           law.siteKernels(inputs, others).forEach((kernel, rs) => {
             const [r, s] = [Math.floor(rs / sites), rs % sites];
-            const reduced = table(P, 2, (p, q) => sum(n, (i) => sum(n, (j) => basis.data[i * sites + r]! * basis.data[j * sites + s]! * K(p, i, P + q, j)))); // prettier-ignore
+            const reduced = table(P, 2, (p, q) =>
+              sum(n, (i) => sum(n, (j) => basis.data[i * sites + r]! * basis.data[j * sites + s]! * K(p, i, P + q, j))),
+            );
             expectClose(kernel, reduced, { relative: 1e-11, absolute: 1e-12 }, `sites ${r}, ${s}`);
           });
           expectClose(law.siteKernels(inputs)[1 % sites ** 2]!, law.siteKernels(inputs, inputs)[1 % sites ** 2]!, exact);
@@ -186,7 +198,9 @@ describe("convolutional networks against loops over sites", () => {
           const top = law.covariance(1, mean, inputs).data.map((value) => value + biasMean.data[0]!);
           expectClose(top, cut(S.at(-1)!, [0, P]), { relative: 1e-11, absolute: 1e-12 });
           expect(() => law.covariance(1, value, inputs)).toThrow(/^value: expected .*outputs × sites/);
-          expect(() => law.covariance(2, value, others.shape[0] === 2 ? { data: new Float64Array(4), shape: [2, 2] } : others)).toThrow(/36 features/); // prettier-ignore
+          expect(() => law.covariance(2, value, others.shape[0] === 2 ? { data: new Float64Array(4), shape: [2, 2] } : others)).toThrow(
+            /36 features/,
+          );
         }
       }
     });
@@ -213,7 +227,11 @@ describe("convolutional networks against loops over sites", () => {
       }
       expectClose(own.means!, table(sites, P, (i, p) => mean(i, p)), exact); // prettier-ignore
       expectClose(cross.means!, table(sites, 2, (i, q) => mean(i, P + q)), exact); // prettier-ignore
-      expectClose(cross.own!, table(2, sites ** 2, (q, ij) => block(Math.floor(ij / sites), ij % sites, P + q, P + q)), { relative: 1e-7 }); // prettier-ignore
+      expectClose(
+        cross.own!,
+        table(2, sites ** 2, (q, ij) => block(Math.floor(ij / sites), ij % sites, P + q, P + q)),
+        { relative: 1e-7 },
+      );
       expect(siteBlocks(network(readout, relu, true))).toBeUndefined();
     });
 
@@ -255,7 +273,13 @@ describe("convolutional networks against loops over sites", () => {
     const of = (layers: readonly Primitive[], sites = 18): Architecture => ({ input: { channels, sites }, layers });
     const net = network("flatten", erf, true);
     const [first, phi, second, other, top] = net.layers as [RandomLayer, Primitive, RandomLayer, Primitive, RandomLayer];
-    expect(convolutionChain(net)).toMatchObject({ channels: [3, 4], readout: "flatten", weightVariance: [1.3, 0.8, 1.7], biasVariance: [0.3, 0.2, 0.4], activation: erf }); // prettier-ignore
+    expect(convolutionChain(net)).toMatchObject({
+      channels: [3, 4],
+      readout: "flatten",
+      weightVariance: [1.3, 0.8, 1.7],
+      biasVariance: [0.3, 0.2, 0.4],
+      activation: erf,
+    });
     expect(denseChain(net)).toBeUndefined();
     const none: Primitive[][] = [
       [first, phi, second, { kind: "pointwise", activation: relu }, top],
@@ -275,10 +299,18 @@ describe("convolutional networks against loops over sites", () => {
     ];
     for (const layers of none) expect(convolutionChain(of(layers))).toBeUndefined();
     const half = { ...averageMap(4), weights: new Float64Array(4).fill(0.2) };
-    expect(convolutionChain(of([...net.layers.slice(0, 4), { kind: "site-map", map: half }, network("global-average", erf, true).layers.at(-1)!]))).toBeUndefined(); // prettier-ignore
+    expect(
+      convolutionChain(
+        of([...net.layers.slice(0, 4), { kind: "site-map", map: half }, network("global-average", erf, true).layers.at(-1)!]),
+      ),
+    ).toBeUndefined();
     const one = { inputSites: 1, outputSites: 1, sources: Int32Array.of(0) };
     const dense: Primitive[] = [{ ...first, maps: [one] }, phi, { ...top, maps: [one] }];
     expect(denseChain(of(dense, 1))).toMatchObject({ widths: [3], weightVariance: [1.3, 1.7], biasVariance: [0.3, 0.4], activation: erf });
-    expect([convolutionChain(of(dense, 1)), denseChain(of(dense.slice(0, 2), 1)), denseChain(of([dense[0]!, dense[2]!], 1))!.activation]).toEqual([undefined, undefined, identity]); // prettier-ignore
+    expect([
+      convolutionChain(of(dense, 1)),
+      denseChain(of(dense.slice(0, 2), 1)),
+      denseChain(of([dense[0]!, dense[2]!], 1))!.activation,
+    ]).toEqual([undefined, undefined, identity]);
   });
 });

@@ -104,7 +104,18 @@ test("there is none to pin without a bias, where hidden biases make constants, a
 
 test("outputs have it back, column by column, and its gradient is that of its own density", () => {
   const pinned = pinReadoutBias(problem(), registry)!;
-  const prediction = { mean: matrixFromRows([[1, 2], [3, 4], [5, 6]]), variance: matrixFromRows([[0, 0], [0, 0], [0, 0]]) }; // prettier-ignore
+  const prediction = {
+    mean: matrixFromRows([
+      [1, 2],
+      [3, 4],
+      [5, 6],
+    ]),
+    variance: matrixFromRows([
+      [0, 0],
+      [0, 0],
+      [0, 0],
+    ]),
+  };
   expectClose(withBias(prediction, pinned).mean, [1.9, 0.3, 3.9, 2.3, 5.9, 4.3], { relative: 1e-12 });
   expect(withBias(prediction, pinned).variance).toBe(prediction.variance);
   expect(withBias(prediction, undefined)).toBe(prediction);
