@@ -1,6 +1,6 @@
 import { matrixFromRows, type DataSplit } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { classesOf, decisions, fitLabels, logisticLikelihood, softmaxLikelihood } from "../src/index.js";
+import { classesOf, decisions, fitLabels, logisticLikelihood, poissonLikelihood, softmaxLikelihood } from "../src/index.js";
 
 const column = (labels: readonly number[]) => matrixFromRows(labels.map((label) => [label]));
 const split = (train: readonly number[], test?: readonly number[]): DataSplit => ({
@@ -40,6 +40,21 @@ describe("class labels in the form of a likelihood", () => {
     expect(fitLabels(logisticLikelihood(1), fits)).toBe(fits);
     const real = split([0.5, 1.5]);
     expect(fitLabels(softmaxLikelihood(1), real)).toBe(real);
+  });
+
+  it("test labels must be those of the training points, also where these already fit; three classes need softmax", () => {
+    const logistic = logisticLikelihood(1);
+    expect(() => fitLabels(logistic, split([1, -1], [1, 2]))).toThrow(/^data\.test\.targets\[1\]: expected one of the classes -1, 1/);
+    expect(() => fitLabels(logistic, split([3, 4], [3.5]))).toThrow(
+      /^data\.test\.targets: expected class labels, like the training targets/,
+    );
+    expect(() => fitLabels(logistic, split([3, 4, 5]))).toThrow(/^likelihood\.type: expected one for 3 classes, such as "softmax"/);
+    expect(() => fitLabels(logistic, { train: { inputs: column([1, 2]), targets: matrixFromRows([[1, 0, 0], [0, 0, 1]]) } })).toThrow(/3 classes/); // prettier-ignore
+    const counts = split([0, 3, 2], [5]);
+    expect(fitLabels(poissonLikelihood(1), counts)).toBe(counts);
+    // one-hot test rows for a column of training labels, and the other way round
+    const mixed = { train: split([0, 1, 0]).train, test: { inputs: column([1, 2]), targets: matrixFromRows([[0, 1], [1, 0]]) } }; // prettier-ignore
+    expect([...fitLabels(logistic, mixed).test!.targets!.data]).toEqual([1, -1]);
   });
 
   it("names what is missing", () => {

@@ -118,6 +118,33 @@ describe("identities", () => {
   });
 });
 
+describe("class probabilities of latent outputs", () => {
+  it("follow the scale; softmax lifts its contrasts to logits", () => {
+    const f = [0.8, -3, 700];
+    const column = rows(f.map((value) => [value]));
+    expectClose(likelihoodOf("logistic", 1.6).probabilities!(column), f.flatMap((value) => [1 / (1 + Math.exp(value / 1.6)), 1 / (1 + Math.exp(-value / 1.6))]), { relative: 1e-12, absolute: 1e-300 }); // prettier-ignore
+    expectClose(likelihoodOf("probit", 2).probabilities!(rows([[0], [1.96 * 2], [-1.96 * 2]])), [0.5, 0.5, 0.0249978951, 0.9750021049, 0.9750021049, 0.0249978951], { absolute: 1e-9 }); // prettier-ignore
+    const [a, b, tau] = [0.7, -1.3, 0.6];
+    // rows (1, −1, 0)/√2 and (1, 1, −2)/√6
+    const logits = [a / Math.SQRT2 + b / Math.sqrt(6), -a / Math.SQRT2 + b / Math.sqrt(6), (-2 * b) / Math.sqrt(6)];
+    const weights = logits.map((z) => Math.exp(z / tau));
+    const total = weights[0]! + weights[1]! + weights[2]!;
+    expectClose(softmaxLikelihood(tau).probabilities!(rows([[a, b]])), weights.map((w) => w / total), { relative: 1e-12 }); // prettier-ignore
+    expectClose(softmaxLikelihood(tau, { contrasts: false }).probabilities!(rows([logits])), weights.map((w) => w / total), { relative: 1e-12 }); // prettier-ignore
+    expect([...softmaxLikelihood(1).probabilities!(rows([[800, 0]])).data].map((p) => p > 0.5)).toEqual([true, false, false]);
+  });
+  it("labels and targets belong together", () => {
+    expect([...likelihoodOf("probit").labels!(labelsOf([1, -1, 1]))]).toEqual([1, 0, 1]);
+    expect([...likelihoodOf("logistic").encode!([1, 0, 1], 2).data]).toEqual([1, -1, 1]);
+    const oneHot = softmaxLikelihood().encode!([2, 0], 3);
+    expect([[...oneHot.data], oneHot.shape]).toEqual([[0, 0, 1, 1, 0, 0], [2, 3]]); // prettier-ignore
+    expect([...softmaxLikelihood().labels!(oneHot)]).toEqual([2, 0]);
+    const counts = (likelihood: Likelihood, columns: number) => [likelihood.latents(columns), likelihood.classes(columns)];
+    expect([counts(softmaxLikelihood(), 4), counts(softmaxLikelihood(1, { contrasts: false }), 4)]).toEqual([[3, 4], [4, 4]]); // prettier-ignore
+    expect([counts(likelihoodOf("probit"), 1), counts(likelihoodOf("poisson"), 1), counts(gaussianLikelihood(1), 3)]).toEqual([[1, 2], [1, undefined], [3, undefined]]); // prettier-ignore
+  });
+});
+
 describe("labels", () => {
   const reject: readonly (readonly [string, Labels, RegExp])[] = [
     ["softmax", [[1, 0, 0], [1, 1, 0]], /targets\[1\]: expected a one-hot row/], // prettier-ignore

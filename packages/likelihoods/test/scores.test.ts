@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { stream } from "@finitewidth/random";
-import { zeros } from "@finitewidth/core";
+import { createRegistry, zeros, type Matrix } from "@finitewidth/core";
 import { expectClose, readFixture } from "../../../tools/testing.js";
-import { classificationScores, confusionMatrix, mostConfidentlyWrong, reliability } from "../src/index.js";
-import { likelihoodOf, rows, type FixtureFile } from "./fixtures.js";
+import { classificationScores, classificationSection, confusionMatrix, mostConfidentlyWrong, plugin, reliability } from "../src/index.js";
+import { labelsOf, likelihoodOf, rows, type FixtureFile } from "./fixtures.js";
 
 interface Inputs {
   readonly probabilities: number[][];
@@ -114,5 +114,50 @@ describe("scores of three classes", () => {
     expect(reliability(p, labels)).toHaveLength(10);
     expectClose(classificationScores(rows([[1, 0]]), Int32Array.of(1)).negativeLogLikelihood, 300 * Math.LN10, { relative: 1e-12 });
     expect(classificationScores(rows([[1, 0]]), Int32Array.of(1)).standardError.accuracy).toBe(0);
+  });
+});
+
+describe("section of a report", () => {
+  const registry = createRegistry([plugin]);
+  const labels = labelsOf([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]]); // prettier-ignore
+  const p = rows([[0.7, 0.2, 0.1], [0.1, 0.15, 0.75], [0.2, 0.5, 0.3], [0.25, 0.5, 0.25]]); // prettier-ignore
+  const other = rows([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1], [0.1, 0.1, 0.8], [0.3, 0.4, 0.3]]); // prettier-ignore
+  const method = (label: string, probabilities?: Matrix, sampled = false) => ({
+    label,
+    predictive: { mean: p, variance: p, ...(probabilities ? { probabilities } : {}), ...(sampled ? { standardError: { mean: p, variance: p, probabilities: p } } : {}) }, // prettier-ignore
+  });
+  const of = (methods: readonly object[], change: object = {}) =>
+    classificationSection.of({ registry, problem: { likelihood: { type: "softmax" } }, test: { inputs: p, targets: labels }, methods, ...change } as never); // prettier-ignore
+
+  it("has a row of scores for every method, distances to the sampled one, reliability and confusion", () => {
+    const block = of([method("first", p), method("regression"), method("sampled", other, true)], { classes: ["a", "b", "c"] })!;
+    const scores = [p, other].map((each) => classificationScores(each, Int32Array.of(0, 1, 2, 1)));
+    const text = (score: (typeof scores)[number]) =>
+      (["accuracy", "negativeLogLikelihood", "brier", "calibrationError"] as const).map((key) => `${score[key].toFixed(4)} ± ${score.standardError[key].toFixed(4)}`); // prettier-ignore
+    const apart = p.data.reduce((sum, value, i) => sum + Math.abs(value - other.data[i]!) / 12, 0);
+    expect(block.table).toEqual({
+      header: ["method", "accuracy", "negative log likelihood", "Brier score", "calibration error", "mean |Δp| to sampled"],
+      rows: [["first", ...text(scores[0]!), apart.toFixed(4)], ["sampled", ...text(scores[1]!), "–"]], // prettier-ignore
+    });
+    expect(block.paragraphs![1]).toBe(
+      "Most confidently wrong (first): test point 1 of class b as c with probability 0.750; test point 2 of class c as b with probability 0.500.",
+    );
+    const [{ figure: lines }, { figure: maps }] = block.figures as unknown as { figure: { series: Record<string, unknown>[]; panels: { label: string; values: Matrix; names: string[] }[] } }[] as [never, never] as [{ figure: { series: Record<string, unknown>[] } }, { figure: { panels: { label: string; values: Matrix; names: string[] }[] } }]; // prettier-ignore
+    expect(lines.series.map(({ label, points, dashed }) => [label, points, dashed])).toEqual([["calibrated", undefined, true], ["first", true, undefined], ["sampled", true, undefined]]); // prettier-ignore
+    const bins = reliability(p, Int32Array.of(0, 1, 2, 1)).filter(({ count }) => count > 0);
+    expect(lines.series[1]).toMatchObject({ x: Float64Array.from(bins, (bin) => bin.confidence), y: Float64Array.from(bins, (bin) => bin.accuracy), error: Float64Array.from(bins, (bin) => bin.standardError) }); // prettier-ignore
+    expect(maps.panels.map(({ label, names }) => [label, names])).toEqual([["first", ["a", "b", "c"]], ["sampled", ["a", "b", "c"]]]); // prettier-ignore
+    expect([...maps.panels[0]!.values.data]).toEqual([1, 0, 0, 0, 1, 1, 0, 1, 0]);
+  });
+
+  it("is left out without labels, classes or probabilities; classes have numbers where they have no names", () => {
+    expect(of([method("first")])).toBeUndefined();
+    expect(of([method("first", p)], { test: { inputs: p } })).toBeUndefined();
+    expect(of([method("first", p)], { problem: { likelihood: { type: "poisson" } } })).toBeUndefined();
+    const { table, paragraphs } = of([method("first", p)])!;
+    expect(table!.header).toHaveLength(5);
+    expect(table!.rows[0]).toHaveLength(5);
+    expect(paragraphs![1]).toContain("test point 1 of class 1 as 2");
+    expect(of([method("first", rows([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]]))])!.paragraphs).toHaveLength(1); // prettier-ignore
   });
 });

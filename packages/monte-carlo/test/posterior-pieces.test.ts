@@ -93,9 +93,18 @@ describe("shifts of the hidden kernels", () => {
     const architecture = resolveArchitecture(registry, posterior.problem.network);
     const prior = infiniteWidthKernels(architecture, data.inputs).hidden[0]!.data;
     const { hiddenKernels, hiddenKernelShifts, standardError } = posterior;
-    expect(worstScore(hiddenKernelShifts![0]!.data, standardError!.hiddenKernelShifts![0]!.data, hiddenKernels![0]!.data.map((value, i) => value - prior[i]!), standardError!.hiddenKernels![0]!.data)).toBeLessThan(4.5); // prettier-ignore
+    expect(
+      worstScore(
+        hiddenKernelShifts![0]!.data,
+        standardError!.hiddenKernelShifts![0]!.data,
+        hiddenKernels![0]!.data.map((value, i) => value - prior[i]!),
+        standardError!.hiddenKernels![0]!.data,
+      ),
+    ).toBeLessThan(4.5);
     // there is a shift to be seen
-    expect(Math.max(...hiddenKernelShifts![0]!.data.map((value, i) => Math.abs(value) / standardError!.hiddenKernelShifts![0]!.data[i]!))).toBeGreaterThan(6); // prettier-ignore
+    expect(
+      Math.max(...hiddenKernelShifts![0]!.data.map((value, i) => Math.abs(value) / standardError!.hiddenKernelShifts![0]!.data[i]!)),
+    ).toBeGreaterThan(6);
   });
 });
 

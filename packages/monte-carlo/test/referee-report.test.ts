@@ -232,7 +232,10 @@ describe("the run itself", () => {
   });
 
   it("a pilot that needs too many levels ends the run; plans of three looks may be cut to what there is time for", async () => {
-    const run = answeredRun(() => ({ ladder: { exponents: Array.from({ length: 9000 }, () => 0), stepSizes: Array.from({ length: 9000 }, () => 0.02) }, levels: [] }));
+    const run = answeredRun(() => ({
+      ladder: { exponents: Array.from({ length: 9000 }, () => 0), stepSizes: Array.from({ length: 9000 }, () => 0.02) },
+      levels: [],
+    }));
     const { verdicts, referee: own } = await referee(problem, { one: theory(2, 0) }, at, { seconds: 1 }, run);
     expect(own).toEqual({ checked: false, why: expect.stringContaining("more than the 1 seconds allowed") as string });
     expect(verdicts["one"]!.generalizationError!.status).toBe("unchecked");
