@@ -87,11 +87,17 @@ describe("predictScaleMixture", () => {
   it("more points than go through a recurrence together, nodes without weight left out", () => {
     // combinations of the four: column j of each is that of point j mod 4
     const many = 70;
-    const wide: Matrix = { data: Float64Array.from({ length: n * many }, (_, e) => cross.data[Math.floor(e / many) * m + ((e % many) % m)]!), shape: [n, many] };
+    const wide: Matrix = {
+      data: Float64Array.from({ length: n * many }, (_, e) => cross.data[Math.floor(e / many) * m + ((e % many) % m)]!),
+      shape: [n, many],
+    };
     const own = Float64Array.from({ length: many }, (_, j) => prior[j % m]!);
     const settings = { form, targets, noise: 0.5, biasVariance: 0.7 };
     const useless = { q: Float64Array.of(...nodes.q, 1e9), weights: Float64Array.of(...nodes.weights, 1e-19) };
-    const [found, few] = [predictScaleMixture({ ...settings, nodes: useless }, wide, own)!, predictScaleMixture({ ...settings, nodes }, cross, prior)!];
+    const [found, few] = [
+      predictScaleMixture({ ...settings, nodes: useless }, wide, own)!,
+      predictScaleMixture({ ...settings, nodes }, cross, prior)!,
+    ];
     for (let j = 0; j < many; j++) {
       expect(found.mean[j]! / few.mean[j % m]!).toBeCloseTo(1, 11);
       expect(found.variance[j]! / few.variance[j % m]!).toBeCloseTo(1, 11);

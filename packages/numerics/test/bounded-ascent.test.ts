@@ -44,7 +44,11 @@ describe("bounded maximisation", () => {
 
   test("at a bound differences are one-sided, and its value, gradient and point belong together", async () => {
     const asked: (readonly number[])[] = [];
-    const found = await maximiseInBox(async (point) => (asked.push(point), { point, value: hill(point) }), [2, 9], { lower: [2, -5], upper: [4, 1], step: 1e-4 });
+    const found = await maximiseInBox(async (point) => (asked.push(point), { point, value: hill(point) }), [2, 9], {
+      lower: [2, -5],
+      upper: [4, 1],
+      step: 1e-4,
+    });
     for (const [x, y] of asked) expect(x! >= 2 && x! <= 4 && y! >= -5 && y! <= 1).toBe(true);
     // the start outside the box is moved into it
     expect(asked[0]).toEqual([2, 1]);
@@ -55,7 +59,10 @@ describe("bounded maximisation", () => {
 
   test("is out of steps without converging, and moves at most one unit at once", async () => {
     const points: (readonly number[])[] = [];
-    const far = async (point: readonly number[]): Promise<BoundedPoint> => (points.push(point), { point, value: hill(point), gradient: slope(point) });
+    const far = async (point: readonly number[]): Promise<BoundedPoint> => (
+      points.push(point),
+      { point, value: hill(point), gradient: slope(point) }
+    );
     const found = await maximiseInBox(far, [-4, 4], { lower: [-5, -5], upper: [5, 5], maxIterations: 2 });
     expect([found.converged, found.iterations]).toEqual([false, 2]);
     expect(Math.max(...points[1]!.map((value, i) => Math.abs(value - points[0]![i]!)))).toBeCloseTo(1, 12);

@@ -161,14 +161,19 @@ describe("an annealed run", () => {
     );
     expect(seen).toEqual([0.25, 1]);
     expect(pauses).toEqual(Array.from({ length: 12 }, (_, k) => k + 1));
-    expect(moves.map(({ exponent, stepSize }) => [exponent, stepSize])).toEqual([...Array.from({ length: 6 }, () => [0.25, 0.3]), ...Array.from({ length: 6 }, () => [1, 0.1])]);
+    expect(moves.map(({ exponent, stepSize }) => [exponent, stepSize])).toEqual([
+      ...Array.from({ length: 6 }, () => [0.25, 0.3]),
+      ...Array.from({ length: 6 }, () => [1, 0.1]),
+    ]);
     expect(found.ladder).toEqual(ladder);
     const [first, second, last] = found.levels;
     expect(first).toEqual({ exponent: 0, logLikelihoods: Float64Array.of(0, 1, 2), stein: 0, acceptance: 1, control: 1 });
     const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b / values.length, 0);
     expectClose([second!.acceptance, last!.acceptance], [0.7, 0.9], { relative: 1e-12 });
     expectClose([second!.stein, last!.stein], [0.25 * mean(second!.logLikelihoods), mean(last!.logLikelihoods)], { relative: 1e-12 });
-    expectClose([second!.control!, last!.control!], [2.5 + mean(second!.logLikelihoods), 10 + mean(last!.logLikelihoods)], { relative: 1e-12 });
+    expectClose([second!.control!, last!.control!], [2.5 + mean(second!.logLikelihoods), 10 + mean(last!.logLikelihoods)], {
+      relative: 1e-12,
+    });
     // resampled ones are old ones moved twice
     for (const value of second!.logLikelihoods) expect([0.2, 1.2, 2.2].some((old) => Math.abs(old - value) < 1e-12)).toBe(true);
     expect(Float64Array.from(found.states, ({ logLikelihood }) => logLikelihood)).toEqual(last!.logLikelihoods);
