@@ -85,9 +85,17 @@ function forward(of: AttentionModel, inputs: Matrix, { weights, biases }: Values
     let x = Array.from({ length: T }, (_t, i) => Array.from({ length: F }, (_f, f) => inputs.data[mu * of.inputSize + i * F + f]!));
     of.network.layers.forEach((_layer, l) => {
       x = x.map((_row, i) =>
-        biases[l]!.map(
-          (b, u) =>
-          weights[l]!.reduce((sum, head, h) => sum + x.reduce((inner, row, j) => inner + mapOf(maps[l]!, mu, h)[i * T + j]! * row.reduce((all, value, c) => all + head[u]![c]! * value, 0), 0), b), // prettier-ignore
+        biases[l]!.map((b, u) =>
+          weights[l]!.reduce(
+            (sum, head, h) =>
+              sum +
+              x.reduce(
+                (inner, row, j) =>
+                  inner + mapOf(maps[l]!, mu, h)[i * T + j]! * row.reduce((all, value, c) => all + head[u]![c]! * value, 0),
+                0,
+              ),
+            b,
+          ),
         ),
       );
       (hidden[l] ??= []).push(x);
@@ -116,7 +124,9 @@ describe.each(Object.entries(networks))("%s", (_, network) => {
     expectClose(state.features, read.map((row) => row.map((value) => scale * value)), { relative: 1e-11, absolute: 1e-12 }); // prettier-ignore
     state.hiddenKernels().forEach((kernel, l) => {
       const width = of.network.layers[l]!.width;
-      const expected = hidden[l]!.map((x) => hidden[l]!.map((z) => x.reduce((sum, row, i) => sum + row.reduce((all, value, u) => all + value * z[i]![u]!, 0), 0) / (T * width))); // prettier-ignore
+      const expected = hidden[l]!.map((x) =>
+        hidden[l]!.map((z) => x.reduce((sum, row, i) => sum + row.reduce((all, value, u) => all + value * z[i]![u]!, 0), 0) / (T * width)),
+      );
       expectClose(kernel, expected, { relative: 1e-11, absolute: 1e-12 }, `layer ${l + 1}`);
     });
     expect(net.readoutParameters).toBe(D * N + (of.network.biasVariance[3]! > 0 ? D : 0));
@@ -157,10 +167,16 @@ describe.each(Object.entries(networks))("%s", (_, network) => {
     let rows = values.weights.at(-1)![0]!.map((row) => [row]);
     const chain = [rows];
     for (let l = heads.length - 1; l > 0; l--) {
-      rows = rows.map((paths) => values.weights[l]!.flatMap((head) => paths.map((path) => head[0]!.map((_v, c) => path.reduce((sum, p, u) => sum + p * head[u]![c]!, 0))))); // prettier-ignore
+      rows = rows.map((paths) =>
+        values.weights[l]!.flatMap((head) =>
+          paths.map((path) => head[0]!.map((_v, c) => path.reduce((sum, p, u) => sum + p * head[u]![c]!, 0))),
+        ),
+      );
       chain.unshift(rows);
     }
-    const mixing = chain.map((at) => at.flat()).map((flat) => matrixFromRows(flat.map((x) => flat.map((z) => x.reduce((sum, v, k) => sum + v * z[k]!, 0))))); // prettier-ignore
+    const mixing = chain
+      .map((at) => at.flat())
+      .map((flat) => matrixFromRows(flat.map((x) => flat.map((z) => x.reduce((sum, v, k) => sum + v * z[k]!, 0)))));
     expect(law.sites).toBe(heads[1]! * heads[2]!);
     expect(mixing[0]!.shape[0]).toBe(D * law.sites);
     // what each parameter of the first layer, and each bias above, changes: outputs are linear in both
@@ -210,7 +226,14 @@ describe.each(Object.entries(networks))("%s", (_, network) => {
         })))); // prettier-ignore
         hidden.push(K.map((row) => row.map((block) => block.reduce((sum, line, i) => sum + line[i]! / T, 0))));
       });
-      const top = K.map((row) => row.map((block) => w[3]! * block.reduce((sum, line, i) => sum + line.reduce((all, value, j) => all + of.readout[i]! * of.readout[j]! * value, 0), 0) + b[3]!)); // prettier-ignore
+      const top = K.map((row) =>
+        row.map(
+          (block) =>
+            w[3]! *
+              block.reduce((sum, line, i) => sum + line.reduce((all, value, j) => all + of.readout[i]! * of.readout[j]! * value, 0), 0) +
+            b[3]!,
+        ),
+      );
       return { hidden, top };
     };
     for (const [left, right] of [
