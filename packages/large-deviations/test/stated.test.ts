@@ -1,13 +1,14 @@
-import { createProblem, fit, type Claim, type FittedScenario, type Theory } from "@finitewidth/core";
+import { createProblem, fit, FinitewidthError, matrixFromRows, type Claim, type FittedScenario, type Theory } from "@finitewidth/core";
 import { describe, expect, it, test } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { densityFigure, layersFigure, matrixFigure } from "../src/effective-action/figures.js";
 import { deepErrors, shallowErrors } from "../src/effective-action/regimes/stated-errors.js";
 import { settingOf as actionSetting } from "../src/effective-action/setting.js";
 import { regimeWarnings } from "../src/forward-backward/warnings.js";
-import { settingOf } from "../src/forward-backward/setting.js";
+import { closureOptionsOf, settingOf } from "../src/forward-backward/setting.js";
 import type { ForwardBackwardOptions } from "../src/forward-backward/options.js";
-import { effectiveAction } from "../src/index.js";
+import { secondSolution } from "../src/forward-backward/starts.js";
+import { effectiveAction, forwardBackward, isSampled, type Saddle, type SaddleOptions } from "../src/index.js";
 import { claimsAbout, testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
@@ -104,6 +105,120 @@ describe("what the action claims", () => {
     expect(found["train-mean"]).toEqual(posterior.train!.mean);
     expect([...found["log-evidence"]!.data]).toEqual([posterior.logEvidence]);
     expect(found["hidden-kernel-1"]).toEqual(posterior.hiddenKernels![0]);
+  });
+});
+
+describe("claims of every kind of action and of forward–backward", () => {
+  const shown = async (theory: Theory, given: object, options: Record<string, unknown> = {}) =>
+    (await claimsAbout(theory, { ...(input([6], "erf", 3) as ReturnType<typeof input>), ...given }, rows(2, 3), options)).map(
+      ({ id, error, estimand }) =>
+        [id, typeof error === "object" ? JSON.stringify(error) : error, ...("layer" in estimand ? [estimand.layer] : [])].join(" "),
+    );
+  const ea = effectiveAction as Theory;
+  const fb = forwardBackward as Theory;
+  const order = (ids: readonly string[], n: number) => ids.map((id) => `${id} {"order":${n}}`);
+  const relative = (id: string, error: number, layer = "") => `${id} {"relative":${error}}${layer}`;
+  const outputs = ["predictive-mean", "predictive-variance", "train-mean"];
+  it("effective action", async () => {
+    const nonlinear = [relative("predictive-variance", 0.15), relative("train-mean", 0.05)];
+    const kernel = relative("hidden-kernel-1", 0.12, " 1");
+    const deep = [relative("predictive-variance", 0.27), relative("train-mean", 0.06)];
+    const filters = { type: "convolutional", inputShape: [1, 3], layers: [{ channels: 6, kernelSize: [2] }], activation: "erf" };
+    expect(await shown(ea, input([6], "identity", 3, 2))).toEqual([...order(outputs, 1), 'hidden-kernel-1 {"order":1} 1']);
+    expect(await shown(ea, input([6], "erf", 3, 2))).toEqual([...nonlinear, kernel]);
+    expect(await shown(ea, input([6, 5], "identity", 3, 2))).toEqual(order(outputs, 1));
+    expect(await shown(ea, input([6, 5], "erf", 3, 2), { closure: "product" })).toEqual(deep);
+    expect(await shown(ea, input([6, 5], "identity", 3))).toEqual(order(outputs, 1));
+    expect(await shown(ea, input([6, 5], "erf", 3))).toEqual(deep);
+    expect(await shown(ea, { network: filters })).toEqual([relative("predictive-mean", 0.15 * 0.5), ...nonlinear, kernel]);
+    expect(await shown(ea, {}, { correction: "cumulant", draws: 80 })).toEqual([relative("predictive-mean", 0.025), ...nonlinear, kernel]);
+    const relu = [...nonlinear, relative("hidden-kernel-1", 0.2, " 1")];
+    for (const options of [{}, { mean: "plain" }]) expect(await shown(ea, input([6], "relu", 3), options)).toEqual(relu);
+    // a corrected mean carries the error of its draws
+    const corrected = await claimsAbout(ea, input([6], "erf", 3), rows(2, 3), { correction: "cumulant", draws: 80 });
+    expect(corrected.map(({ standardError }) => standardError !== undefined)).toEqual([true, false, true, false]);
+    expect(corrected[0]!.standardError).not.toEqual(corrected[2]!.standardError);
+  });
+  it("forward–backward: by scaling, force, order and closure", async () => {
+    const strong = { targets: rows(3, 1).map((row) => row.map((y) => 9 * y)), temperature: 0.05 };
+    const weak = { temperature: 10 };
+    const inputs = [
+      [1, 0.2, -0.3],
+      [0.1, -1, 0.4],
+      [0.5, 0.6, 1.2],
+    ];
+    const of = (given: object, options = {}) => shown(fb, { ...input([9, 8], "identity", 3), inputs, ...given }, options);
+    const [first, second, third] = ['hidden-kernel-1 {"order":1} 1', 'hidden-kernel-2 {"order":1} 2', 'hidden-kernel-1 {"order":2} 1'];
+    const means = order(["train-mean", "predictive-mean"], 1);
+    expect(await of(strong)).toEqual([first, second, 'log-evidence {"order":0}']);
+    expect(await of(weak)).toEqual([third, second]);
+    expect(await of({ ...strong, scaling: "mean-field" })).toEqual([first, second, ...means]);
+    expect(await of({ temperature: 1e3, scaling: "mean-field" })).toEqual([first, second]);
+    expect(await of(weak, { order: "first" })).toEqual([third, second]);
+    expect(await of({ temperature: 1e3, scaling: "mean-field" }, { order: "first" })).toEqual([]);
+    // the variational Gaussian is exact for linear networks only
+    expect(await of(strong, { closure: "gaussian-variational" })).toEqual([first, second, 'log-evidence {"order":0}']);
+    expect(await shown(fb, input([9, 8], "erf", 3), { closure: "gaussian-variational" })).toEqual([]);
+    expect(await shown(fb, input([9], "erf", 2), { order: "proportional" })).toEqual([]);
+  });
+});
+
+describe("which averages forward–backward takes", () => {
+  it.each([
+    // a lattice up to three points (two at kinks), closed forms, four-point functions up to sixteen points
+    ["identity", 9, {}, false],
+    ["erf", 3, {}, false],
+    ["erf", 4, {}, true],
+    ["erf", 4, { closure: "gaussian-variational" }, false],
+    ["erf", 16, { order: "first" }, false],
+    ["erf", 17, { order: "first" }, true],
+    ["tanh", 4, { order: "first" }, false],
+    ["tanh", 5, { order: "first" }, true],
+    ["tanh", 5, { order: "first", closure: "gaussian-variational" }, true],
+    ["relu", 2, {}, false],
+    ["relu", 3, {}, true],
+    ["relu", 16, { order: "first" }, false],
+    ["relu", 17, { order: "first" }, true],
+    ["gelu", 3, {}, false],
+  ] as const)("%s, %d points, %j: random nodes %s", (activation, dimensions, options, expected) => {
+    expect(isSampled(registry.activation(activation), { order: "full", closure: "quadrature", dimensions, ...options })).toBe(expected);
+  });
+  it("2^15 nodes at kinks and up to eight points, 2^13 elsewhere, or those asked for; the largest variance of a hidden layer", () => {
+    const of = (activation: string, points: number, nodes?: number) => {
+      const problem = createProblem(input([40, 30], activation, points), registry);
+      const setting = settingOf(problem, registry);
+      return { ...closureOptionsOf(setting, { order: "full", closure: "quadrature", ...(nodes ? { nodes } : {}) }, 4), setting };
+    };
+    expect([of("relu", 8), of("relu", 9), of("erf", 4), of("relu", 8, 7)].map(({ log2Count }) => log2Count)).toEqual([15, 13, 13, 7]);
+    const { largestVariance, setting, seed, dimensions } = of("erf", 5);
+    const variances = setting.infiniteWidth.slice(0, 2).flatMap(({ data }) => [0, 1, 2, 3, 4].map((i) => data[6 * i]!));
+    expect([largestVariance, seed, dimensions]).toEqual([Math.max(...variances), 4, 5]);
+    const order = (name: ForwardBackwardOptions["order"]) => closureOptionsOf(setting, { order: name, closure: "quadrature" }, 1).order;
+    expect((["full", "first", "proportional"] as const).map(order)).toEqual(["full", "first", "full"]);
+  });
+  it("of two solutions the one with the larger action is taken, with a warning; a failed or equal second one is nothing", () => {
+    const saddleAt = (size: number, action: number) =>
+      ({ kernels: [1, size].map((x) => matrixFromRows([[x]])), action }) as unknown as Saddle;
+    const first = saddleAt(2, -5);
+    const asked: SaddleOptions[] = [];
+    const search = (second: Saddle | FinitewidthError) =>
+      secondSolution(
+        first,
+        (options) => {
+          asked.push(options);
+          if (options.strength === 2) return saddleAt(7, 0);
+          if (second instanceof FinitewidthError) throw second;
+          return second;
+        },
+        () => undefined,
+      );
+    expect(search(saddleAt(3, -4))).toMatchObject({ saddle: { action: -4 } });
+    expect(asked.map(({ strength, start }) => [strength, start!.map(({ data }) => data[0])])).toEqual([[2, [2]], [undefined, [7]]]); // prettier-ignore
+    expect(search(saddleAt(3, -4)).warning).toMatch(/readout kernel 50 % away; the one with the larger action \(-4\.00000\) is reported/);
+    expect(search(saddleAt(1, -6))).toMatchObject({ saddle: first, warning: expect.stringMatching(/50 % away.*\(-5\.00000\)/) });
+    expect(search(saddleAt(2 + 1e-6, -4))).toEqual({ saddle: first });
+    expect(search(new FinitewidthError("none", { code: "not-converged" }))).toEqual({ saddle: first });
+    expect(() => search(new FinitewidthError("stop", { code: "input" }))).toThrow("stop");
   });
 });
 
