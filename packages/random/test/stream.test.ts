@@ -1,6 +1,6 @@
 import { FinitewidthError } from "@finitewidth/core";
 import { describe, expect, test } from "vitest";
-import { stream } from "../src/index.js";
+import { stream, wishartFactor } from "../src/index.js";
 import { hashWords, stateOf } from "../src/key.js";
 import { xoshiro128 } from "../src/xoshiro.js";
 import { gammaMoments, momentScores, normalMoments, uniformMoments } from "./moments.js";
@@ -47,6 +47,26 @@ describe("generator", () => {
     expect([random.uniform(), random.normal(), random.gamma(2.5), random.gamma(0.5)]).toEqual([
       0.7749523830253056, 0.21099939970681805, 0.6379058499361762, 0.8740633196046058,
     ]);
+  });
+
+  test("nor do long stretches of them: tails, rejections, small and large shapes", () => {
+    const random = stream(11, 4, 2);
+    const weighted = (count: number, next: (i: number) => number): number => {
+      let sum = 0;
+      for (let i = 1; i <= count; i++) sum += i * next(i);
+      return sum;
+    };
+    const sums = [
+      weighted(5000, random.normal),
+      weighted(500, random.uniform),
+      weighted(500, (i) => random.gamma(i % 7 === 0 ? 0.2 : 0.1 * i)),
+    ];
+    // made by this very code: a change of bits, order or rejections breaks results that people have written down
+    [91557.49789954706, 61568.16610451487, 3549724.420526816].forEach((sum, k) => expect(sums[k]! / sum).toBeCloseTo(1, 12));
+    const factor = [
+      1.019730337173924, 0, 0, 2.3046261615339554, 1.3781253074498463, 0, -0.8235500501750764, 1.4747997081716897, 1.384327048534359,
+    ];
+    wishartFactor(random, 3, 4).data.forEach((value, k) => expect(value).toBeCloseTo(factor[k]!, 12));
   });
 
   test.each([[1.5], [Number.NaN], [2 ** 53]])("seed %s is refused", (seed) => {
