@@ -1,7 +1,9 @@
-import { fit } from "@finitewidth/core";
+import { fit, inlineRun, type Theory } from "@finitewidth/core";
+import { tiledLength } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { exact } from "../src/index.js";
+import { exact, nngp } from "../src/index.js";
+import { fitTiles } from "../src/infinite-width/large.js";
 import { testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
@@ -23,15 +25,31 @@ describe("memory is counted before a fit", () => {
     readout: "flatten",
     activation: "identity",
   };
+  // arrays of P × P numbers that were measured to be alive at once
   it.each([
-    ["one output", dense, 1, 2100],
-    ["several outputs", dense, 2, 2100],
-    ["several sites", filters, 1, 6],
-  ] as const)("%s: refused with the number and a remedy", async (_, network, outputs, features) => {
-    leave(100);
+    ["one output: the tridiagonal form, and the inputs", exact, dense, 1, 2200, "4.5"],
+    ["several outputs: eigenvectors and nine groups of draws of one layer", exact, dense, 2, 2100, "17"],
+    ["several outputs, two layers", exact, { ...dense, widths: [5, 7] }, 2, 2100, "26"],
+    ["several sites", exact, filters, 1, 6, "14"],
+    ["several sites and outputs", exact, filters, 2, 6, "38"],
+    ["infinite width", nngp, dense, 1, 6, "2.3"],
+  ] as const)("%s: refused with the number and a remedy", async (_, theory, network, outputs, features, arrays) => {
+    leave(60);
     const problem = { network, inputs: rows(2000, features), targets: rows(2000, outputs), temperature: 0.1 };
-    await expect(fit(exact, problem, { registry })).rejects.toThrow(
-      /\[exact\] 2000 training points need .* GiB .* use at most \d+ training points/,
+    await expect(fit(theory as Theory, problem, { registry })).rejects.toThrow(
+      new RegExp(`2000 training points need .* GiB \\(${arrays.replace(".", "\\.")} arrays of .* use at most \\d+ training points`),
+    );
+  });
+
+  it("tiles: half a square, and the inputs", () => {
+    leave(60);
+    const points = 16_001;
+    const inputs = { data: new Float64Array(3 * points), shape: [points, 3] as const };
+    const count = Number((tiledLength(points) / points ** 2 + 6 / points).toPrecision(2));
+    expect(count).toBeLessThan(0.56);
+    const never = () => expect.unreachable("a kernel was made");
+    expect(() => fitTiles(never, inputs, { ...inputs, shape: [points, 3] }, 0.1, inlineRun({ registry }))).toThrow(
+      new RegExp(`${count} arrays .*or the option "solver": "iterative"`),
     );
   });
 

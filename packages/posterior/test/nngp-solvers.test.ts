@@ -3,6 +3,7 @@ import { plugin as activations } from "@finitewidth/activations";
 import { createRegistry, fit, inlineRun, resolveArchitecture, zeros, type Matrix, type Prediction } from "@finitewidth/core";
 import { posteriorFromNpz, posteriorToNpz } from "@finitewidth/core/npz";
 import { outputKernel } from "@finitewidth/kernels";
+import { diagonalOf } from "@finitewidth/linalg";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { stream } from "@finitewidth/random";
@@ -60,6 +61,31 @@ describe("solvers of nngp", () => {
     expect(await evidence(1)).not.toBe(await evidence(2));
   });
 
+  test("the stated error of the evidence is its scatter over seeds; what the iterations did is reported", async () => {
+    const { given } = problem(60, 2, erf);
+    const dense = (await fit(nngp, given, { registry })).posterior.logEvidence!;
+    let scores = 0;
+    for (let seed = 1; seed <= 24; seed++) {
+      const { posterior } = await fit(nngp, given, { registry, options: { solver: "iterative" }, seed });
+      const { logEvidence, standardError, diagnostics, solver } = posterior;
+      scores += ((logEvidence! - dense) / standardError!.logEvidence!) ** 2 / 24;
+      expect(diagnostics).toEqual({
+        form: "iterative",
+        preconditionerRank: 12,
+        probes: 16,
+        iterations: solver.iterations,
+        residual: solver.residual,
+        logEvidenceError: standardError!.logEvidence,
+      });
+      expect([solver.converged, solver.iterations > 0]).toEqual([true, true]);
+      expect(Object.keys(posterior)).not.toContain("train");
+      expect(posterior.warnings[1]).toMatch(/predictions at the training inputs are left out/);
+    }
+    // χ²₂₄/24, errors from 16 probes: twice or half the error would make 1/4 and 4 of it
+    expect(scores).toBeGreaterThan(0.4);
+    expect(scores).toBeLessThan(2.5);
+  });
+
   test("a posterior predicts the same from its file", async () => {
     const { given, test: others } = problem(90, 1, erf);
     const found = await fit(nngp, given, { registry, options: { solver: "iterative" } });
@@ -81,7 +107,11 @@ describe("solvers of nngp", () => {
     found.mean.data.forEach((value, i) => expect(value).toBeCloseTo(expected.mean.data[i]!, 9));
     found.variance.forEach((value, j) => {
       expect(value).toBeCloseTo(expected.variance.data[2 * j]!, 9);
-      expect(found.covariance!.data[j * 8]).toBeCloseTo(value, 12);
+      for (let k = 0; k < 7; k++) expect(found.covariance!.data[j * 7 + k]).toBeCloseTo(expected.covariance!.data[2 * j * 14 + 2 * k]!, 9);
+    });
+    expect(predictTiles(state, kernel(given.inputs, others), diagonalOf(kernel(others)))).toEqual({
+      mean: found.mean,
+      variance: found.variance,
     });
     const train = trainTiles(state, given.targets, given.temperature);
     train.mean.data.forEach((value, i) => expect(value).toBeCloseTo(dense.posterior.train!.mean.data[i]!, 9));

@@ -132,4 +132,51 @@ describe("theory nngp", () => {
     expect(Math.max(...answer.excessKurtosis!, ...answer.fourthCumulant!.data)).toBe(0);
     expectClose(posterior.hiddenKernels![0]!.data[0]!, 2.5 + 0.1, { relative: 1e-14 });
   });
+
+  it("prior of two outputs: the density of both, moments of a Gaussian, refusals by name", async () => {
+    const run = inlineRun({ registry });
+    const { posterior } = await fit(nngp, { network, inputs, targets, temperature: 0.1 }, { registry });
+    const [one, two] = [
+      [0.3, 1],
+      [-0.7, 2],
+    ];
+    const at = (evaluateAt: readonly number[][][], outputs: number, rows: readonly number[][] = inputs.slice(0, 2)) =>
+      nngp.prior!(
+        {
+          network: posterior.problem.network,
+          inputs: matrixFromRows(rows),
+          outputs,
+          evaluateAt: evaluateAt.map((value) => matrixFromRows(value)),
+          samples: 1,
+        },
+        {},
+        run,
+      );
+    const column = (y: number[]) => y.map((value) => [value]);
+    const { logDensity: apart } = await at([column(one!), column(two!)], 1);
+    const { logDensity, kernelCovariance, fourthCumulant, kernelMeanShift, excessKurtosis, warnings } = await at(
+      [one!.map((y, i) => [y, two![i]!])],
+      2,
+    );
+    expectClose(logDensity!, [apart![0]! + apart![1]!], { relative: 1e-13 });
+    for (const tensor of [kernelCovariance!, fourthCumulant!]) expect(tensor).toEqual({ data: new Float64Array(16), shape: [2, 2, 2, 2] });
+    expect([kernelMeanShift, excessKurtosis, warnings]).toEqual([{ data: new Float64Array(4), shape: [2, 2] }, new Float64Array(2), []]);
+    const many = Array.from({ length: 9 }, (_, i) => [Math.cos(i), Math.sin(2 * i)]);
+    expect(Object.keys(await at([], 1, many)).sort()).toEqual(["excessKurtosis", "kernelMeanShift", "secondMoment", "warnings"]);
+    expect((await at([], 1, many.slice(1))).kernelCovariance!.shape).toEqual([8, 8, 8, 8]);
+    await expect(at([column(one!)], 2)).rejects.toThrow("evaluateAt[0]: expected 2 × 2 numbers, got 2 × 1");
+    const twice = [inputs[0]!, inputs[0]!, inputs[1]!];
+    expect((await at([column([1, 1, 2])], 1, twice)).warnings.join()).toContain("rank 2 of 3");
+    await expect(at([column([1, 1, 2]), column([1, 3, 2])], 1, twice)).rejects.toThrow(
+      /evaluateAt\[1\]: expected a value of f that the prior can take/,
+    );
+  });
+
+  it("at the training points it is the prediction there", async () => {
+    const { posterior, predict } = await fit(nngp, { network, inputs, targets, temperature: 0.1 }, { registry });
+    const there = await predict(inputs);
+    expectClose(posterior.train!.mean, there.mean, { relative: 1e-11, absolute: 1e-12 });
+    expectClose(posterior.train!.variance, there.variance, { relative: 1e-9, absolute: 1e-12 });
+    expect(posterior.train!.variance.shape).toEqual([4, 2]);
+  });
 });
