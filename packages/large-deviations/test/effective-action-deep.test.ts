@@ -192,6 +192,37 @@ describe("invariants", () => {
   });
 });
 
+describe("more than 250 points", () => {
+  it("quasi-Newton steps end where the gradient vanishes, with the Hessian of the gradient", () => {
+    const X = matrixFromRows(
+      Array.from({ length: 252 }, (_, i) => Array.from({ length: 12 }, (__, j) => Math.sin((i + 1) * (j + 1.5) ** 1.3))),
+    );
+    const chain = { activation: activation("erf"), widths: [40, 25], weightVariance: [1.3, 1.7, 0.7], biasVariance: [0.2, 0.3, 0.4] };
+    const targets = Float64Array.from({ length: 252 }, (_, i) => 2 * Math.cos(3 * i));
+    const problem = createDeepProblem({ chain, inputs: X, targets, temperature: 0.3 });
+    const found = deepMinima(problem);
+    expect([found.method, found.converged]).toEqual(["quasi-newton", true]);
+    expect(found.residual).toBeLessThan(1e-8);
+    const u = found.minima[0].orderParameters.map(Math.log);
+    const slopes = (l: number, h: number): Float64Array =>
+      deepAction(
+        problem,
+        u.map((x, k) => (k === l ? x + h : x)),
+      ).gradient;
+    const { value, gradient } = deepAction(problem, u);
+    expectClose(found.minima[0].action, value, { relative: 1e-12 });
+    expectClose(gradient, [0, 0], { absolute: 1e-4 });
+    for (const l of [0, 1]) {
+      const [up, down] = [slopes(l, 1e-4), slopes(l, -1e-4)];
+      expectClose(
+        up.map((slope, k) => (slope - down[k]!) / 2e-4),
+        [found.hessian.data[l]!, found.hessian.data[2 + l]!],
+        { relative: 1e-4, absolute: 1e-3 },
+      );
+    }
+  });
+});
+
 describe("rejections", () => {
   it("product closure with biases, wrong numbers of variances", () => {
     expect(() => problemOf(cases[0]!, "product", { biasVariance: [0, 0.1, 0] })).toThrow(/closure: expected "nested" or "affine"/);

@@ -1,7 +1,15 @@
 import { respondToTargets } from "@finitewidth/numerics";
-import { applyAdjointJacobian, applyJacobian, infiniteWidthRecursion, kernelMap, kernelSlopes } from "@finitewidth/activations";
-import { matrixFromRows, type Matrix } from "@finitewidth/core";
-import { combine, innerProduct, symmetrise } from "@finitewidth/linalg";
+import {
+  applyAdjointJacobian,
+  applyJacobian,
+  infiniteWidthRecursion,
+  kernelMap,
+  kernelSlopes,
+  vertexContraction,
+} from "@finitewidth/activations";
+import { matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
+import { affine, block, combine, gram, innerProduct, symmetrise } from "@finitewidth/linalg";
+import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import {
   contractedPriorCovariance,
@@ -11,6 +19,7 @@ import {
   gaussianNodes,
   isLinear,
   priorVariance,
+  secondChaos,
 } from "../src/index.js";
 import { type Rows, byName, cases, expectNear, optionsFor, nodesFor } from "./forward-backward-cases.js";
 
@@ -149,5 +158,66 @@ describe.each(
       expectNear(shift, expected.shifts[l]!, tolerance.relative, `shift of layer ${l + 2}`),
     );
     expectNear(priorVariance(chain, force, nodes), expected.varianceOfContraction, tolerance.relative, "variance");
+  });
+});
+
+describe("first order beyond sixteen points: nodes for what the second chaos leaves", () => {
+  const size = 17;
+  const draws = stream(6, 1).normals(new Float64Array(18 * 30));
+  const whole = affine(1.5 / 30, gram({ data: draws, shape: [18, 30] }));
+  const kernel = block(whole, 0, size, 0, size);
+  const conjugate = symmetrise(
+    matrixFromRows(Array.from({ length: size }, (_, i) => Array.from({ length: size }, (__, j) => Math.sin(3 * i + 5 * j)))),
+  );
+  /** Nodes are unbiased: the mean over scrambles misses the exact numbers by its own standard error, all entries together. */
+  const expectMean = (found: readonly (readonly number[])[], exact: readonly number[], what: string): void => {
+    const count = found.length;
+    const mean = exact.map((_, i) => found.reduce((sum, one) => sum + one[i]! / count, 0));
+    const spread = found.reduce((sum, one) => sum + one.reduce((s, value, i) => s + (value - mean[i]!) ** 2, 0), 0) / (count * (count - 1));
+    const missed = exact.reduce((sum, value, i) => sum + (value - mean[i]!) ** 2, 0);
+    const size = exact.reduce((sum, value) => sum + value * value, 0);
+    expect(missed / spread, `${what}: square of the miss over its variance`).toBeLessThan(4);
+    expect(Math.sqrt(spread / size), `${what}: relative standard error`).toBeLessThan(0.3);
+  };
+  it.each(["erf", "relu"] as const)("%s: contraction and test point as by four-point functions", (name) => {
+    const activation = byName[name]!;
+    const padded = zeros(18, 18);
+    for (let i = 0; i < size; i++) padded.data.set(conjugate.data.subarray(i * size, (i + 1) * size), i * 18);
+    const exact = symmetrise(vertexContraction(activation, whole, padded));
+    const inside = block(exact, 0, size, 0, size);
+    const second = secondChaos(activation, whole, padded);
+    const row = (m: Matrix): number[] => [...m.data.subarray(17 * 18)];
+    const test = { cross: block(whole, size, 18, 0, size), variances: Float64Array.of(whole.data.at(-1)!) };
+    const measure = { kernel, conjugate, weightVariance: 1.3 };
+    const seeds = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => {
+      const options = optionsFor(kernel, { order: "first", log2Count: 10, seed });
+      const { full, secondChaos: part } = fourPointContraction(
+        activation,
+        kernel,
+        conjugate,
+        gaussianNodes({ ...options, smooth: activation.smooth, odd: activation.odd }),
+      );
+      expectNear(part, block(second, 0, size, 0, size), 1e-12, "second chaos");
+      const closure = createClosure(activation, options);
+      const { secondMoment, gradient } = closure.averages(measure, { gradient: true });
+      expectNear(secondMoment, combine(1, kernelMap(activation, kernel), 1.3, full), 1e-12, "averages");
+      expectNear(gradient!, affine(1.3, applyAdjointJacobian(activation, kernel, conjugate)), 1e-12, "gradient");
+      const { cross, variances } = closure.extend(measure, test);
+      const zeroth = row(kernelMap(activation, whole));
+      const known = row(second);
+      const shift = [...cross.data, ...variances].map((value, i) => (value - zeroth[i]!) / 1.3 - known[i]!);
+      return { rest: [...combine(1, full, -1, part).data], shift };
+    });
+    const rest = combine(1, inside, -1, block(second, 0, size, 0, size));
+    expectMean(
+      seeds.map((seed) => seed.rest),
+      [...rest.data],
+      "contraction",
+    );
+    expectMean(
+      seeds.map((seed) => seed.shift),
+      row(exact).map((value, i) => value - row(second)[i]!),
+      "test point",
+    );
   });
 });
