@@ -18,7 +18,7 @@ import { conditionGaussianProcess, predictGaussianProcess } from "@finitewidth/n
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { conditionOnIndependentPoints, identityMap, infiniteWidthKernels } from "../src/index.js";
+import { averageMap, conditionOnIndependentPoints, identityMap, infiniteWidthKernels } from "../src/index.js";
 
 const layersOf = (activation: Activation, biasVariance: number): Architecture => ({
   input: { channels: 3, sites: 1 },
@@ -29,9 +29,26 @@ const layersOf = (activation: Activation, biasVariance: number): Architecture =>
   ],
 });
 const architecture = layersOf(erf, 0);
-/** With the bias variance of its readout, a linear network. */
-type Own = Network & { readonly bias?: number };
-const architectureOf = ({ bias }: Own): Architecture => (bias === undefined ? architecture : layersOf(identity, bias));
+/** Two sites of a filter on a ring of three, averaged: what it sees of an image does not tell where it is. */
+const pooled: Architecture = {
+  input: { channels: 1, sites: 3 },
+  layers: [
+    {
+      kind: "random",
+      width: 5,
+      weightVariance: 1.3,
+      biasVariance: 0.2,
+      maps: [0, 1].map((m) => ({ ...identityMap(3), sources: Int32Array.of(m, m + 1, (m + 2) % 3) })),
+    },
+    { kind: "pointwise", activation: erf },
+    { kind: "site-map", map: averageMap(3) },
+    { kind: "random", weightVariance: 0.8, biasVariance: 0, maps: [identityMap(1)] },
+  ],
+};
+/** With the bias variance of its readout, a linear network; or the pooled one. */
+type Own = Network & { readonly bias?: number; readonly pooled?: true };
+const architectureOf = (network: Own): Architecture =>
+  network.pooled ? pooled : network.bias === undefined ? architecture : layersOf(identity, network.bias);
 const model = {
   name: "one",
   summary: "",
@@ -189,5 +206,22 @@ describe("a theory of regular kernels on points that repeat", () => {
     // what the theory itself is asked about has no bias
     for (const { problem: one } of asked) expect(one).toMatchObject({ network: { bias: 0 }, inputs: { shape: [3, 3] } });
     expect(asked[0]!.logEvidence).toBeCloseTo((await regular.fit(asked[0]!.problem, {}, run)).logEvidence!, 8);
+  });
+
+  it("leaves out hidden kernels that those of the independent points do not determine", async () => {
+    // an image, another, and both shifted: equal outputs, other activities at every site
+    const inputs: Matrix = { data: Float64Array.of(1, -0.5, 2, 0.3, 1.4, -1, 2, 1, -0.5, 1.4, -1, 0.3), shape: [4, 3] };
+    const targets: Matrix = { data: Float64Array.of(0.4, -0.2, 0.4, -0.2), shape: [4, 1] };
+    const given = { network: { type: "one", pooled: true }, inputs, targets, temperature: 0, scaling: "standard" } as unknown as Problem;
+    const fitted = await theory.fit(given, {}, run);
+    expect(fitted.diagnostics["independentPoints"]).toHaveLength(2);
+    expect(fitted).not.toHaveProperty("hiddenKernels");
+    expect(fitted.standardError).toEqual({ logEvidence: 0.5 });
+    expect(fitted.warnings).toEqual([
+      "own",
+      expect.stringContaining("rank 2 of 4"),
+      "hidden kernels are left out: at T = 0 they are known at the points in diagnostics.independentPoints only",
+    ]);
+    expectClose(fitted.train!.mean, targets, { absolute: 1e-9 });
   });
 });
