@@ -36,9 +36,19 @@ describe("chain diagnostics against the R package posterior", () => {
       varianceStandardError: varianceStandardError(chains),
     };
     for (const [key, value] of Object.entries(actual)) expectClose(value, expected[key]!, { relative: 1e-10 }, key);
+    const draws = rows.flat();
+    const mean = draws.reduce((sum, x) => sum + x / draws.length, 0);
+    const variance = draws.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (draws.length - 1);
     const all = diagnoseChains(chains);
-    expect(all.rHat).toBe(actual.rHat);
-    expect(all.standardError.mean).toBe(actual.meanStandardError);
+    expectClose([all.mean, all.variance], [mean, variance], { relative: 1e-11, absolute: 1e-12 });
+    expect(all).toEqual({
+      mean: all.mean,
+      variance: all.variance,
+      rHat: actual.rHat,
+      bulkEss: actual.bulkEss,
+      tailEss: actual.tailEss,
+      standardError: { mean: actual.meanStandardError, variance: actual.varianceStandardError },
+    });
   });
 });
 
