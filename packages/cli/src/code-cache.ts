@@ -22,11 +22,12 @@ const digestLength = 32;
  */
 export function runCached(address: URL): unknown {
   const file = fileURLToPath(address);
-  // escaped by the bundler: one byte a character
-  const source = readFileSync(file, "latin1");
+  const source = readFileSync(file);
   const place = placeOf(source);
   const kept = place === undefined ? undefined : readKept(place);
-  const script = new Script(`(function(exports,require,module,__filename,__dirname,importModule){${source}\n})`, {
+  // escaped by the bundler: one byte a character
+  const text = source.toString("latin1");
+  const script = new Script(`(function(exports,require,module,__filename,__dirname,importModule){${text}\n})`, {
     filename: file,
     ...(kept ? { cachedData: kept } : {}),
   });
@@ -41,7 +42,7 @@ export function runCached(address: URL): unknown {
   return module.exports;
 }
 
-function placeOf(source: string): string | undefined {
+function placeOf(source: Uint8Array): string | undefined {
   if (process.env.NODE_DISABLE_COMPILE_CACHE === "1") return undefined;
   const caches =
     process.env.XDG_CACHE_HOME ??

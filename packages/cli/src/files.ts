@@ -1,9 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { createWriteStream } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { FinitewidthError, printable, systemReason } from "@finitewidth/core";
 import { loadDataFile, readRegularFile } from "@finitewidth/datasets";
 import type { FileReader } from "@finitewidth/experiment";
@@ -54,26 +51,20 @@ export const fileReader =
   (file, path) =>
     loadDataFile(resolve(folder, file), path);
 
-/** Writes a file whole or not at all: to a temporary name beside it, then renamed. @throws FinitewidthError (code "file"). */
-export async function writeAtomically(file: string, content: string | Uint8Array): Promise<void> {
-  await replaceAtomically(file, (temporary) => writeFile(temporary, content));
-}
+/** What a file is to hold; in pieces it is never in memory at once. */
+export type Content = string | Uint8Array | Iterable<string> | Iterable<Uint8Array>;
 
-async function replaceAtomically(file: string, write: (temporary: string) => Promise<void>): Promise<void> {
+/** Writes a file whole or not at all: to a temporary name beside it, then renamed. @throws FinitewidthError (code "file"). */
+export async function writeAtomically(file: string, content: Content): Promise<void> {
   const temporary = join(dirname(file), `.${randomUUID()}.tmp`);
   try {
     await mkdir(dirname(file), { recursive: true });
-    await write(temporary);
+    await writeFile(temporary, content);
     await rename(temporary, file);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw new FinitewidthError(`${file}: cannot be written (${systemReason(cause)})`, { code: "file", path: file }, { cause });
   }
-}
-
-/** Writes what comes in pieces, whole or not at all: never in memory at once. @throws FinitewidthError (code "file"). */
-export async function writePiecesAtomically(file: string, pieces: Iterable<string> | Iterable<Uint8Array>): Promise<void> {
-  await replaceAtomically(file, (temporary) => pipeline(Readable.from(pieces), createWriteStream(temporary)));
 }
 
 /** Texts joined to about a megabyte: few writes, little memory. */
@@ -100,16 +91,22 @@ function* lines(value: unknown): Iterable<string> {
   yield "\n";
 }
 
+/** Whether a value is a list without lists or objects in it. */
+const isFlat = (value: unknown): value is unknown[] =>
+  Array.isArray(value) && value.every((entry) => typeof entry !== "object" || entry === null);
+const flat = (list: readonly unknown[]): string => `[${list.map((entry) => JSON.stringify(entry) ?? "null").join(", ")}]`;
+
 function* render(value: unknown, indent: string): Iterable<string> {
   const inner = `${indent}  `;
-  if (Array.isArray(value)) {
-    if (value.every((entry) => typeof entry !== "object" || entry === null)) {
-      yield `[${value.map((entry) => JSON.stringify(entry) ?? "null").join(", ")}]`;
-      return;
-    }
+  if (isFlat(value)) yield flat(value);
+  else if (Array.isArray(value)) {
     for (const [i, entry] of value.entries()) {
-      yield i === 0 ? `[\n${inner}` : `,\n${inner}`;
-      yield* render(entry, inner);
+      const before = i === 0 ? `[\n${inner}` : `,\n${inner}`;
+      if (isFlat(entry)) yield before + flat(entry);
+      else {
+        yield before;
+        yield* render(entry, inner);
+      }
     }
     yield `\n${indent}]`;
   } else if (typeof value === "object" && value !== null) {

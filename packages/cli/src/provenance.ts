@@ -21,8 +21,16 @@ export interface Provenance {
   readonly plugins?: Readonly<Record<string, string>>;
 }
 
+/** Numbers up to which a matrix of codes is decoded for good: whoever computes with it reads them too. */
+const few = 2 ** 22;
+
 function updateWith(hash: Hash, array: Matrix): void {
   const [rows, columns] = array.shape;
+  if (rows * columns <= few) {
+    const { buffer, byteOffset, byteLength } = array.data;
+    hash.update(new Uint8Array(buffer, byteOffset, byteLength));
+    return;
+  }
   const atOnce = Math.min(rows, 1024);
   const buffer = new Float64Array(atOnce * columns);
   for (let from = 0; from < rows; from += atOnce) {

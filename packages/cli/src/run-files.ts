@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { printable } from "@finitewidth/core";
 import { npzPieces } from "@finitewidth/core/npz";
 import { hiddenKernelArrays, resultToJson, savedDraws, type Plan, type StepOutcome } from "@finitewidth/experiment";
-import { prettyJson, titleOf, writeAtomically, writePiecesAtomically } from "./files.js";
+import { prettyJson, titleOf, writeAtomically } from "./files.js";
 import type { CommandContext } from "./main.js";
 import type { Provenance } from "./provenance.js";
 
@@ -13,7 +13,7 @@ export async function writeNumbers(
   out: string,
   more: { readonly provenance: Provenance; readonly complete?: false },
 ): Promise<void> {
-  await writePiecesAtomically(join(out, "result.json"), prettyJson(resultToJson(plan, results, { ...more })));
+  await writeAtomically(join(out, "result.json"), prettyJson(resultToJson(plan, results, { ...more })));
   if (plan.experiment.sweep) await writeAtomically(join(out, "sweep.csv"), (await import("./sweep-table.js")).sweepCsv(plan, results));
 }
 
@@ -27,9 +27,9 @@ export async function writeRunFiles(
 ): Promise<void> {
   await writeNumbers(plan, results, out, { provenance });
   const kernels = hiddenKernelArrays(results);
-  if (Object.keys(kernels).length > 0) await writePiecesAtomically(join(out, "hidden-kernels.npz"), npzPieces(kernels));
+  if (Object.keys(kernels).length > 0) await writeAtomically(join(out, "hidden-kernels.npz"), npzPieces(kernels));
   const draws = savedDraws(results);
-  if (Object.keys(draws).length > 0) await writePiecesAtomically(join(out, "draws.npz"), npzPieces(draws));
+  if (Object.keys(draws).length > 0) await writeAtomically(join(out, "draws.npz"), npzPieces(draws));
   const { experimentReport } = await import("./report/experiment-report.js");
   await writeAtomically(join(out, "report.html"), experimentReport(plan, results, titleOf(source), provenance));
 }

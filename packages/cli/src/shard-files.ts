@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { FinitewidthError } from "@finitewidth/core";
 import { assemble, jobsOf, type MethodOutcome, type Plan, type StepOutcome } from "@finitewidth/experiment";
 import { loadKept, openCheckpoints, type Identity } from "./checkpoints.js";
-import { prettyJson, writePiecesAtomically } from "./files.js";
+import { prettyJson, writeAtomically } from "./files.js";
 import { OutputError } from "./output-folder.js";
 import {
   jobKey,
@@ -37,7 +37,7 @@ export async function keepParts(out: string, manifest: ShardManifest, plan: Plan
     }
   }
   if (trouble !== undefined) throw new OutputError(`${folder}: ${trouble}`, folder);
-  await writePiecesAtomically(join(out, manifestName), prettyJson(manifest));
+  await writeAtomically(join(out, manifestName), prettyJson(manifest));
 }
 
 /** A shard's folder and its manifest. */

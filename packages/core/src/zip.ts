@@ -23,8 +23,18 @@ const crcTables: Uint32Array[] = [
 ];
 while (crcTables.length < 8) crcTables.push(crcTables.at(-1)!.map((c) => crcTables[0]![c & 255]! ^ (c >>> 8)));
 
-/** CRC-32 (IEEE 802.3, as in .zip and .png) of some bytes, eight at a time, or of those after others of which it is `before`. O(n). */
-export function crc32(bytes: Uint8Array, before = 0): number {
+/** What Node ≥ 20.15 has of it, a few times as fast. */
+const zlib = (
+  globalThis as {
+    readonly process?: { getBuiltinModule?(name: string): { crc32?(bytes: Uint8Array, before: number): number } | undefined };
+  }
+).process?.getBuiltinModule?.("node:zlib");
+
+/** CRC-32 (IEEE 802.3, as in .zip and .png) of some bytes, or of those after others of which it is `before`. O(n). */
+export const crc32 = (bytes: Uint8Array, before = 0): number => zlib?.crc32?.(bytes, before) ?? crc32ByTables(bytes, before);
+
+/** The same without Node, eight bytes at a time. */
+export function crc32ByTables(bytes: Uint8Array, before = 0): number {
   const [t0, t1, t2, t3, t4, t5, t6, t7] = crcTables;
   let [c, i] = [~before, 0];
   for (; i + 8 <= bytes.length; i += 8) {

@@ -135,7 +135,7 @@ async function imagesToRows(images: ImageFile, indices: readonly number[], size:
   const order = indices.map((_, i) => i).sort((a, b) => indices[a]! - indices[b]!);
   let next = 0;
   await images.eachPiece(
-    (_first, end) => next < order.length && indices[order[next]!]! < end,
+    order.map((i) => indices[i]!),
     (first, piece) => {
       const end = first + piece.length / (channels * pixels);
       for (; next < order.length && indices[order[next]!]! < end; next++) {

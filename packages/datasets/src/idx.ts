@@ -1,5 +1,5 @@
 import { FinitewidthError } from "@finitewidth/core";
-import { withRegularFile } from "./regular-file.js";
+import { readNow, withRegularFile } from "./regular-file.js";
 
 /** Bytes of an idx file (the format of MNIST) with their shape. */
 export interface IdxArray {
@@ -31,14 +31,15 @@ function readHeader(bytes: Uint8Array, size: number, path: string) {
 /** A header has one byte for the number of axes. */
 const longestHeader = 4 + 4 * 255;
 
-/** Bytes that are in memory at once. */
+/** Bytes that are in memory at once, and bytes that are sooner read than skipped. */
 const piece = 1 << 20;
+const near = 1 << 12;
 
 /** Shape of an idx file and its entries, read piece after piece. */
 export interface IdxFile {
   readonly shape: readonly number[];
-  /** Calls `visit` with entries first, first + 1, … along the first axis; pieces in which nothing is wanted are not read. */
-  eachPiece(wanted: (first: number, end: number) => boolean, visit: (first: number, data: Uint8Array) => void): Promise<void>;
+  /** Calls `visit` with entries first, first + 1, … along the first axis, all wanted ones (ascending) among them and few others. */
+  eachPiece(wanted: ArrayLike<number>, visit: (first: number, data: Uint8Array) => void): Promise<void>;
 }
 
 /**
@@ -51,20 +52,20 @@ export async function openIdx(file: string, path: string): Promise<IdxFile> {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
     return readHeader(buffer.subarray(0, bytesRead), size, file);
   });
-  const [count = 0, ...rest] = shape;
-  const entry = rest.reduce((product, size) => product * size, 1);
+  const entry = shape.slice(1).reduce((product, size) => product * size, 1);
   const together = Math.max(1, Math.floor(piece / Math.max(entry, 1)));
+  const gap = Math.floor(near / Math.max(entry, 1));
   return {
     shape,
     eachPiece: (wanted, visit) =>
       withRegularFile(file, path, async (handle, _size, fail) => {
         const buffer = new Uint8Array(together * entry);
-        for (let first = 0; first < count; first += together) {
-          const end = Math.min(first + together, count);
-          if (!wanted(first, end)) continue;
+        for (let next = 0; next < wanted.length;) {
+          const first = wanted[next]!;
+          let end = first + 1;
+          while (++next < wanted.length && wanted[next]! <= end + gap && wanted[next]! < first + together) end = wanted[next]! + 1;
           const length = (end - first) * entry;
-          const { bytesRead } = await handle.read(buffer, 0, length, start + first * entry);
-          if (bytesRead < length) throw fail("it has become shorter");
+          if (readNow(handle, buffer, length, start + first * entry) < length) throw fail("it has become shorter");
           visit(first, buffer.subarray(0, length));
         }
       }),

@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import { constants, type Stats } from "node:fs";
+import { constants, readSync, type Stats } from "node:fs";
 import { FinitewidthError, systemReason } from "@finitewidth/core";
 
 /** Node reads files up to 2 GiB at once. */
@@ -17,9 +17,14 @@ export const readRegularFile = (file: string, path: string): Promise<Uint8Array>
 
 /** What is used of an open file of Node; named here so that the types need none of Node's. */
 export interface OpenFile {
+  readonly fd: number;
   readFile(): Promise<Uint8Array>;
   read(into: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
 }
+
+/** Reads into the beginning of `into`, at once: many small pieces of a file would wait for each other longer than for the disk. */
+export const readNow = ({ fd }: OpenFile, into: Uint8Array, length: number, position: number): number =>
+  readSync(fd, into, 0, length, position);
 
 /** What `withRegularFile` does with an open file of `size` bytes. */
 export type FileUse<T> = (handle: OpenFile, size: number, fail: (reason: string) => FinitewidthError) => Promise<T>;

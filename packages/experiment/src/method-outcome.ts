@@ -65,12 +65,8 @@ export function classificationOf(
 
 /** First place where an outcome holds a number that is not finite; results with one are failures, never written. */
 export function findNonFinite(posterior: Posterior, predictive: Prediction | undefined): string | undefined {
-  const bad = (t: Tensor | undefined): boolean => {
-    if (t === undefined) return false;
-    let at = 0;
-    while (at < t.data.length && Number.isFinite(t.data[at])) at++;
-    return at < t.data.length;
-  };
+  const bad = (t: Tensor | undefined): boolean =>
+    t !== undefined && [Number.NaN, Infinity, -Infinity].some((value) => t.data.includes(value));
   if (posterior.logEvidence !== undefined && !Number.isFinite(posterior.logEvidence)) return "logEvidence";
   if (bad(posterior.train?.mean)) return "train.mean";
   if (bad(posterior.train?.variance)) return "train.variance";

@@ -1,12 +1,12 @@
 import type { Matrix } from "@finitewidth/core";
 import { colourBar, diverging, sequential, type ColourScale } from "./colour-scale.js";
+import { survey, type HeatmapEntries, type Survey } from "./heatmap-entries.js";
 import { pngDataUrl } from "./png.js";
 import { ink, plotStyle, rule, short, soft } from "./style.js";
 
 /** One matrix of a row of heat maps. */
-export interface HeatmapPanel {
+export interface HeatmapPanel extends HeatmapEntries {
   readonly label: string;
-  readonly values: Matrix;
   /** Centre the colours at zero (differences). Panels of the same kind share their limits. */
   readonly diverging?: boolean;
   /** Names of rows and columns of a square matrix; written where there is room. */
@@ -55,10 +55,12 @@ export function heatmaps(panels: readonly HeatmapPanel[], document: Document): E
   const perRow = Math.min(panels.length, 3);
   const height = heightOf(panels);
   const svg = svgOf(perRow * (side + gap), Math.ceil(panels.length / perRow) * height, document);
-  const limitsOf = limitsFor(panels);
-  panels.forEach((panel, index) =>
-    drawPanel(panel, limitsOf(panel), { x: (index % perRow) * (side + gap), y: Math.floor(index / perRow) * height + top }, svg, document),
-  );
+  const surveys = panels.map((panel) => survey(panel, [resolution]));
+  const limitsOf = limitsFor(panels, surveys);
+  panels.forEach((panel, index) => {
+    const corner = { x: (index % perRow) * (side + gap), y: Math.floor(index / perRow) * height + top };
+    drawPanel(panel, surveys[index]!.means[0]!, limitsOf(panel), corner, svg, document);
+  });
   return svg;
 }
 
@@ -66,12 +68,14 @@ export function heatmaps(panels: readonly HeatmapPanel[], document: Document): E
 export function heatmapRow(panels: readonly HeatmapPanel[], document: Document): Element {
   const row = document.createElement("div");
   row.setAttribute("class", "heatmaps");
-  const limitsOf = limitsFor(panels);
-  for (const panel of panels) {
+  const surveys = panels.map((panel) => survey(panel, [resolution, touched]));
+  const limitsOf = limitsFor(panels, surveys);
+  for (const [index, panel] of panels.entries()) {
+    const [pixels, values] = surveys[index]!.means;
     const svg = svgOf(side + gap, heightOf(panels), document);
-    const image = drawPanel(panel, limitsOf(panel), { x: 0, y: top }, svg, document);
+    const image = drawPanel(panel, pixels!, limitsOf(panel), { x: 0, y: top }, svg, document);
     svg.setAttribute("aria-label", image.querySelector("title")!.textContent);
-    const { data, shape } = reduced(panel.values, touched);
+    const { data, shape } = values!;
     image.setAttribute("data-rows", String(panel.values.shape[0]));
     image.setAttribute("data-columns", String(panel.values.shape[1]));
     image.setAttribute("data-shape", shape.join(" "));
@@ -87,15 +91,19 @@ const namesLimit = 20;
 /** Entries along each side that the pointer can tell apart. */
 const touched = 36;
 
-function limitsFor(panels: readonly HeatmapPanel[]): (panel: HeatmapPanel) => readonly [number, number] {
-  const plain = commonLimits(panels.filter((panel) => !panel.diverging));
-  const differences = symmetric(commonLimits(panels.filter((panel) => panel.diverging)));
+/** Pixels of a picture along each side: more entries are averaged in blocks, which the eye would do anyway. */
+const resolution = 400;
+
+function limitsFor(panels: readonly HeatmapPanel[], surveys: readonly Survey[]): (panel: HeatmapPanel) => readonly [number, number] {
+  const plain = commonLimits(surveys.filter((_, i) => !panels[i]!.diverging));
+  const differences = symmetric(commonLimits(surveys.filter((_, i) => panels[i]!.diverging)));
   return (panel) => (panel.diverging ? differences : plain);
 }
 
 /** One matrix with its title and colour bar; returns the picture. The first row is on top, as matrices are written. */
 function drawPanel(
   panel: HeatmapPanel,
+  pixels: Matrix,
   [low, high]: readonly [number, number],
   corner: { readonly x: number; readonly y: number },
   svg: Element,
@@ -116,14 +124,14 @@ function drawPanel(
     height: side,
     preserveAspectRatio: "none",
     style: "image-rendering: pixelated",
-    href: raster(reduced(panel.values, resolution), low, high, scale),
+    href: raster(pixels, low, high, scale),
   };
   const image = element("image", picture, svg);
   element("title", {}, image, `${panel.label}: ${rows} × ${columns}, from ${short(low)} to ${short(high)}`);
   element("rect", { x, y, width: side, height: side, fill: "none", stroke: rule, "stroke-width": 0.5 }, svg);
   if (written) {
     writeCells(
-      panel,
+      { ...panel, values: pixels },
       (value) => scale((value - low) / (high - low)),
       { x, y },
       (attributes, text) => element("text", attributes, svg, text),
@@ -174,17 +182,9 @@ function writeCells(
   });
 }
 
-function commonLimits(panels: readonly HeatmapPanel[]): readonly [number, number] {
-  let [low, high] = [Infinity, -Infinity];
-  for (const {
-    values: { data },
-  } of panels) {
-    for (let i = 0; i < data.length; i++) {
-      const value = data[i]!;
-      if (value < low && value !== -Infinity) low = value;
-      if (value > high && value !== Infinity) high = value;
-    }
-  }
+function commonLimits(surveys: readonly Survey[]): readonly [number, number] {
+  const low = surveys.reduce((least, one) => Math.min(least, one.low), Infinity);
+  const high = surveys.reduce((most, one) => Math.max(most, one.high), -Infinity);
   if (low > high) return [0, 1];
   return low === high ? [low - 0.5, high + 0.5] : [low, high];
 }
@@ -192,40 +192,6 @@ function commonLimits(panels: readonly HeatmapPanel[]): readonly [number, number
 function symmetric([low, high]: readonly [number, number]): readonly [number, number] {
   const limit = Math.max(Math.abs(low), Math.abs(high));
   return [-limit, limit];
-}
-
-/** Pixels of a picture along each side: more entries are averaged in blocks, which the eye would do anyway. */
-const resolution = 400;
-
-/** Means over blocks of entries, at most `limit` × `limit`. */
-function reduced(values: Matrix, limit: number): Matrix {
-  const [rows, columns] = values.shape;
-  if (rows <= limit && columns <= limit) return values;
-  const [h, w] = [Math.min(rows, limit), Math.min(columns, limit)];
-  const [down, across] = [edges(rows, h), edges(columns, w)];
-  const data = new Float64Array(h * w);
-  const entries = values.data;
-  for (let i = 0; i < h; i++) {
-    const [first, last] = [down[i]!, down[i + 1]!];
-    for (let y = first; y < last; y++) {
-      let at = y * columns;
-      for (let j = 0; j < w; j++) {
-        const end = y * columns + across[j + 1]!;
-        let sum = 0;
-        for (; at < end; at++) sum += entries[at]!;
-        data[i * w + j]! += sum;
-      }
-    }
-    for (let j = 0; j < w; j++) data[i * w + j]! /= (last - first) * (across[j + 1]! - across[j]!);
-  }
-  return { data, shape: [h, w] };
-}
-
-/** Where blocks begin, and the last ends. */
-function edges(size: number, blocks: number): Uint32Array {
-  const out = new Uint32Array(blocks + 1);
-  for (let i = 0; i <= blocks; i++) out[i] = Math.floor((i * size) / blocks);
-  return out;
 }
 
 /** Steps of a colour scale: as many as one byte tells apart, less one for what is no number. */

@@ -78,6 +78,36 @@ describe("heat maps", () => {
     expect(cells).toHaveLength(h! * w!);
     expect([cells[0], cells.at(-1)]).toEqual([1, 3]);
   });
+
+  it.each([7, 50, 411])("draw differences and other orders of %i points without a copy as they draw copies", (n) => {
+    const square = (entry: (i: number, j: number) => number) => ({
+      data: Float64Array.from({ length: n * n }, (_, k) => entry(Math.floor(k / n), k % n)),
+      shape: [n, n] as const,
+    });
+    const [a, b] = [square((i, j) => Math.sin(i * j + i)), square((i, j) => Math.cos(i - 2 * j))];
+    const order = Array.from({ length: n }, (_, i) => (i * 3 + 1) % n);
+    const entry = (m: typeof a, i: number, j: number): number => m.data[order[i]! * n + order[j]!]!;
+    const copies = [square((i, j) => entry(a, i, j)), square((i, j) => entry(a, i, j) - entry(b, i, j))];
+    const drawn = heatmapRow(
+      [
+        { label: "ordered", values: a, order },
+        { label: "difference", values: a, less: b, order, diverging: true },
+      ],
+      document,
+    );
+    const [ordered, difference] = copies;
+    const expected = heatmapRow(
+      [
+        { label: "ordered", values: ordered! },
+        { label: "difference", values: difference!, diverging: true },
+      ],
+      document,
+    );
+    expect(drawn.outerHTML === expected.outerHTML).toBe(true);
+    const plain = square((i, j) => a.data[i * n + j]! - b.data[i * n + j]!);
+    const svg = (panel: Parameters<typeof heatmaps>[0][number]): string => heatmaps([panel], document).outerHTML;
+    expect(svg({ label: "d", values: a, less: b }) === svg({ label: "d", values: plain })).toBe(true);
+  });
 });
 
 describe("curves", () => {

@@ -2,7 +2,7 @@ import { join, relative, resolve } from "node:path";
 import type { Json } from "@finitewidth/core";
 import { optimiseEvidence, type Evaluation, type OptimiseResult } from "@finitewidth/experiment";
 import { loadRegistry } from "../builtin-registry.js";
-import { fileReader, pluginsOf, prettyJson, readJson, titleOf, writeAtomically, writePiecesAtomically } from "../files.js";
+import { fileReader, pluginsOf, prettyJson, readJson, titleOf, writeAtomically } from "../files.js";
 import type { CommandContext } from "../main.js";
 import { chooseFolder } from "../output-folder.js";
 import { createProgress } from "../progress.js";
@@ -51,11 +51,11 @@ export async function runOptimiseCommand(file: string, folder: string, context: 
     const provenance = provenanceOf(registry, context.command, undefined);
     const seconds = (performance.now() - started) / 1000;
     const { experiment, ...numbers } = result;
-    await writePiecesAtomically(
+    await writeAtomically(
       join(out, "optimise.json"),
       prettyJson({ schemaVersion: 1, ...numbers, evaluations: result.trace.length, seconds, provenance }),
     );
-    await writePiecesAtomically(join(out, "optimum.json"), prettyJson(movedTo(experiment as Record<string, Json>, folder, out)));
+    await writeAtomically(join(out, "optimum.json"), prettyJson(movedTo(experiment as Record<string, Json>, folder, out)));
     const { optimiseReport } = await import("../report/optimise-report.js");
     await writeAtomically(join(out, "report.html"), optimiseReport(result, titleOf(file)));
     succeeded = true;

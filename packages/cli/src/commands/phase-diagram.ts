@@ -3,7 +3,7 @@ import { inputError, type Matrix } from "@finitewidth/core";
 import { axisValues, loadData, parsePhaseFile, type DataSource, type InlineData } from "@finitewidth/experiment";
 import { phaseDiagram } from "@finitewidth/large-deviations";
 import { loadRegistry } from "../builtin-registry.js";
-import { fileReader, pluginsOf, prettyJson, readJson, titleOf, writeAtomically, writePiecesAtomically } from "../files.js";
+import { fileReader, pluginsOf, prettyJson, readJson, titleOf, writeAtomically } from "../files.js";
 import type { CommandContext } from "../main.js";
 import { chooseFolder } from "../output-folder.js";
 import { createProgress } from "../progress.js";
@@ -73,7 +73,7 @@ export async function runPhaseCommand(file: string, folder: string, context: Com
     );
     const seconds = (performance.now() - started) / 1000;
     const provenance = provenanceOf(registry, context.command, train && hashOfData([{ train }]));
-    await writePiecesAtomically(join(out, "phase.json"), prettyJson({ schemaVersion: 1, phase, ...result, seconds, provenance }));
+    await writeAtomically(join(out, "phase.json"), prettyJson({ schemaVersion: 1, phase, ...result, seconds, provenance }));
     const { phaseReport } = await import("../report/phase-report.js");
     await writeAtomically(join(out, "report.html"), phaseReport(phase.activation, result, titleOf(file), provenance));
     succeeded = true;

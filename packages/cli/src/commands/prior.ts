@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { printable } from "@finitewidth/core";
 import { planPrior, priorOutcomeToJson, runPrior, type PlannedMethod, type PriorOutcome } from "@finitewidth/experiment";
 import { loadRegistry } from "../builtin-registry.js";
-import { pluginsOf, prettyJson, readJson, titleOf, writeAtomically, writePiecesAtomically } from "../files.js";
+import { pluginsOf, prettyJson, readJson, titleOf, writeAtomically } from "../files.js";
 import type { CommandContext } from "../main.js";
 import { chooseFolder } from "../output-folder.js";
 import { createProgress } from "../progress.js";
@@ -66,7 +66,7 @@ export async function runPriorCommand(file: string, folder: string, context: Com
       results: Object.fromEntries(outcomes.map((outcome) => [outcome.label, priorOutcomeToJson(outcome)])),
       provenance: provenanceOf(registry, context.command, dataHash),
     };
-    await writePiecesAtomically(join(out, "prior.json"), prettyJson(json));
+    await writeAtomically(join(out, "prior.json"), prettyJson(json));
     const { priorReport, priorTable } = await import("../report/prior-report.js");
     await writeAtomically(join(out, "report.html"), priorReport(plan, outcomes, titleOf(file), json.provenance));
     succeeded = true;

@@ -128,8 +128,8 @@ async function writeFigure(
     provenance,
   };
   for (const [experiment, file] of files)
-    await writeAtomically(join(folder, "experiments", `${experiment}.json`), [...prettyJson(file)].join(""));
-  await writeAtomically(join(folder, "figure.json"), [...prettyJson(content)].join(""));
+    await writeAtomically(join(folder, "experiments", `${experiment}.json`), prettyJson(file));
+  await writeAtomically(join(folder, "figure.json"), prettyJson(content));
   await writeAtomically(join(folder, "figure.svg"), figureSvg(reproduced));
   await writeAtomically(join(folder, "report.html"), figurePage(reproduced, [...files.keys()]));
 }

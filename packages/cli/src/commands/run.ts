@@ -86,7 +86,7 @@ export async function runRunCommand(file: string, folder: string, context: Comma
         const soonWritten = finished.size === jobs.length && plan.experiment.referee === false && !shard && outcome.seconds < quick;
         if (outcome.status === "ok" && !earlier && !soonWritten && sizeOf(job.problem.problem.inputs) <= mostKept)
           await checkpoints?.save("method", jobKey(job), outcome);
-        if (Date.now() < next || shard) return;
+        if (Date.now() < next || shard || soonWritten) return;
         const started = Date.now();
         await write(assemble(plan, finished)).catch((error: Error) => progress.say(`${error.message}; the run goes on`));
         // Writing takes a twentieth of the time at most.

@@ -88,21 +88,3 @@ export function orderName({ data, shape: [points, outputs] }: Matrix): string {
   if (outputs > 1) return data.every((value) => value === 0 || value === 1) ? "class" : "largest output";
   return new Set(data).size <= Math.min(2, points - 1) ? "class" : "target";
 }
-
-/** K[order[i], order[j]]. */
-export function permuted(kernel: Matrix, order: readonly number[]): Matrix {
-  const n = kernel.shape[0];
-  const data = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) {
-    const from = order[i]! * n;
-    for (let j = 0; j < n; j++) data[i * n + j] = kernel.data[from + order[j]!]!;
-  }
-  return { data, shape: [n, n] };
-}
-
-/** A − B. */
-export function difference(a: Matrix, b: Matrix): Matrix {
-  const data = new Float64Array(a.data);
-  for (let i = 0; i < data.length; i++) data[i]! -= b.data[i]!;
-  return { data, shape: a.shape };
-}

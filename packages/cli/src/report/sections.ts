@@ -17,7 +17,7 @@ import {
 import type { SolvedOutcome } from "@finitewidth/experiment";
 import { formatNumber } from "../table.js";
 import { figureCard } from "./figure-card.js";
-import { centredAlignment, difference, effectiveRank, orderByTarget, orderName, permuted, relativeShift } from "./kernel-measures.js";
+import { centredAlignment, effectiveRank, orderByTarget, orderName, relativeShift } from "./kernel-measures.js";
 import type { Story } from "./story.js";
 
 /** A section of the report: HTML, empty when there is nothing to show. */
@@ -77,12 +77,11 @@ export const predictions: Section = {
 export function kernelCard(story: Story, outcome: SolvedOutcome, l: number): string {
   const { infinite, problem, document } = story;
   const order = orderByTarget(problem.targets);
-  const before = permuted(infinite![l]!, order);
-  const after = permuted(outcome.posterior.hiddenKernels![l]!, order);
+  const [before, after] = [infinite![l]!, outcome.posterior.hiddenKernels![l]!];
   const panels = [
-    { label: "infinite width", values: before },
-    { label: `learned (${outcome.label})`, values: after },
-    { label: "difference", values: difference(after, before), diverging: true },
+    { label: "infinite width", values: before, order },
+    { label: `learned (${outcome.label})`, values: after, order },
+    { label: "difference", values: after, less: before, order, diverging: true },
   ];
   return figureBlock(
     heatmapRow(panels, document),
