@@ -1,12 +1,6 @@
 import { matrixFromRows } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import {
-  centredAlignment,
-  effectiveRank,
-  orderByTarget,
-  orderName,
-  relativeShift,
-} from "../src/report/kernel-measures.js";
+import { centredAlignment, effectiveRank, orderByTarget, orderName, relativeShift } from "../src/report/kernel-measures.js";
 
 const targets = matrixFromRows([[1], [-1], [1], [-1]]);
 const outer = (y: readonly number[]) => matrixFromRows(y.map((a) => y.map((b) => a * b)));

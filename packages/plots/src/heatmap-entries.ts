@@ -26,28 +26,30 @@ export function survey({ values, less, order }: HeatmapEntries, limits: readonly
   const means = limits.map((limit) => (plain && rows <= limit && columns <= limit ? undefined : blocksOf(rows, columns, limit)));
   const places = order && Int32Array.from(order);
   const buffer = new Float64Array(plain ? 0 : columns);
-  let [low, high] = [Infinity, -Infinity];
+  const range = Float64Array.of(Infinity, -Infinity);
   for (let y = 0; y < rows; y++) {
     const from = (places ? places[y]! : y) * columns;
     const row = plain ? values.data.subarray(from, from + columns) : buffer;
     if (!plain) gather(values.data, less?.data, from, places, row);
-    for (let j = 0; j < columns; j++) {
-      const value = row[j]!;
-      if (value < low && value !== -Infinity) low = value;
-      if (value > high && value !== Infinity) high = value;
-    }
+    widen(range, row);
     for (const blocks of means) if (blocks) add(row, y, blocks);
   }
-  return { low, high, means: means.map((blocks) => (blocks ? meansOf(blocks) : values)) };
+  return { low: range[0]!, high: range[1]!, means: means.map((blocks) => (blocks ? meansOf(blocks) : values)) };
 }
 
-function gather(
-  data: Float64Array,
-  less: Float64Array | undefined,
-  from: number,
-  places: Int32Array | undefined,
-  row: Float64Array,
-): void {
+// small functions of rows are compiled long before a picture is done
+function widen(range: Float64Array, row: Float64Array): void {
+  let [low, high] = [range[0]!, range[1]!];
+  for (let j = 0; j < row.length; j++) {
+    const value = row[j]!;
+    if (value < low && value !== -Infinity) low = value;
+    if (value > high && value !== Infinity) high = value;
+  }
+  range[0] = low;
+  range[1] = high;
+}
+
+function gather(data: Float64Array, less: Float64Array | undefined, from: number, places: Int32Array | undefined, row: Float64Array): void {
   if (places) for (let j = 0; j < row.length; j++) row[j] = data[from + places[j]!]!;
   else row.set(data.subarray(from, from + row.length));
   if (less) for (let j = 0; j < row.length; j++) row[j]! -= less[from + (places ? places[j]! : j)]!;

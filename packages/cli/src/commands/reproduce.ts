@@ -127,8 +127,7 @@ async function writeFigure(
     numbers,
     provenance,
   };
-  for (const [experiment, file] of files)
-    await writeAtomically(join(folder, "experiments", `${experiment}.json`), prettyJson(file));
+  for (const [experiment, file] of files) await writeAtomically(join(folder, "experiments", `${experiment}.json`), prettyJson(file));
   await writeAtomically(join(folder, "figure.json"), prettyJson(content));
   await writeAtomically(join(folder, "figure.svg"), figureSvg(reproduced));
   await writeAtomically(join(folder, "report.html"), figurePage(reproduced, [...files.keys()]));
