@@ -1,4 +1,4 @@
-import { createProblem, inlineRun, matrixFromRows } from "@finitewidth/core";
+import { createProblem, fit, inlineRun, matrixFromRows } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { effectiveAction, resolveEffectiveActionOptions, varianceGammaLogDensity } from "../src/index.js";
@@ -156,6 +156,35 @@ describe("refusals name what to do", () => {
     ],
   ])("%s", (_, call, message) => {
     expect(call()).toMatch(message);
+  });
+  it("one unit without noise whose bias takes what is left, averaged only", () => {
+    const one = (width: number, temperature: number, bias: number, options = {}) =>
+      reason(network("relu", [width], { biasVariance: [0, bias] }), targets, temperature, options);
+    expect(one(1, 0, 0.3)).toMatch(/width 1 with T = 0 and a readout bias leaves nothing to integrate over.*"mode": "saddle"/);
+    expect([one(1, 0, 0.3, { mode: "saddle" }), one(2, 0, 0.3), one(1, 0.1, 0.3), one(1, 0, 0), one(1, 0, 0.3, { mean: "plain" })]).toEqual(
+      Array.from({ length: 5 }, () => undefined),
+    );
+  });
+  it("warns of targets along the mean that is left out", async () => {
+    const warned = async (activation: string, width: number, y: number[], temperature: number, options = {}) => {
+      const net = network(activation, [width], { weightVariance: [1.3, 0.7], biasVariance: [0.2, 0.1] });
+      const { posterior } = await fit(effectiveAction, { network: net, inputs, targets: y, temperature }, { registry, options });
+      return { posterior, text: posterior.warnings.join() };
+    };
+    const m = diagonal(firstCovariance(inputs, inputs, 1.3, 0.2)).map((k) => Math.sqrt((0.7 * k) / (2 * Math.PI)));
+    for (const [size, expected] of [
+      [0.3, false],
+      [6, true],
+    ] as const) {
+      const y = targets.map((value) => size * Math.abs(value));
+      const { posterior, text } = await warned("relu", 4, y, 0.1, { mean: "plain", draws: 0 });
+      const Q = posterior.orderParameter as number;
+      const xi = m.reduce((sum, value, i) => sum + (Q * value * (y[i]! - posterior.train!.mean.data[i]!)) / 0.1, 0);
+      expect(xi * xi > 1).toBe(expected);
+      expect(text.includes(`(ξ̂² = ${(xi * xi).toFixed(1)} against N = 4)`)).toBe(expected);
+      expect((await warned("erf", 4, y, 0.1)).text).not.toMatch(/along the mean/);
+      expect((await warned("relu", 4, y, 0.1, { draws: 0 })).text).not.toMatch(/along the mean/);
+    }
   });
   it("bad options", () => {
     expect(() => resolveEffectiveActionOptions({ mode: "best" })).toThrow(/options.mode: expected one of "integral", "saddle", got "best"/);
