@@ -1,4 +1,5 @@
 import { affine, transpose } from "@finitewidth/linalg";
+import { digamma, trigamma } from "@finitewidth/numerics";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.js";
 import {
@@ -113,5 +114,52 @@ describe("mixture over log q", () => {
     // first order in 1/N
     expect(errors[0]! / errors[1]!).toBeCloseTo(4, 1);
     expect(mixture([2, 5]).logEvidence).toBeCloseTo(mixture([5, 2]).logEvidence, 9);
+  });
+});
+
+describe("quadrature over log q", () => {
+  it("of e^(−λq) has the moments of a Gamma law of rate b + λ", () => {
+    const [width, variance, lambda] = [5, 1.7, 0.9];
+    const law = mixingVariable([width], [variance]);
+    const [a, b] = [width / 2, width / (2 * variance)];
+    expect(law).toEqual({ shapes: [a], rates: [b] });
+    const found = scaleMixture(law, (q) => ({ logEvidence: -lambda * q }));
+    expectClose(found.logEvidence, a * Math.log(b / (b + lambda)), { relative: 1e-9 });
+    expectClose(found.meanQ, a / (b + lambda), { relative: 1e-9 });
+    expectClose([found.meanLogQ, found.deviationLogQ ** 2], [digamma(a) - Math.log(b + lambda), trigamma(a)], { relative: 1e-8 });
+    expectClose(found.weights.reduce((sum, w) => sum + w, 0), 1, { relative: 1e-12 }); // prettier-ignore
+    expect(found.residual).toBeLessThan(1e-5);
+    const coarse = scaleMixture(law, (q) => ({ logEvidence: -lambda * q }), { step: 1.2 });
+    const error = Math.abs(coarse.logEvidence - found.logEvidence);
+    expect(error).toBeLessThan(coarse.residual);
+    expect(found.logQ[1]! - found.logQ[0]!).toBeCloseTo(Math.min(0.25, Math.sqrt(trigamma(a)) / 4), 12);
+    // of two layers, without data: E q is the product of the variances
+    const prior = scaleMixture(mixingVariable([3, 7], [1.4, 0.6]), () => ({ logEvidence: 0 }));
+    expectClose([prior.logEvidence, prior.meanQ], [0, 1.4 * 0.6], { relative: 1e-6, absolute: 1e-8 });
+    expectClose(prior.deviationLogQ ** 2, trigamma(1.5) + trigamma(3.5), { relative: 1e-6 });
+  });
+
+  it("nodes at quantiles of the posterior, each once", () => {
+    expect(quantileNodes({ weights: Float64Array.of(0.1, 0.2, 0.3, 0.25, 0.15) }, 3)).toEqual([0, 2, 4]);
+    expect(quantileNodes({ weights: Float64Array.of(0.001, 0.5, 0.498, 0.001) })).toEqual([1, 2]);
+    const even = quantileNodes({ weights: new Float64Array(100).fill(0.01) });
+    expect(even).toEqual(Array.from({ length: 12 }, (_, k) => Math.ceil(100 * (0.003 + (0.994 * k) / 11) - 1e-9) - 1));
+  });
+
+  it("a quadratic correction is found exactly, and goes on as a constant", () => {
+    const logQ = Float64Array.from({ length: 9 }, (_, k) => -2 + 0.5 * k);
+    const weights = Float64Array.of(0.02, 0.05, 0.13, 0.2, 0.25, 0.15, 0.1, 0.07, 0.03);
+    const meanLogQ = logQ.reduce((sum, u, k) => sum + weights[k]! * u, 0);
+    const mixture = { logQ, weights, meanLogQ, deviationLogQ: 0.9, logEvidence: -4 } as never;
+    const c = (u: number): number => 0.3 - 0.2 * u + 0.15 * u * u;
+    const nodes = [2, 3, 5, 7];
+    const errors = [0.01, 0.02, 0.03, 0.04];
+    const found = correctMixture(mixture, nodes, nodes.map((k, i) => ({ value: c(logQ[k]!), standardError: errors[i]! }))); // prettier-ignore
+    const terms = [...logQ].map((u, k) => weights[k]! * Math.exp(c(Math.min(Math.max(u, logQ[2]!), logQ[7]!))));
+    expectClose(found.logEvidence, -4 + Math.log(terms.reduce((a, b) => a + b, 0)), { relative: 1e-10 });
+    expectClose(found.standardError, (1.3 * Math.sqrt(0.003 / 4)) / 2, { relative: 1e-12 });
+    // one that is no parabola is fitted where it is known best
+    const bent = correctMixture(mixture, nodes, nodes.map((k, i) => ({ value: c(logQ[k]!) + (i === 3 ? 0.1 : 0), standardError: i === 3 ? 1e3 : 1e-3 }))); // prettier-ignore
+    expectClose(bent.logEvidence, found.logEvidence, { absolute: 1e-6 });
   });
 });

@@ -75,6 +75,34 @@ describe("options", () => {
   });
 });
 
+describe("what samplers are told, they do", () => {
+  const report = async (options: Record<string, unknown>, widths: readonly number[] = [4], activation = "erf") => {
+    const { diagnostics } = (await sample({ widths, activation }, data, { chains: 2, draws: 60, warmup: 60, ...options })).posterior;
+    const acceptance = diagnostics["acceptance"] as number[];
+    return { acceptance: (acceptance[0]! + acceptance[1]!) / 2, stepSize: diagnostics["stepSize"] as number[], gradients: diagnostics["gradients"] as number }; // prettier-ignore
+  };
+  it("steps are as long as the wanted acceptance allows", async () => {
+    for (const options of [{}, { integrator: "rotation" }, { sampler: "mala" }, { metric: "diagonal" }]) {
+      const [often, seldom] = [await report({ ...options, targetAcceptance: 0.95 }), await report({ ...options, targetAcceptance: 0.5 })];
+      expect(often.acceptance, JSON.stringify(options)).toBeGreaterThan(0.85);
+      expect(seldom.acceptance, JSON.stringify(options)).toBeLessThan(0.8);
+      expect(Math.max(...often.stepSize), JSON.stringify(options)).toBeLessThan(Math.min(...seldom.stepSize));
+    }
+  });
+  it("one gradient a draw of Langevin dynamics, adjusted or not; sweeps of Gibbs sampling take one for every label and layer", async () => {
+    const langevin = await report({ sampler: "langevin", stepSize: 0.01 });
+    expect(langevin).toMatchObject({ acceptance: 1, stepSize: [0.01, 0.01], gradients: 2 * 120 });
+    const tuned = await report({ sampler: "langevin" });
+    expect(tuned.stepSize[0]).not.toBe(tuned.stepSize[1]);
+    expect(Math.max(...tuned.stepSize)).toBeLessThan(0.5);
+    const mala = await report({ sampler: "mala" });
+    expect(mala.gradients).toBeGreaterThanOrEqual(2 * 120);
+    expect(mala.gradients).toBeLessThan(2 * 150);
+    const gibbs = await report({ sampler: "gibbs", draws: 20, warmup: 10 }, [2, 3], "identity");
+    expect(gibbs).toEqual({ acceptance: 1, stepSize: [0, 0], gradients: 2 * 30 * 3 * 5 });
+  });
+});
+
 describe("a run that did not mix says so", () => {
   it("in warnings, in the diagnostics and in the solver's report", async () => {
     // steps far too small to move

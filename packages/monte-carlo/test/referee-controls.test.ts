@@ -1,7 +1,18 @@
-import { inlineRun, resolveNetworkInput, type Matrix, type Problem, type Run } from "@finitewidth/core";
-import { addDiagonal, cholesky, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky } from "@finitewidth/linalg";
+import { inlineRun, resolveArchitecture, resolveNetworkInput, type Matrix, type Problem, type Run } from "@finitewidth/core";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
+import {
+  addDiagonal,
+  block,
+  cholesky,
+  multiplyTransposedLeft,
+  multiplyTransposedRight,
+  solveCholesky,
+  symmetricSquareRoot,
+} from "@finitewidth/linalg";
+import { conditionTargets, predictGaussianProcess } from "@finitewidth/numerics";
 import { exact } from "@finitewidth/posterior";
 import { describe, expect, it, test } from "vitest";
+import { expectClose } from "../../../tools/testing.ts";
 import { infiniteWidthBaseline } from "../src/referee/baseline.js";
 import { runRefereeChains, type RefereeChunk, type RefereeGroup } from "../src/referee/chains.js";
 import { linearResponse } from "../src/referee/controls.js";
@@ -15,10 +26,19 @@ const label = (x: Matrix): Matrix => ({
   data: Float64Array.from({ length: x.shape[0] }, (_, i) => 2 * x.data[i * features]! - Math.sin(2 * x.data[i * features + 1]!)),
   shape: [x.shape[0], 1],
 });
-const problemOf = (width: number, activation: string, biasVariance = 0): Problem => ({
+/** Further columns are of another size and order. */
+const labels = (x: Matrix, outputs: number): Matrix => {
+  const first = label(x).data;
+  const data = Float64Array.from({ length: first.length * outputs }, (_, k) => {
+    const i = Math.floor(k / outputs);
+    return k % outputs === 0 ? first[i]! : 1.5 - 0.4 * first[first.length - 1 - i]!;
+  });
+  return { data, shape: [first.length, outputs] };
+};
+const problemOf = (width: number, activation: string, biasVariance = 0, outputs = 1): Problem => ({
   network: resolveNetworkInput({ type: "fully-connected", widths: [width], activation, biasVariance } as { type: string }, registry),
   inputs,
-  targets: label(inputs),
+  targets: labels(inputs, outputs),
   temperature: 0.2,
   scaling: "standard",
 });
@@ -44,6 +64,38 @@ test("the response is the derivative of the Gaussian process's moments with resp
   for (const part of ["mean", "variance"] as const)
     found[part].forEach((value, i) => expect(value).toBeCloseTo((above[part][i]! - below[part][i]!) / 2e-4, 5));
   expect(base.mean.length).toBe(tests);
+});
+
+it("of infinite width: a Gaussian process of two outputs, and the response at the kernel itself, its readout bias left out", () => {
+  const bias = 0.5;
+  const problem = problemOf(10, "erf", bias, 2);
+  const found = infiniteWidthBaseline(problem, at, registry)!;
+  const architecture = resolveArchitecture(registry, problem.network);
+  const joint: Matrix = { data: Float64Array.of(...inputs.data, ...at.data), shape: [points + tests, features] };
+  const kernel = infiniteWidthKernels(architecture, joint).preactivation.at(-1)!;
+  const [own, cross, others] = [block(kernel, 0, points, 0, points), block(kernel, 0, points, points, points + tests), block(kernel, points, points + tests, points, points + tests)]; // prettier-ignore
+  const process = conditionTargets(own, problem.targets, 0.2);
+  const { mean, variance } = predictGaussianProcess(process, cross, Float64Array.from({ length: tests }, (_, i) => others.data[i * (tests + 1)]!)); // prettier-ignore
+  expectClose(found.mean, mean, { relative: 1e-10 });
+  expectClose(found.variance, variance, { relative: 1e-9 });
+  expectClose(found.logEvidence, process.logEvidence, { relative: 1e-12 });
+  expectClose(found.hidden[0]!, infiniteWidthKernels(architecture, inputs).hidden[0]!, { relative: 1e-12 });
+  const response = found.response!;
+  const root = symmetricSquareRoot({ data: kernel.data.map((value) => value - bias), shape: kernel.shape });
+  const rows = (from: number, to: number): Matrix => block(root, from, to, 0, points + tests);
+  const here = linearResponse(rows(0, points), rows(points, points + tests), response);
+  expectClose(here.mean, response.mean, { relative: 1e-9, absolute: 1e-11 });
+  expectClose(here.variance, response.variance, { relative: 1e-9 });
+  // ∂ log N(Y | 0, K + T)/∂K by differences, both outputs
+  const without = own.data.map((value) => value - bias);
+  const evidenceAt = (factor: number): number => conditionTargets({ data: own.data.map((value, i) => value + factor * without[i]!), shape: own.shape }, problem.targets, 0.2).logEvidence; // prettier-ignore
+  expectClose(response.likelihood, (evidenceAt(1e-5) - evidenceAt(-1e-5)) / 2e-5, { relative: 1e-6 });
+  expectClose(
+    response.likelihood,
+    response.slope.data.reduce((sum, value, i) => sum + value * without[i]!, 0),
+    { relative: 1e-10 },
+  );
+  expect(response.kernel).toEqual(found.hidden[0]!.data);
 });
 
 describe("controls of the referee's chains", () => {
@@ -80,12 +132,12 @@ describe("controls of the referee's chains", () => {
     return found;
   }
   it.each([
-    ["erf", 12, 0],
-    ["tanh", 16, 0.5],
+    ["erf", 12, 0, 1],
+    ["tanh", 16, 0.5, 2],
   ] as const)(
-    "%s, N = %d, biases %d: mean zero, where the shift of the response is not",
-    async (activation, width, bias) => {
-      const problem = problemOf(width, activation, bias);
+    "%s, N = %d, biases %d, %d outputs: mean zero, where the shift of the response is not",
+    async (activation, width, bias, outputs) => {
+      const problem = problemOf(width, activation, bias, outputs);
       const baseline = infiniteWidthBaseline(problem, at, registry)!;
       const groups = await groupsOf(problem);
       const chains = groups.flatMap(({ averages }) => averages);
@@ -95,7 +147,7 @@ describe("controls of the referee's chains", () => {
           const scatter = rows.reduce((sum, row) => sum + (row[i]! - mean) ** 2, 0) / (rows.length - 1);
           return Math.abs(mean) / Math.sqrt(scatter / rows.length + 1e-30);
         });
-      // 5 + 5 + 64 numbers, Student with 47 degrees of freedom: above 4.7 with probability 2e-3
+      // 5 (10) + 5 + 64 numbers, Student with 47 degrees of freedom: above 4.7 with probability 2e-3
       for (const part of ["mean", "variance", "kernel"] as const)
         expect(Math.max(...scores(chains.map(({ control }) => control![part]))), part).toBeLessThan(4.7);
       // in the direction of the likelihood the kernel itself has moved: a control without a fifth of its Stein–Mehler term would be off

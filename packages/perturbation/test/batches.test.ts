@@ -209,6 +209,23 @@ describe("what a fit tells beside its numbers", () => {
       expectClose(posterior.hiddenKernels![l]!.data, leading.flat().map((value, i) => value + shift[i]!), { relative: 1e-12 }); // prettier-ignore
     });
   });
+  it.each(["exact", "sampled"])("kernels of preactivations are those of the layer below, weighed and biased (%s)", async (engine) => {
+    const { posterior } = await run([6, 15], "erf", { engine, samples: 256 });
+    type Parts = Record<"leading" | "priorShift" | "dataShift", number[][]> & { layer: number };
+    const [hidden, units] = [posterior.diagnostics["hiddenKernels"], posterior.diagnostics["preactivationKernels"]] as unknown as [Parts[], Parts[]]; // prettier-ignore
+    expect([hidden.map(({ layer }) => layer), units.map(({ layer }) => layer)]).toEqual([[1, 2], [1, 2, 3]]); // prettier-ignore
+    hidden.forEach(({ leading, priorShift, dataShift }, l) => {
+      const [w, b] = [[0.8, 1.5][l]!, [0, 0.3][l]!];
+      expectClose(units[l + 1]!.leading, leading.flat().map((value) => w * value + b), { relative: 1e-12 }); // prettier-ignore
+      expectClose(units[l + 1]!.priorShift, priorShift.flat().map((value) => w * value), { relative: 1e-12 }); // prettier-ignore
+      expectClose(units[l + 1]!.dataShift, dataShift.flat().map((value) => w * value), { relative: 1e-9, absolute: 1e-14 }); // prettier-ignore
+    });
+    const zero = Array.from({ length: P * P }, () => 0);
+    expectClose([units[0]!.priorShift, units[0]!.dataShift, hidden[0]!.priorShift], [zero, zero, zero], { absolute: 1e-15 });
+    const first = Array.from({ length: P * P }, (_, k) => 0.2 + (1.2 / 4) * rows(1, P, 4)[Math.floor(k / P)]!.reduce((sum, x, j) => sum + x * rows(1, P, 4)[k % P]![j]!, 0)); // prettier-ignore
+    expectClose(units[0]!.leading, first, { relative: 1e-12, absolute: 1e-14 });
+    expect(Math.max(...hidden[1]!.priorShift.flat().map(Math.abs))).toBeGreaterThan(1e-3);
+  });
   it("training outputs are the sums of their parts, and predictions at the training inputs", async () => {
     const fitted = await run([12, 15], "relu", { engine: "exact" });
     const train = json(fitted, "train") as unknown as Record<string, number[][]>;
