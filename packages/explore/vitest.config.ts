@@ -1,3 +1,3 @@
 import { packageTests } from "../../tools/vitest.shared.ts";
 
-export default packageTests(import.meta.url);
+export default packageTests(import.meta.url, { isolate: true });
