@@ -73,7 +73,11 @@ it("of infinite width: a Gaussian process of two outputs, and the response at th
   const architecture = resolveArchitecture(registry, problem.network);
   const joint: Matrix = { data: Float64Array.of(...inputs.data, ...at.data), shape: [points + tests, features] };
   const kernel = infiniteWidthKernels(architecture, joint).preactivation.at(-1)!;
-  const [own, cross, others] = [block(kernel, 0, points, 0, points), block(kernel, 0, points, points, points + tests), block(kernel, points, points + tests, points, points + tests)]; // prettier-ignore
+  const [own, cross, others] = [
+    block(kernel, 0, points, 0, points),
+    block(kernel, 0, points, points, points + tests),
+    block(kernel, points, points + tests, points, points + tests),
+  ];
   const process = conditionTargets(own, problem.targets, 0.2);
   const { mean, variance } = predictGaussianProcess(process, cross, Float64Array.from({ length: tests }, (_, i) => others.data[i * (tests + 1)]!)); // prettier-ignore
   expectClose(found.mean, mean, { relative: 1e-10 });
