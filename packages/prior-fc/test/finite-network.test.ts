@@ -29,7 +29,13 @@ const networks: readonly [string, object, Activation][] = [
 ];
 
 /** The definition of 00-conventions, one input at a time. */
-function plainForward(network: FullyConnectedNetwork, activation: Activation, theta: Float64Array, x: Float64Array): number[] {
+function plainForward(
+  network: FullyConnectedNetwork,
+  activation: Activation,
+  theta: Float64Array,
+  x: Float64Array,
+  hidden: number[][] = [],
+): number[] {
   let at = 0;
   let read = Array.from(x);
   const layers = [...network.widths, D];
@@ -40,6 +46,7 @@ function plainForward(network: FullyConnectedNetwork, activation: Activation, th
       network.biasVariance[l]! > 0 ? weights.map(() => Math.sqrt(network.biasVariance[l]!) * theta[at++]!) : weights.map(() => 0);
     const h = weights.map((row, i) => row.reduce((sum, w, j) => sum + w * read[j]!, 0) / Math.sqrt(read.length) + biases[i]!);
     read = l < network.widths.length ? h.map((value) => activation.value(value)) : h;
+    if (l < network.widths.length) hidden.push(read);
   });
   expect(at).toBe(theta.length);
   return read;
@@ -51,9 +58,19 @@ describe.each(networks)("finite network: %s", (_name, fields, activation) => {
   const theta = stream(1).normals(new Float64Array(realised.parameters));
   const state = realised.forward(theta);
 
-  it("gives the outputs of the definition", () => {
-    const expected = Array.from({ length: P }, (_, i) => plainForward(network, activation, theta, inputs.data.subarray(3 * i, 3 * i + 3)));
+  it("gives the outputs of the definition, and the Gram matrices of the hidden units in units of their number", () => {
+    const hidden = Array.from({ length: P }, (): number[][] => []);
+    const expected = hidden.map((into, i) => plainForward(network, activation, theta, inputs.data.subarray(3 * i, 3 * i + 3), into));
     expectClose(state.outputs.data, expected, { relative: 1e-12, absolute: 1e-13 });
+    const kernels = realised.forward(theta).hiddenKernels();
+    expect(kernels).toHaveLength(network.widths.length);
+    kernels.forEach((kernel, l) =>
+      expectClose(
+        kernel,
+        hidden.map((x) => hidden.map((z) => x[l]!.reduce((sum, value, k) => sum + (value * z[l]![k]!) / network.widths[l]!, 0))),
+        { relative: 1e-11, absolute: 1e-13 },
+      ),
+    );
   });
 
   it("a gradient belongs to the forward run before it, however many there were", () => {
