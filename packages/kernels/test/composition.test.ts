@@ -1,6 +1,7 @@
-import { erf, relu } from "@finitewidth/activations";
+import { erf, identity, relu } from "@finitewidth/activations";
 import { matrixFromRows, type Architecture, type Matrix, type Primitive, type RandomLayer } from "@finitewidth/core";
 import { innerProduct, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { mixingMoments } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
@@ -12,15 +13,18 @@ import {
   averageMap,
   composeMaps,
   composition,
+  compositionMixing,
   flatteningMaps,
   fullKernels,
   identityMap,
   isIdentityMap,
   lift,
+  linearSteps,
   sandwich,
   siteMapOfRows,
   type UnitReading,
 } from "../src/index.js";
+import { naiveKernels, siteMean } from "./naive.ts";
 
 const dense = (width?: number, sites = 1): RandomLayer => ({
   kind: "random",
@@ -179,5 +183,80 @@ describe("kernels over all sites", () => {
       const [Y, C] = [random(6, 6, 5), random(4, 4, 6)];
       expect(innerProduct(sandwich(map, Y), C)).toBeCloseTo(innerProduct(Y, adjointSandwich(map, C)), 12);
     }
+  });
+});
+
+describe("linear networks as steps", () => {
+  const mixing = siteMapOfRows(3, [
+    [
+      [0, 0.8],
+      [2, -0.3],
+    ],
+    [[1, 1.1]],
+    [
+      [0, 0.4],
+      [1, 0.2],
+    ],
+  ]);
+  const shifted = { inputSites: 3, outputSites: 3, sources: Int32Array.of(-1, 0, 1) };
+  const weights = (width: number | undefined, weightVariance: number, biasVariance: number, maps: RandomLayer["maps"]): RandomLayer => ({
+    kind: "random",
+    ...(width ? { width } : {}),
+    weightVariance,
+    biasVariance,
+    maps,
+  });
+  const first = weights(4, 1.3, 0.2, [mixing, shifted]);
+  const top = (sites: number): RandomLayer => weights(undefined, 0.9, 0.25, flatteningMaps(sites));
+  const pool: Primitive = { kind: "site-map", map: pooling };
+  const lists: Record<string, Primitive[]> = {
+    "a skip and two branches of unequal strength": [
+      first,
+      merge([[], [weights(4, 0.7, 0.3, [shifted, identityMap(3)])], [weights(4, 1.6, 0.1, [mixing])]], [0.7, -0.4, 1.2]),
+      top(3),
+    ],
+    "maps in the branches and above": [
+      first,
+      merge(
+        [[{ kind: "site-map", map: mixing }], [{ kind: "site-map", map: shifted }, weights(4, 0.7, 0.3, [mixing])], []],
+        [0.7, -0.4, 0.5],
+      ),
+      pool,
+      weights(3, 1.1, 0.4, [identityMap(2)]),
+      top(2),
+    ],
+    "no skip": [first, merge([[weights(4, 0.7, 0, [mixing])], [weights(4, 0.2, 0, [shifted])]], [1, 2]), pool, top(2)],
+    "a branch that does not count": [first, merge([[], [weights(4, 0.7, 0.5, [mixing])]], [1.3, 0]), top(3)],
+    "activations that are none": [first, phi(identity), pool, weights(5, 0.8, 0.1, [identityMap(2)]), phi(identity), top(2)],
+  };
+  it.each(Object.entries(lists))("%s: the mean of the law and its biases make the infinite-width kernel", (_, layers) => {
+    const x = random(4, 6, 17);
+    const law = compositionMixing(network(layers, 3))!;
+    const { mean, biasMean } = mixingMoments(law.chain, 2);
+    const covariance = law.covariance(2, mean, x);
+    const kernel = siteMean(naiveKernels(layers.filter(({ kind }) => kind !== "pointwise"), [2, 3], x).S.at(-1)!, 4); // prettier-ignore
+    for (let r = 0; r < 8; r++)
+      for (let c = 0; c < 8; c++) {
+        const [a, b] = [Math.floor(r / 4), Math.floor(c / 4)];
+        expect(covariance.data[8 * r + c]! + biasMean.data[2 * a + b]!).toBeCloseTo(a === b ? kernel[r % 4]![c % 4]! : 0, 12);
+      }
+  });
+  it("others are none", () => {
+    const none: Primitive[][] = [
+      [first],
+      [first, phi(), top(3)],
+      [first, norm, top(3)],
+      [merge([[], []], [1, 1]), first, top(3)],
+      [first, merge([[weights(4, 1, 0, [mixing]), weights(4, 1, 0, [mixing])], []], [1, 1]), top(3)],
+      [{ ...first, weights: { value: (x) => x, derivative: () => 1 } }, top(3)],
+      // biases at unlike sites
+      [first, merge([[weights(4, 1, 0.1, [mixing])], [weights(4, 1, 0.1, [mixing]), { kind: "site-map", map: mixing }]], [1, 1]), top(3)],
+    ];
+    for (const layers of none) expect(linearSteps({ input: { channels: 2, sites: 3 }, layers })).toBeUndefined();
+    const steps = linearSteps({ input: { channels: 2, sites: 3 }, layers: lists["no skip"]! })!;
+    expect(steps).toHaveLength(3);
+    // c²σ_w² of the branches, 0.7 and 4·0.2, by their mean: the rest is in the maps
+    expect(steps[1]!.layer).toEqual({ width: 4, weightVariance: 0.7 + 0.8, biasVariance: 0 });
+    expect(steps[1]).not.toHaveProperty("skip");
   });
 });
