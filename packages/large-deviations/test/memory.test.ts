@@ -54,6 +54,17 @@ describe("memory is counted before a fit", () => {
     );
   });
 
+  it.each([
+    ["one output, one layer", {}, 1, 16],
+    ["one output, three layers", { widths: [5, 4, 6] }, 1, 20],
+    ["several outputs: the eigenbasis of the kernel still", { widths: [5, 4] }, 3, 18],
+    ["biases above: all outputs at once", { widths: [5, 4], biasVariance: [0, 0.1, 0] }, 3, 160],
+  ])("large-deviation counts the arrays of %s", async (_, change, outputs, arrays) => {
+    leave(50);
+    const problem = { network: { ...dense("identity"), ...change }, inputs: rows(1100, 3), targets: rows(1100, outputs), temperature: 0.1 };
+    await expect(fit(largeDeviation as Theory, problem, { registry })).rejects.toThrow(`(${arrays} arrays of 1100 × 1100 numbers)`);
+  });
+
   it("effective-action with room for the fit but not for the eigenvectors: the same numbers, without what takes them", async () => {
     const problem = { network: dense("erf"), inputs: rows(1010, 1100), targets: rows(1010, 1), temperature: 0.1 };
     const tests = rows(3, 1100);
