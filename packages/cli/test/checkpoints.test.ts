@@ -134,6 +134,7 @@ describe("the folder of the results", () => {
       const other = await chooseFolder("y/e.json", undefined);
       expect(other).toMatch(/results\/e-[0-9a-f]{6}$/);
       expect(await chooseFolder("y/e.json", undefined)).toBe(other);
+      expect(await chooseFolder("z/e.json", undefined)).not.toBe(other);
       expect(await chooseFolder("y/e.json", "given")).toMatch(/\/given$/);
     } finally {
       process.chdir(cwd);
