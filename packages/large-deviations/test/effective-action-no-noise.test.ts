@@ -1,5 +1,5 @@
 import { fit, matrixFromRows } from "@finitewidth/core";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { effectiveAction } from "../src/index.js";
 import { image, inputs, network, registry, targets, two } from "./effective-action-problems.js";
@@ -22,4 +22,48 @@ it.each([
   expectClose(a.covariance!, b.covariance!, { absolute: 1e-5 }, "covariance");
   expect(none.posterior.logEvidence === undefined).toBe(little.posterior.logEvidence === undefined);
   if (none.posterior.logEvidence !== undefined) expect(none.posterior.logEvidence).toBeCloseTo(little.posterior.logEvidence!, 4);
+});
+
+describe("matrix order parameters", () => {
+  it("a silent second output leaves the first with both of its minima, and itself with one", async () => {
+    const k = Array.from({ length: 8 }, (_, i) => (i < 6 ? 100 : 0.01));
+    const rows = k.map((value, i) => k.map((_, j) => (i === j ? Math.sqrt(8 * value) : 0)));
+    const y = k.map((value) => (value > 1 ? 0.3 : 7.7));
+    const of = async (given: number[] | number[][]) =>
+      (await fit(effectiveAction, { network: network("identity", [2]), inputs: rows, targets: given, temperature: 0.5 }, { registry }))
+        .posterior;
+    const [one, none, both] = [await of(y), await of(y.map(() => 0)), await of(y.map((value) => [value, 0]))];
+    const minimaOf = (posterior: typeof one) =>
+      posterior.diagnostics["minima"] as { orderParameter: number | number[][]; action: number }[];
+    const silent = minimaOf(none)[0]!;
+    expect(both.warnings.join()).toMatch(/the action has 2 minima/);
+    expectClose(
+      minimaOf(both).map(({ action }) => action),
+      minimaOf(one).map(({ action }) => action + silent.action),
+      { relative: 1e-8 },
+    );
+    minimaOf(both).forEach(
+      ({ orderParameter }, i) =>
+      expectClose(orderParameter as number[][], [[minimaOf(one)[i]!.orderParameter as number, 0], [0, silent.orderParameter as number]], { relative: 1e-5, absolute: 1e-6 }), // prettier-ignore
+    );
+    expectClose(both.orderParameter as never, minimaOf(both)[0]!.orderParameter as number[][], {});
+  });
+  it("fewer units than outputs, or than sites times outputs: a saddle without an evidence, and why", async () => {
+    const three = two.map(([a, b], i) => [a!, b!, Math.cos(2 * i)]);
+    const filters = (channels: number) => ({ ...image, layers: [{ ...image.layers[0]!, channels }] });
+    for (const [net, y, text] of [
+      [network("erf", [2]), three, "the width 2 is smaller than the number of outputs (3)"],
+      [network("erf", [3]), three, undefined],
+      [network("identity", [9, 2]), three, "the width 2 is smaller than the number of outputs (3)"],
+      [filters(3), two, "the width 3 is smaller than the number of sites × outputs (4)"],
+      [filters(4), two, undefined],
+      [filters(1), targets, "the width 1 is smaller than the number of sites (2)"],
+    ] as const) {
+      const { posterior } = await fit(effectiveAction, { network: net, inputs, targets: y as number[][], temperature: 0.2 }, { registry });
+      expect(posterior.warnings.find((warning) => warning.startsWith("the width"))?.slice(0, text?.length)).toBe(text);
+      if (!("widths" in net) || (net.widths as number[]).length === 1) expect(posterior.logEvidence === undefined).toBe(text !== undefined);
+      expect(posterior.solver).toMatchObject({ converged: true, jitter: 0 });
+      expect(posterior.solver.residual).toBeLessThan(1e-6);
+    }
+  });
 });

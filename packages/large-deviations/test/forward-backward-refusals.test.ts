@@ -86,6 +86,24 @@ describe("refusals and warnings", () => {
       expect(refuses(problem({ network: net({ activation }) }), {}), activation).toBeUndefined();
   });
 
+  it("nodes reach 1024 points, and are 2^6 to 2^18", () => {
+    const many = (count: number, activation: string) =>
+      problem({ network: net({ activation }), inputs: draw(count, 3, 0), targets: draw(count, 1, 1) });
+    expect(refuses(many(1024, "erf"), {})).toBeUndefined();
+    expect(refuses(many(1025, "erf"), {})).toMatch(/the nodes reach 1024 training points, got 1025; use order "full" with the closure/);
+    expect(refuses(many(1025, "erf"), { order: "first", ...variational })).toMatch(/the nodes reach/);
+    for (const [activation, options] of [
+      ["erf", variational],
+      ["identity", {}],
+      ["identity", { order: "first" }],
+    ] as const)
+      // prettier-ignore
+      expect(refuses(many(1025, activation), options), activation).toBeUndefined();
+    const nodes = (value: unknown) => () => validate(forwardBackward.options, { nodes: value }, "options");
+    for (const good of [6, 18]) expect(nodes(good)()).toMatchObject({ nodes: good });
+    for (const bad of [5, 19, 7.5]) expect(nodes(bad)).toThrow(/options\.nodes: expected/);
+  });
+
   it("warns where its predictor is worse than infinite width, and names the better methods", async () => {
     const { posterior } = await solve(problem({ temperature: 10 }), variational);
     expect(posterior.diagnostics["forceNumber"] as number).toBeLessThan(5);

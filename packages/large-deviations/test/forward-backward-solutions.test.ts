@@ -1,17 +1,23 @@
 import { respondToTargets } from "@finitewidth/numerics";
 import { identity } from "@finitewidth/activations";
 import { matrixFromRows } from "@finitewidth/core";
-import { combine, innerProduct, multiply } from "@finitewidth/linalg";
+import { affine, combine, gram, innerProduct, multiply } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import {
   createClosure,
+  createMultiOutputProblem,
   interpolationOrderParameter,
   linearClosure,
+  matrixChainSaddle,
+  multiOutputLearnedKernel,
+  multiOutputState,
+  predictMultiOutputTrain,
   solveDeepLinear,
   solveProportional,
   solveSaddle,
 } from "../src/index.js";
 import { type Rows, byName, cases, expectNear, optionsFor } from "./forward-backward-cases.js";
+import { draw } from "./forward-backward-problems.js";
 
 interface LinearCase {
   readonly inputs: { readonly K0: Rows; readonly Y: Rows; readonly temperature: number; readonly widths: number[] };
@@ -71,6 +77,31 @@ describe.each(cases<LinearCase>("linear-network"))("fixture linear-network: %s",
     expectNear(saddle.weights, proportionalLimit.weights, tolerance.relative, "V");
     expectNear(saddle.trainMean, proportionalLimit.trainMean, tolerance.relative, "train mean");
     saddle.kernels.forEach((kernel, l) => expectNear(kernel, proportionalLimit.kernels[l]!, tolerance.relative, `C of layer ${l + 1}`));
+  });
+});
+
+describe("the proportional limit of deep linear networks is the chain of matrix order parameters", () => {
+  it.each([[[7]], [[7, 12, 5]], [[4, 9]]])("widths %j, two outputs", (widths) => {
+    const [kernel, targets, temperature] = [affine(0.25, gram(draw(5, 4, 71))), draw(5, 2, 72), 0.3];
+    const found = solveDeepLinear(kernel, targets, temperature, widths);
+    const problem = createMultiOutputProblem({ kernel, targets, temperature, width: widths.at(-1)! });
+    const { matrices } = matrixChainSaddle(problem, widths);
+    expectNear(found.orderParameter, matrices[0]!, 1e-8, "Q");
+    // M_l = Q_l … Q_L
+    matrices.forEach((m, l) =>
+      expectNear(
+        found.layers.slice(l).reduce((product, q) => multiply(product, q)),
+        m,
+        1e-8,
+        `M of layer ${l + 1}`,
+      ),
+    );
+    const state = multiOutputState(problem, matrices[0]!);
+    const train = predictMultiOutputTrain(problem, state);
+    expectNear(found.trainMean, train.mean, 1e-8, "train mean");
+    expectNear(affine(temperature, found.weights), combine(1, targets, -1, train.mean), 1e-8, "weights");
+    expect(found.kernels).toHaveLength(widths.length + 1);
+    if (widths.length === 1) expectNear(found.kernels[1]!, multiOutputLearnedKernel(problem, state), 1e-8, "kernel");
   });
 });
 

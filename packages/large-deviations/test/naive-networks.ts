@@ -30,6 +30,12 @@ export const naive = {
     mean: (a: number) => Math.sqrt(a / (2 * Math.PI)),
     slope: () => 0.5,
   },
+  sign: {
+    product: (a: number, c: number, b: number) => (2 / Math.PI) * Math.asin(Math.min(Math.max(c / Math.sqrt(a * b), -1), 1)),
+    mean: () => 0,
+    slope: (a: number) => Math.sqrt(2 / (Math.PI * a)),
+  },
+  quadratic: { product: (a: number, c: number, b: number) => a * b + 2 * c * c, mean: (a: number) => a, slope: () => 0 },
 } as const;
 export type NaiveActivation = keyof typeof naive;
 
