@@ -37,6 +37,8 @@ describe("one hidden layer: averages over the order parameters as plain sums ove
     ["erf", 3, {}],
     ["relu", 6, { mean: "plain" }],
     ["relu", 5, {}],
+    ["relu", 2, {}],
+    ["relu", 1, {}],
   ] as const)("%s, width %d, %j", async (activation, N, options) => {
     const first = firstCovariance([...train, ...tests], [...train, ...tests], weightVariance[0]!, biasVariance[0]!);
     const second = productMoments(activation, first, diagonal(first), diagonal(first));
@@ -44,23 +46,29 @@ describe("one hidden layer: averages over the order parameters as plain sums ove
     const m = diagonal(first).map((k) => (two ? Math.sqrt(0.7) * naive[activation].mean(k) : 0));
     const kernel = combine(0.7, second, -1, outer(m, m));
     const own = m.slice(0, P);
-    // t = ξ/√(NQ) has the density (1 − t²)^((N − 3)/2)/B(½, (N − 1)/2)
-    const sphere = two ? gaussLegendre(32, -1, 1) : { nodes: Float64Array.of(0), weights: Float64Array.of(1) };
-    const share = (t: number): number =>
-      two ? Math.exp(0.5 * (N - 3) * Math.log1p(-t * t) + logGamma(N / 2) - logGamma((N - 1) / 2) - 0.5 * Math.log(Math.PI)) : 1;
+    // sin θ = ξ/√(NQ), θ with density cos^(N − 2) θ/B(½, (N − 1)/2); one unit has ξ = ±√Q
+    const sphere = gaussLegendre(32, -Math.PI / 2, Math.PI / 2);
+    const share = (theta: number): number =>
+      Math.cos(theta) ** (N - 2) * Math.exp(logGamma(N / 2) - logGamma((N - 1) / 2) - 0.5 * Math.log(Math.PI));
+    const directions = !two
+      ? [{ t: 0, weight: 1 }]
+      : N === 1
+        ? [-1, 1].map((t) => ({ t, weight: 0.5 }))
+        : Array.from(sphere.nodes, (theta, j) => ({ t: Math.sin(theta), weight: sphere.weights[j]! * share(theta) }));
+    // small Q have a weight of Q^(N/2)
     const step = 0.08;
-    const parts = Array.from({ length: 150 }, (_, i) => -9 + step * i).flatMap((u) => {
+    const parts = Array.from({ length: N < 3 ? 570 : 160 }, (_, i) => 4.4 - step * i).flatMap((u) => {
       const Q = Math.exp(u);
       const prior = shifted(combine(Q, kernel, 0, kernel), 0.4);
       const a = addDiagonal(inner(prior), T);
       const inverse = solve(a, identity(P));
       const constant = 0.5 * N * (Math.log(N / 2) + u - Q) - logGamma(N / 2) - 0.5 * P * Math.log(2 * Math.PI) - 0.5 * logDeterminant(a);
-      return Array.from(sphere.nodes, (t, j) => {
+      return directions.map(({ t, weight }) => {
         const xi = t * Math.sqrt(N * Q);
         const left = y.map((value, p) => value - xi * own[p]!);
         const r = multiply(inverse, column(left));
         const quadratic = left.reduce((sum, value, p) => sum + value * r.data[p]!, 0);
-        return { Q, xi, prior, inverse, left, r, weight: step * sphere.weights[j]! * share(t) * Math.exp(constant - 0.5 * quadratic) };
+        return { Q, xi, prior, inverse, left, r, weight: step * weight * Math.exp(constant - 0.5 * quadratic) };
       });
     });
     const total = parts.reduce((sum, { weight }) => sum + weight, 0);
@@ -71,17 +79,23 @@ describe("one hidden layer: averages over the order parameters as plain sums ove
       return out;
     };
     const moments = (of: typeof regression, means: readonly number[]) => {
-      const at = used.map((part) => {
-        const { mean, covariance } = of(part.prior, part.left, T);
-        return { ...part, mean: mean.data.map((value, t) => value + part.xi * means[t]!), covariance };
-      });
-      const found = new Map(used.map((part, i) => [part, at[i]!]));
+      // y − ξm is a line in ξ: two regressions for every Q
+      const solved = new Map(
+        Array.from(new Set(used.map(({ prior }) => prior)), (prior) => [prior, [of(prior, y, T), of(prior, own, T)] as const]),
+      );
+      const found = new Map(
+        used.map((part) => {
+          const [from, along] = solved.get(part.prior)!;
+          const at = from.mean.data.map((value, t) => value + part.xi * (means[t]! - along.mean.data[t]!));
+          return [part, { mean: at, covariance: from.covariance }];
+        }),
+      );
       const mean = average((part) => found.get(part)!.mean);
       const covariance = average((part) => {
-        const { mean: own, covariance: cov } = found.get(part)!;
+        const { mean: here, covariance: cov } = found.get(part)!;
         return cov.data.map((value, k) => {
           const [s, t] = [Math.floor(k / mean.length), k % mean.length];
-          return value + (own[s]! - mean[s]!) * (own[t]! - mean[t]!);
+          return value + (here[s]! - mean[s]!) * (here[t]! - mean[t]!);
         });
       });
       return { mean, covariance, variance: mean.map((_, t) => covariance[t * (mean.length + 1)]!) };

@@ -192,6 +192,36 @@ describe("invariants", () => {
   });
 });
 
+describe("a first-order transition of two layers", () => {
+  it("Newton from three starts finds the minima of the one-factor recursion, as a hidden bias of 1e-12 makes it", () => {
+    const k = Array.from({ length: 8 }, (_, i) => (i < 6 ? 100 : 0.01));
+    const X = matrixFromRows(k.map((value, i) => k.map((_, j) => (i === j ? Math.sqrt(8 * value) : 0))));
+    const targets = Float64Array.from(k, (value) => (value > 1 ? 0.3 : 7.7));
+    const minimaOf = (bias: number, widths: number[]) => {
+      const chain = { activation: activation("identity"), widths, weightVariance: [1, 1, 1], biasVariance: [0, bias, 0] };
+      return deepMinima(createDeepProblem({ chain, inputs: X, targets, temperature: 0.5 }));
+    };
+    for (const widths of [
+      [2, 40],
+      [60, 2],
+    ]) {
+      // prettier-ignore
+      const [factor, newton] = [minimaOf(0, widths), minimaOf(1e-12, widths)];
+      expect([factor.method, newton.method, factor.minima.length]).toEqual(["homogeneous", "newton", 2]);
+      expect(factor.minima[0].action).toBeLessThan(factor.minima[1]!.action);
+      expectClose(
+        newton.minima.map(({ action }) => action),
+        factor.minima.map(({ action }) => action),
+        { relative: 1e-8 },
+      );
+      newton.minima.forEach(({ orderParameters }, i) =>
+        expectClose(orderParameters, factor.minima[i]!.orderParameters, { relative: 1e-5 }),
+      );
+      expectClose(newton.hessian, factor.hessian, { relative: 1e-4, absolute: 1e-4 });
+    }
+  });
+});
+
 describe("more than 250 points", () => {
   it("quasi-Newton steps end where the gradient vanishes, with the Hessian of the gradient", () => {
     const X = matrixFromRows(

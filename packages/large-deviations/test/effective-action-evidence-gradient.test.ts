@@ -164,4 +164,14 @@ describe("capability of the theory, against differences of fits", () => {
     );
     expectClose(found.widths[0]!, next.logEvidence! - posterior.logEvidence!, { absolute: 1e-12 });
   });
+
+  test("without noise there is no derivative in it", async () => {
+    const network = { type: "fully-connected", widths: [9], activation: "erf", biasVariance: [0, 0.3] };
+    const problem = createProblem({ network, inputs: X.slice(0, 3), targets: y.slice(0, 3), temperature: 0 }, registry);
+    const run = inlineRun({ registry });
+    const posterior = await effectiveAction.fit(problem, resolveEffectiveActionOptions({ draws: 0 }), run);
+    const { logTemperature, logBiasVariance } = (await effectiveAction.evidenceGradient!(posterior, run))!;
+    expect([logTemperature, logBiasVariance[0]]).toEqual([null, null]);
+    expect(logBiasVariance[1]).toBeTypeOf("number");
+  });
 });

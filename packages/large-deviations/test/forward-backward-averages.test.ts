@@ -1,15 +1,16 @@
 import { erf, identity, relu, sign } from "@finitewidth/activations";
-import { matrixFromRows } from "@finitewidth/core";
+import { matrixFromRows, type Matrix } from "@finitewidth/core";
 import { combine } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import {
   createClosure,
-  kernelAlignment,
+  gaussianNodes,
   kernelCumulantGenerator,
   kernelCumulants,
   kernelRate,
   latticeNodes,
+  linearClosure,
   priorVariance,
   quadratureClosure,
   sampleKernelChain,
@@ -48,6 +49,42 @@ describe("averages", () => {
     expect(sampled.cumulant!).toBeCloseTo(fine.cumulant!, 4);
     for (let i = 0; i < 3; i++)
       for (let j = 0; j < 3; j++) expect(sampled.secondMoment.data[4 * i + j]!).toBeCloseTo(fine.secondMoment.data[3 * i + j]!, 3);
+  });
+
+  it("what importance weights keep: the overlap of the tilted Gaussian with the widest proposal; all of it where there is no tilt", () => {
+    const k = matrixFromRows([[1.5]]);
+    const nodes = gaussianNodes({ ...optionsFor(k), smooth: true, odd: true });
+    const at = (lambda: number) =>
+      quadratureClosure(identity, nodes).averages(
+        { kernel: k, conjugate: matrixFromRows([[lambda / (2 * 1.5 * 0.7)]]), weightVariance: 0.7 },
+        { gradient: true },
+      );
+    for (const lambda of [-3, 0, 0.5, 0.78]) expect(at(lambda).effectiveFraction).toBeCloseTo(1, 10);
+    // proposals stop at λ = 0.8, variance 5: (∫p²/q)⁻¹ = σ²√(2/σ² − 1/5)/√5
+    for (const lambda of [0.82, 0.85]) {
+      const variance = 1 / (1 - lambda);
+      const { effectiveFraction, secondMoment, cumulant, gradient } = at(lambda);
+      expect(effectiveFraction).toBeCloseTo((variance * Math.sqrt(2 / variance - 0.2)) / Math.sqrt(5), 6);
+      expect(secondMoment.data[0]).toBeCloseTo(1.5 * variance, 6);
+      expect(cumulant).toBeCloseTo(0.5 * Math.log(variance), 8);
+      expect(gradient!.data[0]).toBeCloseTo((variance - 1) / 3, 5);
+    }
+  });
+
+  it("the lattice of pictures has fewer nodes, is not refined, and finds shifts to a few per mille", () => {
+    const of = (coarse: boolean) => gaussianNodes({ ...optionsFor(kernel), smooth: true, odd: true, coarse });
+    expect(of(true).points.shape[0]).toBeLessThan(0.75 * of(false).points.shape[0]);
+    expect([of(true).goal, of(false).goal]).toEqual([undefined, 1e-7]);
+    const moment = (coarse: boolean, tilt: number): Matrix =>
+      quadratureClosure(erf, of(coarse)).averages(
+        { kernel, conjugate: combine(tilt, conjugate, 0, conjugate), weightVariance: 1.5 },
+        { gradient: false },
+      ).secondMoment;
+    const shift = combine(1, moment(false, 1), -1, moment(false, 0));
+    expectNear(combine(1, moment(true, 1), -1, moment(true, 0)), shift, 5e-3, "shift");
+    // elsewhere nothing changes
+    const two = { ...optionsFor(kernel), dimensions: 2, smooth: true, odd: true };
+    expect(gaussianNodes({ ...two, coarse: true }).points).toEqual(gaussianNodes(two).points);
   });
 
   it("sign at two points: exact from the four quadrants", () => {
@@ -219,6 +256,29 @@ describe("the prior as a Markov chain of kernels", () => {
     ).toThrow("out of reach");
   });
 
+  it("rate of linear units: half of tr X − ln det X − P, X = (gC)⁻¹(C′ − g_b)", () => {
+    const kernel = matrixFromRows([
+      [1.2, 0.4],
+      [0.4, 0.8],
+    ]);
+    const linear = { activation: identity, kernel, width: 7, weightVariance: 1.5, biasVariance: 0.1 };
+    const [a, b, c] = [1.1, -0.35, 2.4];
+    const next = matrixFromRows([
+      [a + 0.1, b + 0.1],
+      [b + 0.1, c + 0.1],
+    ]);
+    const { rate, conjugate } = kernelRate(linear, next, linearClosure(identity));
+    const determinant = 1.2 * 0.8 - 0.4 ** 2;
+    const trace = (0.8 * a - 2 * 0.4 * b + 1.2 * c) / (1.5 * determinant);
+    const logDeterminant = Math.log((a * c - b * b) / (1.5 ** 2 * determinant));
+    expect(rate).toBeCloseTo(0.5 * (trace - logDeterminant - 2), 8);
+    // A = ½[(gC)⁻¹ − (C′ − g_b)⁻¹]
+    const inverse = (p: number, q: number, r: number): number[] => [r, -q, -q, p].map((value) => value / (p * r - q * q));
+    const expected = inverse(1.8, 0.6, 1.2).map((value, i) => 0.5 * (value - inverse(a, b, c)[i]!));
+    expectNear(conjugate, expected, 1e-7, "conjugate");
+    expect(() => kernelRate(linear, matrixFromRows([[1]]), linearClosure(identity))).toThrow(/next: expected 2 × 2/);
+  });
+
   it("fluctuations of the readout kernel grow linearly with depth at criticality", () => {
     const point = 1.7;
     const depth = (L: number): number => {
@@ -235,19 +295,5 @@ describe("the prior as a Markov chain of kernels", () => {
     };
     expect(depth(2)).toBeCloseTo(2 * 0.05, 10);
     expect(depth(7)).toBeCloseTo(7 * 0.05, 10);
-  });
-});
-
-describe("alignment", () => {
-  it("is 1 for YYᵀ itself, and undefined where it does not exist", () => {
-    const y = matrixFromRows([[1], [-2], [0.5]]);
-    const square = matrixFromRows([
-      [1, -2, 0.5],
-      [-2, 4, -1],
-      [0.5, -1, 0.25],
-    ]);
-    expect(kernelAlignment(square, y, false)).toBeCloseTo(1, 14);
-    expect(kernelAlignment(square, y, true)).toBeCloseTo(1, 14);
-    expect(kernelAlignment(square, matrixFromRows([[1], [1], [1]]), true)).toBeUndefined();
   });
 });

@@ -7,6 +7,7 @@ import {
   createClosure,
   createMultiOutputProblem,
   interpolationOrderParameter,
+  kernelAlignment,
   linearClosure,
   matrixChainSaddle,
   multiOutputLearnedKernel,
@@ -158,5 +159,19 @@ describe.each(
         closure: linearClosure(identity),
       });
     expect(solve).toThrow(/^(temperature|widths\[0\]|firstKernel|targets|weightVariance\[0\]): expected/);
+  });
+});
+
+describe("alignment", () => {
+  it("is 1 for YYᵀ itself, and undefined where it does not exist", () => {
+    const y = matrixFromRows([[1], [-2], [0.5]]);
+    const square = matrixFromRows([
+      [1, -2, 0.5],
+      [-2, 4, -1],
+      [0.5, -1, 0.25],
+    ]);
+    expect(kernelAlignment(square, y, false)).toBeCloseTo(1, 14);
+    expect(kernelAlignment(square, y, true)).toBeCloseTo(1, 14);
+    expect(kernelAlignment(square, matrixFromRows([[1], [1], [1]]), true)).toBeUndefined();
   });
 });
