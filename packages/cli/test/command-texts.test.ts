@@ -8,14 +8,21 @@ import { capture } from "./command.js";
 import { cardsOf, documentOf, tablesOf } from "./pages.js";
 
 /** What is computed is made up here: what the commands ask for, and what they make of the answer, is what is tested. */
-const made: { optimum?: OptimiseResult; phase?: PhaseResult; asked: Record<string, unknown>[] } = { asked: [] };
+const made: { optimum?: OptimiseResult; phase?: PhaseResult; asked: Record<string, unknown>[]; chunks: number[] } = {
+  asked: [],
+  chunks: [],
+};
+const square = { module: "made up", name: "square", run: (chunk: number) => (made.chunks.push(chunk), chunk * chunk) };
 vi.mock("@finitewidth/experiment", async (original) => {
   const real = await original<typeof import("@finitewidth/experiment")>();
   return {
     ...real,
     optimiseEvidence: async (raw: unknown, settings: Parameters<typeof real.optimiseEvidence>[1]) => {
-      const { seed } = await settings.openRun!();
-      made.asked.push({ raw, seed });
+      const run = await settings.openRun!();
+      made.asked.push({ raw, seed: run.seed });
+      const squares: number[] = [];
+      for await (const one of run.map(square, [1, 2, 3])) squares.push(one);
+      expect(squares).toEqual([1, 4, 9]);
       return made.optimum!;
     },
   };
@@ -116,6 +123,28 @@ describe("optimise", () => {
     expect(made.asked[1]).toMatchObject({ seed: 1 });
   });
 
+  it("goes on from what an interrupted search has computed, of the same file only", async () => {
+    const chunks = async (content: object, ...more: readonly string[]): Promise<[number[], string]> => {
+      made.chunks = [];
+      const { stderr } = await run("optimise", content, "--quiet", ...more);
+      return [made.chunks, stderr.split("\n")[0]!];
+    };
+    delete made.optimum;
+    const all = [1, 2, 3];
+    expect((await chunks(experiment))[0]).toEqual(all);
+    expect((await chunks(experiment, "--resume"))[0]).toEqual([]);
+    expect(await chunks({ ...experiment, seed: 2 }, "--resume")).toEqual([
+      all,
+      "the experiment or its data have changed: what an earlier run has finished is computed again",
+    ]);
+    expect((await chunks({ ...experiment, seed: 2 }))[0]).toEqual(all);
+    // nothing is kept of a search that has ended
+    made.optimum = found;
+    expect((await chunks({ ...experiment, seed: 2 }, "--resume"))[0]).toEqual([]);
+    expect((await chunks({ ...experiment, seed: 2 }, "--resume"))[0]).toEqual(all);
+    expect(await json("optimise.json").then(({ seconds }) => seconds)).toBeLessThan(performance.now() / 1000);
+  });
+
   it("reports deviations and bounds, and draws evidence and error where the search has been, in the order of each value", async () => {
     made.optimum = found;
     await run("optimise", experiment, "--quiet");
@@ -187,6 +216,7 @@ describe("phase-diagram", () => {
       closure: "gaussian-variational",
     };
     const asked = { activation: "erf", weightVariance: { from: 1, to: 2, points: 3 }, biasVariance: [0, 0.25], adaptation, seed: 9 };
+    const begun = performance.now();
     const { status, stdout } = await run("phase-diagram", asked);
     expect(status).toBe(0);
     expect(made.asked).toEqual([
@@ -206,6 +236,7 @@ describe("phase-diagram", () => {
     ]);
     const numbers = await json("phase.json");
     expect(numbers).toMatchObject({ schemaVersion: 1, phase: { activation: "erf", seed: 9 }, ...phase });
+    expect(numbers.seconds).toBeLessThan((performance.now() - begun) / 1000);
     expect(numbers.provenance.dataHash).toMatch(/^[0-9a-f]{64}$/);
     expect(lines(stdout)[0]).toBe("! careful");
     expect(lines(stdout)[1]).toMatch(/^3 × 2 grid in \d+\.\d s$/);

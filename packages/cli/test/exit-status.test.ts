@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { FinitewidthError } from "@finitewidth/core";
 import type { FigureEvidence, SuiteEvidence } from "@finitewidth/verification";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Estimate } from "../src/dry-run.js";
@@ -13,6 +14,7 @@ const found = {
   holds: (_figure: string): boolean => true,
   fails: (_figure: string): boolean => false,
   estimates: [] as Estimate[],
+  breaks: undefined as Error | undefined,
   /** What was asked for. */
   asked: [] as unknown[],
 };
@@ -20,6 +22,7 @@ vi.mock("@finitewidth/verification", async (original) => ({
   ...(await original<typeof import("@finitewidth/verification")>()),
   runVerification: async (request: object, { seed }: { readonly seed: number }) => {
     found.asked.push({ ...request, seed });
+    if (found.breaks) throw found.breaks;
     return found.suite;
   },
 }));
@@ -89,6 +92,34 @@ describe("verify", () => {
     expect(found.asked).toEqual([{ suite: "full", families: [], mayBeEmpty: true, seed: 1 }, "my-figure"]);
     expect((await load("--suite", "full", "--filter", "mine")).stderr).toMatch(/^--load: expected a plug-in with a theory/);
     expect((await load()).status).toBe(2);
+  });
+
+  it("goes on from what is kept of the same suite, filter and seed only", async () => {
+    const out = join(folder, "kept");
+    const verify = async (...more: string[]): Promise<[number, string]> => {
+      const { status, stderr } = await capture(["verify", "--workers", "0", "--quiet", "--out", out, ...more]);
+      return [status, stderr.split("\n")[0]!];
+    };
+    const first = ["--suite", "full", "--filter", "hanin-depth", "--seed", "2"];
+    const changed = [
+      ["--suite", "quick", "--filter", "exact", "--seed", "2"],
+      ["--suite", "full", "--filter", "pacelli-loss", "--seed", "2"],
+      ["--suite", "full", "--filter", "hanin-depth", "--seed", "3"],
+    ];
+    found.breaks = new Error("cut");
+    try {
+      for (const other of changed) {
+        expect(await verify(...first)).toEqual([1, "cut"]);
+        expect(await verify(...first, "--resume")).toEqual([1, "cut"]);
+        expect((await verify(...other, "--resume"))[1]).toMatch(/^the experiment or its data have changed/);
+      }
+      // what was asked for wrongly leaves nothing to go on from
+      found.breaks = new FinitewidthError("nothing", { code: "input" });
+      expect(await verify(...first)).toEqual([2, "nothing"]);
+      expect((await verify(...first, "--resume"))[1]).toMatch(/^nothing of an earlier run is there/);
+    } finally {
+      found.breaks = undefined;
+    }
   });
 
   it("ends with status 1 when a claim fails, when a figure does, and with 0 only when nothing does", async () => {

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeNpz } from "@finitewidth/core/npz";
@@ -115,6 +115,33 @@ describe("a run that was interrupted", () => {
     expect(resumed.kept).toHaveLength(1);
   });
 
+  it("keeps what was finished however often it is interrupted", async () => {
+    for (const [until, resume] of [
+      [2, false],
+      [4, true],
+      [7, true],
+    ] as const) {
+      const { counted, kept, said } = await start("run", experiment, "cut", { until, resume });
+      expect([counted.length, kept.length, said]).toEqual([until, until, ""]);
+    }
+    const last = times(await result("cut"));
+    expect((await start("run", experiment, "cut")).status).toBe(0);
+    expect(times(await result("cut")).slice(0, 7)).toEqual(last);
+  });
+
+  it("starts afresh when one of several files of its data has changed", async () => {
+    const write = (name: string, last: number) => writeFile(join(folder, name), `a,b,y\n1,2,3\n4,5,6\n7,8,${last}\n`);
+    const files = ["a.csv", "b.csv", "c.csv"];
+    for (const [i, name] of files.entries()) await write(name, i);
+    const several = { ...experiment, data: { file: "a.csv" }, methods: ["nngp"], sweep: { "data.file": files } };
+    for (const name of files) {
+      await start("run", several, "cut", { until: 1, resume: false });
+      expect((await start("run", several, "cut", { until: 2 })).said).toBe("");
+      await write(name, 9);
+      expect((await start("run", several, "cut", { until: 1 })).said).toMatch(/^the experiment or its data have changed/);
+    }
+  });
+
   it("says that there is nothing to resume where there is nothing", async () => {
     expect((await start("run", experiment, "new", { until: 1 })).said).toMatch(
       /^nothing of an earlier run is there to resume; starting afresh\n/,
@@ -149,6 +176,32 @@ describe("a prior that was interrupted", () => {
     expect(stdout).toMatch(/^exact +failed/m);
     const { results } = await result("out", "prior.json");
     expect([results.nngp.status, results.exact.status]).toEqual(["ok", "failed"]);
+  });
+});
+
+describe("parts in folders of their own", () => {
+  it("are merged as they were asked for: data of the experiment's folder, the referee of the command line, into the folder that is typed", async () => {
+    await mkdir(join(folder, "own"));
+    await writeFile(join(folder, "own", "points.csv"), "a,b,y,split\n1,2,3,train\n4,-5,6,train\n-7,8,1,train\n1,1,2,test\n");
+    const file = join(folder, "own", "case.json");
+    const asked = { ...experiment, data: { file: "points.csv" }, methods: ["nngp", "exact", "perturbative"], referee: { steps: "all" } };
+    await writeFile(file, JSON.stringify({ ...asked, sweep: { temperature: [0.1, 0.4, 0.7] } }));
+    const typed = (...argv: string[]) => capture([...argv, "--quiet"]);
+    const run = (...argv: string[]) => typed("run", file, "--referee", "off", "--workers", "0", ...argv);
+    expect((await run("--out", join(folder, "whole"))).status).toBe(0);
+    const parts = [1, 2, 3].map((index) => join(folder, `part ${index}`, `shard-${index}-of-3`));
+    for (const index of [3, 1, 2]) expect((await run("--out", join(folder, `part ${index}`), "--shard", `${index}/3`)).status).toBe(0);
+    expect(await typed("merge", parts[1]!, parts[2]!, parts[0]!, "--out", join(folder, "there"))).toMatchObject({ status: 0, stderr: "" });
+    const whole = await result("whole");
+    expect(steady(await result("there"))).toEqual(steady(whole));
+    expect(whole.experiment.referee).toBe(false);
+    expect(Object.keys(whole.sweep[2].results.wide)).toEqual(["nngp", "exact", "perturbative"]);
+    const { dataHash, command } = (await result("there")).provenance;
+    expect([dataHash, command.slice(0, 17)]).toEqual([whole.provenance.dataHash, "finitewidth merge"]);
+    expect(JSON.parse(await readFile(join(folder, "there", ".finitewidth.json"), "utf8"))).toEqual({ source: file });
+    // otherwise beside the first of the parts
+    expect((await typed("merge", parts[1]!, parts[2]!, parts[0]!)).status).toBe(0);
+    expect(existsSync(join(folder, "part 2", "result.json"))).toBe(true);
   });
 });
 
