@@ -48,6 +48,9 @@ describe("arrays beside result.json", () => {
     const small = { ...outcomes[0]!, posterior: { hiddenKernels: [kernel(1, kernelTextLimit)] } };
     expect(hiddenKernelArrays(of({ outcomes: [small] }))).toEqual({});
     expect(savedDraws(of({ problem: { methods: [{ label: "nngp" }] } }))).toEqual({});
+    const [two] = steps(1, [undefined], ["x", "y"]);
+    const second = { ...two!, problems: [{ ...two!.problems[0]!, problem: { methods: [{ label: "x" }, { label: "y", save: true }] } }] };
+    expect(firsts(savedDraws([second] as unknown as StepOutcome[]))).toEqual({ weights: 10 });
     const failed = of({ outcomes: [{ label: "nngp", status: "failed", error: new Error("no") }] });
     expect([hiddenKernelArrays(failed), savedDraws(failed)]).toEqual([{}, {}]);
   });
