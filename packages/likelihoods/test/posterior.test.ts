@@ -165,6 +165,53 @@ describe("inference of one latent output", () => {
     const error = b.prediction.standardError!.probabilities!.data.map((e) => 3.5 * e + 0.006);
     b.prediction.probabilities!.data.forEach((p, i) => expect(Math.abs(p - a.prediction.probabilities!.data[i]!)).toBeLessThan(error[i]!));
   });
+  it("every inference says what it is and what it is worth", async () => {
+    const found = async (inference: LatentOptions["inference"], change: Partial<LatentProblem> = {}) => {
+      const fit = await fitLatents({ ...problem, ...change }, { inference, draws: 64 }, inlineRun({ registry }));
+      return { ...fit, told: fit.warnings.map((text) => text.split(" ").slice(0, 3).join(" ")), kind: fit.state.kind };
+    };
+    const three = { likelihood: { type: "softmax" }, targets: labelsOf([0, 1, 2, 0, 1, 2].map((c) => [0, 1, 2].map((k) => Number(k === c)))) }; // prettier-ignore
+    const layer = { chain: { widths: [3] } };
+    const cases = [
+      ["expectation-propagation", {}, "sites", [], true],
+      ["laplace", {}, "sites", ["Laplace approximations move"], false],
+      ["laplace-shifted", {}, "sites", ["the skewness correction"], false],
+      ["expectation-propagation", layer, "mixture", [], true],
+      ["laplace", layer, "mixture", ["Laplace approximations move"], false],
+      ["laplace", three, "logits", ["Laplace approximations move"], false],
+      ["laplace-shifted", three, "logits", ["the skewness correction"], false],
+    ] as const;
+    for (const [inference, change, kind, told, error] of cases) {
+      const fit = await found(inference, change);
+      const what = `${inference} ${kind}`;
+      expect([fit.kind, fit.told, fit.logEvidenceError !== undefined], what).toEqual([kind, told, error]);
+      expect(fit.diagnostics["inference"], what).toBe(inference);
+      expect("importanceFraction" in fit.diagnostics, what).toBe(error);
+      const approximate = fit.diagnostics["approximateLogEvidence"] as number;
+      if (error) expect(Math.abs(fit.logEvidence! - approximate), what).toBeLessThan(0.05 + 4 * fit.logEvidenceError!);
+      else expect(fit.logEvidence, what).toBe(approximate);
+      expect(fit.solver.converged, what).toBe(true);
+    }
+  });
+  it("log Z is sampled unasked up to four hundred latent numbers of a network, by importance for a process, or on request", async () => {
+    const n = 201;
+    const asked: string[] = [];
+    const run = inlineRun({ registry });
+    // islands that stay where they are
+    const still: typeof run = { ...run, async *map(_, chunks) { for (const chunk of chunks as readonly { particles: number; draws: number; ladder?: unknown }[]) { asked.push(chunk.draws === 0 ? "pilot" : "island"); yield { ladder: { exponents: [0, 1], stepSizes: [1] }, levels: [0, 1].map((exponent) => ({ exponent, logLikelihoods: new Float64Array(2).fill(-9), acceptance: 0.9, stein: 0.1 * exponent * (-1) ** asked.length })), gradients: 1, acceptance: 0.9, logLikelihoods: Float64Array.from({ length: chunk.particles * chunk.draws }, (__, k) => Math.sin(k * asked.length)), positions: matrixFromRows(Array.from({ length: chunk.particles * chunk.draws }, () => Array.from({ length: 6 }, () => 0.1))), hiddenKernels: [] } as never; } } }; // prettier-ignore
+    const vector = Array.from({ length: n }, (_, i) => Math.sin(i));
+    const labels = vector.map((_, i) => [0, 1, 2].map((c) => Number(i % 3 === c)));
+    const of = async (points: number, evidence?: boolean) => {
+      asked.length = 0;
+      const part = vector.slice(0, points);
+      const fit = await fitLatents({ kernel: rows(part.map((a) => part.map((b) => a * b))), chain: { widths: [3] }, likelihood: { type: "softmax" }, targets: labelsOf(labels.slice(0, points)) }, { inference: "sampling", draws: 64, ...(evidence === undefined ? {} : { evidence }) }, still); // prettier-ignore
+      return [fit.logEvidence, asked.filter((name) => name === "pilot").length, fit.warnings.filter((text) => text.includes("takes long to sample")).length, fit.diagnostics["evidence"]]; // prettier-ignore
+    };
+    expect(await of(200)).toEqual([expect.closeTo(-9, 10), 1, 0, "annealed islands"]);
+    expect(await of(201)).toEqual([undefined, 0, 1, undefined]);
+    expect(await of(201, true)).toEqual([expect.closeTo(-9, 10), 1, 0, "annealed islands"]);
+    expect(await of(200, false)).toEqual([undefined, 0, 0, undefined]);
+  });
   it("hidden kernels of two layers: mixture against sampling", async () => {
     const deep: LatentProblem = { ...problem, chain: { widths: [3, 5], variances: [1.5, 2] }, linear: true };
     const a = await fitLatents(deep, auto, inlineRun({ registry }));

@@ -1,9 +1,10 @@
+import { createRegistry } from "@finitewidth/core";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import { normalDistribution } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.js";
-import { chainTarget, chiQuantile, softmaxLikelihood } from "../src/index.js";
+import { chainTarget, chiQuantile, plugin, sampleLatentIsland, softmaxLikelihood } from "../src/index.js";
 import { labelsOf, likelihoodOf, rows, type FixtureFile, type Labels } from "./fixtures.js";
 
 interface Inputs {
@@ -133,5 +134,56 @@ describe("χ by its quantile", () => {
     }
     // χ_1 is |normal|: Φ(x) = 2Φ(z) − 1
     for (const x of [-2, 1, 3]) expect(2 * normalDistribution(chiQuantile(x, 1)[0]) - 1).toBeCloseTo(normalDistribution(x), 14);
+  });
+});
+
+describe("an island over chain and g", () => {
+  it("positions, likelihoods and kernels of its draws belong together", async () => {
+    const [root, targets] = [rows([[1, 0.2], [0.3, 0.8], [-0.5, 0.4]]), labelsOf([[1, 0, 0], [0, 1, 0], [0, 0, 1]])]; // prettier-ignore
+    const chain = { widths: [3, 4], variances: [1.3, 0.7], hiddenBias: [0, 0.5], readoutBias: 0.2 };
+    const chunk = { root, chain, likelihood: { type: "softmax", scale: 0.8 }, targets, seed: 3, indices: [1, 4], particles: 3, draws: 4, burnIn: 3, kernel: gram(root) }; // prettier-ignore
+    const found = await sampleLatentIsland.run(chunk, { registry: createRegistry([plugin]), tick: () => {} });
+    const target = chainTarget(root, softmaxLikelihood(0.8).observe(targets), chain);
+    const scratch = new Float64Array(target.dimension);
+    const sums = [0, 1, 2].map(() => [new Float64Array(9), new Float64Array(9)]);
+    for (let at = 0; at < 12; at++) {
+      const x = found.positions.data.slice(at * target.dimension, (at + 1) * target.dimension);
+      expectClose(found.logLikelihoods[at]!, target.evaluate(x, scratch), { relative: 1e-10 });
+      target
+        .hiddenKernels(x, chunk.kernel)
+        .forEach(({ data }, l) => data.forEach((value, i) => (sums[Math.floor(at / 4)]![l]![i]! += value)));
+    }
+    expect(new Set(found.logLikelihoods).size).toBe(12);
+    for (const l of [0, 1]) expectClose(found.hiddenKernels[l]!, sums.flatMap((each) => [...each[l]!]), { relative: 1e-11 }); // prettier-ignore
+    expect(found.acceptance).toBeGreaterThan(0.3);
+    const { kernel: _, ...without } = chunk;
+    expect((await sampleLatentIsland.run(without, { registry: createRegistry([plugin]), tick: () => {} })).positions).toEqual(
+      found.positions,
+    );
+  });
+
+  it("outputs have the covariance of the network under the prior, biases of all layers included", () => {
+    const root = rows([[1, 0.2], [0.3, 0.8]]); // prettier-ignore
+    const chain = { widths: [3, 2], variances: [1.3, 0.7], hiddenBias: [0, 0.5], readoutBias: 0.2 };
+    const target = chainTarget(root, softmaxLikelihood().observe(labelsOf([[1, 0, 0], [0, 1, 0]])), chain); // prettier-ignore
+    const kernel = gram(root);
+    const draws = 20_000;
+    const [sum, square] = [new Float64Array(16), new Float64Array(16)];
+    const random = stream(13, 0);
+    const x = new Float64Array(target.dimension);
+    for (let n = 0; n < draws; n++) {
+      const f = target.latent(random.normals(x));
+      for (let i = 0; i < 4; i++)
+        for (let j = 0; j < 4; j++) {
+          sum[4 * i + j]! += (f[i]! * f[j]!) / draws;
+          square[4 * i + j]! += (f[i]! * f[j]!) ** 2 / draws;
+        }
+    }
+    // point·2 + output: s₁s₂K + s₂b₂ + b for one output, nothing between two
+    const want = Array.from({ length: 16 }, (_, k) => {
+      const [i, j] = [Math.floor(k / 4), k % 4];
+      return i % 2 === j % 2 ? 1.3 * 0.7 * kernel.data[2 * Math.floor(i / 2) + Math.floor(j / 2)]! + 0.7 * 0.5 + 0.2 : 0;
+    });
+    expectWithinStandardErrors(sum, want, sum.map((mean, k) => Math.sqrt((square[k]! - mean ** 2) / draws)), 4.2); // prettier-ignore
   });
 });

@@ -75,6 +75,24 @@ describe("hidden kernels are judged by what was learned", () => {
   });
 });
 
+test("a layer that cannot be judged leaves the verdict to one that is off, and otherwise leaves none", () => {
+  const both = Array.from({ length: 32 }, (_, c) => [chains(0.3, 1)[c]![0]!, chains(0.002, 2)[c]![0]!]);
+  const of = (first: Matrix, second: Matrix) => judgeKernels({ hiddenKernels: [first, second] }, both, [unlearned, unlearned], rule);
+  expect(of(learned(1), learned(0)).status).toBe("contradicted");
+  expect(of(learned(1), learned(1))).toMatchObject({ status: "unchecked", how: expect.stringMatching(/^32 chains .*: too little is learned for so short a run to see$/) as string }); // prettier-ignore
+  const plain = judgeKernels({ hiddenKernels: [learned(0)] }, chains(0.002, 1), undefined, rule);
+  const norm = Math.hypot(...learned(1).data);
+  expect(Math.abs(plain.error! - shift)).toBeLessThan(4 * plain.standardError!);
+  const [error, own] = [plain.error!, plain.standardError!].map((value) => value.toPrecision(3));
+  const how = `kernel of layer 1 differs by ${error} ± ${own} in Frobenius norm, norm ${norm.toPrecision(3)}`;
+  expect(plain.how).toBe(`32 chains of the real network: ${how}`);
+  // controls that know the noise of the first layer take it away
+  const noisy = chains(0.3, 5);
+  const known = noisy.map(([kernelOf]) => kernelOf!.map((value, i) => value - learned(1).data[i]! + 1e-4 * Math.sin(value)));
+  expect(judgeKernels({ hiddenKernels: [learned(1)] }, noisy, [unlearned], rule).status).toBe("unchecked");
+  expect(judgeKernels({ hiddenKernels: [learned(1)] }, noisy, [unlearned], rule, known).status).toBe("confirmed");
+});
+
 test("a confirmation is withdrawn for a visible error above a fifth of the effect, and only then", () => {
   const [difference, distance] = [visibleErrors(32, "difference"), visibleErrors(32, "distance")];
   // Student's t, from tables: 31 and 7 degrees of freedom, 0.975 and 0.95

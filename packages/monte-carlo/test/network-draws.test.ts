@@ -1,9 +1,10 @@
-import { fit, resolveArchitecture, resolveNetworkInput } from "@finitewidth/core";
+import { createProblem, fit, resolveArchitecture, resolveNetworkInput } from "@finitewidth/core";
 import { realise } from "@finitewidth/kernels";
-import { plugin as likelihoods } from "@finitewidth/likelihoods";
+import { plugin as likelihoods, softmaxLikelihood } from "@finitewidth/likelihoods";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import type { NetworkDrawsState } from "../src/likelihood/fit.js";
+import { sampleNetworkIsland } from "../src/likelihood/island.js";
 import { monteCarlo } from "../src/index.js";
 import { randomMatrix, registryWith } from "./helpers.js";
 
@@ -85,4 +86,31 @@ describe("draws of all weights, two classes", () => {
     for (const part of ["mean", "variance", "probabilities"] as const)
       expectClose(again[part]!, posterior.train![part]!.data, { relative: 1e-8 });
   });
+});
+
+it("an island keeps the last draws of its particles, whose outputs, likelihoods and kernels belong together", async () => {
+  const problem = createProblem({ network, inputs, targets: [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]], likelihood: { type: "softmax", scale: 0.7 } }, registry); // prettier-ignore
+  const [particles, draws, stored] = [3, 4, 2];
+  const chunk = (kept: number) => ({ problem, particles, draws, stored: kept, burnIn: 3, seed: 4, indices: [1, 2] });
+  const run = (kept: number) => sampleNetworkIsland.run(chunk(kept), { registry, tick: () => {} });
+  const [all, last] = [await run(draws), await run(stored)];
+  const real = realise(architecture, inputs, 2);
+  const observation = softmaxLikelihood(0.7).observe(problem.targets);
+  const p = real.parameters;
+  const sums = Array.from({ length: particles }, () => [new Float64Array(25), new Float64Array(25)]);
+  for (let at = 0; at < particles * draws; at++) {
+    const state = real.forward(all.theta.data.subarray(at * p, (at + 1) * p));
+    expectClose(all.latents.data.slice(10 * at, 10 * at + 10), state.outputs.data, { relative: 1e-12 });
+    expectClose(all.logLikelihoods[at]!, observation.evaluate(state.outputs.data), { relative: 1e-10 });
+    state.hiddenKernels().forEach(({ data }, l) => data.forEach((value, i) => (sums[Math.floor(at / draws)]![l]![i]! += value)));
+  }
+  for (const l of [0, 1]) expectClose(all.hiddenKernels[l]!, sums.flatMap((each) => [...each[l]!]), { relative: 1e-11 }); // prettier-ignore
+  // few trajectories are rejected
+  expect(new Set(all.logLikelihoods).size).toBeGreaterThan(6);
+  expect(last.theta.shape).toEqual([particles * stored, p]);
+  for (let k = 0; k < particles; k++)
+    expect(last.theta.data.slice(k * stored * p, (k + 1) * stored * p)).toEqual(
+      all.theta.data.slice((k * draws + 2) * p, (k + 1) * draws * p),
+    );
+  expect([last.latents, last.hiddenKernels, last.acceptance]).toEqual([all.latents, all.hiddenKernels, all.acceptance]);
 });

@@ -1,5 +1,8 @@
-import { inlineRun, matrixFromRows, resolveNetworkInput, type PriorResult, type Tensor } from "@finitewidth/core";
+import { inlineRun, matrixFromRows, resolveArchitecture, resolveNetworkInput, type PriorResult, type Tensor } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
+import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
+import { expectClose } from "../../../tools/testing.ts";
 import { samplePrior } from "../src/index.js";
 import { randomMatrix, registry } from "./helpers.js";
 
@@ -48,4 +51,53 @@ describe("errors of the sampled prior", () => {
     const far = (await ask(1, 400, 6)).warnings.filter((warning) => warning.includes("count for its density"));
     expect(far).toEqual([expect.stringMatching(/^evaluateAt\[1\]: only \d+ of 400 networks/)]);
   });
+});
+
+it("is what a loop over the drawn networks says: moments, cumulants, densities; singular kernels count as density 0", async () => {
+  const relu = resolveNetworkInput({ type: "fully-connected", widths: [3], activation: "relu", weightVariance: [1.5, 1.2] } as { type: string }, registry); // prettier-ignore
+  const architecture = resolveArchitecture(registry, relu);
+  const [samples, seed] = [43, 4];
+  const at = matrixFromRows([[0.1, -0.4], [0.3, 0.2]]); // prettier-ignore
+  const found = await samplePrior({ network: relu, inputs: matrixFromRows([[1, 0.4], [0.3, 1]]), outputs: 2, evaluateAt: [at], samples }, inlineRun({ registry, seed })); // prettier-ignore
+  const real = realise(architecture, matrixFromRows([[1, 0.4], [0.3, 1]]), 1); // prettier-ignore
+  const kernels: number[][] = [];
+  // eight chunks, of five networks or six
+  for (let chunk = 0; chunk < 8; chunk++) {
+    const random = stream(seed, 2, chunk);
+    const theta = new Float64Array(real.parameters);
+    for (let s = Math.floor((chunk * samples) / 8); s < Math.floor(((chunk + 1) * samples) / 8); s++) {
+      random.normals(theta.subarray(0, real.parameters - real.readoutParameters));
+      const { data } = real.forward(theta).features;
+      kernels.push([0, 1].flatMap((a) => [0, 1].map((b) => [0, 1, 2].reduce((sum, k) => sum + data[3 * a + k]! * data[3 * b + k]!, 0))));
+    }
+  }
+  expect(kernels).toHaveLength(samples);
+  const mean = [0, 1, 2, 3].map((i) => kernels.reduce((sum, k) => sum + k[i]! / samples, 0));
+  const covariance = (i: number, j: number): number => kernels.reduce((sum, k) => sum + (k[i]! - mean[i]!) * (k[j]! - mean[j]!), 0) / (samples - 1); // prettier-ignore
+  const expected = Array.from({ length: 16 }, (_, k) => covariance(k >> 2, k & 3));
+  expectClose(found.secondMoment!, mean, { relative: 1e-11 });
+  expectClose(found.kernelCovariance!, expected, { relative: 1e-9, absolute: 1e-14 });
+  const cumulant = expected.map((_, k) => {
+    const [a, b, c, d] = [8, 4, 2, 1].map((place) => Math.floor(k / place) % 2) as [number, number, number, number];
+    return covariance(2 * a + b, 2 * c + d) + covariance(2 * a + c, 2 * b + d) + covariance(2 * a + d, 2 * b + c);
+  });
+  expectClose(found.fourthCumulant!, cumulant, { relative: 1e-9, absolute: 1e-14 });
+  expectClose(found.excessKurtosis!, [0, 3].map((i) => (3 * covariance(i, i)) / mean[i]! ** 2), { relative: 1e-10 }); // prettier-ignore
+  const densities = kernels.map(([a, b, , c]) => {
+    const determinant = a! * c! - b! * b!;
+    if (!(determinant > 1e-14 * a! * c!)) return 0;
+    const [square, cross, other] = [0.1 ** 2 + 0.4 ** 2, 0.1 * 0.3 - 0.4 * 0.2, 0.3 ** 2 + 0.2 ** 2];
+    return Math.exp(-0.5 * ((c! * square - 2 * b! * cross + a! * other) / determinant)) / ((2 * Math.PI) ** 2 * determinant);
+  });
+  const average = densities.reduce((sum, p) => sum + p / samples, 0);
+  expectClose(found.logDensity!, [Math.log(average)], { relative: 1e-9 });
+  const relative = densities.reduce((sum, p) => sum + (p / average - 1) ** 2, 0) / samples ** 2;
+  expectClose(found.standardError!["logDensity"] as Float64Array, [Math.sqrt(relative)], { relative: 1e-9 });
+  const singular = densities.filter((p) => p === 0).length;
+  // or nearly so: their density underflows
+  expect(singular).toBeGreaterThanOrEqual(17);
+  expect(found.warnings).toEqual([
+    expect.stringMatching(/^the kernels of 17 of 43 networks were singular/),
+    expect.stringMatching(/^evaluateAt\[0\]: only \d+ of 43 networks/),
+  ]);
 });

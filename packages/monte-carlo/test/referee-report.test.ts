@@ -1,4 +1,11 @@
-import { resolveNetworkInput, type FittedMethod, type Matrix, type Problem, type RefereeOptions } from "@finitewidth/core";
+import {
+  generalizationStandardError,
+  resolveNetworkInput,
+  type FittedMethod,
+  type Matrix,
+  type Problem,
+  type RefereeOptions,
+} from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { referee } from "../src/index.js";
@@ -126,6 +133,14 @@ describe("outputs of chains that are given", () => {
     const linear = mean.reduce((sum, m, i) => sum + (2 * Math.abs(m - at.targets.data[i]!) * 0.3) / 6, 0);
     expectClose(verdicts["noisy"]!.generalizationError!.standardError!, Math.hypot(linear, 0.09), { relative: 1e-9 });
     expect(verdicts["sure"]!.generalizationError!.standardError).toBeLessThan(1e-9);
+  });
+
+  it("replicates tell how the noise of a theory's outputs hangs together", async () => {
+    const { predictive } = theory(2, 0.3, 1, 0.1);
+    const replicates = [1, 2, 3, 4].map((k) => ({ mean: table(predictive!.mean.data.map((m) => m + 0.1 * (k - 2.5))), variance: table(new Float64Array(6).fill(1 + 0.02 * k)) })); // prettier-ignore
+    const own = generalizationStandardError({ ...predictive!, replicates }, at.targets)!;
+    const { verdicts } = await judge({}, { one: { predictive: { ...predictive!, replicates } } });
+    expectClose(verdicts["one"]!.generalizationError!.standardError!, Math.hypot(own.total, 0.01), { relative: 1e-9 });
   });
 
   it("tells errors and what is furthest off", async () => {

@@ -1,9 +1,9 @@
-import { fit, validate, type Fitted, type Json, type Matrix } from "@finitewidth/core";
+import { createProblem, fit, validate, type Fitted, type Json, type Matrix } from "@finitewidth/core";
 import { symmetrise } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { correctObservable, gaussianPieces, perturbative } from "../src/index.js";
+import { correctNetworkObservable, correctObservable, gaussianPieces, perturbative } from "../src/index.js";
 import { addBatch, type Batch } from "../src/theory/batch.js";
 import { registry } from "./networks.js";
 
@@ -157,6 +157,15 @@ describe("observables from draws of the prior", () => {
       expectClose(found.standardError.posterior[i]!, error(batches.map(([a, b]) => a + b)), { relative: 1e-10 });
     }
     expect(found.draws).toBe(count);
+  });
+  it("of networks that are drawn: 4096 of them with seed 1, where nothing else is said", () => {
+    const problem = createProblem(problemOf([2, 3], "relu"), registry);
+    const of = (settings: object) =>
+      correctNetworkObservable(problem, (state) => state.hiddenKernels()[0]!.data, { registry, ...settings });
+    const found = of({});
+    expect(found.draws).toBe(4096);
+    expect(of({ samples: 4096, seed: 1 })).toEqual(found);
+    expect(of({ seed: 2 })).not.toEqual(found);
   });
   it("need 32 draws of one size", () => {
     const of = (list: typeof draws) => () => correctObservable(list, kernel, targets, 0.3);
