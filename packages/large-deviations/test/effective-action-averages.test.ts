@@ -122,6 +122,7 @@ describe("one hidden layer: averages over the order parameters as plain sums ove
     const expected = moments(regression, m.slice(P));
     const [alone, together] = [await predict(tests), await predict(tests, { covariance: true })];
     for (const prediction of [alone, together]) {
+      expect([prediction.mean.shape, prediction.variance.shape]).toEqual(Array.from({ length: 2 }, () => [tests.length, 1]));
       expectClose(prediction.mean.data, expected.mean, near, "mean");
       expectClose(prediction.variance.data, expected.variance, near, "variance");
     }
@@ -212,6 +213,7 @@ describe("several hidden layers: the renormalised recursion written out", () => 
     const { mean, covariance } = regression(kernels.at(-1)!, y, T);
     const [alone, together] = [await predict(tests), await predict(tests, { covariance: true })];
     for (const prediction of [alone, together]) {
+      expect([prediction.mean.shape, prediction.variance.shape]).toEqual(Array.from({ length: 2 }, () => [tests.length, 1]));
       expectClose(prediction.mean.data, mean.data, near, "mean");
       expectClose(prediction.variance.data, diagonal(covariance), near, "variance");
     }

@@ -171,7 +171,10 @@ describe.each(cases.map((entry) => [entry.title, entry] as const))("%s: everythi
     for (const found of [alone, together]) {
       expectClose(found.mean.data, mean.data, near, "mean");
       expectClose(found.variance.data, diagonal(covariance), near, "variance");
+      expect([found.mean.shape, found.variance.shape]).toEqual(Array.from({ length: 2 }, () => [tests.length, D]));
     }
+    expect([posterior.train!.mean.shape, posterior.train!.variance.shape]).toEqual(Array.from({ length: 2 }, () => [P, D]));
+    expect(together.covariance!.shape).toEqual([tests.length * D, tests.length * D]);
     expectClose(together.covariance!, covariance, near, "covariance");
     const own = trainRegression(joint, y, T);
     expectClose(posterior.train!.mean.data, own.mean.data, near, "train mean");

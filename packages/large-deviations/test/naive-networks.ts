@@ -12,6 +12,7 @@ export const trainPoints = [
 export const testPoints = [
   [0.5, 0.5, -0.2],
   [-0.9, 1.4, 0.1],
+  [0.2, -0.3, 1.9],
 ];
 
 /** Gaussian moments of φ written out: E φφ′ at variances a, b and covariance c, E φ and E φ′ at variance a. */
