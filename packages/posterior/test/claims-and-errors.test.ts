@@ -1,8 +1,9 @@
-import { fit, type FittedScenario, type Matrix, type PriorResult, type Tensor } from "@finitewidth/core";
+import { fit, type FittedScenario, type Matrix, type PriorResult, type StandardSchemaV1, type Tensor } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { posteriorClaims, priorClaims } from "../src/exact/claims.js";
+import { exactOptions } from "../src/exact/options.js";
 import { exact } from "../src/index.js";
 import { testRegistry } from "./registry.ts";
 
@@ -63,18 +64,29 @@ describe("two outputs, sampled", () => {
       expect(typical, `quantity ${k}`).toBeLessThan(3.4);
     });
   });
+});
 
-  it("mean-field scaling: the mixing matrix in units of the last width, its error and its figures too; all else as in standard form", async () => {
+const filters = (readout: number) => ({
+  type: "convolutional",
+  inputShape: [1, 3],
+  layers: [{ channels: 4, kernelSize: [2], padding: "valid" }],
+  readout: "flatten",
+  activation: "identity",
+  weightVariance: [1.2, readout],
+  biasVariance: [0.3, 0],
+});
+describe("mean-field scaling: the mixing matrix in units of the last width, its error and its figures too; all else as in standard form", () => {
+  const twice = { inputs: rows(1, 4, 3), targets: rows(2, 4, 2).map(([a, b]) => [a!, 2 * b!]) };
+  it.each([
+    ["dense", (readout: number) => network([6, 9], { weightVariance: [1.2, 0.8, readout], biasVariance: [0.3, 0, 0] }), 9],
+    ["over sites", filters, 4],
+  ] as const)("%s", async (_, networkOf, width) => {
     const options = { registry, seed: 4, options: { draws: 1000 } };
-    const meanField = await fit(exact, { ...problem, scaling: "mean-field" }, options);
-    const standard = await fit(
-      exact,
-      { ...problem, network: network([6, 9], { weightVariance: [1.2, 0.8, 1.5 / 9], biasVariance: [0.3, 0, 0] }), temperature: 0.3 / 9 },
-      options,
-    );
+    const meanField = await fit(exact, { ...twice, network: networkOf(1.5), temperature: 0.3, scaling: "mean-field" }, options);
+    const standard = await fit(exact, { ...twice, network: networkOf(1.5 / width), temperature: 0.3 / width }, options);
     const [a, b] = [meanField.posterior, standard.posterior];
-    const scaled = (list: number[]) => list.map((value) => 9 * value);
-    expectClose(values(a.orderParameter), scaled(values(b.orderParameter)), { relative: 1e-10 });
+    const scaled = (list: number[]) => list.map((value) => width * value);
+    expectClose(values(a.orderParameter), scaled(values(b.orderParameter)), { relative: 1e-10, absolute: 1e-12 });
     expectClose(values(a.standardError!.orderParameter), scaled(values(b.standardError!.orderParameter)), { relative: 1e-9 });
     expectClose(a.logEvidence!, b.logEvidence!, { relative: 1e-10 });
     a.hiddenKernels!.forEach((kernel, l) => expectClose(kernel, b.hiddenKernels![l]!, { relative: 1e-10 }));
@@ -87,9 +99,8 @@ describe("two outputs, sampled", () => {
       } = figure as { series?: { x: Float64Array }[]; panels?: { values: Matrix }[]; marks?: { x: number }[] };
       return [...series.flatMap(({ x }) => [...x]), ...panels.flatMap((panel) => [...panel.values.data]), ...marks.map(({ x }) => x)];
     };
-    const drawn = a.figures!.map((figure, i) => [numbers(figure), numbers(b.figures![i]!)] as const).filter(([x]) => x.length > 0);
-    expect(drawn.length).toBeGreaterThan(0);
-    for (const [x, y] of drawn) expectClose(x, scaled(y), { relative: 1e-9 });
+    expect(a.figures!.map(({ kind }) => kind)).toEqual(width === 4 ? ["heatmaps", "density"] : ["density"]);
+    a.figures!.forEach((figure, i) => expectClose(numbers(figure), scaled(numbers(b.figures![i]!)), { relative: 1e-9, absolute: 1e-11 }));
   });
 });
 
@@ -206,4 +217,16 @@ it("claims about the generalisation error take the distance from test targets of
   expect(claim.estimand).toEqual({ of: "posterior", quantity: "generalizationError" });
   expect(claim.value.data[0]).toBeCloseTo((0.25 + 9) / 2 + 0.2, 12);
   expect(claim.standardError!.data[0]).toBeCloseTo(0.5 * 0.01 + 3 * 0.02 + 0.003, 12);
+});
+
+it("options have least values and no others", async () => {
+  const check = async (value: object) => ((await (exactOptions as StandardSchemaV1)["~standard"].validate(value)) as { issues?: unknown[] }).issues; // prettier-ignore
+  const least = { draws: 1000, chains: 2, chainDraws: 40, warmup: 20 };
+  expect(await check({})).toBeUndefined();
+  expect(await check(least)).toBeUndefined();
+  for (const [key, value] of Object.entries(least)) {
+    expect(await check({ [key]: value - 1 }), key).toHaveLength(1);
+    expect(await check({ [key]: value + 0.5 }), key).toBeDefined();
+  }
+  expect(await check({ importanceLimit: 20 })).toBeDefined();
 });

@@ -159,6 +159,18 @@ describe("prior of two outputs with biases of all layers", () => {
   const run = inlineRun({ registry, seed: 3 });
   const networks = [
     { type: "fully-connected", widths: [3, 4], activation: "identity", weightVariance: [1.3, 0.8, 1.2], biasVariance: [0.2, 0.4, 0.5] },
+    {
+      type: "convolutional",
+      inputShape: [1, 4],
+      layers: [
+        { channels: 3, kernelSize: [2], stride: [2], padding: "valid" },
+        { channels: 2, kernelSize: [2], padding: "valid" },
+      ],
+      readout: "flatten",
+      activation: "identity",
+      weightVariance: [1.3, 0.8, 1.2],
+      biasVariance: [0.2, 0.4, 0.5],
+    },
   ];
   it.each(networks.map((network) => [network.type, network] as const))(
     "%s: density and fourth moments are averages over drawn covariances",
@@ -166,10 +178,14 @@ describe("prior of two outputs with biases of all layers", () => {
       const network = resolveNetworkInput(given, registry);
       const inputs: Matrix = { data: Float64Array.of(1, -0.4, 0.7, 0.3, -0.2, 0.9, 0.1, -1.1), shape: [2, 4] };
       const value: Matrix = { data: Float64Array.of(0.8, -0.5, 0.3, 1.4), shape: [2, 2] };
-      const found = await exact.prior!({ network, inputs, outputs: 2, evaluateAt: [value], samples: 1 }, { draws: 2000 }, run);
+      const found = await exact.prior!(
+        { network, inputs, outputs: 2, evaluateAt: "widths" in given ? [value] : [], samples: 1 },
+        { draws: 1000 },
+        run,
+      );
       const prior = multiOutputPrior(layersOf(network), 2);
       const random = stream(44);
-      const [draws, n] = [30_000, 2];
+      const [draws, n] = [given.type === "convolutional" ? 4000 : 12_000, 2];
       const y: Matrix = { data: Float64Array.of(0.8, 0.3, -0.5, 1.4), shape: [4, 1] };
       const terms = 1 + 2 * n ** 4;
       const [sums, squares] = [new Float64Array(terms), new Float64Array(terms)];
@@ -199,7 +215,8 @@ describe("prior of two outputs with biases of all layers", () => {
           found.kernelCovariance!.data[p]! + s(i, j) * s(l, m),
         ];
       });
-      const density = Math.exp(found.logDensity![0]!);
+      // over sites the density takes a sampler: one output has its own test
+      const density = found.logDensity ? Math.exp(found.logDensity[0]!) : sums[0]!;
       errors[0] = Math.hypot(errors[0]!, density * ((found.standardError?.logDensity as Float64Array | undefined)?.[0] ?? 0));
       expectWithinStandardErrors([density, ...expected.flat()], sums, errors, 4.5, "density, fourth moments");
       for (const i of [0, 1])

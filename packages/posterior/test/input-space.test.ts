@@ -1,4 +1,4 @@
-import { codedMatrix, columnVector, fit, type Matrix } from "@finitewidth/core";
+import { codedMatrix, columnVector, createProblem, fit, inlineRun, type Matrix } from "@finitewidth/core";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { expect, test } from "vitest";
@@ -171,4 +171,29 @@ test("bytes of pixels stay bytes from the first pass to the predictions", async 
   expect(Object.getOwnPropertyDescriptor(coded, "data")!.get).toBeDefined();
   expect(one.posterior.train).toEqual(other.posterior.train);
   expect(one.posterior.hiddenKernels).toEqual(other.posterior.hiddenKernels);
+});
+
+test("more points than are predicted together, training and test: the same as a few at a time", async () => {
+  const [x, y] = [normals(4100, 2), normals(4100, 2)];
+  // more coordinates than a lattice takes: few draws
+  const network = { type: "fully-connected", widths: [6, 5], activation: "identity", biasVariance: [0.2, 0, 0.3] };
+  const run = inlineRun({ registry, seed: 2 });
+  for (const outputs of [1, 2]) {
+    const targets = { data: y.data.filter((_, k) => k % 2 < outputs), shape: [4100, outputs] as const };
+    const problem = createProblem({ network, inputs: x, targets, temperature: 0.5 }, registry);
+    const posterior = await exact.fit(problem, { draws: 200 }, run);
+    const part: Matrix = { data: x.data.slice(2 * 4090), shape: [10, 2] };
+    const few = await exact.predict(posterior, part, { covariance: false }, run);
+    const many = await exact.predict(posterior, { data: x.data.slice(2 * 3500), shape: [600, 2] }, { covariance: false }, run);
+    for (const key of ["mean", "variance"] as const) {
+      const last = few[key].data;
+      expect(relative(posterior.train![key].data.slice(4090 * outputs), last)).toBeLessThan(1e-9);
+      expect(relative(many[key].data.slice(590 * outputs), last)).toBeLessThan(1e-12);
+    }
+    expect(posterior.train!.mean.shape).toEqual([4100, outputs]);
+    expect([many.mean.shape, many.variance.shape]).toEqual([
+      [600, outputs],
+      [600, outputs],
+    ]);
+  }
 });

@@ -1,4 +1,4 @@
-import { createProblem, inlineRun, type Matrix } from "@finitewidth/core";
+import { createProblem, inlineRun, type Matrix, type Prediction } from "@finitewidth/core";
 import { infiniteWidthKernels, mixingLaw } from "@finitewidth/kernels";
 import { identity, multiply, multiplyTransposedRight, symmetricEigenvalues, transpose } from "@finitewidth/linalg";
 import { siteGeometryOf } from "@finitewidth/numerics";
@@ -7,6 +7,7 @@ import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import type { SiteState } from "../src/exact/state.js";
 import { exact } from "../src/index.js";
+import { predictSiteChain } from "../src/site-chain/index.js";
 import { meanMixing } from "../src/site-chain/problem.js";
 import { averages, built, drawByDraw, entry, expectAlike, jackknife, kronecker, type Given } from "./draw-by-draw.js";
 import { layersOf, testRegistry } from "./registry.js";
@@ -46,6 +47,22 @@ const networks = [
     },
     3,
     4,
+    0.8,
+  ],
+  [
+    "no noise",
+    {
+      type: "convolutional",
+      inputShape: [1, 4],
+      layers: [filters(5, 3, "valid")],
+      readout: "flatten",
+      activation: "identity",
+      weightVariance: [1.3, 0.9],
+      biasVariance: [0.2, 0.4],
+    },
+    2,
+    3,
+    0,
   ],
   [
     "zeros around what is pooled, more targets than weights",
@@ -60,6 +77,7 @@ const networks = [
     },
     2,
     14,
+    0.8,
   ],
   [
     "attention, two outputs, heads",
@@ -77,15 +95,16 @@ const networks = [
     },
     2,
     4,
+    0.8,
   ],
 ] as const;
 
-describe.each(networks)("posterior of a chain over sites, draw by draw: %s", async (_, network, outputs, points) => {
+describe.each(networks)("posterior of a chain over sites, draw by draw: %s", async (_, network, outputs, points, temperature) => {
   const size = "inputShape" in network ? network.inputShape[0] * network.inputShape[1] : network.tokens * network.features;
   const test = matrix(3, 3, size);
   const targets = matrix(2, points, outputs);
   for (let i = 0; i < targets.data.length; i++) targets.data[i]! *= 0.5 + (i % outputs);
-  const problem = createProblem({ network, inputs: matrix(1, points, size), targets, temperature: 0.8 }, registry);
+  const problem = createProblem({ network, inputs: matrix(1, points, size), targets, temperature }, registry);
   const run = inlineRun({ registry, seed: 4 });
   const posterior = await exact.fit(problem, { draws: 200, chains: 2, chainDraws: 40, warmup: 40 }, run);
   const state = posterior.state as SiteState;
@@ -114,10 +133,23 @@ describe.each(networks)("posterior of a chain over sites, draw by draw: %s", asy
       expectAlike(found.standardError!.mean.data, errors("testMean"), "error of the mean");
       expectAlike(found.standardError!.variance.data, errors("testVariance"), "error of the variance");
     }
-    expectAlike(posterior.train!.standardError!.mean.data, errors("trainMean"), "error at training points");
-    expectAlike(posterior.train!.standardError!.variance.data, errors("trainVariance"), "error of the variance at training points");
+    if (temperature > 0) expectAlike(posterior.train!.standardError!.mean.data, errors("trainMean"), "error at training points");
+    if (temperature > 0)
+      expectAlike(posterior.train!.standardError!.variance.data, errors("trainVariance"), "error of the variance at training points");
     expect(plain.covariance).toBeUndefined();
     expectClose(joint.covariance!, expected.testCovariance, close, "covariance");
+  });
+
+  it("the same from kernels between sites, for laws that know no features, at more points than are looked at together", () => {
+    const { sites, chain, sample, siteKernels, covariance } = law;
+    const bare = { sites, chain, sample, siteKernels, covariance };
+    const many = matrix(5, 18, size);
+    for (const wanted of [false, true]) {
+      const [found, known] = [bare, law].map((one) => predictSiteChain(state, problem, one, many, wanted, run)) as [Prediction, Prediction];
+      for (const key of ["mean", "variance", "covariance"] as const) if (known[key]) expectClose(found[key]!, known[key], close, key);
+      expectClose(found.standardError!.variance, known.standardError!.variance, { relative: 1e-5, absolute: 1e-10 });
+      expect(found.pruned).toBeUndefined();
+    }
   });
 
   it("mixing matrix, its map and its eigenvalues", () => {
@@ -232,7 +264,7 @@ describe.each(networks)("posterior of a chain over sites, draw by draw: %s", asy
 });
 
 it("no pruning curve where biases above the first layer add constants that no head carries", async () => {
-  const [, network] = networks[2];
+  const [, network] = networks[3];
   const biased = { ...network, biasVariance: [0, 0, 0.4] };
   const problem = createProblem({ network: biased, inputs: matrix(1, 3, 6), targets: matrix(2, 3, 1), temperature: 0.8 }, registry);
   const run = inlineRun({ registry, seed: 4 });
