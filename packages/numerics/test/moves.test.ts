@@ -12,9 +12,9 @@ import {
   logMeanExp,
   sampleChains,
   type ChainReport,
-  type ChainState,
   type LogDensity,
 } from "../src/index.js";
+import { all, scripted, startAt } from "./chains.ts";
 
 /** A quartic in two unlike coordinates. */
 const target: LogDensity = {
@@ -32,27 +32,6 @@ const slope = (x: ArrayLike<number>): number[] => {
   target.evaluate(Float64Array.from(x), out);
   return [...out];
 };
-/** A stream that gives these uniforms and normals, in turn. */
-function scripted(uniforms: readonly number[], normals: readonly number[]): RandomStream {
-  const [u, n] = [[...uniforms], [...normals]];
-  const next = (from: number[]): number => {
-    const found = from.shift();
-    if (found === undefined) throw new Error("more numbers asked for than given");
-    return found;
-  };
-  return { uniform: () => next(u), normal: () => next(n), normals: (out) => out.map((_, i) => (out[i] = next(n))), gamma: () => 1 };
-}
-const startAt = (x: readonly number[]) => (_: RandomStream, out: Float64Array) => void out.set(x);
-/** All states, copied, and what the chain returns. */
-function all<R>(chain: Generator<ChainState, R, void>): { readonly states: ChainState[]; readonly report: R } {
-  const states: ChainState[] = [];
-  for (;;) {
-    const next = chain.next();
-    if (next.done) return { states, report: next.value };
-    states.push({ ...next.value, position: next.value.position.slice() });
-  }
-}
-
 describe("a leapfrog trajectory", () => {
   const x = [0.4, -0.7];
   const p = [0.9, 0.3];
