@@ -1,5 +1,5 @@
 import { erf } from "@finitewidth/activations";
-import type { Architecture, Matrix, Primitive, RandomLayer, SiteMap } from "@finitewidth/core";
+import type { Architecture, Matrix, Primitive, RandomLayer } from "@finitewidth/core";
 import { symmetricSquareRoot } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
@@ -10,7 +10,6 @@ import {
   compositionKernels,
   compositionNetwork,
   drawKernels,
-  flatteningMaps,
   fullKernels,
   identityMap,
   infiniteWidthKernels,
@@ -19,50 +18,36 @@ import {
   type UnitReading,
 } from "../src/index.js";
 import { meanProduct, naiveKernels, naiveNetwork, readBy, siteMean, sum, table, type Activity } from "./naive.ts";
-
-const phi: Primitive = { kind: "pointwise", activation: erf };
-const pooling: SiteMap = siteMapOfRows(3, [[[0, 0.6], [1, 0.3]], [[1, 0.5], [2, -0.8]]]); // prettier-ignore
-const mixing: SiteMap = siteMapOfRows(3, [[[0, 0.8], [2, -0.3]], [[1, 1.1]], [[0, 0.4], [1, 0.2]]]); // prettier-ignore
-/** Reads the site before, a zero at the first. */
-const shifted: SiteMap = { inputSites: 3, outputSites: 3, sources: Int32Array.of(-1, 0, 1) };
-const law = { value: (x: number) => x + 0.2 * x ** 3, derivative: (x: number) => 1 + 0.6 * x ** 2 };
-const random = (
-  width: number | undefined,
-  weightVariance: number,
-  biasVariance: number,
-  maps: readonly SiteMap[],
-  more: object = {},
-): RandomLayer => ({ kind: "random", ...(width ? { width } : {}), weightVariance, biasVariance, maps, ...more });
-
-/** Every primitive, units and variances all different: skips, two norms of one field, pooling, attention, flattening. */
-const layersOf = (attention: object, weights: object = {}): Primitive[] => [
-  random(4, 1.3, 0.2, [mixing, shifted]),
-  {
-    kind: "merge",
-    branches: [[], [phi, random(4, 0.7, 0.3, [shifted, identityMap(3), mixing], weights)], [{ kind: "normalise", epsilon: 0.2 }]],
-    coefficients: [0.7, -0.4, 1.2],
-  },
-  phi,
-  { kind: "site-map", map: pooling },
-  random(3, 1.1, 0.15, [identityMap(2)], attention),
-  { kind: "normalise", epsilon: 0.05 },
-  phi,
-  random(5, 1.7, 0, flatteningMaps(2), { order: "map-channel" }),
-  phi,
-  random(undefined, 0.9, 0.25, [identityMap(1)]),
-];
-const scores = { maps: [], scores: { scoreVariance: 0.9, heads: 2, keys: 3 } };
-const size = [2, 3] as const;
-const architecture = (layers: readonly Primitive[]): Architecture => ({ input: { channels: 2, sites: 3 }, layers });
-const normal = (rows: number, columns: number, seed: number): Matrix => ({
-  data: stream(seed).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
-const exact = { relative: 1e-11, absolute: 1e-12 };
+import { architecture, exact, fields, law, layersOf, mixing, normal, phi, random, scores, size } from "./networks.ts";
 
 describe("real networks against loops", () => {
-  const layers = layersOf({ ...scores, weights: law }, { weights: law });
+  const every = layersOf({ ...scores, weights: law }, { weights: law });
   const inputs = normal(4, 6, 1);
+  it("fields made of fields", () => {
+    const network = compositionNetwork(architecture(fields), inputs, 2);
+    const theta = stream(3).normals(new Float64Array(network.parameters));
+    const found = naiveNetwork(fields, size, inputs, 2, theta, erf.value);
+    const state = network.forward(theta);
+    expectClose(state.outputs, found.outputs, exact);
+    const gradient = new Float64Array(network.parameters);
+    network.pullback(theta, state, { data: new Float64Array(8).fill(1), shape: [4, 2] }, gradient);
+    const loss = (at: Float64Array): number =>
+      naiveNetwork(fields, size, inputs, 2, at, erf.value)
+        .outputs.flat()
+        .reduce((a, b) => a + b);
+    expectClose(gradient, differences(loss, theta, network.parameters), { relative: 1e-6, absolute: 1e-7 });
+  });
+  it("refuse readouts that are none", () => {
+    const of = (layers: Primitive[]) => () => compositionNetwork(architecture(layers), inputs, 1);
+    const first = random(4, 1, 0, [mixing]);
+    for (const last of [phi, random(undefined, 1, 0, [mixing], { weights: law }), random(undefined, 1, 0, [], scores)])
+      expect(of([first, last])).toThrow("the readout of a real network must be a dense layer of Gaussian weights");
+    expect(of([first, random(undefined, 1, 0, [mixing])])).toThrow("network.layers: expected one site at the readout, got 3");
+    expect(() => compositionNetwork(architecture(every), normal(4, 5, 1), 1)).toThrow(/2 channels × 3 sites = 6 features per row/);
+    const network = compositionNetwork(architecture(every), inputs, 1);
+    expect(() => network.forward(new Float64Array(3))).toThrow(`theta: expected ${network.parameters} numbers, got 3`);
+  });
+  const layers = every;
   for (const unpooled of [false, true]) {
     it(`outputs, features, hidden kernels and gradients of every layer${unpooled ? ", kernels of what is pooled" : ""}`, () => {
       const network = compositionNetwork(architecture(layers), inputs, 2, { unpooled });
@@ -146,6 +131,18 @@ describe("infinite-width kernels against loops", () => {
     });
   }
 
+  it("of fields made of fields, at the pairs of sites that outputs need and over all of them", () => {
+    const some: Matrix = { data: both.data.slice(0, 7 * 6), shape: [7, 6] };
+    const of = (from: number, to: number): Matrix => ({ data: both.data.slice(from * 6, to * 6), shape: [to - from, 6] });
+    const own = naiveKernels(fields, size, some);
+    const full = fullKernels(composition(architecture(fields)), some);
+    full.layers.forEach((kernel, v) => expectClose(kernel, own.S[v]!, exact, `S ${v}`));
+    composition(architecture(fields)).layers.forEach(({ reading }, v) => expectClose(full.second(reading), own.Q[v]!, exact, `Q ${v}`));
+    const cross = infiniteWidthKernels(architecture(fields), of(0, 4), of(4, 7));
+    own.S.forEach((kernel, v) => expectClose(cross.preactivation[v]!, cut(siteMean(kernel, 7), [0, 4], [4, 7]), exact, `K ${v}`));
+    own.Q.slice(1).forEach((kernel, v) => expectClose(cross.hidden[v]!, cut(siteMean(kernel, 7), [0, 4], [4, 7]), exact, `G ${v}`));
+  });
+
   it("over all sites: layers, norms, attention and second moments", () => {
     const some = normal(3, 6, 12);
     const own = naiveKernels(layers, size, some);
@@ -219,10 +216,13 @@ describe("infinite-width kernels against loops", () => {
 });
 
 describe("networks drawn without weights", () => {
-  const layers = layersOf({ maps: [siteMapOfRows(2, [[[0, 0.9], [1, 0.4]], [[1, 1.2]]])] }); // prettier-ignore
+  const other = layersOf({ maps: [siteMapOfRows(2, [[[0, 0.9], [1, 0.4]], [[1, 1.2]]])] }); // prettier-ignore
   const inputs = normal(3, 6, 21);
 
-  it("kernels given the units, units from the square root of their kernel, one draw for all that read them", () => {
+  it.each([
+    ["every primitive", other],
+    ["fields made of fields", fields],
+  ] as const)("kernels given the units, units from the square root of their kernel, one draw for all that read them: %s", (_, layers) => {
     const found = drawKernels(composition(architecture(layers)), inputs, stream(5));
     const numbers = stream(5);
     let v = 0;
@@ -241,7 +241,7 @@ describe("networks drawn without weights", () => {
       const normals = numbers.normals(new Float64Array(n * width));
       const root = symmetricSquareRoot(own).data;
       const units = table(n, width, (i, c) => sum(n, (m) => root[i * n + m]! * normals[m * width + c]!));
-      return z.map((_, p) => units.slice((p * n) / z.length, ((p + 1) * n) / z.length));
+      return z.map((_point, p) => units.slice((p * n) / z.length, ((p + 1) * n) / z.length));
     };
     naiveNetwork(layers, size, inputs, 1, new Float64Array(), erf.value, draw);
     expect(found).toHaveLength(v);

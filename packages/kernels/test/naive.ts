@@ -166,7 +166,8 @@ export function naiveKernels(
   const second = ({ parts, phi, pool }: Node): number[][] => {
     if (parts === undefined) {
       const rows = activityOf(inputs, channels, sites).flat();
-      return product(rows, transposed(rows)).map((row) => row.map((value) => value / channels));
+      const q = product(rows, transposed(rows)).map((row) => row.map((value) => value / channels));
+      return pool ? sandwiched(pool, q) : q;
     }
     const K = covariance(parts);
     const G = phi ? K.map((row, i) => row.map((c, j) => moment(K[i]![i]!, c, K[j]![j]!))) : K;
@@ -178,7 +179,8 @@ export function naiveKernels(
         return { ...node, phi: true };
       case "site-map": {
         const T = atEveryPoint(points, matrixOf(layer.map));
-        return node.phi ? { ...node, pool: T } : { parts: new Map([...node.parts!].map(([v, A]) => [v, product(T, A)])) };
+        if (node.phi || node.parts === undefined) return { ...node, pool: node.pool ? product(T, node.pool) : T };
+        return { parts: new Map([...node.parts].map(([v, A]) => [v, product(T, A)])) };
       }
       case "normalise": {
         const K = covariance(node.parts!);
