@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { matrixFromRows } from "@finitewidth/core";
 import { encodeNpz } from "@finitewidth/core/npz";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadDataFile } from "../src/index.js";
+import { loadDataFile, openIdx, readDataFile } from "../src/index.js";
 
 let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "finitewidth-files-"))));
@@ -83,4 +83,54 @@ it("npz: arrays that nobody asked for are not read", async () => {
   expect(at).toBeGreaterThan(0);
   bytes[at + 9 + 4]! ^= 255;
   expect(await loadDataFile(await write("extra.npz", bytes))).toEqual({ train: { inputs: x, targets: matrixFromRows([[3]]) } });
+});
+
+describe("an idx file that is read piece after piece", () => {
+  const [count, size] = [2300, 1000];
+  const entry = (i: number, k: number): number => (7 * i + k * k + (i >> 8)) % 251;
+  let file: string;
+  beforeAll(async () => {
+    const bytes = new Uint8Array(16 + count * size);
+    bytes.set([0, 0, 8, 3]);
+    [count, 20, 50].forEach((n, k) => new DataView(bytes.buffer).setUint32(4 + 4 * k, n));
+    for (let i = 0; i < count; i++) for (let k = 0; k < size; k++) bytes[16 + i * size + k] = entry(i, k);
+    file = await write("large", bytes);
+  });
+  const all = Array.from({ length: count }, (_, i) => i);
+
+  it.each<[string, number[]]>([
+    ["all", all],
+    ["one", [1234]],
+    ["the last", [0, 1, count - 1]],
+    // entries that are near each other come together: up to four of a thousand bytes are skipped by reading them
+    ["some, nearer and nearer", all.filter((i) => i % (i < 600 ? 7 : i < 1200 ? 5 : i < 1800 ? 4 : 2) === 0)],
+  ])("%s: every wanted entry once, whole and in its place, a megabyte at a time", async (_name, wanted) => {
+    const { shape, eachPiece } = await openIdx(file, "x");
+    expect(shape).toEqual([count, 20, 50]);
+    const seen: number[] = [];
+    let pieces = 0;
+    await eachPiece(wanted, (first, piece) => {
+      pieces += 1;
+      expect(piece.length % size).toBe(0);
+      expect(piece.length).toBeLessThanOrEqual(2 ** 20);
+      let same = true;
+      for (let k = 0; k < piece.length; k++) same &&= piece[k] === entry(first + Math.floor(k / size), k % size);
+      expect(same).toBe(true);
+      for (let i = first; i < first + piece.length / size; i++) if (wanted.includes(i)) seen.push(i);
+    });
+    expect(seen).toEqual(wanted);
+    // nobody reads entry by entry what lies together
+    expect(pieces).toBeLessThanOrEqual(Math.max(3, wanted.length / 3));
+  });
+});
+
+it("attention maps are in the order of their numbers, ten after nine", () => {
+  const one = (value: number) => ({ data: Float64Array.of(value), shape: [1, 1] });
+  const names = [...Array.from({ length: 11 }, (_, h) => `maps_train_2_${h + 1}`), "maps_train_10_1", "maps_train_9_1", "maps_train_9_2"];
+  const arrays = Object.fromEntries(
+    names.toReversed().map((name) => [name, one(100 * Number(name.split("_")[2]) + Number(name.split("_")[3]))]),
+  );
+  const { train } = readDataFile(encodeNpz({ x_train: matrixFromRows([[1, 2]]), y_train: matrixFromRows([[3]]), ...arrays }), "maps.npz");
+  const layer = (l: number, heads: number): number[] => Array.from({ length: heads }, (_, h) => 100 * l + h + 1);
+  expect([...train.inputs.data]).toEqual([1, 2, ...layer(2, 11), ...layer(9, 2), ...layer(10, 1)]);
 });
