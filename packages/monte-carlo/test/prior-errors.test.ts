@@ -101,3 +101,10 @@ it("is what a loop over the drawn networks says: moments, cumulants, densities; 
     expect.stringMatching(/^evaluateAt\[0\]: only \d+ of 43 networks/),
   ]);
 });
+
+it("whether there is a density does not depend on one network: rectifiers that are dead in some are alive in others", async () => {
+  const of = async (widths: number[], activation: string, seed: number) =>
+    (await samplePrior({ network: resolveNetworkInput({ type: "fully-connected", widths, activation } as { type: string }, registry), inputs: matrixFromRows([[1, 0.4], [0.3, 1]]), outputs: 1, evaluateAt: [matrixFromRows([[0.1], [0.3]])], samples: 20 }, inlineRun({ registry, seed }))).logDensity !== undefined; // prettier-ignore
+  for (let seed = 1; seed <= 8; seed++) expect(await of([3], "relu", seed), `seed ${seed}`).toBe(true);
+  for (let seed = 1; seed <= 4; seed++) expect(await of([1], "relu", seed), `seed ${seed}`).toBe(false);
+});

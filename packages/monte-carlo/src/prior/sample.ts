@@ -100,12 +100,18 @@ export async function samplePrior(problem: PriorProblem, run: Run): Promise<Prio
   };
 }
 
-/** Whether the outputs of a network drawn from the prior, given its hidden layers, have a density: K̂ is not singular. */
+/** Networks that are drawn to see whether any has a kernel that is not singular: single ones of few rectifiers may be dead. */
+const rankDraws = 16;
+
+/** Whether the outputs of networks drawn from the prior, given their hidden layers, have a density: K̂ is not singular in all of them. */
 function hasDensity(network: FiniteNetwork, bias: number, seed: number): boolean {
-  const theta = stream(seed, rankStream).normals(new Float64Array(network.parameters));
-  const kernel = affine(1, gram(network.forward(theta).features), bias);
-  const values = symmetricEigenvalues(kernel);
-  return values[0]! > 1e-13 * values.length * values.at(-1)!;
+  const random = stream(seed, rankStream);
+  const theta = new Float64Array(network.parameters);
+  for (let k = 0; k < rankDraws; k++) {
+    const values = symmetricEigenvalues(affine(1, gram(network.forward(random.normals(theta)).features), bias));
+    if (values[0]! > 1e-13 * values.length * values.at(-1)!) return true;
+  }
+  return false;
 }
 const rankStream = 3;
 
