@@ -23,7 +23,7 @@ import { testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
 const y = [0.9, -0.4, 1.7, -2.1];
-const [P, T] = [4, 0.2];
+const P = 4;
 const inner = (a: Matrix): Matrix => block(a, 0, P, 0, P);
 const shifted = (a: Matrix, bias: number): Matrix => ({ data: a.data.map((value) => value + bias), shape: a.shape });
 const near = { relative: 1e-8, absolute: 1e-9 };
@@ -34,12 +34,14 @@ describe("one hidden layer: averages over the order parameters as plain sums ove
     [0.2, 0.4],
   ];
   it.each([
-    ["erf", 3, {}],
-    ["relu", 6, { mean: "plain" }],
-    ["relu", 5, {}],
-    ["relu", 2, {}],
-    ["relu", 1, {}],
-  ] as const)("%s, width %d, %j", async (activation, N, options) => {
+    ["erf", 3, {}, 0.2],
+    ["erf", 7, {}, 0],
+    ["relu", 6, { mean: "plain" }, 0.2],
+    ["relu", 5, {}, 0.2],
+    ["relu", 7, {}, 0],
+    ["relu", 2, {}, 0.2],
+    ["relu", 1, {}, 0.2],
+  ] as const)("%s, width %d, %j, T = %d", async (activation, N, options, T) => {
     const first = firstCovariance([...train, ...tests], [...train, ...tests], weightVariance[0]!, biasVariance[0]!);
     const second = productMoments(activation, first, diagonal(first), diagonal(first));
     const two = activation === "relu" && !("mean" in options);
@@ -153,6 +155,7 @@ describe("one hidden layer: averages over the order parameters as plain sums ove
 });
 
 describe("several hidden layers: the renormalised recursion written out", () => {
+  const T = 0.2;
   interface Case {
     readonly activation: NaiveActivation;
     readonly closure: "nested" | "affine" | "product";

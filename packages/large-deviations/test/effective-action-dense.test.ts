@@ -42,6 +42,7 @@ interface Case {
   readonly biasVariance: readonly number[];
   readonly outputs: number;
   readonly options?: Record<string, unknown>;
+  readonly temperature?: number;
   /** Windows of one filter, all read by weights of their own or averaged first. */
   readonly readout?: "flatten" | "global-average";
 }
@@ -52,6 +53,10 @@ const cases: readonly Case[] = [
   { title: "two outputs, mean left out", activation: "relu", outputs: 2, ...shallow, options: { mean: "plain" } },
   { title: "one output, mean, saddle", activation: "relu", outputs: 1, ...shallow, options: { mode: "saddle" } },
   { title: "one output, saddle", activation: "erf", outputs: 1, ...shallow, options: { mode: "saddle" } },
+  { title: "three outputs, no noise", activation: "erf", outputs: 3, ...shallow, temperature: 0 },
+  { title: "two outputs, mean, no noise", activation: "relu", outputs: 2, ...shallow, temperature: 0 },
+  { title: "one output, much noise, saddle", activation: "erf", outputs: 1, ...shallow, options: { mode: "saddle" }, temperature: 30 },
+  { title: "windows, two outputs, no noise", activation: "erf", outputs: 2, ...shallow, readout: "flatten", temperature: 0 },
   { title: "windows", activation: "erf", outputs: 1, ...shallow, readout: "flatten" },
   { title: "windows, two outputs", activation: "erf", outputs: 2, ...shallow, readout: "flatten" },
   { title: "windows, two outputs, mean", activation: "relu", outputs: 2, ...shallow, readout: "flatten" },
@@ -112,7 +117,7 @@ describe.each(cases.map((entry) => [entry.title, entry] as const))("%s: everythi
     ? { type: "convolutional", inputShape: [1, 3], layers: [{ channels: widths[0]!, kernelSize: [2], padding: "valid" }], readout }
     : { type: "fully-connected", widths };
   const targets = outputsOf(D);
-  const [P, T, N] = [train.length, 0.2, widths[0]!];
+  const [P, T, N] = [train.length, entry.temperature ?? 0.2, widths[0]!];
   const problem = { network: { ...network, activation, weightVariance, biasVariance }, inputs: train, targets, temperature: T };
   const { posterior, predict } = await fit(effectiveAction, problem, { registry, options });
   const { diagnostics } = posterior;
@@ -181,6 +186,14 @@ describe.each(cases.map((entry) => [entry.title, entry] as const))("%s: everythi
     expectClose(posterior.train!.variance.data, diagonal(own.covariance), near, "train variance");
     const missed = diagonal(own.covariance).reduce((sum, v, i) => sum + v + (own.mean.data[i]! - y[i]!) ** 2, 0);
     expectClose(diagnostics["trainError"] as number, missed / y.length, near, "train error");
+  });
+
+  it("figures show the order parameters", () => {
+    if (D === 1 && S === 1) return;
+    const [figure] = posterior.figures as unknown as { panels: { label: string; values: Matrix }[] }[];
+    const label = readout ? (D > 1 && !zeta ? "sites × outputs" : "sites") : "outputs";
+    expect(figure!.panels.map((panel) => panel.label)).toEqual([label]);
+    expectClose(figure!.panels[0]!.values, addDiagonal(Q, -1), { absolute: 1e-14 });
   });
 
   it("the order parameters solve their equations; action and Laplace evidence", () => {

@@ -136,6 +136,8 @@ describe("order proportional: its equations and what it predicts, written out", 
     expectClose(posterior.diagnostics["tau"] as number, tau, near, "τ");
     expectClose(posterior.state.conjugates[0]!, A, near, "A");
     expectClose(affine(g, posterior.hiddenKernels![0]!, b), C, near, "hidden kernel");
+    const change = frobenius(combine(1, C, -1, own(K))) / frobenius(own(K));
+    expectClose(posterior.diagnostics["adaptation"] as number[], [0, change], near, "adaptation");
     expectClose(posterior.train!.mean, affine(1 / (1 + tau), multiply(C, V)), near, "train mean");
     const scaled = affine(Q, K);
     expectClose(posterior.train!.variance.data, diagonal(trainRegression(own(scaled), targets.data, T).covariance), near, "train variance");
@@ -201,6 +203,12 @@ it("the leading evidence, the force and the training error of a solution from it
     expectClose([posterior.diagnostics["rate"] as number, posterior.diagnostics["logDataTerm"] as number], [rate, data], near);
     expectClose(posterior.logEvidence!, data - rate, near);
     expect(posterior.evidenceIsLeadingOrder).toBe(true);
+    const { sweeps, residual } = posterior.diagnostics as Record<string, number>;
+    expect(posterior.solver).toEqual({ converged: true, iterations: sweeps, residual, jitter: 0 });
+    const wide = settingOf(posterior.problem, registry).infiniteWidth;
+    expect(posterior.figures).toEqual(forwardBackwardFigures(kernels, wide, targets));
+    expect(posterior.diagnostics["alignment"]).toEqual(alignmentByLayer(kernels, wide, targets));
+    expect(posterior.diagnostics["adaptation"]).toEqual(adaptationByLayer(kernels, wide));
     const own = columns.map((y) => trainRegression(readout, y, temperature));
     const missed = own.reduce(
       (sum, { mean, covariance }, d) => sum + diagonal(covariance).reduce((s, v, p) => s + v + (mean.data[p]! - columns[d]![p]!) ** 2, 0),
