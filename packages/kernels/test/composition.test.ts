@@ -227,6 +227,42 @@ describe("linear networks as steps", () => {
     ],
     "no skip": [first, merge([[weights(4, 0.7, 0, [mixing])], [weights(4, 0.2, 0, [shifted])]], [1, 2]), pool, top(2)],
     "a branch that does not count": [first, merge([[], [weights(4, 0.7, 0.5, [mixing])]], [1.3, 0]), top(3)],
+    "single sites, with a skip, a branch that does not count and factors in the maps": [
+      weights(4, 1.3, 0.2, [mixing]),
+      { kind: "site-map", map: averageMap(3) },
+      weights(4, 0.8, 0.1, [{ ...identityMap(1), weights: Float64Array.of(0.5) }, identityMap(1)]),
+      merge([[], [weights(4, 0.7, 0.3, [identityMap(1)])]], [0.7, 0.6]),
+      merge([[], [weights(4, 0.7, 0.3, [identityMap(1)])]], [1.2, 0]),
+      weights(3, 1.4, 0.15, [identityMap(1)]),
+      top(1),
+    ],
+    "a readout of maps that depend on each other": [
+      first,
+      weights(5, 0.8, 0.1, [identityMap(3)]),
+      weights(
+        undefined,
+        0.9,
+        0.2,
+        [
+          [
+            [0, 1],
+            [1, 0.5],
+          ],
+          [[1, 2]],
+          [
+            [0, 2],
+            [1, -1],
+          ],
+        ].map((row) => siteMapOfRows(3, [row as [number, number][]])),
+      ),
+    ],
+    "maps of the inputs": [
+      { kind: "site-map", map: mixing },
+      pool,
+      weights(4, 1.3, 0.2, [identityMap(2)]),
+      weights(5, 0.8, 0.1, [identityMap(2)]),
+      top(2),
+    ],
     "activations that are none": [first, phi(identity), pool, weights(5, 0.8, 0.1, [identityMap(2)]), phi(identity), top(2)],
   };
   it.each(Object.entries(lists))("%s: the mean of the law and its biases make the infinite-width kernel", (_, layers) => {

@@ -97,7 +97,9 @@ function rotatePair(columns: Float64Array, m: number, rotation: Float64Array, n:
     beta += y * y;
     gamma += x * y;
   }
-  if (gamma === 0 || Math.abs(gamma) <= Math.sqrt(m) * Number.EPSILON * Math.sqrt(alpha) * Math.sqrt(beta)) return false;
+  // a column within the span of the others shrinks until its square underflows: it is zero then, and no rotation would change it
+  if (alpha === 0 || beta === 0) return false;
+  if (Math.abs(gamma) <= Math.sqrt(m) * Number.EPSILON * Math.sqrt(alpha) * Math.sqrt(beta)) return false;
   const zeta = (beta - alpha) / (2 * gamma);
   const tangent = (zeta >= 0 ? 1 : -1) / (Math.abs(zeta) + Math.hypot(1, zeta));
   const cosine = 1 / Math.hypot(1, tangent);
