@@ -174,7 +174,7 @@ async function solve(chain: LatentProblem["chain"], options: LatentOptions, seed
 }
 
 describe("two points against quadrature", () => {
-  const sampling: LatentOptions = { inference: "sampling", draws: 3000, evidence: true };
+  const sampling: LatentOptions = { inference: "sampling", draws: 2000, evidence: true };
   it.each([
     ["a Gaussian process", { widths: [] }, exact(undefined)],
     ["one layer of three units", { widths: [3], variances: [1.5] }, exact(3, 1.5)],

@@ -25,7 +25,7 @@ describe("referee of class probabilities on chains that are given", () => {
   const draws = 4;
   /** Draw k of every chain is f = w_k x; kernels of the hidden layer are x xᵀ + `kernel`. */
   const slopes = [0.4, 1, 1.6, 2.2];
-  const islands = (disagree = 0, kernel = 0.5) =>
+  const islands = (disagree = 0, kernel = 0.5, points = 3) =>
     answeredRun(
       (_, { particles, draws: count, indices }: NetworkIslandChunk): NetworkIslandResult => {
         const island = indices.at(-1)!;
@@ -37,7 +37,7 @@ describe("referee of class probabilities on chains that are given", () => {
           acceptance: 0.6 + 0.05 * island,
           logLikelihoods: normals(all.length, island).map((value) => value + disagree * island),
           theta: { data: Float64Array.from(all.flatMap((k) => [1, slopes[k % draws]!])), shape: [all.length, 2] },
-          latents: { data: normals(3 * all.length, island, 1), shape: [all.length, 3] },
+          latents: { data: normals(points * all.length, island, 1), shape: [all.length, points] },
           hiddenKernels: [
             {
               data: Float64Array.from(
@@ -117,5 +117,28 @@ describe("referee of class probabilities on chains that are given", () => {
     expect(verdicts["one"]!.predictive!.how).toMatch(/^the referee's own chains did not mix \(R̂ = \d\.\d+\)/);
     expect(Object.values(verdicts["one"]!).map(({ status }) => status)).toEqual(["unchecked", "confirmed", "unchecked"]);
     expect(report["checked"]).toBe(false);
+  });
+
+  it("judges five hundred test points at most, kernels of a hundred training points, and nothing without slopes", async () => {
+    const many = Array.from({ length: 501 }, (_, i) => Math.sin(i));
+    const at = (points: number): Problem => ({ ...binary, inputs: column(many.slice(0, points)), targets: column(many.slice(0, points).map((z) => Math.sign(z + 0.01))) }); // prettier-ignore
+    const p = many.flatMap((z, i) => [1 - truth(z), truth(z)].map((value) => value + (i === 500 ? 5 : 0)));
+    const blank = column(many);
+    const methods = { one: { predictive: { mean: blank, variance: blank, probabilities: table(p) }, hiddenKernels: [table(new Float64Array(101 ** 2), 101)] } }; // prettier-ignore
+    const { verdicts, referee: report } = await referee(at(101), methods, { inputs: column(many) }, {}, islands(0, 0.5, 101));
+    expect(report["testPoints"]).toBe(500);
+    expect(verdicts["one"]!.predictive!.status).toBe("confirmed");
+    expect(verdicts["one"]!.hiddenKernels).toMatchObject({ status: "unchecked", how: "hidden kernels of so many points are not judged" });
+    const step = { ...binary, network: { ...binary.network, activation: "sign" } as never };
+    const refused = await referee(step, methods, undefined, {}, islands());
+    expect(refused.referee).toEqual({ checked: false, why: expect.stringContaining("piecewise constant") as string });
+    expect(Object.keys(refused.verdicts["one"]!)).toEqual(["predictive", "hiddenKernels"]);
+    // 256 particles, 200 gradients of six flops for three points and two weights: 1.8e6 of them, 1e10 a second
+    for (const [seconds, judged] of [
+      [1.9e-4, true],
+      [1.8e-4, false],
+    ] as const)
+      // prettier-ignore
+      expect((await referee(binary, methods, undefined, { seconds }, islands())).referee["checked"]).toBe(judged);
   });
 });

@@ -144,7 +144,7 @@ it("Gibbs draws of two outputs with biases are those of Hamiltonian Monte Carlo"
   const data = { inputs: randomMatrix(3, 2, 1), targets: randomMatrix(3, 2, 2), temperature: 0.4 };
   const at = randomMatrix(2, 2, 3);
   const of = async (options: object) => {
-    const { posterior, predict } = await sample(network, data, { draws: 400, warmup: 100, ...options });
+    const { posterior, predict } = await sample(network, data, { draws: 250, warmup: 80, ...options });
     return {
       ...(await predict(at)),
       kernel: posterior.hiddenKernels![1]!,

@@ -89,6 +89,15 @@ describe("prior at one input, two outputs", () => {
     }
   });
 
+  it("an input whose output is always 0 has no kurtosis, no density and no figure", async () => {
+    const found = await ask({ widths: [5, 4], activation: "erf" }, [[0, 0, 0]], [[[0.1]]]);
+    expect([...found.secondMoment!.data, ...found.excessKurtosis!]).toEqual([0, 0]);
+    expect(found.figures).toEqual([]);
+    expect(found.logDensity).toBeUndefined();
+    expect(found.warnings).toEqual([expect.stringContaining("the kernel of the inputs is singular")]);
+    expect(found.diagnostics).toEqual({ engine: "exact", largestRelativeVariance: 0 });
+  });
+
   it("tells how far first order can be trusted, by the relative variance of the kernel", async () => {
     const warned = async (widths: number[]) => {
       const { diagnostics, warnings } = await ask({ widths, activation: "identity" }, rows(2));
