@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { resolveNetworkInput } from "@finitewidth/core";
+import type { StepOutcome } from "@finitewidth/experiment";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadRegistry, resolvePlugin } from "../src/builtin-registry.js";
 import { figureCard } from "../src/report/figure-card.js";
@@ -12,6 +13,7 @@ import type { Story } from "../src/report/story.js";
 import { sweepRemarks } from "../src/report/sweep-remarks.js";
 import { sweepRows } from "../src/sweep-table.js";
 import { printResults } from "../src/terminal.js";
+import { legend } from "../src/verdict-text.js";
 import { capture } from "./command.js";
 import { outcomeOf, planned, registry, resultsOf } from "./outcomes.js";
 import { cardsOf, documentOf } from "./pages.js";
@@ -36,6 +38,36 @@ describe("remarks of a long sweep", () => {
     expect(texts("main > .warning")[1]).toBe("nngp: always (15 steps)");
     expect(texts("details > .warning")).toHaveLength(8);
     expect(texts("summary")).toEqual(["8 more remarks"]);
+  });
+});
+
+describe("several networks in the terminal", () => {
+  it("have a table each under their names, with whom to believe below it; marks are explained once, then warnings and files", async () => {
+    const network = { type: "fully-connected", activation: "identity" };
+    const plan = await planned({ networks: ["a", "b", "c"].map((label, k) => ({ label, ...network, widths: [4 + k] })) });
+    const believe = (method: string) => ({ logEvidence: { method, value: 1, standardError: 0.1, how: "" } });
+    const verdict = { status: "confirmed", error: null, standardError: null, how: "" };
+    const results = resultsOf(plan, (_s, n, m, label) => outcomeOf(label, 8 * (n + 1) + m, n === 1 ? { warnings: ["so"] } : {})).map(
+      ({ step, problems }) => ({
+        step,
+        problems: problems.map((one, n) =>
+          n === 0 ? one : { ...one, verdicts: { verdicts: { exact: { logEvidence: verdict } }, believe: believe(`m${n}`), referee: {} } },
+        ),
+      }),
+    ) as unknown as StepOutcome[];
+    const printed: string[] = [];
+    printResults(plan, results, "x", { write: (text) => printed.push(text) });
+    const rows = printed.join("").split("\n").map((line) => line.split(/ {2,}/).slice(0, 3).join("|")); // prettier-ignore
+    const rule = expect.stringMatching(/^─+\|/) as string;
+    const table = (name: string, size: number): string[] => ["", name, "method|verdict|log evidence", rule, `nngp|–|${-size}.0 ± ${(size / 8).toFixed(1)}`, `exact|confirmed|${-size - 1}.0 ± ${((size + 1) / 8).toFixed(1)} ✓`]; // prettier-ignore
+    expect(rows).toEqual([
+      ...["", "a", "method|log evidence|generalisation error", rule, "nngp|-8.0 ± 1.0|16.0 ± 1.1", "exact|-9.0 ± 1.1|18.0 ± 1.3"],
+      ...[...table("b", 16), "Believe m1 for all that was checked."],
+      ...[...table("c", 24), "Believe m2 for all that was checked."],
+      legend,
+      ...["|! b: nngp: so", "|! b: exact: so", ""],
+      ...["Report: x/report.html", "Numbers: x/result.json", ""],
+    ]);
   });
 });
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { main } from "../src/main.js";
 import { capture } from "./command.js";
 
@@ -23,7 +23,7 @@ const write = (name: string, content: unknown): string => {
 };
 
 /** Runs the command until `visit` is done with its address. */
-async function served(argv: readonly string[], visit: (url: string) => Promise<void>, said: string[] = []): Promise<number> {
+async function served(argv: readonly string[], visit: (url: string) => Promise<void>, said: string[] = [], isTTY = false): Promise<number> {
   const stop = new AbortController();
   const original = process.stdout.write;
   let status: Promise<number> | undefined;
@@ -32,7 +32,7 @@ async function served(argv: readonly string[], visit: (url: string) => Promise<v
       resolve(String(text).trim());
       return true;
     }) as never;
-    status = main(argv, { signal: stop.signal, stderr: { write: (line: string) => said.push(line) } as never });
+    status = main(argv, { signal: stop.signal, stderr: { isTTY, write: (line: string) => said.push(line) } as never });
     status.then((code) => reject(new Error(`ended with ${code}`)), reject);
   }).finally(() => (process.stdout.write = original));
   await visit(url).finally(() => stop.abort());
@@ -48,7 +48,23 @@ const statusOf = (url: string, path: string, host: string): Promise<number | und
       .end();
   });
 
+const opened: string[] = [];
+vi.mock("../src/open-page.js", () => ({ openPage: (page: string) => opened.push(page) }));
+
 describe("finitewidth explore", () => {
+  it("opens its page for whoever sits at a terminal, unless that is not wanted; an address alone is what it opens with", async () => {
+    const visited: string[] = [];
+    const opens = async (isTTY: boolean, ...more: string[]): Promise<string[]> => {
+      opened.length = 0;
+      await served(["explore", ...more], (url) => Promise.resolve(void visited.push(url)), [], isTTY);
+      return [...opened];
+    };
+    expect(await opens(true)).toEqual(visited);
+    expect(visited[0]).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+    for (const [isTTY, ...more] of [[false], [true, "--no-open"], [true, "--quiet"]] as const)
+      expect(await opens(isTTY, ...more)).toEqual([]);
+  });
+
   it("serves the page and the experiment with its data, and nothing else of this machine", async () => {
     const status = await served(["explore", write("iris.json", experiment), "--no-open"], async (url) => {
       expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\?experiment$/);
@@ -90,6 +106,7 @@ describe("finitewidth explore", () => {
       networks: [
         { ...experiment.network, label: "narrow" },
         { ...experiment.network, widths: [9, 9], label: "wide" },
+        { ...experiment.network, widths: [4], label: "shallow" },
       ],
       sweep: { temperature: [0.2, 0.3], train: [6] },
     });
@@ -103,7 +120,7 @@ describe("finitewidth explore", () => {
       said,
     );
     expect(said.filter((line) => line.startsWith("Not shown"))).toEqual([
-      "Not shown: sweep of temperature and train; networks wide; data.test, which has no targets\n",
+      "Not shown: sweep of temperature and train; networks wide, shallow; data.test, which has no targets\n",
     ]);
     said.length = 0;
     await served(["explore", write("iris.json", experiment), "--no-open"], () => Promise.resolve(), said);

@@ -135,6 +135,12 @@ describe("what methods are held against", () => {
     };
     const both = story(scaled([1, 1.05]), undefined, infinite, scaled([1.05, 1]));
     expect([both.baseline?.label, both.infinite]).toEqual(["m2", infinite]);
+    // what leaves the hidden layers as they were is believed after methods that do not, and these before what has no kernels to show
+    expect([both.best?.label, story(infinite, undefined).best?.label, story(undefined, infinite, scaled([1, 1.05])).best?.label]).toEqual([
+      "m0",
+      "m1",
+      "m2",
+    ]);
     const none = story(scaled([1, 1.05]), undefined);
     expect(none.baseline).toBeUndefined();
     expect(none.infinite!.map(({ data }) => data[61])).toEqual(infinite.map(({ data }) => data[61]));

@@ -108,6 +108,14 @@ describe("the method that a report opens with", () => {
     expect(best(two, { quiet: "unchecked", confirmed: "contradicted" })).toBe("quiet");
   });
 
+  it("is, of equals, the one that was nearest to the network by most quantities", () => {
+    const three = ["a", "b", "c"].map((label) => outcome(label));
+    const believe = { predictive: { method: "c" }, logEvidence: { method: "b" }, hiddenKernels: { method: "c" } };
+    const own = Object.fromEntries(["a", "b", "c"].map((label) => [label, judged("confirmed")]));
+    const one = { problem: { problem: {} }, outcomes: three, verdicts: { verdicts: own, believe } } as unknown as ProblemOutcome;
+    expect(tellStory({} as Plan, { data: {} } as Plan["steps"][number], one, createDocument()).best?.label).toBe("c");
+  });
+
   it("is, of equals, the one that has hidden kernels to show", () => {
     const two = [outcome("a"), outcome("b", { posterior: { hiddenKernels: [] } })];
     expect([two, two.toReversed()].map((order) => best(order))).toEqual(["b", "b"]);

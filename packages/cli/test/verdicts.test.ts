@@ -39,6 +39,20 @@ it("whom to believe in a sentence: who is confirmed, and the sampled numbers whe
   ).toBe(
     "Believe a for log evidence; b for hidden kernels. No method is confirmed for generalisation error and predictions: believe what was sampled from the network, generalisation error 0.250 ± 0.020.",
   );
+  // three of everything: methods, quantities of one, quantities of none
+  const three = { logEvidence: named("a", 1), predictive: named("b"), hiddenKernels: named("c") };
+  expect(beliefText({ ...three, generalizationError: named("b", 2) })).toBe(
+    "Believe a for log evidence; b for predictions and generalisation error; c for hidden kernels.",
+  );
+  const sampled = {
+    generalizationError: named(null, 0.25),
+    logEvidence: named(null, -3),
+    predictive: named(null),
+    hiddenKernels: named("c"),
+  };
+  expect(beliefText(sampled)).toBe(
+    "Believe c for hidden kernels. No method is confirmed for generalisation error, log evidence and predictions: believe what was sampled from the network, generalisation error 0.250 ± 0.020 and log evidence -3.000 ± 0.020.",
+  );
 });
 
 it("verdicts are in the file, first in the table and in the report; --referee off leaves no trace of them", async () => {
