@@ -36,6 +36,17 @@ export function unitOdds(
   const { alpha, wall, particles, seed, index, tick } = settings;
   const random = stream(seed, 2, index);
   const population = priorPopulation(particles, unit.dimension, random);
+  const [first, second, third] = edges.map((edge) => edge * wall) as [number, number, number];
+  const states = unitStates(particles);
+  /** Fraction of the population within a window, and 1 or 0 for each particle. */
+  const within = (window: Window): { readonly fraction: number; readonly inside: Float64Array } => {
+    unit.setField(field, alpha, window);
+    unit.evaluate(population.units, particles, states);
+    const inside = states.tilts.map((tilt) => (tilt > -Infinity ? 1 : 0));
+    return { fraction: inside.reduce((sum, value) => sum + value, 0) / particles, inside };
+  };
+  // what tilts of the first window tell is relative to the prior within it; none of the draws: less than one
+  const priorMass = Math.max(within([0, second]).fraction, 0.5 / particles);
   unit.setField(field, alpha);
   anneal(unit, population, random);
   /** Moves the population within a window; fraction of it below `edge`. */
@@ -62,27 +73,22 @@ export function unitOdds(
       const half = Math.min(more.count, Math.floor(particles / 2));
       population.units.set(more.units.subarray(0, half * unit.dimension));
     }
-    const states = unitStates(particles);
-    unit.setField(field, alpha, window);
-    unit.evaluate(population.units, particles, states);
-    const inside = states.tilts.map((tilt) => (tilt > -Infinity ? 1 : 0));
-    const found = inside.reduce((sum, value) => sum + value, 0);
-    if (found === 0) return false;
+    const { fraction, inside } = within(window);
+    if (fraction === 0) return false;
     // the steps of a narrow window would not carry the units through a wide one
     population.angle = firstAngle;
     resample(
       population,
-      inside.map((value) => value / found),
+      inside.map((value) => value / (fraction * particles)),
       states,
       random,
     );
     return true;
   };
-  const [first, second, third] = edges.map((edge) => edge * wall) as [number, number, number];
   // everything is aligned: no measure on this side that annealing could find
   if (!restrict([0, second])) return { odds: Infinity, logNormaliser: -Infinity };
   const low = sample([0, second], first);
-  const logNormaliser = logNormaliserFromTilts(low.tilts).value;
+  const logNormaliser = logNormaliserFromTilts(low.tilts).value + Math.log(priorMass);
   if (!restrict([first, third])) return { odds: 0, logNormaliser };
   const middle = sample([first, third], second);
   const middleMass = (1 - low.below) / middle.below;
