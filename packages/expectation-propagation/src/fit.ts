@@ -171,7 +171,7 @@ function mixedKernel(branches: readonly Reported[]): Matrix {
 }
 
 /** From the branch without aligned units, where it is not a small minority: log p = log p₀ − log P(none). */
-function evidenceOf({ branches, probabilities, oneMeasure }: Solved) {
+export function evidenceOf({ branches, probabilities, oneMeasure }: Solved) {
   const symmetric = branches.find(({ block }) => block === undefined);
   const evidence = symmetric?.summary.logEvidence;
   if (evidence === undefined || symmetric!.probability < limits.minority) return undefined;
@@ -204,7 +204,7 @@ function describeBranch({ probability, summary, residual, sweeps, bulk }: Report
 }
 
 /** Whether the alignments of the aligned unit begin at the wall instead of standing apart: their 5 % quantile beside their median. */
-function pressedAt(branches: readonly Reported[], wall: number): boolean {
+export function pressedAt(branches: readonly Reported[], wall: number): boolean {
   const { probability, summary } = branches.find(({ block }) => block !== undefined) ?? {};
   const alignments = summary?.blockAlignments?.slice().sort();
   if (alignments === undefined || probability! < limits.negligible) return false;

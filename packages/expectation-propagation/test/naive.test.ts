@@ -237,6 +237,20 @@ describe("on fixed nodes", () => {
     expect(one.posterior.logEvidence).toBeCloseTo(other.posterior.logEvidence!, 10);
   });
 
+  it.each([
+    ["relu", 1, true],
+    ["relu", 2, false],
+    ["erf", 1, false],
+  ])("an activation with a kink and fewer units than half the points is warned of: %s, %d units", async (activation, width, expected) => {
+    const { posterior } = await fit(
+      expectationPropagation,
+      { network: { type: "fully-connected", widths: [width], activation }, inputs: [[1, 0.5], [-0.4, 1.1], [0.9, -1.2], [0.3, 0.2]], targets: [0.5, -0.2, 0.1, 0.3], temperature: 0.5 }, // prettier-ignore
+      { registry, options: { averages: "sampling", branches: "symmetric", particles: 100, sweeps: 10 } },
+    );
+    expect(posterior.warnings.some((text) => text.startsWith("an activation with a kink"))).toBe(expected);
+    expect(posterior.solver.iterations).toBe(15);
+  });
+
   it("says why they will not do, and takes samples where that was left open", async () => {
     const many = { inputs: identity(7), targets: [1, -1, 1, -1, 1, -1, 1] };
     await expect(solve(many)).rejects.toThrow(/fixed nodes reach kernels of rank 6, this one has rank 7; use "averages": "sampling"/);

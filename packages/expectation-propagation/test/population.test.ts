@@ -4,7 +4,7 @@ import { cholesky } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { createUnitEvaluator, productNodes, unitStates, type Field } from "../src/index.js";
+import { createUnitEvaluator, productNodes, sampleTask, unitStates, type Field, type SampleChunk } from "../src/index.js";
 import {
   anneal,
   between,
@@ -17,6 +17,7 @@ import {
   type Population,
 } from "../src/population.js";
 import { alignmentsOf, anyAlignment } from "../src/unit.js";
+import { registry } from "./importance-sampling.ts";
 
 const features = cholesky(matrixFromRows([[1.3, 0.4], [0.4, 0.8]])).factor; // prettier-ignore
 const unit = createUnitEvaluator({ features, activation: erf });
@@ -165,4 +166,34 @@ describe("a population of units", () => {
     expect([...population.states.overlaps]).toEqual([10, 10, 12, 12]);
     expect([...population.units]).toEqual([2, 3, 2, 3, 6, 7, 6, 7].map((k) => units[k]!));
   });
+});
+
+it("a chunk of samples is moved five times a snapshot from the stream of its index, in its field and window", () => {
+  const network = { type: "fully-connected", widths: [5], activation: "erf", weightVariance: [1, 1.4], biasVariance: [0, 0] } as SampleChunk["network"]; // prettier-ignore
+  const units = stream(2).normals(new Float64Array(2 * 30));
+  const window = [0, 1.1] as const;
+  const chunk: SampleChunk = {
+    features,
+    network,
+    field: other,
+    alpha,
+    window,
+    units,
+    angle: 0.3,
+    snapshots: 3,
+    thin: 5,
+    seed: 6,
+    index: 2001,
+  };
+  const before = units.slice();
+  const found = sampleTask.run(chunk, { registry, tick: () => undefined }) as Float64Array;
+  const population: Population = { units: units.slice(), count: 30, angle: 0.3, states: unitStates(30) };
+  const random = stream(6, 3, 2001);
+  unit.setField(other, alpha, window);
+  const expected = [0, 1, 2].flatMap(() => {
+    for (let move = 0; move < 5; move++) moveUnits(unit, population, random);
+    return [...population.units];
+  });
+  expect([...found]).toEqual(expected);
+  expect(units).toEqual(before);
 });

@@ -1,5 +1,5 @@
-import { describe, expect, it } from "vitest";
-import { warningsOf } from "../src/fit.js";
+import { describe, expect, it, test } from "vitest";
+import { evidenceOf, pressedAt, warningsOf } from "../src/fit.js";
 
 type Solved = Parameters<typeof warningsOf>[0];
 const base: Solved = { method: "sampling", probabilities: [0.99, 0.01, 0], oneMeasure: false };
@@ -85,4 +85,37 @@ describe("warnings by their thresholds", () => {
     expect(found.map((text) => text.slice(0, 120))).toHaveLength(expected.length);
     expected.forEach((pattern, i) => expect(found[i]).toMatch(pattern));
   });
+});
+
+type Branches = Parameters<typeof pressedAt>[0];
+
+test("an aligned unit presses where its 5 % quantile stands less than a quarter as far beyond the wall as its median", () => {
+  const at = (probability: number, near: number, block = true): boolean => {
+    // 101 alignments, in no order: six up to `near`, the median at 4.5
+    const alignments = Float64Array.from({ length: 101 }, (_, i) =>
+      i < 6 ? near - 0.01 * i : i < 50 ? 4.4 : i === 50 ? 4.5 : 9,
+    ).reverse();
+    return pressedAt([{ probability: 1 - probability, summary: {} }, { probability, summary: { blockAlignments: alignments }, ...(block ? { block: {} } : {}) }] as unknown as Branches, 2.5); // prettier-ignore
+  };
+  expect([at(0.5, 2.99), at(0.5, 3.01), at(0.02, 2.99), at(0.019, 2.99), at(0.5, 2.99, false)]).toEqual([true, false, true, false, false]);
+});
+
+test("the evidence is that without aligned units over the probability of none, where that is no small minority", () => {
+  const of = (probability: number, probabilities: readonly [number, number, number], more: object = {}) =>
+    evidenceOf({
+      method: "sampling",
+      oneMeasure: false,
+      probabilities,
+      branches: [
+        { probability: 1 - probability, block: {}, summary: { logEvidence: { value: 100, standardError: 9 } } },
+        { probability, summary: { logEvidence: { value: -3, standardError: 0.2 } } },
+      ],
+      ...more,
+    } as unknown as Parameters<typeof evidenceOf>[0]);
+  expect(of(0.8, [0.7, 0.2, 0.1])).toEqual({ value: -3 - Math.log(0.7), standardError: 0.2 });
+  expect(of(0.1, [0.1, 0.9, 0])!.value).toBe(-3 - Math.log(0.1));
+  expect(of(0.099, [0.099, 0.9, 0])).toBeUndefined();
+  expect(of(1, [0.7, 0.2, 0.1], { oneMeasure: true })).toEqual({ value: -3, standardError: 0.2 });
+  expect(of(1, [1, 0, 0], { branches: [{ probability: 1, block: {}, summary: {} }] })).toBeUndefined();
+  expect(of(1, [1, 0, 0], { branches: [{ probability: 1, summary: {} }] })).toBeUndefined();
 });

@@ -101,8 +101,16 @@ const solved = async (setting: Setting) => {
 };
 
 describe.each(["standard", "mean-field"] as const)("two outputs, layers of 13 and 7 units, %s scaling", (scaling) => {
-  it.each([[[0.3, 0, 0]], [[0.3, 0.5, 0.2]], [[0, 0.4, 0]]])("biases %j", async (biasVariance) => {
-    const setting = { widths: [13, 7], weightVariance: [1.3, 0.7, 1.6], biasVariance, inputs, targets, temperature: 0.3, scaling };
+  it.each([
+    [[0.3, 0, 0], 0.3],
+    [[0.3, 0, 0], 0],
+    // a kernel of rank three at four points
+    [[0, 0, 0], 0.3],
+    [[0.3, 0.5, 0.2], 0.3],
+    [[0.3, 0.5, 0.2], 0],
+    [[0, 0.4, 0], 0.3],
+  ])("biases %j, T = %d", async (biasVariance, temperature) => {
+    const setting = { widths: [13, 7], weightVariance: [1.3, 0.7, 1.6], biasVariance, inputs: inputs.slice(temperature === 0 ? 1 : 0), targets: targets.slice(temperature === 0 ? 1 : 0), temperature, scaling }; // prettier-ignore
     const { posterior, predict, mixing } = await solved(setting);
     expect(posterior.warnings).toEqual([]);
     expectClose(posterior.orderParameter as Matrix, mixing[0]!, { relative: 1e-12 });

@@ -27,8 +27,17 @@ const kernelOf = (x: number[], i: number, z: number[], j: number): number =>
 const outputs = [0, 1];
 const sites = [0, 1];
 
-describe.each(["standard", "mean-field"] as const)("filters with a dense readout of two outputs, %s scaling", (scaling) => {
-  const found = fit(largeDeviation as Theory, { network, inputs, targets, temperature, scaling }, { registry });
+describe.each([
+  ["standard", "flatten"],
+  ["mean-field", "flatten"],
+  ["standard", "global-average"],
+  ["mean-field", "global-average"],
+] as const)("filters with two outputs, %s scaling, %s readout", (scaling, readoutOf) => {
+  const found = fit(
+    largeDeviation as Theory,
+    { network: { ...network, readout: readoutOf }, inputs, targets, temperature, scaling },
+    { registry },
+  );
 
   it("given the readout's Gram matrix, outputs and hidden units are jointly Gaussian", async () => {
     const { posterior } = await found;
@@ -37,7 +46,7 @@ describe.each(["standard", "mean-field"] as const)("filters with a dense readout
     // any readout A over (output, site) × channels with A Aᵀ = M_1
     const { values, vectors } = symmetricEigen(mixing);
     const readout = (a: number, i: number, c: number): number =>
-      c < D * S ? vectors.data[(a * S + i) * D * S + c]! * Math.sqrt(values[c]!) : 0;
+      c < D * S ? vectors.data[(a * S + i) * D * S + c]! * Math.sqrt(Math.max(values[c]!, 0)) : 0;
     const own = inputs.flatMap((x) => outputs.map((a) => [x, a] as const));
     const covariance = own.flatMap(([x, a], k) =>
       own.map(([z, b], l) =>
@@ -81,6 +90,13 @@ describe.each(["standard", "mean-field"] as const)("filters with a dense readout
   it("the map of the sites shows the mixing matrix averaged over outputs, before, after and the difference", async () => {
     const { posterior } = await found;
     const mixing = (posterior.orderParameter as Matrix).data;
+    if (readoutOf === "global-average") {
+      // one direction over the sites, (1, 1)/√2, is left: the eigenvalues of its matrix over outputs
+      const { series } = posterior.figures![0] as unknown as { series: { y: Float64Array }[] };
+      expectClose(series[0]!.y, symmetricEigen(posterior.orderParameter as Matrix).values.subarray(2), { relative: 1e-10 });
+      expectClose(series[1]!.y, [0.35, 0.35], { relative: 1e-12 });
+      return;
+    }
     const figure = posterior.figures![0] as unknown as { panels: { label: string; values: Matrix; diverging?: boolean }[] };
     expect(figure.panels.map(({ label, diverging }) => [label, diverging])).toEqual([["infinite width", undefined], ["minimiser", undefined], ["difference", true]]); // prettier-ignore
     const [before, after, difference] = figure.panels.map(({ values }) => [...values.data]);
