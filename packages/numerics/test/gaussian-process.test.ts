@@ -174,6 +174,41 @@ describe("what theories ask", () => {
     expect(() => respondToTargets(problem(4).kernel, problem(4).targets, 0)).toThrow("is singular: duplicate inputs");
   });
 
+  it("a kernel made in one array is made anew where it was looked at again: small pivots of full rank", () => {
+    const array = new Float64Array(9);
+    let made = 0;
+    const make = (): Matrix => {
+      made++;
+      array.set([1, 0.5, 0, 0.5, 1, 0, 0, 0, 5e-10]);
+      return { data: array, shape: [3, 3] };
+    };
+    const targets: Matrix = { data: Float64Array.of(0.3, -1, 1e-5, 2, 0.7, -3e-5), shape: [3, 2] };
+    const T = 1e-10;
+    const found = conditionTargets(make, targets, T);
+    expect([found.form, made]).toEqual(["cholesky", 3]);
+    const determinant = (1 + T) ** 2 - 0.25;
+    const [a, b] = [(1 + T) / determinant, -0.5 / determinant];
+    const last = 1 / (5e-10 + T);
+    const expected = new Float64Array(6);
+    const y = (i: number, k: number): number => targets.data[2 * i + k]!;
+    for (const k of [0, 1]) {
+      expected[k] = a * y(0, k) + b * y(1, k);
+      expected[2 + k] = b * y(0, k) + a * y(1, k);
+      expected[4 + k] = last * y(2, k);
+    }
+    expectClose(found.weights, expected, { relative: 1e-9 });
+    expectClose(found.logDeterminant, Math.log(determinant) - Math.log(last), { relative: 1e-12 });
+    // regular kernels at T = 0 go by Cholesky too
+    const regular = conditionTargets(
+      { data: Float64Array.of(2, 0.5, 0.5, 1), shape: [2, 2] },
+      { data: Float64Array.of(1, -1), shape: [2, 1] },
+      0,
+      { regular: true },
+    );
+    expect([regular.form, regular.directions]).toEqual(["cholesky", 2]);
+    expectClose(regular.weights, [1.5 / 1.75, -2.5 / 1.75], { relative: 1e-12 });
+  });
+
   it("outputs are independent and share their covariance, index point · D + output", () => {
     const mean: Matrix = { data: Float64Array.of(1, 2, 3, 4), shape: [2, 2] };
     const covariance: Matrix = { data: Float64Array.of(5, 6, 7, 8), shape: [2, 2] };
