@@ -92,6 +92,24 @@ describe("trapezoid", () => {
     expectClose(periodic.value, 7.954926521012845, { relative: 1e-14 });
     expect(Math.abs(periodic.value - 7.954926521012845)).toBeLessThanOrEqual(periodic.error + 1e-14);
   });
+  it("does the same whatever the scale of the function and of its argument, of either direction and sign", () => {
+    const f = (x: number): number => Math.exp(-0.5 * x * x) * (1 + 0.3 * x);
+    const one = trapezoid(f, -9, 9, { tolerance: 1e-9 });
+    for (const [scale, unit] of [
+      [2 ** -60, 1],
+      [-1, 1],
+      [1, 2 ** 20],
+      [2 ** 40, 2 ** -30],
+    ] as const) {
+      const other = trapezoid((x) => scale * f(x / unit), -9 * unit, 9 * unit, { tolerance: 1e-9 });
+      expect([other.value, other.error]).toEqual([scale * unit * one.value, Math.abs(scale) * unit * one.error]);
+      expect([other.evaluations, other.converged]).toEqual([one.evaluations, true]);
+    }
+    expect(trapezoid(f, 9, -9, { tolerance: 1e-9 }).value).toBeCloseTo(-one.value, 12);
+    // a looser tolerance and more intervals to begin with end earlier
+    expect(trapezoid(f, -9, 9, { tolerance: 1e-2 }).evaluations).toBeLessThanOrEqual(one.evaluations);
+    expect(trapezoid(f, -9, 9, { intervals: 300 }).evaluations).toBe(601);
+  });
   it("says when it did not converge, and never evaluates twice", () => {
     const seen = new Set<number>();
     const result = trapezoid(

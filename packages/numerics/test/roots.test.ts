@@ -45,3 +45,36 @@ describe("newtonRoot", () => {
     expect(() => newtonRoot((x) => ({ value: x, slope: 1 }), 1, 0)).toThrow(/lower ≤ upper/);
   });
 });
+
+describe("both", () => {
+  /** Roots at 0.37 and at 370, found to relative digits. */
+  const shifted = (at: number) => (x: number) => Math.expm1((x - at) / at);
+  it.each([0.37, 370])("know the root to the tolerance that was asked for, of max(1, |x|), and its residual (%d)", (at) => {
+    const f = shifted(at);
+    for (const tolerance of [1e-3, 1e-8]) {
+      const found = [
+        brentRoot(f, 0.1 * at, 20 * at, { tolerance }),
+        newtonRoot((x) => ({ value: f(x), slope: Math.exp((x - at) / at) / at }), 0.1 * at, 20 * at, { tolerance }),
+      ];
+      for (const { root, converged } of found) {
+        expect(converged).toBe(true);
+        expect(Math.abs(root - at)).toBeLessThanOrEqual(2 * tolerance * Math.max(1, at));
+      }
+      expect(found[0]!.residual).toBe(Math.abs(f(found[0]!.root)));
+    }
+    const [loose, tight] = [1e-2, 1e-14].map((tolerance) => brentRoot(f, 0.1 * at, 20 * at, { tolerance }).iterations);
+    expect(loose).toBeLessThan(tight!);
+  });
+  it("count what they ask for", () => {
+    let count = 0;
+    const f = (x: number): number => (count++, x ** 3 - 2);
+    expect(brentRoot(f, 0, 3).iterations).toBe(count - 2);
+    count = 0;
+    const { iterations, residual } = newtonRoot((x) => ({ value: f(x), slope: 3 * x * x }), 0, 3, { start: 2.9 });
+    expect(iterations).toBe(count);
+    expect(residual).toBeLessThan(1e-13);
+    const cut = newtonRoot((x) => ({ value: f(x), slope: 3 * x * x }), 0, 3, { maxIterations: 2 });
+    expect(cut).toMatchObject({ iterations: 2, converged: false });
+    expect(brentRoot(f, 0, 3, { maxIterations: 4 })).toMatchObject({ iterations: 4, converged: false });
+  });
+});
