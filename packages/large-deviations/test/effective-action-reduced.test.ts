@@ -1,5 +1,6 @@
-import { createRegistry, inlineRun, matrixFromRows, type Matrix } from "@finitewidth/core";
+import { createRegistry, fit, inlineRun, matrixFromRows, resolveArchitecture, type Matrix } from "@finitewidth/core";
 import { plugin as activations } from "@finitewidth/activations";
+import { infiniteWidthKernels } from "@finitewidth/kernels";
 import { gram, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
@@ -252,5 +253,17 @@ describe("log densities of the prior", () => {
     for (const [i, value] of values.entries()) expectClose(together[i]!, (await at([value]))[0]!, { relative: 1e-11 });
     expect(new Set(together).size).toBe(3);
     await expect(at([values[0]!, transpose(values[1]!)])).rejects.toThrow(/evaluateAt\[1\]/);
+  });
+});
+
+describe("kernels at infinite width that a fit hands on", () => {
+  it("are those of the network", async () => {
+    const inputs = normals(30, 12, 21);
+    const network = { type: "fully-connected", widths: [25], activation: "erf", weightVariance: [1.3, 0.7], biasVariance: [0.2, 0.1] };
+    const problem = { network, inputs, targets: normals(30, 1, 22), temperature: 0.1 };
+    const { posterior } = await fit(effectiveAction, problem, { registry });
+    const [handed] = effectiveAction.infiniteKernels!(posterior)!;
+    const [expected] = infiniteWidthKernels(resolveArchitecture(registry, posterior.problem.network), inputs).hidden;
+    expectClose(handed!.data, expected!.data, { relative: 1e-15, absolute: 0 }, "first hidden layer");
   });
 });

@@ -201,9 +201,13 @@ function raster({ data, shape: [rows, columns] }: Matrix, low: number, high: num
   const palette = new Uint8Array(3 * (steps + 1)).fill(235);
   for (let k = 0; k < steps; k++) palette.set(scale(k / (steps - 1)), 3 * k);
   const pixels = new Uint8Array(rows * columns);
-  for (let i = 0; i < pixels.length; i++) {
+  for (let at = 0; at < data.length; at += columns) quantise(data, low, high, pixels, at, at + columns);
+  return pngDataUrl(columns, rows, pixels, palette);
+}
+
+function quantise(data: Float64Array, low: number, high: number, pixels: Uint8Array, from: number, to: number): void {
+  for (let i = from; i < to; i++) {
     const value = data[i]!;
     pixels[i] = Number.isFinite(value) ? Math.round(Math.min(1, Math.max(0, (value - low) / (high - low))) * (steps - 1)) : steps;
   }
-  return pngDataUrl(columns, rows, pixels, palette);
 }

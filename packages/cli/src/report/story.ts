@@ -34,7 +34,8 @@ export function tellStory(plan: Plan, step: Plan["steps"][number], one: ProblemO
     const few = infiniteHiddenKernels({ ...problem, inputs: corner(problem.inputs, problem.inputs.shape[1]) }, plan.registry);
     baseline = solved.find((outcome) => isInfinite(outcome, few));
     infinite = baseline?.posterior.hiddenKernels;
-    if (solved.some((outcome) => outcome.posterior.hiddenKernels)) infinite ??= infiniteHiddenKernels(problem, plan.registry);
+    if (solved.some((outcome) => outcome.posterior.hiddenKernels))
+      infinite ??= handedOn(solved, plan.registry) ?? infiniteHiddenKernels(problem, plan.registry);
   } catch {
     infinite = undefined;
   }
@@ -51,6 +52,15 @@ export function tellStory(plan: Plan, step: Plan["steps"][number], one: ProblemO
     colours: reportColours(one.outcomes),
     document,
   };
+}
+
+/** The kernels at infinite width that a method still has, of all training points. */
+function handedOn(solved: readonly SolvedOutcome[], registry: Registry): readonly Matrix[] | undefined {
+  for (const { method, posterior } of solved) {
+    const kernels = registry.theory(method).infiniteKernels?.(posterior);
+    if (kernels?.every(({ shape: [points] }) => points === posterior.problem.inputs.shape[0])) return kernels;
+  }
+  return undefined;
 }
 
 /** Training points that tell whether a kernel is that of infinite width: entries are between two points, whatever others there are. */

@@ -99,6 +99,7 @@ export const effectiveAction: Theory<EffectiveActionOptions, EffectiveActionStat
   fit,
   predict,
   evidenceGradient,
+  infiniteKernels: ({ state }) => regimeOfState(state).infiniteKernels?.(state),
   prior,
   refusesPrior: (problem, _options, registry) => refusesPriorQuestion(problem, registry),
   claims: claimsOf,

@@ -50,6 +50,8 @@ export interface Regime<State extends { readonly kind: string }> {
   predict(fitted: FittedRegime<State>, inputs: Matrix, wantCovariance: boolean, run: Run): Prediction;
   /** Gradient of the log evidence in closed form; undefined where it is taken by differences. */
   evidenceGradient?(setting: Setting, options: EffectiveActionOptions, state: State): Omit<EvidenceGradient, "widths"> | undefined;
+  /** As in `Theory`. */
+  infiniteKernels?(state: State): readonly Matrix[] | undefined;
   claims(setting: Setting, options: EffectiveActionOptions): StatedErrors;
 }
 

@@ -32,6 +32,10 @@ const saddleWarning = (meanRatio: number): readonly string[] =>
 const manyNumbers = 2 ** 26;
 const together = 1024;
 
+/** Kernels at infinite width of fits of so many points at most, which take a small part of the memory. */
+const kept = new WeakMap<ScalarActionState, () => Matrix[]>();
+const mostKept = 2000;
+
 /** One fully connected hidden layer, one output, no mean of the activation (or none that is an order parameter). */
 export const scalar: Regime<ScalarActionState> = {
   name: "scalar",
@@ -73,9 +77,11 @@ export const scalar: Regime<ScalarActionState> = {
       const { mean } = train();
       means(setting, inputs).forEach((m, i) => (xi += (saddle.orderParameter * m * (targets.data[i]! - mean.data[i]!)) / temperature));
     }
+    const state: ScalarActionState = { kind: "scalar", problem: spectral, nodes, weights, saddle: saddle.orderParameter };
+    if (points <= mostKept) kept.set(state, () => [divided(kernel, weightVariance)]);
     const fitted = withLazy(
       {
-        state: { kind: "scalar" as const, problem: spectral, nodes, weights, saddle: saddle.orderParameter },
+        state,
         solver: solverOf(minima),
         logEvidence: options.mode === "integral" ? integral.logEvidence : saddle.logEvidence,
         orderParameter: saddle.orderParameter,
@@ -148,6 +154,8 @@ export const scalar: Regime<ScalarActionState> = {
       logTemperature: spectral.temperature > 0 ? found.logTemperature : null,
     };
   },
+
+  infiniteKernels: (state) => kept.get(state)?.(),
 
   // without a nonlinearity the integral is the exact posterior
   claims: (setting, options) =>
