@@ -28,7 +28,7 @@ export interface Theory<Options = unknown, State = unknown> {
    * layer; undefined where they are not known. Sampled ones carry standard errors. `"gradients": true` in a method entry asks for them.
    */
   evidenceGradient?(posterior: Posterior<Options, State>, run: Run): Promise<EvidenceGradient | undefined>;
-  /** G¹ … G^L at infinite width on the training inputs, where the fit has them still: whoever compares with them need not make them again. */
+  /** G¹ … G^L at infinite width on the training inputs, where the fit has them still: who compares with them need not make them. */
   infiniteKernels?(posterior: Posterior<Options, State>): readonly Matrix[] | undefined;
   /** Answers prior questions, where the theory can; `refusesPrior` says why not. */
   prior?(problem: PriorProblem, options: Options, run: Run): Promise<PriorResult>;
