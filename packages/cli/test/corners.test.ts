@@ -61,12 +61,23 @@ describe("several networks in the terminal", () => {
     const rule = expect.stringMatching(/^─+\|/) as string;
     const table = (name: string, size: number): string[] => ["", name, "method|verdict|log evidence", rule, `nngp|–|${-size}.0 ± ${(size / 8).toFixed(1)}`, `exact|confirmed|${-size - 1}.0 ± ${((size + 1) / 8).toFixed(1)} ✓`]; // prettier-ignore
     expect(rows).toEqual([
-      ...["", "a", "method|log evidence|generalisation error", rule, "nngp|-8.0 ± 1.0|16.0 ± 1.1", "exact|-9.0 ± 1.1|18.0 ± 1.3"],
-      ...[...table("b", 16), "Believe m1 for all that was checked."],
-      ...[...table("c", 24), "Believe m2 for all that was checked."],
+      "",
+      "a",
+      "method|log evidence|generalisation error",
+      rule,
+      "nngp|-8.0 ± 1.0|16.0 ± 1.1",
+      "exact|-9.0 ± 1.1|18.0 ± 1.3",
+      ...table("b", 16),
+      "Believe m1 for all that was checked.",
+      ...table("c", 24),
+      "Believe m2 for all that was checked.",
       legend,
-      ...["|! b: nngp: so", "|! b: exact: so", ""],
-      ...["Report: x/report.html", "Numbers: x/result.json", ""],
+      "|! b: nngp: so",
+      "|! b: exact: so",
+      "",
+      "Report: x/report.html",
+      "Numbers: x/result.json",
+      "",
     ]);
   });
 });
