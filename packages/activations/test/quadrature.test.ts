@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
+import { gaussLegendre, normalDistribution } from "@finitewidth/numerics";
 import { defineActivation, erf, gelu, pairMoments, relu, sign, tanh, type QuadratureMoments } from "../src/index.js";
 
 const points = [
@@ -105,6 +106,72 @@ describe("quadrature against closed forms", () => {
         relative: 1e-9,
       });
     expectClose(absolute.moments.diagonalSlope(1.7), 1, { relative: 1e-10 });
+  });
+});
+
+describe("kinks away from the origin", () => {
+  /** −0.5 below −0.5, 1 above 1: neither odd nor even. */
+  const clipped = defineActivation({
+    name: "clipped",
+    summary: "",
+    odd: false,
+    smooth: false,
+    bounded: true,
+    kinks: [1, -0.5],
+    value: (h) => Math.min(1, Math.max(-0.5, h)),
+    derivative: (h) => (h > -0.5 && h < 1 ? 1 : 0),
+  });
+  const density = (x: number): number => Math.exp(-0.5 * x * x) / Math.sqrt(2 * Math.PI);
+  const [low, high] = [-0.5, 1];
+  /** E φ(m + s z) and P(low < m + s z < high). */
+  const inner = (m: number, s: number) => {
+    const [a, b] = [(low - m) / s, (high - m) / s];
+    const inside = normalDistribution(b) - normalDistribution(a);
+    return { mean: low * normalDistribution(a) + high * normalDistribution(-b) + m * inside - s * (density(b) - density(a)), inside };
+  };
+  /** ∫ f(x) density(x/σ)/σ dx in pieces between the kinks. */
+  const outer = (variance: number, f: (x: number) => number): number => {
+    const sigma = Math.sqrt(variance);
+    const edges = [-9 * sigma, low, 0.25, high, 9 * sigma];
+    return edges.slice(1).reduce((sum, to, e) => {
+      const rule = gaussLegendre(60, edges[e], to);
+      return sum + rule.nodes.reduce((part, x, i) => part + (rule.weights[i]! * f(x) * density(x / sigma)) / sigma, 0);
+    }, 0);
+  };
+  it("moments of one and of two, of unequal variances, and their derivatives", () => {
+    const { moments, value, derivative } = clipped;
+    for (const [a, c, b] of [
+      [1.1, 0.5, 0.6],
+      [0.5, -0.4, 1.4],
+    ] as const) {
+      // prettier-ignore
+      const rest = Math.sqrt(b - (c * c) / a);
+      const close = { absolute: 1e-8 };
+      expectClose(moments.kernel(a, c, b), outer(a, (x) => value(x) * inner((c / a) * x, rest).mean), close); // prettier-ignore
+      expectClose(moments.kernelSlope(a, c, b), outer(a, (x) => derivative(x) * inner((c / a) * x, rest).inside), close); // prettier-ignore
+      // X = 2 ∂G/∂a
+      const h = 1e-3;
+      expectClose(moments.kernelCurvature(a, c, b), (moments.kernel(a + h, c, b) - moments.kernel(a - h, c, b)) / h, { absolute: 1e-5 });
+      expectClose(moments.diagonal(a), outer(a, (x) => value(x) ** 2), { absolute: 1e-10 }); // prettier-ignore
+      expectClose(moments.mean(a), outer(a, value), { absolute: 1e-10 });
+      expectClose(moments.slope(a), outer(a, derivative), { absolute: 1e-10 });
+      expectClose(moments.fourth(a), outer(a, (x) => value(x) ** 4), { absolute: 1e-10 }); // prettier-ignore
+      // one variable is known to enough digits for a smaller step
+      const d = 1e-4;
+      expectClose(moments.diagonalSlope(a), (moments.diagonal(a + d) - moments.diagonal(a - d)) / (2 * d), { absolute: 1e-6 });
+      expectClose(moments.diagonalCurvature(a), (moments.diagonalSlope(a + d) - moments.diagonalSlope(a - d)) / (2 * d), {
+        absolute: 1e-6,
+      });
+    }
+    expect(moments.kernelCurvature(0, 0, 1)).toBe(0);
+  });
+  it("have no four-point functions unless they are given, and say so", () => {
+    expect(clipped.moments.fourPoints).toBe("none");
+    expect(() => clipped.moments.fourPoint(new Float64Array(16))).toThrow(/four-point functions of an activation with kinks/);
+    expect(() => clipped.moments.fourthOrder(1, 0, 1)).toThrow(/fourth-order pair functions of an activation with kinks/);
+    expect([tanh.moments.fourPoints, gelu.moments.fourPoints]).toEqual(["quadrature", "quadrature"]);
+    const own = defineActivation({ name: "x", summary: "", odd: true, smooth: true, bounded: true, value: Math.sin, derivative: Math.cos, moments: { fourPoint: () => 3 } }); // prettier-ignore
+    expect([own.moments.fourPoints, own.moments.fourPoint(new Float64Array(16))]).toEqual(["closed-form", 3]);
   });
 });
 
