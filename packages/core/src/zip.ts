@@ -30,8 +30,12 @@ const zlib = (
   }
 ).process?.getBuiltinModule?.("node:zlib");
 
-/** CRC-32 (IEEE 802.3, as in .zip and .png) of some bytes, or of those after others of which it is `before`. O(n). */
-export const crc32 = (bytes: Uint8Array, before = 0): number => zlib?.crc32?.(bytes, before) ?? crc32ByTables(bytes, before);
+/**
+ * CRC-32 (IEEE 802.3, as in .zip and .png) of some bytes, or of those after others of which it is `before`. O(n). Node forgets the latter
+ * where an empty array has no memory.
+ */
+export const crc32 = (bytes: Uint8Array, before = 0): number =>
+  bytes.length === 0 ? before : (zlib?.crc32?.(bytes, before) ?? crc32ByTables(bytes, before));
 
 /** The same without Node, eight bytes at a time. */
 export function crc32ByTables(bytes: Uint8Array, before = 0): number {

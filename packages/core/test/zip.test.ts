@@ -16,6 +16,8 @@ describe.each(Object.entries({ crc32, crc32ByTables }))("%s", (_name, checksum) 
   it("goes on after other bytes", () => {
     const bytes = Uint8Array.from({ length: 1001 }, (_, i) => (i * i) & 255);
     for (const cut of [0, 1, 8, 500, 1001]) expect(checksum(bytes.subarray(cut), checksum(bytes.subarray(0, cut)))).toBe(checksum(bytes));
+    // an array without memory of its own
+    expect(checksum(new Uint8Array(new Float64Array(0).buffer), 12345)).toBe(12345);
   });
 });
 
@@ -46,6 +48,15 @@ describe("stored archives", () => {
 });
 
 describe("npz", () => {
+  it("arrays of no numbers are read back beside others", () => {
+    const nothing = { data: new Float64Array(0), shape: [0, 3] };
+    expect(decodeNpz(encodeNpz({ nothing, x, none: { data: new Float64Array(0), shape: [0] } })).arrays).toEqual({
+      nothing,
+      x,
+      none: { data: new Float64Array(0), shape: [0] },
+    });
+  });
+
   it.each([0, 6] as const)("a flipped byte is refused or changes nothing (compression %i)", (level) => {
     const intact = zipSync({ "x.npy": encodeNpy(x) }, { level });
     for (let at = 0; at < intact.length; at++) {
