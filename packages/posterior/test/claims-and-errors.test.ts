@@ -3,6 +3,7 @@ import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { posteriorClaims, priorClaims } from "../src/exact/claims.js";
+import { likelihoodClaims } from "../src/exact/likelihood-claims.js";
 import { exactOptions } from "../src/exact/options.js";
 import { exact } from "../src/index.js";
 import { testRegistry } from "./registry.ts";
@@ -217,6 +218,31 @@ it("claims about the generalisation error take the distance from test targets of
   expect(claim.estimand).toEqual({ of: "posterior", quantity: "generalizationError" });
   expect(claim.value.data[0]).toBeCloseTo((0.25 + 9) / 2 + 0.2, 12);
   expect(claim.standardError!.data[0]).toBeCloseTo(0.5 * 0.01 + 3 * 0.02 + 0.003, 12);
+});
+
+it("claims under other likelihoods: exact with errors where sampled, probabilities and kernels to 3 % elsewhere, evidence with an error only", () => {
+  const [number, error] = [3, 0.5];
+  const tensor = (value: number): Tensor => ({ data: Float64Array.of(value, 2 * value), shape: [1, 2] });
+  const kernels = [tensor(3), tensor(4)];
+  const sampled = [
+    ...likelihoodClaims(
+      { logEvidence: number, hiddenKernels: kernels, standardError: { logEvidence: error, hiddenKernels: [tensor(0.3)] } } as never,
+      { probabilities: tensor(1), standardError: { probabilities: tensor(0.1) } } as never,
+    ),
+  ];
+  expect(sampled.map(({ id }) => id)).toEqual(["log-evidence", "probabilities", "hidden-kernel-1", "hidden-kernel-2"]);
+  expect(sampled.map(({ estimand }) => estimand)).toEqual([
+    { of: "posterior", quantity: "logEvidence" },
+    { of: "posterior", quantity: "predictive.probabilities" },
+    { of: "posterior", quantity: "hiddenKernel", layer: 1 },
+    { of: "posterior", quantity: "hiddenKernel", layer: 2 },
+  ]);
+  expect(sampled.map(({ value }) => value.data[0])).toEqual([3, 1, 3, 4]);
+  expect(sampled.map(({ standardError }) => standardError?.data[0])).toEqual([0.5, 0.1, 0.3, undefined]);
+  expect(sampled.map(({ error: stated }) => stated)).toEqual(["exact", "exact", "exact", { relative: 0.03 }]);
+  const propagated = [...likelihoodClaims({ logEvidence: 3 } as never, { probabilities: tensor(1) } as never)];
+  expect(propagated.map(({ id, error: stated }) => [id, stated])).toEqual([["probabilities", { relative: 0.03 }]]);
+  expect([...likelihoodClaims({} as never, {} as never)]).toEqual([]);
 });
 
 it("options have least values and no others", async () => {

@@ -1,11 +1,12 @@
 import { createProblem, fit, inlineRun, type Matrix, type Theory } from "@finitewidth/core";
+import { posteriorFromNpz, posteriorToNpz } from "@finitewidth/core/npz";
 import { mixingLaw } from "@finitewidth/kernels";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { exact, nngp } from "../src/index.js";
 import { averages, drawByDraw, expectAlike, jackknife } from "./draw-by-draw.ts";
-import { layersOf, testRegistry } from "./registry.ts";
+import { layersOf, scattered, testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
 const rows = (seed: number, n: number, m: number): number[][] => {
@@ -130,6 +131,14 @@ describe.each(cases)(
       expectClose(joint.covariance!, expected.testCovariance, close, "covariance");
       expectClose(posterior.orderParameter!, expected.mixing, close, "mixing matrix");
       expectClose(posterior.hiddenKernels![0]!, expected.kernel, close, "kernel");
+    });
+
+    it("the same from workers, and from its file", async () => {
+      const elsewhere = await exact.fit(problem, posterior.options, scattered(run));
+      expect([elsewhere.logEvidence, elsewhere.orderParameter]).toEqual([posterior.logEvidence, posterior.orderParameter]);
+      const read = posteriorFromNpz(posteriorToNpz(posterior)) as typeof posterior;
+      expect(await exact.predict(read, at, { covariance: true }, run)).toEqual(joint);
+      if (kind === "matrix") expect(posterior.diagnostics).toMatchObject({ rank: Math.min(points, features + 1), kept: draws.length });
     });
 
     it("errors, where the draws are random", () => {

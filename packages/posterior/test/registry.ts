@@ -1,5 +1,13 @@
 import { plugin as activations } from "@finitewidth/activations";
-import { createRegistry, resolveArchitecture, type Architecture, type Network, type Registry } from "@finitewidth/core";
+import {
+  createRegistry,
+  resolveArchitecture,
+  type Architecture,
+  type Network,
+  type Registry,
+  type Run,
+  type Task,
+} from "@finitewidth/core";
 import { mixingLaw, type ConvolutionalMixingLaw } from "@finitewidth/kernels";
 import { plugin as priorAttention } from "@finitewidth/prior-attention";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
@@ -15,3 +23,14 @@ const registry = testRegistry();
 export const layersOf = (network: Network): Architecture => resolveArchitecture(registry, network);
 /** Mixing law of a deep linear network. */
 export const lawOf = (network: Network): ConvolutionalMixingLaw => mixingLaw(layersOf(network)) as ConvolutionalMixingLaw;
+
+/** Like a pool of workers: chunks and results as plain data, finished in another order. */
+export const scattered = (run: Run): Run => ({
+  ...run,
+  async *map<A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
+    const results: B[] = [];
+    for (let i = chunks.length - 1; i >= 0; i--)
+      results[i] = structuredClone(await task.run(structuredClone(chunks[i]!), { registry: run.registry, tick: () => undefined }));
+    yield* results;
+  },
+});

@@ -1,4 +1,4 @@
-import { createRegistry, inlineRun, type Run, type Task } from "@finitewidth/core";
+import { createRegistry, inlineRun } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import {
@@ -20,6 +20,7 @@ import {
   type PosteriorTarget,
   type SamplingSource,
 } from "../src/index.js";
+import { scattered } from "./registry.js";
 
 /**
  * Prior N(0, 1), likelihood Π_i ½[N(m_i | x_i, v_i) + w N(−m_i | x_i, v_i)]: Gaussian for w = 0, 2^d modes for w = 1. Everything is known:
@@ -77,16 +78,7 @@ const tasks = {
 const source = (...toy: Toy): SamplingSource<Toy> => ({ target: toyTarget(...toy), data: toy, tasks });
 
 const run = inlineRun({ registry: createRegistry([]), seed: 5 });
-/** Like a pool of workers: chunks and results as plain data, finished in another order. */
-const scattered: Run = {
-  ...run,
-  async *map<A, B>(task: Task<A, B>, chunks: readonly A[]): AsyncIterable<B> {
-    const results: B[] = [];
-    for (let i = chunks.length - 1; i >= 0; i--)
-      results[i] = structuredClone(await task.run(structuredClone(chunks[i]!), { registry: run.registry, tick: () => undefined }));
-    yield* results;
-  },
-};
+const apart = scattered(run);
 
 describe("samplers on targets with known answers", () => {
   const narrow = toyTarget([1.5, -0.8], [0.1, 0.5], 0);
@@ -194,7 +186,7 @@ describe("samplers on targets with known answers", () => {
         Array.from({ length: d }, () => 0.3),
         0,
       );
-      const [here, there] = [await samplePosterior(toy, run, options), await samplePosterior(toy, scattered, options)];
+      const [here, there] = [await samplePosterior(toy, run, options), await samplePosterior(toy, apart, options)];
       expect(there).toEqual(here);
     }
   });

@@ -1,4 +1,5 @@
 import { createProblem, inlineRun, type Matrix, type Prediction } from "@finitewidth/core";
+import { posteriorFromNpz, posteriorToNpz } from "@finitewidth/core/npz";
 import { infiniteWidthKernels, mixingLaw } from "@finitewidth/kernels";
 import { identity, multiply, multiplyTransposedRight, symmetricEigenvalues, transpose } from "@finitewidth/linalg";
 import { siteGeometryOf } from "@finitewidth/numerics";
@@ -10,7 +11,7 @@ import { exact } from "../src/index.js";
 import { predictSiteChain } from "../src/site-chain/index.js";
 import { meanMixing } from "../src/site-chain/problem.js";
 import { averages, built, drawByDraw, entry, expectAlike, jackknife, kronecker, type Given } from "./draw-by-draw.js";
-import { layersOf, testRegistry } from "./registry.js";
+import { layersOf, scattered, testRegistry } from "./registry.js";
 
 const registry = testRegistry();
 const matrix = (seed: number, rows: number, columns: number): Matrix => ({
@@ -138,6 +139,17 @@ describe.each(networks)("posterior of a chain over sites, draw by draw: %s", asy
       expectAlike(posterior.train!.standardError!.variance.data, errors("trainVariance"), "error of the variance at training points");
     expect(plain.covariance).toBeUndefined();
     expectClose(joint.covariance!, expected.testCovariance, close, "covariance");
+  });
+
+  it("the same from workers and from its file, other draws for another seed", async () => {
+    const elsewhere = await exact.fit(problem, posterior.options, scattered(run));
+    expect([elsewhere.logEvidence, elsewhere.orderParameter]).toEqual([posterior.logEvidence, posterior.orderParameter]);
+    const again = await exact.fit(problem, posterior.options, inlineRun({ registry, seed: 5 }));
+    expect(again.logEvidence).not.toBe(posterior.logEvidence);
+    const read = posteriorFromNpz(posteriorToNpz(posterior)) as typeof posterior;
+    expect(await exact.predict(read, test, { covariance: true }, run)).toEqual(joint);
+    const { batchCount } = state;
+    expect(posterior.diagnostics).toMatchObject({ kept: draws.length, batchCount, dimension: state.points.shape[1], sites: law.sites });
   });
 
   it("the same from kernels between sites, for laws that know no features, at more points than are looked at together", () => {
