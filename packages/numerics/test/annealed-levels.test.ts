@@ -61,6 +61,16 @@ describe("metrics", () => {
       }
   });
 
+  test("of positions on a line, without a prior, are those of each coordinate", () => {
+    const line = denseEstimator(2, { variance: 1, weight: 0 });
+    for (const t of [-1, 0, 1]) line.add(Float64Array.of(t, 0));
+    const metric = line.finish();
+    expect([forward(metric, [3, 5]), adjoint(metric, [3, 5])]).toEqual([
+      [3, 0],
+      [3, 0],
+    ]);
+  });
+
   test("windows of the warm-up double from 25 on, the last takes the rest", () => {
     expect(metricWindows(19)).toEqual({ start: 19, ends: [] });
     expect(metricWindows(20)).toEqual({ start: 3, ends: [18] });

@@ -79,6 +79,8 @@ describe("density of the log of a product of Gamma variables", () => {
 
   it("rejects what is not a law", () => {
     expect(() => logDensityLogGammaProduct(0, [1, -1], [1, 1])).toThrow("positive numbers");
+    expect(() => logDensityLogGammaProduct(0, [1, 2], [1])).toThrow("shapes, rates: expected lists of the same length");
+    expect(() => logDensityLogGammaProduct(0, [], [])).toThrow("shapes, rates: expected lists of the same length");
     expect(() => logDensityLogGammaProduct(Number.NaN, [1], [1])).toThrow("u: expected a finite number");
   });
 });

@@ -209,6 +209,19 @@ describe("what theories ask", () => {
     expectClose(regular.weights, [1.5 / 1.75, -2.5 / 1.75], { relative: 1e-12 });
   });
 
+  it("where rounding makes K + T indefinite the eigenvectors take over, for a kernel given either way", () => {
+    const data = Float64Array.of(1, 1, 1, 1 - Number.EPSILON);
+    const targets: Matrix = { data: Float64Array.of(2, 2), shape: [2, 1] };
+    for (const given of [{ data, shape: [2, 2] as const }, () => ({ data: data.slice(), shape: [2, 2] as const })]) {
+      const found = conditionTargets(given, targets, 1e-18);
+      expect([found.form, found.directions]).toEqual(["range", 1]);
+      expectClose(found.weights, [1, 1], { relative: 1e-12 });
+      expectClose(found.logDeterminant, Math.log(2) + Math.log(1e-18), { relative: 1e-12 });
+    }
+    const negative: Matrix = { data: Float64Array.of(1, 2, 2, 1), shape: [2, 2] };
+    expect(() => conditionTargets(negative, targets, 1e-18)).toThrow(/not positive semi-definite: its smallest eigenvalue is -/);
+  });
+
   it("outputs are independent and share their covariance, index point · D + output", () => {
     const mean: Matrix = { data: Float64Array.of(1, 2, 3, 4), shape: [2, 2] };
     const covariance: Matrix = { data: Float64Array.of(5, 6, 7, 8), shape: [2, 2] };

@@ -53,6 +53,8 @@ describe("independent rows of a singular kernel", () => {
   it("leaves regular kernels and kernels of nothing alone, and refuses targets outside the range", () => {
     expect(independentRows(gram(normals(4, 6, 3)), normals(4, 1, 4))).toBeUndefined();
     expect(independentRows(zeros(3, 3), zeros(3, 1))).toBeUndefined();
+    // small, but above rounding: of full rank, though no plain factorisation says so
+    expect(independentRows(matrix(2, 2, Float64Array.of(1, 0, 0, 1e-14)), normals(2, 1, 4))).toBeUndefined();
     expect(() => independentRows(zeros(3, 3), matrixFromRows([[0], [1e-3], [0]]))).toThrow("targets: expected no component outside");
     const features = normals(6, 2, 5);
     const targets = multiply(features, normals(2, 1, 6));

@@ -84,6 +84,11 @@ describe("gmres of few vectors", () => {
   });
 });
 
+it("gmres of a matrix of zeros has nothing to add", () => {
+  const none = gmres((x) => x.map(() => 0), Float64Array.of(1, 2), { tolerance: 1e-8, maximumVectors: 5 });
+  expect(none).toEqual({ solution: new Float64Array(2), residual: 1, iterations: 0, converged: false });
+});
+
 describe("conjugate gradients", () => {
   const n = 9;
   const draw = (rows: number, columns: number, index: number): Matrix => ({

@@ -44,6 +44,23 @@ describe.each([
     expect(minimise(unbounded, Float64Array.of(0), { maxIterations: 5 }).converged).toBe(false);
     expect(() => minimise(walled, Float64Array.of(4))).toThrow(/finite/);
   });
+  it("ends honestly where gradients and values do not belong together, and where there is no gradient at the minimum", () => {
+    const wrong: Objective = (x) => ({ value: x[0]! ** 2, gradient: Float64Array.of(-2 * x[0]!) });
+    const stuck = minimise(wrong, Float64Array.of(1));
+    expect([stuck.converged, stuck.point[0]]).toEqual([false, 1]);
+    expect(stuck.residual).toBe(2);
+    const sharp: Objective = (x) => ({
+      value: Math.abs(x[0]! - 0.3) + 2 * Math.abs(x[1]! + 0.1),
+      gradient: Float64Array.of(x[0]! < 0.3 ? -1 : 1, x[1]! < -0.1 ? -2 : 2),
+    });
+    const found = minimise(sharp, Float64Array.of(1.1, 0.7), { maxIterations: 60 });
+    expect(found.converged).toBe(false);
+    expect(found.value).toBeLessThan(sharp(Float64Array.of(1.1, 0.7)).value);
+    expect(found.value).toBe(sharp(found.point).value);
+    // steps out of the domain are shortened
+    const barrier: Objective = (x) => ({ value: x[0]! > 0 ? x[0]! - Math.log(x[0]!) : Infinity, gradient: Float64Array.of(1 - 1 / x[0]!) });
+    for (const start of [0.01, 1.9, 30]) expect(minimise(barrier, Float64Array.of(start)).point[0]).toBeCloseTo(1, 8);
+  });
   it("does nothing at a minimum", () => {
     const found = minimise(rosenbrock, Float64Array.of(1, 1));
     expect(found.iterations).toBe(0);

@@ -64,6 +64,7 @@ describe("degenerate chains", () => {
   });
   test("NaN, ragged and short chains are refused", () => {
     expect(() => rHat([Float64Array.of(1, 2, Number.NaN, 3)])).toThrow(/chains\[0\]\[2\]: expected a finite number, got NaN/);
+    expect(() => rHat([])).toThrow("chains: expected at least one chain");
     expect(() => bulkEss([constant(1), new Float64Array(49)])).toThrow(/chains\[1\]/);
     expect(() => tailEss([Float64Array.of(1, 2, 3)])).toThrow(/at least 4 draws/);
   });
@@ -137,6 +138,9 @@ describe("running moments", () => {
       expectClose(momentStandardError(merged)[j]!, Math.sqrt(variance / 101), { relative: 1e-6 });
     }
     expect(mergeMoments(merged, emptyMoments(2))).toEqual(merged);
+    expect(mergeMoments(emptyMoments(2), merged)).toEqual(merged);
+    expect(mergeMoments(emptyMoments(2), emptyMoments(2))).toEqual(emptyMoments(2));
     expect(() => addToMoments(a, [1])).toThrow(/2 numbers/);
+    expect(() => mergeMoments(a, emptyMoments(3))).toThrow("b: expected 2 numbers, got 3");
   });
 });
