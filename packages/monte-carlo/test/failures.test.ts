@@ -1,11 +1,21 @@
-import { createProblem, createRegistry, FinitewidthError, inlineRun, validate, type Plugin } from "@finitewidth/core";
+import {
+  createProblem,
+  createRegistry,
+  FinitewidthError,
+  inlineRun,
+  validate,
+  type Network,
+  type Plugin,
+  type Run,
+} from "@finitewidth/core";
+import { plugin as likelihoods } from "@finitewidth/likelihoods";
 import { theoryChecks } from "@finitewidth/core/conformance";
 import { defineActivation, plugin as activations } from "@finitewidth/activations";
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { poolRun } from "@finitewidth/workers";
 import { describe, expect, it } from "vitest";
-import { monteCarlo, plugin } from "../src/index.js";
-import { randomMatrix, registry, sample } from "./helpers.js";
+import { logEvidence, monteCarlo, networkReferee, plugin } from "../src/index.js";
+import { randomMatrix, registry, registryWith, sample } from "./helpers.js";
 
 const data = { inputs: randomMatrix(5, 3, 1), targets: randomMatrix(5, 1, 2), temperature: 0.2 };
 const quick = { chains: 2, draws: 40, warmup: 40 };
@@ -194,6 +204,45 @@ describe("where chains run", () => {
         run.close();
       }
     }
+  });
+  it("every chunk of work tells how far it is: from nothing to nearly all, never back", async () => {
+    const seen = new Map<string, number[][]>();
+    const watched: Run = {
+      ...inlineRun({ registry: registryWith(likelihoods), seed: 2 }),
+      async *map(task, chunks) {
+        for (const chunk of chunks) {
+          const told: number[] = [];
+          seen.set(task.name, [...(seen.get(task.name) ?? []), told]);
+          yield await task.run(chunk, { registry: this.registry, tick: (fraction) => void told.push(fraction) });
+        }
+      },
+    };
+    const described = { network: { type: "fully-connected", widths: [2], activation: "erf" }, inputs: randomMatrix(3, 2, 1), targets: [1, -1, 1] }; // prettier-ignore
+    const options = (more: object) => validate(monteCarlo.options, { chains: 2, draws: 16, warmup: 10, ...more }, "options");
+    const problem = createProblem({ ...described, temperature: 0.01 }, watched.registry);
+    const at = randomMatrix(2, 2, 2);
+    await logEvidence(problem, { islands: 3, particles: 4, attempts: 1, moves: 1 }, watched);
+    for (const more of [{ shifts: true }, { sampler: "langevin" }, { integrator: "rotation" }]) {
+      const posterior = await monteCarlo.fit(problem, options(more), watched);
+      await monteCarlo.predict(posterior, at, { covariance: false }, watched);
+    }
+    const linear = { ...problem, network: { ...problem.network, activation: "identity" } as Network };
+    await monteCarlo.fit(linear, options({ sampler: "gibbs" }), watched);
+    await monteCarlo.prior!({ network: problem.network, inputs: at, outputs: 1, evaluateAt: [], samples: 400 }, options({}), watched);
+    await monteCarlo.fit(createProblem({ ...described, likelihood: { type: "logistic" } }, watched.registry), options({}), watched);
+    await networkReferee.judge(problem, {}, { inputs: at }, { chains: 8, draws: 7, looks: 1 }, watched);
+    expect([...seen.keys()].toSorted()).toEqual(["annealIsland", "drawPrior", "measurePriorDistance", "predictDraws", "runRefereeChains", "sampleChain", "sampleNetworkIsland", "shiftOfChain"]); // prettier-ignore
+    for (const [task, chunks] of seen)
+      for (const told of chunks) {
+        expect(told.length, task).toBeGreaterThan(3);
+        expect(told, task).toEqual(told.toSorted((a, b) => a - b));
+        expect(told[0], task).toBeGreaterThanOrEqual(0);
+        expect(told[0], task).toBeLessThan(0.35);
+        // the last step, or level of an annealing, is not told any more; pilots only anneal
+        const anneals = task === "annealIsland" || told === seen.get("runRefereeChains")![0];
+        expect(told.at(-1), task).toBeGreaterThan(anneals ? 0.15 : task === "measurePriorDistance" ? 0.45 : 0.6);
+        expect(told.at(-1), task).toBeLessThanOrEqual(1);
+      }
   });
   it("cancelling stops a running chain in this thread", async () => {
     const controller = new AbortController();

@@ -3,7 +3,7 @@ import { symmetrise } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { correctNetworkObservable, correctObservable, gaussianPieces, perturbative } from "../src/index.js";
+import { correctNetworkObservable, correctObservable, gaussianPieces, perturbative, sampledBatch } from "../src/index.js";
 import { addBatch, type Batch } from "../src/theory/batch.js";
 import { registry } from "./networks.js";
 
@@ -266,4 +266,18 @@ it("predicts in blocks what it predicts at once: seventy points of a closed form
     const n = (count - from) * D;
     expectClose(Array.from({ length: n }, (_, i) => joint.covariance!.data[i * (n + 1)]!), part.variance.data, { relative: 1e-9 }); // prettier-ignore
   }
+});
+
+it("every sampled batch tells how far it is, never back, and stops when the run is cancelled", async () => {
+  const problem = createProblem(problemOf([5, 8], "erf"), registry);
+  for (const engine of ["sampled", "networks"] as const) {
+    const told: number[] = [];
+    const chunk = { problem, engine, log2Draws: 5, seed: 1, batch: 2, covariance: false };
+    await sampledBatch.run(chunk, { registry, tick: (fraction) => void told.push(fraction) });
+    expect(told.length, engine).toBeGreaterThan(1);
+    expect(told, engine).toEqual(told.toSorted((a, b) => a - b));
+    expect([told[0], told.at(-1)! >= 0.5, told.at(-1)! < 1], engine).toEqual([0, true, true]);
+  }
+  const cancelled = AbortSignal.abort(new Error("enough"));
+  await expect(fit(perturbative, problemOf([5, 8], "erf"), { registry, signal: cancelled })).rejects.toThrow("enough");
 });
