@@ -1,7 +1,9 @@
-import { matrixFromRows } from "@finitewidth/core";
+import { fit, matrixFromRows, type Matrix } from "@finitewidth/core";
+import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import {
+  exact,
   hiddenKernelTerms,
   integrateScalarPosterior,
   nodeTables,
@@ -13,6 +15,7 @@ import {
   spectralProblem,
   trainHiddenKernels,
 } from "../src/index.js";
+import { testRegistry } from "./registry.js";
 import { type ScalarCase, kernelOf } from "./residual-cases.js";
 
 interface ScalarExpected {
@@ -98,5 +101,38 @@ describe("one output of a residual network", () => {
       relative: 1e-9,
       absolute: 1e-10,
     });
+  });
+});
+
+describe("a residual layer whose branch weighs nothing", () => {
+  const dense = (width: number, weightVariance: number) => ({ layer: "dense", width, weightVariance });
+  const network = (...layers: object[]) => ({ type: "sequential", inputShape: [3], layers });
+  const random = stream(81);
+  const draw = (n: number, m: number): Matrix => ({ data: random.normals(new Float64Array(n * m)), shape: [n, m] });
+  const [inputs, test] = [draw(3, 3), draw(2, 3)];
+  const registry = testRegistry();
+
+  it.each([1, 2])("carries the units on, with another scale: %i outputs", async (outputs) => {
+    const problem = { inputs, targets: draw(3, outputs), temperature: 0.3 };
+    const skip = { layer: "residual", body: [dense(4, 0.5)], skip: -0.7, branch: 0 };
+    const readout = { layer: "dense", weightVariance: 1.2 };
+    const options = { registry, seed: 2, options: { draws: 1000 } };
+    const carried = await fit(exact, { ...problem, network: network(dense(4, 1.3), skip, dense(5, 0.9), readout) }, options);
+    const plain = await fit(exact, { ...problem, network: network(dense(4, 1.3), dense(5, 0.9 * 0.49), readout) }, options);
+    const [a, b] = [carried.posterior, plain.posterior];
+    const close = { relative: 1e-7, absolute: 1e-9 };
+    expectClose(a.logEvidence!, b.logEvidence!, close, "evidence");
+    const [first, second, third] = a.hiddenKernels!;
+    expectClose(first!, b.hiddenKernels![0]!, close, "layer 1");
+    expectClose(
+      second!,
+      b.hiddenKernels![0]!.data.map((value) => 0.49 * value),
+      close,
+      "layer 2",
+    );
+    expectClose(third!, b.hiddenKernels![1]!, close, "layer 3");
+    const [p, q] = [await carried.predict(test), await plain.predict(test)];
+    expectClose(p.mean, q.mean, close, "mean");
+    expectClose(p.variance, q.variance, close, "variance");
   });
 });
