@@ -51,9 +51,9 @@ export function launch(argv: readonly string[], bundle?: URL): void {
     else if (message.kind === "said") process.stderr.write(message.text);
     else finished = `${message.done} of ${message.total} methods are finished and `;
   });
-  worker.on("error", (error: NodeJS.ErrnoException) => {
+  worker.on("error", (error: NodeJS.ErrnoException | null | undefined) => {
     const reason =
-      error.code === "ERR_WORKER_OUT_OF_MEMORY"
+      error?.code === "ERR_WORKER_OUT_OF_MEMORY"
         ? "out of memory; give Node more (--max-old-space-size) or the experiment less"
         : error?.message;
     process.stderr.write(`finitewidth: ${reason ?? `something threw ${String(error)}`}\n`);
@@ -62,9 +62,10 @@ export function launch(argv: readonly string[], bundle?: URL): void {
   const unlock = (): void => {
     if (folder !== undefined) rmSync(join(folder, ".lock"), { force: true });
   };
+  const resumes = asked.execute.command.flags.some(({ name }) => name === "resume");
   let interrupted = false;
   const goOn = (): void => {
-    if (folder !== undefined && argv[0] !== "phase-diagram" && argv[0] !== "verify")
+    if (folder !== undefined && resumes)
       process.stderr.write(
         `\ninterrupted: ${finished}what is finished is kept in ${folder}; the same command with --resume goes on from there\n`,
       );
