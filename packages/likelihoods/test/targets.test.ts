@@ -1,10 +1,11 @@
-import { createRegistry } from "@finitewidth/core";
-import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
+import { createRegistry, inlineRun, type Matrix, type Run } from "@finitewidth/core";
+import { gram, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import { normalDistribution } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.js";
 import { chainTarget, chiQuantile, plugin, sampleLatentIsland, softmaxLikelihood } from "../src/index.js";
+import { sampleLatents } from "../src/posterior/sampling.js";
 import { labelsOf, likelihoodOf, rows, type FixtureFile, type Labels } from "./fixtures.js";
 
 interface Inputs {
@@ -186,4 +187,65 @@ describe("an island over chain and g", () => {
     });
     expectWithinStandardErrors(sum, want, sum.map((mean, k) => Math.sqrt((square[k]! - mean ** 2) / draws)), 4.2); // prettier-ignore
   });
+});
+
+it("islands that are given are weighed by their evidence: draws, mixing matrix, hidden kernels, with errors over chains", async () => {
+  const kernel = rows([[1.04, 0.46, 0.1], [0.46, 0.73, -0.2], [0.1, -0.2, 0.9]]); // prettier-ignore
+  const targets = labelsOf([[1, 0, 0], [0, 1, 0], [0, 0, 1]]); // prettier-ignore
+  const chain = { widths: [3, 4], variances: [1.3, 0.7], readoutBias: 0.2 };
+  const rises = [0, 0.4, -0.3, 0.2, -0.6, 0.1, 0, 0.3];
+  const normals = (count: number, ...at: number[]) => stream(23, ...at).normals(new Float64Array(count));
+  const [particles, draws, asked] = [32, 4, [] as Record<string, unknown>[]]; // prettier-ignore
+  const target = (root: Matrix) => chainTarget(root, softmaxLikelihood(0.8).observe(targets), chain);
+  const run: Run = {
+    ...inlineRun({ registry: createRegistry([plugin]), seed: 3 }),
+    async *map(_, chunks) {
+      for (const chunk of chunks as readonly Record<string, never>[]) {
+        asked.push(chunk);
+        const [count, kept] = [chunk["particles"] as number, chunk["draws"] as number];
+        const island = (chunk["indices"] as number[]).at(-1)!;
+        const size = target(chunk["root"]!).dimension;
+        const level = (exponent: number) => ({ exponent, logLikelihoods: new Float64Array(3).fill(-5 + (rises[island - 1] ?? 0)), acceptance: 0.9, stein: 0.1 * exponent * (-1) ** island }); // prettier-ignore
+        const hiddenKernels = [1, 2].map((l) => ({ data: normals(9 * count, island, l), shape: [count, 9] }));
+        const positions = { data: normals(size * count * kept, island, 3), shape: [count * kept, size] };
+        yield { ladder: { exponents: [0, 1], stepSizes: [1] }, levels: [level(0), level(1)], gradients: 10 + island, acceptance: 0.7 + 0.01 * island, logLikelihoods: normals(count * kept, island, 4), positions, hiddenKernels } as never; // prettier-ignore
+      }
+    },
+  };
+  const found = await sampleLatents({ kernel, chain, likelihood: { type: "softmax", scale: 0.8 }, targets, linear: true }, 1000, true, run);
+  const { root, basis } = { root: asked[0]!["root"] as unknown as Matrix, basis: found.state.basis };
+  expectClose(gram(root), kernel, { relative: 1e-10, absolute: 1e-12 });
+  // B (basis)ᵀ is the identity
+  expectClose(multiplyTransposedRight(root, basis), [1, 0, 0, 0, 1, 0, 0, 0, 1], { absolute: 1e-10 });
+  expect(asked.map(({ particles: count, draws: kept, indices, seed, kernel: k }) => [count, kept, indices, seed, k === kernel])).toEqual([
+    [64, 0, [5, 0], 3, true],
+    ...rises.map((_, g) => [particles, draws, [5, g + 1], 3, true]),
+  ]);
+  const total = rises.reduce((sum, rise) => sum + Math.exp(rise), 0);
+  const share = (c: number): number => Math.exp(rises[Math.floor(c / particles)]!) / total / particles;
+  const check = (values: readonly number[], mean: number, error: number) => {
+    const average = values.reduce((sum, value, c) => sum + share(c) * value, 0);
+    const square = values.reduce((sum, value, c) => sum + (share(c) * (value - average)) ** 2, 0);
+    expectClose([mean, error], [average, Math.sqrt((square * 256) / 255)], { relative: 1e-8 });
+  };
+  const at = target(root);
+  const size = at.dimension;
+  const points = rises.flatMap((_, g) => Array.from({ length: particles * draws }, (__, k) => at.pointAt(normals(size * particles * draws, g + 1, 3).subarray(k * size, (k + 1) * size)))); // prettier-ignore
+  const { state } = found;
+  expectClose(state.weights, points.map((_, k) => share(Math.floor(k / draws)) / draws), { relative: 1e-9 }); // prettier-ignore
+  expect([...state.chains]).toEqual(points.map((_, k) => Math.floor(k / draws)));
+  expectClose(state.factors, points.flatMap(({ factor }) => [...factor.data]), { relative: 1e-12 }); // prettier-ignore
+  expectClose(state.projected, points.flatMap(({ factor, g }) => [...multiply(factor, g).data]), { relative: 1e-11, absolute: 1e-13 }); // prettier-ignore
+  expectClose(state.bias, points.flatMap(({ bias }) => [...bias]), { relative: 1e-12 }); // prettier-ignore
+  for (const i of [0, 1, 2, 3]) {
+    const each = points.map(({ factor }) => multiplyTransposedRight(factor, factor).data[i]!);
+    const chains = Array.from({ length: 256 }, (_, c) => each.slice(draws * c, draws * c + draws).reduce((a, b) => a + b, 0) / draws);
+    check(chains, found.mixing.data[i]!, found.mixingError.data[i]!);
+  }
+  for (const l of [0, 1])
+    for (const i of [0, 5, 8])
+      check(rises.flatMap((_, g) => Array.from({ length: particles }, (__, k) => normals(9 * particles, g + 1, l + 1)[9 * k + i]! / draws)), found.hiddenKernels![l]!.data[i]!, found.hiddenKernelErrors![l]!.data[i]!); // prettier-ignore
+  expect(found).toMatchObject({ gradients: 10 + 8 * 10 + 36, acceptance: expect.closeTo(0.745, 10) });
+  expectClose(found.evidence!.logEvidence, -5 + Math.log(total / 8), { absolute: 0.02 });
+  expect(found.warnings).toEqual([]);
 });
