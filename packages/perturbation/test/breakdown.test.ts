@@ -1,9 +1,16 @@
-import { createProblem, fit, inlineRun, matrixFromRows, rowsOf, validate, type PriorResult } from "@finitewidth/core";
+import { createProblem, fit, inlineRun, matrixFromRows, rowsOf, validate, zeros, type PriorResult } from "@finitewidth/core";
 import { symmetricEigenvalues } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { perturbative, type PerturbativeOptions } from "../src/index.js";
+import {
+  identityResidualCoefficients,
+  outputDensityFactor,
+  perturbative,
+  skipCoefficients,
+  vertexFlow,
+  type PerturbativeOptions,
+} from "../src/index.js";
 import { expansionWarnings } from "../src/posterior/corrections.js";
 import { positiveVariance } from "../src/posterior/positive-variance.js";
 import { registry } from "./networks.js";
@@ -146,4 +153,60 @@ it("noise below the rounding of a singular kernel is no obstacle; beside a nearl
   const near = [1 + 1e-6, 2];
   await expect(ask(1e-12, [1, 2], near)).rejects.toThrow(/^likelihood\.temperature: the noise 1e-12 is lost in the rounding.*"exact"/);
   expect((await ask(1e-6, [1, 2], near)).posterior.warnings.join()).toMatch(/rounding leaves about [2-4] digits/);
+});
+
+describe("bad input is named", () => {
+  it("inputs of zero variance, where the activation has no derivative", async () => {
+    const network = { type: "fully-connected", widths: [5], activation: "sign" };
+    const problem = (inputs: number[][], more: object = {}) => ({ network: { ...network, ...more }, inputs, targets: inputs.map(() => 1), temperature: 0.1 }); // prettier-ignore
+    await expect(fit(perturbative, problem([[1, 2], [0, 0]]), { registry })).rejects.toThrow(/^inputs\[1\]: expected an input with a positive variance \("sign"/); // prettier-ignore
+    const fitted = await fit(perturbative, problem([[1, 2]]), { registry });
+    await expect(fitted.predict([[0, 0]])).rejects.toThrow(/training inputs first.*positive variance/);
+    await fit(perturbative, problem([[1, 2], [0, 0]], { biasVariance: 0.1 }), { registry }); // prettier-ignore
+    await expect(fitted.predict([[1, 2, 3]])).rejects.toThrow(/^inputs: expected 2 features per row, like the training inputs, got 3/);
+    expect((await fitted.predict(zeros(0, 2), { covariance: true })).covariance!.shape).toEqual([0, 0]);
+  });
+  it("entries of the flow of kernels, one by one", () => {
+    const good = { activation: registry.activation("erf"), widths: [5, 6], weightVariance: [1, 2], biasVariance: [0, 0.1] };
+    const kernel = matrixFromRows([[1, 0.2], [0.2, 2]]); // prettier-ignore
+    const flow =
+      (change: object, first = kernel) =>
+      () =>
+        vertexFlow({ ...good, ...change }, first);
+    flow({})();
+    expect(flow({ widths: [] })).toThrow(/^widths: expected at least one hidden layer/);
+    expect(flow({ widths: [5, 0] })).toThrow(/^widths\[1\]: expected a positive integer, got 0/);
+    expect(flow({ widths: [5.5, 6] })).toThrow(/^widths\[0\]/);
+    expect(flow({ weightVariance: [1] })).toThrow(/^weightVariance: expected 2 numbers/);
+    expect(flow({ biasVariance: [0, 0, 0] })).toThrow(/^biasVariance: expected 2 numbers/);
+    expect(flow({ weightVariance: [1, 0] })).toThrow(/^weightVariance\[1\]: expected a positive number, got 0/);
+    expect(flow({ weightVariance: [Infinity, 1] })).toThrow(/^weightVariance\[0\]/);
+    expect(flow({ biasVariance: [-0.1, 0] })).toThrow(/^biasVariance\[0\]: expected a number ≥ 0, got -0\.1/);
+    expect(flow({}, zeros(1, 2))).toThrow(/^firstKernel: expected a square matrix/);
+    expect(flow({}, matrixFromRows([[1, NaN], [NaN, 1]]))).toThrow(/^firstKernel\[0\]\[1\]: expected a finite number/); // prettier-ignore
+    expect(flow({}, matrixFromRows([[1, 0], [0, -1]]))).toThrow(/^firstKernel\[1\]\[1\]: expected a variance ≥ 0, got -1/); // prettier-ignore
+    expect(flow({ activation: registry.activation("sign") }, matrixFromRows([[1, 0], [0, 0]]))).toThrow(/^firstKernel\[1\]\[1\]: expected a positive variance: sign/); // prettier-ignore
+    flow({}, matrixFromRows([[1, 0], [0, 0]]))(); // prettier-ignore
+    expect(() => outputDensityFactor([1], { kernel: 0, variance: 1, meanShift: 0 })).toThrow(
+      /^kernel: expected a positive variance, got 0/,
+    );
+  });
+  it("connections and sizes of linear networks with skips", () => {
+    const skips = (variances: number[][], widths: number[]) => () => skipCoefficients(variances, widths);
+    skips([[], [1], [0.5, 0.2]], [4])();
+    expect(skips([[], [1]], [])).toThrow(/^variances: expected one row per layer/);
+    expect(skips([[], [1], [0.5, 0.2]], [4, 5])).toThrow(/^widths: expected 1 widths, one per hidden layer/);
+    expect(skips([[], [1], [0.5, -0.2]], [4])).toThrow(/^variances\[2\]\[1\]: expected a number ≥ 0, got -0\.2/);
+    expect(skips([[], [1], [0, 0]], [4])).toThrow(/^variances\[2\]: expected at least one incoming connection/);
+    const residual = { layers: 3, width: 5, identityVariance: 0.5, weightVariance: 0.7 };
+    expect(() => identityResidualCoefficients({ ...residual, layers: 0 })).toThrow(/^layers: expected a positive integer, got 0/);
+    expect(() => identityResidualCoefficients({ ...residual, width: 1.5 })).toThrow(/^width: expected a positive integer, got 1\.5/);
+    expect(() => identityResidualCoefficients({ ...residual, identityVariance: -1 })).toThrow(
+      /^identityVariance: expected a number ≥ 0, got -1/,
+    );
+    // without skips: m_l = b^{2l}, c_l = l b^{4l}/N, of a first layer of variance 1
+    const { mean, covariance } = identityResidualCoefficients({ ...residual, identityVariance: 0 });
+    expectClose([...mean], [1, 0.7, 0.49], { relative: 1e-14 });
+    expectClose([...covariance], [1 / 5, (2 * 0.49) / 5, (3 * 0.49 ** 2) / 5], { relative: 1e-12 });
+  });
 });
