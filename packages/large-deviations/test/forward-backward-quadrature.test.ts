@@ -1,10 +1,10 @@
-import { erf, tanh } from "@finitewidth/activations";
+import { erf, gelu, relu, sign, tanh } from "@finitewidth/activations";
 import { matrixFromRows, type Activation, type Matrix } from "@finitewidth/core";
 import { cholesky } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
-import { gaussianNodes, quadratureClosure } from "../src/index.js";
+import { conditionalMoments, gaussianNodes, quadratureClosure } from "../src/index.js";
 
 /** ln E exp(gφᵀAφ) and ⟨φφᵀ⟩ for h = Lz by a plain sum over a grid of z, no proposal and no control variates. */
 function bruteForce(
@@ -93,5 +93,65 @@ describe("lattices refine themselves until the tilted averages keep still", () =
       { gradient: false },
     );
     expectClose(secondMoment.data[0]!, 0.967716571109, { relative: 1e-12 });
+  });
+});
+
+describe("moments of a unit that is normal given the training points", () => {
+  /** Midpoints, 4000 a standard deviation where φ changes. */
+  const byMidpoints = (activation: Activation, m: number, s: number): [number, number] => {
+    const ends = [-9, ...[-12, 0, 12].map((h) => Math.min(Math.max((h - m) / s, -9), 9)), 9];
+    let [mean, square] = [0, 0];
+    for (let p = 1; p < ends.length; p++) {
+      const step = (ends[p]! - ends[p - 1]!) / 4000;
+      for (let i = 0; i < 4000; i++) {
+        const z = ends[p - 1]! + (i + 0.5) * step;
+        const weight = (step * Math.exp(-0.5 * z * z)) / Math.sqrt(2 * Math.PI);
+        const value = activation.value(m + s * z);
+        mean += weight * value;
+        square += weight * value * value;
+      }
+    }
+    return [mean, square];
+  };
+  it.each([
+    [erf, 1e-6, 1e-5],
+    [tanh, 1e-6, 2e-5],
+    [gelu, 1e-6, 1e-5],
+    [relu, 1e-6, 1e-6],
+    [sign, 1e-6, 1e-6],
+  ])("$name at deviations from 0 to 1000, means from far left to far right", (activation, narrow, wide) => {
+    for (const s of [0.05, 0.4, 1, 2.5, 7, 15, 30, 1000]) {
+      const means = Float64Array.from([-9, -3.3, -0.6, 0.2, 1.9, 9], (value) => value * Math.max(s, 0.5));
+      const { mean, square } = conditionalMoments(activation, means, s);
+      means.forEach((m, i) => {
+        const [first, second] = byMidpoints(activation, m, s);
+        const [scale, error] = [activation.bounded ? 1 : 1 + m * m + s * s, s > 16 ? wide : narrow];
+        expect(Math.abs(mean[i]! - first) / Math.sqrt(scale), `mean at ${m}, ${s}`).toBeLessThan(error);
+        expect(Math.abs(square[i]! - second) / scale, `square at ${m}, ${s}`).toBeLessThan(error);
+      });
+    }
+    const { mean, square } = conditionalMoments(activation, Float64Array.of(-0.3, 1.2), 0);
+    expect([...mean, ...square]).toEqual([-0.3, 1.2, -0.3, 1.2].map((h, i) => activation.value(h) ** (i < 2 ? 1 : 2)));
+  });
+  it.each([1.7, 5, 20, 100])("a test point of variance %d is a further point of the measure, under a strong tilt too", (variance) => {
+    const kernel = matrixFromRows([[1.4]]);
+    const whole = matrixFromRows([
+      [1.4, 0.5],
+      [0.5, variance],
+    ]);
+    const [one, two] = [kernel, whole].map((k) =>
+      quadratureClosure(
+        erf,
+        gaussianNodes({ dimensions: k.shape[0], smooth: true, odd: true, largestVariance: variance, log2Count: 10, seed: 1 }),
+      ),
+    ) as [ReturnType<typeof quadratureClosure>, ReturnType<typeof quadratureClosure>];
+    const test = { cross: matrixFromRows([[0.5]]), variances: Float64Array.of(variance) };
+    const { cross, variances } = one.extend({ kernel, conjugate: matrixFromRows([[2]]), weightVariance: 1.3 }, test);
+    const tilt = matrixFromRows([
+      [2, 0],
+      [0, 0],
+    ]);
+    const { data } = two.averages({ kernel: whole, conjugate: tilt, weightVariance: 1.3 }, { gradient: false }).secondMoment;
+    expectClose([...cross.data, ...variances], [data[2]!, data[3]!], { absolute: 1e-6 });
   });
 });
