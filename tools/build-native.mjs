@@ -1,8 +1,9 @@
-// Builds the add-on of @finitewidth/linalg-native for this machine, puts it with its licences into the package of the platform, and with
-// --test checks its source and runs the package's tests on this Node and on Node 24. Exit status 3 where cargo is not installed or its
-// registry cannot be reached: everything else works without the add-on. Usage: node tools/build-native.mjs [--test]
+// Builds the add-on of @finitewidth/linalg-native for this machine and puts it with its licences into the package of the platform; with
+// --test, checks the source of the one that was built and runs the package's tests on this Node and on Node 24 (others may have it open).
+// Exit status 3 where cargo is not installed or its registry cannot be reached, or nothing was built: everything else works without the
+// add-on. Usage: node tools/build-native.mjs [--test]
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isAllowed, permissive } from "./supply-chain.mjs";
@@ -20,8 +21,18 @@ function run(command, args, cwd = crate) {
 const cargo = (...args) => spawnSync("cargo", args, { cwd: crate, encoding: "utf8", maxBuffer: 1 << 26 });
 
 function skip(reason) {
-  console.log(`the native add-on is not built: ${reason}`);
+  console.log(`no native add-on: ${reason}`);
   process.exit(3);
+}
+
+if (process.argv.includes("--test")) {
+  if (!existsSync(join(platform, "linalg.node"))) skip("there is none to test");
+  if (cargo("fmt", "--version").status === 0) run("cargo", ["fmt", "--check"]);
+  const vitest = [join(root, "node_modules/vitest/vitest.mjs"), "run"];
+  const tested = join(root, "packages/linalg-native");
+  run(process.execPath, vitest, tested);
+  run("npx", ["--yes", "--prefer-offline", "-p", "node@24", "--", "node", ...vitest], tested);
+  process.exit(0);
 }
 
 if (cargo("--version").status !== 0) skip("cargo is not installed (https://rustup.rs)");
@@ -46,11 +57,3 @@ writeFileSync(join(platform, "licences.txt"), texts.join(`\n${"-".repeat(80)}\n\
 const library = { win32: "finitewidth_linalg_native.dll", darwin: "libfinitewidth_linalg_native.dylib" }[process.platform];
 copyFileSync(join(crate, "target/release", library ?? "libfinitewidth_linalg_native.so"), join(platform, "linalg.node"));
 console.log(`${platform}/linalg.node, ${texts.length} crates compiled in`);
-
-if (process.argv.includes("--test")) {
-  if (cargo("fmt", "--version").status === 0) run("cargo", ["fmt", "--check"]);
-  const vitest = [join(root, "node_modules/vitest/vitest.mjs"), "run"];
-  const tested = join(root, "packages/linalg-native");
-  run(process.execPath, vitest, tested);
-  run("npx", ["--yes", "--prefer-offline", "-p", "node@24", "--", "node", ...vitest], tested);
-}
