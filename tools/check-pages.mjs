@@ -26,28 +26,38 @@ const work = mkdtempSync(join(tmpdir(), "finitewidth-pages-"));
 const folder = join(root, "artefacts", "pages");
 if (options.screenshots) mkdirSync(folder, { recursive: true });
 
-/** Name and address of every page. */
+const everyView = [1400, 390].flatMap((width) => ["light", "dark"].map((colorScheme) => [width, colorScheme]));
+/** Pages of the site have one frame and one style sheet, which are seen in every view on the first of them. */
+const oppositeViews = [
+  [1400, "light"],
+  [390, "dark"],
+];
+
+/** Name, address and views of every page. */
 function* pages() {
   const wanted = (name) => name.includes(options.only);
-  for (const { name, url } of questionReports(work, options.only)) yield [name, url];
+  for (const { name, url } of questionReports(work, options.only, { roughly: true })) yield [name, url, everyView];
   if (wanted("verification")) {
     run(
       process.execPath,
-      [commandLine, "verify", "--suite", "quick", "--filter", "residual", "--out", join(work, "verification"), "--quiet"],
+      [commandLine, "verify", "--filter", "linear, two hidden layers", "--out", join(work, "verification"), "--quiet"],
       root,
     );
-    yield ["verification", pathToFileURL(join(work, "verification", "report.html")).href];
+    yield ["verification", pathToFileURL(join(work, "verification", "report.html")).href, everyView];
   }
+  let views = everyView;
   for (const page of readdirSync(site, { recursive: true }).filter((name) => name.endsWith(".html") && !/^(?:api|explore)\b/.test(name))) {
     const name = `docs-${page.replaceAll(/[/\\]/g, "-").slice(0, -5)}`;
-    if (wanted(name)) yield [name, pathToFileURL(join(site, page)).href];
+    if (!wanted(name)) continue;
+    yield [name, pathToFileURL(join(site, page)).href, views];
+    views = oppositeViews;
   }
 }
 
-/** What is wrong with a page as it stands in the window. Between light and dark it differs in colours alone, and so do the rules. */
-async function faults(page, colorScheme) {
+/** What is wrong with a page as it stands in the window. Where its width was seen before, in other colours, only colours are looked at. */
+async function faults(page, seen) {
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  const rules = colorScheme === "light" ? {} : { runOnly: { type: "tag", values: ["cat.color"] } };
+  const rules = seen ? { runOnly: { type: "tag", values: ["cat.color"] } } : {};
   const { violations } = await page.evaluate((more) => globalThis.axe.run(document, { resultTypes: ["violations"], ...more }), rules);
   const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
   return [
@@ -62,23 +72,22 @@ async function faults(page, colorScheme) {
 const problems = [];
 let count = 0;
 try {
-  for (const [name, url] of pages()) {
+  for (const [name, url, views] of pages()) {
     const page = await browser.newPage();
     let where = name;
     page.on("pageerror", (error) => problems.push(`${where}: ${error.message}`));
     await page.goto(url);
     await page.evaluate(axe);
-    for (const [width, colorScheme] of [1400, 390].flatMap((width) => [
-      [width, "light"],
-      [width, "dark"],
-    ])) {
+    const widths = new Set();
+    for (const [width, colorScheme] of views) {
       where = `${name}, ${width} px, ${colorScheme}`;
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme });
       // the page hears of its new size with the next frame
       await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-      problems.push(...(await faults(page, colorScheme)).map((fault) => `${where}: ${fault}`));
+      problems.push(...(await faults(page, widths.has(width))).map((fault) => `${where}: ${fault}`));
       if (options.screenshots) await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
+      widths.add(width);
       count++;
     }
     await page.close();
