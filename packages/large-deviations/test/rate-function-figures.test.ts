@@ -72,3 +72,44 @@ describe("what large deviations draw and claim", () => {
     ]);
   });
 });
+
+describe("two minima", () => {
+  // one output has them at log q = 10.4889 and 0.0769; an output without targets has q = 1, and outputs may be turned
+  const [y, angle] = [Math.sqrt(800 * Math.exp(10)), 0.4];
+  const solve = (targets: number[][], biasVariance: number[]) =>
+    fit(
+      largeDeviation as Theory,
+      {
+        network: { type: "fully-connected", widths: [400, 400], activation: "identity", biasVariance },
+        inputs: [[1]],
+        targets,
+        temperature: Math.exp(10),
+        scaling: "mean-field",
+      },
+      { registry },
+    );
+  const actions = [335.3281987004208, 399.98113815588044];
+  it.each([
+    ["several outputs", [[y * Math.cos(angle), y * Math.sin(angle)]], [0, 0, 0], 1e-9],
+    ["biases above the first layer", [[y]], [0, 1e-9, 0], 1e-7],
+  ])("%s: both, the lower one first, and a warning with their difference", async (_, targets, biasVariance, relative) => {
+    const { posterior } = await solve(targets, biasVariance);
+    const minima = posterior.diagnostics["minima"] as { action: number; q: number | number[][] }[];
+    expectClose(
+      minima.map(({ action }) => action),
+      actions,
+      { relative },
+    );
+    expect(posterior.diagnostics["action"]).toBe(minima[0]!.action);
+    expect(posterior.warnings).toEqual([
+      "2 minima: different starts disagree; the second lies 64.7 higher in action, 2.59e+4 in log evidence",
+    ]);
+    minima.forEach(({ q }, k) => {
+      const large = Math.exp([10.488883928864698, 0.07694274047919185][k]!);
+      const [c, s] = [Math.cos(angle), Math.sin(angle)];
+      const expected =
+        targets[0]!.length === 1 ? large : [large * c * c + s * s, (large - 1) * c * s, (large - 1) * c * s, large * s * s + c * c];
+      expectClose(q, expected, { relative: 1e-6 });
+    });
+  });
+});

@@ -175,7 +175,8 @@ function priorChain(problem: ChainRateProblem, t: number): Matrix[] {
 
 /**
  * Minima of the rate function of a whole chain plus data, from several starts (the prior mean, and with Q 1000 times smaller and 30 times
- * larger; slightly displaced, so that no symmetry of the start survives): BFGS, then Newton steps where there are at most 250 coordinates.
+ * larger, and as much larger as the targets are surprising where that is more; slightly displaced, so that no symmetry of the start
+ * survives): BFGS, then Newton steps where there are at most 250 coordinates.
  * @throws FinitewidthError (code "input") when the covariance of the data is singular at T = 0, (code "memory") above 10 000 coordinates.
  * Source: docs/theories/large-deviation.md §4 and docs/theories/convolution.md.
  */
@@ -192,7 +193,10 @@ export function chainRateMinima(
     );
   }
   const f = objective(problem);
-  const scales = [1, 1e-3 ** (1 / depth), 30 ** (1 / depth)];
+  // targets far beyond what the prior makes of them need mixing matrices that make them
+  const { count } = problem.data;
+  const surprise = (problem.data.evaluate(priorChain(problem, 1), { weight: 1, logDeterminant: 0 })?.quadratic ?? 0) / count;
+  const scales = [1, 1e-3, 30, ...(surprise > 30 ? [Math.min(surprise, 1e6)] : [])].map((scale) => scale ** (1 / depth));
   const rough = scales.map((t, k): Minimum => {
     const start = pack(priorChain(problem, t)).map((value, i) => value + 0.02 * Math.sin(1.7 * (i + 1)));
     if (f(start).value === Infinity)
@@ -216,7 +220,8 @@ export function chainRateMinima(
       iterations: minimum.iterations + (fine === minimum ? 0 : fine.iterations),
     };
   });
-  return distinctBy(polished, ({ action }) => action) as [ChainMinimum, ...ChainMinimum[]];
+  const [best, ...others] = distinctBy(polished, ({ action }) => action);
+  return [best!, ...others.filter(({ converged }) => converged)];
 }
 
 /** Lowest first, without those whose value another one has. */
