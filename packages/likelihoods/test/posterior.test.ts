@@ -91,7 +91,7 @@ const oneHot = labelsOf(y.map((value) => (value > 0 ? [0, 1] : [1, 0])));
 const prior = (scale: number): Float64Array => diagonalOf(affine(scale, linearKernel(Xtest)));
 
 describe("softmax of two classes with K is logistic with 2K", () => {
-  it.each([[[]], [[3]], [[2, 4]]])("widths %j: sampling against expectation propagation with importance sampling", async (widths) => {
+  it.each([[[]], [[2, 4]]])("widths %j: sampling against expectation propagation with importance sampling", async (widths) => {
     const scale = 6;
     const softmax = await solve(
       { kernel: affine(scale, linearKernel(X)), chain: { widths }, likelihood: { type: "softmax" }, targets: oneHot },
@@ -152,18 +152,6 @@ describe("inference of one latent output", () => {
     expect(shifted).toBeLessThan(laplace);
     const quick = await probabilities("laplace");
     quick.forEach((p, i) => expect(Math.abs(p - 0.5)).toBeLessThan(Math.abs(sampled[i]! - 0.5) + 0.02));
-  });
-  it("a readout bias outside the mixing variable: mixture against sampling", async () => {
-    const biased: LatentProblem = { ...problem, chain: { widths: [3], variances: [2], readoutBias: 1.5 } };
-    const [a, b] = [
-      await solve(biased, cross, prior(10), auto),
-      await solve(biased, cross, prior(10), { inference: "sampling", draws: 6000, evidence: true }),
-    ];
-    expect(Math.abs(a.fit.logEvidence! - b.fit.logEvidence!) / Math.hypot(a.fit.logEvidenceError!, b.fit.logEvidenceError!)).toBeLessThan(
-      3.5,
-    );
-    const error = b.prediction.standardError!.probabilities!.data.map((e) => 3.5 * e + 0.006);
-    b.prediction.probabilities!.data.forEach((p, i) => expect(Math.abs(p - a.prediction.probabilities!.data[i]!)).toBeLessThan(error[i]!));
   });
   it("every inference says what it is and what it is worth", async () => {
     const found = async (inference: LatentOptions["inference"], change: Partial<LatentProblem> = {}) => {
