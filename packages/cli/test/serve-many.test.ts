@@ -170,6 +170,43 @@ describe("serve, several steps, networks and methods", () => {
     }
   });
 
+  it("keeps several runs apart, predicts class probabilities of each, and releases only the one that is named", async () => {
+    const few = inputs.slice(0, 9);
+    const kept = [0.5, 1, 2].map((scale, k) => ({
+      id: 80 + k,
+      experiment: {
+        data: {
+          train: { inputs: few, targets: few.map((_, i) => [(i * k + Math.floor(i / 4)) % 3]) },
+          test: { inputs: experiment.data.test.inputs, targets: [[0], [1]] },
+        },
+        network: { ...network, activation: "erf" },
+        likelihood: { type: "softmax", scale },
+        methods: [{ method: "nngp", label: "mine" }],
+        referee: false,
+      },
+    }));
+    const answers = [];
+    for (const one of kept) {
+      const run = { do: "run", folder: join(folder, `${one.id}`), base: folder, workers: 0, keep: true, ...one };
+      answers.push(attached((await ask(run)).result, npz(`${one.id}`)) as Message);
+    }
+    const predict = (id: number, of: number) => {
+      const at = { inputs: join(folder, "at.npz"), folder: join(folder, `predicted-${of}`) };
+      return ask({ id, do: "predict", of, method: "mine", ...at });
+    };
+    const wanted = answers.map(({ results }) => results.mine.predictive.probabilities as number[][]);
+    expect(new Set(wanted.flat(2)).size).toBe(18);
+    for (const [k, { id }] of kept.entries()) {
+      const { result } = await predict(90 + k, id);
+      const { probabilities } = attached(result, npz(`predicted-${id}`)) as { probabilities: number[][] };
+      expect(probabilities.map((row) => row.length)).toEqual([3, 3]);
+      probabilities.flat().forEach((value, i) => expect(value).toBeCloseTo(wanted[k]!.flat()[i]!, 10));
+    }
+    await ask({ id: 93, do: "release", of: 81 });
+    const after = await Promise.all([80, 81, 82].map((of, k) => predict(94 + k, of)));
+    expect(after.map(({ error }) => error?.path)).toEqual([undefined, "of", undefined]);
+  });
+
   it("reports the run that is named under its title, until it is released", async () => {
     const { result } = await ask({ id: 50, do: "report", of: 1, folder: join(folder, "page"), title: "mine" });
     expect(result.file).toBe(join(folder, "page", "report.html"));
