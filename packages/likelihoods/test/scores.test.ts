@@ -105,6 +105,8 @@ describe("scores of three classes", () => {
       { relative: 1e-12 },
     );
     expect([...confusionMatrix(p, labels).data]).toEqual([2, 0, 0, 0, 1, 1, 0, 1, 0]);
+    const second = rows([[0.1, 0.8, 0.1], [0.2, 0.7, 0.1], [0.9, 0.1, 0]]); // prettier-ignore
+    expect([...confusionMatrix(second, Int32Array.of(0, 0, 2)).data]).toEqual([0, 2, 0, 0, 0, 0, 1, 0, 0]);
     expect(mostConfidentlyWrong(p, labels)).toEqual([
       { point: 1, label: 1, predicted: 2, probability: 0.75 },
       { point: 2, label: 2, predicted: 1, probability: 0.5 },
