@@ -5,11 +5,13 @@ import { expect, test } from "vitest";
 import {
   adjointStep,
   applyAdjointJacobian,
+  applyJacobian,
   crossKernelMap,
   crossKernelStep,
   erf,
   gelu,
   identity,
+  infiniteWidthRecursion,
   kernelMap,
   kernelStep,
   relu,
@@ -97,4 +99,31 @@ test("what is not finite goes where it went before", () => {
   for (let i = 0; i < 160; i++) kernel.data[i * 161] = 1;
   kernel.data[5] = kernel.data[5 * 160] = Number.NaN;
   expect(Number.isNaN(kernelStep(erf, kernel, { weight: 1, bias: 0 }).data[5])).toBe(true);
+});
+
+test("a variance that rounding made negative goes where it went before, in place or not", () => {
+  const kernel = gram(points(160, 4));
+  // the point at the origin
+  kernel.data[5 * 161] = -1e-20;
+  const rows = Float64Array.from({ length: 160 }, (_, i) => kernel.data[i * 161]!);
+  for (const activation of [erf, relu]) {
+    const pair = kernel.data.map((c, at) => activation.moments.kernel(rows[Math.floor(at / 160)]!, c, rows[at % 160]!));
+    const own = kernelStep(activation, copyOf(kernel), { weight: 2, bias: 0.5 }).data;
+    const cross = crossKernelStep(activation, rows, copyOf(kernel), rows, { weight: 2, bias: 0.5 }).data;
+    for (const at of [1, 4 * 160 + 3, 7 * 160 + 30]) {
+      expect(own[at]).toBeCloseTo(2 * pair[at]! + 0.5, 12);
+      expect(cross[at]).toBeCloseTo(2 * pair[at]! + 0.5, 12);
+    }
+  }
+});
+
+test("shapes that do not fit are named", () => {
+  const wide: Matrix = { data: new Float64Array(6), shape: [2, 3] };
+  const square: Matrix = { data: new Float64Array(4), shape: [2, 2] };
+  expect(() => kernelMap(erf, wide)).toThrow("kernel: expected a square matrix, got 2 × 3");
+  expect(() => crossKernelMap(erf, [1], wide, [1, 1, 1])).toThrow("rowVariances: expected 2 numbers, got 1");
+  expect(() => crossKernelMap(erf, [1, 1], wide, [1, 1])).toThrow("columnVariances: expected 3 numbers, got 2");
+  expect(() => applyAdjointJacobian(erf, square, wide)).toThrow("adjoint: expected 2 × 2, got 2 × 3");
+  expect(() => applyJacobian(erf, square, wide)).toThrow("change: expected 2 × 2, got 2 × 3");
+  expect(() => infiniteWidthRecursion(erf, square, [1, 2], [0])).toThrow(/^biasVariance: expected 2 numbers, like weightVariance/);
 });
