@@ -1,12 +1,13 @@
 import { plugin as activations, defineActivation } from "@finitewidth/activations";
 import { createRegistry, matrixFromRows, resolveArchitecture, resolveNetworkInput, type Matrix } from "@finitewidth/core";
-import { composition, denseChain } from "@finitewidth/kernels";
+import { composition, denseChain, type Composition } from "@finitewidth/kernels";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { plugin as sequential } from "@finitewidth/prior-sequential";
 import { readdirSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
 import { expandComposition } from "../src/composition/expansion.js";
+import { expandable, tooLarge } from "../src/composition/refusal.js";
 import { atWidths, chainVertices, fullyConnectedChain, gaussianPieces, meanShiftFlow, pairWeights } from "../src/index.js";
 import { outputCovariance } from "../src/kernel-flow/vertex.js";
 
@@ -200,4 +201,30 @@ describe("invariants", () => {
     expectClose(found.covariance, atWidths(outputCovariance(chain, chainVertices(chain)), widths), { relative: 1e-11, absolute: 1e-15 });
     expectClose(found.kernelShift(2), atWidths(meanShiftFlow(flow, first).at(-1)!, widths), { relative: 1e-10, absolute: 1e-15 });
   });
+});
+
+it("compositions are expanded up to so many points, by their second moments and four-point functions, of units that are read twice too", () => {
+  const dense = (width?: number) => ({ layer: "dense", ...(width ? { width } : {}) });
+  const graph = (activation: string, norm: boolean) => {
+    const act = { layer: "activation", name: activation };
+    const body = [...(norm ? [{ layer: "layer-normalization" }] : []), act, dense(60)];
+    const layers = [dense(60), { layer: "residual", body }, act, dense()];
+    const network = resolveNetworkInput({ type: "sequential", inputShape: [4], layers } as { type: string }, registry);
+    return expandable(resolveArchitecture(registry, network)) as Composition;
+  };
+  const pairs = (n: number): number => (n * (n + 1)) / 2;
+  // of the units that both layers read: pairs of pairs of either, five times those between them
+  const functions = (n: number): number => pairs(n) * (pairs(n) + 1) + 5 * pairs(n) ** 2;
+  const told = (what: string, n: number, most: number) => `the expansion needs ${what} at ${n} points, more than ${most}`;
+  const relu = graph("relu", false);
+  expect(tooLarge(relu, 13, "auto")).toBeUndefined();
+  expect(tooLarge(relu, 14, "auto")).toBe(told(`${functions(14)} four-point functions`, 14, 50_000));
+  expect(tooLarge(relu, 14, "exact")).toBeUndefined();
+  const normalised = graph("relu", true);
+  // means and variances of a normalisation are variables too
+  expect(tooLarge(normalised, 48, "exact")).toBeUndefined();
+  expect(tooLarge(normalised, 49, "exact")).toBe(told(`${2 * pairs(49) + 2 * 49} second moments`, 49, 2500));
+  const smooth = graph("tanh", false);
+  expect([3, 4].map((n) => tooLarge(smooth, n, "auto"))).toEqual([undefined, told(`${functions(4)} four-point functions by quadrature`, 4, 300)]); // prettier-ignore
+  expect([10, 11].map((n) => tooLarge(smooth, n, "exact"))).toEqual([undefined, told(`${functions(11)} four-point functions by quadrature`, 11, 20_000)]); // prettier-ignore
 });
