@@ -1,8 +1,12 @@
 // What `finitewidth run` costs beside its method: 1000 digits of MNIST and 500 predictions, no referee, one thread. CPU seconds (user and
-// system) of three processes, all cold, in turn, medians of several tries each. First the whole command with result files and report.
-// Then a script for the same numbers by the packages of the library, as their users write it: loads them, reads the digits, fits, predicts,
-// and asks for what a result holds of the training points (means, variances, learned kernels). Last, of that script, the part from fit on:
-// there neither Node's start nor loading nor digits count. Usage: node bench-command.mjs [tries, default 7]
+// system, all threads of a process, those that compile and collect garbage included), all cold, in turn, medians of several tries each.
+// Numerator: the whole command, from Node's start to its end, with digits read and hashed, result.json, hidden-kernels.npz and report.html
+// written. Two denominators, from a script that asks the packages of the library for the same numbers as their users do. Whole: from
+// Node's start to its end; it loads the packages and reads the digits, and writes nothing. Method: its part from fit on: the first
+// compilation of WebAssembly and of all JavaScript that runs, fit, predictions, and what a result holds of the training points (means,
+// variances, learned kernels); not Node's start, not loading, not the digits, nothing written. What is left is fixed: on the machine of
+// docs/benchmarks.md Node with an empty file and one empty thread take about a tenth of a second of it.
+// Usage: node bench-command.mjs [tries, default 7]
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";

@@ -18,7 +18,7 @@ const cases = [
   { name: "forward–backward, linear", theory: "forward-backward", widths: [100], activation: "identity", points: 1500 },
 ];
 
-async function measure({ theory, widths, activation = "erf", outputs = 1, points, features = 100 }) {
+async function measure({ theory, widths, activation = "erf", outputs = 1, points, features = 100, temperature = 0.1, options = {} }) {
   const [{ createRegistry, fit }, { stream }, ...plugins] = await Promise.all(
     ["core", "random", "activations", "prior-fc", "posterior", "large-deviations", "perturbation"].map(
       (part) => import(`@finitewidth/${part}`),
@@ -31,19 +31,19 @@ async function measure({ theory, widths, activation = "erf", outputs = 1, points
   const problem = (rows) => {
     const inputs = normals(rows, features);
     const targets = { data: Float64Array.from({ length: rows * outputs }, () => Math.sign(random.normal())), shape: [rows, outputs] };
-    return { network: { type: "fully-connected", widths, activation }, inputs, targets, temperature: 0.1 };
+    return { network: { type: "fully-connected", widths, activation }, inputs, targets, temperature };
   };
   const test = normals(50, features);
   const large = problem(points);
-  await (await fit(found, problem(60), { registry })).predict(test);
+  await (await fit(found, problem(60), { registry, options })).predict(test);
   const kilobytes = (key) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(readFileSync("/proc/self/status", "utf8"))[1]);
   const real = process.availableMemory;
   process.availableMemory = () => 1;
-  const refusal = await fit(found, large, { registry }).catch(({ message }) => message);
+  const refusal = await fit(found, large, { registry, options }).catch(({ message }) => message);
   process.availableMemory = real;
   writeFileSync("/proc/self/clear_refs", "5");
   const before = kilobytes("VmRSS");
-  await (await fit(found, large, { registry })).predict(test);
+  await (await fit(found, large, { registry, options })).predict(test);
   const peak = ((kilobytes("VmHWM") - before) * 1024) / (8 * points * points);
   console.log(JSON.stringify({ peak, counted: Number(/\(([\d.]+) arrays/.exec(refusal)?.[1]) }));
 }

@@ -92,11 +92,13 @@ export const singularPrior = (dimension: number, width: number, of: string): rea
       ]
     : [];
 
-/** Σ σ_w²φφᵀ/N without σ_w²: the hidden kernel. */
-export const divided = (kernel: Matrix, weightVariance: number): Matrix => ({
-  data: kernel.data.map((value) => value / weightVariance),
-  shape: kernel.shape,
-});
+/** Σ σ_w²φφᵀ/N without σ_w²: the hidden kernel; the kernel itself where σ_w² = 1. */
+export function divided(kernel: Matrix, weightVariance: number): Matrix {
+  if (weightVariance === 1) return kernel;
+  const data = new Float64Array(kernel.data);
+  for (let i = 0; i < data.length; i++) data[i]! /= weightVariance;
+  return { data, shape: kernel.shape };
+}
 
 /** Mean squared training error of the latent outputs. */
 export function errorOn(train: Prediction, targets: Matrix): number {
