@@ -161,6 +161,10 @@ describe("predictions from states", () => {
       weights: Float64Array.of(1),
       chains: Float64Array.of(0),
     };
+    // a single chain cannot know its error; counts have no classes
+    const counts = predictLatents(one, likelihoodOf("poisson"), 1, kernels(), 3);
+    expect([...counts.standardError!.mean.data, ...counts.standardError!.variance.data]).toEqual([0, 0, 0, 0, 0, 0]);
+    expect([Object.keys(counts), Object.keys(counts.standardError!)].flat()).not.toContain("probabilities");
     expectClose(
       predictLatents(one, likelihoodOf("logistic"), 1, kernels(), 3).probabilities!,
       Array.from({ length: 6 }, () => 0.5),

@@ -228,6 +228,8 @@ describe("every sampler has the same answer", () => {
     const { arrays } = decodeNpz(drawsToNpz(posterior as Posterior<unknown, MonteCarloState>));
     expect(arrays["theta"]!.shape).toEqual([2, 10, 12]);
     expect(arrays["logLikelihood"]!.shape).toEqual([2, 20]);
+    const { theta, logLikelihood } = posterior.state as MonteCarloState;
+    expect([arrays["theta"]!.data, arrays["logLikelihood"]!.data]).toEqual([theta.data, logLikelihood.data]);
   });
 });
 
