@@ -216,5 +216,30 @@ describe("degenerate kernels", () => {
     }
   });
 
+  it.each([
+    [6, 3, [9, 8], 10],
+    [6, 3, [9], 1],
+    [4, 2, [9, 8], 1000],
+    [4, 2, [40, 40], 1],
+  ])("order first of a linear network at %i points in %i dimensions, widths %j, T = %d", async (points, features, widths, temperature) => {
+    const input = {
+      network: { type: "fully-connected", widths, activation: "identity" },
+      inputs: draw(points, features, 3),
+      targets: draw(points, 1, 4),
+      temperature,
+    };
+    const { posterior } = await fit(forwardBackward, input, { registry, options: { order: "first" } });
+    expect(posterior.solver.residual).toBeLessThan(1e-8);
+    // C^{l+1} = C^l + 2 C^l A^{l+1} C^l, the readout's force from the data, A^l = (N_l/N_{l−1}) A^{l+1}
+    const { kernels, conjugates } = posterior.state;
+    conjugates.forEach((a, l) => {
+      const below = kernels[l]!;
+      expect(distance(kernels[l + 1]!, combine(1, below, 2, multiply(below, multiply(a, below))))).toBeLessThan(1e-6);
+    });
+    const force = affine(1 / widths.at(-1)!, dataForce(respondToTargets(kernels.at(-1)!, input.targets, temperature)));
+    expect(distance(conjugates.at(-1)!, force)).toBeLessThan(1e-6);
+    if (widths.length > 1) expect(distance(conjugates[0]!, affine(widths[1]! / widths[0]!, conjugates[1]!))).toBeLessThan(1e-6);
+  });
+
   it("only identity is linear here", () => expect([isLinear(identity), isLinear(erf)]).toEqual([true, false]));
 });

@@ -110,10 +110,11 @@ export function fitKernels(
   const looseTolerance = 1e-8;
   const tolerance = points > 64 ? looseTolerance : 1e-10;
   const accurate = (): Saddle => solve({ tolerance, beforeSweep });
-  // where φ jumps, the rounding of equal inputs costs its square root
+  // where φ jumps, the rounding of equal inputs costs its square root; linear kernels stay singular, which whitening makes more of
+  const rounds = jumps(activation) || isLinear(activation);
   const first =
     (start && attempt(() => solve({ tolerance, beforeSweep, start }))) ??
-    (jumps(activation) ? (attempt(accurate) ?? solve({ tolerance: looseTolerance, beforeSweep })) : accurate());
+    (rounds ? (attempt(accurate) ?? solve({ tolerance: looseTolerance, beforeSweep })) : accurate());
   const perAverage = isLinear(activation) || variational ? 20 * points ** 3 : 2 ** 15 * points ** 2;
   const { saddle, warning } =
     first.sweeps * widths.length * 2 * perAverage < cheapWork ? secondSolution(first, solve, beforeSweep) : { saddle: first };

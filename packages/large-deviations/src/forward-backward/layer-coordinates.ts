@@ -39,7 +39,7 @@ function coordinates(
       indices.every((l) => {
         const m = part(x, l);
         try {
-          cholesky(addDiagonal(m, 1e-11 * Math.max(trace(m), 0) + Number.MIN_VALUE));
+          cholesky(addDiagonal(m, 1e-9 * Math.max(trace(m), 0) + Number.MIN_VALUE));
           return true;
         } catch {
           return false;
