@@ -5,7 +5,7 @@ import { alignmentFigure } from "../src/figures.js";
 import type { BranchSummary } from "../src/mixture.js";
 import { mixPredictions } from "../src/mixture.js";
 import { expectationPropagationOptions, type ExpectationPropagationOptions } from "../src/options.js";
-import type { ExpectationPropagationState } from "../src/state.js";
+import { branchState, weightedBranches, type ExpectationPropagationState } from "../src/state.js";
 
 const matrix = (...rows: number[][]): Matrix => ({ data: Float64Array.from(rows.flat()), shape: [rows.length, rows[0]!.length] });
 
@@ -115,4 +115,19 @@ test("the figure counts every unit, the aligned one apart, by the probability of
   aligned!.y.forEach((y) => expect(y * step).toBeCloseTo(0.125, 12));
   const plain = alignmentFigure([{ probability: 1, summary: summary([0.2]) }], 3, 2.5) as unknown as typeof figure;
   expect(plain.series.map(({ x }) => [...x])).toEqual([[expect.closeTo((Math.floor(0.2 / ((1.02 * 2.5) / 48)) + 0.5) * ((1.02 * 2.5) / 48), 12)]]); // prettier-ignore
+});
+
+test("branches come back from the state of a posterior as they went in", () => {
+  const group = (shift: number) => ({
+    field: { mean: Float64Array.of(1 + shift, -2), covariance: matrix([2, 0.3], [0.3, 1 + shift]) },
+    units: Float64Array.from({ length: 6 }, (_, k) => k + shift),
+  });
+  const branches = [
+    { probability: 0.3, bulk: { ...group(0), weights: Float64Array.of(0.2, 0.8) } },
+    { probability: 0.7, bulk: group(1), block: { ...group(2), odds: { odds: 0.4, logNormaliser: -1.5 } } },
+  ];
+  const state = branches.map((branch) => branchState(branch, 3));
+  expect(weightedBranches({ branches: state } as unknown as ExpectationPropagationState)).toEqual(branches);
+  expect(state[0]!.bulk.units.shape).toEqual([2, 3]);
+  expect(state[0]!.bulk.fieldMean.shape).toEqual([2, 1]);
 });

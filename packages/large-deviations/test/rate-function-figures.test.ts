@@ -1,8 +1,9 @@
-import { fit, type Matrix, type Theory } from "@finitewidth/core";
+import { fit, type Matrix, type MixingLaw, type Theory } from "@finitewidth/core";
 import { symmetricEigenvalues } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { largeDeviation } from "../src/index.js";
+import { warningsOf } from "../src/rate-function/report.js";
 import { claimsAbout, testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
@@ -112,4 +113,26 @@ describe("two minima", () => {
       expectClose(q, expected, { relative: 1e-6 });
     });
   });
+});
+
+describe("warnings", () => {
+  const layer = (width: number, sites: number) => ({ width, sites });
+  const said = (layers: object[], solver: object, minima: object[], outputs: number) =>
+    warningsOf(
+      { chain: { layers } } as unknown as MixingLaw,
+      { solver, minima } as unknown as Parameters<typeof warningsOf>[1],
+      outputs,
+      40,
+    );
+  const [solved, one] = [{ converged: true, residual: 1e-9 }, [{ action: 1.25 }]];
+  it.each([
+    ["nothing", [layer(6, 3), layer(2, 1)], solved, one, []],
+    ["no convergence", [layer(6, 3)], { converged: false, residual: 0.01234 }, one, [/^the minimiser did not converge: largest gradient 0\.012$/]],
+    ["a layer narrower than outputs × sites", [layer(6, 3), layer(1, 1), layer(5, 3)], solved, one, [/^a layer of 1 units is narrower than its mixing matrix \(2\)/]],
+    ["three minima", [layer(9, 1)], solved, [{ action: 1.25 }, { action: 1.375 }, { action: 9 }], [/^3 minima: .* the second lies 0\.125 higher in action, 5\.00 in log evidence$/]],
+  ] as const)("%s", (_, layers, solver, minima, expected) => {
+    const found = said([...layers], solver, [...minima], 2);
+    expect(found).toHaveLength(expected.length);
+    expected.forEach((pattern, k) => expect(found[k]).toMatch(pattern));
+  }); // prettier-ignore
 });

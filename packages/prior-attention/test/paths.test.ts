@@ -205,6 +205,8 @@ describe("attention paths", () => {
     });
     const law = attentionMixing(model);
     expect(law.paths.sites).toEqual([3, 3, 1, 1]);
+    // what were paths are combinations of them: without names, and no head has its own
+    expect([law.paths.reduced, law.siteNames, law.parts]).toEqual([true, undefined, undefined]);
     const rows = matrixFromRows([
       [1, 2, -1, 0.5, 0.3, -2],
       [0.1, 0.4, 1, -0.7, 2, 1],
