@@ -130,7 +130,7 @@ describe("what methods are held against", () => {
     const scaled = (factors: readonly number[]) =>
       infinite.map((one, l) => ({ ...one, data: one.data.map((value) => factors[l]! * value) }));
     const story = (...kernels: (readonly Matrix[] | undefined)[]): Story => {
-      const own = kernels.map((hiddenKernels, k) => solved(`m${k}`, -1, 1, {}, hiddenKernels ? { hiddenKernels } : {}));
+      const own = kernels.map((hiddenKernels, k) => solved(`m${k}`, -1, 1, { method: "exact" }, hiddenKernels ? { hiddenKernels } : {}));
       return tellStory(plan, step, { problem, outcomes: own }, createDocument());
     };
     const both = story(scaled([1, 1.05]), undefined, infinite, scaled([1.05, 1]));
