@@ -212,7 +212,13 @@ function laplace({ log, centre }: Coordinates): number {
   const h = 1e-3;
   const at = (x: readonly number[], ...steps: (readonly [number, number])[]): number => log(x.map((value, i) => value + steps.reduce((sum, [k, s]) => sum + (k === i ? s : 0), 0))); // prettier-ignore
   const curvature = (x: readonly number[]): Matrix =>
-    matrixFromRows(x.map((_v, i) => x.map((_w, j) => -(at(x, [i, h], [j, h]) - at(x, [i, h], [j, -h]) - at(x, [i, -h], [j, h]) + at(x, [i, -h], [j, -h])) / (4 * h * h)))); // prettier-ignore
+    matrixFromRows(
+      x.map((_v, i) =>
+        x.map(
+          (_w, j) => -(at(x, [i, h], [j, h]) - at(x, [i, h], [j, -h]) - at(x, [i, -h], [j, h]) + at(x, [i, -h], [j, -h])) / (4 * h * h),
+        ),
+      ),
+    );
   let x = [...centre];
   for (let k = 0; k < 8; k++) {
     const step = solve(curvature(x), column(x.map((_v, i) => (at(x, [i, h]) - at(x, [i, -h])) / (2 * h)))).data;
