@@ -2,6 +2,7 @@ import { matrixFromRows, type Matrix } from "@finitewidth/core";
 import { lu } from "@finitewidth/linalg";
 import { infiniteWidthKernels } from "@finitewidth/kernels";
 import type { FullyConnectedNetwork } from "@finitewidth/prior-fc";
+import { logGamma } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import {
@@ -206,6 +207,27 @@ describe("lift to several outputs, against sampled mixing matrices", () => {
     // at the zero input only the biases are left: σ_b²(3) + σ_b²(2) M_2
     expect(c.data[0]!).toBeGreaterThan(0.5);
     expectClose(c.data[1]!, c.data[0]!, { relative: 1e-12 });
+  });
+
+  it("has the density of a Wishart matrix for one hidden layer, of log q for one output, and none for others", () => {
+    const [n, s, d] = [5, 1.7, 2];
+    const shallow = { ...network, widths: [n], weightVariance: [0.6, s], biasVariance: [0, 0] } as FullyConnectedNetwork;
+    const q = [1.3, -0.4, -0.4, 0.8];
+    const determinant = q[0]! * q[3]! - q[1]! * q[2]!;
+    const multivariateGamma = 0.5 * Math.log(Math.PI) + logGamma(n / 2) + logGamma((n - 1) / 2);
+    const expected =
+      ((n - d - 1) / 2) * Math.log(determinant) -
+      (n * (q[0]! + q[3]!)) / (2 * s) -
+      ((n * d) / 2) * Math.log((2 * s) / n) -
+      multivariateGamma;
+    expectClose(multiOutputPrior(layersOf(shallow), d).logDensity({ data: Float64Array.from(q), shape: [d, d] }), expected, {
+      relative: 1e-12,
+    });
+    const u = 0.3;
+    const one = (n / 2) * (u + Math.log(n / (2 * s))) - (n * Math.exp(u)) / (2 * s) - logGamma(n / 2);
+    const found = multiOutputPrior(layersOf(shallow), 1);
+    expectClose(found.logDensity({ data: Float64Array.of(Math.exp(u)), shape: [1, 1] }), one, { relative: 1e-10 });
+    expect(() => multiOutputPrior(layersOf(network), 2).logDensity({ data: Float64Array.from(q), shape: [d, d] })).toThrow();
   });
 
   it("refuses nonlinear networks and no outputs", () => {

@@ -79,6 +79,7 @@ describe("solvers of nngp", () => {
       });
       expect([solver.converged, solver.iterations > 0]).toEqual([true, true]);
       expect(Object.keys(posterior)).not.toContain("train");
+      expect(await nngp.evidenceGradient!(posterior, inlineRun({ registry }))).toBeUndefined();
       expect(posterior.warnings[1]).toMatch(/predictions at the training inputs are left out/);
     }
     // χ²₂₄/24, errors from 16 probes: twice or half the error would make 1/4 and 4 of it
