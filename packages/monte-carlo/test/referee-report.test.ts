@@ -1,15 +1,18 @@
 import {
   generalizationStandardError,
+  resolveArchitecture,
   resolveNetworkInput,
   type FittedMethod,
   type Matrix,
   type Problem,
   type RefereeOptions,
 } from "@finitewidth/core";
+import { realise } from "@finitewidth/kernels";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import { referee } from "../src/index.js";
 import { infiniteWidthBaseline } from "../src/referee/baseline.js";
+import { planReferee } from "../src/referee/budget.js";
 import type { RefereeChunk, RefereeGroup } from "../src/referee/chains.js";
 import { answeredRun, ladder, levels, normals, randomMatrix, registry } from "./helpers.js";
 
@@ -184,6 +187,7 @@ describe("the run itself", () => {
     expect(chunks).toHaveLength(1 + 24);
     expect(chunks[0]).toMatchObject({ look: 0, group: 0, chains: 0, particles: 32, burnIn: 0, draws: 0, seed: 1 });
     expect(chunks[0]).not.toHaveProperty("ladder");
+    for (const chunk of chunks) expect([chunk.problem, chunk.testInputs, "response" in chunk]).toEqual([problem, at.inputs, false]);
     chunks.slice(1).forEach(({ look, group, chains, particles, burnIn, draws, ladder: steps, states }, k) => {
       const nth = Math.floor(k / 8);
       expect({ look, group, chains, particles, burnIn, draws }).toEqual({
@@ -212,7 +216,6 @@ describe("the run itself", () => {
     const first = await judge({ looks: [0, 0.4] }, { one: theory(2, 0) }, { draws: 10 });
     expect(first.referee).toMatchObject({ draws: 10, gradients: 800 });
   });
-
   it("a doubtful evidence or kernel asks for no further look", async () => {
     const method = {
       ...theory(2, 0),
@@ -231,7 +234,6 @@ describe("the run itself", () => {
     expect(own).toMatchObject({ logEvidence: expect.closeTo(-7, 12), logEvidenceObjections: [] });
     expect(verdicts["one"]!.hiddenKernels!.status).toBe("contradicted");
   });
-
   it("chains that did not mix judge evidence alone, and say what is wrong", async () => {
     const method = { ...theory(2, 0), logEvidence: -7 };
     const ill = await judge({ acceptance: 0.4 }, { one: method });
@@ -245,7 +247,28 @@ describe("the run itself", () => {
     expect(stuck.verdicts["one"]!.predictive!.how).toContain("did not mix (2 stuck)");
     expect(stuck.referee).toMatchObject({ checked: false, stuckChains: 2 });
   });
-
+  it("control variates go to networks of one layer, and are counted in the plan", async () => {
+    const single = { ...problem, network: { ...problem.network, widths: [6] } as never };
+    const asked: RefereeChunk[] = [];
+    const run = answeredRun((task, chunk: RefereeChunk) => {
+      if (task === "runRefereeChains") asked.push(chunk);
+      if (chunk.ladder) throw new Error("planned");
+      return { ladder, levels: [], chiSquare: 1, relativeEntropy: 1, totalVariation: 1, standardError: 1 };
+    });
+    const network = realise(resolveArchitecture(registry, single.network), problem.inputs, outputs);
+    const plan = (seconds: number, controls: boolean) => planReferee(network, 4, tests, { chains: 32, draws: 10, looks: 1, seconds, controls }, ladder); // prettier-ignore
+    // just too short with control variates
+    let [least, most] = [1e-4, 10];
+    for (let k = 0; k < 60; k++) {
+      const middle = (least + most) / 2;
+      if (plan(middle, true)?.particles === 16) most = middle;
+      else least = middle;
+    }
+    expect([plan(least, false)!.particles, plan(least, true)!.particles]).toEqual([16, 8]);
+    await expect(referee(single, {}, at, { seconds: least, looks: 1, draws: 10 }, run)).rejects.toThrow("planned");
+    expect(asked[0]!.response?.kernel).toHaveLength(16);
+    expect(asked[1]).toMatchObject({ chains: 4, particles: 8 });
+  });
   it("a pilot that needs too many levels ends the run; plans of three looks may be cut to what there is time for", async () => {
     const run = answeredRun(() => ({
       ladder: { exponents: Array.from({ length: 9000 }, () => 0), stepSizes: Array.from({ length: 9000 }, () => 0.02) },
@@ -256,7 +279,6 @@ describe("the run itself", () => {
     expect(verdicts["one"]!.generalizationError!.status).toBe("unchecked");
     expect(run.asked).toHaveLength(1);
   });
-
   it("says how far the prior is from its Gaussian process", async () => {
     const of = async (distance: object) =>
       (await judge({ distance }, {}, { draws: 10 })).referee["priorDistance"] as Record<string, unknown>;
