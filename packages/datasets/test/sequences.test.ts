@@ -47,6 +47,7 @@ describe("sequences", () => {
     const patches = await load({ dataset: "digit-patches", ...request, patch: [2, 4] });
     const images = await loadDataset({ dataset: "mnist", ...request });
     expect(patches.train.inputs).toEqual(imagePatches(images.train.inputs, [4, 4], [2, 4]));
+    expect(patches.test!.inputs).toEqual(imagePatches(images.test!.inputs, [4, 4], [2, 4]));
     expect(patches.test!.targets).toEqual(images.test!.targets);
     await expect(load({ dataset: "digit-patches", train: 2, size: [8, 8], patch: [3, 4] })).rejects.toThrow(
       /data\.patch\[0\]: expected a divisor of 8/,

@@ -2,6 +2,7 @@ import type { Plugin, Referee, Verdict } from "@finitewidth/core";
 import { plugin as monteCarlo } from "@finitewidth/monte-carlo";
 import { describe, expect, it } from "vitest";
 import { parseExperiment, resultToJson, runExperiment } from "../src/index.js";
+import { refereeToJson } from "../src/verdicts.js";
 import { base, registryWith } from "./cases.js";
 
 const calls: Parameters<Referee["judge"]>[] = [];
@@ -109,4 +110,18 @@ describe("the referee of an experiment", () => {
     expect(Object.values(verdicts["exact"]!).map(({ status }) => status)).not.toContain("contradicted");
     expect(verdicts["nngp"]!.generalizationError!.status).toBe("contradicted");
   }, 60_000);
+});
+
+it("every network has the referee's numbers of its own in the file, and the method to believe where there is one", () => {
+  const judged = (label: string | undefined, chains: number, believe?: string) =>
+    ({
+      problem: { label },
+      verdicts: { verdicts: {}, referee: { chains }, ...(believe ? { believe: { method: believe } } : {}) },
+    }) as never;
+  const skipped = { problem: { label: "b" } } as never;
+  expect(refereeToJson([judged("a", 2), skipped, judged("c", 4, "exact")])).toEqual({
+    referee: { a: { chains: 2 }, c: { chains: 4, believe: { method: "exact" } } },
+  });
+  expect(refereeToJson([judged(undefined, 3)])).toEqual({ referee: { chains: 3 } });
+  expect(refereeToJson([skipped])).toEqual({});
 });
