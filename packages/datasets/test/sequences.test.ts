@@ -44,10 +44,10 @@ describe("sequences", () => {
     const image = matrix(1, 6, Float64Array.of(1, 2, 3, 4, 5, 6));
     expect(Array.from(imagePatches(image, [2, 3], [2, 1]).data)).toEqual([1, 4, 2, 5, 3, 6]);
     const request = { classes: [0, 1], train: 4, test: 2, size: [4, 4], seed: 3 };
-    const patches = await load({ dataset: "digit-patches", ...request, patch: [2, 4] });
+    const patches = await load({ dataset: "digit-patches", ...request, patch: [4, 2] });
     const images = await loadDataset({ dataset: "mnist", ...request });
-    expect(patches.train.inputs).toEqual(imagePatches(images.train.inputs, [4, 4], [2, 4]));
-    expect(patches.test!.inputs).toEqual(imagePatches(images.test!.inputs, [4, 4], [2, 4]));
+    expect(patches.train.inputs).toEqual(imagePatches(images.train.inputs, [4, 4], [4, 2]));
+    expect(patches.test!.inputs).toEqual(imagePatches(images.test!.inputs, [4, 4], [4, 2]));
     expect(patches.test!.targets).toEqual(images.test!.targets);
     await expect(load({ dataset: "digit-patches", train: 2, size: [8, 8], patch: [3, 4] })).rejects.toThrow(
       /data\.patch\[0\]: expected a divisor of 8/,
