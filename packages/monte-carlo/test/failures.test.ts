@@ -230,7 +230,7 @@ describe("where chains run", () => {
     await monteCarlo.fit(linear, options({ sampler: "gibbs" }), watched);
     await monteCarlo.prior!({ network: problem.network, inputs: at, outputs: 1, evaluateAt: [], samples: 400 }, options({}), watched);
     await monteCarlo.fit(createProblem({ ...described, likelihood: { type: "logistic" } }, watched.registry), options({}), watched);
-    await networkReferee.judge(problem, {}, { inputs: at }, { chains: 8, draws: 7, looks: 1, seconds: 0.05 }, watched);
+    await networkReferee.judge(problem, {}, { inputs: at }, { chains: 8, draws: 7, looks: 1, seconds: 2 }, watched);
     expect([...seen.keys()].toSorted()).toEqual(["annealIsland", "drawPrior", "measurePriorDistance", "predictDraws", "runRefereeChains", "sampleChain", "sampleNetworkIsland", "shiftOfChain"]); // prettier-ignore
     for (const [task, chunks] of seen)
       for (const told of chunks) {
