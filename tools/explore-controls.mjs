@@ -230,10 +230,11 @@ export async function driveRest(page) {
   await until(page, `/infinite width/.test(document.querySelector('fw-kernel figcaption').textContent)`, "the kernel at infinite width");
   await page.click("text=morph");
   await until(page, `/learned/.test(document.querySelector('fw-kernel figcaption').textContent)`, "the kernel morphs to the learned one");
-  const curves = () => page.locator("section[aria-labelledby=t-predictions] circle").count();
-  const all = await curves();
+  // other pictures come and go meanwhile
+  const dots = `[...document.querySelectorAll("section[aria-labelledby=t-predictions] circle")].filter((dot) => /exact/.test(dot.textContent))`;
+  await until(page, `${dots}.length > 0`, "a theory in the predictions");
   await page.locator(".theory", { hasText: "exact" }).locator("input").uncheck();
-  await until(page, `document.querySelectorAll("section[aria-labelledby=t-predictions] circle").length < ${all}`, "a theory switched off");
+  await until(page, `${dots}.length === 0`, "a theory switched off");
   await page.locator(".theory", { hasText: "exact" }).locator("input").check();
   await page.click("text=pause sampling");
   const stretches = await page.evaluate(`${ui}.session.answers.stretches`);
