@@ -18,17 +18,10 @@ import {
   realise,
   siteBlocks,
   siteSubspaces,
-  type FilterGeometry,
 } from "../src/index.js";
 import { orthonormalBasis } from "../src/convolution/site-subspaces.js";
-import { naiveKernels, naiveNetwork, siteMean, sum, table } from "./naive.ts";
+import { geometry, naiveKernels, naiveNetwork, siteMean, sum, table } from "./naive.ts";
 
-const geometry = (
-  kernelSize: number[],
-  stride: number[],
-  padding: FilterGeometry["padding"],
-  dilation = kernelSize.map(() => 1),
-): FilterGeometry => ({ kernelSize, stride, padding, dilation });
 const [channels, space] = [2, [3, 6]] as const;
 const size = [channels, 18] as const;
 const tables = convolutionGeometry({

@@ -1,10 +1,18 @@
 import type { Matrix, Primitive, RandomLayer, SiteMap } from "@finitewidth/core";
+import type { FilterGeometry } from "../src/index.js";
 
 /**
  * Networks of every primitive by loops over points, sites and units, straight from docs/theories/layers.md: what real networks and kernels
  * are held to. Activities are [point][site][unit]; every activation is erf.
  */
 export type Activity = number[][][];
+/** A filter; undilated where nothing is said. */
+export const geometry = (
+  kernelSize: number[],
+  stride: number[],
+  padding: FilterGeometry["padding"],
+  dilation = kernelSize.map(() => 1),
+): FilterGeometry => ({ kernelSize, stride, padding, dilation });
 export const sum = (count: number, term: (i: number) => number): number => {
   let total = 0;
   for (let i = 0; i < count; i++) total += term(i);

@@ -1,12 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { convolutionGeometry, filterMaps, outputExtent, tapTable, type FilterGeometry } from "../src/index.js";
+import { geometry } from "./naive.ts";
 
-const geometry = (
-  kernelSize: number[],
-  stride: number[],
-  padding: FilterGeometry["padding"],
-  dilation = kernelSize.map(() => 1),
-): FilterGeometry => ({ kernelSize, stride, padding, dilation });
 /** Row-major place of coordinates, and back. */
 const place = (at: readonly number[], size: readonly number[]): number => at.reduce((all, value, axis) => all * size[axis]! + value, 0);
 const coordinates = (at: number, size: readonly number[]): number[] =>
