@@ -22,10 +22,12 @@ interface PhasePlaneSize {
   readonly height: number;
   /** Room for the colour bar. */
   readonly right: number;
+  /** Digits of its numbers; what `right` has room for. */
+  readonly digits: number;
 }
-const wide: PhasePlaneSize = { width: 700, height: 380, right: 110 };
+const wide: PhasePlaneSize = { width: 700, height: 380, right: 110, digits: 4 };
 /** For telephones. */
-export const narrowPhasePlane: PhasePlaneSize = { width: 350, height: 290, right: 88 };
+export const narrowPhasePlane: PhasePlaneSize = { width: 350, height: 290, right: 102, digits: 3 };
 
 /** Phase plane: colours for the values, the critical line, and a mark at the measured maximum. */
 export function phasePlane(plane: PhasePlane, document: Document, size: PhasePlaneSize = wide): Element {
@@ -123,5 +125,5 @@ function appendColourBar(
     [(bar.low + bar.high) / 2, height / 2 + 4],
     [bar.low, height],
   ] as const)
-    add("text", { "text-anchor": "start", x: x + 18, y: top + at, fill: soft }, short(value));
+    add("text", { "text-anchor": "start", x: x + 18, y: top + at, fill: soft }, short(Number(value.toPrecision(size.digits))));
 }

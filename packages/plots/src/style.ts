@@ -90,7 +90,7 @@ export function short(value: number): string {
     Math.abs(value) >= 1e-3 && Math.abs(value) < 1e5
       ? Number(value.toPrecision(4)).toString()
       : value.toExponential(2).replace(/\.?0+e/, "e");
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }
 
 /** Size and colours of a figure, where they are not the usual ones. */

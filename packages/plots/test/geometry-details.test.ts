@@ -12,6 +12,7 @@ import {
   sweepPanel,
   sweepPlane,
 } from "../src/index.js";
+import { narrowPhasePlane } from "../src/phase-plane.js";
 import { hues } from "../src/style.js";
 import { document, dots, number } from "./geometry-marks.js";
 
@@ -187,7 +188,7 @@ describe("numbers of figures", () => {
 
   it("are short: four digits, exponents for the very small and the large", () => {
     const values = [0, 1234.5, 99999, 100000, 123456, 0.001, 0.000999, -2, -1.5e-7];
-    const wanted = ["0", "1235", "100000", "1e+5", "1.23e+5", "0.001", "9.99e−4", "−2", "−1.5e-7"];
+    const wanted = ["0", "1235", "100000", "1e+5", "1.23e+5", "0.001", "9.99e−4", "−2", "−1.5e−7"];
     expect(values.map(short)).toEqual(wanted);
     expect([short(Number.NaN), short(-Infinity)]).toEqual(["NaN", "-Infinity"]);
   });
@@ -231,7 +232,7 @@ describe("phase planes", () => {
       ] as [number, number][],
       maximum: { weightVariance: 3, biasVariance: 0.2 },
     };
-    for (const size of [undefined, { width: 350, height: 290, right: 88 }]) {
+    for (const size of [undefined, narrowPhasePlane]) {
       const element = phasePlane(plane, document, size);
       const cells = [...element.querySelectorAll('[aria-label="rect"] rect')];
       const middle = (i: number, j: number) => {
