@@ -1,4 +1,4 @@
-import type { Problem, Run, Task, TaskContext } from "@finitewidth/core";
+import { reasonToRefuse, type Problem, type Run, type Task, type TaskContext } from "@finitewidth/core";
 import type { MethodOutcome } from "./method-outcome.js";
 import type { PlannedStep } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
@@ -69,6 +69,9 @@ export function solveElsewhere(run: Run): typeof runMethod {
     const chunk: MethodChunk = { method: entry, problem: planned.problem, ...(test ? { test } : {}), seed: own.seed };
     const started = performance.now();
     try {
+      // a refusal is not sent after chunks that take long: its time would be theirs
+      if (reasonToRefuse(method.theory, planned.problem, method.options, run.registry) !== undefined)
+        return await runMethod(method, planned, step, own);
       for await (const answer of run.map(solveMethod, [chunk])) {
         if (answer !== null) return answer;
         spreading.add(key);

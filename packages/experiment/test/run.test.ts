@@ -188,8 +188,10 @@ describe("steps, networks and methods", () => {
         return { ...(await sum.fit(problem, options, run)), logEvidence };
       },
     };
-    const own = registryWith({ ...plugin, theories: [sum, spreads] });
-    const plan = await planExperiment({ ...file, methods: ["sum", "spreads", "nngp"], referee: false }, { registry: own });
+    const refuses: Theory = { ...sum, name: "refuses", refuses: () => "one stays here" };
+    const own = registryWith({ ...plugin, theories: [sum, spreads, refuses] });
+    const methods = ["sum", "spreads", "nngp", "refuses"];
+    const plan = await planExperiment({ ...file, methods, referee: false }, { registry: own });
     const [alone, away] = [await runPlan(plan, inlineRun({ registry: own })), await runPlan(plan, elsewhere(own))];
     const numbers = (steps: typeof alone) =>
       steps.map(({ problems }) =>
@@ -200,9 +202,10 @@ describe("steps, networks and methods", () => {
         ),
       );
     expect(numbers(away)).toEqual(numbers(alone));
-    expect(away[4]!.problems[1]!.outcomes.map(evidenceOf).slice(0, 2)).toEqual([number(2, 7, 3, 3), 8]);
+    expect(away[4]!.problems[1]!.outcomes.slice(0, 2).map(evidenceOf)).toEqual([number(2, 7, 3, 3), 8]);
     const count = (label: string): number => chunked.filter((one) => one === label).length;
-    expect([count("sum"), count("nngp")]).toEqual([12, 12]);
+    // "sum" refuses four of its networks, "refuses" all: that is said here, not sent
+    expect(["sum", "nngp", "refuses"].map(count)).toEqual([8, 12, 0]);
     // two are under way before the first answer is there
     expect(count("spreads")).toBeGreaterThanOrEqual(2);
     expect(count("spreads")).toBeLessThan(12);
