@@ -10,11 +10,16 @@ export function textTable(header: readonly string[], rows: readonly (readonly st
   return [line(header), widths.map((width) => "─".repeat(width)).join("  "), ...rows.map(line)].join("\n");
 }
 
-/** Value with its standard error, the error to two digits: 1.234 ± 0.012. */
+/** Value with its standard error, the error to two digits: 1.234 ± 0.012. An error within the rounding of the value is none. */
 export function withError(value: number | undefined, error?: number): string {
   if (value === undefined || !Number.isFinite(value)) return "–";
-  if (error === undefined || !Number.isFinite(error) || error <= 0) return formatNumber(value);
-  const decimals = Math.min(12, Math.max(0, 1 - Math.floor(Math.log10(error))));
+  const size = Math.abs(value);
+  if (error === undefined || !Number.isFinite(error) || error <= 1e-12 * size) return formatNumber(value);
+  const place = Math.floor(Math.log10(error));
+  const larger = Math.max(size, error);
+  if (larger < 1e-4 || larger >= 1e6)
+    return `${value.toExponential(Math.max(0, 1 + Math.floor(Math.log10(size || error)) - place))} ± ${error.toExponential(1)}`;
+  const decimals = Math.max(0, 1 - place);
   return `${value.toFixed(decimals)} ± ${error.toFixed(decimals)}`;
 }
 

@@ -219,7 +219,7 @@ export function warningsOf(
   rareUnits: boolean,
 ): string[] {
   const [none, one, two] = probabilities;
-  const percent = (p: number): string => `${(100 * p).toPrecision(2)} %`;
+  const percent = (p: number): string => `${p < 0.995 ? (100 * p).toPrecision(2) : (100 * p).toFixed(0)} %`;
   const warnings: string[] = [];
   if (residual >= limits.residual) warnings.push(`the equations are solved to ${percent(residual)} only; raise "particles" and "sweeps"`);
   if (method === "nodes") return warnings;

@@ -48,6 +48,7 @@ describe("warnings by their thresholds", () => {
       false,
       [/^several units are aligned with the labels \(probability 51 %\)/],
     ],
+    ["two aligned, always", { probabilities: [0, 0, 1], ...odds(1e9) }, 20.3, false, [/solved to 2030 % only/, /\(probability 100 %\)/]],
     ["pressed against the wall", { pressed: true }, 0.01, false, [/^the aligned unit presses against the border/]],
     ["one in fifty fluctuates unnoticed", { probabilities: [0.98, 0.02, 0], ...odds(0.5) }, 0.01, false, []],
     ["a minority of 10 %", { probabilities: [0.9, 0.1, 0], ...odds(1 / 9.5) }, 0.01, false, []],

@@ -247,6 +247,7 @@ describe("warnings of forward–backward by their thresholds", () => {
     [{ activation: "identity" }, { closure: "gaussian-variational" }, []],
     [{ force: 5 }, {}, []],
     [{ force: 4.9 }, {}, [/^force number 4\.9 is below 5.*or order "proportional"/]],
+    [{ force: 4.999 }, {}, [/^force number 4\.99 is below 5/]],
     [{ force: 4.9, scaling: "standard" }, {}, [/^force number/]],
     [{ scaling: "standard" }, {}, [/^standard scaling/]],
     [{ force: 1, scaling: "standard", widths: [1] }, { order: "proportional" }, []],

@@ -288,12 +288,13 @@ describe("the run itself", () => {
       totalVariation: 0.15,
       standardError: 0.02,
       sentence: expect.stringMatching(
-        /χ² ≈ 0\.20 ± 0\.02 to leading order: no event differs by more than about 0\.15 in probability/,
+        /χ² ≈ 0\.2 ± 0\.02 to leading order: no event differs by more than about 0\.15 in probability/,
       ) as string,
     });
     expect(await of({ chiSquare: 3, totalVariation: 1.7 })).toMatchObject({
       totalVariation: 1,
       sentence: expect.stringContaining("another prior altogether") as string,
     });
+    expect(await of({ chiSquare: 143, standardError: 21 })).toMatchObject({ sentence: expect.stringContaining("≈ 140 ± 20 to") as string });
   });
 });

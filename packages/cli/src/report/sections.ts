@@ -281,6 +281,6 @@ export const samplerHealth: Section = {
         return escapeHtml(cell(key === undefined ? undefined : posterior.diagnostics[key]));
       }),
     ]);
-    return `${htmlTable(header, rows)}<p class="lead">R-hat compares chains with each other: below 1.01 they agree. It cannot see a region that no chain has found.</p>`;
+    return `${htmlTable(header, rows)}<p class="lead">R-hat compares chains with each other: up to 1.05 in the worst of all traced numbers they are taken to agree. It cannot see a region that no chain has found.</p>`;
   },
 };

@@ -136,7 +136,7 @@ export function fitKernels(
   const error = sampled ? quadratureError(saddleProblem, context.seed, saddle) : undefined;
   if (error !== undefined && error > warnedError)
     warnings.push(
-      `the kernels carry an estimated quadrature error of ${(100 * error).toPrecision(2)} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`,
+      `the kernels carry an estimated quadrature error of ${Number((100 * error).toPrecision(2))} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`,
     );
   if (saddle.quadratureError !== undefined && saddle.quadratureError > warnedLatticeError)
     warnings.push(

@@ -35,7 +35,7 @@ export function secondSolution(
   const better = (other.action ?? Number.NEGATIVE_INFINITY) > (saddle.action ?? Number.NEGATIVE_INFINITY);
   return {
     saddle: better ? other : saddle,
-    warning: `another solution was found from stronger data, its readout kernel ${(100 * distance).toPrecision(2)} % away; the one with the larger action (${Math.max(other.action ?? Number.NaN, saddle.action ?? Number.NaN).toPrecision(6)}) is reported`,
+    warning: `another solution was found from stronger data, its readout kernel ${Number((100 * distance).toPrecision(2))} % away; the one with the larger action (${Math.max(other.action ?? Number.NaN, saddle.action ?? Number.NaN).toPrecision(6)}) is reported`,
   };
 }
 

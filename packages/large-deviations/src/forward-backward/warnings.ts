@@ -26,7 +26,7 @@ export function regimeWarnings(
   if (options.order !== "proportional") {
     if (force < trustedForce) {
       warnings.push(
-        `force number ${force.toPrecision(2)} is below ${trustedForce}: the data pull too weakly for the kernels to stop fluctuating, and predictive and logEvidence are less accurate here than the infinite-width ones; for them use "perturbative", "effective-action"${widths.length === 1 && outputs === 1 ? ' or order "proportional"' : ""}. The hidden kernels are still better than at infinite width`,
+        `force number ${Math.floor(100 * force) / 100} is below ${trustedForce}: the data pull too weakly for the kernels to stop fluctuating, and predictive and logEvidence are less accurate here than the infinite-width ones; for them use "perturbative", "effective-action"${widths.length === 1 && outputs === 1 ? ' or order "proportional"' : ""}. The hidden kernels are still better than at infinite width`,
       );
     } else if (problem.scaling === "standard") {
       warnings.push(

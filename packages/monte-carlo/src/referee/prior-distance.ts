@@ -43,13 +43,16 @@ export const measurePriorDistance: Task<DistanceChunk, GaussianDistance & { read
   },
 };
 
+/** So many significant digits without a power of ten, while a reader can take them in. */
+const plain = (value: number, digits: number): string => String(Number(value.toPrecision(digits)));
+
 /** The distance with a sentence, for results; empty for more than 300 points. */
 export async function priorDistance(problem: Problem, run: Run): Promise<{ readonly [key: string]: Json }> {
   if (problem.inputs.shape[0] > limits.points) return {};
   for await (const { chiSquare, relativeEntropy, totalVariation, standardError } of run.map(measurePriorDistance, [
     { problem, seed: run.seed },
   ])) {
-    const sentence = `before data, labels of this network differ from those of a Gaussian process by χ² ≈ ${chiSquare.toPrecision(2)} ± ${standardError.toPrecision(1)} to leading order: ${
+    const sentence = `before data, labels of this network differ from those of a Gaussian process by χ² ≈ ${plain(chiSquare, 2)} ± ${plain(standardError, 1)} to leading order: ${
       chiSquare > 1 ? "another prior altogether" : `no event differs by more than about ${totalVariation.toPrecision(2)} in probability`
     }`;
     return { priorDistance: { chiSquare, relativeEntropy, totalVariation: Math.min(totalVariation, 1), standardError, sentence } };

@@ -26,8 +26,9 @@ export function verdictsOf(method: FittedMethod, labelled: boolean, of: (quantit
   return Object.fromEntries(given.map((quantity) => [quantity, of(quantity)]));
 }
 
-/** Three significant digits. */
-export const about = (value: number): string => value.toPrecision(3);
+/** Three significant digits; no power of ten below a million. */
+export const about = (value: number): string =>
+  Math.abs(value) >= 1000 && Math.abs(value) < 1e6 ? value.toFixed(0) : value.toPrecision(3);
 
 /** Within one nat of the annealed evidence, and not seen to miss a fifth of what finite width changes. */
 export function judgeEvidence(
