@@ -26,12 +26,12 @@ const cases = {
   perturbative: [dense("erf"), "perturbative"],
   "perturbative, sampled": [dense("erf"), { method: "perturbative", engine: "networks" }],
   "forward-backward": [dense("erf"), { method: "forward-backward", closure: "gaussian-variational" }],
-  "large-deviation": [dense("identity"), "large-deviation"],
+  "large-deviation": [dense("identity"), "large-deviation", 1, "mean-field"],
   "expectation-propagation": [dense("erf"), "expectation-propagation"],
   "monte-carlo": [dense("erf"), "monte-carlo"],
 };
 
-function write(points, [network, method, outputs = 1], name) {
+function write(points, [network, method, outputs = 1, scaling = "standard"], name) {
   const numbers = (rows, columns, seed) => ({
     data: Float64Array.from({ length: rows * columns }, (_, i) => Math.sin(seed + 12.9898 * i) + Math.sin(78.233 * i * (seed + 1))),
     shape: [rows, columns],
@@ -43,8 +43,8 @@ function write(points, [network, method, outputs = 1], name) {
     encodeNpz({ x_train: numbers(points, features, 1), y_train: signs(numbers(points, outputs, 2)), x_test: numbers(50, features, 3) }),
   );
   const file = join(folder, `${name}.json`);
-  const experiment = { data: { file: data }, network, likelihood: { temperature: 0.01 }, methods: [method], referee: false };
-  writeFileSync(file, JSON.stringify({ ...experiment, ...(method === "large-deviation" ? { scaling: "mean-field" } : {}) }));
+  const experiment = { data: { file: data }, network, scaling, likelihood: { temperature: 0.01 }, methods: [method], referee: false };
+  writeFileSync(file, JSON.stringify(experiment));
   return file;
 }
 

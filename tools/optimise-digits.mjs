@@ -14,14 +14,15 @@ const registry = createRegistry([...standardPlugins, datasets]);
 const over = { weightVariance: [0.05, 20], temperature: [1e-3, 1], widths: [2, 500] };
 const defaults = { weightVariance: 1, temperature: 0.05, widths: 100 };
 const steps = 10;
+const linear = (width) => ({ type: "fully-connected", widths: [width], activation: "identity" });
 
 /** Geometric steps between bounds, both included; counts are rounded. */
 const geometric = ([from, to], whole) =>
   Array.from({ length: steps }, (_, k) => from * (to / from) ** (k / (steps - 1))).map((value) => (whole ? Math.round(value) : value));
 
 async function solve({ train, test }, method, { weightVariance, temperature, widths }) {
-  const network = { type: "fully-connected", widths: [widths], activation: method === "exact" ? "identity" : "erf", weightVariance };
-  const { posterior, predict } = await fit(registry.theory(method), { network, ...train, temperature }, { registry });
+  const problem = { network: { ...linear(widths), weightVariance }, ...train, temperature };
+  const { posterior, predict } = await fit(registry.theory(method), problem, { registry });
   const { mean } = await predict(test.inputs);
   const y = test.targets.data;
   return {
@@ -44,7 +45,7 @@ function scikitLearn({ train, test }) {
 async function runPair({ classes, method, points }) {
   const source = { dataset: "mnist", classes, train: points, test: 500, size: [8, 8], labels: "sign", seed: 1 };
   const data = await loadDataset(source);
-  const network = { type: "fully-connected", widths: [defaults.widths], activation: method === "exact" ? "identity" : "erf" };
+  const network = linear(defaults.widths);
   const started = processorTime();
   const found = await optimiseEvidence(
     { data: source, network, likelihood: { temperature: defaults.temperature }, optimise: { over, method, starts: 1 }, seed: 1 },

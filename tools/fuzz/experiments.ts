@@ -29,17 +29,18 @@ interface Small {
 interface Method {
   readonly method: string;
   readonly options?: Record<string, unknown>;
+  readonly scaling?: "mean-field";
 }
 
 const linear = "identity";
 /** Methods with the activations and sizes they are asked for; a refusal is an answer too. */
-const methods: readonly (Method & { readonly activations: readonly string[] })[] = [
-  { method: "nngp", activations: ["identity", "erf", "relu", "sign", "step", "quadratic"] },
+const methods: readonly (Method & { readonly activations: readonly string[]; readonly outputs?: number })[] = [
+  { method: "nngp", activations: ["identity", "erf", "relu", "sign", "step", "quadratic"], outputs: 3 },
   { method: "exact", activations: [linear] },
   { method: "effective-action", options: { mode: "saddle" }, activations: ["identity", "erf", "relu"] },
-  { method: "large-deviation", activations: [linear] },
+  { method: "large-deviation", scaling: "mean-field", activations: [linear] },
   { method: "perturbative", options: { engine: "exact" }, activations: ["identity", "erf", "relu"] },
-  { method: "forward-backward", activations: [linear] },
+  { method: "forward-backward", activations: [linear], outputs: 3 },
 ];
 
 const variance = fc.double({ min: 0.3, max: 2.5, noNaN: true });
@@ -75,7 +76,7 @@ const draw = (one: Small): { inputs: Rows; targets: Rows; test: Rows } => {
 
 async function solve(
   one: Small,
-  { method, options = {} }: Method,
+  { method, options = {}, scaling = "standard" }: Method,
   data: { inputs: Rows; targets: Rows; test: Rows },
   network?: { type: string; [key: string]: unknown },
 ): Promise<Answer> {
@@ -92,7 +93,7 @@ async function solve(
       inputs: data.inputs,
       targets: data.targets,
       temperature: one.temperature,
-      scaling: method === "large-deviation" ? "mean-field" : "standard",
+      scaling,
     },
     { registry, options, seed: 1 },
   );
@@ -106,12 +107,7 @@ async function solve(
 const tolerance = 1e-6;
 const chosen = fc
   .constantFrom(...methods)
-  .chain((method) =>
-    small(method.activations, { outputs: method.method === "nngp" || method.method === "forward-backward" ? 3 : 1 }).map((one) => ({
-      one,
-      method,
-    })),
-  );
+  .chain((method) => small(method.activations, { outputs: method.outputs ?? 1 }).map((one) => ({ one, method })));
 
 /** A rotation of feature space: a product of random plane rotations. */
 function rotation(seed: number, n: number): (row: readonly number[]) => number[] {

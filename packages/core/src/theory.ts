@@ -28,7 +28,10 @@ export interface Theory<Options = unknown, State = unknown> {
    * layer; undefined where they are not known. Sampled ones carry standard errors. `"gradients": true` in a method entry asks for them.
    */
   evidenceGradient?(posterior: Posterior<Options, State>, run: Run): Promise<EvidenceGradient | undefined>;
-  /** G¹ … G^L at infinite width on the training inputs, where the fit has them still: who compares with them need not make them. */
+  /**
+   * G¹ … G^L at infinite width on the training inputs, P × P each, where the fit has them still: who compares with them need not make
+   * them. The posterior's own `hiddenKernels` where the theory leaves hidden layers as they are at infinite width. Costs O(L P²) at most.
+   */
   infiniteKernels?(posterior: Posterior<Options, State>): readonly Matrix[] | undefined;
   /** Answers prior questions, where the theory can; `refusesPrior` says why not. */
   prior?(problem: PriorProblem, options: Options, run: Run): Promise<PriorResult>;

@@ -195,7 +195,7 @@ describe("the kernel", () => {
   });
 
   it("says so where nothing was learned", () => {
-    const read = rendered(panel({ pair: { ...pair, after: pair.before, by: "nngp" } }));
+    const read = rendered(panel({ pair: { before: pair.before, after: pair.before } }));
     expect(read.elements("figcaption").map(({ text }) => text)).toEqual(["infinite width", "difference: not known"]);
     expect(read.all(".values")[1]).toBeUndefined();
     expect(read.text).toContain("No theory asked here knows the learned kernel");

@@ -186,14 +186,17 @@ describe("against the width of the touched layer", () => {
 
 describe("kernels", () => {
   it("are those of the touched layer, learned by the best theory that knows it", () => {
-    const nngp = ok("nngp", { layer: 2, kernel: matrix(3, 1) });
+    const nngp = ok("nngp", { layer: 2, kernel: matrix(3, 1), isInfinite: true });
     const of = (method: string, value: number, layer = 2, size = 3) => ok(method, { layer, kernel: matrix(size, value) });
     const all = [of("effective-action", 5), of("perturbative", 4), of("forward-backward", 3), of("exact", 2), nngp];
     ["exact", "forward-backward", "perturbative", "effective-action"].forEach((by, i) =>
       expect(kernelPair(byMethod(...all.slice(0, 4 - i), nngp), 2)).toEqual({ before: matrix(3, 1), after: matrix(3, i + 2), by }),
     );
     expect(kernelPair(byMethod(nngp, of("exact", 2, 1), of("perturbative", 4)), 2)).toMatchObject({ by: "perturbative" });
-    expect(kernelPair(byMethod(nngp, of("exact", 2, 2, 4)), 2)).toEqual({ before: matrix(3, 1), after: matrix(3, 1), by: "nngp" });
+    expect(kernelPair(byMethod(nngp, of("exact", 2, 2, 4)), 2)).toEqual({ before: matrix(3, 1), after: matrix(3, 1) });
+    const other = ok("other", { layer: 2, kernel: matrix(3, 1), isInfinite: true });
+    expect(kernelPair(byMethod(other, of("exact", 2)), 2)).toEqual({ before: matrix(3, 1), after: matrix(3, 2), by: "exact" });
+    expect(kernelPair(byMethod(of("exact", 2)), 2)).toBeUndefined();
     expect(kernelPair(byMethod(nngp, of("exact", 2, 1)), 1)).toBeUndefined();
   });
 });

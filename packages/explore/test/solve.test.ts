@@ -28,6 +28,7 @@ it.each(quickMethods)("%s answers what the experiment file of the page gives", a
   expect(solved.mean).toEqual(predictive!.mean.data);
   expect(solved.variance).toEqual(predictive!.variance.data);
   expect(solved.kernel).toEqual(posterior.hiddenKernels?.[1]);
+  expect([method, solved.isInfinite]).toEqual([method, method === "nngp" ? true : undefined]);
 });
 
 it("remembers the data that it was sent, and no others", async () => {

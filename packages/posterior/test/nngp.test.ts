@@ -112,6 +112,7 @@ describe("theory nngp", () => {
   it("hidden kernels are those of the prior; prior cumulants vanish", async () => {
     const { posterior } = await fit(nngp, { network, inputs, targets, temperature: 0.1 }, { registry });
     expect(posterior.hiddenKernels).toHaveLength(2);
+    expect(nngp.infiniteKernels!(posterior)).toBe(posterior.hiddenKernels);
     const run = inlineRun({ registry });
     const answer = await nngp.prior!(
       {

@@ -42,8 +42,10 @@ export interface Solved {
   readonly error?: { readonly bias: number; readonly variance: number; readonly total: number };
   readonly logEvidence?: number;
   readonly orderParameter?: readonly number[];
-  /** Learned kernel of the layer that was asked for. */
+  /** Kernel of the layer that was asked for, as the theory has it after the data. */
   readonly kernel?: Matrix;
+  /** The theory leaves that layer as it is at infinite width. */
+  readonly isInfinite?: true;
   readonly layer?: number;
   /** Densities of an order parameter, where the theory gives them. */
   readonly densities?: Extract<Figure, { kind: "density" }>;

@@ -1,6 +1,6 @@
 import type { Digits } from "../model/digits.js";
 import type { Rows } from "../model/data.js";
-import { networkOf, slowMethods, sweptWidths } from "../model/experiment.js";
+import { networkOf, sampler, slowMethods, sweptWidths } from "../model/experiment.js";
 import type { ExploreState } from "../model/state.js";
 import { averageOf, nothing, type Answers } from "./answers.js";
 import { Lane, latest, remote } from "./lane.js";
@@ -212,7 +212,7 @@ export class Session {
     try {
       for (let run = 0; run < mostRuns && this.running; run++)
         for (const width of sampledWidths) {
-          const request = { ...this.#request(asked, "monte-carlo", width), options };
+          const request = { ...this.#request(asked, sampler, width), options };
           const { error } = await this.#samples.ask(solve, { ...request, seed: asked.state.seed + 1000 * (run + 1) });
           if (!current() || !error) return;
           totals.set(width, [...(totals.get(width) ?? []), error.total]);

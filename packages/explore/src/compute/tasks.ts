@@ -31,6 +31,7 @@ async function solve({ method, options = {}, network, temperature, data, layer, 
   };
   // What is not shown is not read: hidden kernels and figures are made when they are.
   const kernel = layer === undefined ? undefined : posterior.hiddenKernels?.[layer - 1];
+  const isInfinite = kernel !== undefined && theory.infiniteKernels?.(posterior) === posterior.hiddenKernels;
   const densities = layer === undefined ? undefined : posterior.figures?.find((figure) => figure.kind === "density");
   const orderParameter = posterior.orderParameter === undefined ? undefined : listOf(posterior.orderParameter);
   for (const [name, values] of Object.entries({ ...numbers, logEvidence: [logEvidence ?? 0], orderParameter, kernel: kernel?.data }))
@@ -42,6 +43,7 @@ async function solve({ method, options = {}, network, temperature, data, layer, 
     layer,
     ...(orderParameter ? { orderParameter } : {}),
     ...(kernel ? { kernel } : {}),
+    ...(isInfinite ? { isInfinite } : {}),
     ...(densities ? { densities } : {}),
   };
 }

@@ -4,6 +4,10 @@ import type { ExploreState } from "./state.js";
 /** Theories of the page: the quick ones follow every touch, the others come when nothing moves. */
 export const quickMethods = ["nngp", "exact", "effective-action"] as const;
 export const slowMethods = ["perturbative", "large-deviation", "expectation-propagation", "forward-backward"] as const;
+/** Whose learned kernel is shown, the best first. */
+export const kernelMethods = ["exact", "forward-backward", "perturbative", "effective-action"] as const;
+/** What samples real networks beside the theories. */
+export const sampler = "monte-carlo";
 
 /** Widths of the picture of errors. */
 export const sweptWidths = [2, 3, 5, 8, 12, 20, 32, 50, 80, 130, 200, 320, 500] as const;

@@ -1,4 +1,5 @@
 import type { Answers } from "../compute/answers.js";
+import { sampler } from "../model/experiment.js";
 
 /** Gives a file to the reader. */
 export function download(name: string, content: string, type: string): void {
@@ -23,7 +24,7 @@ export function csvOf({ solved, sweep, sampled }: Answers): string {
   for (const [method, widths] of sweep)
     for (const [width, one] of widths) if (one.error) rows.push([method, "generalisation error at width", width, one.error.total, ""]);
   for (const [width, { mean, error }] of sampled)
-    rows.push(["monte-carlo", "generalisation error at width", width, mean, Number.isFinite(error) ? error : ""]);
+    rows.push([sampler, "generalisation error at width", width, mean, Number.isFinite(error) ? error : ""]);
   return rows
     .map((row) => row.map((cell) => (/[",\n]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : cell)).join(","))
     .join("\n");

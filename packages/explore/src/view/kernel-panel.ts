@@ -1,6 +1,7 @@
 import type { Matrix } from "@finitewidth/core";
 import { html, LitElement, type TemplateResult } from "lit";
 import { three, titleOf } from "./format.js";
+import type { KernelPair } from "./pictures.js";
 import { remembered } from "./remembered.js";
 import "./matrix-map.js";
 
@@ -32,7 +33,7 @@ function compared(before: Matrix, after: Matrix) {
 /** A kernel on its way from infinite width to learned, and the difference. */
 export class KernelPanel extends LitElement {
   static override properties = { pair: { attribute: false }, mix: { state: true } };
-  declare pair: { readonly before: Matrix; readonly after: Matrix; readonly by: string } | undefined;
+  declare pair: KernelPair | undefined;
   declare mix: number;
   readonly #compare = remembered(compared);
 
@@ -48,9 +49,9 @@ export class KernelPanel extends LitElement {
   protected override render(): TemplateResult {
     const { pair } = this;
     const compared = pair && this.#compare(pair.before, pair.after);
-    const learned = pair !== undefined && pair.by !== "nngp";
+    const learned = pair?.by;
     const caption =
-      this.mix > 0.99 && learned ? `learned (${titleOf(pair.by)})` : this.mix < 0.01 || !learned ? "infinite width" : "in between";
+      this.mix > 0.99 && learned ? `learned (${titleOf(learned)})` : this.mix < 0.01 || !learned ? "infinite width" : "in between";
     return html`<div class="kernels">
         <figure>
           <fw-matrix

@@ -2,6 +2,7 @@ import type { Matrix } from "@finitewidth/core";
 import type { Answers } from "../compute/answers.js";
 import type { Solved } from "../compute/messages.js";
 import type { Rows } from "../model/data.js";
+import { kernelMethods, sampler } from "../model/experiment.js";
 import type { ChartSpec, Layer } from "./chart.js";
 import { colourOf, three, titleOf } from "./format.js";
 
@@ -17,7 +18,7 @@ export function orderParameterPicture(
   hidden: ReadonlySet<string>,
 ): ChartSpec | undefined {
   const figure = exact?.densities;
-  const effective = hidden.has("effective-action") ? undefined : action?.orderParameter;
+  const effective = action && !hidden.has(action.method) ? action.orderParameter : undefined;
   if (figure)
     return {
       summary: `Density of the mixing variable q before and after the data. ${figure.marks?.map(({ label, x }) => `${label} at ${three(x)}`).join(", ") ?? ""}`,
@@ -27,7 +28,7 @@ export function orderParameterPicture(
       ...(figure.logX ? { logX: true } : {}),
       layers: figure.series.map((series, i) => ({
         label: series.label,
-        colour: i === 0 ? "var(--soft)" : colourOf("exact"),
+        colour: i === 0 ? "var(--soft)" : colourOf(exact!.method),
         x: series.x,
         y: series.y,
         kind: "area" as const,
@@ -35,8 +36,8 @@ export function orderParameterPicture(
       })),
       ...(figure.marks ? { marks: figure.marks } : {}),
     };
-  if (!effective) return undefined;
-  const x = effective.map((_, i) => i + 1);
+  if (!action || !effective) return undefined;
+  const own = { label: titleOf(action.method), colour: colourOf(action.method), x: effective.map((_, i) => i + 1), y: effective };
   return {
     summary: `Order parameters of the effective action: ${effective.map(three).join(", ")}; 1 at infinite width`,
     xLabel: effective.length === layers ? "layer" : "component",
@@ -45,8 +46,8 @@ export function orderParameterPicture(
     xDomain: [0.5, effective.length + 0.5],
     layers: [
       { label: "infinite width", colour: colourOf("nngp"), x: [0.5, effective.length + 0.5], y: [1, 1], kind: "line", dashed: true },
-      { label: "effective action", colour: colourOf("effective-action"), x, y: effective, kind: "line", faint: true },
-      { label: "effective action", colour: colourOf("effective-action"), x, y: effective, kind: "points" },
+      { ...own, kind: "line", faint: true },
+      { ...own, kind: "points" },
     ],
   };
 }
@@ -79,7 +80,7 @@ function curves(answers: Drawn, rows: Rows, methods: readonly Solved[], hidden: 
     yDomain: [-2.2 * most, 2.2 * most],
     layers: [
       ...drawn(answers.priorFunctions.slice(0, 8), "var(--soft)", "a network of the prior"),
-      ...(hidden.has("monte-carlo") ? [] : drawn(answers.posteriorFunctions, colourOf("monte-carlo"), "a network of the posterior")),
+      ...(hidden.has(sampler) ? [] : drawn(answers.posteriorFunctions, colourOf(sampler), "a network of the posterior")),
       ...methods.map(({ method, mean, variance }): Layer => ({
         label: titleOf(method),
         colour: colourOf(method),
@@ -173,12 +174,12 @@ export function sweepPicture(
     xDomain: [2, 500],
     layers: [
       ...lines,
-      ...(hidden.has("monte-carlo") || !scored
+      ...(hidden.has(sampler) || !scored
         ? []
         : [
             {
-              label: "Monte Carlo",
-              colour: colourOf("monte-carlo"),
+              label: titleOf(sampler),
+              colour: colourOf(sampler),
               x: sampled.map(([width]) => width),
               y: sampled.map(([, { mean }]) => mean),
               spread: sampled.map(([, { error }]) => error || 0),
@@ -190,21 +191,18 @@ export function sweepPicture(
   };
 }
 
-/** Kernels of a layer: at infinite width, and as the best theory that knows it has learned it. */
+/** Kernels of a layer: at infinite width, and as the best theory that knows it has learned it; the same without `by` where none does. */
 export interface KernelPair {
   readonly before: Matrix;
   readonly after: Matrix;
-  readonly by: string;
+  readonly by?: string;
 }
 
 export function kernelPair(solved: Answers["solved"], layer: number): KernelPair | undefined {
-  const of = (method: string): Matrix | undefined => {
-    const one = solved.get(method);
-    return one?.layer === layer ? one.kernel : undefined;
-  };
-  const before = of("nngp");
-  const by = ["exact", "forward-backward", "perturbative", "effective-action"].find(
-    (method) => of(method)?.data.length === before?.data.length,
-  );
-  return before && { before, after: by === undefined ? before : of(by)!, by: by ?? "nngp" };
+  const known = [...solved.values()].filter((one) => one.layer === layer && one.kernel !== undefined);
+  const before = known.find(({ isInfinite }) => isInfinite)?.kernel;
+  if (!before) return undefined;
+  const learned = known.filter(({ kernel, isInfinite }) => !isInfinite && kernel!.data.length === before.data.length);
+  const best = kernelMethods.map((name) => learned.find(({ method }) => method === name)).find((one) => one !== undefined);
+  return best ? { before, after: best.kernel!, by: best.method } : { before, after: before };
 }

@@ -1,7 +1,7 @@
 import { html, LitElement, nothing, type TemplateResult } from "lit";
 import type { Answers } from "../compute/answers.js";
 import type { Solved } from "../compute/messages.js";
-import { quickMethods, slowMethods } from "../model/experiment.js";
+import { quickMethods, sampler, slowMethods } from "../model/experiment.js";
 import { colourOf, three, titleOf } from "./format.js";
 
 const order: readonly string[] = [...quickMethods, ...slowMethods];
@@ -33,7 +33,7 @@ export class TheoryTable extends LitElement {
         <tbody>
           ${order.map((method) => this.#row(method, this.answers.solved.get(method)))}
           <tr>
-            <th scope="row">${this.#shown("monte-carlo")}</th>
+            <th scope="row">${this.#shown(sampler)}</th>
             <td colspan="3" class="soft">${this.answers.sampled.size > 0 ? "points, thin lines" : "when nothing moves"}</td>
           </tr>
         </tbody>

@@ -227,6 +227,7 @@ export const nngp: Theory<NngpOptions, NngpState> = {
   },
   fit,
   predict,
+  infiniteKernels: ({ hiddenKernels }) => hiddenKernels,
   evidenceGradient: async (posterior, run) =>
     "latent" in posterior.state || posterior.state.form === "tiles" || posterior.state.form === "iterative"
       ? undefined
