@@ -118,10 +118,24 @@ describe("serve, several steps, networks and methods", () => {
   });
 
   it("leaves kernels out where they are not asked for, and forgets what is not to be kept", async () => {
-    const short = { ...experiment, methods: ["nngp"] };
+    const short = { ...experiment, methods: [...experiment.methods, { method: "monte-carlo", draws: 8, warmup: 8, chains: 2 }] };
     const { result } = await ask({ id: 2, do: "run", folder: join(folder, "bare"), base: folder, workers: 0, experiment: short });
-    expect(result.sweep[0].results.narrow.nngp).not.toHaveProperty("hiddenKernels");
-    expect(Object.keys(npz("bare")).filter((name) => /(nngp|perturbative)\/hiddenKernels/.test(name))).toEqual([]);
+    const told = said.filter(({ id, event }) => id === 2 && event === "outcome").map(({ outcome }) => outcome as Message);
+    expect(told).toHaveLength(18);
+    const points = inputs.length;
+    const isPairs = (value: unknown): boolean =>
+      Array.isArray(value) && value.length === points && value.every((row) => Array.isArray(row) && row.length === points);
+    const pairs = (value: unknown): unknown[] =>
+      isPairs(value) ? [value] : typeof value === "object" && value !== null ? Object.values(value).flatMap(pairs) : [];
+    // with kernels: two hidden ones, three parts of each, and of the three of preactivations
+    expect(pairs(plain.sweep[0].results.narrow.perturbative)).toHaveLength(2 + 2 * 3 + 3 * 3);
+    for (const one of [...told, result.sweep[0].results.narrow.nngp]) expect(one).not.toHaveProperty("hiddenKernels");
+    expect(pairs([told, result])).toEqual([]);
+    expect(Object.entries(npz("bare")).filter(([, { shape }]) => shape.join() === `${points},${points}`)).toEqual([]);
+    const own = result.sweep[0].results.narrow;
+    expect(own.perturbative.diagnostics.hiddenKernels).toEqual([{ layer: 1 }, { layer: 2 }]);
+    expect(own.perturbative.logEvidence).toBe(plain.sweep[0].results.narrow.perturbative.logEvidence);
+    expect(own["monte-carlo"].standardError).toHaveProperty("predictive");
     expect((await ask({ id: 20, do: "predict", of: 2, method: "nngp", inputs: "x", folder })).error).toMatchObject({ path: "of" });
   });
 

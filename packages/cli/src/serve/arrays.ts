@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Tensor } from "@finitewidth/core";
+import type { Json, Tensor } from "@finitewidth/core";
 import { encodeNpz } from "@finitewidth/core/npz";
-import { savedDraws, type Plan, resultToJson, type StepOutcome } from "@finitewidth/experiment";
+import { savedDraws, type MethodOutcome, type Plan, resultToJson, type StepOutcome } from "@finitewidth/experiment";
 
 /** Lists of numbers up to this length stay text; matrices never do. */
 const longestText = 16;
@@ -58,7 +58,11 @@ export async function packResult(
   { kernels, folder, more = {} }: { readonly kernels: boolean; readonly folder: string; readonly more?: Record<string, unknown> },
 ): Promise<unknown> {
   const file = new ArrayFile();
-  const { experiment, ...results } = resultToJson(plan, steps.map(withoutKernels), more);
+  const sent = steps.map((step) => ({
+    ...step,
+    problems: step.problems.map((one) => ({ ...one, outcomes: one.outcomes.map(kernels ? withoutText : withoutKernels) })),
+  }));
+  const { experiment, ...results } = resultToJson(plan, sent, more);
   const json = { experiment, ...(file.detach(results, "") as object) } as unknown as Record<string, never>;
   if (kernels)
     steps.forEach(({ problems }, s) => {
@@ -78,15 +82,29 @@ export async function packResult(
   return draws.length > 0 ? { ...json, draws: Object.fromEntries(draws) as unknown } : json;
 }
 
-const withoutKernels = ({ step, problems }: StepOutcome): StepOutcome => ({
-  step,
-  problems: problems.map((one) => ({
-    ...one,
-    outcomes: one.outcomes.map((outcome) => {
-      if (outcome.status === "failed") return outcome;
-      const { hiddenKernels: _, standardError, ...posterior } = outcome.posterior;
-      const { hiddenKernels: __, ...errors } = standardError ?? {};
-      return { ...outcome, posterior: { ...posterior, ...(standardError ? { standardError: errors } : {}) } };
-    }),
-  })),
-});
+/** An outcome whose hidden kernels do not become text. */
+function withoutText(outcome: MethodOutcome): MethodOutcome {
+  if (outcome.status === "failed") return outcome;
+  const { hiddenKernels: _, ...posterior } = outcome.posterior;
+  return { ...outcome, posterior };
+}
+
+/** An outcome without its hidden kernels and whatever else has a number for every pair of training points. */
+export function withoutKernels(outcome: MethodOutcome): MethodOutcome {
+  if (outcome.status === "failed") return outcome;
+  const { hiddenKernels: _, hiddenKernelShifts: _shifts, standardError = {}, ...posterior } = outcome.posterior;
+  const { hiddenKernels: _errors, hiddenKernelShifts: _shiftErrors, ...errors } = standardError;
+  const diagnostics = withoutPairs(posterior.diagnostics, posterior.problem.inputs.shape[0]) as typeof posterior.diagnostics;
+  return { ...outcome, posterior: { ...posterior, diagnostics, standardError: errors } };
+}
+
+/** A value without the points × points matrices in it, but for those that are short. */
+function withoutPairs(value: Json, points: number): Json {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map((entry) => withoutPairs(entry, points));
+  const isPairs = (entry: Json): boolean =>
+    Array.isArray(entry) && entry.length ** 2 > longestText && shapeOf(entry)?.join() === `${points},${points}`;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, entry]) => (isPairs(entry) ? [] : [[key, withoutPairs(entry, points)] as const])),
+  );
+}

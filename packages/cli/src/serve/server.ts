@@ -9,7 +9,7 @@ import { dispatch, workerCount } from "../main.js";
 import { makeFolder } from "../output-folder.js";
 import { hashOfData, provenanceOf, type Provenance } from "../provenance.js";
 import { openCompute } from "../session.js";
-import { ArrayFile, packResult } from "./arrays.js";
+import { ArrayFile, packResult, withoutKernels } from "./arrays.js";
 
 /** A request as its line has it; fields by what is to be done, see the page on the protocol. */
 interface Request {
@@ -178,7 +178,8 @@ async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Pr
       onStart: ({ method }) => progress.stage(method.label, done),
       onResult(job, outcome) {
         done += 1;
-        if (jobs.length > 1) emit("outcome", { ...placeOf(job), outcome: outcomeToJson(outcome) });
+        if (jobs.length > 1)
+          emit("outcome", { ...placeOf(job), outcome: outcomeToJson(kernels === true ? outcome : withoutKernels(outcome)) });
         progress.stage(done === jobs.length ? "referee" : job.method.label, done);
       },
     });
