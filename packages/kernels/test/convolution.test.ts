@@ -175,6 +175,24 @@ describe("convolutional networks against loops over sites", () => {
     });
   }
 
+  it("a step between single directions of the sites keeps the squares of its taps: one pixel, seen by every filter", () => {
+    const filters = geometry([3], [1], [2]);
+    const own = convolutionGeometry({ inputShape: [channels, 1], layers: [filters, filters] }).layers;
+    expect(own.map(({ outputSites }) => outputSites)).toEqual([3, 5]);
+    const layers: Primitive[] = [
+      { ...filter(0, 3, 1.3, 0), maps: filterMaps(own[0]!) },
+      { ...filter(0, 4, 0.8, 0), maps: filterMaps(own[1]!) },
+      { kind: "site-map", map: averageMap(5) },
+      { kind: "random", weightVariance: 1.7, biasVariance: 0, maps: [{ inputSites: 1, outputSites: 1, sources: Int32Array.of(0) }] },
+    ];
+    const pixels: Matrix = { data: all.data.slice(0, 2 * P), shape: [P, channels] };
+    const expected = naiveKernels(layers, [channels, 1], pixels).S.at(-1)!;
+    for (const law of [mixingLaw, compositionMixing].map((of) => of({ input: { channels, sites: 1 }, layers })!)) {
+      expect(law.sites).toBe(1);
+      expectClose(law.covariance(1, mixingMoments(law.chain, 1).mean, pixels), expected, exact);
+    }
+  });
+
   it("sites that only padding reaches, or that nothing reads, have no part in the law", () => {
     const found = siteSubspaces({ channels: 1, inputSites: 18, layers: tables }, "flatten");
     // 2 × 2 outputs of a filter of two rows by one: it reads all four rows of the layer below
