@@ -29,7 +29,7 @@ interface Small {
 interface Method {
   readonly method: string;
   readonly options?: Record<string, unknown>;
-  readonly scaling?: "mean-field";
+  readonly scaling?: "standard" | "mean-field";
 }
 
 const linear = "identity";
