@@ -41,17 +41,18 @@ const posterior = (name: string, label: string, of: Omit<Observable, "name" | "o
   label,
   ...of,
 });
+const kernelTerms: Observable["terms"] = ({ kernel: { data } }) => ({ kernel: data });
+const kernelProductTerms: Observable["terms"] = ({ kernel: { data } }) => {
+  const n = data.length;
+  const all = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) all[i * n + j] = data[i]! * data[j]!;
+  return { kernel: data, kernelProducts: all };
+};
 const prior = (name: string, label: string, value: Observable["value"], products = false): Observable => ({
   name,
   of: "prior",
   label,
-  terms: ({ kernel: { data } }) => {
-    if (!products) return { kernel: data };
-    const n = data.length;
-    const all = new Float64Array(n * n);
-    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) all[i * n + j] = data[i]! * data[j]!;
-    return { kernel: data, kernelProducts: all };
-  },
+  terms: products ? kernelProductTerms : kernelTerms,
   value,
 });
 

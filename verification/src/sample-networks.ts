@@ -10,6 +10,7 @@ import {
   type Likelihood,
   type Matrix,
   type NetworkDraw,
+  type Observable,
   type Problem,
   type Registry,
   type Task,
@@ -57,30 +58,34 @@ export const sampleNetworks: Task<SampleChunk, SufficientSums> = {
     const answers = chunk.testTargets ? { testTargets: chunk.testTargets } : {};
     const termsOf = termsOfObservables(chunk, registry, hiddenWidths(architecture).length);
 
-    const draws: { readonly logWeight: number; readonly terms: Readonly<Record<string, Float64Array>> }[] = [];
     const sums: Record<string, Float64Array> = {};
+    let [logScale, weight, weightSquared] = [-Number.MAX_VALUE, 0, 0];
     for (let s = 0; s < chunk.samples; s++) {
       if (s % 256 === 0) tick(s / chunk.samples);
       random.normals(theta);
       const state = network.forward(theta);
       const kernel = multiplyTransposedRight(state.features, state.features);
       if (bias !== 0) for (let i = 0; i < kernel.data.length; i++) kernel.data[i]! += bias;
-      const draw = { kernel, points, ...answers, hiddenKernels: () => trainingKernels(state, points) };
-      if (!posterior) accumulate(sums, termsOf(draw), 1);
-      else {
-        const { logWeight, ...conditional } = observed ? observed(state.outputs) : conditionOnTargets(kernel, problem, readout);
-        draws.push({ logWeight, terms: termsOf({ ...draw, conditional }) });
+      let kernels: readonly Matrix[] | undefined;
+      const draw = { kernel, points, ...answers, hiddenKernels: () => (kernels ??= trainingKernels(state, points)) };
+      if (!posterior) {
+        accumulate(sums, termsOf(draw), 1);
+        continue;
       }
-    }
-    if (!posterior) return { samples: chunk.samples, logScale: 0, weight: chunk.samples, weightSquared: chunk.samples, sums };
-    const logScale = Math.max(...draws.map(({ logWeight }) => logWeight));
-    let [weight, weightSquared] = [0, 0];
-    for (const { logWeight, terms } of draws) {
+      const { logWeight, ...conditional } = observed ? observed(state.outputs) : conditionOnTargets(kernel, problem, readout);
+      if (logWeight > logScale) {
+        const factor = Math.exp(logScale - logWeight);
+        weight *= factor;
+        weightSquared *= factor * factor;
+        for (const total of Object.values(sums)) for (let i = 0; i < total.length; i++) total[i]! *= factor;
+        logScale = logWeight;
+      }
       const w = Math.exp(logWeight - logScale);
       weight += w;
       weightSquared += w * w;
-      accumulate(sums, terms, w);
+      accumulate(sums, termsOf({ ...draw, conditional }), w);
     }
+    if (!posterior) return { samples: chunk.samples, logScale: 0, weight: chunk.samples, weightSquared: chunk.samples, sums };
     return { samples: chunk.samples, logScale, weight, weightSquared, sums };
   },
 };
@@ -92,9 +97,11 @@ function termsOfObservables(
   layers: number,
 ): (draw: NetworkDraw) => Readonly<Record<string, Float64Array>> {
   const wanted = registry.observables.filter((observable) => observable.of === of && quantities.includes(observable.name));
+  const same = (a: Observable, b: Observable): boolean => a.terms === b.terms && a.perLayer === b.perLayer;
+  const distinct = wanted.filter((one, i) => wanted.findIndex((other) => same(one, other)) === i);
   return (draw) => {
     const terms: Record<string, Float64Array> = {};
-    for (const observable of wanted)
+    for (const observable of distinct)
       for (let l = 1; l <= (observable.perLayer ? layers : 1); l++) Object.assign(terms, observable.terms(draw, l));
     return terms;
   };

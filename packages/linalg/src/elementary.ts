@@ -17,8 +17,9 @@ export function diagonalMatrix(values: ArrayLike<number>): Matrix {
 
 /** Diagonal of a square matrix, copied. */
 export function diagonalOf(a: Matrix): Float64Array {
-  const n = a.shape[0];
-  return Float64Array.from({ length: n }, (_, i) => a.data[i * n + i]!);
+  const out = new Float64Array(a.shape[0]);
+  for (let i = 0; i < out.length; i++) out[i] = a.data[i * out.length + i]!;
+  return out;
 }
 
 /** αA + βB, elementwise. */
@@ -75,7 +76,7 @@ export function symmetrise(a: Matrix): Matrix {
 export function block(a: Matrix, r0: number, r1: number, c0: number, c1: number): Matrix {
   const columns = a.shape[1];
   const out = zeros(r1 - r0, c1 - c0);
-  for (let i = r0; i < r1; i++) out.data.set(a.data.subarray(i * columns + c0, i * columns + c1), (i - r0) * (c1 - c0));
+  for (let i = r0, at = 0; i < r1; i++) for (let j = i * columns + c0; j < i * columns + c1; j++) out.data[at++] = a.data[j]!;
   return out;
 }
 

@@ -1,20 +1,17 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { transpose } from "../elementary.js";
 
 /** A B, Aᵀ B or A Bᵀ; a product with one column and A Bᵀ by dot products of rows, the others row by row of B. */
 export function multiply(a: Matrix, b: Matrix, transposed: "none" | "left" | "right"): Matrix {
   if (transposed === "right") return multiplyRows(a, b);
   if (transposed === "none" && b.shape[1] === 1) return multiplyRows(a, { data: b.data, shape: [1, b.shape[0]] });
-  const left = transposed === "left" ? transpose(a) : a;
-  const [m, k] = left.shape;
+  const [rows, columns] = a.shape;
+  const [m, k, down, across] = transposed === "left" ? [columns, rows, 1, columns] : [rows, columns, columns, 1];
   const n = b.shape[1];
   const out = zeros(m, n);
   for (let i = 0; i < m; i++) {
-    const row = out.data.subarray(i * n, (i + 1) * n);
     for (let p = 0; p < k; p++) {
-      const value = left.data[i * k + p]!;
-      const offset = p * n;
-      for (let j = 0; j < n; j++) row[j]! += value * b.data[offset + j]!;
+      const value = a.data[i * down + p * across]!;
+      for (let from = p * n, to = i * n; from < (p + 1) * n; from++, to++) out.data[to]! += value * b.data[from]!;
     }
   }
   return out;

@@ -94,7 +94,8 @@ export function conditionTargets(
   if (!(temperature > 0) && !regular) return conditionBySpectrum(spectrumOf(make()), targets, temperature);
   const kernel = make();
   const n = kernel.shape[0];
-  const largest = diagonalOf(kernel).reduce((most, value) => Math.max(most, value), 0);
+  let largest = 0;
+  for (let i = 0; i < n; i++) largest = Math.max(largest, kernel.data[i * n + i]!);
   const factorise = (k: Matrix): Cholesky => {
     const noisy = own ? k : { data: k.data.slice(), shape: k.shape };
     for (let i = 0; i < n; i++) noisy.data[i * n + i]! += temperature;
@@ -228,22 +229,23 @@ export function predictGaussianProcess(
   const applied = applyRoot(process, cross);
   const [rows, points] = applied.shape;
   const k = process.form === "range" ? rows / 2 : rows;
-  const explained: Matrix = { data: applied.data.subarray(0, k * points), shape: [k, points] };
-  const noise: Matrix = { data: applied.data.subarray(k * points), shape: [rows - k, points] };
-  const diagonal = prior instanceof Float64Array ? prior : diagonalOf(prior);
-  const squares = (m: Matrix): Float64Array => {
+  const sumsOfSquares = (from: number, to: number): Float64Array => {
     const out = new Float64Array(points);
-    for (let i = 0; i < m.shape[0]; i++) for (let j = 0; j < points; j++) out[j]! += m.data[i * points + j]! ** 2;
+    for (let i = from; i < to; i++) for (let j = 0; j < points; j++) out[j]! += applied.data[i * points + j]! ** 2;
     return out;
   };
-  const square = squares(explained);
-  const left = diagonal.map((value, j) => {
-    const rest = value - square[j]!;
-    return process.form === "range" && rest < spanTolerance * value ? 0 : Math.max(rest, 0);
-  });
-  const added = squares(noise);
-  const variance = left.map((value, j) => value + added[j]!);
+  const diagonal = prior instanceof Float64Array ? prior : diagonalOf(prior);
+  const left = sumsOfSquares(0, k);
+  for (let j = 0; j < points; j++) {
+    const value = diagonal[j]!;
+    const rest = value - left[j]!;
+    left[j] = process.form === "range" && rest < spanTolerance * value ? 0 : Math.max(rest, 0);
+  }
+  const variance = sumsOfSquares(k, rows);
+  for (let j = 0; j < points; j++) variance[j]! += left[j]!;
   if (prior instanceof Float64Array) return { mean, variance };
+  const explained: Matrix = { data: applied.data.subarray(0, k * points), shape: [k, points] };
+  const noise: Matrix = { data: applied.data.subarray(k * points), shape: [rows - k, points] };
   const [product, more] = [gram(transpose(explained)), gram(transpose(noise))];
   const covariance = zeros(points, points);
   for (let i = 0; i < points; i++) {

@@ -27,7 +27,11 @@ export interface Stretch {
   readonly length: number;
 }
 
-export const scaledBy = (data: Float64Array, factor: number): Float64Array => data.map((value) => factor * value);
+export function scaledBy(data: Float64Array, factor: number): Float64Array {
+  const out = new Float64Array(data.length);
+  for (let i = 0; i < out.length; i++) out[i] = factor * data[i]!;
+  return out;
+}
 
 /** x += y. */
 export function addInto(x: Float64Array, y: Float64Array): void {
