@@ -38,8 +38,12 @@ export function sweepPanel(panel: SweepPanel, document: Document, options: DrawO
   const xs = points.map((point) => point.x);
   const logX = !categories && spansDecade(xs);
   const [low, high] = robustRange(points.map((point) => point.y));
-  const pad = 0.06 * (high - low);
-  const domain = [low - pad, high + pad] as const;
+  // a bar is seen whole, unless it would flatten the values
+  const bars = points.filter((point) => point.y >= low && point.y <= high);
+  const least = Math.max(2 * low - high, Math.min(low, ...bars.map((point) => point.y - point.error)));
+  const most = Math.min(2 * high - low, Math.max(high, ...bars.map((point) => point.y + point.error)));
+  const pad = 0.06 * (most - least);
+  const domain = [least - pad, most + pad] as const;
   const outside = points.filter((point) => point.y < domain[0] || point.y > domain[1]);
   const inside = points.filter((point) => point.y >= domain[0] && point.y <= domain[1]);
   const clipped = inside.map((point) => ({

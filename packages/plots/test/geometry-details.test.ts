@@ -91,9 +91,10 @@ describe("sweeps", () => {
     expect(one.ends[0]).toBeCloseTo(at("a 1")[0]!.y - 0.25 * unit, 6);
     expect(four.x).toBeGreaterThan(one.x);
     expect([one.stroke, other.stroke]).toEqual(["red", "blue"]);
-    // the scale reaches 6 % beyond the values: 1 to 3
-    expect(other.ends[0]).toBeCloseTo(at("a 2")[0]!.y - 0.12 * unit, 6);
-    for (const { ends } of [one, other]) expect(ends[1]).toBeCloseTo(at("a 1")[0]!.y + 0.12 * unit, 6);
+    expect(one.ends[1]).toBeCloseTo(at("a 1")[0]!.y + 0.25 * unit, 6);
+    // for bars the scale reaches as far again as the values do, 1 to 3, on both sides: -1 to 5, and 6 % of that beyond
+    expect(other.ends[0]).toBeCloseTo(at("a 2")[0]!.y - 2.36 * unit, 6);
+    expect(other.ends[1]).toBeCloseTo(at("a 1")[0]!.y + 2.36 * unit, 6);
     const curve = [...element.querySelectorAll('[aria-label="line"] path')].find((path) => path.getAttribute("stroke") === "red")!;
     const xs = [...curve.getAttribute("d")!.matchAll(/[ML]([\d.]+),/g)].map(([, x]) => Number(x));
     expect(xs).toEqual(xs.toSorted((a, b) => a - b));

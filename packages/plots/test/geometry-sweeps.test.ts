@@ -25,6 +25,22 @@ describe("sweeps", () => {
     expect(circles.filter((circle) => circle.getAttribute("fill") === "red").length).toBe(points.length - 2);
   });
 
+  it("show bars whole, as long above as below, unless one would flatten the values", () => {
+    const bar = (errors: readonly [number, number, number]) => {
+      const points = [point(1, 3, { error: errors[0] }), point(2, 2, { error: errors[1] }), point(3, 1, { error: errors[2] })];
+      const element = sweepPanel({ title: "error", xLabel: "N", points, labels: ["a"] }, document);
+      const rules = [...element.querySelectorAll('[aria-label="rule"] line')];
+      return dots(element).map(({ y }, k) => ({ y, above: y - number(rules[k]!, "y2"), below: number(rules[k]!, "y1") - y }));
+    };
+    for (const { above, below } of bar([0.5, 0.7, 0.2])) {
+      expect(above).toBeGreaterThan(5);
+      expect(Math.abs(above - below)).toBeLessThan(0.1);
+    }
+    const [first, , last] = bar([100, 0.7, 0.2]);
+    expect(last!.y - first!.y).toBeGreaterThan(60);
+    expect(last!.above).toBeGreaterThan(5);
+  });
+
   it("triangles point to where the values are, from the edges of the scale", () => {
     const points = [...Array.from({ length: 12 }, (_, k) => point(k, 1 + 0.1 * (k % 3))), point(3.5, 1e6), point(7.5, -1e6)];
     const element = sweepPanel({ title: "error", xLabel: "N", points, labels: ["a"] }, document);
