@@ -124,5 +124,5 @@ complete -o filenames -F _finitewidth finitewidth`;
         ),
       ])
       .join("\n");
-  throw usage('expected one of "bash", "zsh", "fish"', "completion");
+  throw usage(`expected one of "bash", "zsh", "fish", got ${shell === "" ? "nothing" : JSON.stringify(shell)}`, "completion");
 }

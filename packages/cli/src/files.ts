@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { FinitewidthError, printable, systemReason } from "@finitewidth/core";
 import { loadDataFile, readRegularFile } from "@finitewidth/datasets";
 import type { FileReader } from "@finitewidth/experiment";
+import type { ParseError } from "jsonc-parser";
 
 /**
  * Parses a file by its ending: `.yaml` and `.yml` as YAML 1.2, all else as JSON, with comments and trailing commas where it has them; a
@@ -15,11 +16,17 @@ export async function readJson(file: string): Promise<unknown> {
   try {
     return JSON.parse(text) as unknown;
   } catch (cause) {
-    const { parse } = await import("jsonc-parser");
-    const errors: unknown[] = [];
-    const value = parse(text, errors as never[], { allowTrailingComma: true, disallowComments: false }) as unknown;
-    if (errors.length === 0 && value !== undefined) return value;
-    throw unreadable(file, "JSON", cause);
+    const { parse, printParseErrorCode } = await import("jsonc-parser");
+    const errors: ParseError[] = [];
+    const value = parse(text, errors, { allowTrailingComma: true, disallowComments: false }) as unknown;
+    const [first] = errors;
+    if (!first && value !== undefined) return value;
+    throw unreadable(
+      file,
+      "JSON",
+      first ? `${placeIn(text, first.offset)}: ${inWords(printParseErrorCode(first.error))}` : messageOf(cause),
+      cause,
+    );
   }
 }
 
@@ -29,12 +36,19 @@ async function readYaml(text: string, file: string): Promise<unknown> {
     // Aliases that multiply themselves are refused; what is not JSON (dates, sets, tags) is not read.
     return parse(text, { schema: "core", maxAliasCount: 100, uniqueKeys: true }) as unknown;
   } catch (cause) {
-    throw unreadable(file, "YAML", cause);
+    throw unreadable(file, "YAML", messageOf(cause), cause);
   }
 }
 
-const unreadable = (file: string, what: string, cause: unknown): FinitewidthError =>
-  new FinitewidthError(`${file}: is not ${what} (${printable((cause as Error).message, 300)})`, { code: "input", path: file }, { cause });
+const messageOf = (cause: unknown): string => (cause as Error).message;
+const unreadable = (file: string, what: string, why: string, cause: unknown): FinitewidthError =>
+  new FinitewidthError(`${file}: is not ${what} (${printable(why, 300)})`, { code: "input", path: file }, { cause });
+/** "CommaExpected" → "comma expected". */
+const inWords = (code: string): string => code.replaceAll(/(?<!^)[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
+function placeIn(text: string, offset: number): string {
+  const before = text.slice(0, offset).split("\n");
+  return `line ${before.length}, column ${before.at(-1)!.length + 1}`;
+}
 
 /** Plug-ins that a file names, before anything else in it is looked at. */
 export const pluginsOf = (raw: unknown): readonly string[] => {

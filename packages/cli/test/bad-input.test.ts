@@ -66,7 +66,26 @@ describe("bad input ends with status 2, one line that names the field, and nothi
         ],
         [[1], [2]],
       ),
-      "inputs[1][1]: expected a number of at most 1e+150 in size (rescale the data), got -1e+200",
+      "data.train.inputs[1][1]: expected a number of at most 1e+150 in size (rescale the data), got -1e+200",
+    ],
+    [
+      "classes that are no counts",
+      { ...good, likelihood: { type: "poisson" }, data: { train: { inputs: [[1], [2]], targets: [[1], [-1]] } } },
+      "data.train.targets[1][0]: expected a count, an integer ≥ 0, got -1",
+    ],
+    [
+      "test labels that are no labels",
+      {
+        ...good,
+        likelihood: { type: "softmax" },
+        data: { train: { inputs: [[1], [2]], targets: [[1], [-1]] }, test: { inputs: [[1], [3]], targets: [[1], [0.5]] } },
+      },
+      "data.test.targets[1]: expected a class label, like the training targets, got 0.5",
+    ],
+    [
+      "more flowers than there are",
+      { ...good, data: { dataset: "iris", classes: [0, 1], train: 90, test: 100 } },
+      "data.train: expected at most 100 points of these classes, those of the test included, got 190",
     ],
     [
       "a block of another command",

@@ -108,7 +108,9 @@ describe("files", () => {
     const { status, result } = await runCommand("run", text);
     expect([status, result.results.nngp.logEvidence]).toEqual([0, await plain()]);
     const broken = await runCommand("run", '{ // open\n "data": ');
-    expect([broken.status, broken.stderr]).toEqual([2, expect.stringContaining("is not JSON")]);
+    expect([broken.status, broken.stderr]).toEqual([2, expect.stringContaining("is not JSON (line 2, column 10: value expected)")]);
+    const comma = await runCommand("run", '{ // open\n "data": {}\n  "methods": [] }');
+    expect(comma.stderr).toContain("is not JSON (line 3, column 3: comma expected)");
   });
 
   it("may be YAML", async () => {

@@ -63,8 +63,17 @@ export function strictObject<const Entries extends v.ObjectEntries>(entries: Ent
   return v.strictObject(entries, (issue) => {
     if (issue.expected === "never") return `unknown key; expected one of ${known}`;
     if (issue.expected === "Object") return "an object";
-    return "missing; expected a value";
+    const key = String(issue.path?.at(-1)?.key);
+    return `missing; expected ${Object.hasOwn(entries, key) ? wanted(entries[key]!) : "a value"}`;
   });
+}
+
+/** What a value should be that is not there, in the words of its schema. */
+export function wanted(schema: StandardSchemaV1): string {
+  const result = schema["~standard"].validate(undefined);
+  const message = result instanceof Promise ? undefined : result.issues?.[0]?.message;
+  if (message === undefined || complete.test(message)) return "a value";
+  return generic.exec(message)?.[1] ?? message;
 }
 
 const finite = (what: string) => v.pipe(v.number(what), v.finite(what));

@@ -97,7 +97,15 @@ const sources = new Map<string, Source>(
       images: false,
       async choose(request, classes, path) {
         const { inputs, labels } = loadIris();
-        const chosen = choose(labels, classes, request.train + request.test, request.seed, 0, `${path}.train`);
+        const chosen = choose(
+          labels,
+          classes,
+          request.train + request.test,
+          request.seed,
+          0,
+          `${path}.train`,
+          ", those of the test included",
+        );
         const part = (indices: readonly number[]): Sample => ({
           inputs: matrix(indices.length, 4, Float64Array.from(indices.flatMap((i) => Array.from(inputs.data.subarray(4 * i, 4 * i + 4))))),
           labels: Uint8Array.from(indices, (i) => labels[i]!),
@@ -109,12 +117,20 @@ const sources = new Map<string, Source>(
 );
 
 /** `count` indices of the wanted classes in a random order that depends on the seed only: the first 50 of 100 are the first 50 of 60. */
-function choose(labels: Uint8Array, classes: readonly number[], count: number, seed: number, index: number, path: string): number[] {
+function choose(
+  labels: Uint8Array,
+  classes: readonly number[],
+  count: number,
+  seed: number,
+  index: number,
+  path: string,
+  which = "",
+): number[] {
   const candidates: number[] = [];
   const chosen = new Uint8Array(256);
   for (const label of classes) chosen[label] = 1;
   for (let i = 0; i < labels.length; i++) if (chosen[labels[i]!] === 1) candidates.push(i);
-  if (count > candidates.length) throw inputError(path, `at most ${candidates.length} points of these classes`, count);
+  if (count > candidates.length) throw inputError(path, `at most ${candidates.length} points of these classes${which}`, count);
   const random = stream(seed, index);
   for (let i = 0; i < count; i++) {
     const j = i + Math.floor(random.uniform() * (candidates.length - i));

@@ -1,4 +1,4 @@
-import { FinitewidthError, inputError, validateAll, type StandardSchemaV1 } from "@finitewidth/core";
+import { FinitewidthError, inputError, validateAll, wanted, type StandardSchemaV1 } from "@finitewidth/core";
 import { dataLimits, inheritedNames, networkLimits, optionLimits, sampleLimit } from "./limits.js";
 import { MistakeList } from "./mistakes.js";
 import { experimentSchema, phaseSchema, priorSchema, type Experiment, type PhaseFile, type PriorFile } from "./schema.js";
@@ -25,7 +25,7 @@ function parseEntries(
   for (const key of Object.keys(raw))
     if (!Object.hasOwn(entries, key) && !(key in Object.prototype)) {
       const message = Object.hasOwn(elsewhere, key)
-        ? `${key}: belongs to ${elsewhere[key]}; run that, or leave it out`
+        ? `${key}: belongs to ${elsewhere[key]}`
         : `${key}: unknown key; expected one of ${Object.keys(entries)
             .filter((name) => name !== "$schema")
             .join(", ")}`;
@@ -39,7 +39,7 @@ function parseEntries(
       continue;
     }
     if (own === undefined && schema.type !== "optional") {
-      mistakes.add(new FinitewidthError(`${key}: missing; expected a value`, { code: "input", path: key }));
+      mistakes.add(new FinitewidthError(`${key}: missing; expected ${wanted(schema)}`, { code: "input", path: key }));
       continue;
     }
     const result = validateAll(schema, own, key);
@@ -57,15 +57,43 @@ export interface Parsed<Parts = Readonly<Record<string, unknown>>> {
   readonly parts: Parts;
 }
 
+/** Keys that stand in files of another kind, and what to do about them. */
+const otherFiles = {
+  experiment: {
+    optimise: "`finitewidth optimise`; run that, or leave it out",
+    ...among("the network, or to a file of `finitewidth phase-diagram`", "activation", "weightVariance", "biasVariance"),
+    ...among("a file of `finitewidth phase-diagram`", "adaptation"),
+    ...among("a file of `finitewidth prior`", "inputs", "outputs", "evaluateAt", "samples"),
+  },
+  prior: {
+    ...among("an experiment, a file of `finitewidth run`", "data", "networks", "scaling", "likelihood", "sweep", "referee"),
+    ...among("the network, or to a file of `finitewidth phase-diagram`", "activation", "weightVariance", "biasVariance"),
+  },
+  phase: among(
+    "an experiment, a file of `finitewidth run`",
+    "data",
+    "network",
+    "networks",
+    "scaling",
+    "likelihood",
+    "methods",
+    "sweep",
+    "referee",
+  ),
+};
+function among(where: string, ...keys: readonly string[]): Readonly<Record<string, string>> {
+  return Object.fromEntries(keys.map((key) => [key, where]));
+}
+
 /** Parses what can be parsed of an experiment. */
 export function parseExperimentParts(value: unknown, mistakes: MistakeList, known?: Parsed): Partial<Experiment> {
-  const elsewhere = { optimise: "`finitewidth optimise`" };
-  const parts = parseEntries(experimentSchema.entries as unknown as Entries, value, mistakes, known, elsewhere) as Partial<Experiment>;
+  const entries = experimentSchema.entries as unknown as Entries;
+  const parts = parseEntries(entries, value, mistakes, known, otherFiles.experiment) as Partial<Experiment>;
   const has = (key: string): boolean => isObject(value) && value[key] !== undefined;
   if (has("network") === has("networks") && isObject(value)) {
     const [path, what] = has("network")
       ? ["networks", "expected either network or networks, got both"]
-      : ["network", "missing; expected a value"];
+      : ["network", "missing; expected an object with its type, or networks: a list of several"];
     mistakes.add(new FinitewidthError(`${path}: ${what}`, { code: "input", path }));
   }
   const limits = [
@@ -92,7 +120,7 @@ export function parseExperiment(value: unknown): Experiment {
 
 /** Parses what can be parsed of a prior file. */
 export function parsePriorParts(value: unknown, mistakes: MistakeList): Partial<PriorFile> {
-  const parts = parseEntries(priorSchema.entries as unknown as Entries, value, mistakes) as Partial<PriorFile>;
+  const parts = parseEntries(priorSchema.entries as unknown as Entries, value, mistakes, undefined, otherFiles.prior) as Partial<PriorFile>;
   const limits = [
     ...networkLimits(parts.network, "network"),
     ...(Array.isArray(parts.methods) ? parts.methods.flatMap(({ options }, i) => optionLimits(options, `methods[${i}]`)) : []),
@@ -116,7 +144,7 @@ const mostGridPoints = 1_000_000;
 /** Checks a phase file's content. @throws FinitewidthError (code "input"). */
 export function parsePhaseFile(value: unknown): PhaseFile {
   const mistakes = new MistakeList();
-  const parts = parseEntries(phaseSchema.entries as unknown as Entries, value, mistakes) as PhaseFile;
+  const parts = parseEntries(phaseSchema.entries as unknown as Entries, value, mistakes, undefined, otherFiles.phase) as PhaseFile;
   const count = (axis: PhaseFile["weightVariance"] | undefined): number => (Array.isArray(axis) ? axis.length : (axis?.points ?? 1));
   for (const key of ["weightVariance", "biasVariance"] as const)
     if (count(parts[key]) > mostGridPoints) mistakes.add(inputError(key, `at most ${mostGridPoints} points`, count(parts[key])));

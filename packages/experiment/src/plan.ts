@@ -154,10 +154,12 @@ async function planStep(draft: SweepDraft, values: SweepValues | undefined, cont
   return { ...(values ? { values } : {}), seed: experiment.seed!, data: data!, problems: problems as PlannedProblem[] };
 }
 
-/** `network.…` told as `networks[1].…`. */
+/** `network.…` told as `networks[1].…`, points and targets of a problem as they stand in the file. */
 function atPath(error: FinitewidthError, path: string): FinitewidthError {
-  if (path === "network" || !error.path?.startsWith("network")) return error;
-  const moved = `${path}${error.path.slice("network".length)}`;
+  const [head] = error.path?.split(/[.[]/) ?? [];
+  const place = head === "network" ? path : head === "inputs" || head === "targets" ? `data.train.${head}` : head;
+  if (error.path === undefined || place === head) return error;
+  const moved = `${place}${error.path.slice(head!.length)}`;
   return new FinitewidthError(error.message.replace(error.path, moved), { ...error.toJSON(), path: moved }, { cause: error });
 }
 

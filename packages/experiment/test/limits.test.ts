@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { checkLabel, dataLimits, inheritedNames, networkLimits, optionLimits, sampleLimit } from "../src/limits.js";
-import { axisValues, parseExperiment, parsePhaseFile } from "../src/index.js";
+import { axisValues, parseExperiment, parsePhaseFile, parsePriorFile } from "../src/index.js";
 import { nearest } from "../src/mistakes.js";
 import { base } from "./cases.js";
 
@@ -90,11 +90,40 @@ describe("names", () => {
   });
 });
 
+describe("what is missing", () => {
+  it("is said in the words of what checks it", () => {
+    const told = (value: unknown): string => {
+      try {
+        parsePhaseFile(value);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return "nothing";
+    };
+    const phase = { activation: "tanh", weightVariance: { from: 1, to: 2 }, biasVariance: [0] };
+    expect(told({ weightVariance: [1], adaptation: {} }).split("\n")).toEqual([
+      "activation: missing; expected a name",
+      "biasVariance: missing; expected a list of numbers or { from, to, points }",
+      "adaptation.data: missing; expected an object",
+      "adaptation.widths: missing; expected a list of widths",
+      "adaptation.likelihood: missing; expected an object",
+    ]);
+    expect(told(phase)).toBe("weightVariance: expected a list of numbers or { from, to, points }, got an object");
+  });
+});
+
 describe("files of another command", () => {
   it("are told which one", () => {
     expect(() => parseExperiment({ ...base, optimise: {} })).toThrow(
       /^optimise: belongs to `finitewidth optimise`; run that, or leave it out$/,
     );
+    const phase = { activation: "tanh", weightVariance: [1, 2], biasVariance: [0] };
+    expect(() => parseExperiment(phase)).toThrow(
+      /^activation: belongs to the network, or to a file of `finitewidth phase-diagram`\nweightVariance: belongs.*\nbiasVariance: belongs/,
+    );
+    expect(() => parseExperiment({ ...base, inputs: [[1]] })).toThrow(/^inputs: belongs to a file of `finitewidth prior`$/);
+    expect(() => parsePriorFile({ ...base, inputs: [[1]] })).toThrow(/data: belongs to an experiment, a file of `finitewidth run`$/m);
+    expect(() => parsePhaseFile({ ...phase, methods: [] })).toThrow(/^methods: belongs to an experiment, a file of `finitewidth run`$/);
     expect(() => parseExperiment({ ...base, $schemas: 1 })).toThrow(/^\$schemas: unknown key; expected one of data, network, [^$]*$/);
   });
 });

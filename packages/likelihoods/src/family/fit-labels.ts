@@ -55,13 +55,24 @@ export function fitLabels(likelihood: Likelihood, data: DataSplit, path = "data"
       classes.length,
     );
   const others = test?.targets && classNumbers(test.targets);
-  if (test?.targets && others === undefined)
-    throw inputError(`${path}.test.targets`, "class labels, like the training targets", "other numbers");
+  if (test?.targets && others === undefined) throw noLabels(test.targets, `${path}.test.targets`);
   return {
     ...data,
     train: { inputs: train.inputs, targets: encode(own, `${path}.train.targets`) },
     ...(test ? { test: { inputs: test.inputs, ...(others ? { targets: encode(others, `${path}.test.targets`) } : {}) } } : {}),
   };
+}
+
+/** Targets that are no class labels, by the first row that is none. */
+function noLabels({ data, shape: [rows, columns] }: Matrix, path: string): FinitewidthError {
+  const row = (i: number): Float64Array => data.slice(i * columns, (i + 1) * columns);
+  const isLabel = (i: number): boolean => (columns === 1 ? Number.isInteger(data[i]) : isOneHot({ data: row(i), shape: [1, columns] }));
+  const wrong = Array.from({ length: rows }, (_, i) => i).find((i) => !isLabel(i)) ?? 0;
+  return inputError(
+    `${path}[${wrong}]`,
+    "a class label, like the training targets",
+    columns === 1 ? data[wrong] : Array.from(row(wrong)).join(", "),
+  );
 }
 
 /** Classes of ±1 in one column or of one-hot rows; undefined for other targets. For accuracies under squared loss. */
