@@ -16,6 +16,14 @@ const ownRequire = "createRequire(import.meta.url)";
 const packageOf = (file) =>
   /packages\/(datasets|linalg-native)\/dist\/(mnist|addon)\.js$/.exec(relative(root, file).replaceAll("\\", "/"))?.[1];
 
+// Plot asks for a format of numbers when it is loaded: ten milliseconds of locales that no figure of a run needs.
+const eagerFormat = /const format = numberFormat\(locale\);(\s*return .*)format\.format\(i\)/;
+const lazyFormat = "$1numberFormat(locale).format(i)";
+function replaced(text, before, after) {
+  if (!before.test(text)) throw new Error(`build-bundle: ${before} is not there any more`);
+  return text.replace(before, after);
+}
+
 const addressed = closure(["@finitewidth/cli"])
   .flatMap((name) => manifests.filter((manifest) => manifest.name === name).map(({ folder }) => join(root, folder, "dist")))
   .flatMap((folder) => readdirSync(folder, { recursive: true }).map((name) => join(folder, name)))
@@ -83,6 +91,10 @@ const { metafile } = await build({
             ? { contents: readFileSync(file, "utf8").replace(ownAddress, `$1${JSON.stringify(addressOf(file))}`), loader: "js" }
             : undefined,
         );
+        bundler.onLoad({ filter: /@observablehq\/plot\/src\/format\.js$/ }, ({ path: file }) => ({
+          contents: replaced(readFileSync(file, "utf8"), eagerFormat, lazyFormat),
+          loader: "js",
+        }));
         bundler.onLoad({ filter: /(mnist|addon)\.js$/ }, ({ path: file }) => {
           const name = packageOf(file);
           if (name === undefined) return undefined;
