@@ -69,6 +69,9 @@ describe("measures of kernels", () => {
       ]),
     ];
     expect(relativeShift(a, b)).toBeCloseTo(4 / 3, 12);
+    // of inputs that are all zero
+    const nothing = matrixFromRows([[0]]);
+    expect(relativeShift(nothing, nothing)).toBe(0);
     expect(orderByTarget(targets)).toEqual([1, 3, 0, 2]);
     expect(
       orderByTarget(

@@ -11,8 +11,9 @@ function remembered<T>(measure: (kernel: Matrix, beside: Matrix) => T): (kernel:
   };
 }
 
-/** ‖A − B‖_F / ‖B‖_F. */
+/** ‖A − B‖_F / ‖B‖_F; 0 of a kernel beside itself, whatever its size. */
 export const relativeShift = remembered(({ data: a }, { data: b }) => {
+  if (a === b) return 0;
   let [difference, size] = [0, 0];
   for (let i = 0; i < a.length; i++) {
     difference += (a[i]! - b[i]!) ** 2;
