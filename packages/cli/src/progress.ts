@@ -18,9 +18,10 @@ export interface ProgressStream {
 const seconds = (value: number): string =>
   value < 90 ? `${Math.round(value)} s` : value < 5400 ? `${Math.round(value / 60)} min` : `${(value / 3600).toFixed(1)} h`;
 
-/** Seconds left of a whole of which `fraction` took `elapsed`; undefined while that says nothing. */
-export function timeLeft(fraction: number, elapsed: number): number | undefined {
-  return fraction > 0.02 && elapsed > 2 ? (elapsed * (1 - fraction)) / fraction : undefined;
+/** Seconds left of a whole that went from the fraction `from` to `fraction` in `elapsed`; undefined while that says nothing. */
+export function timeLeft(fraction: number, elapsed: number, from = 0): number | undefined {
+  const gained = fraction - from;
+  return gained > 0.05 * (1 - from) && elapsed > 2 ? (elapsed * (1 - fraction)) / gained : undefined;
 }
 
 /** @param enabled false for --quiet: only `say` speaks. */
@@ -34,12 +35,14 @@ export function createProgress(enabled: boolean, stream: ProgressStream = proces
   let [finished, parts] = [0, 1];
   // Several maps may be under way and tell of themselves in turn: the whole does not go back.
   let furthest = 0;
+  // What an earlier run had finished took no time of this one, and a whole before this one none of its.
+  let [began, from] = [started, undefined as number | undefined];
   const draw = (within: number): void => {
     last = now();
     const elapsed = (last - started) / 1000;
     furthest = Math.max(furthest, Math.min(1, (finished + within) / parts));
     const fraction = furthest;
-    const left = timeLeft(fraction, elapsed);
+    const left = timeLeft(fraction, (last - began) / 1000, from);
     const width = 24;
     const filled = Math.round(width * fraction);
     const bar = terminal ? `${"█".repeat(filled)}${"░".repeat(width - filled)} ` : "";
@@ -50,7 +53,8 @@ export function createProgress(enabled: boolean, stream: ProgressStream = proces
   return {
     stage(text, done = 0, total = 1) {
       [label, finished, parts] = [text, done, total];
-      if (done === 0) furthest = 0;
+      if (done === 0) [furthest, began, from] = [0, from === undefined ? started : now(), 0];
+      from ??= done / total;
       if (due()) draw(0);
     },
     advance(done, total) {

@@ -84,7 +84,7 @@ describe("several networks in the terminal", () => {
 
 describe("a network in words", () => {
   it.each([
-    [{ type: "fully-connected", widths: [4], activation: "erf" }, "fully-connected, 1 hidden layer of widths 4, erf activation"],
+    [{ type: "fully-connected", widths: [4], activation: "erf" }, "fully-connected, 1 hidden layer of width 4, erf activation"],
     [
       { type: "fully-connected", widths: [4, 7, 2], activation: "identity" },
       "fully-connected, 3 hidden layers of widths 4, 7, 2, identity activation",

@@ -147,7 +147,7 @@ describe("the report of a prior", () => {
   it("draws the second moments and the shift of every method that states them, with warnings, failures and the facts", () => {
     const page = documentOf(priorReport(plan, outcomes, "a prior"));
     expect(page.querySelector(".lead")!.textContent).toBe(
-      "Prior: fully-connected, 1 hidden layer of widths 4, erf activation; 3 inputs of 2 features, 2 outputs, seed 6.",
+      "Prior: fully-connected, 1 hidden layer of width 4, erf activation; 3 inputs of 2 features, 2 outputs, seed 6.",
     );
     expect([...page.querySelectorAll(".warning, .failed")].map(({ textContent }) => textContent)).toEqual([
       "nngp: w <1>",
@@ -178,7 +178,7 @@ describe("the report of several networks", () => {
     const results = resultsOf(plan, (_s, n, m, label) => outcomeOf(label, size(n, m), n === 2 ? { warnings: ["careful"] } : {}));
     const page = documentOf(experimentReport(plan, results, "networks"));
     expect(page.querySelector(".lead")!.textContent).toBe(
-      "fully-connected, 1 hidden layer of widths 4, identity activation; fully-connected, 1 hidden layer of widths 5, identity activation; fully-connected, 1 hidden layer of widths 6, identity activation. 4 training points of 3 features, 2 outputs, temperature 0.3, standard scaling.",
+      "fully-connected, 1 hidden layer of width 4, identity activation; fully-connected, 1 hidden layer of width 5, identity activation; fully-connected, 1 hidden layer of width 6, identity activation. 4 training points of 3 features, 2 outputs, temperature 0.3, standard scaling.",
     );
     expect(page.querySelector("p.headline")!.textContent).toBe(
       "The largest log evidence: b, nngp (-10). The smallest generalisation error: b, nngp (20).",

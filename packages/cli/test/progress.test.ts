@@ -52,23 +52,26 @@ describe("progress", () => {
     expect(lines).toHaveLength(1);
     wait(299.95);
     progress.advance(1, 2);
-    expect(lines.at(-1)).toBe(`\r\u001b[Kexact ${"█".repeat(18)}${"░".repeat(6)} 75 %, 5 min, about 2 min left`);
+    expect(lines.at(-1)).toBe(`\r\u001b[Kexact ${"█".repeat(18)}${"░".repeat(6)} 75 %, 5 min, about 5 min left`);
     wait(7200);
     progress.advance(0, 2);
-    expect(lines.at(-1)).toBe(`\r\u001b[Kexact ${"█".repeat(18)}${"░".repeat(6)} 75 %, 2.1 h, about 42 min left`);
+    expect(lines.at(-1)).toBe(`\r\u001b[Kexact ${"█".repeat(18)}${"░".repeat(6)} 75 %, 2.1 h, about 2.1 h left`);
     // another whole begins anew
     progress.stage("next", 0, 3);
-    wait(1);
+    wait(600);
     progress.advance(1, 1);
-    expect(lines.at(-1)).toBe(`\r\u001b[Knext ${"█".repeat(8)}${"░".repeat(16)} 33 %, 2.1 h, about 4.2 h left`);
+    expect(lines.at(-1)).toBe(`\r\u001b[Knext ${"█".repeat(8)}${"░".repeat(16)} 33 %, 2.3 h, about 20 min left`);
     progress.say("so");
     expect(lines.at(-1)).toBe("\r\u001b[Kso\n");
   });
 
   it("does not guess from nothing", () => {
-    expect(timeLeft(0.01, 100)).toBeUndefined();
+    expect(timeLeft(0.04, 100)).toBeUndefined();
+    expect(timeLeft(0.9, 100, 0.9)).toBeUndefined();
     expect(timeLeft(0.5, 1)).toBeUndefined();
     expect(timeLeft(0.25, 10)).toBe(30);
+    // resumed at the half: a quarter took ten seconds, and one is left
+    expect(timeLeft(0.75, 10, 0.5)).toBe(10);
   });
 });
 

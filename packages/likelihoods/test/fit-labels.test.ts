@@ -46,7 +46,7 @@ describe("class labels in the form of a likelihood", () => {
     const logistic = logisticLikelihood(1);
     expect(() => fitLabels(logistic, split([1, -1], [1, 2]))).toThrow(/^data\.test\.targets\[1\]: expected one of the classes -1, 1/);
     expect(() => fitLabels(logistic, split([3, 4], [3.5]))).toThrow(
-      /^data\.test\.targets\[0\]: expected a class label, like the training targets, got 3\.5$/
+      /^data\.test\.targets\[0\]: expected a class label, like the training targets, got 3\.5$/,
     );
     expect(() => fitLabels(logistic, split([3, 4, 5]))).toThrow(/^likelihood\.type: expected one for 3 classes, such as "softmax"/);
     expect(() => fitLabels(logistic, { train: { inputs: column([1, 2]), targets: matrixFromRows([[1, 0, 0], [0, 0, 1]]) } })).toThrow(/3 classes/); // prettier-ignore

@@ -14,7 +14,9 @@ export function describeNetwork(network: Network, registry: Registry): string {
   const architecture = resolveArchitecture(registry, network);
   const widths = hiddenWidths(architecture);
   const activations = [...new Set(activationNames(architecture.layers))];
-  const layers = `${widths.length} hidden layer${widths.length === 1 ? "" : "s"} of ${architecture.input ? "channels" : "widths"} ${widths.join(", ")}`;
+  const one = widths.length === 1;
+  const sizes = `${architecture.input ? "channels" : one ? "width" : "widths"} ${widths.join(", ")}`;
+  const layers = `${widths.length} hidden layer${one ? "" : "s"} of ${sizes}`;
   return `${network.type}, ${layers}, ${activations.join(", ") || "no"} activation`;
 }
 
