@@ -20,6 +20,12 @@ const pointsOf = (series: Series, [least, most]: readonly [number, number] = [-I
     return { x, y, label: series.group ?? series.label, low: Math.max(least, y - error), high: Math.min(most, y + error), tip };
   }).filter((point) => Number.isFinite(point.x) && Number.isFinite(point.y));
 
+/** Lines of text of the labels of marks. */
+const markLine = 14;
+const inset = 6;
+/** Room above the curves for the labels of marks, or whatever is highest would run through them. */
+const below = (marks: readonly Mark[] = []): { readonly insetTop: number } => ({ insetTop: inset + markLine * marks.length });
+
 /** Vertical marks; labels one below the other, on the side where there is room. */
 const markLines = (marks: readonly Mark[] | undefined, range: readonly [number, number], log: boolean): Plot.Markish[] =>
   (marks ?? []).flatMap((mark, i) => {
@@ -31,7 +37,7 @@ const markLines = (marks: readonly Mark[] | undefined, range: readonly [number, 
         x: "x",
         text: "label",
         frameAnchor: "top",
-        dy: 8 + 14 * i,
+        dy: 8 + markLine * i,
         dx: right ? -5 : 5,
         textAnchor: right ? "end" : "start",
         fill: soft,
@@ -69,7 +75,7 @@ const frame = (document: Document, labels: readonly string[], { width = 720, hei
   marginRight: 18,
   marginBottom: 44,
   marginTop: 24,
-  inset: 6,
+  inset,
   style: plotStyle,
   color: { domain: [...labels], range: colours ? labels.map(colours) : coloursOf(labels), legend: legend ?? labels.length > 1 },
 });
@@ -94,6 +100,7 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
   const labels = [...new Set(series.map((one) => one.group ?? one.label))];
   return Plot.plot({
     ...frame(document, labels, options),
+    ...below(marks),
     x: { label: xLabel, labelArrow: "none", ...(logX ? logarithmic : counted(all.map((point) => point.x))), ...grid },
     y: { label: yLabel, labelArrow: "none", ...(logY ? logarithmic : {}), ...grid },
     marks: [
@@ -134,6 +141,7 @@ export function densities(figure: Extract<Figure, { kind: "density" }>, document
       series.map((one) => one.label),
       options,
     ),
+    ...below(marks),
     x: { label, labelArrow: "none", ...(logX ? logarithmic : {}) },
     y: { label: "probability density", labelArrow: "none", ...grid },
     marks: [
@@ -166,6 +174,7 @@ export function histogram(figure: Extract<Figure, { kind: "histogram" }>, docume
   }));
   return Plot.plot({
     ...frame(document, [sampled, ...series.map((one) => one.label)], options),
+    ...below(marks),
     x: { label, labelArrow: "none" },
     y: { label: "probability density", labelArrow: "none", ...grid },
     marks: [

@@ -162,6 +162,30 @@ describe("curves", () => {
     expect(logTicks(2, 9)).toEqual([2, 5].length >= 3 ? [] : [2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
+  it("leave the room above them to the labels of marks", () => {
+    const curve = { label: "a", x: Float64Array.of(1, 2, 3), y: Float64Array.of(0, 1, 0.5) };
+    const marks = [1.9, 2, 2.1].map((x) => ({ label: `at ${x}`, x }));
+    const elements = [
+      drawFigure({ kind: "lines", title: "t", xLabel: "x", yLabel: "y", series: [curve], marks }, document),
+      drawFigure({ kind: "density", title: "t", label: "x", series: [curve], marks, logX: true }, document),
+      drawFigure(
+        { kind: "histogram", title: "t", label: "x", values: Float64Array.of(1, 2, 2, 3), bins: 2, series: [curve], marks },
+        document,
+      ),
+    ];
+    for (const element of elements) {
+      const paths = [...element.querySelectorAll('[aria-label="line"] path, [aria-label="rect"] rect')];
+      const tops = paths.flatMap((path) =>
+        path.hasAttribute("d") ? [...path.getAttribute("d")!.matchAll(/,([\d.]+)/g)].map(([, y]) => Number(y)) : [number(path, "y")],
+      );
+      const labels = [...element.querySelectorAll("text")].filter((text) => text.textContent.startsWith("at "));
+      const down = (node: Element): number => Number(/,([-\d.]+)\)/.exec(node.getAttribute("transform")!)![1]);
+      const baselines = labels.map((text) => down(text.parentElement!) + down(text) + 0.71 * 12);
+      expect(labels).toHaveLength(3);
+      expect(Math.min(...tops)).toBeGreaterThan(Math.max(...baselines) + 2);
+    }
+  });
+
   it("give their numbers as rows", () => {
     expect(figureData({ kind: "lines", title: "t", xLabel: "x", yLabel: "y", series })).toEqual([
       ["series", "x", "y", "standardError"],
