@@ -50,17 +50,37 @@ export const pageScript = `
     link.href = URL.createObjectURL(new Blob(parts, { type })); link.download = name; link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   };
+  // a figure on its own has its legend with it: swatches, which are HTML, or what the page says above of the colours that it uses
+  const legendOf = (figure, drawn) => {
+    const colour = (dot) => dot.getAttribute("style").match(/background:([^;]+)/)[1];
+    const own = [...figure.querySelectorAll("[class$=-swatch]")].map((one) => [one.textContent.trim(), one.querySelector("svg").getAttribute("fill")]);
+    const above = [...document.querySelectorAll(".legend")].filter((one) => one.compareDocumentPosition(figure) & 4).at(-1);
+    const shared = [...(above ? above.querySelectorAll(".label") : [])].map((one) => [one.textContent.trim(), colour(one.querySelector(".dot"))]);
+    return [...new Map(own.length ? own : shared.filter(([, used]) => drawn.includes(used)))];
+  };
+  const legendSvg = (entries, most) => {
+    let x = 8, y = 18, text = "";
+    for (const [label, colour] of entries) {
+      const width = 7.2 * label.length + 32;
+      if (x > 8 && x + width > most) { x = 8; y += 20; }
+      text += '<circle cx="' + (x + 5) + '" cy="' + (y - 4) + '" r="5" fill="' + colour + '"/><text x="' + (x + 15) + '" y="' + y + '" font-family="system-ui, sans-serif" font-size="12" fill="currentColor">' + label.replaceAll("&", "&amp;").replaceAll("<", "&lt;") + "</text>";
+      x += width;
+    }
+    return { text, height: entries.length ? y + 8 : 0 };
+  };
   const plainSvg = (figure) => {
     const style = getComputedStyle(document.documentElement);
     const visible = [...figure.querySelectorAll("svg")].filter((svg) => svg.getBoundingClientRect().width > 40 && !svg.parentNode.closest("svg"));
-    let y = 0, width = 0;
+    const widest = Math.max(0, ...visible.map((svg) => svg.viewBox.baseVal.width));
+    const legend = legendSvg(legendOf(figure, visible.map((svg) => svg.outerHTML).join("")), widest);
+    let y = legend.height, width = 0;
     const parts = visible.map((svg) => {
       const box = svg.viewBox.baseVal, copy = svg.cloneNode(true);
       copy.setAttribute("y", y); copy.setAttribute("width", box.width); copy.setAttribute("height", box.height);
       y += box.height; width = Math.max(width, box.width);
       return copy.outerHTML;
     });
-    const resolved = parts.join("").replace(/var\\((--[\\w-]+)(?:, *([^)]*))?\\)/g, (_, name, fallback) => style.getPropertyValue(name).trim() || fallback);
+    const resolved = (legend.text + parts.join("")).replace(/var\\((--[\\w-]+)(?:, *([^)]*))?\\)/g, (_, name, fallback) => style.getPropertyValue(name).trim() || fallback);
     return '<svg xmlns="http://www.w3.org/2000/svg" width="' + width + '" height="' + y + '" style="background:' + style.getPropertyValue("--surface") + ";color:" + style.getPropertyValue("--ink") + '">' + resolved + "</svg>";
   };
   for (const card of document.querySelectorAll(".card")) {

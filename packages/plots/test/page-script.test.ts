@@ -1,7 +1,7 @@
 import { parseHTML } from "linkedom";
 import { beforeEach, describe, expect, it } from "vitest";
 import { pageScript } from "../src/page-script.js";
-import { figureBlock, heatmapRow, htmlTable, lines } from "../src/index.js";
+import { figureBlock, heatmapRow, htmlTable, legendOf, lines } from "../src/index.js";
 import { document as drawing } from "./geometry-marks.js";
 
 /** What the script asks of a page that linkedom has not: rows of tables, places of boxes. */
@@ -157,6 +157,34 @@ describe("figures", () => {
     // a variable that the page does not have keeps its fallback
     expect(svg!.text).toContain('stroke="#d5dbe2"');
     expect(svg!.text).not.toContain("var(");
+  });
+
+  it("are saved with their legend: their own, or that of the page with the colours that they use, in rows that fit", () => {
+    const colours = (label: string): string => (label === "exact" ? "var(--hue-blue, #0b5fa5)" : "#123456");
+    const names = Array.from({ length: 6 }, (_, i) => `a rather long <name> ${i}`);
+    const many = names.map((label, i) => ({ label, x: Float64Array.of(1, 2), y: Float64Array.of(i, 5) }));
+    const own = lines({ kind: "lines", title: "t", xLabel: "x", yLabel: "y", series: many }, drawing, { width: 400 });
+    const shared = lines({ kind: "lines", title: "t", xLabel: "x", yLabel: "y", series }, drawing, { colours, legend: false });
+    const page = [
+      legendOf(["other"], () => "#123456"),
+      figureBlock(own, "a"),
+      legendOf(["nngp", "exact"], colours),
+      figureBlock(shared, "b"),
+    ];
+    open(page.join(""));
+    [...document.querySelectorAll("button")].forEach(click);
+    const texts = saved.map(({ text }) =>
+      [...text.matchAll(/<text x="([\d.]+)" y="(\d+)" font-family[^>]*>([^<]*)</g)].map(([, x, y, label]) => ({
+        x: Number(x),
+        y: Number(y),
+        label,
+      })),
+    );
+    expect(texts.map((entries) => entries.map(({ label }) => label))).toEqual([names.map((name) => name.replace("<", "&lt;")), ["exact"]]);
+    const rows = new Set(texts[0]!.map(({ y }) => y));
+    expect(rows.size).toBeGreaterThan(2);
+    for (const { x, label } of texts[0]!) expect(x + 7.2 * label!.replace("&lt;", "<").length).toBeLessThan(400);
+    expect(saved[1]!.text).toMatch(/^[^>]* height="366"[^>]*><circle[^>]*fill="#6cb2f0"/);
   });
 
   it("show the value of the nearest point, and nothing where none is near", () => {
