@@ -1,19 +1,18 @@
 import { erf, identity, relu } from "@finitewidth/activations";
 import { matrixFromRows, type Architecture, type Matrix, type Primitive, type RandomLayer } from "@finitewidth/core";
-import { innerProduct, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { innerProduct, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { mixingMoments } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose } from "../../../tools/testing.ts";
 import {
-  adjointLift,
-  adjointSandwich,
   applyMap,
   applyTransposed,
   averageMap,
   composeMaps,
   composition,
   compositionMixing,
+  everywhere,
   flatteningMaps,
   fullKernels,
   identityMap,
@@ -22,6 +21,7 @@ import {
   linearSteps,
   sandwich,
   siteMapOfRows,
+  type PointMap,
   type UnitReading,
 } from "../src/index.js";
 import { naiveKernels, siteMean } from "./naive.ts";
@@ -58,7 +58,6 @@ describe("maps between sites", () => {
     const x = random(6, 4);
     const after = averageMap(2);
     const both = composeMaps(after, pooling);
-    const everywhere = (map: typeof pooling) => ({ ...map, perPoint: false });
     expectClose(applyMap(everywhere(both), x), applyMap(everywhere(after), applyMap(everywhere(pooling), x)), exact);
     expect([...both.sources]).toEqual([0, 1, 2]);
     expect([...both.weights!]).toEqual([0.25, 0.5, 0.25]);
@@ -174,14 +173,16 @@ describe("kernels over all sites", () => {
     ).toBe(true);
   });
 
-  it("lift and sandwich have the adjoints that they say", () => {
+  it("lift and sandwich have the adjoints of their maps", () => {
+    const adjoint = (map: PointMap, b: Matrix): Matrix => transpose(applyTransposed(map, transpose(applyTransposed(map, b))));
     const layer = graph.layers[2]!;
     const [X, B] = [random(4, 4, 3), random(2, 2, 4)];
-    expect(innerProduct(lift(layer, X), B)).toBeCloseTo(innerProduct(X, adjointLift(layer, B)), 12);
+    const pulled = layer.random.maps.reduce((sum, map) => sum + innerProduct(X, adjoint(everywhere(map), B)), 0);
+    expect(innerProduct(lift(layer, X), B)).toBeCloseTo(layer.coefficient * pulled, 12);
     const { field } = layer.reading as UnitReading;
     for (const map of full.maps(field).values()) {
       const [Y, C] = [random(6, 6, 5), random(4, 4, 6)];
-      expect(innerProduct(sandwich(map, Y), C)).toBeCloseTo(innerProduct(Y, adjointSandwich(map, C)), 12);
+      expect(innerProduct(sandwich(map, Y), C)).toBeCloseTo(innerProduct(Y, adjoint(map, C)), 12);
     }
   });
 });

@@ -4,17 +4,8 @@ import { firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { describe, expect, test } from "vitest";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
-import { deepSaddleGradient, scalarIntegralGradient, scalarLaplaceGradient } from "../src/effective-action/evidence-gradient.js";
-import {
-  createDeepProblem,
-  createScalarProblem,
-  deepMinima,
-  effectiveAction,
-  plugin,
-  resolveEffectiveActionOptions,
-  scalarIntegral,
-  scalarSaddle,
-} from "../src/index.js";
+import { scalarIntegralGradient, scalarLaplaceGradient } from "../src/effective-action/evidence-gradient.js";
+import { createScalarProblem, effectiveAction, plugin, resolveEffectiveActionOptions, scalarIntegral, scalarSaddle } from "../src/index.js";
 
 interface Inputs {
   readonly X: number[][];
@@ -73,47 +64,6 @@ describe("one hidden layer", () => {
     expectClose([logBiasVariance[0]!, found.logReadoutBias], expected.dLogSb2, tolerance, "log σ_b²");
     expectClose(found.logTemperature, expected.dLogT, tolerance, "log T");
     expectClose(found.width, expected.dN, tolerance, "N");
-  });
-});
-
-interface DeepFixture {
-  readonly cases: readonly {
-    readonly inputs: Inputs & { readonly widths: number[] };
-    readonly expected: {
-      readonly saddleLogEvidence: number;
-      readonly dLogSw2: number[];
-      readonly dLogSb2: number[];
-      readonly dLogT: number;
-      readonly dWidths: number[];
-      readonly Q: number[];
-    };
-  }[];
-}
-
-describe("deep networks, saddle part", () => {
-  const { cases } = readFixture<DeepFixture>("evidence-trust/effective-action-deep-gradient");
-  test.each(cases.map((each, i) => [i, each] as const))("fixture, case %d", (_, { inputs, expected }) => {
-    const problem = createDeepProblem({
-      chain: chainOf(inputs, inputs.widths),
-      inputs: matrixFromRows(inputs.X),
-      targets: Float64Array.from(inputs.y),
-      temperature: inputs.T,
-    });
-    const { minima } = deepMinima(problem);
-    const { orderParameters, action } = minima[0];
-    const tolerance = { relative: 1e-7, absolute: 1e-8 };
-    expectClose(orderParameters, expected.Q, tolerance, "Q");
-    const total = inputs.widths.reduce((sum, width) => sum + width, 0);
-    expectClose(-0.5 * inputs.y.length * Math.log(2 * Math.PI) - 0.5 * (action - total), expected.saddleLogEvidence, tolerance);
-    const found = deepSaddleGradient(problem, orderParameters);
-    expectClose(found.logWeightVariance, expected.dLogSw2, tolerance, "log σ_w²");
-    expectClose(found.logBiasVariance, expected.dLogSb2, tolerance, "log σ_b²");
-    expectClose(found.logTemperature, expected.dLogT, tolerance, "log T");
-    expectClose(found.widths, expected.dWidths, tolerance, "widths");
-    // homogeneous, without biases: every layer has the same derivative
-    if (inputs.activation !== "erf" && inputs.sb2.every((value) => value === 0)) {
-      expect(Math.max(...found.logWeightVariance) - Math.min(...found.logWeightVariance)).toBeLessThan(1e-9);
-    }
   });
 });
 

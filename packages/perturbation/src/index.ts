@@ -1,6 +1,4 @@
 export {
-  shiftedSites,
-  averageOverFilter,
   convolutionChain,
   filterChain,
   readoutWeights,

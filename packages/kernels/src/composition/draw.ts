@@ -5,7 +5,7 @@ import { requireMemory } from "../convolution/memory.js";
 import { normaliseStage } from "./finite/plain-stages.js";
 import { lift, siteRows } from "./full-kernels.js";
 import type { Composition, Field, Reading } from "./graph.js";
-import { applyMap } from "./source-maps.js";
+import { applyMap, everywhere } from "./source-maps.js";
 
 /**
  * Ŝ^v of every random layer of one finite network, (P·s_v) × (P·s_v), the last the covariance of its outputs given all hidden layers: exact
@@ -41,7 +41,7 @@ export function drawKernels(composition: Composition, inputs: Matrix, stream: Ra
         return multiply(symmetricSquareRoot(kernels[of.layer]!), { data: normals, shape: [points * of.sites, width] });
       }
       case "mapped":
-        return applyMap({ ...of.map, perPoint: false }, field(of.below));
+        return applyMap(everywhere(of.map), field(of.below));
       case "normalised": {
         const below = field(of.below);
         const site = { points, channels: below.shape[1], sites: of.sites, parametersBelow: true };
@@ -59,7 +59,7 @@ export function drawKernels(composition: Composition, inputs: Matrix, stream: Ra
     const inner = reading.kind === "input" ? siteRows(inputs, channels, sites) : field(reading.field);
     const phi = reading.kind === "units" ? reading.activation : undefined;
     const activity = phi ? { data: inner.data.map((h) => phi.value(h)), shape: inner.shape } : inner;
-    return reading.map ? applyMap({ ...reading.map, perPoint: false }, activity) : activity;
+    return reading.map ? applyMap(everywhere(reading.map), activity) : activity;
   };
   layers.forEach((layer) => {
     const psi = read(layer.reading);

@@ -1,11 +1,11 @@
 import { kernelMap } from "@finitewidth/activations";
-import { zeros, type Matrix, type SiteMap } from "@finitewidth/core";
+import { zeros, type Matrix } from "@finitewidth/core";
 import { gram, symmetrise, transpose } from "@finitewidth/linalg";
 import { requireImages } from "../convolution/images.js";
 import { requireMemory } from "../convolution/memory.js";
 import type { Composition, CompositionLayer, Field, Reading } from "./graph.js";
 import { softmaxScores } from "./softmax.js";
-import { applyMap, applyTransposed, sourceMaps, type PointMap } from "./source-maps.js";
+import { applyMap, everywhere, sourceMaps, type PointMap } from "./source-maps.js";
 
 /** Infinite-width kernels over all points and sites, index point·sites + site: what corrections in 1/N are made of. Computed once, kept. */
 export interface FullKernels {
@@ -26,28 +26,13 @@ export interface FullKernels {
   readonly attention: ReadonlyMap<number, Matrix>;
 }
 
-/** z → T z at every point. */
-const everywhere = (map: SiteMap): PointMap => ({ ...map, perPoint: false });
-
 /** A X Bᵀ. */
 export const sandwich = (a: PointMap, x: Matrix, b: PointMap = a): Matrix => transpose(applyMap(b, transpose(applyMap(a, x))));
-
-/** Aᵀ X B. */
-export const adjointSandwich = (a: PointMap, x: Matrix, b: PointMap = a): Matrix =>
-  transpose(applyTransposed(b, transpose(applyTransposed(a, x))));
 
 /** c Σ_k T_k X T_kᵀ for a layer whose maps are given (no softmax): how a change of what is read reaches S^v. */
 export function lift({ random, coefficient }: CompositionLayer, x: Matrix): Matrix {
   return weightedSum(
     random.maps.map((map) => sandwich(everywhere(map), x)),
-    coefficient,
-  );
-}
-
-/** c Σ_k T_kᵀ B T_k, the adjoint of `lift`. */
-export function adjointLift({ random, coefficient }: CompositionLayer, b: Matrix): Matrix {
-  return weightedSum(
-    random.maps.map((map) => adjointSandwich(everywhere(map), b)),
     coefficient,
   );
 }

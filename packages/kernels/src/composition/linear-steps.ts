@@ -1,6 +1,6 @@
 import type { Architecture, Primitive, RandomLayer, SiteMap } from "@finitewidth/core";
 import { composeMaps, identityMap, rowsOfMap, siteMapOfRows } from "../site-map.js";
-import { applyMap } from "./source-maps.js";
+import { applyMap, everywhere } from "./source-maps.js";
 
 /**
  * One random layer of a linear chain, with the maps ΠT_k from what it reads to what the layer above reads of its units, what Π makes of a
@@ -13,9 +13,6 @@ export interface LinearStep {
   readonly constant: Float64Array;
   readonly skip?: SiteMap;
 }
-
-/** A site map that is the same at every point. */
-export const everywhere = (map: SiteMap) => ({ ...map, perPoint: false });
 
 const mapConstant = (map: SiteMap, constant: Float64Array): Float64Array =>
   applyMap(everywhere(map), { data: constant, shape: [constant.length, 1] }).data;

@@ -7,8 +7,8 @@ import { orthonormalBasis } from "../convolution/site-subspaces.js";
 import { keepLive, liveSites } from "../live-sites.js";
 import { siteLaw } from "../site-law.js";
 import { siteRows } from "./full-kernels.js";
-import { everywhere, linearSteps, type LinearStep } from "./linear-steps.js";
-import { applyMap, applyTransposed } from "./source-maps.js";
+import { linearSteps, type LinearStep } from "./linear-steps.js";
+import { applyMap, applyTransposed, everywhere } from "./source-maps.js";
 
 /**
  * B_L with B_L B_Lᵀ = Σ_k T_kᵀT_k over the K maps of the readout: the maps side by side, in fewer columns where they depend on each other.

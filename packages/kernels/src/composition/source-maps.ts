@@ -10,6 +10,9 @@ export interface PointMap extends SiteMap {
   readonly perPoint: boolean;
 }
 
+/** A site map that is the same at every point. */
+export const everywhere = (map: SiteMap): PointMap => ({ ...map, perPoint: false });
+
 /** 1/√(c + ε) of every norm at every point and site (points × sites). */
 export type NormScales = readonly Float64Array[];
 
@@ -29,7 +32,7 @@ export function sourceMaps(
   const made = ((): ReadonlyMap<number, PointMap> => {
     switch (field.kind) {
       case "units":
-        return new Map([[field.layer, { ...identityMap(field.sites), perPoint: false }]]);
+        return new Map([[field.layer, everywhere(identityMap(field.sites))]]);
       case "mapped":
         return mapEach(below(field.below), (map) => forPoints(map, points, (at) => composeMaps(field.map, at)));
       case "normalised":
@@ -67,7 +70,7 @@ function blockAt(map: PointMap, point: number): SiteMap {
 
 /** A map made of others, point by point where one of them needs it; all points have the same sources. */
 function forPoints(map: PointMap, points: number, make: (at: SiteMap) => SiteMap): PointMap {
-  if (!map.perPoint) return { ...make(map), perPoint: false };
+  if (!map.perPoint) return everywhere(make(map));
   const blocks = Array.from({ length: points }, (_, point) => make(blockAt(map, point)));
   return joined(blocks);
 }
@@ -101,7 +104,7 @@ function combined(one: PointMap, a: number, other: PointMap | undefined, b: numb
     ]);
     return siteMapOfRows(x.inputSites, rows);
   };
-  if (!one.perPoint && !other?.perPoint) return { ...add(one, other), perPoint: false };
+  if (!one.perPoint && !other?.perPoint) return everywhere(add(one, other));
   return joined(Array.from({ length: points }, (_, point) => add(blockAt(one, point), other && blockAt(other, point))));
 }
 

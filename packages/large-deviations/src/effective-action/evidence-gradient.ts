@@ -1,10 +1,7 @@
-import { pullBackVariances, type VarianceDerivatives } from "@finitewidth/activations";
 import { zeros, type Matrix } from "@finitewidth/core";
-import { innerProduct, multiply, multiplyTransposedRight, scaleMixtureScores, trace } from "@finitewidth/linalg";
-import { digamma, type ConditionedTargets } from "@finitewidth/numerics";
+import { multiply, multiplyTransposedRight, scaleMixtureScores, trace } from "@finitewidth/linalg";
+import { digamma } from "@finitewidth/numerics";
 import { biasAt } from "./scalar-action.js";
-import { renormalisedKernels, solveDeep } from "./deep-action.js";
-import type { DeepProblem } from "./deep-problem.js";
 import { significantNodes, type ScalarIntegral, type ScalarSaddle } from "./scalar-posterior.js";
 import { sandwich } from "./scalar-predict.js";
 import type { ScalarProblem } from "./scalar-problem.js";
@@ -94,43 +91,5 @@ export function scalarLaplaceGradient(problem: ScalarProblem, saddle: ScalarSadd
     logTemperature: 0.5 * temperature * trace(noise),
     logReadoutBias: 0,
     width: -0.5 * (Q - Math.log(Q) - 1) + (second - Q + (third / second) * (Q - 1)) / (2 * width * second),
-  };
-}
-
-/** 2 ∂ log N(Y | 0, A)/∂ log T of the null directions that the resolvent leaves out: |Y_⊥|²/T − their number, each output counted. */
-const noiseOutside = ({ outside, directions, weights }: ConditionedTargets, temperature: number): number =>
-  outside ? innerProduct(outside, outside) / temperature - (weights.shape[0] - directions) * weights.shape[1] : 0;
-
-/** Derivatives of the saddle part −(P/2) log 2π − ½(𝒜* − ΣN_l) of a deep network's log evidence. */
-export interface DeepSaddleGradient extends VarianceDerivatives {
-  readonly logTemperature: number;
-  /** In N_1 … N_L. */
-  readonly widths: Float64Array;
-}
-
-/**
- * The explicit derivative of the action at its minimum Q* (envelope theorem), closure "nested": B = rrᵀ − A⁻¹ pulled back through the
- * renormalised recursion, ½T tr B, and −½(Q_l − log Q_l − 1) in the widths. O(P³ + L P²). Source: as above.
- */
-export function deepSaddleGradient(problem: DeepProblem, orderParameters: Float64Array): DeepSaddleGradient {
-  const { kernels, maps } = renormalisedKernels(problem, orderParameters);
-  const solve = solveDeep(problem, kernels.at(-1)!);
-  const [r, inverse] = [solve.weights.data, solve.resolvent()];
-  const size = r.length;
-  const adjoint: Matrix = {
-    data: inverse.data.map((value, at) => r[Math.floor(at / size)]! * r[at % size]! - value),
-    shape: inverse.shape,
-  };
-  return {
-    ...pullBackVariances(
-      problem.activation,
-      { preactivation: kernels, hidden: maps },
-      problem.weightVariance,
-      problem.biasVariance,
-      adjoint,
-      orderParameters,
-    ),
-    logTemperature: 0.5 * (problem.temperature * trace(adjoint) + noiseOutside(solve, problem.temperature)),
-    widths: orderParameters.map((q) => -0.5 * (q - Math.log(q) - 1)),
   };
 }

@@ -1,5 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { applyMap, type Field } from "@finitewidth/kernels";
+import { applyMap, everywhere, type Field } from "@finitewidth/kernels";
 import { identity, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import { layerChange, type Variables } from "./variables.js";
 
@@ -43,7 +43,7 @@ export function mapsJet(variables: Variables, field: Field, changes: ReadonlyMap
     case "units":
       return new Map([[field.layer, { value: identity(variables.points * field.sites) }]]);
     case "mapped": {
-      const map = { ...field.map, perPoint: false };
+      const map = everywhere(field.map);
       const move = (m: Matrix | undefined): Matrix | undefined => m && applyMap(map, m);
       return mapEach(mapsJet(variables, field.below, changes), (jet) => made(move(jet.value)!, move(jet.first), move(jet.second)));
     }
@@ -98,7 +98,7 @@ function meanJet(
       return [new Float64Array(n), new Float64Array(n)];
     case "mapped": {
       const below = meanJet(variables, field.below, dm, dc);
-      return below.map((mean) => applyMap({ ...field.map, perPoint: false }, { data: mean, shape: [mean.length, 1] }).data) as [
+      return below.map((mean) => applyMap(everywhere(field.map), { data: mean, shape: [mean.length, 1] }).data) as [
         Float64Array,
         Float64Array,
       ];

@@ -1,6 +1,7 @@
 import { identity, kernelSlopes, type KernelSlopes } from "@finitewidth/activations";
-import { zeros, type Activation, type Matrix, type SiteMap } from "@finitewidth/core";
+import { zeros, type Activation, type Matrix } from "@finitewidth/core";
 import {
+  everywhere,
   fullKernels,
   lift,
   sandwich,
@@ -103,8 +104,6 @@ export function variablesOf(composition: Composition, inputs: Matrix): Variables
   }
   return { composition, full, points, live, size, readings, norms };
 }
-
-const everywhere = (map: SiteMap) => ({ ...map, perPoint: false });
 
 /** Π X Πᵀ of a reading. */
 export const pool = ({ reading }: LiveReading, x: Matrix): Matrix => (reading.map ? sandwich(everywhere(reading.map), x) : x);

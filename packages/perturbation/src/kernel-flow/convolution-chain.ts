@@ -32,7 +32,7 @@ export interface ConvolutionChain {
 const product = (values: readonly number[]): number => values.reduce((all, value) => all * value, 1);
 
 /** Site a + offset for every site a of a periodic grid, row-major. */
-export function shiftedSites(grid: readonly number[], offset: readonly number[]): Int32Array {
+function shiftedSites(grid: readonly number[], offset: readonly number[]): Int32Array {
   return Int32Array.from({ length: product(grid) }, (_, site) => {
     let [position, unit, at] = [site, 1, 0];
     for (let axis = grid.length - 1; axis >= 0; axis--) {
@@ -58,10 +58,6 @@ const periodicFilter = (grid: readonly number[], { offsets, weights }: PeriodicF
 });
 
 /** (𝒜M)_{μa,νb} = Σ_c v_c M_{μ a+c, ν b+c}; `adjoint`: ⟨𝒜M, B⟩ = ⟨M, 𝒜*B⟩. O(taps · n²). */
-export function averageOverFilter(m: Matrix, grid: readonly number[], filter: PeriodicFilter, adjoint = false): Matrix {
-  return applyFilter(m, periodicFilter(grid, filter), adjoint);
-}
-
 function applyFilter(m: Matrix, { sources, weights }: SiteFilter, adjoint: boolean): Matrix {
   const n = m.shape[0];
   const out = zeros(n, n);

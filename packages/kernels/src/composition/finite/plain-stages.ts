@@ -1,6 +1,6 @@
 import { zeros, type Activation, type Matrix, type SiteMap } from "@finitewidth/core";
 import { arrayActivation } from "../../dense/finite-activation.js";
-import { applyMap, applyTransposed } from "../source-maps.js";
+import { applyMap, applyTransposed, everywhere } from "../source-maps.js";
 import { addInto, scaledBy, type Memory, type Stage, type StageSite } from "./stage.js";
 
 /** φ(z). */
@@ -27,12 +27,12 @@ export function pointwiseStage(activation: Activation, { points, channels, sites
 
 /** T z for every unit. */
 export function siteMapStage(map: SiteMap, { channels }: StageSite): Stage {
-  const everywhere = { ...map, perPoint: false };
+  const pointMap = everywhere(map);
   return {
     channels,
     sites: map.outputSites,
-    forward: (_, below) => applyMap(everywhere, below),
-    pullback: (_, cotangent) => applyTransposed(everywhere, cotangent),
+    forward: (_, below) => applyMap(pointMap, below),
+    pullback: (_, cotangent) => applyTransposed(pointMap, cotangent),
   };
 }
 
