@@ -1,18 +1,16 @@
 // The WebAssembly backend in a Vite build in Chromium, with and without cross-origin isolation: which backends there are, that they agree,
-// the size of the bundle. Fails when one of these is not as promised. Usage: node bench-browser.mjs [path of chromium, default
-// /usr/bin/chromium]
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+// the size of the bundle. Fails when one of these is not as promised. Usage: node bench-browser.mjs; CHROMIUM names one elsewhere.
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { chromium } from "playwright-core";
 import { build } from "vite";
+import { launch, serveFolder } from "./chromium.mjs";
+import { finish, problems } from "./problems.mjs";
+import { temporaryFolder } from "./workspace.mjs";
 
 const bundleLimit = 150_000;
-const root = join(dirname(fileURLToPath(import.meta.url)), "bench-browser");
-const outDir = mkdtempSync(join(tmpdir(), "linalg-bundle-"));
+const root = join(import.meta.dirname, "bench-browser");
+const outDir = temporaryFolder("linalg-bundle-");
 await build({
   root,
   logLevel: "warn",
@@ -22,26 +20,14 @@ await build({
 const assets = readdirSync(join(outDir, "assets")).map((name) => readFileSync(join(outDir, "assets", name)));
 const bytes = assets.reduce((sum, asset) => sum + asset.length, 0);
 console.log(`bundle: ${bytes} bytes, ${assets.reduce((sum, asset) => sum + gzipSync(asset).length, 0)} compressed`);
-const problems = bytes > bundleLimit ? [`the bundle has ${bytes} bytes, more than ${bundleLimit}`] : [];
+if (bytes > bundleLimit) problems.push(`the bundle has ${bytes} bytes, more than ${bundleLimit}`);
 
-const browser = await chromium.launch({ executablePath: process.argv[2] ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+const browser = await launch();
 for (const isolated of [false, true]) {
-  const headers = isolated ? { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" } : {};
-  const server = createServer((request, response) => {
-    const path = request.url === "/" ? "index.html" : request.url.slice(1);
-    try {
-      const body = readFileSync(join(outDir, path));
-      response.writeHead(200, { "content-type": path.endsWith(".js") ? "text/javascript" : "text/html", ...headers }).end(body);
-    } catch {
-      response.writeHead(404).end();
-    }
-  });
-  await new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
+  const server = await serveFolder(outDir, { isolated });
   const page = await browser.newPage();
   page.on("pageerror", (error) => problems.push(`page: ${error.message}`));
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.goto(server.url);
   await page.waitForFunction("globalThis.result !== undefined", undefined, { timeout: 60_000 });
   const result = await page.evaluate("globalThis.result");
   console.log(JSON.stringify(result));
@@ -52,6 +38,4 @@ for (const isolated of [false, true]) {
   server.close();
 }
 await browser.close();
-rmSync(outDir, { recursive: true });
-for (const problem of problems) console.error(problem);
-process.exitCode = problems.length > 0 ? 1 : 0;
+finish("the bundle is as promised");

@@ -8,10 +8,11 @@
 // docs/benchmarks.md Node with an empty file and one empty thread take about a tenth of a second of it.
 // Usage: node bench-command.mjs [tries, default 7]
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { commandLine, temporaryFolder } from "./workspace.mjs";
 
 const dense = (widths) => ({ type: "fully-connected", widths, activation: "erf" });
 const data = { dataset: "mnist", classes: [0, 1], train: 1000, test: 500 };
@@ -65,27 +66,22 @@ const median = (values) => values.sort((a, b) => a - b)[Math.floor(values.length
 if (process.argv[2] === "--library") console.log(await asLibrary(process.argv[3]));
 else {
   const tries = Number(process.argv[2] ?? 7);
-  const command = fileURLToPath(new URL("../packages/cli/bin/finitewidth.mjs", import.meta.url));
-  const folder = mkdtempSync(join(tmpdir(), "finitewidth-command-"));
-  try {
-    console.log(`${cpus()[0].model}, Node ${process.version}; medians of ${tries}, CPU seconds`);
-    for (const [name, content] of Object.entries(cases)) {
-      const file = join(folder, "experiment.json");
-      writeFileSync(file, JSON.stringify(content));
-      const [commands, scripts, methods] = [[], [], []];
-      for (let k = 0; k < tries; k++) {
-        commands.push(costOf([command, "run", file, "--out", join(folder, "out"), "--workers", "1", "--quiet"], folder).seconds);
-        const { seconds, printed } = costOf([self, "--library", file], folder);
-        scripts.push(seconds);
-        methods.push(Number(printed));
-      }
-      const [whole, script, method] = [commands, scripts, methods].map(median);
-      const ratio = (reference) => (whole / reference).toFixed(2);
-      console.log(
-        `${name}: command ${whole.toFixed(2)}, script ${script.toFixed(2)} (ratio ${ratio(script)}), of it from fit on ${method.toFixed(2)} (ratio ${ratio(method)})`,
-      );
+  const folder = temporaryFolder("finitewidth-command-");
+  console.log(`${cpus()[0].model}, Node ${process.version}; medians of ${tries}, CPU seconds`);
+  for (const [name, content] of Object.entries(cases)) {
+    const file = join(folder, "experiment.json");
+    writeFileSync(file, JSON.stringify(content));
+    const [commands, scripts, methods] = [[], [], []];
+    for (let k = 0; k < tries; k++) {
+      commands.push(costOf([commandLine, "run", file, "--out", join(folder, "out"), "--workers", "1", "--quiet"], folder).seconds);
+      const { seconds, printed } = costOf([self, "--library", file], folder);
+      scripts.push(seconds);
+      methods.push(Number(printed));
     }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    const [whole, script, method] = [commands, scripts, methods].map(median);
+    const ratio = (reference) => (whole / reference).toFixed(2);
+    console.log(
+      `${name}: command ${whole.toFixed(2)}, script ${script.toFixed(2)} (ratio ${ratio(script)}), of it from fit on ${method.toFixed(2)} (ratio ${ratio(method)})`,
+    );
   }
 }

@@ -2,12 +2,12 @@
 // and blackjax, and one with torch and deepbays (FINITEWIDTH_PEERS and FINITEWIDTH_DEEPBAYS name such that are there already), and prints
 // one line a task and peer, gradients of log posteriors included. Exit status 3: no Python here.
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { cpus, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { cpus } from "node:os";
+import { join } from "node:path";
+import { temporaryFolder } from "./workspace.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
+const here = import.meta.dirname;
 /** Versions that work with one another: neural-tangents 0.6.5 needs a JAX of its time. */
 const jax = ["jax==0.4.30", "jaxlib==0.4.30", "neural-tangents==0.6.5", "numpyro==0.15.3", "blackjax==1.2.4", "numpy<2", "scipy<1.14"];
 const torch = ["torch==2.15.0", "deepbays==0.1.11", "numpy<2", "scipy<1.14"];
@@ -55,7 +55,7 @@ function lines(file, parameters) {
 
 export function comparePeers() {
   const python = environment(process.env.FINITEWIDTH_PEERS ?? join(here, "node_modules/.cache/peers"), jax);
-  const data = join(mkdtempSync(join(tmpdir(), "peers-")), "data.npz");
+  const data = join(temporaryFolder("peers-"), "data.npz");
   // the first makes the data
   const benches = ["bench-peers", "bench-gradients"];
   const preload = ["--conditions", "@finitewidth/source", "--import", join(here, "ts-preload.mjs")];

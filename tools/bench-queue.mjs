@@ -2,14 +2,13 @@
 // worker and Redis for each chunk, and the memory of Redis while it goes on. bullmq and ioredis are looked for in the working directory.
 // Usage: node bench-queue.mjs [chunks]
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { createRegistry } from "../packages/core/dist/index.js";
 import { queueAddress, queueRun, serveQueue } from "../packages/queue/dist/index.js";
+import { temporaryFolder } from "./workspace.mjs";
 
 const waiting = new Int32Array(new SharedArrayBuffer(4));
 /** Waits without working. */
@@ -36,7 +35,7 @@ if (role === "worker") {
   });
   console.error("ready");
 } else if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const dir = mkdtempSync(join(tmpdir(), "finitewidth-bench-"));
+  const dir = temporaryFolder("finitewidth-bench-");
   const redis = spawn("redis-server", ["--port", String(port), "--dir", dir, "--appendonly", "yes", "--save", ""], { stdio: "ignore" });
   await sleep(1000);
   const worker = spawn(process.execPath, [process.argv[1], "worker"], { stdio: ["ignore", "pipe", "inherit"] });
@@ -74,5 +73,4 @@ if (role === "worker") {
   client.disconnect();
   redis.kill();
   await sleep(300);
-  rmSync(dir, { recursive: true, force: true });
 }

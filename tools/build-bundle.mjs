@@ -5,7 +5,8 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { build } from "esbuild";
-import { closure, manifests, root } from "./pack.mjs";
+import { closure, manifests } from "./pack.mjs";
+import { root } from "./workspace.mjs";
 
 const cli = join(root, "packages/cli/dist");
 const ownAddress = /(\bmodule: |Task\()import\.meta\.url/g;

@@ -6,12 +6,13 @@ import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { renderToString } from "katex";
 import MarkdownIt from "markdown-it";
-import { buildAll, root } from "./pack.mjs";
+import { buildAll } from "./pack.mjs";
 import { searchIndex } from "./site/search-index.mjs";
+import { finish, problems } from "./problems.mjs";
+import { root } from "./workspace.mjs";
 
 const docs = join(root, "docs");
 const site = join(docs, "site");
-const problems = [];
 
 /** The table of contents: section title and pages in order. */
 const sections = [
@@ -244,6 +245,4 @@ for (const file of htmlFiles(site)) {
     if (!existsSync(resolve(dirname(file), decodeURI(href.split("?")[0])))) problems.push(`${relative(site, file)}: ${href} leads nowhere`);
   }
 }
-for (const problem of problems) console.error(`✗ ${problem}`);
-console.log(problems.length === 0 ? `docs/site: ${pages.length} pages` : `${problems.length} problems`);
-process.exit(problems.length === 0 ? 0 : 1);
+finish(`docs/site: ${pages.length} pages`);

@@ -3,7 +3,7 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { plugin } from "@finitewidth/figures";
-import { root } from "./pack.mjs";
+import { root } from "./workspace.mjs";
 
 const [quick, paper] = process.argv.slice(2);
 const pictures = join(root, "docs", "figures", "reproduce");

@@ -5,10 +5,9 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { isAllowed, permissive } from "./supply-chain.mjs";
+import { root } from "./workspace.mjs";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const crate = join(root, "packages/linalg-native/crate");
 const musl = process.platform === "linux" && process.report.getReport().header.glibcVersionRuntime === undefined;
 const suffix = { linux: musl ? "-musl" : "-gnu", win32: "-msvc" }[process.platform] ?? "";

@@ -4,7 +4,8 @@ import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { root, run } from "./pack.mjs";
+import { run } from "./pack.mjs";
+import { root } from "./workspace.mjs";
 
 /** A Python ≥ 3.10 with pip and venv, if there is one. */
 export function findPython() {

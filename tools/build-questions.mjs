@@ -1,10 +1,9 @@
 // Answers the questions of docs/guide/questions.md and saves one figure of each report, by the report's own button, to
 // docs/figures/questions. Needs Chromium. Usage: node tools/build-questions.mjs [NAME]
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { launch } from "./chromium.mjs";
-import { root } from "./pack.mjs";
+import { root, temporaryFolder } from "./workspace.mjs";
 import { questionReports } from "./question-reports.mjs";
 
 /** The figure of each report that answers the question. */
@@ -19,7 +18,7 @@ const figures = {
 };
 
 const folder = join(root, "docs", "figures", "questions");
-const work = mkdtempSync(join(tmpdir(), "finitewidth-questions-"));
+const work = temporaryFolder("finitewidth-questions-");
 const browser = await launch();
 try {
   mkdirSync(folder, { recursive: true });
@@ -36,5 +35,4 @@ try {
   }
 } finally {
   await browser.close();
-  rmSync(work, { recursive: true, force: true });
 }

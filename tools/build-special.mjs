@@ -1,13 +1,13 @@
 // Bundles the special functions of @stdlib into packages/numerics/src/generated, with their licences beside it: whoever installs
 // numerics gets one file instead of 160 packages. Usage: node tools/build-special.mjs [--check]    --check writes nothing and fails when a
 // committed file differs from what the installed packages give.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { build } from "esbuild";
+import { writeGenerated } from "./generated.mjs";
+import { root } from "./workspace.mjs";
 
-const workspace = dirname(dirname(fileURLToPath(import.meta.url)));
-const numerics = join(workspace, "packages/numerics");
+const numerics = join(root, "packages/numerics");
 /**
  * Files of src/generated, each with what it exports; several, so that who needs no t distribution leaves it out of a bundle. What they
  * have in common is in files of its own, once.
@@ -141,24 +141,8 @@ function licences() {
   ].join(`\n\n${"-".repeat(80)}\n\n`);
 }
 
-let differing = 0;
-const outputs = [];
-for (const [name, text] of await generated()) outputs.push([join(numerics, `src/generated/${name}.ts`), text]);
-for (const [file, text] of [...outputs, [join(numerics, "THIRD-PARTY-LICENCES.txt"), `${licences()}\n`]]) {
-  if (!process.argv.includes("--check")) {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, text);
-    console.log(`${relative(workspace, file)}: ${text.length} characters`);
-    continue;
-  }
-  let committed = "";
-  try {
-    committed = readFileSync(file, "utf8");
-  } catch {
-    // A missing file differs.
-  }
-  if (committed === text) continue;
-  differing++;
-  console.error(`${relative(workspace, file)} is not what @stdlib gives; run node tools/build-special.mjs`);
-}
-if (differing > 0) process.exit(1);
+const outputs = [...(await generated())].map(([name, text]) => [join(numerics, `src/generated/${name}.ts`), text]);
+writeGenerated(
+  [...outputs, [join(numerics, "THIRD-PARTY-LICENCES.txt"), `${licences()}\n`]],
+  "@stdlib gives; run node tools/build-special.mjs",
+);

@@ -1,13 +1,13 @@
 // Compiles packages/linalg/assembly to the WebAssembly modules that are committed as packages/linalg/src/generated/*.wasm.ts.
 // Usage: node tools/build-wasm.mjs [--check]    --check writes nothing and fails when a committed module differs from its source.
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { main as compileAssembly } from "assemblyscript/asc";
+import { writeGenerated } from "./generated.mjs";
+import { root } from "./workspace.mjs";
 
-const workspace = dirname(dirname(fileURLToPath(import.meta.url)));
-const source = join(workspace, "packages/linalg/assembly");
-const target = join(workspace, "packages/linalg/src/generated");
+const source = join(root, "packages/linalg/assembly");
+const target = join(root, "packages/linalg/src/generated");
 const builds = {
   simd: { flags: [] },
   relaxed: { flags: ["--enable", "relaxed-simd"] },
@@ -64,25 +64,6 @@ export const ${name}Module: string =
   "${Buffer.from(binary).toString("base64")}";
 `;
 
-const check = process.argv.includes("--check");
-let differing = 0;
-mkdirSync(target, { recursive: true });
-for (const [name, build] of Object.entries(builds)) {
-  const file = join(target, `${name}.wasm.ts`);
-  const text = moduleText(name, await compile(build));
-  if (!check) {
-    writeFileSync(file, text);
-    console.log(`${relative(workspace, file)}: ${text.length} characters`);
-    continue;
-  }
-  let committed = "";
-  try {
-    committed = readFileSync(file, "utf8");
-  } catch {
-    // A missing file differs.
-  }
-  if (committed === text) continue;
-  differing++;
-  console.error(`${relative(workspace, file)} is not what packages/linalg/assembly compiles to; run node tools/build-wasm.mjs`);
-}
-if (differing > 0) process.exit(1);
+const modules = [];
+for (const [name, build] of Object.entries(builds)) modules.push([join(target, `${name}.wasm.ts`), moduleText(name, await compile(build))]);
+writeGenerated(modules, "packages/linalg/assembly compiles to; run node tools/build-wasm.mjs");

@@ -1,8 +1,7 @@
 // Installs prior-conv + posterior from tarballs, bundles the convolution example with Vite, holds the bundle to its budget and runs it in
 // headless Chromium, with and without cross-origin isolation; then the worker pool in pages (check-workers.mjs). Needs Chromium or Chrome;
 // CHROMIUM names one elsewhere. Exit status 3: there is none. Usage: node tools/check-browser.mjs
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build } from "vite";
@@ -10,6 +9,7 @@ import { checkWorkers } from "./check-workers.mjs";
 import { findChromium, launch, serveFolder } from "./chromium.mjs";
 import { install, packAll, run } from "./pack.mjs";
 import { examplesOf, importsOf } from "./readme-examples.mjs";
+import { temporaryFolder } from "./workspace.mjs";
 
 /** Kilobytes of all scripts of the bundle, gzipped. */
 const budget = 210; // with tasks named by plug-ins, input space and the count of memory: 207
@@ -26,7 +26,7 @@ const sameNumbers = (a, b) => {
 };
 
 const executablePath = findChromium();
-const work = mkdtempSync(join(tmpdir(), "finitewidth-browser-"));
+const work = temporaryFolder("finitewidth-browser-");
 let failed = false;
 try {
   const tarballs = packAll(join(work, "tarballs"));
@@ -75,7 +75,5 @@ try {
 } catch (error) {
   failed = true;
   console.error(`✗ ${error.stack ?? error}`);
-} finally {
-  rmSync(work, { recursive: true, force: true });
 }
 process.exit(failed ? 1 : 0);

@@ -1,16 +1,15 @@
 // Runs every example of the documentation and of the READMEs against what was built: TypeScript fences that import something, and JSON
 // fences that are whole experiments, through the command line. Experiment files in docs/examples and packages/cli/examples are validated.
 // Usage: node check-examples.mjs (after everything was built)
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { dirname, join, relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, relative } from "node:path";
 import { parseExperiment } from "@finitewidth/experiment";
 import { transform } from "esbuild";
-import { root, runAsync } from "./pack.mjs";
+import { runAsync } from "./pack.mjs";
 import { examplesOf } from "./readme-examples.mjs";
+import { commandLine, root, temporaryFolder } from "./workspace.mjs";
 
-const tools = dirname(fileURLToPath(import.meta.url));
 const pages = (folder) =>
   readdirSync(folder, { withFileTypes: true }).flatMap((entry) =>
     ["node_modules", "dist", "site", "plugins", "src", "test"].includes(entry.name)
@@ -41,8 +40,7 @@ function experimentsOf(text) {
 }
 
 // Inside tools/, where every workspace package resolves.
-const work = mkdtempSync(join(tools, ".examples-"));
-const commandLine = join(root, "packages/cli/bin/finitewidth.mjs");
+const work = temporaryFolder(".examples-", import.meta.dirname);
 const execute = (...argv) => runAsync(process.execPath, argv, work);
 const examples = [];
 for (const file of files) {
@@ -73,21 +71,17 @@ for (const file of experimentFiles)
 
 let failed = 0;
 const queue = [...examples];
-try {
-  await Promise.all(
-    Array.from({ length: availableParallelism() }, async () => {
-      for (let example = queue.shift(); example; example = queue.shift()) {
-        try {
-          await example.run();
-        } catch (error) {
-          failed += 1;
-          console.error(`✗ ${example.what}:\n${error.message}`);
-        }
+await Promise.all(
+  Array.from({ length: availableParallelism() }, async () => {
+    for (let example = queue.shift(); example; example = queue.shift()) {
+      try {
+        await example.run();
+      } catch (error) {
+        failed += 1;
+        console.error(`✗ ${example.what}:\n${error.message}`);
       }
-    }),
-  );
-} finally {
-  rmSync(work, { recursive: true, force: true });
-}
+    }
+  }),
+);
 console.log(`${examples.length - failed} of ${examples.length} examples run`);
 process.exit(failed === 0 ? 0 : 1);

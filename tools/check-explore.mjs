@@ -3,7 +3,6 @@
 // are figures to report, not to hold a busy machine to. Screenshots go to artefacts/explore; --figures puts those of the documentation in
 // their place. Exit status 3: there is no Chromium. Usage: node tools/check-explore.mjs [--figures] [--built] [--only=TEXT]
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { createRegistry } from "@finitewidth/core";
@@ -11,10 +10,12 @@ import { runExperiment } from "@finitewidth/experiment";
 import { decodeDigits, encodeState, experimentOf, initialState, lessons, rowsOfChoice } from "@finitewidth/explore";
 import { referenceBackend, setBackend } from "@finitewidth/linalg";
 import { standardPlugins } from "@finitewidth/verification";
-import { findChromium, launch, serveFolder } from "./chromium.mjs";
+import { accessibilityFaults, findChromium, launch, serveFolder } from "./chromium.mjs";
 import { check, driveControls, driveNetwork, driveRest, settled, until } from "./explore-controls.mjs";
 import { longestTask, timeSlider, told } from "./explore-timing.mjs";
-import { buildAll, root } from "./pack.mjs";
+import { buildAll } from "./pack.mjs";
+import { attempt, finish, problems } from "./problems.mjs";
+import { root } from "./workspace.mjs";
 
 const executablePath = findChromium();
 if (!process.argv.includes("--built")) buildAll("@finitewidth/explore");
@@ -22,10 +23,8 @@ const folder = join(root, "packages/explore/page");
 const pictures = join(root, process.argv.includes("--figures") ? "docs/figures" : "artefacts/explore");
 mkdirSync(pictures, { recursive: true });
 const ui = "document.querySelector('fw-explore')";
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const digits = decodeDigits(readFileSync(join(folder, "digits.bin")));
 const registry = createRegistry(standardPlugins);
-const problems = [];
 const figures = {};
 
 const kilobytes = (files) => files.reduce((sum, file) => sum + gzipSync(readFileSync(join(folder, file))).length, 0) / 1000;
@@ -113,31 +112,8 @@ async function compare(what, page, state) {
   check(Object.keys(expected).length > 0, `${what}: nothing to compare`);
 }
 
-async function audit(what, page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => globalThis.axe.run());
-  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  for (const { id, help, nodes } of serious)
-    problems.push(
-      `axe, ${what}: ${id}: ${help}: ${nodes
-        .slice(0, 3)
-        .map(({ html }) => html.slice(0, 120))
-        .join(" | ")}`,
-    );
-}
-
 const only = process.argv.find((argument) => argument.startsWith("--only="))?.slice("--only=".length) ?? "";
-async function step(what, action) {
-  if (!what.includes(only)) return;
-  const started = performance.now();
-  try {
-    await action();
-    console.log(`✓ ${what} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
-  } catch (error) {
-    problems.push(`${what}: ${error.message}`);
-    console.error(`✗ ${what}: ${error.message}`);
-  }
-}
+const step = (what, action) => (what.includes(only) ? attempt(what, action) : undefined);
 
 const drop = (page, name, text) =>
   page.evaluate(
@@ -271,7 +247,7 @@ await step("axe, narrow, dark, reduced motion", async () => {
     await until(page, `[...${ui}.session.answers.sampled.values()].some(({ runs }) => runs >= 2)`, "sampled points");
     await until(page, `Object.keys(${ui}.session.answers.verdicts).length > 1`, "verdicts");
     check((await page.evaluate("document.documentElement.scrollWidth")) <= width, `wider than ${width} px`);
-    await audit(`${width} px, ${scheme}`, page);
+    problems.push(...(await accessibilityFaults(page)).map((fault) => `${width} px, ${scheme}: ${fault}`));
     await page.screenshot({ path: join(pictures, `explore-${width < 600 ? "narrow-" : ""}${scheme}.png`), fullPage: true });
     await page.context().close();
   }
@@ -283,5 +259,4 @@ await step("axe, narrow, dark, reduced motion", async () => {
 await browser.close();
 server.close();
 for (const [name, value] of Object.entries(figures)) console.log(`${name}: ${value}`);
-for (const problem of problems) console.error(`✗ ${problem}`);
-process.exit(problems.length === 0 ? 0 : 1);
+finish("the page is as it should be");

@@ -5,18 +5,14 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { figureChecks } from "@finitewidth/core/conformance";
 import { plugin } from "@finitewidth/figures";
-import { root } from "./pack.mjs";
+import { commandLine, root } from "./workspace.mjs";
 
 /** Seconds of processor time, all figures together. */
 const budget = 300;
 
 const folder = process.argv[2] ?? join(root, "artefacts", "figures");
 rmSync(folder, { recursive: true, force: true });
-const { status } = spawnSync(
-  process.execPath,
-  [join(root, "packages/cli/bin/finitewidth.mjs"), "reproduce", "--all", "--no-open", "--out", folder],
-  { stdio: "inherit" },
-);
+const { status } = spawnSync(process.execPath, [commandLine, "reproduce", "--all", "--no-open", "--out", folder], { stdio: "inherit" });
 let failed = status === 0 ? 0 : 1;
 let seconds = 0;
 for (const figure of plugin.figures) {

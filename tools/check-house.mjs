@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
+import { finish, problems } from "./problems.mjs";
 
 const limits = { lines: 300, columns: 140 };
 // Names that plug-ins are registered under; `engine: "exact"` and other options of the same spelling are not theirs.
@@ -23,7 +24,6 @@ const breakable = (line) =>
 const isSource = (file) => /^(?:packages\/[^/]+|verification)\/src\//.test(file) && !file.includes("/generated/");
 // Compiled to one WebAssembly module each: an algorithm in one piece, which inlines.
 const isKernel = (file) => file.startsWith("packages/linalg/assembly/");
-const problems = [];
 
 for (const file of code.filter((name) => !name.includes("/generated/"))) {
   const lines = readFileSync(file, "utf8").split("\n");
@@ -63,6 +63,4 @@ for (const manifestFile of tracked.filter((file) => /^(?:packages\/[^/]+|verific
     if (!known(name) && !declared.includes(name)) problems.push(`${folder}: "${name}" is imported and not declared in dependencies`);
 }
 
-for (const problem of problems) console.error(`✗ ${problem}`);
-console.log(problems.length === 0 ? "the house is in order" : `${problems.length} problems`);
-process.exit(problems.length === 0 ? 0 : 1);
+finish("the house is in order");

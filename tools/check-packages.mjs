@@ -4,14 +4,16 @@
 // bundler. Three subsets are installed by npm in empty folders. For the others one installation serves all: each gets a folder that holds
 // only its own packages and links to the dependencies that they declare, which is stricter than npm's hoisting. Usage: node
 // tools/check-packages.mjs [--keep]
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { publint } from "publint";
-import { binaries, closure, install, manifests, packAll, root, run, runAsync } from "./pack.mjs";
+import { binaries, closure, install, manifests, packAll, run, runAsync } from "./pack.mjs";
+import { attempt, finish, problems } from "./problems.mjs";
 import { checkInstalled, checkSmall, checkWorkspace } from "./supply-chain.mjs";
 import { examplesOf, importsOf, installLineOf } from "./readme-examples.mjs";
+import { root, temporaryFolder } from "./workspace.mjs";
 
 /**
  * Kilobytes of a packed tarball, sources and maps included (so linalg holds its three WebAssembly modules twice, 120 kB, and numerics
@@ -41,8 +43,7 @@ const manifestOf = (name) => [...manifests, ...binaries].find((manifest) => mani
 const readme = (name) => readFileSync(join(root, manifestOf(name).folder, "README.md"), "utf8");
 const tsc = join(root, "node_modules/typescript-7/bin/tsc");
 const noNetwork = pathToFileURL(join(root, "tools/no-network.mjs")).href;
-const work = mkdtempSync(join(tmpdir(), "finitewidth-pack-"));
-const problems = [];
+const work = temporaryFolder("finitewidth-pack-");
 
 async function checkTarball(manifest, file) {
   const size = statSync(file).size / 1000;
@@ -130,16 +131,6 @@ async function compileExamples() {
 const runExample = async (folder) =>
   (await runAsync(process.execPath, ["--import", noNetwork, "example.mjs"], folder)).trim().split("\n").at(-1);
 
-async function attempt(what, action) {
-  const started = performance.now();
-  try {
-    const last = await action();
-    console.log(`✓ ${what} (${((performance.now() - started) / 1000).toFixed(1)} s): ${last}`);
-  } catch (error) {
-    problems.push(`${what}: ${error.message}`);
-  }
-}
-
 /** Runs tasks as many at a time as there are cores. */
 async function all(tasks) {
   const queue = [...tasks];
@@ -210,10 +201,5 @@ try {
   );
 } catch (error) {
   problems.push(error.message);
-} finally {
-  if (process.argv.includes("--keep")) console.log(`kept: ${work}`);
-  else rmSync(work, { recursive: true, force: true });
 }
-for (const problem of problems) console.error(`✗ ${problem}`);
-console.log(problems.length === 0 ? "packages are fit to publish" : `${problems.length} problems`);
-process.exit(problems.length === 0 ? 0 : 1);
+finish("packages are fit to publish");

@@ -2,15 +2,15 @@
 // headless Chromium, wide (1400 px) and narrow (390 px), light and dark: axe must find nothing serious, no page may scroll sideways, no
 // script may fail. Screenshots go to artefacts/pages. Exit status 3: no Chromium (CHROMIUM names one elsewhere) or no site (node
 // tools/build-docs.mjs makes it). Usage: node tools/check-pages.mjs [--only TEXT] [--screenshots]
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { launch } from "./chromium.mjs";
-import { root, run } from "./pack.mjs";
-import { commandLine, questionReports } from "./question-reports.mjs";
+import { accessibilityFaults, launch } from "./chromium.mjs";
+import { run } from "./pack.mjs";
+import { finish, problems } from "./problems.mjs";
+import { questionReports } from "./question-reports.mjs";
+import { commandLine, root, temporaryFolder } from "./workspace.mjs";
 
 const { values: options } = parseArgs({
   options: { only: { type: "string", default: "" }, screenshots: { type: "boolean", default: false } },
@@ -21,8 +21,7 @@ if (!existsSync(join(site, "index.html"))) {
   process.exit(3);
 }
 const browser = await launch();
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const work = mkdtempSync(join(tmpdir(), "finitewidth-pages-"));
+const work = temporaryFolder("finitewidth-pages-");
 const folder = join(root, "artefacts", "pages");
 if (options.screenshots) mkdirSync(folder, { recursive: true });
 
@@ -58,18 +57,9 @@ function* pages() {
 async function faults(page, seen) {
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   const rules = seen ? { runOnly: { type: "tag", values: ["cat.color"] } } : {};
-  const { violations } = await page.evaluate((more) => globalThis.axe.run(document, { resultTypes: ["violations"], ...more }), rules);
-  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  return [
-    ...(wider > 0 ? [`${wider} px wider than the window`] : []),
-    ...serious.map(
-      ({ id, impact, help, nodes }) =>
-        `${id} (${impact}): ${help}: ${nodes.length} ×, ${nodes[0].target.join(" ")}: ${nodes[0].html.slice(0, 120)}`,
-    ),
-  ];
+  return [...(wider > 0 ? [`${wider} px wider than the window`] : []), ...(await accessibilityFaults(page, rules))];
 }
 
-const problems = [];
 let count = 0;
 try {
   for (const [name, url, views] of pages()) {
@@ -77,7 +67,6 @@ try {
     let where = name;
     page.on("pageerror", (error) => problems.push(`${where}: ${error.message}`));
     await page.goto(url);
-    await page.evaluate(axe);
     const widths = new Set();
     for (const [width, colorScheme] of views) {
       where = `${name}, ${width} px, ${colorScheme}`;
@@ -94,9 +83,6 @@ try {
   }
 } finally {
   await browser.close();
-  rmSync(work, { recursive: true, force: true });
 }
-for (const problem of problems) console.error(problem);
 if (count === 0) problems.push(`no page is called ${options.only}`);
-console.log(`${count} views of pages, ${problems.length} problems`);
-process.exit(problems.length > 0 ? 1 : 0);
+finish(`${count} views of pages are as they should be`);

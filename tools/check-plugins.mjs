@@ -1,12 +1,13 @@
 // Proves the plug-in story from tarballs: the example plug-ins and freshly generated ones pass their conformance suites untouched, broken
 // ones fail with a message that says what to do, the command line picks them up, and the verification suite checks their claims.
 // Usage: node tools/check-plugins.mjs [--keep]
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { install, packAll, root, run, runAsync } from "./pack.mjs";
+import { install, packAll, run, runAsync } from "./pack.mjs";
+import { attempt, finish, problems } from "./problems.mjs";
+import { root, temporaryFolder } from "./workspace.mjs";
 
-const work = mkdtempSync(join(tmpdir(), "finitewidth-plugins-"));
+const work = temporaryFolder("finitewidth-plugins-");
 const examples = join(root, "docs", "examples", "plugins");
 // the kind that the generator copies from an example
 const kinds = {
@@ -15,16 +16,6 @@ const kinds = {
   "linear-residual": "prior",
   "laplace-evidence": "theory",
   "skip-and-attention": undefined,
-};
-const problems = [];
-const attempt = async (what, action) => {
-  const started = performance.now();
-  try {
-    await action();
-    console.log(`✓ ${what} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
-  } catch (error) {
-    problems.push(`${what}: ${error.message}`);
-  }
 };
 const dependenciesOf = (manifest) => ({ ...manifest.dependencies, ...manifest.devDependencies, ...manifest.peerDependencies });
 const manifestIn = (folder) => JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
@@ -249,10 +240,5 @@ try {
   });
 } catch (error) {
   problems.push(error.message);
-} finally {
-  if (process.argv.includes("--keep")) console.log(`kept: ${work}`);
-  else rmSync(work, { recursive: true, force: true });
 }
-for (const problem of problems) console.error(`✗ ${problem}`);
-console.log(problems.length === 0 ? "plug-ins work from tarballs" : `${problems.length} problems`);
-process.exit(problems.length === 0 ? 0 : 1);
+finish("plug-ins work from tarballs");

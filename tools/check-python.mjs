@@ -5,7 +5,8 @@ import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { buildWheel, findPython } from "./build-python.mjs";
-import { root, run } from "./pack.mjs";
+import { run } from "./pack.mjs";
+import { commandLine, root } from "./workspace.mjs";
 
 const skip = (reason) => {
   console.log(reason);
@@ -32,12 +33,7 @@ run(inside, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", `
 const path = [bin, ...(process.env.PATH ?? "").split(delimiter)].filter(
   (folder) => folder === bin || spawnSync(join(folder, "node"), ["--version"]).error !== undefined,
 );
-const env = {
-  ...process.env,
-  PATH: path.join(delimiter),
-  FINITEWIDTH_NODE: "",
-  FINITEWIDTH_COMMAND: join(root, "packages/cli/bin/finitewidth.mjs"),
-};
+const env = { ...process.env, PATH: path.join(delimiter), FINITEWIDTH_NODE: "", FINITEWIDTH_COMMAND: commandLine };
 const failed = [
   ["-m", "mypy", "--config-file", "packages/python/pyproject.toml", "packages/python/src"],
   ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", "packages/python", "packages/python/tests", ...process.argv.slice(2)],

@@ -3,21 +3,18 @@
 // messages that mean harm: all must be refused and told, and nothing may run. Redis comes by apt-get where this is root; BullMQ and ioredis
 // are installed for this check alone. Exit status 3: Redis cannot be had. Usage: node check-queue.mjs [--rounds 1] [--steps 200] [--seed 1]
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { commandLine, temporaryFolder } from "./workspace.mjs";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const engines = ["bullmq@6.7.0", "ioredis@5.9.3"];
 const { values: options } = parseArgs({
   options: { rounds: { type: "string", default: "1" }, steps: { type: "string", default: "200" }, seed: { type: "string", default: "1" } },
 });
-const command = join(root, "packages/cli/bin/finitewidth.mjs");
 const has = (name) => spawnSync("sh", ["-c", `command -v ${name}`]).status === 0;
 
 if (!has("redis-server") && process.getuid?.() === 0 && has("apt-get")) {
@@ -29,7 +26,7 @@ if (!has("redis-server")) {
   process.exit(3);
 }
 
-const work = mkdtempSync(join(tmpdir(), "finitewidth-queue-"));
+const work = temporaryFolder("finitewidth-queue-");
 const children = new Set();
 let state = Number(options.seed) >>> 0;
 /** Uniform in [0, 1), the same for the same seed (mulberry32). */
@@ -62,7 +59,7 @@ function start(program, argv, cwd = work) {
   );
   return one;
 }
-const finitewidth = (...argv) => start(process.execPath, [command, ...argv]);
+const finitewidth = (...argv) => start(process.execPath, [commandLine, ...argv]);
 async function until(condition, seconds, what) {
   for (const end = Date.now() + 1000 * seconds; !(await condition()); await sleep(50))
     if (Date.now() > end) throw new Error(`${what}: not within ${seconds} s`);
@@ -219,5 +216,4 @@ try {
 } finally {
   for (const child of children) child.kill("SIGKILL");
   await sleep(200);
-  rmSync(work, { recursive: true, force: true });
 }

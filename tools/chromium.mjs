@@ -1,6 +1,7 @@
-// Headless Chromium for checks: found, started, and given pages of a folder.
-import { createServer } from "node:http";
+// Headless Chromium for checks: found, started, given pages of a folder, and asked what axe finds on them.
 import { existsSync, readFileSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
 import { extname, join, normalize } from "node:path";
 import { chromium } from "playwright-core";
 
@@ -48,4 +49,18 @@ export async function serveFolder(folder, { isolated = false } = {}) {
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { url: `http://127.0.0.1:${server.address().port}/`, close: () => server.close() };
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** What axe calls serious or critical on a page as it stands in the window, a line each. */
+export async function accessibilityFaults(page, options = {}) {
+  if (!(await page.evaluate("'axe' in globalThis"))) await page.evaluate(axe);
+  const { violations } = await page.evaluate((more) => globalThis.axe.run(document, { resultTypes: ["violations"], ...more }), options);
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, impact, help, nodes }) => {
+      const places = nodes.slice(0, 3).map(({ target, html }) => `${target.join(" ")}: ${html.slice(0, 120)}`);
+      return `${id} (${impact}): ${help}: ${nodes.length} ×, ${places.join(" | ")}`;
+    });
 }

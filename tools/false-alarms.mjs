@@ -2,11 +2,10 @@
 // Usage: node tools/false-alarms.mjs [--seeds 20] [--from 1] [--filter TEXT]… [--workers N]; status 1 when more than one claim in a hundred
 // is rejected. Needs a build. A whole suite is some 470 s of processor time a seed; filters choose part of it.
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { commandLine, temporaryFolder } from "./workspace.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -16,42 +15,37 @@ const { values } = parseArgs({
     workers: { type: "string", default: "1" },
   },
 });
-const bin = fileURLToPath(new URL("../packages/cli/bin/finitewidth.mjs", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "finitewidth-false-alarms-"));
+const folder = temporaryFolder("finitewidth-false-alarms-");
 const alarms = [];
 const claims = new Map();
 let judged = 0;
 let numbers = 0;
-try {
-  for (let seed = Number(values.from); seed < Number(values.from) + Number(values.seeds); seed++) {
-    for (const filter of values.filter) {
-      const out = join(folder, String(seed));
-      const asked = ["verify", "--seed", String(seed), "--out", out, "--quiet", "--workers", values.workers];
-      try {
-        execFileSync(process.execPath, [bin, ...asked, ...(filter === "" ? [] : ["--filter", filter])], {
-          stdio: ["ignore", "ignore", "inherit"],
-        });
-      } catch (error) {
-        // status 1: claims were rejected, or had no power; the report says which
-        if (error.status !== 1) throw error;
-      }
-      const report = JSON.parse(readFileSync(join(out, "report.json"), "utf8"));
-      for (const failure of report.failures) alarms.push(`seed ${seed}: ${failure.theory} / ${failure.scenario}: ${failure.reason}`);
-      for (const claim of report.claims) {
-        const name = `${claim.theory} / ${claim.scenario} / ${claim.id}`;
-        judged++;
-        numbers += claim.comparisons[0].claimed.length;
-        const scores = claims.get(name) ?? [];
-        scores.push(claim.verdict.slope ? Number.NaN : claim.verdict.score);
-        claims.set(name, scores);
-        if (!claim.verdict.agrees) alarms.push(`seed ${seed}: ${name} (score ${claim.verdict.score.toFixed(2)})`);
-      }
-      rmSync(out, { recursive: true, force: true });
+for (let seed = Number(values.from); seed < Number(values.from) + Number(values.seeds); seed++) {
+  for (const filter of values.filter) {
+    const out = join(folder, String(seed));
+    const asked = ["verify", "--seed", String(seed), "--out", out, "--quiet", "--workers", values.workers];
+    try {
+      execFileSync(process.execPath, [commandLine, ...asked, ...(filter === "" ? [] : ["--filter", filter])], {
+        stdio: ["ignore", "ignore", "inherit"],
+      });
+    } catch (error) {
+      // status 1: claims were rejected, or had no power; the report says which
+      if (error.status !== 1) throw error;
     }
-    console.log(`seed ${seed}: ${judged} verdicts, ${alarms.length} alarms`);
+    const report = JSON.parse(readFileSync(join(out, "report.json"), "utf8"));
+    for (const failure of report.failures) alarms.push(`seed ${seed}: ${failure.theory} / ${failure.scenario}: ${failure.reason}`);
+    for (const claim of report.claims) {
+      const name = `${claim.theory} / ${claim.scenario} / ${claim.id}`;
+      judged++;
+      numbers += claim.comparisons[0].claimed.length;
+      const scores = claims.get(name) ?? [];
+      scores.push(claim.verdict.slope ? Number.NaN : claim.verdict.score);
+      claims.set(name, scores);
+      if (!claim.verdict.agrees) alarms.push(`seed ${seed}: ${name} (score ${claim.verdict.score.toFixed(2)})`);
+    }
+    rmSync(out, { recursive: true, force: true });
   }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
+  console.log(`seed ${seed}: ${judged} verdicts, ${alarms.length} alarms`);
 }
 const worst = [...claims].map(([name, scores]) => [Math.max(...scores.filter(Number.isFinite)), name]).sort(([a], [b]) => b - a);
 console.log(`${claims.size} claims, ${values.seeds} seeds: ${alarms.length} of ${judged} verdicts are alarms; ${numbers} numbers compared`);

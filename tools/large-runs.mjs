@@ -2,15 +2,13 @@
 // 20 000 and 23 000 points. Each run is refused in a line, done, or still going after so many seconds, with the memory that it had by then;
 // one that is killed, or fails otherwise, is a fault (exit status 1). Usage: node large-runs.mjs [seconds, default 20] [part of a name …]
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { encodeNpz } from "@finitewidth/core/npz";
+import { commandLine, temporaryFolder } from "./workspace.mjs";
 
 const [seconds = "20", ...wanted] = process.argv.slice(2);
-const command = fileURLToPath(new URL("../packages/cli/bin/finitewidth.mjs", import.meta.url));
-const folder = mkdtempSync(join(tmpdir(), "finitewidth-large-"));
+const folder = temporaryFolder("finitewidth-large-");
 const features = 64;
 const dense = (activation, widths = [500]) => ({ type: "fully-connected", widths, activation });
 const filters = { type: "convolutional", inputShape: [1, 8, 8], layers: [{ channels: 50, kernelSize: [3, 3] }], readout: "global-average" };
@@ -59,7 +57,7 @@ function peakOf(pid) {
 
 async function attempt(file) {
   const started = Date.now();
-  const child = spawn(process.execPath, [command, "run", file, "--out", join(folder, "out"), "--workers", "1"], { stdio: ["ignore", "ignore", "pipe"] }); // prettier-ignore
+  const child = spawn(process.execPath, [commandLine, "run", file, "--out", join(folder, "out"), "--workers", "1"], { stdio: ["ignore", "ignore", "pipe"] }); // prettier-ignore
   let said = "";
   child.stderr.on("data", (text) => (said += text));
   let peak = NaN;
@@ -88,15 +86,11 @@ async function attempt(file) {
 }
 
 let faults = 0;
-try {
-  for (const points of [16_500, 20_000, 23_000])
-    for (const [name, parts] of Object.entries(cases)) {
-      if (wanted.length > 0 && !wanted.some((part) => `${name} ${points}`.includes(part))) continue;
-      const { fault, text } = await attempt(write(points, parts, "experiment"));
-      faults += fault ? 1 : 0;
-      console.log(`${points} points, ${name}: ${text}`);
-    }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+for (const points of [16_500, 20_000, 23_000])
+  for (const [name, parts] of Object.entries(cases)) {
+    if (wanted.length > 0 && !wanted.some((part) => `${name} ${points}`.includes(part))) continue;
+    const { fault, text } = await attempt(write(points, parts, "experiment"));
+    faults += fault ? 1 : 0;
+    console.log(`${points} points, ${name}: ${text}`);
+  }
 process.exitCode = faults > 0 ? 1 : 0;

@@ -2,10 +2,9 @@
 // FOLDER builds and packs once for all checks that find the folder in FINITEWIDTH_TARBALLS.
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, resolve } from "node:path";
+import { root } from "./workspace.mjs";
 
-export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pnpm = JSON.parse(readFileSync(join(root, "package.json"), "utf8")).packageManager;
 
 const listed = (folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`);

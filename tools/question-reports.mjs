@@ -2,10 +2,10 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { root, run } from "./pack.mjs";
+import { run } from "./pack.mjs";
+import { commandLine, root } from "./workspace.mjs";
 
 const folder = join(root, "docs", "examples", "questions");
-export const commandLine = join(root, "packages", "cli", "bin", "finitewidth.mjs");
 
 /** Which command a file is for: its keys tell. */
 function commandOf(content) {

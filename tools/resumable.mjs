@@ -2,10 +2,8 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { deserialize, serialize } from "node:v8";
-
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+import { root } from "./workspace.mjs";
 
 /** Seconds of processor time of this process so far. */
 export function processorTime() {

@@ -1,7 +1,8 @@
 // What comes with the packages: licences, scripts at installation, how many packages two of ours bring, and the bill of materials.
 import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { manifests, root, run } from "./pack.mjs";
+import { manifests, run } from "./pack.mjs";
+import { root } from "./workspace.mjs";
 
 /** Licences that ask for no more than attribution. */
 export const permissive = [

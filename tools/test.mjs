@@ -1,10 +1,9 @@
 // `npm test`: boundaries, lint, types, builds and all tests; the last line is `N passed, N failed` with the true counts.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { root } from "./workspace.mjs";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const nx = join(root, "node_modules", "nx", "dist", "bin", "nx.js");
 const folders = ["tools", "verification", ...readdirSync(join(root, "packages")).map((name) => `packages/${name}`)].filter((folder) =>
   existsSync(join(root, folder, "vitest.config.ts")),

@@ -3,16 +3,12 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { root } from "./pack.mjs";
+import { commandLine, root } from "./workspace.mjs";
 
 const out = join(root, "results", "verification");
 const suite = process.argv.includes("full") ? "full" : "quick";
 const extra = process.argv.slice(2).filter((argument) => argument !== "--suite" && argument !== suite);
-const run = spawnSync(
-  process.execPath,
-  [join(root, "packages/cli/bin/finitewidth.mjs"), "verify", "--suite", suite, "--out", out, "--quiet", ...extra],
-  { stdio: "inherit" },
-);
+const run = spawnSync(process.execPath, [commandLine, "verify", "--suite", suite, "--out", out, "--quiet", ...extra], { stdio: "inherit" });
 if (run.status !== 0 && run.status !== 1) process.exit(run.status ?? 1);
 const table = readFileSync(join(out, "report.md"), "utf8");
 writeFileSync(
