@@ -8,6 +8,8 @@ import { step } from "./step.js";
 
 /** From this many points on the fused kernel maps are faster. */
 const largeMatrix = 128;
+/** Relative differences of two variances from their covariance up to which the inputs are the same. */
+const roundingOfEquals = 8e-16;
 
 /**
  * G(K) = E φ(h)φ(h)ᵀ, h ~ N(0, K), for a symmetric P × P kernel (lower triangle read). Exactly symmetric; the diagonal by the one-variable
@@ -25,7 +27,9 @@ export function kernelMap(activation: Activation, kernel: Matrix): Matrix {
     const { kernel: pair } = pairMoments(activation.moments);
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < i; j++) {
-        const value = pair(variances[i]!, kernel.data[i * n + j]!, variances[j]!);
+        const [a, c, b] = [variances[i]!, kernel.data[i * n + j]!, variances[j]!];
+        // series are good to 1e-13 only, which equal inputs would carry on as a direction of their own
+        const value = Math.abs(a - c) + Math.abs(b - c) <= roundingOfEquals * c ? diagonal(c) : pair(a, c, b);
         out.data[i * n + j] = value;
         out.data[j * n + i] = value;
       }

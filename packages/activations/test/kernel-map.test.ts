@@ -59,3 +59,12 @@ describe("kernel maps of large matrices", () => {
     });
   }
 });
+
+describe("equal inputs", () => {
+  it.each(plugin.activations!.map((activation) => [activation.name, activation] as const))("%s: have one kernel entry", (_, activation) => {
+    for (const k of [0.05, 0.1, 0.7, 3, 30]) {
+      const { data } = kernelMap(activation, matrix(2, 2, Float64Array.from([k, k, k, k])));
+      for (const entry of data) expect(Math.abs(entry - data[0]!)).toBeLessThanOrEqual(1e-15 * Math.abs(data[0]!));
+    }
+  });
+});

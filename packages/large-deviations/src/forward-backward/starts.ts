@@ -56,11 +56,16 @@ export function guidedStart(
     if (!(error instanceof FinitewidthError && isNumericalFailure(error))) throw error;
     return undefined;
   }
-  const fractions = guide.conjugates.map(
-    (conjugate, l) =>
-      problem.closure.averages({ kernel: guide.kernels[l]!, conjugate, weightVariance: problem.weightVariance[l]! }, { gradient: false })
-        .effectiveFraction,
-  );
+  const fractions = guide.conjugates.map((conjugate, l) => {
+    const measure = { kernel: guide.kernels[l]!, conjugate, weightVariance: problem.weightVariance[l]! };
+    // where the true tilt is not integrable although the Gaussian's is, no node keeps any weight
+    try {
+      return problem.closure.averages(measure, { gradient: false }).effectiveFraction;
+    } catch (error) {
+      if (!isNumericalFailure(error)) throw error;
+      return 0;
+    }
+  });
   const worst = Math.min(...fractions);
   if (worst < guided.leastFraction) {
     if (problem.targets.shape[0] <= guided.dearPoints) return undefined;
