@@ -7,6 +7,8 @@ const mostUnits = 10_000_000;
 const mostPadding = 10_000;
 const mostDraws = 10_000_000;
 const mostSamples = 1_000_000_000;
+/** Variances beyond it leave no room for the squares of kernels, and theories would search long for what cannot be represented. */
+const mostVariance = 1e100;
 
 type Visit = (value: unknown, keys: readonly PropertyKey[]) => void;
 
@@ -36,7 +38,7 @@ export function inheritedNames(value: unknown): FinitewidthError[] {
   return errors;
 }
 
-/** Numbers in a network that no machine could hold: layers, units, padding. Looked at before a schema makes anything of them. */
+/** Numbers in a network that no machine could hold: layers, units, padding, variances. Looked at before a schema makes anything of them. */
 export function networkLimits(network: unknown, path: string): FinitewidthError[] {
   const errors: FinitewidthError[] = [];
   walk(network, (value, keys) => {
@@ -48,7 +50,10 @@ export function networkLimits(network: unknown, path: string): FinitewidthError[
         if (product > mostUnits) errors.push(inputError(at, `at most ${mostUnits} numbers per input`, product));
       }
     }
-    if (keys.some((key) => String(key).endsWith("Variance"))) return;
+    if (keys.some((key) => String(key).endsWith("Variance"))) {
+      if (typeof value === "number" && value > mostVariance) errors.push(inputError(at, `at most ${mostVariance}`, value));
+      return;
+    }
     const limit = keys.includes("padding") ? mostPadding : mostUnits;
     if (typeof value === "number" && Number.isInteger(value) && value > limit) errors.push(inputError(at, `at most ${limit}`, value));
   });
@@ -73,6 +78,15 @@ export function dataLimits(data: unknown, path: string): FinitewidthError[] {
     if (typeof value === "number" && key !== "seed" && value > mostUnits)
       errors.push(inputError(`${path}.${key}`, `at most ${mostUnits}`, value));
   return errors;
+}
+
+/** @throws FinitewidthError (code "input") for values of f whose squares could not be held. */
+export function valueLimit(rows: readonly (readonly number[])[], path: string): void {
+  rows.forEach((row, i) =>
+    row.forEach((value, a) => {
+      if (Math.abs(value) > mostVariance) throw inputError(`${path}[${i}][${a}]`, `at most ${mostVariance} in size`, value);
+    }),
+  );
 }
 
 /** @throws FinitewidthError (code "input") for more networks than can be drawn. */

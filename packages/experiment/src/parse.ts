@@ -102,12 +102,16 @@ export function parseExperimentParts(value: unknown, mistakes: MistakeList, know
     ...("dataset" in (parts.data ?? {}) ? dataLimits(parts.data, "data") : []),
     ...(Array.isArray(parts.methods) ? parts.methods.flatMap(({ options }, i) => optionLimits(options, `methods[${i}]`)) : []),
   ];
+  refuseLimits(limits, parts, mistakes);
+  return parts;
+}
+
+/** Keeps errors of limits; nothing is made of what does not fit. */
+function refuseLimits(limits: readonly FinitewidthError[], parts: Record<string, unknown>, mistakes: MistakeList): void {
   for (const error of limits) {
     mistakes.add(error);
-    // Nothing is made of what does not fit.
-    delete parts[error.path!.split(/[.[]/)[0] as keyof Experiment];
+    delete parts[error.path!.split(/[.[]/)[0]!];
   }
-  return parts;
 }
 
 /** Checks an experiment file's content. @throws FinitewidthError (code "input") naming every wrong field by its path. */
@@ -125,7 +129,7 @@ export function parsePriorParts(value: unknown, mistakes: MistakeList): Partial<
     ...networkLimits(parts.network, "network"),
     ...(Array.isArray(parts.methods) ? parts.methods.flatMap(({ options }, i) => optionLimits(options, `methods[${i}]`)) : []),
   ];
-  for (const error of limits) mistakes.add(error);
+  refuseLimits(limits, parts, mistakes);
   if (parts.samples !== undefined) mistakes.attempt(() => sampleLimit(parts.samples!, "samples"));
   return parts;
 }

@@ -15,6 +15,7 @@ import {
   type Run,
   type Tensor,
 } from "@finitewidth/core";
+import { valueLimit } from "./limits.js";
 import { MistakeList } from "./mistakes.js";
 import { parsePriorParts } from "./parse.js";
 import { resolveMethod, type PlannedMethod } from "./planned-methods.js";
@@ -43,8 +44,12 @@ export function planPrior(value: unknown, registry: Registry): PriorPlan {
   const inputs =
     network && file.inputs && mistakes.attempt(() => checkInputs(toMatrix(file.inputs!, "inputs"), network, registry, "inputs"));
   const outputs = file.outputs ?? 1;
+  // values of f are measured against the outputs, where those are right
+  const measured = !mistakes.errors.some(({ path }) => path === "outputs");
   const evaluateAt =
-    inputs && (file.evaluateAt ?? []).flatMap((rows, i) => mistakes.attempt(() => pointOf(rows, i, inputs, outputs)) ?? []);
+    inputs && measured
+      ? (file.evaluateAt ?? []).flatMap((rows, i) => mistakes.attempt(() => pointOf(rows, i, inputs, outputs)) ?? [])
+      : undefined;
   mistakes.throwIfAny();
   const problem: PriorProblem = { network: network!, inputs: inputs!, outputs, evaluateAt: evaluateAt!, samples: file.samples! };
   return { file: file as PriorFile, registry, problem, methods: entries === "applicable" ? applicable(problem, registry) : named };
@@ -52,6 +57,7 @@ export function planPrior(value: unknown, registry: Registry): PriorPlan {
 
 function pointOf(rows: number[][], i: number, inputs: Matrix, outputs: number): Matrix {
   const point = toMatrix(rows, `evaluateAt[${i}]`);
+  valueLimit(rows, `evaluateAt[${i}]`);
   if (point.shape[0] !== inputs.shape[0] || point.shape[1] !== outputs)
     throw shapeError(`evaluateAt[${i}]`, `${inputs.shape[0]} × ${outputs} numbers`, `${point.shape[0]} × ${point.shape[1]}`);
   return point;

@@ -40,11 +40,12 @@ const data = v.lazy((input) => {
 const network = v.looseObject({ type: name }, 'an object with a "type"');
 const labelledNetwork = v.looseObject({ type: name, label: v.optional(name) }, 'an object with a "type"');
 
+const methodObject = v.looseObject(
+  { method: name, label: v.optional(name), save: v.optional(v.boolean("true or false")) },
+  'a method\'s name or an object with "method"',
+);
 const method = v.pipe(
-  v.union(
-    [name, v.looseObject({ method: name, label: v.optional(name), save: v.optional(v.boolean("true or false")) })],
-    'a method\'s name or an object with "method"',
-  ),
+  v.lazy((input) => (typeof input === "string" ? name : methodObject)),
   v.transform((entry) => {
     if (typeof entry === "string") return { method: entry, label: entry, save: false, options: {} };
     const { method: key, label = key, save = false, ...options } = entry;

@@ -106,6 +106,7 @@ describe("a prior question", () => {
   it.each([
     [{ evaluateAt: [[[1, 2]]] }, "evaluateAt[0]: expected 5 × 2 numbers, got 1 × 2"],
     [{ evaluateAt: [rows.map(() => [1, 2]), rows.map(() => [1])] }, "evaluateAt[1]: expected 5 × 2 numbers, got 5 × 1"],
+    [{ evaluateAt: [rows.map(() => [1, -1e101])] }, "evaluateAt[0][0][1]: expected at most 1e+100 in size, got -1e+101"],
     [{ samples: 1e10 }, "samples: expected at most 1000000000, got 10000000000"],
     [{ methods: [{ method: "full", level: 1e8 }] }, "methods[0].level: expected at most 10000000, got 100000000"],
     [{ network: { ...base.network, widths: [1e8] } }, "network.widths[0]: expected at most 10000000, got 100000000"],
@@ -113,4 +114,23 @@ describe("a prior question", () => {
     [{ inputs: [[1, 2], [1]] }, /^inputs\[1\]/],
     [{ targets: [] }, /^targets: unknown key; expected one of inputs, network, outputs, methods, evaluateAt, samples, plugins, seed/],
   ])("%j is refused", (change, message) => expect(() => planPrior({ ...file, ...change }, registry)).toThrow(message));
+
+  it.each([
+    [{ outputs: 1.5 }, "outputs: expected a positive integer, got 1.5"],
+    [{ outputs: null }, "outputs: expected a positive integer, got null"],
+    [{ methods: [""] }, 'methods[0]: expected a name, got ""'],
+    [{ methods: [7] }, /^methods\[0\]: expected a method's name or an object with "method", got 7$/],
+    [{ network: { ...base.network, widths: 1e300 } }, "network.widths: expected at most 10000000, got 1e+300"],
+    [{ network: { ...base.network, weightVariance: [1, 1e300] } }, "network.weightVariance[1]: expected at most 1e+100, got 1e+300"],
+    [{ network: { ...base.network, biasVariance: 2e100 } }, "network.biasVariance: expected at most 1e+100, got 2e+100"],
+  ])("%j is one mistake, in one line", (change, message) => {
+    let said = "";
+    try {
+      planPrior({ ...file, evaluateAt: [rows.map(() => [1, 2])], ...change }, registry);
+    } catch (error) {
+      said = (error as Error).message;
+    }
+    expect(said.split("\n")).toHaveLength(1);
+    expect(said).toMatch(message);
+  });
 });
