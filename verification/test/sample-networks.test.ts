@@ -52,7 +52,7 @@ describe("sampled networks", () => {
     scaling: "standard",
   };
   const testInputs = { data: numbers(tests * 2, 5), shape: [tests, 2] as const };
-  const samples = 5;
+  const samples = 12;
   const chunk = { problem, testInputs, samples, seed: 4, index: 7 };
   const sample = (of: "prior" | "posterior", quantities: string[], change: object = {}): SufficientSums =>
     sampleNetworks.run({ ...chunk, of, quantities, ...change }, { registry, tick }) as SufficientSums;
