@@ -8,6 +8,8 @@ const tolerance = 1e-7;
 /** Sums of values of size v are not known better than this times v. */
 const rounding = 16 * Number.EPSILON;
 const largestLattice = 400_000;
+/** Counts of points grow like the volume over that of a cell, but for their edge. */
+const margin = 1.1;
 
 /**
  * Deterministic quadrature in few dimensions (up to 3): trapezoidal rule on a lattice in whitened coordinates around the mode, grown
@@ -43,6 +45,8 @@ export function latticeSample(target: PosteriorTarget, fit: LaplaceFit): Posteri
       };
     }
     previous = logEvidence;
+    // the next lattice has 2^{d/2} times as many: one that is sure to be too large is not begun
+    if (points.length * 2 ** (target.dimension / 2) > margin * largestLattice) return undefined;
   }
   return undefined;
 }
