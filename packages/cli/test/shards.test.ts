@@ -22,7 +22,7 @@ const experiment = {
   ],
   likelihood: { temperature: 0.3 },
   methods: ["nngp", "exact", { method: "monte-carlo", chains: 2, draws: 20, warmup: 10, save: true }],
-  sweep: { temperature: [0.3, 0.1, 0.05] },
+  sweep: { temperature: [0.3, 0.1] },
   referee: { draws: 2, chains: 8, steps: "all" },
 };
 
@@ -51,7 +51,8 @@ describe("parts of a run on machines of their own", () => {
     expect((await capture(["merge", parts])).stderr).toContain(
       "the parts 3/4, 4/4 are not there or not finished; run `finitewidth run FILE --shard 3/4` and so on",
     );
-    for (const index of [3, 4]) await run("--out", parts, "--shard", `${index}/4`, "--resume", "--workers", "2");
+    for (const [index, workers] of Object.entries({ 3: 0, 4: 2 }))
+      await run("--out", parts, "--shard", `${index}/4`, "--resume", "--workers", `${workers}`);
     expect((await readdir(parts)).filter((name) => name.includes("result"))).toEqual([]);
     const merged = await capture(["merge", parts, "--quiet"]);
     expect(merged.status).toBe(1);
