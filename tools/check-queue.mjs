@@ -144,7 +144,7 @@ async function disturbed(round, reference) {
       redis = startRedis(port, dir);
     }
   }
-  const status = await Promise.race([producer.ended, sleep(180_000, "late")]);
+  const status = await Promise.race([producer.ended, sleep(180_000, "late", { ref: false })]);
   for (const { child } of [...workers, redis]) child.kill("SIGKILL");
   if (status !== 0) throw new Error(`round ${round} (${told.join(", ")}): the command ended with ${status}\n${producer.log}`);
   if (numbers(out) !== reference) throw new Error(`round ${round} (${told.join(", ")}): other numbers than in one place`);
