@@ -60,9 +60,9 @@ export const plugin: Plugin = {
         type: "sequential",
         inputShape: [3],
         layers: [
-          { layer: "dense", width: 6 * factor, weightVariance: 1.3 },
+          { layer: "dense", width: 4 * factor, weightVariance: 1.3 },
           { layer: "activation", name: "erf" },
-          { layer: "student-t", width: 6 * factor, weightVariance: 1.4, degreesOfFreedom: 6 },
+          { layer: "student-t", width: 4 * factor, weightVariance: 1.4, degreesOfFreedom: 6 },
           { layer: "activation", name: "erf" },
           { layer: "dense", weightVariance: 0.7 },
         ],
