@@ -1,6 +1,6 @@
 import { applySlopes } from "@finitewidth/activations";
 import { zeros, type Activation, type Matrix } from "@finitewidth/core";
-import { multiply, multiplyTransposedRight, symmetricEigen } from "@finitewidth/linalg";
+import { multiply, multiplyTransposedRight, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
 import { fromPairs, pairCount, pairIndex, toPairs } from "../kernel-flow/index-pairs.js";
 import { secondOrder } from "../kernel-flow/point-flow.js";
 import { crossChange, fieldJet } from "./field-jet.js";
@@ -19,6 +19,9 @@ function directional(f: (x: number) => Float64Array, h: number): Float64Array {
   return p1.map((value, i) => (8 * (value - m1[i]!) - (p2[i]! - m2[i]!)) / (12 * h));
 }
 
+/** Largest step of a difference, relative to the smallest variance. */
+const furthest = 2e-3;
+
 const smallestDiagonal = ({ data, shape: [n] }: Matrix): number => {
   let least = Infinity;
   for (let i = 0; i < n; i++) least = Math.min(least, data[i * n + i]!);
@@ -28,6 +31,34 @@ function largest(...lists: readonly (Float64Array | undefined)[]): number {
   let most = 0;
   for (const list of lists) for (const value of list ?? []) most = Math.max(most, Math.abs(value));
   return most;
+}
+
+/**
+ * Largest change of a covariance over which it is differenced: small beside the variances, and beside the smallest eigenvalue, so that it
+ * stays a covariance; not below what rounding allows, which nearly parallel inputs may leave.
+ */
+function reach(covariance: Matrix): number {
+  const least = smallestDiagonal(covariance);
+  return Math.max(Math.min(furthest * least, 0.2 * symmetricEigenvalues(covariance)[0]!), 1e-5 * least);
+}
+
+/** Whether two variables of a covariance are one, to rounding. */
+function areEqual({ data, shape: [n] }: Matrix, a: number, b: number): boolean {
+  const both = data[a * n + b]!;
+  return Math.abs(data[a * n + a]! - both) + Math.abs(data[b * n + b]! - both) <= 1e-14 * both;
+}
+
+/** [[K, C], [Cᵀ, K′]]. */
+function joint(k: Matrix, c: Matrix, other: Matrix): Matrix {
+  const [n, m] = c.shape;
+  const size = n + m;
+  const out = zeros(size, size);
+  for (let i = 0; i < size; i++) {
+    for (let j = 0; j < size; j++)
+      out.data[i * size + j] =
+        i < n ? (j < n ? k.data[i * n + j]! : c.data[i * m + j - n]!) : j < n ? c.data[j * m + i - n]! : other.data[(i - n) * m + j - n]!;
+  }
+  return out;
 }
 
 /** ½ Σ_ij Σ_ij ∂_i∂_j of kernel and mean of a field: what the denominators of normalisations add. */
@@ -85,6 +116,9 @@ function sameUnitShift(variables: Variables, s: Live, response: FieldResponse, t
     if (t.from >= s.from || streamOf(t) !== streamOf(s)) continue;
     const c = variables.full.between(fieldOf(s), fieldOf(t));
     const m = c.shape[1];
+    // polynomials do not mind what is no covariance
+    const polynomial = s.kind === "norm" || s.activation.linear === true;
+    const farthest = polynomial ? furthest * smallestDiagonal(k) : reach(joint(k, c, t.kernel));
     for (const part of parts(t, m)) {
       tick();
       const dv = noiseResponse(variables, t, part, total);
@@ -94,7 +128,7 @@ function sameUnitShift(variables: Variables, s: Live, response: FieldResponse, t
       const dc = crossChange(variables, fieldOf(s), fieldOf(t), dv);
       const size = largest(dk.data, dc?.data);
       if (size > 1e-13) {
-        const h = (2e-3 * smallestDiagonal(k)) / size;
+        const h = farthest / size;
         const moved = (base: Matrix, change: Matrix | undefined, e: number): Matrix =>
           change ? { data: base.data.map((value, i) => value + e * change.data[i]!), shape: base.shape } : base;
         const slope = directional(
@@ -158,7 +192,7 @@ function mixedShift(s: LiveReading, mixed: Matrix): Matrix {
           data: s.kernel.data.map((value, i) => value + e * direction.data[i]!),
           shape: s.kernel.shape,
         }).data.slice(c * n, (c + 1) * n),
-      (1e-3 * smallestDiagonal(s.kernel)) / size,
+      (0.5 * reach(s.kernel)) / size,
     );
     for (let b = 0; b < n; b++) {
       out.data[c * n + b]! += row[b]!;
@@ -213,6 +247,8 @@ export function meanShifts(
     addTo(g, curvatureOfMap(s.activation, s.kernel, multiplyTransposedRight(multiply(response.kernel, sigma), response.kernel)));
     addTo(g, mixedShift(s, multiplyTransposedRight(multiply(response.kernel, sigma), response.mean)));
     addTo(g, same);
+    // what differences of a singular covariance cannot know: equal fields stay equal
+    for (const [a, b] of indexPairs(n)) if (a !== b && areEqual(s.kernel, a, b)) g.data[a * n + b] = g.data[b * n + a] = g.data[a * n + a]!;
     shift.set(toPairs(pool(s, g)), s.from);
   }
   return shift;
