@@ -44,6 +44,8 @@ def test_every_parameter_arrives(fake: FakeServer, kind: Any, own: dict[str, flo
     del changed["seed"]
     assert fake.last["experiment"] == changed and fake.last["workers"] is None
     other = {"type": "residual", "layers": []}
+    kind(widths=6).fit(X, y)
+    assert fake.last["experiment"]["network"]["widths"] == [6]
     kind(network=other, widths=[9]).fit(X, y)
     default = {"temperature": 0.01} if "temperature" in own else {"type": "logistic", "scale": 1}
     assert fake.last["experiment"] == {

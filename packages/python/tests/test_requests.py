@@ -253,7 +253,11 @@ def test_what_had_finished_when_ctrl_c_came(fake: FakeServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "array, name", [("x_train", "data[0]"), ("y_train", "data[1]"), ("x_test", "test[0]"), ("y_test", "test[1]")]
+    "array, name",
+    [
+        ("x_train", "data[0]"), ("y_train", "data[1]"), ("x_test", "test[0]"), ("y_test", "test[1]"),
+        ("train.inputs", "data[0]"), ("train.targets", "data[1]"), ("test.inputs", "test[0]"), ("test.targets", "test[1]"),
+    ],
 )
 def test_mistakes_in_arrays_have_the_names_that_the_caller_gave_them(fake: FakeServer, array: str, name: str) -> None:
     def said(message: str, path: str | None) -> fw.FinitewidthError:
@@ -269,6 +273,16 @@ def test_mistakes_in_arrays_have_the_names_that_the_caller_gave_them(fake: FakeS
     assert (str(error), error.path) == ("seed: expected a number, got data.x_train", "seed")
     error = said("something", None)
     assert (str(error), error.path) == ("something", None)
+    # data that are named or written out have the names of an experiment file
+    fake.answer = fw.InputError(f"data.{array}: wrong", path=f"data.{array}")
+    with pytest.raises(fw.InputError, match=f"^data.{array}: wrong$"):
+        fw.run(network=PLAIN, data={"train": {"inputs": [[1]], "targets": [[1]]}})
+
+
+def test_a_misspelt_temperature_is_not_sent(fake: FakeServer) -> None:
+    with pytest.raises(fw.InputError, match='^temprature: unknown keyword; did you mean "temperature"\\?$') as caught:
+        fw.run(network=PLAIN, data=(X, Y), temprature=0.1)
+    assert caught.value.path == "temprature"
 
 
 def test_the_run_that_is_kept_is_the_one_that_answers(fake: FakeServer) -> None:

@@ -43,6 +43,7 @@ def test_matrices() -> None:
     for value, path, code in (
         (np.zeros((2, 2, 2)), "x", "shape"), (3.0, "x", "shape"), (["a"], "x", "input"), ([[1], [2, 3]], "x", "input"),
         ([[1, 2], [3, np.nan]], "x[1][1]", "input"), ([1, 2, np.inf], "x[2][0]", "input"),
+        (np.array([[1 + 2j]]), "x", "input"),
     ):
         with pytest.raises(fw.InputError) as caught:
             matrix(value, "x")

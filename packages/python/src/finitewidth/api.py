@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import tempfile
@@ -53,6 +54,9 @@ def _experiment(
         given["likelihood"] = {"type": likelihood} if isinstance(likelihood, str) else likelihood
     if temperature is not None:
         given["likelihood"] = {**given.get("likelihood", {}), "temperature": temperature}
+    for key in more:
+        if difflib.get_close_matches(key, ["temperature"], cutoff=0.8):
+            raise InputError(f'{key}: unknown keyword; did you mean "temperature"?', path=key)
     result: dict[str, Any] = plain({**given, **more})
     return result
 
@@ -171,14 +175,17 @@ def _with_finished(cancelled: Cancelled, experiment: dict[str, Any], finished: l
     return Cancelled(f"cancelled; {len(finished)} finished: the exception's .result has {', '.join(result)}", result)
 
 
-#: Arrays of the data file as the caller named them.
-_NAMES = {"x_train": "data[0]", "y_train": "data[1]", "x_test": "test[0]", "y_test": "test[1]"}
+#: Arrays of the data file, and where they would stand in an experiment, as the caller named them.
+_NAMES = {
+    "x_train": "data[0]", "y_train": "data[1]", "x_test": "test[0]", "y_test": "test[1]",
+    "train.inputs": "data[0]", "train.targets": "data[1]", "test.inputs": "test[0]", "test.targets": "test[1]",
+}
 
 
 def _without_folder(error: FinitewidthError, folder: str) -> FinitewidthError:
     """The same error with the caller's names in place of the file that the arrays travelled in."""
     message = str(error)
-    if "data.npz" in message or (error.path or "").startswith("data."):
+    if os.path.exists(os.path.join(folder, "data.npz")) and ("data.npz" in message or (error.path or "").startswith("data.")):
         for array, name in _NAMES.items():
             message = message.replace(f"data.{array}", name).replace(f"{os.path.join(folder, 'data.npz')}:{array}", name)
             if error.path is not None:

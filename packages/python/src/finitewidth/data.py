@@ -21,9 +21,14 @@ Test: TypeAlias = Any
 def matrix(value: npt.ArrayLike, path: str) -> Array:
     """A matrix of finite numbers, a vector as its one column. Raises InputError naming the field."""
     try:
-        array = np.asarray(value, dtype=np.float64)
+        given: npt.NDArray[Any] = np.asarray(value)
+        # numpy would leave imaginary parts out with a warning
+        real = not np.iscomplexobj(given)
+        array = given.astype(np.float64, copy=False) if real else np.zeros((0, 0))
     except (TypeError, ValueError) as cause:
         raise InputError(f"{path}: expected a matrix of numbers, got {type(value).__name__} ({cause})", path=path) from None
+    if not real:
+        raise InputError(f"{path}: expected a matrix of real numbers, got complex ones", path=path)
     if array.ndim == 1:
         array = array[:, np.newaxis]
     if array.ndim != 2:

@@ -22,7 +22,7 @@ class _FiniteWidth(BaseEstimator):  # type: ignore[misc]
 
     def __init__(
         self,
-        widths: Sequence[int] = (100,),
+        widths: int | Sequence[int] = (100,),
         activation: str = "erf",
         *,
         weight_variance: float | Sequence[float] = 1.0,
@@ -44,7 +44,7 @@ class _FiniteWidth(BaseEstimator):  # type: ignore[misc]
     def _network(self) -> Mapping[str, Any]:
         return self.network or {
             "type": "fully-connected",
-            "widths": list(self.widths),
+            "widths": np.atleast_1d(np.asarray(self.widths)).tolist(),
             "activation": self.activation,
             "weightVariance": self.weight_variance,
             "biasVariance": self.bias_variance,
@@ -93,7 +93,7 @@ class FiniteWidthRegressor(RegressorMixin, _FiniteWidth):  # type: ignore[misc]
     """Regression by a Bayesian network of finite width.
 
     Args:
-        widths: Hidden widths N₁ … N_L.
+        widths: Hidden widths N₁ … N_L; one number for one hidden layer.
         activation: "erf", "relu", "tanh", "identity", …
         temperature: Noise variance T.
         weight_variance, bias_variance: σ_w², σ_b²: one number, or one for each layer and the readout.
@@ -109,7 +109,7 @@ class FiniteWidthRegressor(RegressorMixin, _FiniteWidth):  # type: ignore[misc]
 
     def __init__(
         self,
-        widths: Sequence[int] = (100,),
+        widths: int | Sequence[int] = (100,),
         activation: str = "erf",
         *,
         temperature: float = 0.01,
@@ -160,7 +160,7 @@ class FiniteWidthClassifier(ClassifierMixin, _FiniteWidth):  # type: ignore[misc
 
     def __init__(
         self,
-        widths: Sequence[int] = (100,),
+        widths: int | Sequence[int] = (100,),
         activation: str = "erf",
         *,
         scale: float = 1.0,
