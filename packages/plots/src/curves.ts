@@ -24,7 +24,9 @@ const pointsOf = (series: Series, [least, most]: readonly [number, number] = [-I
 const markLine = 14;
 const inset = 6;
 /** Room above the curves for the labels of marks, or whatever is highest would run through them. */
-const below = (marks: readonly Mark[] = []): { readonly insetTop: number } => ({ insetTop: inset + markLine * marks.length });
+const below = (marks: readonly Mark[] = []): { readonly insetTop: number } => ({
+  insetTop: marks.length === 0 ? inset : 12 + markLine * marks.length,
+});
 
 /** Vertical marks; labels one below the other, on the side where there is room. */
 const markLines = (marks: readonly Mark[] | undefined, range: readonly [number, number], log: boolean): Plot.Markish[] =>

@@ -182,7 +182,7 @@ describe("curves", () => {
       const down = (node: Element): number => Number(/,([-\d.]+)\)/.exec(node.getAttribute("transform")!)![1]);
       const baselines = labels.map((text) => down(text.parentElement!) + down(text) + 0.71 * 12);
       expect(labels).toHaveLength(3);
-      expect(Math.min(...tops)).toBeGreaterThan(Math.max(...baselines) + 2);
+      expect(Math.min(...tops)).toBeGreaterThan(Math.max(...baselines) + 6.5);
     }
   });
 
