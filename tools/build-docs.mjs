@@ -97,6 +97,10 @@ markdown.renderer.rules.text = (tokens, index) =>
     (text, [pattern, tag]) => text.replaceAll(pattern, (_, inner) => `<${tag}>${inner.replaceAll(/^\{|\}$/g, "")}</${tag}>`),
     markdown.utils.escapeHtml(tokens[index].content),
   );
+/** A picture leads to itself, which can be enlarged; where it would be too small to read it is scrolled (docs.css). */
+const { image } = markdown.renderer.rules;
+markdown.renderer.rules.image = (tokens, index, ...more) =>
+  `<a class="picture" href="${tokens[index].attrGet("src")}">${image(tokens, index, ...more)}</a>`;
 markdown.renderer.rules.table_open = () => '<div class="scroll"><table>';
 markdown.renderer.rules.table_close = () => "</table></div>";
 const slug = (text) =>

@@ -56,8 +56,18 @@ function* pages() {
 /** What is wrong with a page as it stands in the window. Where its width was seen before, in other colours, only colours are looked at. */
 async function faults(page, seen) {
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  // their texts have 12 pixels at full size
+  const small = await page.evaluate(() =>
+    [...document.images]
+      .filter(({ src, naturalWidth, width }) => src.endsWith(".svg") && width < 0.7 * naturalWidth)
+      .map(({ src }) => src.replace(/.*\//, "")),
+  );
   const rules = seen ? { runOnly: { type: "tag", values: ["cat.color"] } } : {};
-  return [...(wider > 0 ? [`${wider} px wider than the window`] : []), ...(await accessibilityFaults(page, rules))];
+  return [
+    ...(wider > 0 ? [`${wider} px wider than the window`] : []),
+    ...(small.length > 0 ? [`pictures too small to read: ${small.join(", ")}`] : []),
+    ...(await accessibilityFaults(page, rules)),
+  ];
 }
 
 let count = 0;
