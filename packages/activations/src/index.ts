@@ -5,6 +5,7 @@ export { erf } from "./erf.js";
 export { smoothFourPoint, smoothFourPointEstimate, type FourPointEstimate } from "./four-point/smooth.js";
 export { gelu, geluFunction } from "./gelu.js";
 export { identity } from "./identity.js";
+export { growsFasterThanLinear } from "./growth.js";
 export * from "./infinite-width.js";
 export { crossKernelMap, diagonalMap, kernelMap } from "./kernel-map.js";
 export * from "./kernel-slopes.js";

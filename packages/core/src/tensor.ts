@@ -39,6 +39,9 @@ export function columnVector(data: Float64Array): Matrix {
   return { data, shape: [data.length, 1] };
 }
 
+/** One number as a tensor. */
+export const scalarTensor = (value: number): Tensor => ({ data: Float64Array.of(value), shape: [1] });
+
 /** Rows of a matrix as plain arrays, for JSON. */
 export function rowsOf(m: Matrix): number[][] {
   const [rows, columns] = m.shape;
@@ -57,6 +60,13 @@ export function columnOf(m: Matrix, j: number): Float64Array {
 export function rowRange(m: Matrix, from: number, to: number): Matrix {
   const columns = m.shape[1];
   return { data: entriesOf(m, from * columns, to * columns), shape: [to - from, columns] };
+}
+
+/** The rows named, in their order, copied. */
+export function selectRows({ data, shape: [, columns] }: Matrix, rows: readonly number[]): Matrix {
+  const out = zeros(rows.length, columns);
+  rows.forEach((row, k) => out.data.set(data.subarray(row * columns, (row + 1) * columns), k * columns));
+  return out;
 }
 
 /** `a` above `b`. @throws FinitewidthError (code "shape") when the numbers of columns differ. */

@@ -1,7 +1,7 @@
-import type { Matrix } from "@finitewidth/core";
+import { columnVector, type Matrix } from "@finitewidth/core";
 import { affine, combine, identity, solve, symmetricEigenvalues } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
-import { cavityFromWhole, columnOfValues, fieldOfUnits, fieldWithUnit, flooredField, type Surroundings } from "./cavity.js";
+import { cavityFromWhole, fieldOfUnits, fieldWithUnit, flooredField, type Surroundings } from "./cavity.js";
 import { unitOdds, type UnitOdds } from "./odds.js";
 import { anneal, moveField, moveUnits, populationAlignments, priorPopulation, resample, type Population } from "./population.js";
 import {
@@ -88,7 +88,7 @@ const weightOf = (rate: number, approaching: boolean, averaged: number): number 
 export function infiniteWidthField({ surroundings, weightVariance, secondMoment }: Setting, fraction: number): Field {
   const total = combine(1, surroundings.noise, fraction * weightVariance, secondMoment);
   const P = surroundings.targets.length;
-  return { covariance: solve(total, identity(P)), mean: solve(total, columnOfValues(surroundings.targets)).data };
+  return { covariance: solve(total, identity(P)), mean: solve(total, columnVector(surroundings.targets)).data };
 }
 
 const floorOf = (setting: Setting): number => {
@@ -204,7 +204,7 @@ export function solveSpecialised(
   if (start.found === 0) return undefined;
   const block = start.units;
   let blockField = start.field;
-  resample(block, affine(1 / start.found, columnOfValues(start.inside)).data, block.states, random);
+  resample(block, affine(1 / start.found, columnVector(start.inside)).data, block.states, random);
   const total = options.sweeps + Math.floor(options.sweeps / 2);
   let [blockMoments, bulkMoments]: [UnitMoments | undefined, UnitMoments | undefined] = [undefined, undefined];
   let [averaged, residual] = [0, Infinity];

@@ -1,4 +1,4 @@
-import { zeros, type Matrix } from "@finitewidth/core";
+import { columnVector, zeros, type Matrix } from "@finitewidth/core";
 import {
   combine,
   identity,
@@ -24,7 +24,6 @@ export interface Surroundings {
 
 type Averages = Pick<UnitMoments, "response" | "curvature">;
 
-export const columnOfValues = (data: Float64Array): Matrix => ({ data, shape: [data.length, 1] });
 const minus = (a: Float64Array, b: Float64Array): Float64Array => a.map((value, i) => value - b[i]!);
 
 /** E = 1 − M R and G = E Σ + n M of n units that see `cavity`. */
@@ -79,9 +78,9 @@ export function cavityFromWhole(whole: Field, unit: Averages, cavity: Field, E: 
   const { curvature: M } = unit;
   const Rq = whole.covariance;
   const factor = lu(combine(1, E, -1, multiply(M, Rq)));
-  const shift = multiplyVector(Rq, solveLu(factor, columnOfValues(minus(multiplyVector(M, cavity.mean), unit.response))).data);
+  const shift = multiplyVector(Rq, solveLu(factor, columnVector(minus(multiplyVector(M, cavity.mean), unit.response))).data);
   const Et = transpose(E);
-  const lifted = multiplyVector(Et, solve(combine(1, Et, -1, multiply(Rq, M)), columnOfValues(whole.mean)).data);
+  const lifted = multiplyVector(Et, solve(combine(1, Et, -1, multiply(Rq, M)), columnVector(whole.mean)).data);
   return { mean: minus(lifted, shift), covariance: symmetrise(multiply(Rq, solveLu(factor, E))) };
 }
 

@@ -1,5 +1,6 @@
+import { columnVector } from "@finitewidth/core";
 import { lu, multiply, multiplyVector, solveLu } from "@finitewidth/linalg";
-import { columnOfValues, responseMatrices, type Surroundings } from "./cavity.js";
+import { responseMatrices, type Surroundings } from "./cavity.js";
 import type { Field, UnitMoments } from "./unit.js";
 
 /**
@@ -42,14 +43,14 @@ export function logEvidenceOfUnits(
   if (factorE.determinantSign <= 0 || factorG.determinantSign <= 0) return undefined;
   const Rc = multiplyVector(R, c);
   const shifted = r.map((value, i) => value - Rc[i]!);
-  const pulled = solveLu(factorE, columnOfValues(multiplyVector(M, shifted))).data;
+  const pulled = solveLu(factorE, columnVector(multiplyVector(M, shifted))).data;
   let quadratic = 0;
   for (let i = 0; i < P; i++) quadratic += shifted[i]! * pulled[i]! - 2 * r[i]! * c[i]! + c[i]! * Rc[i]!;
   const site = -0.5 * factorE.logAbsoluteDeterminant + 0.5 * quadratic;
   // R_A⁻¹ = E⁻¹G and R_A⁻¹r_A = y + n E⁻¹(M r − c)
   const Mr = multiplyVector(M, r);
-  const source = solveLu(factorE, columnOfValues(Mr.map((value, i) => value - c[i]!))).data.map((value, i) => targets[i]! + n * value);
-  const rA = solveLu(factorG, { data: multiply(E, columnOfValues(source)).data, shape: [P, 1] }).data;
+  const source = solveLu(factorE, columnVector(Mr.map((value, i) => value - c[i]!))).data.map((value, i) => targets[i]! + n * value);
+  const rA = solveLu(factorG, { data: multiply(E, columnVector(source)).data, shape: [P, 1] }).data;
   const exponent = rA.reduce((sum, value, i) => sum + value * source[i]!, 0);
   return (
     logNormalisers.last +

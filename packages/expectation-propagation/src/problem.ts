@@ -1,3 +1,4 @@
+import { growsFasterThanLinear } from "@finitewidth/activations";
 import { FinitewidthError, resolveArchitecture, toStandardScaling, type Matrix, type Problem, type Registry } from "@finitewidth/core";
 import { denseChain, firstLayerDiagonal, firstLayerKernel, fullyConnectedKernels, type DenseChain } from "@finitewidth/kernels";
 import { affine, combine, identity, symmetricEigenvalues } from "@finitewidth/linalg";
@@ -18,12 +19,6 @@ export function strongLabelsOf(given: Problem, registry: Registry): StrongLabels
   return { problem, chain, kernel: firstLayerKernel(chain, problem.inputs) };
 }
 
-/** |φ| grows faster than |h|. */
-function growsFasterThanLinear(value: (h: number) => number): boolean {
-  const [near, far] = [1e3, 1e6].map((h) => Math.max(Math.abs(value(h)), Math.abs(value(-h)))) as [number, number];
-  return !(far <= 1.5e3 * Math.max(near, 1e-12));
-}
-
 /** Why the theory does not apply, or undefined. */
 export function refusalOf(problem: Problem, registry: Registry): string | undefined {
   const chain = denseChain(resolveArchitecture(registry, problem.network));
@@ -34,7 +29,7 @@ export function refusalOf(problem: Problem, registry: Registry): string | undefi
   if (problem.targets.shape[1] !== 1)
     return `one output is needed, got ${problem.targets.shape[1]}: the field of several outputs is not verified; use "effective-action" or "monte-carlo", or fit each output of its own.`;
   const { activation, widths } = chain;
-  if (growsFasterThanLinear(activation.value))
+  if (growsFasterThanLinear(activation))
     return `"${activation.name}" grows faster than linearly, and the tilt of its units is unbounded, where the equations are no better than infinite width; use "perturbative" or "monte-carlo".`;
   if (Math.abs(activation.value(1e-12) - activation.value(-1e-12)) > 1e-6)
     return `"${activation.name}" jumps, and units are moved along gradients here; use a smooth activation, "effective-action" or "monte-carlo".`;

@@ -1,5 +1,4 @@
-import type { Matrix, Posterior } from "@finitewidth/core";
-import { columnOfValues } from "./cavity.js";
+import { columnVector, type Matrix, type Posterior } from "@finitewidth/core";
 import type { ExpectationPropagationOptions } from "./options.js";
 import type { BranchDraws, WeightedBranch } from "./mixture.js";
 import type { SampledGroup } from "./prediction.js";
@@ -31,10 +30,10 @@ export interface ExpectationPropagationState {
 export type ExpectationPropagationPosterior = Posterior<ExpectationPropagationOptions, ExpectationPropagationState>;
 
 const groupState = ({ field, units, weights }: SampledGroup, dimension: number): GroupState => ({
-  fieldMean: columnOfValues(field.mean),
+  fieldMean: columnVector(field.mean),
   fieldCovariance: field.covariance,
   units: { data: units, shape: [units.length / dimension, dimension] },
-  ...(weights === undefined ? {} : { weights: columnOfValues(weights) }),
+  ...(weights === undefined ? {} : { weights: columnVector(weights) }),
 });
 
 const sampledGroup = ({ fieldMean, fieldCovariance, units, weights }: GroupState): SampledGroup => ({

@@ -2,6 +2,7 @@ import { FinitewidthError, inputError, validateAll, wanted, type StandardSchemaV
 import { dataLimits, inheritedNames, networkLimits, optionLimits, sampleLimit } from "./limits.js";
 import { MistakeList } from "./mistakes.js";
 import { experimentSchema, phaseSchema, priorSchema, type Experiment, type PhaseFile, type PriorFile } from "./schema.js";
+import { isObject } from "./is-object.js";
 
 type Entries = Readonly<Record<string, StandardSchemaV1<unknown, unknown> & { readonly type: string }>>;
 
@@ -48,8 +49,6 @@ function parseEntries(
   }
   return parts;
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** A file as it was read and those of its entries that are right. */
 export interface Parsed<Parts = Readonly<Record<string, unknown>>> {

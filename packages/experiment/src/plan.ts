@@ -23,6 +23,7 @@ import { parseExperimentParts, type Parsed } from "./parse.js";
 import { applicable, resolveMethods, type PlannedMethod } from "./planned-methods.js";
 import type { Experiment } from "./schema.js";
 import { applyValues, draftOf, sweepKey, sweepSteps, type SweepValues } from "./sweep.js";
+import { isObject } from "./is-object.js";
 
 /** One network on one set of data, and the methods that are asked about it. */
 export interface PlannedProblem {
@@ -95,8 +96,6 @@ export async function planExperiment(value: unknown, settings: PlanSettings): Pr
   }
   return { ...plan, steps };
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Mistakes of a step told with the place in the sweep that makes them; those about `key` itself need no second path. */
 async function attributed<T>(

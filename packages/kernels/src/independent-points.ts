@@ -1,6 +1,7 @@
 import {
   amended,
   resolveArchitecture,
+  selectRows,
   zeros,
   type Matrix,
   type Posterior,
@@ -38,7 +39,7 @@ function reduce(problem: Problem, registry: Registry): Reduction | undefined {
   if (found === undefined) return bias && { problem: random, bias };
   const { rows } = found;
   return {
-    problem: { ...random, inputs: rowsFrom(random.inputs, rows), targets: rowsFrom(random.targets, rows) },
+    problem: { ...random, inputs: selectRows(random.inputs, rows), targets: selectRows(random.targets, rows) },
     points: { ...found, hidden },
     ...(bias ? { bias } : {}),
   };
@@ -157,10 +158,4 @@ function follows(kernel: Matrix, { rows, combinations }: IndependentRows): boole
   rows.forEach((i, a) => rows.forEach((j, b) => (block.data[a * rows.length + b] = kernel.data[i * points + j]!)));
   const largest = kernel.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   return both(combinations, block).data.every((value, at) => Math.abs(value - kernel.data[at]!) <= liftTolerance * largest);
-}
-
-function rowsFrom({ data, shape: [, columns] }: Matrix, rows: readonly number[]): Matrix {
-  const out = zeros(rows.length, columns);
-  rows.forEach((row, i) => out.data.set(data.subarray(row * columns, (row + 1) * columns), i * columns));
-  return out;
 }

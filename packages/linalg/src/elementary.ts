@@ -54,9 +54,35 @@ export function trace(a: Matrix): number {
 
 /** Σ A∘B over all entries, tr(AᵀB). */
 export function innerProduct(a: Matrix, b: Matrix): number {
+  return dot(a.data, b.data);
+}
+
+/** Σ a_i b_i of two vectors. O(n). */
+export function dot(a: Float64Array, b: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < a.data.length; i++) sum += a.data[i]! * b.data[i]!;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
   return sum;
+}
+
+/** A := A + αB. O(m n). */
+export function addScaled(a: Matrix, b: Matrix, alpha = 1): void {
+  for (let i = 0; i < a.data.length; i++) a.data[i]! += alpha * b.data[i]!;
+}
+
+/** diag(d) A. O(m n). */
+export function scaleRows(a: Matrix, d: Float64Array): Matrix {
+  const [rows, columns] = a.shape;
+  const out = zeros(rows, columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = a.data[i * columns + j]! * d[i]!;
+  return out;
+}
+
+/** A diag(d). O(m n). */
+export function scaleColumns(a: Matrix, d: Float64Array): Matrix {
+  const [rows, columns] = a.shape;
+  const out = zeros(rows, columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = a.data[i * columns + j]! * d[j]!;
+  return out;
 }
 
 /** Frobenius norm. */

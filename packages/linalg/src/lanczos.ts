@@ -1,6 +1,7 @@
 import { FinitewidthError, shapeError } from "@finitewidth/core";
 import { backend } from "./backend.js";
 import type { SymmetricTridiagonal } from "./tridiagonal.js";
+import { dot } from "./elementary.js";
 
 /** k steps of Lanczos from b: Vᵀ A V = T with orthonormal V, V e₁ = b/‖b‖. */
 export interface Lanczos {
@@ -36,7 +37,7 @@ export function lanczos(apply: (x: Float64Array) => Float64Array, b: Float64Arra
     for (let pass = 0; pass < 2; pass++) {
       for (let i = basis.length - 1; i >= 0; i--) {
         const u = basis[i]!;
-        const overlap = inner(u, w);
+        const overlap = dot(u, w);
         if (i === k) alpha += overlap;
         for (let j = 0; j < n; j++) w[j]! -= overlap * u[j]!;
       }
@@ -53,12 +54,6 @@ export function lanczos(apply: (x: Float64Array) => Float64Array, b: Float64Arra
     v = w.map((value) => value * inverse);
   }
   return { tridiagonal: { diagonal: Float64Array.from(diagonal), offDiagonal: Float64Array.from(offDiagonal) }, norm, residual };
-}
-
-function inner(x: Float64Array, y: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
-  return sum;
 }
 
 // Norm without overflow or underflow of squares.

@@ -42,6 +42,9 @@ function shortage({ points, arrays, together }: MemoryNeed, available: number) {
 /** Whether there is room for what can be left out. */
 export const fitsMemory = (need: MemoryNeed, available = availableMemory()): boolean => shortage(need, available) === undefined;
 
+/** A number of bytes for people. */
+export const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
 /**
  * Counts the memory of a whole method before it starts, so that nothing is killed half way.
  * @throws FinitewidthError (code "memory") with the bytes needed, those that can be had, and how many training points would fit.
@@ -50,7 +53,6 @@ export function requireMemory(need: MemoryNeed, available = availableMemory()): 
   const short = shortage(need, available);
   if (short === undefined) return;
   const { method, points, instead } = need;
-  const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   const count = Number(short.count.toPrecision(2));
   throw new FinitewidthError(
     `[${method}] ${points} training points need ${gigabytes(short.need)} (${count === 1 ? "an array" : `${count} arrays`} of ${points} × ${points} numbers), ${short.of} ${gigabytes(short.limit)}: use at most ${short.most} training points${short.other}${instead === undefined ? "" : `, or ${instead}`}`,

@@ -1,9 +1,7 @@
-import type { Claim, FittedScenario, Tensor } from "@finitewidth/core";
+import { scalarTensor, type Claim, type FittedScenario, type Tensor } from "@finitewidth/core";
 import type { NetworkDrawsState } from "./likelihood/fit.js";
 import type { MonteCarloOptions } from "./options.js";
 import type { MonteCarloState } from "./posterior/fit.js";
-
-const scalar = (value: number): Tensor => ({ data: Float64Array.of(value), shape: [1] });
 
 /**
  * What chains that mixed stand behind: their averages within their standard errors. Nothing under likelihoods other than Gaussian noise,
@@ -29,7 +27,7 @@ export function* claimsOf({
             error: "exact",
           },
         ];
-  const number = (value: number | Tensor | undefined): Tensor | undefined => (typeof value === "number" ? scalar(value) : value);
+  const number = (value: number | Tensor | undefined): Tensor | undefined => (typeof value === "number" ? scalarTensor(value) : value);
   yield* claim("log-evidence", "logEvidence", number(posterior.logEvidence), number(errors?.logEvidence));
   yield* claim("predictive-mean", "predictive.mean", predictive.mean, predictive.standardError?.mean);
   yield* claim("predictive-variance", "predictive.variance", predictive.variance, predictive.standardError?.variance);

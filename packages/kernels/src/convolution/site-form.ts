@@ -1,5 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { multiply, multiplyTransposedRight, scaleColumns } from "@finitewidth/linalg";
 import { channelOf } from "./images.js";
 
 /**
@@ -7,13 +7,6 @@ import { channelOf } from "./images.js";
  * matrix.
  */
 export type SiteForm = { readonly kind: "diagonal"; readonly weights: Float64Array } | { readonly kind: "full"; readonly weights: Matrix };
-
-const scaleColumns = (x: Matrix, weights: Float64Array): Matrix => {
-  const [rows, columns] = x.shape;
-  const out = zeros(rows, columns);
-  for (let i = 0; i < rows; i++) for (let k = 0; k < columns; k++) out.data[i * columns + k] = x.data[i * columns + k]! * weights[k]!;
-  return out;
-};
 
 const applyForm = (x: Matrix, form: SiteForm): Matrix =>
   form.kind === "diagonal" ? scaleColumns(x, form.weights) : multiply(x, form.weights);

@@ -1,5 +1,5 @@
 import { columnVector, zeros, type Matrix } from "@finitewidth/core";
-import { identity } from "@finitewidth/linalg";
+import { dot, identity } from "@finitewidth/linalg";
 import type { ConvolutionChain } from "../chain.js";
 import { keepLive } from "../live-sites.js";
 import type { ConvolutionGeometry } from "./geometry.js";
@@ -109,12 +109,6 @@ function coordinateSites(columns: readonly Float64Array[]): number[] | undefined
   }
   return [...visited].sort((a, b) => a - b);
 }
-
-const dot = (a: Float64Array, b: Float64Array): number => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-};
 
 /**
  * Modified Gram–Schmidt, largest remainder first; every new direction is orthogonalised again, which keeps orthogonality at rounding level.

@@ -1,7 +1,7 @@
-import { amended, FinitewidthError, type Json, type Matrix, type Prediction, type Run } from "@finitewidth/core";
+import { amended, columnVector, FinitewidthError, type Json, type Matrix, type Prediction, type Run } from "@finitewidth/core";
 import { cumulantCorrection, type CumulantCorrection } from "./cumulant-correction.js";
 import type { EffectiveActionOptions } from "./options.js";
-import { asColumn, type RegimeFit } from "./regimes/regime.js";
+import type { RegimeFit } from "./regimes/regime.js";
 import { denseOf, isLinear, type Setting } from "./setting.js";
 
 /** Where the correction is taken. */
@@ -60,8 +60,8 @@ function correctionReport(
 
 const shifted = (prediction: Prediction, { meanShift, meanShiftError }: CumulantCorrection): Prediction => ({
   ...prediction,
-  mean: asColumn(prediction.mean.data.map((value, t) => value + meanShift[t]!)),
-  standardError: { mean: asColumn(meanShiftError), variance: asColumn(new Float64Array(meanShift.length)) },
+  mean: columnVector(prediction.mean.data.map((value, t) => value + meanShift[t]!)),
+  standardError: { mean: columnVector(meanShiftError), variance: columnVector(new Float64Array(meanShift.length)) },
 });
 
 /**

@@ -1,5 +1,5 @@
 import { kernelMap } from "@finitewidth/activations";
-import { inputError, stackRows, zeros, type Matrix } from "@finitewidth/core";
+import { columnVector, inputError, stackRows, zeros, type Matrix } from "@finitewidth/core";
 import { firstLayerKernel, type DenseChain } from "@finitewidth/kernels";
 import { block, innerProduct, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { conditionTargets } from "@finitewidth/numerics";
@@ -80,15 +80,14 @@ export function cumulantCorrection(
   for (let i = 0; i < all; i++)
     for (let j = 0; j < all; j++)
       renormalised.data[i * all + j] = Q * centred.data[i * all + j]! + zeta * m[i]! * m[j]! + chain.biasVariance[1]!;
-  const column = (x: Float64Array): Matrix => ({ data: x, shape: [x.length, 1] });
-  const conditioned = conditionTargets(block(renormalised, 0, points, 0, points), column(targets), temperature, { regular: true });
+  const conditioned = conditionTargets(block(renormalised, 0, points, 0, points), columnVector(targets), temperature, { regular: true });
   const inverse = conditioned.resolvent();
   const r = conditioned.weights.data;
   const propagated = multiply(block(renormalised, points, all, 0, points), inverse);
   const trainMean = m.slice(0, points);
-  const shiftedMean = multiply(propagated, column(trainMean)).data.map((value, t) => m[points + t]! - value);
+  const shiftedMean = multiply(propagated, columnVector(trainMean)).data.map((value, t) => m[points + t]! - value);
   const meanResidual = inner(trainMean, r);
-  const meanSolved = multiply(inverse, column(trainMean)).data;
+  const meanSolved = multiply(inverse, columnVector(trainMean)).data;
   const exactLinear = gaussianContractions(linear, points, propagated, inverse, r);
   const exactCentred = gaussianContractions(centred, points, propagated, inverse, r);
   const weightScale = Math.sqrt(chain.weightVariance[0]! / features);

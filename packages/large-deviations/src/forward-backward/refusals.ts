@@ -1,14 +1,9 @@
+import { growsFasterThanLinear } from "@finitewidth/activations";
 import { resolveArchitecture, type Activation, type Problem, type Registry } from "@finitewidth/core";
 import { denseChain } from "@finitewidth/kernels";
 import { sobolMaximumDimensions } from "@finitewidth/numerics";
 import { isLinear } from "./linear-closure.js";
 import type { ForwardBackwardOptions } from "./options.js";
-
-/** |φ| grows faster than |h|: exp(φᵀAφ) has no Gaussian average for any A ≻ 0. */
-export function growsFasterThanLinear({ value }: Activation): boolean {
-  const [near, far] = [1e3, 1e6].map((h) => Math.max(Math.abs(value(h)), Math.abs(value(-h)))) as [number, number];
-  return !(far <= 1.5e3 * Math.max(near, 1e-12));
-}
 
 /** φ jumps somewhere it can be seen: at 0. */
 export const jumps = ({ value }: Activation): boolean => Math.abs(value(1e-12) - value(-1e-12)) > 1e-6;

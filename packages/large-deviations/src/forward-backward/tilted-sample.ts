@@ -1,6 +1,6 @@
 import { applyAdjointJacobian } from "@finitewidth/activations";
 import { FinitewidthError, zeros, type Activation, type Matrix } from "@finitewidth/core";
-import { combine, gram, multiply, multiplyTransposedLeft, symmetricEigen, symmetrise } from "@finitewidth/linalg";
+import { combine, gram, multiply, multiplyTransposedLeft, scaleRows, symmetricEigen, symmetrise } from "@finitewidth/linalg";
 import { spectralFunction } from "../effective-action/small-matrix.js";
 import type { TiltedMeasure } from "./closure.js";
 import { symmetricRoot, type KernelRoot } from "./kernel-root.js";
@@ -34,14 +34,6 @@ export interface TiltedSample {
   /** Of lattices: `refinementError`, and the weight near the edge of the lattice in units of what the proposal itself leaves outside. */
   readonly error?: number;
   readonly edge?: number;
-}
-
-/** Rows of `m` multiplied by `factors`. */
-function scaleRows(m: Matrix, factors: Float64Array): Matrix {
-  const [rows, columns] = m.shape;
-  const out = zeros(rows, columns);
-  for (let i = 0; i < rows; i++) for (let j = i * columns; j < (i + 1) * columns; j++) out.data[j] = m.data[j]! * factors[i]!;
-  return out;
 }
 
 /** Σ_i factors_i rows_iᵀ rows_i. */

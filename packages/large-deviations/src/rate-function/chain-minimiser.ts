@@ -1,5 +1,6 @@
 import { FinitewidthError, zeros, type Matrix, type Scaling, type WishartChain } from "@finitewidth/core";
 import {
+  addScaled,
   affine,
   cholesky,
   gram,
@@ -140,10 +141,6 @@ function objective(problem: ChainRateProblem, finite = false): Objective {
     }
     return { value, gradient };
   };
-}
-
-function addScaled(target: Matrix, source: Matrix, factor: number): void {
-  for (let k = 0; k < target.data.length; k++) target.data[k]! += factor * source.data[k]!;
 }
 
 /** Gradient in the log-Cholesky coordinates: 2 (∂/∂M) R below the diagonal, times R_ii on it. */

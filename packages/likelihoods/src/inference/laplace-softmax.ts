@@ -3,6 +3,7 @@ import {
   cholesky,
   choleskyInverse,
   createWorkspace,
+  dot,
   multiply,
   solveCholesky,
   solveLower,
@@ -102,11 +103,6 @@ function newtonSolver(kernel: Matrix, D: number): (p: Matrix, b: Float64Array, t
     left.data.set(v);
     workspace.multiply(k, left, right);
     return right.data;
-  };
-  const dot = (x: Float64Array, y: Float64Array): number => {
-    let sum = 0;
-    for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
-    return sum;
   };
   const roots = new Float64Array(n * D);
   /** V v, or Vᵀv. */

@@ -8,6 +8,7 @@ import {
   inverseDiagonal,
   multiply,
   multiplyTransposedLeft,
+  scaleColumns,
   solveCholesky,
   solveLower,
   solveLowerTransposed,
@@ -164,7 +165,8 @@ function conditionBySpectrum(spectrum: Spectrum, targets: Matrix, temperature: n
     }
   }
   const weights = multiply(vectors, scaled);
-  const half = (): Matrix => scaleColumns(vectors, (i) => 1 / Math.sqrt(values[i]! + temperature));
+  const inverseRoots = (t: number): Float64Array => values.map((value) => 1 / Math.sqrt(value + t));
+  const half = (): Matrix => scaleColumns(vectors, inverseRoots(temperature));
   const resolvent = (into?: Float64Array): Matrix => {
     const made = gram(half());
     if (into === undefined) return made;
@@ -179,7 +181,7 @@ function conditionBySpectrum(spectrum: Spectrum, targets: Matrix, temperature: n
     unwhiten: (b: Matrix) => multiply(half(), b),
     condition: () => (r === 0 ? 1 : (values[r - 1]! + temperature) / (values[0]! + temperature)),
   };
-  const root = transpose(scaleColumns(vectors, (i) => 1 / Math.sqrt(values[i]!)));
+  const root = transpose(scaleColumns(vectors, inverseRoots(0)));
   if (temperature === 0) return { ...common, root, form: "root", logEvidence, logDeterminant, quadratic, warnings: rankWarnings(r, n) };
   if (n > r) {
     logEvidence -= 0.5 * ((n - r) * outputs * Math.log(2 * Math.PI * temperature) + y.residualSquare / temperature);
@@ -197,12 +199,6 @@ function conditionBySpectrum(spectrum: Spectrum, targets: Matrix, temperature: n
     }
   }
   return { ...common, outside, root: both, form: "range", logEvidence, logDeterminant, quadratic, warnings: [] };
-}
-
-function scaleColumns(m: Matrix, factor: (column: number) => number): Matrix {
-  const columns = m.shape[1];
-  const factors = Float64Array.from({ length: columns }, (_, i) => factor(i));
-  return { data: m.data.map((value, at) => value * factors[at % columns]!), shape: m.shape };
 }
 
 /** R B. */

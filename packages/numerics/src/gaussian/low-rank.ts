@@ -1,4 +1,4 @@
-import { zeros, type Matrix, type RandomStream } from "@finitewidth/core";
+import { selectRows, zeros, type Matrix, type RandomStream } from "@finitewidth/core";
 import {
   backend,
   cholesky,
@@ -43,11 +43,11 @@ export function randomlyPivotedCholesky(
     if (pivots.length === 0) break;
     const fresh = columns(pivots);
     for (const group of groups) {
-      const own = rowsOf(group, pivots);
+      const own = selectRows(group, pivots);
       const explained = multiply(group, transpose(own));
       for (let i = 0; i < fresh.data.length; i++) fresh.data[i]! -= explained.data[i]!;
     }
-    const { kept, factor } = independentPart(rowsOf(fresh, pivots), threshold);
+    const { kept, factor } = independentPart(selectRows(fresh, pivots), threshold);
     if (kept.length === 0) {
       for (const pivot of pivots) left[pivot] = 0;
       continue;
@@ -104,13 +104,7 @@ function independentPart(square: Matrix, threshold: number): { readonly kept: re
     for (const i of open) for (const j of open) rest[i * n + j]! -= (rest[i * n + pivot]! * rest[pivot * n + j]!) / rest[pivot * (n + 1)]!;
   }
   kept.sort((a, b) => a - b);
-  return { kept, factor: kept.length === 0 ? zeros(0, 0) : cholesky(rowsOf(columnsOf(square, kept), kept)).factor };
-}
-
-function rowsOf({ data, shape: [, columns] }: Matrix, rows: readonly number[]): Matrix {
-  const out = zeros(rows.length, columns);
-  rows.forEach((row, k) => out.data.set(data.subarray(row * columns, (row + 1) * columns), k * columns));
-  return out;
+  return { kept, factor: kept.length === 0 ? zeros(0, 0) : cholesky(selectRows(columnsOf(square, kept), kept)).factor };
 }
 
 function columnsOf({ data, shape: [rows, columns] }: Matrix, wanted: readonly number[]): Matrix {

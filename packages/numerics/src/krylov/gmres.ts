@@ -1,3 +1,5 @@
+import { dot } from "@finitewidth/linalg";
+
 /** How far GMRES goes. */
 export interface GmresOptions {
   /** Stops when |b − A x| ≤ tolerance·|b|. */
@@ -13,12 +15,6 @@ export interface GmresResult {
   readonly iterations: number;
   readonly converged: boolean;
 }
-
-const dot = (a: Float64Array, b: Float64Array): number => {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
-};
 
 /**
  * Solves A x = b for a general A given by its product with a vector, by GMRES from x = 0: the x of the Krylov space with the smallest

@@ -1,6 +1,7 @@
 import { inputError } from "@finitewidth/core";
+import { dot } from "@finitewidth/linalg";
 import { lineSearch } from "./line-search.js";
-import { dot, largestEntry, type Minimum, type Objective } from "./result.js";
+import { largestEntry, type Minimum, type Objective } from "./result.js";
 
 export interface LbfgsOptions {
   /** Stop when every |gradient| entry is below this. @defaultValue 1e-9 */

@@ -1,4 +1,5 @@
-import { along, dot, type Objective, type ValueAndGradient } from "./result.js";
+import { dot } from "@finitewidth/linalg";
+import { along, type Objective, type ValueAndGradient } from "./result.js";
 
 /** A step that satisfies the strong Wolfe conditions, or the best one found. */
 export interface LineSearchResult {

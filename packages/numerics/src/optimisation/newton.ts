@@ -1,6 +1,6 @@
 import { inputError, zeros, type Matrix } from "@finitewidth/core";
-import { symmetricEigen, type SymmetricEigen } from "@finitewidth/linalg";
-import { along, dot, largestEntry, type Minimum, type Objective, type ValueAndGradient } from "./result.js";
+import { dot, symmetricEigen, type SymmetricEigen } from "@finitewidth/linalg";
+import { along, largestEntry, type Minimum, type Objective, type ValueAndGradient } from "./result.js";
 
 export interface NewtonOptions {
   /** Stop when every |gradient| entry is below this. @defaultValue 1e-9 */

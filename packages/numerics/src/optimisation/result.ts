@@ -22,11 +22,5 @@ export interface Minimum {
 /** Largest absolute entry. */
 export const largestEntry = (x: Float64Array): number => x.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
-export const dot = (x: Float64Array, y: Float64Array): number => {
-  let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
-  return sum;
-};
-
 /** x + t·direction. */
 export const along = (x: Float64Array, t: number, direction: Float64Array): Float64Array => x.map((value, i) => value + t * direction[i]!);

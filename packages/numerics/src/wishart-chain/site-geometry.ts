@@ -93,8 +93,8 @@ export function stackFeatures(reduced: readonly Matrix[]): StackedFeatures {
   return { points, width, stacked };
 }
 
-/** Rows of one output of a factor: S × r. */
-const outputRows = (factor: Matrix, a: number, sites: number): Matrix => ({
+/** Rows of output `a` of a factor of M_1: S × r, a view. */
+export const outputRows = (factor: Matrix, a: number, sites: number): Matrix => ({
   data: factor.data.subarray(a * sites * factor.shape[1], (a + 1) * sites * factor.shape[1]),
   shape: [sites, factor.shape[1]],
 });

@@ -1,6 +1,6 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import { applyMap, everywhere, type Field } from "@finitewidth/kernels";
-import { identity, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
+import { addScaled, identity, multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import { layerChange, type Variables } from "./variables.js";
 
 /** A matrix along a direction of the variables: its value, first and second derivative; left out where zero. */
@@ -132,19 +132,16 @@ export function fieldJet(variables: Variables, field: Field, dv: Float64Array): 
   const [dm, dc] = [normChanges(variables, dv, "m"), normChanges(variables, dv, "c")];
   const n = variables.points * field.sites;
   const [first, second] = [zeros(n, n), zeros(n, n)];
-  const add = (target: Matrix, m: Matrix, factor = 1): void => {
-    for (let i = 0; i < target.data.length; i++) target.data[i]! += factor * m.data[i]!;
-  };
   for (const [v, { value: a, first: a1, second: a2 }] of mapsJet(variables, field, dc)) {
     const s = variables.full.layers[v]!;
     const s1 = layerChange(variables, v, dv);
-    if (s1) add(first, multiplyTransposedRight(multiply(a, s1), a));
+    if (s1) addScaled(first, multiplyTransposedRight(multiply(a, s1), a));
     if (a1) {
-      add(first, symmetricPart(multiplyTransposedRight(multiply(a1, s), a)));
-      add(second, multiplyTransposedRight(multiply(a1, s), a1), 2);
-      if (s1) add(second, symmetricPart(multiplyTransposedRight(multiply(a1, s1), a)), 2);
+      addScaled(first, symmetricPart(multiplyTransposedRight(multiply(a1, s), a)));
+      addScaled(second, multiplyTransposedRight(multiply(a1, s), a1), 2);
+      if (s1) addScaled(second, symmetricPart(multiplyTransposedRight(multiply(a1, s1), a)), 2);
     }
-    if (a2) add(second, symmetricPart(multiplyTransposedRight(multiply(a2, s), a)));
+    if (a2) addScaled(second, symmetricPart(multiplyTransposedRight(multiply(a2, s), a)));
   }
   const [meanFirst, meanSecond] = meanJet(variables, field, dm, dc);
   return { first, second, meanFirst, meanSecond };

@@ -1,6 +1,6 @@
 import { applySlopes } from "@finitewidth/activations";
 import { zeros, type Activation, type Matrix } from "@finitewidth/core";
-import { multiply, multiplyTransposedRight, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
+import { addScaled, multiply, multiplyTransposedRight, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
 import { fromPairs, pairCount, pairIndex, toPairs } from "../kernel-flow/index-pairs.js";
 import { secondOrder } from "../kernel-flow/point-flow.js";
 import { crossChange, fieldJet } from "./field-jet.js";
@@ -8,10 +8,6 @@ import { meanResponse } from "./mean-response.js";
 import { bareColumn, indexPairs } from "./noise.js";
 import type { FieldResponse } from "./response.js";
 import { fieldOf, pool, streamOf, type Live, type LiveReading, type Variables } from "./variables.js";
-
-const addTo = (target: Matrix, m: Matrix, factor = 1): void => {
-  for (let i = 0; i < target.data.length; i++) target.data[i]! += factor * m.data[i]!;
-};
 
 /** Derivative at 0 by central differences of fourth order. */
 function directional(f: (x: number) => Float64Array, h: number): Float64Array {
@@ -73,7 +69,7 @@ function secondOrderField(variables: Variables, live: Live, sigma: Matrix): { re
     if (!(value > 1e-14 * top)) continue;
     const direction = Float64Array.from({ length: variables.size }, (_, i) => vectors.data[i * variables.size + k]!);
     const jet = fieldJet(variables, fieldOf(live), direction);
-    addTo(kernel, jet.second, 0.5 * value);
+    addScaled(kernel, jet.second, 0.5 * value);
     for (let a = 0; a < n; a++) mean[a]! += 0.5 * value * jet.meanSecond[a]!;
   }
   return { kernel, mean };
@@ -149,7 +145,7 @@ function sameUnitShift(variables: Variables, s: Live, response: FieldResponse, t
       }
     }
   }
-  addTo(out, fromPairs(sum, n));
+  addScaled(out, fromPairs(sum, n));
   const width = variables.composition.streams[streamOf(s)]!.width;
   return { data: out.data.map((value) => value / width), shape: out.shape };
 }
@@ -219,7 +215,7 @@ export function meanShifts(
     const n = s.kernel.shape[0];
     const { kernel: k2, mean: mean2 } = secondOrderField(variables, s, sigma);
     const column: Matrix = { data: shift, shape: [shift.length, 1] };
-    addTo(k2, fromPairs(multiply(response.kernel, column).data, n));
+    addScaled(k2, fromPairs(multiply(response.kernel, column).data, n));
     multiply(response.mean, column).data.forEach((value, a) => (mean2[a]! += value));
     const meanCovariance = multiplyTransposedRight(multiply(response.mean, sigma), response.mean);
     const same = sameUnitShift(variables, s, response, total, tick);
@@ -244,9 +240,9 @@ export function meanShifts(
           slope.data[ab]! * meanCovariance.data[ab]!;
       }
     }
-    addTo(g, curvatureOfMap(s.activation, s.kernel, multiplyTransposedRight(multiply(response.kernel, sigma), response.kernel)));
-    addTo(g, mixedShift(s, multiplyTransposedRight(multiply(response.kernel, sigma), response.mean)));
-    addTo(g, same);
+    addScaled(g, curvatureOfMap(s.activation, s.kernel, multiplyTransposedRight(multiply(response.kernel, sigma), response.kernel)));
+    addScaled(g, mixedShift(s, multiplyTransposedRight(multiply(response.kernel, sigma), response.mean)));
+    addScaled(g, same);
     // what differences of a singular covariance cannot know: equal fields stay equal
     for (const [a, b] of indexPairs(n)) if (a !== b && areEqual(s.kernel, a, b)) g.data[a * n + b] = g.data[b * n + a] = g.data[a * n + a]!;
     shift.set(toPairs(pool(s, g)), s.from);

@@ -1,5 +1,5 @@
 import type { Matrix } from "@finitewidth/core";
-import { zeros } from "@finitewidth/core";
+import { columnVector, zeros } from "@finitewidth/core";
 import { block, multiply } from "@finitewidth/linalg";
 import type { GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { residualRows, type ProjectedFluctuation } from "../posterior/corrections.js";
@@ -64,7 +64,6 @@ const added = (total: Matrix | undefined, m: Matrix, factor: number): Matrix => 
 export function addBatch(total: Batch | undefined, batch: Batch, factor: number): Batch {
   const { projected, priorShift } = batch;
   const { x, meanPart, shared, outputs } = projected;
-  const column = (data: Float64Array): Matrix => ({ data, shape: [data.length, 1] });
   const sharedTotal = total?.projected.shared;
   return {
     hidden: batch.hidden.map((m, l) => added(total?.hidden[l], m, factor)),
@@ -74,7 +73,7 @@ export function addBatch(total: Batch | undefined, batch: Batch, factor: number)
       meanPart: added(total?.projected.meanPart, meanPart, factor),
       shared:
         shared instanceof Float64Array
-          ? added(sharedTotal && column(sharedTotal as Float64Array), column(shared), factor).data
+          ? added(sharedTotal && columnVector(sharedTotal as Float64Array), columnVector(shared), factor).data
           : added(sharedTotal as Matrix | undefined, shared, factor),
       outputs: added(total?.projected.outputs, outputs, factor),
     },

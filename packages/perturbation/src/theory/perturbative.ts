@@ -2,6 +2,7 @@ import {
   hiddenWidths,
   isLinear,
   resolveArchitecture,
+  scalarTensor,
   type Claim,
   type FittedScenario,
   type Plugin,
@@ -66,14 +67,13 @@ function* claims(
     ...(standardError ? { standardError } : {}),
     error: order,
   });
-  const scalar = (value: number): Tensor => ({ data: Float64Array.of(value), shape: [1] });
   const { standardError: errors } = posterior;
   yield claim(
     "log-evidence",
     "Log evidence to first order in the inverse widths.",
     "logEvidence",
-    scalar(posterior.logEvidence!),
-    errors?.logEvidence === undefined ? undefined : scalar(errors.logEvidence),
+    scalarTensor(posterior.logEvidence!),
+    errors?.logEvidence === undefined ? undefined : scalarTensor(errors.logEvidence),
   );
   yield claim(
     "predictive-mean",

@@ -10,6 +10,7 @@ import {
   type Registry,
 } from "@finitewidth/core";
 import { convolutionChain, denseChain, infiniteWidthKernels, type Composition } from "@finitewidth/kernels";
+import { gigabytes } from "@finitewidth/linalg";
 import { expandable, hasKinks, hasQuadrature, tooLarge } from "../composition/refusal.js";
 import { filterChain, siteGram } from "../kernel-flow/convolution-chain.js";
 import { fullyConnectedChain, type KernelChain } from "../kernel-flow/kernel-chain.js";
@@ -56,7 +57,6 @@ export function engineRefusal(architecture: Architecture, engine: Engine, points
   const n = points * sites;
   const each = 8 * (5 * depth + 6);
   if (!activation.linear && n * n * each > sampledMemoryLimit) {
-    const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
     const most = Math.floor(Math.sqrt(sampledMemoryLimit / each) / sites);
     return `the kernels of ${points} points × ${sites} sites need about ${gigabytes(n * n * each)}, more than ${gigabytes(sampledMemoryLimit)}; use at most ${most} training points`;
   }

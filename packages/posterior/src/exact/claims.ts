@@ -1,6 +1,7 @@
 import {
   generalizationError,
   generalizationStandardError,
+  scalarTensor,
   type Claim,
   type Matrix,
   type Posterior,
@@ -10,8 +11,6 @@ import {
 } from "@finitewidth/core";
 
 const source = "Bassetti et al. (2024); docs/theories/exact.md";
-
-const scalar = (value: number): Tensor => ({ data: Float64Array.of(value), shape: [1] });
 
 /** Claims about the prior: moments of the outputs and of the last kernel, no error but Monte Carlo's. */
 export function* priorClaims(prior: PriorResult): Iterable<Claim> {
@@ -57,8 +56,8 @@ export function* posteriorClaims(posterior: Posterior, predictive: Prediction, n
       id: "log-evidence",
       statement: "The evidence is the prior average over the mixing variable of a Gaussian density.",
       estimand: { of: "posterior", quantity: "logEvidence" },
-      value: scalar(posterior.logEvidence),
-      ...(standardError?.logEvidence === undefined ? {} : { standardError: scalar(standardError.logEvidence) }),
+      value: scalarTensor(posterior.logEvidence),
+      ...(standardError?.logEvidence === undefined ? {} : { standardError: scalarTensor(standardError.logEvidence) }),
     };
   yield {
     ...common,
@@ -93,8 +92,8 @@ export function* posteriorClaims(posterior: Posterior, predictive: Prediction, n
       id: "generalization-error",
       statement: "The squared distance of the outputs from test targets is that of their mean and their variance.",
       estimand: { of: "posterior", quantity: "generalizationError" },
-      value: scalar(generalizationError(predictive, testTargets).total),
-      ...spread(error && scalar(error.total)),
+      value: scalarTensor(generalizationError(predictive, testTargets).total),
+      ...spread(error && scalarTensor(error.total)),
     };
   }
   // at T = 0 they are the targets
@@ -119,7 +118,7 @@ export function* posteriorClaims(posterior: Posterior, predictive: Prediction, n
   const { orderParameter } = posterior;
   if (orderParameter !== undefined && norm !== undefined) {
     const inPriorUnits = (value: number | Tensor): Tensor =>
-      typeof value === "number" ? scalar(value / norm) : { data: value.data.map((entry) => entry / norm), shape: value.shape };
+      typeof value === "number" ? scalarTensor(value / norm) : { data: value.data.map((entry) => entry / norm), shape: value.shape };
     yield {
       ...common,
       id: "order-parameter",

@@ -1,4 +1,4 @@
-import type { Claim, Posterior, Prediction, Tensor } from "@finitewidth/core";
+import { scalarTensor, type Claim, type Posterior, type Prediction } from "@finitewidth/core";
 
 const source = "docs/theories/classification.md";
 
@@ -8,15 +8,14 @@ const probabilityError = 0.03;
 /** Claims about a posterior under a likelihood other than Gaussian noise: what is exact up to standard errors, and probabilities. */
 export function* likelihoodClaims(posterior: Posterior, predictive: Prediction): Iterable<Claim> {
   const { logEvidence, standardError } = posterior;
-  const scalar = (value: number): Tensor => ({ data: Float64Array.of(value), shape: [1] });
   if (logEvidence !== undefined && standardError?.logEvidence !== undefined)
     yield {
       id: "log-evidence",
       statement: "The evidence of labels is the average over the mixing variable of the probability of the labels.",
       source,
       estimand: { of: "posterior", quantity: "logEvidence" },
-      value: scalar(logEvidence),
-      standardError: scalar(standardError.logEvidence),
+      value: scalarTensor(logEvidence),
+      standardError: scalarTensor(standardError.logEvidence),
       error: "exact",
     };
   const sampled = predictive.standardError?.probabilities;

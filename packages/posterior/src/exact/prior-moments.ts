@@ -1,5 +1,6 @@
-import type { Matrix, PriorResult, Tensor, WishartChain } from "@finitewidth/core";
+import type { Matrix, PriorResult, WishartChain } from "@finitewidth/core";
 import { mixingMoments } from "@finitewidth/numerics";
+import { fourIndices } from "../four-indices.js";
 
 /** Points up to which P⁴ tensors are given. */
 const tensorLimit = 8;
@@ -41,12 +42,4 @@ export function priorMoments(chain: WishartChain, kernel: Matrix): PriorResult {
     kernelMeanShift: { data: new Float64Array(points * points), shape: [points, points] },
     warnings: [],
   };
-}
-
-function fourIndices(n: number, value: (i: number, j: number, k: number, l: number) => number): Tensor {
-  const data = new Float64Array(n ** 4);
-  let at = 0;
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < n; j++) for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) data[at++] = value(i, j, k, l);
-  return { data, shape: [n, n, n, n] };
 }

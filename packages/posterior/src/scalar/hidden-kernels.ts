@@ -1,10 +1,10 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { gram, multiply, transpose } from "@finitewidth/linalg";
+import { gram, multiply, scaleColumns, scaleRows, transpose } from "@finitewidth/linalg";
 import type { ScalarData } from "./likelihood.js";
 import { hiddenCoefficients } from "./hidden-coefficients.js";
 import type { ScalarLaw } from "./law.js";
 import type { ScalarPosterior } from "./posterior.js";
-import { scaleColumns, scaleRows, type NodeTables } from "./predict.js";
+import type { NodeTables } from "./predict.js";
 
 /**
  * Posterior mean of Ĝˡ, l = 1 … L, as E[Ĝˡ] = c_l K + Σ_k e_lk z_k z_kᵀ − (what the data explain), with z_k = √q_k K_x α_k: the numbers per

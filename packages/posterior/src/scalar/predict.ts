@@ -1,5 +1,5 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
+import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, scaleColumns, scaleRows, transpose } from "@finitewidth/linalg";
 import { splitBySpan } from "@finitewidth/numerics";
 import { conditionalValues, type ScalarData } from "./likelihood.js";
 import type { ScalarPosterior } from "./posterior.js";
@@ -167,22 +167,6 @@ export function predictScalarTrain(
     }
   }
   return { mean, variance };
-}
-
-/** diag(d) A. */
-export function scaleRows(a: Matrix, d: Float64Array): Matrix {
-  const [rows, columns] = a.shape;
-  const out = zeros(rows, columns);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = a.data[i * columns + j]! * d[i]!;
-  return out;
-}
-
-/** A diag(d). */
-export function scaleColumns(a: Matrix, d: Float64Array): Matrix {
-  const [rows, columns] = a.shape;
-  const out = zeros(rows, columns);
-  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out.data[i * columns + j] = a.data[i * columns + j]! * d[j]!;
-  return out;
 }
 
 /** Predictive density of f at one point: Σ_k w_k N(value | m_k, v_k). */

@@ -15,6 +15,7 @@ import { collectLogDensities } from "../exact/prior.js";
 import type { SamplingOptions } from "../sampling/sample.js";
 import { meanCovariance, siteProblem } from "./problem.js";
 import { sampleSiteChain } from "./sample.js";
+import { fourIndices } from "../four-indices.js";
 
 /** Points up to which P⁴ tensors are given. */
 const tensorLimit = 8;
@@ -75,15 +76,6 @@ function covarianceOfPairs(
   ];
   for (let p = 0; p < pairs; p++) for (let q = 0; q < pairs; q++) out.data[p * pairs + q]! += bias + lefts[p]! + rights[q]!;
   return out;
-}
-
-/** Σ over the three pairings of four points, or the pairs that two outputs make. */
-function fourPoints(n: number, value: (i: number, j: number, k: number, l: number) => number): Tensor {
-  const data = new Float64Array(n ** 4);
-  let at = 0;
-  for (let i = 0; i < n; i++)
-    for (let j = 0; j < n; j++) for (let k = 0; k < n; k++) for (let l = 0; l < n; l++) data[at++] = value(i, j, k, l);
-  return { data, shape: [n, n, n, n] };
 }
 
 /** Moments over (output, site), or undefined with a warning when they would not fit. */
@@ -148,7 +140,7 @@ function fourthCumulant(kernels: SiteKernels, moments: MixingMoments, sites: num
   const n = kernels.rows;
   const c = covarianceOfPairs(pairRows(kernels, false), moments, 1, sites, [0, 0, 0, 0]);
   const at = (i: number, j: number, k: number, l: number): number => c.data[(i * n + j) * n * n + k * n + l]!;
-  return fourPoints(n, (i, j, k, l) => at(i, j, k, l) + at(i, k, j, l) + at(i, l, j, k));
+  return fourIndices(n, (i, j, k, l) => at(i, j, k, l) + at(i, k, j, l) + at(i, l, j, k));
 }
 
 /** Cov(K̂_ij, K̂_kl) = E f_1i f_1j f_2k f_2l − E f_1i f_1j E f_2k f_2l. */
@@ -160,7 +152,7 @@ function kernelCovariance(kernels: SiteKernels, moments: MixingMoments, sites: n
     covarianceOfPairs(rows, moments, 2, sites, [0, 1, 0, 1]),
   ];
   const at = (m: Matrix, i: number, j: number, k: number, l: number): number => m.data[(i * n + j) * n * n + k * n + l]!;
-  return fourPoints(n, (i, j, k, l) => at(across, i, j, k, l) + at(mixed, i, k, j, l) + at(mixed, i, l, j, k));
+  return fourIndices(n, (i, j, k, l) => at(across, i, j, k, l) + at(mixed, i, k, j, l) + at(mixed, i, l, j, k));
 }
 
 /** log density of f(X) under the prior: the evidence at T = 0. @throws FinitewidthError (code "input") where the covariance is singular. */

@@ -14,6 +14,7 @@ import {
   chainFactors,
   coordinatesToFactors,
   hasUpperBiases,
+  outputRows,
   type ChainFactor,
   type CoordinateFactors,
   type StackedFeatures,
@@ -75,12 +76,6 @@ export interface WeightConditional {
   readonly images: readonly Matrix[];
 }
 
-/** Rows of output a of a factor of M_1: S × r. */
-const rowsOf = (factor: Matrix, a: number, sites: number): Matrix => ({
-  data: factor.data.subarray(a * sites * factor.shape[1], (a + 1) * sites * factor.shape[1]),
-  shape: [sites, factor.shape[1]],
-});
-
 /**
  * Everything at one point of coordinate space: log N(y | 0, ΨΨᵀ + T) by Woodbury. O(n³ + D S F² r (S + r)) with n = r F weights, whatever
  * the number of points; undefined where A is singular.
@@ -102,7 +97,7 @@ export function conditionOnWeights(
     const b = new Float64Array(n);
     const images: Matrix[] = [];
     for (let o = 0; o < outputs; o++) {
-      const rows = rowsOf(factor, o, sites);
+      const rows = outputRows(factor, o, sites);
       const image: Matrix = { data: multiply(space.moments, rows).data, shape: [sites, width * width * r] };
       images.push(image);
       const quadratic = multiplyTransposedLeft(rows, image).data;

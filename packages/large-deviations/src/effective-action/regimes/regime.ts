@@ -1,5 +1,5 @@
 import {
-  matrix,
+  columnVector,
   rowsOf,
   type Claim,
   type EvidenceGradient,
@@ -55,10 +55,9 @@ export interface Regime<State extends { readonly kind: string }> {
   claims(setting: Setting, options: EffectiveActionOptions): StatedErrors;
 }
 
-export const asColumn = (data: Float64Array): Matrix => matrix(data.length, 1, data);
 export const columnPrediction = ({ mean, variance, covariance }: ScalarPrediction): Prediction => ({
-  mean: asColumn(mean),
-  variance: asColumn(variance),
+  mean: columnVector(mean),
+  variance: columnVector(variance),
   ...(covariance ? { covariance } : {}),
 });
 
