@@ -65,7 +65,8 @@ export function kernelGaps(rows: ArrayLike<number>, kernel: Matrix, columns: Arr
 
 /**
  * One layer with gaps: puts G of the near pairs into `g` (which holds G of the others, P × P′) and returns the gaps of K′ = weight·G +
- * bias, `next`. With u = √g(a), v = √g(b): √(a′b′) = weight·uv + bias + weight·bias (u − v)²/(√(a′b′) + weight·uv + bias).
+ * bias, `next`. With u = √g(a), v = √g(b): √(a′b′) = weight·uv + bias + weight·bias (u − v)²/(√(a′b′) + weight·uv + bias). O(1) per near
+ * pair.
  */
 export function advanceGaps(
   activation: Activation,

@@ -42,7 +42,7 @@ export function kernelSlopes(activation: Activation, kernel: Matrix): KernelSlop
   return { slope, curvature };
 }
 
-/** J[dK]_ab = Ġ_ab dK_ab + ½X_ab dK_aa + ½X_ba dK_bb. O(P²). */
+/** J[dK]_ab = Ġ_ab dK_ab + ½X_ab dK_aa + ½X_ba dK_bb. O(P²). @throws FinitewidthError (code "shape"). */
 export function applySlopes({ slope, curvature }: KernelSlopes, change: Matrix): Matrix {
   const n = squareSize(slope, "slope");
   if (change.shape[0] !== n || change.shape[1] !== n) throw shapeError("change", `${n} × ${n}`, `${change.shape[0]} × ${change.shape[1]}`);
@@ -59,7 +59,7 @@ export function applySlopes({ slope, curvature }: KernelSlopes, change: Matrix):
 
 /**
  * Jᵀ[A] = A∘Ġ + diag_a(Σ_b A_ab X_ab) for symmetric A (its symmetric part in the second term otherwise): Σ A∘J[dK] = Σ Jᵀ[A]∘dK over all
- * ordered pairs. O(P²).
+ * ordered pairs. O(P²). @throws FinitewidthError (code "shape").
  */
 export function applyAdjointSlopes({ slope, curvature }: KernelSlopes, adjoint: Matrix): Matrix {
   const n = squareSize(slope, "slope");

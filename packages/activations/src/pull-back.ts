@@ -16,7 +16,7 @@ const sum = (a: Matrix): number => a.data.reduce((total, value) => total + value
  * Given B = 2 ∂F/∂K^{L+1} (symmetric, entries counted over ordered pairs), the derivatives of F in the logarithms of all variances of the
  * recursion K^{l+1} = Q_l σ_w²(l+1) G(K^l) + σ_b²(l+1), by its adjoint: ½σ_b² ΣB, ½Q σ_w² Σ B∘G, B ← Jᵀ[Q σ_w² B]; in the first layer
  * ½Σ B∘(K¹ − σ_b²). Order parameters Q are 1 unless given, and `recursion` is that of the renormalised kernels then. O(L P²).
- * Source: docs/theories/evidence.md, "Gradients of theories".
+ * Source: docs/theories/evidence.md, "Gradients of theories". @throws FinitewidthError (code "shape").
  */
 export function pullBackVariances(
   activation: Activation,

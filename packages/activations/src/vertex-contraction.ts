@@ -29,6 +29,7 @@ export function subtractDisconnected(sum: Matrix, secondMoment: Matrix, weights:
 
 /**
  * The part of Σ_cd E φ_aφ_bφ_cφ_d M_cd that a range of sorted quadruples contributes; parts add up, so ranges can go to different workers.
+ * One four-point function per quadruple of the range, n⁴/24 in all. @throws FinitewidthError (code "shape").
  */
 export function fourPointContraction(activation: Activation, kernel: Matrix, weights: Matrix, range: QuadrupleRange): Matrix {
   const n = squareSize(kernel, "kernel");

@@ -79,7 +79,10 @@ function requireSquares(m: Matrix, path: string): void {
   throw inputError(entry, `a number of at most ${largestNumber} in size (rescale the data)`, data[at]);
 }
 
-/** Checks sizes and the number of features against the architecture; returns `inputs`. */
+/**
+ * Checks sizes and the number of features against the architecture; returns `inputs`. O(P N0). @throws FinitewidthError (code "input" or
+ * "shape") naming `path`.
+ */
 export function checkInputs(inputs: Matrix, network: Network, registry: Registry, path: string): Matrix {
   requireSquares(inputs, path);
   const size = inputSize(resolveArchitecture(registry, network));

@@ -7,7 +7,7 @@ export function randomLayers(layers: readonly Primitive[]): readonly RandomLayer
   );
 }
 
-/** The linear readout, the last layer. */
+/** The linear readout, the last layer. @throws TypeError for layers that end otherwise. */
 export function readoutOf({ layers }: Architecture): RandomLayer {
   const last = layers.at(-1);
   if (last?.kind !== "random" || last.width !== undefined)

@@ -5,7 +5,8 @@ import { hiddenWidths } from "./layers.js";
 
 /**
  * Rewrites a mean-field problem as an equivalent standard one: outputs divided by √N_L means readout variances divided by N_L, and the
- * noise variance is T/N_L. Problems in standard scaling are returned as they are. Source: docs/theories/large-deviation.md.
+ * noise variance is T/N_L. Problems in standard scaling are returned as they are. Source: docs/theories/large-deviation.md. @throws
+ * FinitewidthError (code "input") for a network without hidden layers.
  */
 export function toStandardScaling(problem: Problem, registry: Registry): Problem {
   if (problem.scaling === "standard") return problem;

@@ -29,7 +29,7 @@ export const readNow = ({ fd }: OpenFile, into: Uint8Array, length: number, posi
 /** What `withRegularFile` does with an open file of `size` bytes. */
 export type FileUse<T> = (handle: OpenFile, size: number, fail: (reason: string) => FinitewidthError) => Promise<T>;
 
-/** Opens a file as `readRegularFile` does, for as long as `use` takes. */
+/** Opens a file as `readRegularFile` does, for as long as `use` takes. @throws like it. */
 export async function withRegularFile<T>(file: string, path: string, use: FileUse<T>): Promise<T> {
   const fail = (reason: string, cause?: unknown): FinitewidthError =>
     new FinitewidthError(

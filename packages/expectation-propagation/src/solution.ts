@@ -11,6 +11,7 @@ export interface SettingData extends Omit<Setting, "prior"> {
   readonly network: Network;
 }
 
+/** The setting that plain data stand for. */
 export const settingFrom = ({ features, network, ...rest }: SettingData, registry: Registry): Setting => ({
   ...rest,
   prior: { features, activation: denseChain(resolveArchitecture(registry, network))!.activation },

@@ -31,6 +31,7 @@ export interface UnitStates {
   readonly overlaps: Float64Array;
 }
 
+/** Room for the states of `count` units. */
 export const unitStates = (count: number): UnitStates => ({
   tilts: new Float64Array(count),
   scales: new Float64Array(count),
@@ -74,6 +75,7 @@ export interface MomentCoefficients {
 /** Rows that are worked on at a time: their matrices stay in the cache. */
 const blockRows = 128;
 
+/** An evaluator for one prior: 128 (2d + 3P) + P d + 3P² numbers of workspace, flops as `UnitEvaluator` says. */
 export function createUnitEvaluator(prior: UnitPrior): UnitEvaluator {
   const [points, dimension] = prior.features.shape;
   const rowShapes = [dimension, points, points, points, dimension].map((columns) => [blockRows, columns] as const);

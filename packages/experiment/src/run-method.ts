@@ -15,7 +15,7 @@ import type { PlannedProblem, PlannedStep } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
 import { withPruning } from "./pruning.js";
 
-/** Solves one problem with one method. */
+/** Solves one problem with one method. Errors are outcomes; only a cancelled run throws. */
 export async function runMethod(
   { label, method, theory, options, gradients, named }: PlannedMethod,
   { problem }: Pick<PlannedProblem, "problem" | "label">,

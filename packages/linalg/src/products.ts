@@ -38,7 +38,7 @@ export function gram(x: Matrix): Matrix {
   return backend().gram(x);
 }
 
-/** A x for a vector x. O(m n). */
+/** A x for a vector x. O(m n). @throws FinitewidthError (code "shape"). */
 export function multiplyVector(a: Matrix, x: Float64Array): Float64Array {
   const [m, n] = a.shape;
   if (x.length !== n) throw shapeError("x", `${n} numbers`, `${x.length}`);

@@ -51,7 +51,7 @@ export function factorShifted(tridiagonal: SymmetricTridiagonal, q: number, t: n
   return { pivots, multipliers, logDeterminant };
 }
 
-/** M⁻¹ y from the factor of M. O(n). */
+/** M⁻¹ y from the factor of M. O(n). @throws FinitewidthError (code "shape"). */
 export function solveShifted(factor: ShiftedFactor, y: Float64Array): Float64Array {
   const { pivots, multipliers } = factor;
   const n = pivots.length;
@@ -63,7 +63,7 @@ export function solveShifted(factor: ShiftedFactor, y: Float64Array): Float64Arr
   return x;
 }
 
-/** yᵀ M⁻¹ y = Σ (L⁻¹y)²/D, a sum of positive terms. O(n), no allocation. */
+/** yᵀ M⁻¹ y = Σ (L⁻¹y)²/D, a sum of positive terms. O(n), no allocation. @throws FinitewidthError (code "shape"). */
 export function shiftedQuadratic(factor: ShiftedFactor, y: Float64Array): number {
   const { pivots, multipliers } = factor;
   const n = pivots.length;

@@ -144,7 +144,7 @@ export function tiledCholesky(tiles: LowerTiles, breathe?: (fraction: number) =>
 /** Columns that are solved for together. */
 const together = 512;
 
-/** L⁻¹ B, or L⁻ᵀ B, for a factor of `tiledCholesky`; B is n × m and stays as it is. O(n² m). */
+/** L⁻¹ B, or L⁻ᵀ B, for a factor of `tiledCholesky`; B is n × m and stays as it is. O(n² m). @throws FinitewidthError (code "shape"). */
 export function solveTiled(tiles: LowerTiles, b: Matrix, transposed = false): Matrix {
   const [rows, columns] = b.shape;
   if (rows !== tiles.size) throw shapeError("b", `${tiles.size} rows`, `${rows}`);
@@ -199,7 +199,9 @@ function copyRows(b: Matrix, i: number, first: number, last: number, panel: Matr
 /** A V for the symmetric A of the tiles (not a factor), V n × m. O(n² m). @throws FinitewidthError (code "shape"). */
 export const multiplyTiled = (tiles: TileSource, v: Matrix): Matrix => tiledProduct(tiles, v.shape[1])(v);
 
-/** The same for many V of m columns, one after the other: what the kernels work on is made once. */
+/**
+ * The same for many V of m columns, one after the other: what the kernels work on is made once. @throws FinitewidthError (code "shape").
+ */
 export function tiledProduct(tiles: TileSource, columns: number): (v: Matrix) => Matrix {
   const { block, size } = tiles;
   const count = Math.ceil(size / block);

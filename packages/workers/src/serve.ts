@@ -20,7 +20,8 @@ export const isServing = (): boolean => serving in globalThis;
 
 /**
  * Serves the pool from inside a worker. Plug-ins and tasks that were not handed over are imported by the URL of their module. A bundled
- * page has none: there write a worker of your own that calls `serve(self, { plugins })` with the plug-ins of the page.
+ * page has none: there write a worker of your own that calls `serve(self, { plugins })` with the plug-ins of the page. @throws
+ * FinitewidthError (code "worker") for tasks that come before the configuration.
  */
 export function serve(endpoint: Comlink.Endpoint, { tasks = [], plugins = [], load = importModule }: ServeOptions = {}): void {
   Object.assign(globalThis, { [serving]: true });

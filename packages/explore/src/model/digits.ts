@@ -10,7 +10,7 @@ export interface Digits {
   readonly pixels: Uint8Array;
 }
 
-/** Layout of the file: three bytes, then 10 classes of images. */
+/** Layout of the file: three bytes, then 10 classes of images. @throws FinitewidthError (code "file"). */
 export function decodeDigits(bytes: Uint8Array): Digits {
   const [side, perClass, train] = bytes;
   const pixels = bytes.subarray(3);

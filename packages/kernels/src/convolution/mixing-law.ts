@@ -49,6 +49,7 @@ export function convolutionalChain(chain: ConvolutionChain, subspaces: SiteSubsp
  * M^{l−1} | M^l ~ W(C_{l−1}, σ_w²(l) T*_l(M^l)/C_{l−1}), cov(f_a, f_b) = Σ_ij M¹_(ai)(bj) K¹_ij. Covariances are contracted with T*_1
  * first, so they need S_0² numbers and never the S_1² kernels between sites.
  * @throws FinitewidthError (code "memory") when the site bases do not fit. Theory: docs/theories/convolution.md §4 (Bassetti et al. 2024).
+ * A covariance of P points costs O(D² (|m| S_1² + C_0 P S_0 (S_0 + P))).
  */
 export function convolutionalMixing(network: ConvolutionChain): ConvolutionalMixingLaw {
   const { geometry } = network;

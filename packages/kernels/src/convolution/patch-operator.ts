@@ -8,7 +8,8 @@ function requireSites(a: Matrix, sites: number): void {
 
 /**
  * Patch operator T(K)_ij = |m|⁻¹ Σ_m K_{τ(i,m), τ(j,m)}, zero where a tap falls on padding: what a layer of independent weights does to a
- * covariance over sites. K: S_in × S_in, result S_out × S_out. Cost: S_out² |m|. Theory: docs/theories/convolution.md §2.
+ * covariance over sites. K: S_in × S_in, result S_out × S_out. Cost: S_out² |m|. Theory: docs/theories/convolution.md §2. @throws
+ * FinitewidthError (code "shape").
  */
 export function patchOperator(table: TapTable, k: Matrix): Matrix {
   requireSites(k, table.inputSites);
@@ -30,7 +31,7 @@ export function patchOperator(table: TapTable, k: Matrix): Matrix {
 /**
  * Adjoint of the patch operator, T*(M)_kl = |m|⁻¹ Σ_m Σ_ij M_ij [τ(i,m) = k][τ(j,m) = l], so that ⟨T(K), M⟩ = ⟨K, T*(M)⟩: how a mixing
  * matrix moves one layer towards the input. M: S_out × S_out, result S_in × S_in. Cost: S_out² |m|. Theory: docs/theories/convolution.md
- * §2.
+ * §2. @throws FinitewidthError (code "shape").
  */
 export function adjointPatchOperator(table: TapTable, m: Matrix): Matrix {
   requireSites(m, table.outputSites);

@@ -45,7 +45,7 @@ function project(basis: Matrix, block: Matrix): Matrix {
  * U_L = I for `flatten` and 1/√S_L for `global-average`; U_{l−1} is an orthonormal basis of the span of the P_m U_l, each over the sites
  * that something reaches (`live`, layers 1 … L). In these bases every mixing matrix is positive definite: pooled directions, sites that
  * nothing reads and sites that see nothing but padding are gone.
- * @throws FinitewidthError (code "memory"). Theory: docs/theories/convolution.md §4.
+ * @throws FinitewidthError (code "memory"). Theory: docs/theories/convolution.md §4. O(Σ_l |m| S_l ρ_l ρ_{l+1}).
  */
 export function siteSubspaces(
   geometry: ConvolutionGeometry,

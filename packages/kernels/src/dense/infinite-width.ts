@@ -79,7 +79,8 @@ export function firstLayerDiagonal(chain: DenseChain, inputs: Matrix): Float64Ar
  * Infinite-width recursion Gˡ = E φ(hˡ)φ(hˡ)ᵀ with hˡ ~ N(0, Kˡ), K^{l+1} = σ_w²(l+1) Gˡ + σ_b²(l+1): all K¹ … K^{L+1} and G¹ … G^L,
  * between
  * `inputs` and themselves (P × P) or `others` (P × P′, with the diagonal of `others`). O(L P P′) Gaussian moments.
- * Source: docs/theories/nngp.md; J. Lee et al., Deep neural networks as Gaussian processes (2018), eq. 4–5.
+ * Source: docs/theories/nngp.md; J. Lee et al., Deep neural networks as Gaussian processes (2018), eq. 4–5. @throws FinitewidthError (code
+ * "input") for kernels that are not finite.
  */
 export function fullyConnectedKernels(chain: DenseChain, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
   const { activation } = chain;
@@ -131,7 +132,7 @@ export interface OutputKernel {
 
 /**
  * K^{L+1} between `inputs` and themselves or `others`, like the last of `fullyConnectedKernels`, in one P × P (P × P′) array that all
- * layers share. O(L P P′) Gaussian moments.
+ * layers share. O(L P P′) Gaussian moments. @throws like it.
  */
 export function fullyConnectedOutputKernel(chain: DenseChain, inputs: Matrix, others?: Matrix): OutputKernel {
   const { activation, weightVariance, biasVariance } = chain;

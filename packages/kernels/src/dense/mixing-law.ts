@@ -64,7 +64,7 @@ function logWishartDensity(q: Matrix, width: number, variance: number): number {
  * M_{l−1} | M_l ~ W_D(N_{l−1}, s_{l−1} M_l/N_{l−1}), s_l = σ_w²(l+1). `logDensity` takes Q: for D = 1 it is the density of u = log q at
  * q = Q (Mellin integral), for D > 1 the Wishart density of Q, known for one hidden layer with N ≥ D.
  * Source: docs/theories/exact.md, "Prior"; F. Bassetti et al., Feature learning in finite-width Bayesian deep linear networks (2024),
- * section 3.
+ * section 3. A draw costs O(L D³), whatever the widths. @throws FinitewidthError (code "shape") for values that are not D × D.
  */
 export function fullyConnectedMixing(network: DenseChain): MixingLaw {
   const { widths } = network;

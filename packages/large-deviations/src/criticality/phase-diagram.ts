@@ -82,7 +82,10 @@ export interface AdaptationOutcome {
 /** Nodes for P > 3: 2^12, enough for a picture. */
 const log2Nodes = 12;
 
-/** |C − K|/|K| and alignment gain of the readout kernel at one pair of variances, K¹ = σ_w² XXᵀ/N0 + σ_b². */
+/**
+ * |C − K|/|K| and alignment gain of the readout kernel at one pair of variances, K¹ = σ_w² XXᵀ/N0 + σ_b². One solution of the
+ * forward–backward equations; null and the reason where there is none.
+ */
 export function adaptationAt(activation: Activation, chunk: AdaptationChunk, beforeSweep: () => void): AdaptationOutcome {
   const { inputs, targets, widths, temperature, weightVariance, biasVariance } = chunk;
   const square = gram(inputs);

@@ -192,7 +192,10 @@ export function blockAction(problem: BlockProblem): MatrixAction {
   };
 }
 
-/** Saddle in (Q, ζ) for an activation with a mean: the matrix version of `meanSaddle`, damped fixed point. O(P³D³ + S²D²P²) a step. */
+/**
+ * Saddle in (Q, ζ) for an activation with a mean: the matrix version of `meanSaddle`, damped fixed point. O(P³D³ + S²D²P²) a step. @throws
+ * FinitewidthError (code "input") for a problem without a mean.
+ */
 export function blockMeanSaddle(problem: BlockProblem, onIteration?: (iteration: number) => void): MeanSaddle {
   const { means, targets, sites } = problem;
   const outputs = targets.shape[1];

@@ -75,7 +75,10 @@ export function minimiseMatrixAction(
   return { ...polished, iterations: iterations + polished.iterations, converged: polished.residual <= 1e-6 };
 }
 
-/** All minima found from the identity and, where the action need not be convex, from 0.01 and a large multiple of it; lowest first. */
+/**
+ * All minima found from the identity and, where the action need not be convex, from 0.01 and a large multiple of it; lowest first. @throws
+ * FinitewidthError (code "not-converged").
+ */
 export function matrixMinima(
   action: MatrixAction,
   convex: boolean,

@@ -111,7 +111,7 @@ export function sizeOfIslands(wanted: number, evidence: boolean): { readonly par
 
 /**
  * Eight islands, each a chunk of `task`: `wanted` draws in all, and with `evidence` log Z on a ladder that a pilot found. Same numbers for
- * any number of workers. `indices`: of the random streams, before that of the island.
+ * any number of workers. `indices`: of the random streams, before that of the island. Work: eight times one island.
  */
 export async function runArchipelago<Chunk extends IslandSettings, Result extends IslandDraws>(
   task: Task<Chunk & { readonly indices: readonly number[] }, Result>,

@@ -65,7 +65,8 @@ const never: Standstill = { progress: 1, steps: Infinity };
 
 /**
  * Damped fixed-point iteration x ← x + factor·(F(x) − x) until the residual is within the tolerance, stands still, is no number any more,
- * or the iterations are used up. One evaluation of `evaluate` an iteration; the last one is returned with its x.
+ * or the iterations are used up. One evaluation of `evaluate` an iteration; the last one is returned with its x. @throws what `evaluate`
+ * throws, unless `leavesDomain` says that a shorter step may help.
  */
 export function fixedPoint<X, Step extends FixedPointStep<X>>(
   start: X,

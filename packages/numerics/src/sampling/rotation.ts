@@ -43,7 +43,8 @@ const mostSteps = 64;
  * rejected and a quarter turn is an independent draw. The angle of a step is e·U(0.8, 1), and a quarter of that in one trajectory of ten,
  * which frees chains in corners. A likelihood that is not a number ends the trajectory and is rejected. `tick` is called before every
  * gradient. Cost: (π/2)/e gradients a move. Source: docs/theories/evidence.md, "The move"; B. Shahbaba et al., Split Hamiltonian Monte
- * Carlo (2014).
+ * Carlo (2014). @throws FinitewidthError (code "input") for a step that is not positive, or draws from the prior without a finite
+ * likelihood.
  */
 export function createRotationSampler(logLikelihood: LogDensity, tick: () => void = () => undefined): RotationSampler {
   const { dimension } = logLikelihood;

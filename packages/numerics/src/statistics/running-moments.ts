@@ -13,7 +13,7 @@ export function emptyMoments(size: number): RunningMoments {
   return { count: 0, mean: new Float64Array(size), scatter: new Float64Array(size) };
 }
 
-/** Adds one vector in place (Welford): no cancellation however large the mean. */
+/** Adds one vector in place (Welford): no cancellation however large the mean. @throws FinitewidthError (code "shape"). */
 export function addToMoments(moments: RunningMoments, x: ArrayLike<number>): void {
   const { mean, scatter } = moments;
   if (x.length !== mean.length) throw shapeError("x", `${mean.length} numbers`, `${x.length}`);
@@ -25,7 +25,7 @@ export function addToMoments(moments: RunningMoments, x: ArrayLike<number>): voi
   }
 }
 
-/** Moments of both parts together (Chan, Golub, LeVeque 1979). */
+/** Moments of both parts together (Chan, Golub, LeVeque 1979). @throws FinitewidthError (code "shape"). */
 export function mergeMoments(a: RunningMoments, b: RunningMoments): RunningMoments {
   if (a.mean.length !== b.mean.length) throw shapeError("b", `${a.mean.length} numbers`, `${b.mean.length}`);
   const count = a.count + b.count;

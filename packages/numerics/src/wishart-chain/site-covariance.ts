@@ -53,7 +53,7 @@ export function siteCovariance(source: SiteKernels | StackedFeatures, outputs: n
   return out;
 }
 
-/** Adjoint of `siteCovariance` for a symmetric H over (output, point): G_(ai)(bj) = Σ_μν H_(aμ)(bν) K_ij(μν), symmetrised. */
+/** Adjoint of `siteCovariance` for a symmetric H over (output, point): G_(ai)(bj) = Σ_μν H_(aμ)(bν) K_ij(μν), symmetrised. O(D²S²P²). */
 export function siteCovarianceAdjoint(source: SiteKernels | StackedFeatures, outputs: number, h: Matrix): Matrix {
   if ("width" in source) return featureCovarianceAdjoint(source, outputs, h);
   const { sites, rows, columns, stacked } = source;

@@ -107,7 +107,7 @@ export interface IdentityResidual {
 /**
  * m′ = (a² + b²) m and c′ = (a² + b²)² c + (b⁴ + 2a²b²) m²/N for layers 1 … L: E Ĝˡ = m_l Gx, Cov(Ĝˡ_ab, Ĝˡ_cd) = c_l (Gx_ac Gx_bd + Gx_ad
  * Gx_bc). Linear units only: with a nonlinear φ the units of such a network are not exchangeable given the kernel and the chain does not
- * exist. Source: docs/theories/perturbative.md §7.
+ * exist. Source: docs/theories/perturbative.md §7. O(L). @throws FinitewidthError (code "input").
  */
 export function identityResidualCoefficients({
   layers,

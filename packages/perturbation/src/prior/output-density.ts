@@ -12,7 +12,7 @@ export interface SingleInputKernel {
 /**
  * First-order density of the D outputs f at one input relative to the Gaussian N(f | 0, K·1):
  * 1 + (δ/2K)(r − D) + (V/8K²)(r² − 2(D+2) r + D(D+2)), r = |f|²/K. Negative far in the tails, where the expansion has broken down.
- * Source: docs/theories/perturbative.md §1; S. Yaida (2019).
+ * Source: docs/theories/perturbative.md §1; S. Yaida (2019). @throws FinitewidthError (code "input") unless K > 0.
  */
 export function outputDensityFactor(f: ArrayLike<number>, { kernel, variance, meanShift }: SingleInputKernel): number {
   if (!(kernel > 0)) throw inputError("kernel", "a positive variance", kernel);

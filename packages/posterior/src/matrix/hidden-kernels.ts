@@ -28,7 +28,8 @@ export interface HiddenKernelSums {
  * Accumulates E[Ĝˡ | Y, chain] over draws. With F_1 = F_l E_l, f_l = F_l z (f without the biases above layer l): z | Y is Gaussian, and
  * E[Ĝˡ] = (1 − r_l/N_l)(σ_w²(l) E[Ĝ^{l−1}] + σ_b²(l) 11ᵀ) + E[z zᵀ summed over components]/N_l; no inverse of M_l anywhere.
  * Chains with skips (without biases beyond layer 1): see `addSkipDraw`. Groups are sets of batches. O(n L r (D r + D³)). Source:
- * docs/theories/exact.md, "Hidden kernels".
+ * docs/theories/exact.md, "Hidden kernels". @throws FinitewidthError (code "refused") for skips together with biases beyond the first
+ * layer.
  */
 export function hiddenKernelSums(
   target: MatrixTarget,

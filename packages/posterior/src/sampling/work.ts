@@ -58,10 +58,13 @@ export const samplingStreams = 7331;
 /** Tasks for a kind of target; a module exports each of them under the name given. */
 export const chainTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["chain"] =>
   samplingTask(module, name, build, (target, { fit, options }, random, tick) => hamiltonianRun(target, fit, options, random, tick));
+/** The evidence by a bridge between the fit and the target. */
 export const bridgeTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["bridge"] =>
   samplingTask(module, name, build, (target, { fit, options }, random, tick) => bridgeEvidence(target, fit, options, random, tick));
+/** Importance ratios of draws from the fit. */
 export const ratiosTask = <Data>(module: string, name: string, build: (data: Data) => PosteriorTarget): SamplingTasks<Data>["ratios"] =>
   samplingTask(module, name, build, (target, { fit, options }, random, tick) => gaussianRatios(target, fit, options.draws, random, tick));
+/** Weighted draws from the fit. */
 export const importanceTask = <Data>(
   module: string,
   name: string,

@@ -55,7 +55,10 @@ export function requireParameters(temperature: number, readoutBias: number): voi
   if (!(readoutBias >= 0 && Number.isFinite(readoutBias))) throw inputError("network.biasVariance", "a number ≥ 0", readoutBias);
 }
 
-/** The problem of a kernel that is diagonalised already, like `spectralProblem` otherwise: O(P r D). */
+/**
+ * The problem of a kernel that is diagonalised already, like `spectralProblem` otherwise: O(P r D). @throws FinitewidthError (code
+ * "input").
+ */
 export function projectOn(
   range: Spectrum,
   targets: Matrix,
