@@ -1,6 +1,7 @@
 import { FinitewidthError, columnOf, inputError, shapeError, type Matrix } from "@finitewidth/core";
 import { multiplyTransposedLeft, projectedSpectrum, symmetricEigen, tridiagonalise } from "@finitewidth/linalg";
-import { checkKernel, checkParameters, clipEigenvalues, rankOf, requireRank, withColumns } from "./scalar-problem.js";
+import { checkKernel } from "@finitewidth/numerics";
+import { checkParameters, clipEigenvalues, rankOf, requireRank, withColumns } from "./scalar-problem.js";
 
 /** Data of one hidden layer with D outputs, and with an activation that may have a mean. */
 export interface MultiOutputInput {

@@ -4,11 +4,11 @@ import {
   multiplyTransposedLeft,
   projectedSpectrum,
   symmetricEigen,
-  symmetrise,
   tridiagonalise,
   type SymmetricEigen,
   type Tridiagonalisation,
 } from "@finitewidth/linalg";
+import { checkKernel } from "@finitewidth/numerics";
 
 /** Data of the effective action of one hidden layer and one output. */
 export interface ScalarInput {
@@ -57,40 +57,6 @@ export interface ReducedScalarProblem extends ScalarSpectrum {
 }
 
 const finite = (values: Float64Array): boolean => values.every(Number.isFinite);
-
-/**
- * Checks that a kernel is square, finite and symmetric to 1e-8 of its largest entry; returns K itself where it is exactly symmetric, (K +
- * Kᵀ)/2 elsewhere. @throws FinitewidthError (code
- * "input" or "shape").
- */
-export function checkKernel(kernel: Matrix, path = "kernel"): Matrix {
-  const [rows, columns] = kernel.shape;
-  if (rows !== columns) throw shapeError(path, "a square matrix", `${rows} × ${columns}`);
-  const { data } = kernel;
-  // x − x is 0 for finite x and NaN otherwise
-  let notFinite = 0;
-  let largest = 0;
-  let difference = 0;
-  for (let top = 0; top < rows; top += tile) {
-    for (let left = 0; left <= top; left += tile) {
-      for (let i = top; i < Math.min(top + tile, rows); i++) {
-        for (let j = left; j < Math.min(left + tile, i + 1); j++) {
-          const [a, b] = [data[i * rows + j]!, data[j * rows + i]!];
-          notFinite += a - a + (b - b);
-          if (Math.abs(a) > largest) largest = Math.abs(a);
-          if (Math.abs(a - b) > difference) difference = Math.abs(a - b);
-        }
-      }
-    }
-  }
-  if (notFinite !== 0) throw inputError(path, "finite numbers", "NaN or infinity");
-  if (difference === 0) return kernel;
-  if (difference > 1e-8 * largest) throw inputError(path, "a symmetric matrix", `entries that differ by ${difference}`);
-  return symmetrise(kernel);
-}
-
-/** Rows and columns of a tile: a matrix and its transpose pass through the cache once. */
-const tile = 32;
 
 /**
  * Sets eigenvalues (ascending) within rounding of 0, P ε of the largest, to 0: null directions, which hold noise alone.

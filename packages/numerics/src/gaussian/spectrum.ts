@@ -7,6 +7,7 @@ import {
   multiply,
   multiplyTransposedLeft,
   symmetricEigen,
+  symmetrise,
   transpose,
   type SymmetricEigen,
 } from "@finitewidth/linalg";
@@ -20,23 +21,46 @@ export interface Spectrum {
   readonly vectors: Matrix;
 }
 
-/** @throws FinitewidthError (code "shape" or "input") unless K is square, finite and symmetric to 1e-8 of its largest entry. */
-export function checkKernel(kernel: Matrix, path = "kernel"): void {
+/** Rows and columns of a tile: a matrix and its transpose pass through the cache once. */
+const tile = 32;
+
+/**
+ * Checks that a kernel is square, finite and symmetric to 1e-8 of its largest entry; returns K itself where it is exactly symmetric,
+ * (K + Kᵀ)/2 elsewhere. O(P²). @throws FinitewidthError (code "shape" or "input") naming the worst entry.
+ */
+export function checkKernel(kernel: Matrix, path = "kernel"): Matrix {
+  const { data } = kernel;
   const [n, columns] = kernel.shape;
   if (n !== columns) throw shapeError(path, "a square matrix", `${n} × ${columns}`);
   if (n === 0) throw inputError(path, "at least one input", []);
+  // x − x is 0 for finite x and NaN otherwise
+  let notFinite = 0;
   let largest = 0;
-  for (const value of kernel.data) {
-    if (!Number.isFinite(value)) throw inputError(path, "finite entries", value);
-    largest = Math.max(largest, Math.abs(value));
-  }
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < i; j++) {
-      const difference = Math.abs(kernel.data[i * n + j]! - kernel.data[j * n + i]!);
-      if (difference > 1e-8 * largest)
-        throw inputError(`${path}[${i}][${j}]`, `the same value as ${path}[${j}][${i}] (a symmetric matrix)`, kernel.data[i * n + j]);
+  let difference = 0;
+  let worst = 0;
+  for (let top = 0; top < n; top += tile) {
+    for (let left = 0; left <= top; left += tile) {
+      for (let i = top; i < Math.min(top + tile, n); i++) {
+        for (let j = left; j < Math.min(left + tile, i + 1); j++) {
+          const [a, b] = [data[i * n + j]!, data[j * n + i]!];
+          notFinite += a - a + (b - b);
+          if (Math.abs(a) > largest) largest = Math.abs(a);
+          if (Math.abs(a - b) > difference) [difference, worst] = [Math.abs(a - b), i * n + j];
+        }
+      }
     }
   }
+  if (notFinite !== 0)
+    throw inputError(
+      path,
+      "finite entries",
+      data.find((value) => !Number.isFinite(value)),
+    );
+  if (difference === 0) return kernel;
+  const [i, j] = [Math.floor(worst / n), worst % n];
+  if (difference > 1e-8 * largest)
+    throw inputError(`${path}[${i}][${j}]`, `the same value as ${path}[${j}][${i}] (a symmetric matrix)`, data[worst]);
+  return symmetrise(kernel);
 }
 
 /**
