@@ -47,7 +47,9 @@ export function networkLimits(network: unknown, path: string): FinitewidthError[
       if (value.length > mostLayers) errors.push(inputError(at, `at most ${mostLayers} entries`, value));
       if (keys.at(-1) === "inputShape") {
         const product = value.reduce((size: number, entry) => size * (typeof entry === "number" ? entry : 1), 1) as number;
-        if (product > mostUnits) errors.push(inputError(at, `at most ${mostUnits} numbers per input`, product));
+        // a single entry beyond it is told below
+        if (product > mostUnits && value.every((entry) => !(entry > mostUnits)))
+          errors.push(inputError(at, `at most ${mostUnits} numbers per input`, product));
       }
     }
     if (keys.some((key) => String(key).endsWith("Variance"))) {

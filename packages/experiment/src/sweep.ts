@@ -41,7 +41,9 @@ export function sweepKey(name: string, registry: Registry, where = "sweep"): Swe
 export function draftOf(experiment: ExperimentObject): SweepDraft {
   const { methods, sweep: _sweep, ...rest } = experiment;
   if (!Array.isArray(methods)) return { experiment: { ...rest, ...(methods === undefined ? {} : { methods }) } };
-  return { experiment: { ...rest, methods: methods.map((entry: Json) => (typeof entry === "string" ? { method: entry } : entry)) } };
+  return {
+    experiment: { ...rest, methods: methods.map((entry: Json) => (typeof entry === "string" && entry !== "" ? { method: entry } : entry)) },
+  };
 }
 
 /** The draft of a step: the values put in, keys of small order first. */

@@ -74,6 +74,7 @@ describe("a plan", () => {
       { network: { ...base.network, widths: Array.from({ length: 200_000 }, () => 1) } },
       /^network\.widths: expected at most 10000 entries/,
     ],
+    ["a method without a name", { methods: ["", "exact"] }, /^methods\[0\]: expected a name, got ""$/],
     ["many chains", { methods: [{ method: "exact", chains: 1e7 }] }, /^methods\[0\]\.chains: /],
     ["two kinds of network", { networks: [base.network] }, /^networks: expected either network or networks, got both/],
     ["no network", { network: undefined }, /^network: missing|^network: expected/],

@@ -122,6 +122,7 @@ describe("a prior question", () => {
     [{ methods: [7] }, /^methods\[0\]: expected a method's name or an object with "method", got 7$/],
     [{ network: { ...base.network, widths: 1e300 } }, "network.widths: expected at most 10000000, got 1e+300"],
     [{ network: { ...base.network, weightVariance: [1, 1e300] } }, "network.weightVariance[1]: expected at most 1e+100, got 1e+300"],
+    [{ network: { type: "sequential", inputShape: [1e300], layers: [] } }, "network.inputShape[0]: expected at most 10000000, got 1e+300"],
     [{ network: { ...base.network, biasVariance: 2e100 } }, "network.biasVariance: expected at most 1e+100, got 2e+100"],
   ])("%j is one mistake, in one line", (change, message) => {
     let said = "";
