@@ -49,7 +49,12 @@ it("writes an experiment at the optimum, the numbers and a report; data in a fil
   expect(best.data).toEqual({ file: relative(join(folder, "out"), join(folder, "data", "points.csv")) });
   expect(best.likelihood.temperature).toBeCloseTo(optimum.values.temperature, 12);
   expect(best.network.widths).toEqual([optimum.values.widths]);
-  expect(await readFile(join(folder, "out", "report.html"), "utf8")).toContain("deviation of its logarithm");
+  const report = await readFile(join(folder, "out", "report.html"), "utf8");
+  expect(report).toContain("deviation of its logarithm");
+  // every picture has a size for telephones
+  const pictures = report.match(/data-name="[^"]*against[^"]*"/g)!;
+  expect(pictures.length).toBeGreaterThan(1);
+  expect(report.match(/<div class="narrow"><svg[^>]* width="350"/g)).toHaveLength(pictures.length);
   const again = await capture(["run", join(folder, "out", "optimum.json"), "--out", join(folder, "again"), "--workers", "0", "--quiet"]);
   expect(again.status).toBe(0);
   const { results } = JSON.parse(await readFile(join(folder, "again", "result.json"), "utf8"));

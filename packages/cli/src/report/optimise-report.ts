@@ -35,11 +35,16 @@ export function optimiseReport({ method, optimum, infiniteWidth, depths, trace, 
     ].map((row) => row.map(escapeHtml)),
   );
   const quantities = [
-    { label: "log evidence", of: (one: Evaluation) => one.logEvidence, error: (one: Evaluation) => one.standardError ?? 0 },
-    { label: "generalisation error", of: (one: Evaluation) => one.generalizationError, error: () => 0 },
+    {
+      label: "log evidence",
+      caption: "Log evidence",
+      of: (one: Evaluation) => one.logEvidence,
+      error: (one: Evaluation) => one.standardError ?? 0,
+    },
+    { label: "generalisation error", caption: "Generalisation error", of: (one: Evaluation) => one.generalizationError, error: () => 0 },
   ];
   const figures = names.flatMap((key) =>
-    quantities.flatMap(({ label, of, error }) => {
+    quantities.flatMap(({ label, caption, of, error }) => {
       const known = trace
         .filter((one) => of(one) !== undefined && Number.isFinite(of(one)))
         .sort((a, b) => a.values[key]! - b.values[key]!);
@@ -51,10 +56,11 @@ export function optimiseReport({ method, optimum, infiniteWidth, depths, trace, 
       const marks = [{ label: "optimum", x: optimum.values[key]! }];
       const figure = { kind: "lines", title: label, xLabel: key, yLabel: label, logX: true, series, marks } as const;
       return [
-        figureBlock(lines(figure, document), `${label} at every point that the search has looked at, against ${key}.`, {
-          name: `${label} against ${key}`,
-          data: figureData(figure),
-        }),
+        figureBlock(
+          lines(figure, document, { width: 540, height: 320 }),
+          `${caption} at every point that the search has looked at, against ${key}.`,
+          { name: `${label} against ${key}`, data: figureData(figure), narrow: lines(figure, document, { width: 350, height: 290 }) },
+        ),
       ];
     }),
   );

@@ -51,7 +51,7 @@ export const predictions: Section = {
         });
       const caption =
         "How often the target lies inside the stated central interval (noise included). On the dashed line the uncertainty is right; below it is too small.";
-      cards.push(figureBlock(draw(440, 320), caption, { name: "calibration" }));
+      cards.push(figureBlock(draw(440, 320), caption, { name: "calibration", narrow: draw(350, 280) }));
     }
     // sampled predictions to hold the others against: those of the method to believe, where it sampled
     const withErrors = predicted.filter((outcome) => outcome.predictive!.standardError !== undefined);
@@ -63,7 +63,7 @@ export const predictions: Section = {
         const draw = (width: number, height: number): Element =>
           agreement(reference, analytic.map(seriesOf), quantity, document, { width, height, colours, legend: false });
         const caption = `Predictive ${quantity} at every test point: each method against ${sampled.label}, which samples (bars: its standard error).`;
-        cards.push(figureBlock(draw(440, 320), caption, { name: `predictive ${quantity}` }));
+        cards.push(figureBlock(draw(440, 320), caption, { name: `predictive ${quantity}`, narrow: draw(350, 280) }));
       }
     if (cards.length === 0) return "";
     return `${legendOf(
