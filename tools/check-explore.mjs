@@ -246,6 +246,17 @@ await step("slider to picture; the latest state wins", async () => {
   await page.context().close();
 });
 
+/** Cells that run into their neighbours, and sliders that are no more than their thumb. */
+const crowded = (page) =>
+  page.evaluate(() => [
+    ...[...document.querySelectorAll("fw-theories td, fw-theories th")]
+      .filter((cell) => cell.scrollWidth > cell.clientWidth)
+      .map((cell) => `${cell.parentElement.textContent.trim().replaceAll(/\s+/g, " ")} is wider than its cell`),
+    ...[...document.querySelectorAll("input[type=range]")]
+      .filter((slider) => slider.getBoundingClientRect().width < 50)
+      .map((slider) => `the slider of ${slider.closest("label")?.textContent.trim()} is too short to drag`),
+  ]);
+
 await step("axe, narrow, dark, reduced motion", async () => {
   // each width is opened in one scheme and then seen in the other
   for (const [width, schemes] of [
@@ -261,6 +272,10 @@ await step("axe, narrow, dark, reduced motion", async () => {
       check((await page.evaluate("document.documentElement.scrollWidth")) <= width, `wider than ${width} px`);
       problems.push(...(await accessibilityFaults(page)).map((fault) => `${width} px, ${colorScheme}: ${fault}`));
       await page.screenshot({ path: join(pictures, `explore-${width < 600 ? "narrow-" : ""}${colorScheme}.png`), fullPage: true });
+    }
+    for (const seen of width === 1400 ? [1400, 1280] : [width]) {
+      await page.setViewportSize({ width: seen, height: 900 });
+      problems.push(...(await crowded(page)).map((fault) => `${seen} px: ${fault}`));
     }
     await page.context().close();
   }
