@@ -30,18 +30,13 @@ export async function runOptimiseCommand(file: string, folder: string, context: 
       // what is wrong with the file is told before a folder is made
       openRun: async () => {
         session = await openSession({
+          ...context,
           registry,
           seed: typeof seed === "number" ? seed : 1,
           progress,
           out,
           source: file,
-          workers: context.workers,
-          native: context.native,
-          queue: context.queue,
-          signal: context.signal,
-          resume: context.resume,
           identity: identityOf(registry, [raw], ""),
-          onOpen: context.onOpen,
         });
         return session.run;
       },

@@ -36,18 +36,7 @@ export async function runPhaseCommand(file: string, folder: string, context: Com
     ).train;
   }
   const out = await chooseFolder(file, context.out);
-  const { run, close } = await openSession({
-    registry,
-    seed: phase.seed,
-    progress,
-    out,
-    source: file,
-    workers: context.workers,
-    native: context.native,
-    queue: context.queue,
-    signal: context.signal,
-    onOpen: context.onOpen,
-  });
+  const { run, close } = await openSession({ ...context, registry, seed: phase.seed, progress, out, source: file });
   const started = performance.now();
   let succeeded = false;
   progress.stage("phase diagram");

@@ -22,20 +22,7 @@ export async function runPriorCommand(file: string, folder: string, context: Com
   const { inputs } = plan.problem;
   const dataHash = hashOfData([{ train: { inputs, targets: inputs } }]);
   const identity = identityOf(registry, prior, dataHash);
-  const session = await openSession({
-    registry,
-    seed: prior.seed,
-    progress,
-    identity,
-    out,
-    source: file,
-    workers: context.workers,
-    native: context.native,
-    queue: context.queue,
-    signal: context.signal,
-    resume: context.resume,
-    onOpen: context.onOpen,
-  });
+  const session = await openSession({ ...context, registry, seed: prior.seed, progress, identity, out, source: file });
   const { checkpoints } = session;
   const keyOf = (method: PlannedMethod): string => method.label;
   let finished = 0;

@@ -48,17 +48,13 @@ export async function runReproduceCommand(request: ReproduceRequest, context: Co
   const source = all ? "reproduce" : `reproduce/${name}`;
   const out = await chooseFolder(source, context.out);
   const session = await openSession({
+    ...context,
     registry,
     seed: 1,
     progress,
     out,
     source,
     identity: identityOf(registry, ["reproduce", size], ""),
-    workers: context.workers,
-    queue: context.queue,
-    signal: context.signal,
-    resume: context.resume,
-    onOpen: context.onOpen,
     points: size === "paper" ? 1000 : 0,
   });
   const done: Timed[] = [];

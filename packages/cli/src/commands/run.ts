@@ -50,21 +50,7 @@ export async function runRunCommand(file: string, folder: string, context: Comma
   const dataHash = hashOfData([...new Set([plan.data, ...plan.steps.map((step) => step.data)])]);
   const identity = identityOf(registry, [plan.experiment, plan.keys.map((key) => key.name)], dataHash);
   const points = plan.data.train.inputs.shape[0];
-  const session = await openSession({
-    registry,
-    seed: plan.experiment.seed,
-    progress,
-    points,
-    identity,
-    out,
-    source: file,
-    workers: context.workers,
-    native: context.native,
-    queue: context.queue,
-    signal: context.signal,
-    resume: context.resume,
-    onOpen: context.onOpen,
-  });
+  const session = await openSession({ ...context, registry, seed: plan.experiment.seed, progress, points, identity, out, source: file });
   const { checkpoints } = session;
   const provenance = provenanceOf(registry, context.command, dataHash);
   const finished = new Map<string, MethodOutcome>();

@@ -107,17 +107,12 @@ export async function runVerifyCommand({ suite, filter, load, seed }: VerifyRequ
   if (filter !== undefined && families === undefined && wanted.length === 0) requireKnownName(filter, suite, registry);
   const out = await chooseFolder("verify", context.out);
   const { run, close } = await openSession({
+    ...context,
     registry,
     seed,
     progress,
     out,
     identity: identityOf(registry, ["verify", suite, filter ?? null, seed], ""),
-    resume: context.resume,
-    workers: context.workers,
-    native: context.native,
-    queue: context.queue,
-    signal: context.signal,
-    onOpen: context.onOpen,
   });
   let finished = false;
   try {
