@@ -1,6 +1,7 @@
 import type { Command, Flag } from "./arguments.js";
 
 const out: Flag = { name: "out", value: "DIR", summary: "Folder for the results (default: results/<name of the file>)" };
+const outOf = (usual: string): Flag => ({ ...out, summary: `Folder for the results (default: ${usual})` });
 const workers: Flag = {
   name: "workers",
   value: "N",
@@ -47,7 +48,7 @@ export const commands: readonly Command[] = [
     name: "merge",
     argument: "DIR…",
     summary: "Make one result of the parts that `run --shard` has left in these folders",
-    flags: [out, backend, quiet, paths],
+    flags: [outOf("the one above the first part"), backend, quiet, paths],
     example: "finitewidth merge results/experiment",
   },
   {
@@ -71,7 +72,7 @@ export const commands: readonly Command[] = [
       { name: "seed", value: "N", summary: "Seed of the sampled networks (default 1): right claims hold for all of them" },
       { ...plugin, summary: "Check the claims about this plug-in instead (repeatable)" },
       paths,
-      out,
+      outOf("results/verify"),
       workers,
       queue,
       backend,
@@ -117,7 +118,7 @@ export const commands: readonly Command[] = [
       { name: "no-open", summary: "Do not open the page in a browser" },
       plugin,
       paths,
-      out,
+      outOf("results/<name of the figure>"),
       workers,
       queue,
       backend,

@@ -10,8 +10,8 @@ export interface Output {
   write(text: string): unknown;
 }
 
-/** The results of `finitewidth run` in the terminal: one table, for a sweep with one row per step. */
-export function printResults(plan: Plan, results: readonly StepOutcome[], out: string, stdout: Output): void {
+/** The results of `finitewidth run` in the terminal: one table, for a sweep with one row per step; where they are, when they were written. */
+export function printResults(plan: Plan, results: readonly StepOutcome[], out: string | undefined, stdout: Output): void {
   if (plan.experiment.sweep) stdout.write(`${[sweepText(plan, results), ...beliefLines(results)].join("\n")}\n`);
   else
     for (const { problems } of results)
@@ -24,6 +24,7 @@ export function printResults(plan: Plan, results: readonly StepOutcome[], out: s
       }
   if (results.some(({ problems }) => problems.some(({ verdicts }) => verdicts))) stdout.write(`${legend}\n`);
   for (const line of warningLines(results)) stdout.write(`${line}\n`);
+  if (out === undefined) return;
   stdout.write(`\nReport: ${join(out, "report.html")}\nNumbers: ${join(out, "result.json")}\n`);
   if (plan.experiment.sweep) stdout.write(`Table: ${join(out, "sweep.csv")}\n`);
 }

@@ -113,6 +113,23 @@ describe("files", () => {
     expect(comma.stderr).toContain("is not JSON (line 3, column 3: comma expected)");
   });
 
+  it("that cannot be written do not take what was computed along: it is printed", async () => {
+    const { mkdir, writeFile } = await import("node:fs/promises");
+    const own = await mkdtemp(join(tmpdir(), "finitewidth-blocked-"));
+    try {
+      await writeFile(join(own, "e.json"), JSON.stringify({ ...good, referee: false }));
+      // a folder that stands in the way of the file
+      await mkdir(join(own, "out", "result.json", "full"), { recursive: true });
+      const { status, stdout, stderr } = await capture(["run", join(own, "e.json"), "--out", join(own, "out"), "--workers", "0"]);
+      expect(status).toBe(1);
+      expect(stdout).toContain(String(Number((await plain()).toPrecision(5))));
+      expect(stdout).not.toContain("result.json");
+      expect(stderr).toMatch(/result\.json: cannot be written/);
+    } finally {
+      await rm(own, { recursive: true, force: true });
+    }
+  });
+
   it("may be YAML", async () => {
     const { writeFile } = await import("node:fs/promises");
     const yaml = `# an experiment

@@ -82,7 +82,12 @@ export async function runRunCommand(file: string, folder: string, context: Comma
     if (shard) {
       const manifest = { schemaVersion: 1, shard, complete: true, identity, experiment: raw, source: resolve(file), folder } as const;
       await keepParts(out, manifest, plan, judged);
-    } else await writeRunFiles(plan, judged, out, file, provenance);
+    } else
+      await writeRunFiles(plan, judged, out, file, provenance).catch(async (error: unknown) => {
+        // a full disk: what was computed is seen at least
+        if (!context.quiet) (await import("../terminal.js")).printResults(plan, judged, undefined, context.stdout);
+        throw error;
+      });
     results = judged;
   } catch (error) {
     if (context.signal.aborted && finished.size > 0 && !shard) await write(assemble(plan, finished)).catch(() => undefined);
