@@ -10,7 +10,7 @@ export interface Output {
   write(text: string): unknown;
 }
 
-/** The results of `finitewidth run` in the terminal: one table, for a sweep with one row per step; where they are, when they were written. */
+/** The results of `finitewidth run` in the terminal: one table, for a sweep with one row per step; their paths when written. */
 export function printResults(plan: Plan, results: readonly StepOutcome[], out: string | undefined, stdout: Output): void {
   if (plan.experiment.sweep) stdout.write(`${[sweepText(plan, results), ...beliefLines(results)].join("\n")}\n`);
   else
