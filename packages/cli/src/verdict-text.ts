@@ -52,16 +52,18 @@ export function beliefText(believe: Verdicts["believe"]): string | undefined {
       : `${label} for ${listed(own.map(([quantity]) => titles[quantity]))}`;
   });
   const rest = entries.filter(([, { method }]) => method === null);
-  const sampled = rest.map(([quantity, { value, standardError }]) =>
-    value === null ? titles[quantity] : `${titles[quantity]} ${withError(value, standardError ?? undefined)}`,
+  const sampled = rest.flatMap(([quantity, { value, standardError }]) =>
+    value === null ? [] : [`${titles[quantity]} ${withError(value, standardError ?? undefined)}`],
   );
+  // of what is more than one number the referee has none to show
+  const longer = "a long run of monte-carlo";
+  const whom =
+    sampled.length === 0
+      ? longer
+      : `what was sampled from the network, ${listed(sampled)}${sampled.length < rest.length ? `, and for the rest ${longer}` : ""}`;
   return [
     ...(named.length > 0 ? [`Believe ${named.join("; ")}.`] : []),
-    ...(rest.length > 0
-      ? [
-          `No method is confirmed for ${listed(rest.map(([quantity]) => titles[quantity]))}: believe what was sampled from the network${rest.some(([, { value }]) => value !== null) ? `, ${listed(sampled.filter((_, k) => rest[k]![1].value !== null))}` : ""}.`,
-        ]
-      : []),
+    ...(rest.length > 0 ? [`No method is confirmed for ${listed(rest.map(([quantity]) => titles[quantity]))}: believe ${whom}.`] : []),
   ].join(" ");
 }
 

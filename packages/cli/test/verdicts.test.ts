@@ -37,7 +37,7 @@ it("whom to believe in a sentence: who is confirmed, and the sampled numbers whe
   expect(
     beliefText({ generalizationError: named(null, 0.25), predictive: named(null), logEvidence: named("a", 1), hiddenKernels: named("b") }),
   ).toBe(
-    "Believe a for log evidence; b for hidden kernels. No method is confirmed for generalisation error and predictions: believe what was sampled from the network, generalisation error 0.250 ± 0.020.",
+    "Believe a for log evidence; b for hidden kernels. No method is confirmed for generalisation error and predictions: believe what was sampled from the network, generalisation error 0.250 ± 0.020, and for the rest a long run of monte-carlo.",
   );
   // three of everything: methods, quantities of one, quantities of none
   const three = { logEvidence: named("a", 1), predictive: named("b"), hiddenKernels: named("c") };
@@ -51,7 +51,12 @@ it("whom to believe in a sentence: who is confirmed, and the sampled numbers whe
     hiddenKernels: named("c"),
   };
   expect(beliefText(sampled)).toBe(
-    "Believe c for hidden kernels. No method is confirmed for generalisation error, log evidence and predictions: believe what was sampled from the network, generalisation error 0.250 ± 0.020 and log evidence -3.000 ± 0.020.",
+    "Believe c for hidden kernels. No method is confirmed for generalisation error, log evidence and predictions: believe what was sampled from the network, generalisation error 0.250 ± 0.020 and log evidence -3.000 ± 0.020, and for the rest a long run of monte-carlo.",
+  );
+  // where the referee has no number of its own to believe
+  expect(beliefText({ hiddenKernels: named(null) })).toBe("No method is confirmed for hidden kernels: believe a long run of monte-carlo.");
+  expect(beliefText({ logEvidence: named(null, -3) })).toBe(
+    "No method is confirmed for log evidence: believe what was sampled from the network, log evidence -3.000 ± 0.020.",
   );
 });
 
