@@ -1,4 +1,5 @@
 import {
+  FinitewidthError,
   hiddenWidths,
   isLinear,
   resolveArchitecture,
@@ -19,6 +20,19 @@ import { priorPerturbative, refusesPriorPerturbative } from "./prior.js";
 import { engineRefusal } from "./setting.js";
 import { sampledBatch } from "./sampled.js";
 
+/**
+ * What `"auto"` chose, or by sampling where a four-point function of an activation without closed forms would take too many nodes, as at large
+ * variances.
+ */
+async function orSampled<Out>(options: PerturbativeOptions, solve: (options: PerturbativeOptions) => Promise<Out>): Promise<Out> {
+  try {
+    return await solve(options);
+  } catch (error) {
+    if (options.engine !== "auto" || !(error instanceof FinitewidthError && error.code === "refused")) throw error;
+    return solve({ ...options, engine: "sampled" });
+  }
+}
+
 const source = "docs/theories/perturbative.md §4; Zavatone-Veth et al. (2021)";
 
 /**
@@ -33,9 +47,10 @@ export const perturbative: Theory<PerturbativeOptions, PerturbativeState> = cond
   options: perturbativeOptions,
   refuses: (problem, options, registry) =>
     engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]),
-  fit: fitPerturbative,
-  predict: predictPerturbative,
-  prior: priorPerturbative,
+  fit: (problem, options, run) => orSampled(options, (own) => fitPerturbative(problem, own, run)),
+  predict: (posterior, inputs, want, run) =>
+    orSampled(posterior.options, (options) => predictPerturbative({ ...posterior, options }, inputs, want, run)),
+  prior: (problem, options, run) => orSampled(options, (own) => priorPerturbative(problem, own, run)),
   refusesPrior: (problem, options, registry) =>
     engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]) ??
     refusesPriorPerturbative(problem, options, { registry }),
