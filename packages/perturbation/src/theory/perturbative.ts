@@ -21,8 +21,8 @@ import { engineRefusal } from "./setting.js";
 import { sampledBatch } from "./sampled.js";
 
 /**
- * What `"auto"` chose, or by sampling where a four-point function of an activation without closed forms would take too many nodes, as at large
- * variances.
+ * What `"auto"` chose, or by sampling where a four-point function of an activation without closed forms would take too many nodes, as at
+ * large variances.
  */
 async function orSampled<Out>(options: PerturbativeOptions, solve: (options: PerturbativeOptions) => Promise<Out>): Promise<Out> {
   try {
