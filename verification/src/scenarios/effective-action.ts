@@ -1,4 +1,4 @@
-import { family, fullyConnected, type ScenarioFamily } from "../scenario-family.js";
+import { convolutional, family, fullyConnected, type ScenarioFamily } from "../scenario-family.js";
 import { chains } from "./sampling.js";
 
 /** As many points as units: errors O(1/N) of the proportional limit. */
@@ -89,4 +89,27 @@ export const effectiveAction: readonly ScenarioFamily[] = [
     seed: 165,
     suite: "full",
   }),
+  // weights shared by six sites: the order parameter is a matrix between them
+  ...[
+    { activation: "identity", points: 8, weightVariance: [0.8, 1.2], targets: 3, seed: 52 },
+    { activation: "erf", points: 10, weightVariance: [0.2, 5], targets: 3, seed: 12 },
+  ].map(({ activation, points, weightVariance, targets, seed }) =>
+    family({
+      name: `${activation === "identity" ? "linear" : activation} convolution, as many points as channels`,
+      theories: [{ name: "effective-action" }],
+      network: convolutional({
+        inputShape: [1, 6],
+        layers: [{ channels: points, kernelSize: [3] }],
+        readout: "flatten",
+        activation,
+        weightVariance,
+      }),
+      points,
+      features: 6,
+      temperature: 0.4,
+      targetScale: () => targets,
+      sampling: chains(800),
+      seed,
+    }),
+  ),
 ];

@@ -78,4 +78,19 @@ export const forwardBackward: readonly ScenarioFamily[] = [
     seed: 44,
     suite: "full",
   }),
+  // as many points as units: beyond the reach of the saddle over kernels alone
+  ...(["erf", "relu"] as const).map((activation) =>
+    family({
+      name: `${activation}, as many points as units, order "proportional"`,
+      theories: [{ name: "forward-backward", options: { order: "proportional" } }],
+      network: fullyConnected(activation, [12], activation === "erf" ? [0.5, 2] : [1.3, 1.4]),
+      points: 12,
+      features: 12,
+      temperature: 0.4,
+      targetScale: () => 2.2,
+      sampling: chains(800),
+      seed: 12,
+      suite: activation === "erf" ? "quick" : "full",
+    }),
+  ),
 ];

@@ -1,19 +1,9 @@
-import {
-  refusal,
-  resolveArchitecture,
-  type Claim,
-  type FittedScenario,
-  type Problem,
-  type Registry,
-  type Run,
-  type Theory,
-} from "@finitewidth/core";
-import { conditionOnIndependentPoints, denseChain } from "@finitewidth/kernels";
-import { forceNumber, trustedForce } from "./diagnose.js";
+import { refusal, type Problem, type Run, type Theory } from "@finitewidth/core";
+import { conditionOnIndependentPoints } from "@finitewidth/kernels";
+import { claimsOf } from "./claims.js";
 import type { ForwardBackwardPosterior } from "./fit-context.js";
 import { fitTask } from "./fit.js";
 import { requireMemory } from "@finitewidth/linalg";
-import { isLinear } from "./linear-closure.js";
 import { memoryNeed } from "./memory-need.js";
 import { forwardBackwardOptions, type ForwardBackwardOptions } from "./options.js";
 import { predictForwardBackward } from "./predict.js";
@@ -21,7 +11,6 @@ import { forwardBackwardRefusal } from "./refusals.js";
 import type { ForwardBackwardState } from "./state.js";
 
 const name = "forward-backward";
-const source = 'docs/theories/forward-backward.md, "When to trust it"';
 
 async function fit(problem: Problem, options: ForwardBackwardOptions, run: Run): Promise<ForwardBackwardPosterior> {
   run.signal?.throwIfAborted();
@@ -32,62 +21,6 @@ async function fit(problem: Problem, options: ForwardBackwardOptions, run: Run):
   const fitted: ForwardBackwardPosterior[] = [];
   for await (const posterior of run.map(fitTask, [chunk])) fitted.push(posterior);
   return fitted[0]!;
-}
-
-/**
- * Hidden kernels: with mean-field scaling, or with strong data (a force number above the threshold, as for targets of order √N), the whole
- * shift of order one is captured, error O(1/N). Otherwise the first layer's error is O(1/N²) (its prior mean
- * has no shift) and deeper ones' O(1/N), the prior shift of the kernels, which is not part of this theory. The predictor is claimed only
- * with mean-field scaling above the threshold, the evidence above it in standard scaling, up to terms of order one. Nothing is claimed for
- * the variational closure, whose error does not fall with N, nor for order "proportional".
- */
-function* claims(
-  { posterior, predictive }: FittedScenario<ForwardBackwardOptions, ForwardBackwardState>,
-  registry: Registry,
-): Iterable<Claim> {
-  const { problem, options, state, hiddenKernels, train } = posterior;
-  const meanField = problem.scaling === "mean-field";
-  const exactClosure = options.closure === "quadrature" || isLinear(denseChain(resolveArchitecture(registry, problem.network))!.activation);
-  if (!exactClosure || options.order === "proportional" || (options.order === "first" && meanField)) return;
-  const trusted = forceNumber(state.kernels.at(-1)!, state) >= trustedForce;
-  const strong = meanField || trusted;
-  for (const [l, value] of (hiddenKernels ?? []).entries()) {
-    const order = !strong && l === 0 ? 2 : 1;
-    yield {
-      id: `hidden-kernel-${l + 1}`,
-      statement: `The posterior mean kernel of hidden layer ${l + 1} solves the forward–backward equations${!strong && l > 0 ? ", up to the prior shift of order 1/N" : ""}.`,
-      source,
-      estimand: { of: "posterior", quantity: "hiddenKernel", layer: l + 1 },
-      value,
-      error: { order },
-    };
-  }
-  if (!meanField && trusted && posterior.logEvidence !== undefined)
-    yield {
-      id: "log-evidence",
-      statement: "The action at the saddle is the log evidence up to terms that stay of order one as it grows with N.",
-      source,
-      estimand: { of: "posterior", quantity: "logEvidence" },
-      value: { data: Float64Array.of(posterior.logEvidence), shape: [1] },
-      error: { order: 0 },
-    };
-  if (!meanField || !trusted) return;
-  yield {
-    id: "train-mean",
-    statement: "The mean of f at the training inputs is Gaussian regression with the adapted kernel.",
-    source,
-    estimand: { of: "posterior", quantity: "train.mean" },
-    value: train!.mean,
-    error: { order: 1 },
-  };
-  yield {
-    id: "predictive-mean",
-    statement: "The mean of f at test inputs is Gaussian regression with the adapted kernel.",
-    source,
-    estimand: { of: "posterior", quantity: "predictive.mean" },
-    value: predictive.mean,
-    error: { order: 1 },
-  };
 }
 
 /**
@@ -104,5 +37,5 @@ export const forwardBackward: Theory<ForwardBackwardOptions, ForwardBackwardStat
   refuses: forwardBackwardRefusal,
   fit,
   predict: async (posterior, inputs, want, run) => predictForwardBackward(posterior, inputs, want, run),
-  claims,
+  claims: claimsOf,
 });

@@ -19,7 +19,7 @@ export function regimeWarnings(
   const warnings: string[] = [];
   if (effectiveFraction < fraction.warned)
     warnings.push(
-      `the importance nodes keep only ${(100 * effectiveFraction).toFixed(0)} % of their effective sample: kernels are less accurate than usual; raise "nodes" or use the closure "gaussian-variational"`,
+      `the importance nodes keep only ${(100 * effectiveFraction).toFixed(0)} % of their effective sample: kernels are less accurate than usual, and predictions at test inputs scatter more than they; raise "nodes" or use the closure "gaussian-variational"`,
     );
   if (options.closure === "gaussian-variational" && options.order !== "first" && !isLinear(activation))
     warnings.push("the Gaussian variational closure misses 10–35 % of the shift of the kernels (measured for erf)");

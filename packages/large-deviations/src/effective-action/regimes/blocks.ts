@@ -16,7 +16,7 @@ import {
   solverOf,
   type Regime,
 } from "./regime.js";
-import { shallowErrors } from "./stated-errors.js";
+import { siteErrors } from "./stated-errors.js";
 
 /** Order parameters between sites (and outputs) and the factorised renormalised kernel. */
 export interface BlockActionState extends BlockFit {
@@ -89,7 +89,7 @@ export const blocks: Regime<BlockActionState> = {
     return predictBlocks(state, between(setting.problem.inputs, inputs), wantCovariance ? between(inputs) : undefined);
   },
 
-  claims: (setting) => shallowErrors(setting),
+  claims: siteErrors,
 };
 
 /** What predictions read, as plain data. */
