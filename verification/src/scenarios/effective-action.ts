@@ -91,11 +91,11 @@ export const effectiveAction: readonly ScenarioFamily[] = [
   }),
   // weights shared by six sites: the order parameter is a matrix between them
   ...[
-    { activation: "identity", points: 8, weightVariance: [0.8, 1.2], targets: 3, seed: 52 },
-    { activation: "erf", points: 10, weightVariance: [0.2, 5], targets: 3, seed: 12 },
-  ].map(({ activation, points, weightVariance, targets, seed }) =>
+    { kind: "linear", activation: "identity", points: 8, weightVariance: [0.8, 1.2], targets: 3, seed: 52 },
+    { kind: "erf", activation: "erf", points: 10, weightVariance: [0.2, 5], targets: 3, seed: 12 },
+  ].map(({ kind, activation, points, weightVariance, targets, seed }) =>
     family({
-      name: `${activation === "identity" ? "linear" : activation} convolution, as many points as channels`,
+      name: `${kind} convolution, as many points as channels`,
       theories: [{ name: "effective-action" }],
       network: convolutional({
         inputShape: [1, 6],

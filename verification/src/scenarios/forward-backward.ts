@@ -79,18 +79,23 @@ export const forwardBackward: readonly ScenarioFamily[] = [
     suite: "full",
   }),
   // as many points as units: beyond the reach of the saddle over kernels alone
-  ...(["erf", "relu"] as const).map((activation) =>
+  ...(
+    [
+      { activation: "erf", weightVariance: [0.5, 2], suite: "quick" },
+      { activation: "relu", weightVariance: [1.3, 1.4], suite: "full" },
+    ] as const
+  ).map(({ activation, weightVariance, suite }) =>
     family({
       name: `${activation}, as many points as units, order "proportional"`,
       theories: [{ name: "forward-backward", options: { order: "proportional" } }],
-      network: fullyConnected(activation, [12], activation === "erf" ? [0.5, 2] : [1.3, 1.4]),
+      network: fullyConnected(activation, [12], weightVariance),
       points: 12,
       features: 12,
       temperature: 0.4,
       targetScale: () => 2.2,
       sampling: chains(800),
       seed: 12,
-      suite: activation === "erf" ? "quick" : "full",
+      suite,
     }),
   ),
 ];
