@@ -52,3 +52,37 @@ export function expectWithinStandardErrors(actual: Nested, estimate: Nested, sta
     if (!(score <= z)) expect.fail(`${what}[${i}]: |z| = ${score.toPrecision(3)} > ${z} (${a[i]} against ${e[i]} ± ${s[i]})`);
   }
 }
+
+/** A linear convolutional network as fixtures state it. */
+export interface ConvolutionFixture {
+  readonly readout: "dense" | "gap";
+  readonly layers: readonly {
+    readonly size: number[];
+    readonly kernel: number[];
+    readonly stride: number[];
+    readonly padding: number[];
+    readonly dilation: number[];
+    readonly mode: "zero" | "circular";
+  }[];
+  readonly channels: number[];
+  readonly variances: number[];
+  /** Points × channels × pixels. */
+  readonly X: number[][][];
+}
+
+/** The network of a fixture as an experiment file has it. */
+export const convolutionOf = ({ readout, layers, channels, variances, X }: ConvolutionFixture) => ({
+  type: "convolutional" as const,
+  inputShape: [X[0]!.length, ...layers[0]!.size],
+  layers: layers.map((layer, l) => ({
+    channels: channels[l]!,
+    kernelSize: layer.kernel,
+    stride: layer.stride,
+    padding: layer.mode === "circular" ? ("circular" as const) : layer.padding,
+    dilation: layer.dilation,
+  })),
+  readout: readout === "gap" ? ("global-average" as const) : ("flatten" as const),
+  activation: "identity",
+  weightVariance: variances,
+  biasVariance: variances.map(() => 0),
+});

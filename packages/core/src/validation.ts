@@ -114,13 +114,21 @@ export const biasVarianceSchema = v.union([nonNegativeNumber, v.array(nonNegativ
 );
 const nested = (_issue: unknown, what: string): string => what;
 
-/**
- * One variance per weight layer from one number or a list. For use inside a `v.rawTransform`: returns undefined and adds an issue at `key`
- * when a list does not have `layers` entries.
- */
+/** One variance per weight layer from one number or a list; undefined for a list that does not have `layers` entries. */
 export function perLayer(value: number | readonly number[], layers: number): readonly number[] | undefined {
   if (typeof value === "number") return Array.from({ length: layers }, () => value);
   return value.length === layers ? value : undefined;
 }
 /** What `perLayer` expected, for the message. */
 export const perLayerExpectation = (layers: number): string => `one number or ${layers} of them (one per weight layer)`;
+
+/** Where a `v.rawTransform` adds an issue: the field of `value` that the keys lead to. */
+export function issuePath(value: unknown, keys: readonly (string | number)[]): [v.IssuePathItem, ...v.IssuePathItem[]] {
+  let input = value;
+  const path = keys.map((key): v.IssuePathItem => {
+    const parent = input as Record<PropertyKey, unknown>;
+    input = parent[key];
+    return { type: "unknown", origin: "value", input: parent, key, value: input };
+  });
+  return path as [v.IssuePathItem, ...v.IssuePathItem[]];
+}

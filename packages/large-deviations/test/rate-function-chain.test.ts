@@ -4,7 +4,7 @@ import { fullyConnectedChain, mixingLaw, type ConvolutionalMixingLaw } from "@fi
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import { reduceSites, stackFeatures, stackSiteKernels } from "@finitewidth/numerics";
 import { describe, expect, it } from "vitest";
-import { expectClose, readFixture } from "../../../tools/testing.ts";
+import { convolutionOf, expectClose, readFixture, type ConvolutionFixture } from "../../../tools/testing.ts";
 import {
   chainFluctuations,
   chainRateMinima,
@@ -18,21 +18,9 @@ import {
 } from "../src/rate-function/index.js";
 import { layersOf } from "./registry.ts";
 
-interface ConvolutionalCase {
+interface ConvolutionalCase extends ConvolutionFixture {
   readonly scaling: "mean-field" | "proportional";
-  readonly readout: "dense" | "gap";
-  readonly layers: {
-    readonly size: number[];
-    readonly kernel: number[];
-    readonly stride: number[];
-    readonly padding: number[];
-    readonly dilation: number[];
-    readonly mode: "zero" | "circular";
-  }[];
-  readonly channels: number[];
   readonly referenceWidth: number;
-  readonly variances: number[];
-  readonly X: number[][][];
   readonly Y: number[][];
   readonly temperature: number;
 }
@@ -44,27 +32,11 @@ interface Fixture {
 }
 const fixture = readFixture<Fixture>("deep-linear/ldp-conv");
 
-const networkOf = (entry: ConvolutionalCase) => ({
-  type: "convolutional",
-  inputShape: [entry.X[0]!.length, ...entry.layers[0]!.size],
-  layers: entry.layers.map((layer, l) => ({
-    channels: entry.channels[l]!,
-    kernelSize: layer.kernel,
-    stride: layer.stride,
-    padding: layer.mode === "circular" ? "circular" : layer.padding,
-    dilation: layer.dilation,
-  })),
-  readout: entry.readout === "gap" ? "global-average" : "flatten",
-  activation: "identity",
-  weightVariance: entry.variances,
-  biasVariance: entry.variances.map(() => 0),
-});
-
 describe("convolutional chains", () => {
   it.each(fixture.inputs.cases.map((entry, i) => [i, entry, fixture.expected.cases[i]!] as const))(
     "match fixture case %i",
     (_, entry, expected) => {
-      const law = mixingLaw(layersOf(networkOf(entry))) as ConvolutionalMixingLaw;
+      const law = mixingLaw(layersOf(convolutionOf(entry))) as ConvolutionalMixingLaw;
       const kernels = stackSiteKernels(law.siteKernels(matrixFromRows(entry.X.map((image) => image.flat()))), law.sites);
       const targets = matrixFromRows(entry.Y);
       const features = stackFeatures(

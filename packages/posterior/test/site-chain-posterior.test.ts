@@ -1,45 +1,19 @@
 import { inlineRun, matrixFromRows, type Matrix, type Problem } from "@finitewidth/core";
 import type { ConvolutionalNetwork } from "@finitewidth/prior-conv";
 import { describe, expect, it } from "vitest";
-import { expectClose, expectWithinStandardErrors, readFixture } from "../../../tools/testing.ts";
+import { convolutionOf, expectClose, expectWithinStandardErrors, readFixture, type ConvolutionFixture } from "../../../tools/testing.ts";
 import { lawOf, testRegistry } from "./registry.js";
 import { firstHiddenKernelBetweenSites, fitSiteChain, predictSiteChain } from "../src/site-chain/index.js";
 
 const run = inlineRun({ registry: testRegistry(), seed: 1 });
 
-interface Inputs {
-  readonly readout: "dense" | "gap";
-  readonly layers: {
-    readonly size: number[];
-    readonly kernel: number[];
-    readonly stride: number[];
-    readonly padding: number[];
-    readonly dilation: number[];
-    readonly mode: "zero" | "circular";
-  }[];
-  readonly channels: number[];
-  readonly variances: number[];
-  readonly X: number[][][];
+interface Inputs extends ConvolutionFixture {
   readonly Y: number[][];
   readonly temperature: number;
 }
 
 function setUp(input: Inputs): { readonly problem: Problem; readonly test: Matrix; readonly network: ConvolutionalNetwork } {
-  const network: ConvolutionalNetwork = {
-    type: "convolutional",
-    inputShape: [input.X[0]!.length, ...input.layers[0]!.size],
-    layers: input.layers.map((layer, l) => ({
-      channels: input.channels[l]!,
-      kernelSize: layer.kernel,
-      stride: layer.stride,
-      padding: layer.mode === "circular" ? "circular" : layer.padding,
-      dilation: layer.dilation,
-    })),
-    readout: input.readout === "gap" ? "global-average" : "flatten",
-    activation: "identity",
-    weightVariance: input.variances,
-    biasVariance: input.variances.map(() => 0),
-  };
+  const network = convolutionOf(input);
   const rows = input.X.map((image) => image.flat());
   const count = input.Y.length;
   return {

@@ -4,27 +4,15 @@ import type { ConvolutionalNetwork } from "@finitewidth/prior-conv";
 import type { FullyConnectedNetwork } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose, readFixture } from "../../../tools/testing.ts";
+import { convolutionOf, expectClose, readFixture, type ConvolutionFixture } from "../../../tools/testing.ts";
 import { lawOf } from "./registry.js";
 import { priorMoments } from "../src/exact/prior-moments.js";
 import { siteChainPrior } from "../src/site-chain/index.js";
 
 const run = inlineRun({ registry: createRegistry([]), seed: 1 });
 
-interface Case {
-  readonly readout: "dense" | "gap";
-  readonly layers: {
-    readonly size: number[];
-    readonly kernel: number[];
-    readonly stride: number[];
-    readonly padding: number[];
-    readonly dilation: number[];
-    readonly mode: "zero" | "circular";
-  }[];
-  readonly channels: number[];
+interface Case extends ConvolutionFixture {
   readonly outputs: number;
-  readonly variances: number[];
-  readonly X: number[][][];
   readonly points: [number, number][][];
 }
 const fixture = readFixture<{
@@ -36,21 +24,7 @@ describe("prior over sites", () => {
   it.each(fixture.inputs.cases.map((input, i) => [i, input, fixture.expected.cases[i]!] as const))(
     "reproduces the moments of fixture case %i",
     async (_, input, expected) => {
-      const network: ConvolutionalNetwork = {
-        type: "convolutional",
-        inputShape: [input.X[0]!.length, ...input.layers[0]!.size],
-        layers: input.layers.map((layer, l) => ({
-          channels: input.channels[l]!,
-          kernelSize: layer.kernel,
-          stride: layer.stride,
-          padding: layer.mode === "circular" ? "circular" : layer.padding,
-          dilation: layer.dilation,
-        })),
-        readout: input.readout === "gap" ? "global-average" : "flatten",
-        activation: "identity",
-        weightVariance: input.variances,
-        biasVariance: input.variances.map(() => 0),
-      };
+      const network = convolutionOf(input);
       const inputs = matrixFromRows(input.X.map((image) => image.flat()));
       const { secondMoment, fourthCumulant } = await siteChainPrior(
         { network, inputs, outputs: 1, evaluateAt: [], samples: 1 },

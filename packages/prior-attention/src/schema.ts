@@ -1,6 +1,7 @@
 import {
   biasVarianceSchema,
   finiteNumber,
+  issuePath,
   nonNegativeInteger,
   perLayer,
   perLayerExpectation,
@@ -96,14 +97,7 @@ export const attentionSchema: StandardSchemaV1<unknown, AttentionNetwork> = v.pi
     let failed = false;
     const report: Report = (keys, message) => {
       failed = true;
-      const path: v.IssuePathItem[] = [];
-      let input: unknown = network;
-      for (const key of keys) {
-        const parent = input as Record<PropertyKey, unknown>;
-        input = parent[key];
-        path.push({ type: "unknown", origin: "value", input: parent, key, value: input });
-      }
-      addIssue({ message, path: path as [v.IssuePathItem, ...v.IssuePathItem[]] });
+      addIssue({ message, path: issuePath(network, keys) });
     };
     const count = network.layers.length + 1;
     const weightVariance = perLayer(network.weightVariance, count);

@@ -1,6 +1,7 @@
 import {
   biasVarianceSchema,
   FinitewidthError,
+  issuePath,
   name,
   nonNegativeInteger,
   oneOf,
@@ -95,14 +96,7 @@ export const convolutionalSchema = v.pipe(
     let failed = false;
     const report: Report = (keys, message) => {
       failed = true;
-      const path: v.IssuePathItem[] = [];
-      let input: unknown = value;
-      for (const key of keys) {
-        const parent = input as Record<PropertyKey, unknown>;
-        input = parent[key];
-        path.push({ type: "unknown", origin: "value", input: parent, key, value: input });
-      }
-      addIssue({ message, path: path as [v.IssuePathItem, ...v.IssuePathItem[]] });
+      addIssue({ message, path: issuePath(value, keys) });
     };
     const { inputShape, readout, activation } = value;
     const layers = value.layers.map((layer, l) => resolveLayer(layer, l, inputShape.length - 1, report));
