@@ -130,7 +130,13 @@ describe("claims of every kind of action and of forward–backward", () => {
     expect(await shown(ea, input([6, 5], "erf", 3, 2), { closure: "product" })).toEqual(deep);
     expect(await shown(ea, input([6, 5], "identity", 3))).toEqual(order(outputs, 1));
     expect(await shown(ea, input([6, 5], "erf", 3))).toEqual(deep);
-    expect(await shown(ea, { network: filters })).toEqual([relative("predictive-mean", 0.15 * 0.5), ...nonlinear, kernel]);
+    expect(await shown(ea, { network: filters })).toEqual([relative("train-mean", 0.12)]);
+    const linear = { ...filters, activation: "identity" };
+    expect(await shown(ea, { network: linear })).toEqual([relative("train-mean", 0.05), relative("hidden-kernel-1", 0.02, " 1")]);
+    // neither with a mean, nor pooled, nor beyond a point for each channel
+    const narrow = { layers: [{ channels: 2, kernelSize: [2] }] };
+    for (const other of [{ activation: "relu" }, { readout: "global-average" }, narrow])
+      expect(await shown(ea, { network: { ...filters, ...other } })).toEqual([]);
     expect(await shown(ea, {}, { correction: "cumulant", draws: 80 })).toEqual([relative("predictive-mean", 0.025), ...nonlinear, kernel]);
     const relu = [...nonlinear, relative("hidden-kernel-1", 0.2, " 1")];
     for (const options of [{}, { mean: "plain" }]) expect(await shown(ea, input([6], "relu", 3), options)).toEqual(relu);
@@ -159,7 +165,11 @@ describe("claims of every kind of action and of forward–backward", () => {
     // the variational Gaussian is exact for linear networks only
     expect(await of(strong, { closure: "gaussian-variational" })).toEqual([first, second, 'log-evidence {"order":0}']);
     expect(await shown(fb, input([9, 8], "erf", 3), { closure: "gaussian-variational" })).toEqual([]);
-    expect(await shown(fb, input([9], "erf", 2), { order: "proportional" })).toEqual([]);
+    const proportional = (width: number, activation: string) => shown(fb, input([width], activation, 5), { order: "proportional" });
+    const errors = (kernel: number, train: number) => [relative("hidden-kernel-1", kernel, " 1"), relative("train-mean", train)];
+    expect(await proportional(9, "erf")).toEqual(errors(0.04, 0.015));
+    expect(await proportional(9, "relu")).toEqual(errors(0.1, 0.02));
+    expect(await proportional(2, "erf")).toEqual([]);
   });
 });
 
