@@ -32,6 +32,16 @@ export interface TestKernels {
   readonly variances: Float64Array;
   /** Kernel among the test points, P* × P*; closures without a Gaussian of their own leave it out. */
   readonly joint?: Matrix;
+  /** What random nodes of the last layer leave in predictions, where asked for: of C*V (P* × D) and of c** − C*RC*ᵀ (P*). */
+  readonly errors?: { readonly mean: Matrix; readonly variance: Float64Array };
+}
+
+/** What makes predictions of kernels between test and training points: C* = g⟨φ(h*)φ(h)⟩ + g_b, V (P × D), R = (C + T)⁻¹. */
+export interface Readout {
+  readonly weights: Matrix;
+  readonly resolvent: Matrix;
+  readonly gain: number;
+  readonly bias: number;
 }
 
 /** One way to average under tilted measures. */
@@ -39,7 +49,7 @@ export interface TiltClosure {
   /** @throws FinitewidthError (code "not-positive-definite") where the tilt is not integrable. */
   averages(measure: TiltedMeasure, want: { readonly gradient: boolean }, start?: Matrix): TiltedAverages;
   /** ⟨φ(h*)φ(h)⟩ and ⟨φ(h*)²⟩ at test points, which carry no tilt: h* given h is Gaussian. */
-  extend(measure: TiltedMeasure, test: TestKernels): TestKernels;
+  extend(measure: TiltedMeasure, test: TestKernels, readout?: Readout): TestKernels;
   /** Of random nodes: from now on averages are taken over another scramble of them, in the same memory. */
   rescramble?(seed: number): void;
 }

@@ -122,7 +122,7 @@ export function homogeneousClosure(activation: Activation, nodes: TiltClosure): 
       };
       return { secondMoment, ...(want.gradient ? { gradient: gradient() } : {}), cumulant, effectiveFraction: 1 };
     },
-    extend: (measure, test) => nodes.extend(measure, test),
+    extend: (measure, test, readout) => nodes.extend(measure, test, readout),
   };
 }
 

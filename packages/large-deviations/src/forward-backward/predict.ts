@@ -2,14 +2,14 @@ import type { Matrix, Prediction, Run } from "@finitewidth/core";
 import { crossInfiniteWidthRecursion } from "@finitewidth/activations";
 import { firstLayerDiagonal, firstLayerKernel } from "@finitewidth/kernels";
 import { affine, combine, multiply, multiplyTransposedRight, symmetrise } from "@finitewidth/linalg";
-import { independentOutputs } from "@finitewidth/numerics";
+import { conditionTargets, independentOutputs } from "@finitewidth/numerics";
 import type { TestKernels } from "./closure.js";
 import { createClosure } from "./create-closure.js";
 import { predictFromKernels } from "./data-term.js";
 import { predictLinear } from "./linear-predict.js";
 import type { ForwardBackwardPosterior } from "./fit-context.js";
 import { closureOptionsOf, settingOf, solvesInRange, type Setting } from "./setting.js";
-import type { ProportionalState } from "./state.js";
+import type { ForwardBackwardState, ProportionalState } from "./state.js";
 
 /** Test kernels of the first layer. */
 const firstKernels = ({ chain, inputs: train }: Setting, inputs: Matrix, covariance: boolean): TestKernels => ({
@@ -20,25 +20,67 @@ const firstKernels = ({ chain, inputs: train }: Setting, inputs: Matrix, covaria
 
 /** Test kernels of the readout layer: the closures of all layers extended in turn, C*^{l+1} = g⟨φ(h*)φ(h)⟩ + g_b. */
 function readoutKernels(
-  { options, state: { kernels, conjugates, seed } }: Pick<ForwardBackwardPosterior, "options" | "state">,
+  { options, state }: Pick<ForwardBackwardPosterior, "options" | "state">,
   setting: Setting,
   inputs: Matrix,
   covariance: boolean,
   run: Run,
 ): TestKernels {
+  const { kernels, conjugates, seed } = state;
   const closure = createClosure(setting.activation, closureOptionsOf(setting, options, seed));
   let test = firstKernels(setting, inputs, covariance);
   for (const [l, conjugate] of conjugates.entries()) {
     run.signal?.throwIfAborted();
     const [g, bias] = [setting.weightVariance[l]!, setting.biasVariance[l]!];
-    const { cross, variances, joint } = closure.extend({ kernel: kernels[l]!, conjugate, weightVariance: g }, test);
+    const isLast = l === conjugates.length - 1;
+    const readout = isLast ? { weights: state.weights, resolvent: responseOf(state, setting), gain: g, bias } : undefined;
+    const { cross, variances, joint, errors } = closure.extend({ kernel: kernels[l]!, conjugate, weightVariance: g }, test, readout);
     test = {
       cross: affine(g, cross, bias),
       variances: variances.map((value) => g * value + bias),
       ...(joint ? { joint: affine(g, joint, bias) } : {}),
+      ...(errors ? { errors } : {}),
     };
   }
   return test;
+}
+
+/** How V follows the kernel that it was made of: −dV = R dC V, R = (C + T)⁻¹, and with the Onsager term (C/(1 + τ) + T)⁻¹/(1 + τ). */
+function responseOf(state: ForwardBackwardState, { targets, temperature }: Setting): Matrix {
+  if (state.kind === "kernels") return state.resolvent;
+  const scale = 1 / (1 + state.tau);
+  return affine(scale, conditionTargets(affine(scale, state.kernels.at(-1)!), targets, temperature, { regular: true }).resolvent());
+}
+
+/** Errors of nodes beyond this fraction of the largest mean are said. */
+const noisyMean = 0.1;
+
+/** Predictions with what random nodes leave in them, of `share` of C*V; `variance`: whether they made the variances too. */
+function withErrors(
+  { mean, variance }: { readonly mean: Matrix; readonly variance: Float64Array },
+  { errors }: TestKernels,
+  { share, variances }: { readonly share: number; readonly variances: boolean },
+): Prediction {
+  const outputs = mean.shape[1];
+  const prediction = independentOutputs({ mean, variance }, outputs);
+  if (!errors) return prediction;
+  const standardError = independentOutputs(
+    { mean: affine(share, errors.mean), variance: variances ? errors.variance : errors.variance.map(() => 0) },
+    outputs,
+  );
+  const largest = (values: Float64Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const noise = largest(standardError.mean.data);
+  return {
+    ...prediction,
+    standardError: { mean: standardError.mean, variance: standardError.variance },
+    ...(noise > noisyMean * largest(mean.data)
+      ? {
+          warnings: [
+            `the importance nodes leave standard errors of up to ${noise.toPrecision(2)} in predictive means; raise "nodes", four times as many halve them`,
+          ],
+        }
+      : {}),
+  };
 }
 
 /** Mean C*V/(1 + τ) and variance of the renormalised infinite-width kernel. */
@@ -69,7 +111,7 @@ function predictProportional(
 
 /**
  * Latent outputs at test inputs: mean C*V, variance C** − C*RC*ᵀ, equal for all outputs. Test points carry no data, so they never change
- * the solution: O(n P) each for n nodes. Joint covariances C** − C*RC*ᵀ with linear φ (order "full") and the closure "gaussian-variational"
+ * the solution: O(n P) each for n nodes. Random nodes (more than two points) come with standard errors, of those of the last layer. Joint covariances C** − C*RC*ᵀ with linear φ (order "full") and the closure "gaussian-variational"
  * only.
  */
 export function predictForwardBackward(
@@ -99,11 +141,13 @@ export function predictForwardBackward(
   const { mean, variance } = proportional
     ? predictProportional(state, setting, inputs, test)
     : predictFromKernels(state, test.cross, test.variances);
-  if (!want.covariance) return independentOutputs({ mean, variance }, outputs);
+  const prediction = withErrors({ mean, variance }, test, { share: proportional ? 1 / (1 + state.tau) : 1, variances: !proportional });
+  if (!want.covariance) return prediction;
   if (!test.joint)
     return {
-      ...independentOutputs({ mean, variance }, outputs),
+      ...prediction,
       warnings: [
+        ...(prediction.warnings ?? []),
         'forward-backward gives joint covariances of test points only with identity activation (order "full") or the closure "gaussian-variational"; here variances alone',
       ],
     };

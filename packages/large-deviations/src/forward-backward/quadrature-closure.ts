@@ -4,6 +4,7 @@ import { addDiagonal, cholesky, combine, diagonalOf, multiply, symmetrise, trace
 import type { TiltClosure, TiltedMeasure } from "./closure.js";
 import { conditionalMoments } from "./conditional-moments.js";
 import { nodeBlocks, projected, type NodeBlock, type NodeBlocks } from "./node-blocks.js";
+import { nodeErrors } from "./node-errors.js";
 import type { GaussianNodes } from "./nodes.js";
 import { jumps } from "./refusals.js";
 import { clip, sampleTilted, type TiltedSample } from "./tilted-sample.js";
@@ -114,7 +115,7 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
       };
     },
     ...(nodes.rescramble ? { rescramble: nodes.rescramble } : {}),
-    extend(measure, test) {
+    extend(measure, test, readout) {
       const sample = sampled(measure);
       const [points, size] = test.cross.shape;
       const x = sample.root.whiten(transpose(test.cross));
@@ -140,6 +141,9 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
       const cross = crossKernelMap(activation, tilted, tiltedCross, diagonalOf(sample.covariance));
       const variances = tilted.map((value) => activation.moments.diagonal(value));
       const column = new Float64Array(count);
+      // a lattice has an error estimate of its own
+      const errorsOf = readout && sample.error === undefined ? nodeErrors(sample, readout) : undefined;
+      const errors = { mean: zeros(points, readout?.weights.shape[1] ?? 0), variance: new Float64Array(points) };
       for (let t = 0; t < points; t++) {
         for (let i = 0; i < count; i++) column[i] = means.data[i * points + t]!;
         const conditional = conditionalMoments(activation, column, Math.sqrt(residual[t]!));
@@ -149,8 +153,12 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
           const scaled = weight * conditional.mean[i]!;
           for (let a = 0; a < size; a++) cross.data[t * size + a]! += scaled * sample.blocks.features.data[i * size + a]!;
         }
+        if (!errorsOf) continue;
+        const { mean, variance } = errorsOf({ ...conditional, cross: cross.data.subarray(t * size, (t + 1) * size) });
+        errors.mean.data.set(mean, t * mean.length);
+        errors.variance[t] = variance;
       }
-      return { cross, variances };
+      return { cross, variances, ...(errorsOf ? { errors } : {}) };
     },
   };
 }

@@ -1,0 +1,113 @@
+import { fit, type ProblemInput } from "@finitewidth/core";
+import { stream } from "@finitewidth/random";
+import { addDiagonal, combine, identity, multiply, multiplyTransposedLeft, solve, transpose } from "@finitewidth/linalg";
+import { describe, expect, it } from "vitest";
+import { nodeErrors } from "../src/forward-backward/node-errors.ts";
+import type { TiltedSample } from "../src/forward-backward/tilted-sample.ts";
+import { testRegistry } from "./registry.ts";
+
+const normals = (rows: number, columns: number, seed: number, scale = 1) => {
+  const random = stream(seed, 0);
+  return { data: Float64Array.from({ length: rows * columns }, () => scale * random.normal()), shape: [rows, columns] as const };
+};
+const inputs = normals(4, 4, 1);
+const problem = (fields: Partial<ProblemInput>): ProblemInput => ({
+  network: { type: "fully-connected", widths: [12], activation: "erf", weightVariance: [1.4, 1.7], biasVariance: [0.2, 0.3] },
+  inputs,
+  targets: normals(4, 2, 2, 1.6),
+  temperature: 0.3,
+  scaling: "mean-field",
+  ...fields,
+});
+const tests = normals(2, 4, 3);
+const registry = testRegistry();
+const theory = registry.theory("forward-backward");
+const predictions = async (given: ProblemInput, options: Record<string, unknown>, seed: number) => {
+  const { predict } = await fit(theory, given, { registry, seed, options });
+  return predict(tests);
+};
+const rms = (rows: readonly Float64Array[]) =>
+  Array.from(rows[0]!, (_, j) => Math.sqrt(rows.reduce((sum, row) => sum + row[j]! ** 2, 0) / rows.length));
+
+it("error of a prediction: what a little more weight of each node changes of it, training kernel included", () => {
+  const [count, size, outputs, gain, bias, temperature] = [7, 3, 2, 1.7, 0.3, 0.4];
+  const [features, values, targets] = [normals(count, size, 4), normals(count, 2, 5), normals(size, outputs, 6)];
+  const mean = Float64Array.from({ length: count }, (_, i) => values.data[2 * i]!);
+  const square = mean.map((m, i) => m * m + values.data[2 * i + 1]! ** 2);
+  const p = normals(count, 1, 7).data.map(Math.abs);
+  const weights = p.map((value) => value / p.reduce((a, b) => a + b));
+  const uniform = weights.map(() => 1 / count);
+  /** Kernels that nodes with these weights make: training, cross, own. */
+  const kernelsOf = (of: Float64Array) => {
+    const rows = { data: features.data.map((value, at) => of[Math.floor(at / size)]! * value), shape: features.shape };
+    return [
+      multiplyTransposedLeft(features, rows),
+      multiplyTransposedLeft({ data: mean, shape: [count, 1] }, rows),
+      { data: Float64Array.of(square.reduce((sum, value, i) => sum + of[i]! * value, 0)), shape: [1, 1] },
+    ] as const;
+  };
+  const known = kernelsOf(weights);
+  const readout = (kernel: (typeof known)[number]) => ({ data: kernel.data.map((value) => gain * value + bias), shape: kernel.shape });
+  const predict = (change: ReturnType<typeof kernelsOf>, step: number) => {
+    const [training, cross, own] = known.map((kernel, k) => readout(combine(1, kernel, step, change[k]!)));
+    const noisy = addDiagonal(training!, temperature);
+    const v = solve(noisy, targets);
+    const explained = multiply(cross!, solve(noisy, transpose(cross!)));
+    return { v, values: [...multiply(cross!, v).data, own!.data[0]! - explained.data[0]!] };
+  };
+  /** Derivative of the prediction towards node i alone, from these weights. */
+  const towards = (i: number, from: Float64Array) => {
+    const change = kernelsOf(from.map((value, j) => (i === j ? 1 : 0) - value));
+    const [up, down] = [predict(change, 1e-5), predict(change, -1e-5)];
+    return up.values.map((value, k) => (value - down.values[k]!) / 2e-5);
+  };
+  const expected = [0, 0, 0];
+  for (let i = 0; i < count; i++) {
+    const [tilted, proposed] = [towards(i, weights), towards(i, uniform)];
+    expected.forEach((_, k) => (expected[k]! += (weights[i]! * tilted[k]! - uniform[i]! * proposed[k]!) ** 2));
+  }
+  const resolvent = solve(addDiagonal(readout(known[0]), temperature), identity(size));
+  const sample = { blocks: { features }, weights, differences: weights.map((value, i) => value - uniform[i]!) } as unknown as TiltedSample;
+  const found = nodeErrors(sample, { weights: predict(known, 0).v, resolvent, gain, bias })({ mean, square, cross: known[1].data });
+  [...found.mean, found.variance].forEach((error, k) => expect(error).toBeCloseTo(Math.sqrt(expected[k]!), 7));
+});
+
+describe("standard errors that importance nodes leave in predictions", () => {
+  for (const [name, given, options] of [
+    ["order full, two outputs, biases", problem({}), { nodes: 8 }],
+    ["order proportional", problem({ targets: normals(4, 1, 2, 1.6), scaling: "standard" }), { nodes: 8, order: "proportional" }],
+  ] as const)
+    it(`are of the size of the scatter over seeds: ${name}`, async () => {
+      const seeds = Array.from({ length: 24 }, (_, k) => k + 1);
+      const all = [];
+      for (const seed of seeds) all.push(await predictions(given, options, seed));
+      for (const quantity of ["mean", "variance"] as const) {
+        if (quantity === "variance" && "order" in options) continue;
+        const values = all.map((one) => one[quantity].data);
+        const centre = Float64Array.from(values[0]!, (_, j) => values.reduce((sum, row) => sum + row[j]! / values.length, 0));
+        const scatter = rms(values.map((row) => row.map((value, j) => value - centre[j]!)));
+        const stated = rms(all.map(({ standardError }) => standardError![quantity].data));
+        // quasi-random nodes do better than the errors of random ones say, and kernels move one another
+        const ratios = stated.map((error, j) => error / scatter[j]!);
+        for (const ratio of ratios) expect(ratio).toBeGreaterThan(0.6);
+        for (const ratio of ratios) expect(ratio).toBeLessThan(8);
+      }
+    }, 60_000);
+
+  it("fall as the root of the number of nodes, and are said where they are large", async () => {
+    const [few, many] = [await predictions(problem({}), { nodes: 8 }, 5), await predictions(problem({}), { nodes: 14 }, 5)];
+    const norm = (values: Float64Array) => Math.hypot(...values);
+    expect(norm(few.standardError!.mean.data) / norm(many.standardError!.mean.data)).toBeGreaterThan(5);
+    expect(norm(few.standardError!.mean.data) / norm(many.standardError!.mean.data)).toBeLessThan(13);
+    expect(many.warnings).toBeUndefined();
+    const hard = await predictions(problem({ temperature: 0.01, targets: normals(4, 2, 2, 6) }), { nodes: 6 }, 5);
+    expect(hard.warnings?.join()).toMatch(/importance nodes leave standard errors of up to .* raise "nodes"/);
+  });
+
+  it("are none where a lattice or a closed form serves", async () => {
+    const two = problem({ inputs: normals(2, 4, 1), targets: normals(2, 1, 2) });
+    for (const given of [two, problem({ network: { type: "fully-connected", widths: [12], activation: "identity" } })])
+      expect((await predictions(given, {}, 1)).standardError).toBeUndefined();
+    expect((await predictions(problem({}), { closure: "gaussian-variational" }, 1)).standardError).toBeUndefined();
+  });
+});
