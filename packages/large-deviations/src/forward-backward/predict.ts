@@ -111,8 +111,8 @@ function predictProportional(
 
 /**
  * Latent outputs at test inputs: mean C*V, variance C** − C*RC*ᵀ, equal for all outputs. Test points carry no data, so they never change
- * the solution: O(n P) each for n nodes. Random nodes (more than two points) come with standard errors, of those of the last layer. Joint covariances C** − C*RC*ᵀ with linear φ (order "full") and the closure "gaussian-variational"
- * only.
+ * the solution: O(n P) each for n nodes. Those of random nodes (more than two points) come with the standard errors that the last layer's
+ * leave. Joint covariances C** − C*RC*ᵀ with linear φ (order "full") and the closure "gaussian-variational" only.
  */
 export function predictForwardBackward(
   posterior: Pick<ForwardBackwardPosterior, "problem" | "options" | "state">,
