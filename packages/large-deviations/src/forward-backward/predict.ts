@@ -1,4 +1,4 @@
-import type { Matrix, Prediction, Run } from "@finitewidth/core";
+import { rowsOf, type Matrix, type Prediction, type Run } from "@finitewidth/core";
 import { crossInfiniteWidthRecursion } from "@finitewidth/activations";
 import { firstLayerDiagonal, firstLayerKernel } from "@finitewidth/kernels";
 import { affine, combine, multiply, multiplyTransposedRight, symmetrise } from "@finitewidth/linalg";
@@ -64,15 +64,12 @@ function withErrors(
   const outputs = mean.shape[1];
   const prediction = independentOutputs({ mean, variance }, outputs);
   if (!errors) return prediction;
-  const standardError = independentOutputs(
-    { mean: affine(share, errors.mean), variance: variances ? errors.variance : errors.variance.map(() => 0) },
-    outputs,
-  );
   const largest = (values: Float64Array): number => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-  const noise = largest(standardError.mean.data);
+  const own = affine(share, errors.mean);
+  const noise = largest(own.data);
   return {
     ...prediction,
-    standardError: { mean: standardError.mean, variance: standardError.variance },
+    diagnostics: { nodeErrors: { mean: rowsOf(own), ...(variances ? { variance: [...errors.variance] } : {}) } },
     ...(noise > noisyMean * largest(mean.data)
       ? {
           warnings: [
@@ -111,8 +108,8 @@ function predictProportional(
 
 /**
  * Latent outputs at test inputs: mean C*V, variance C** − C*RC*ᵀ, equal for all outputs. Test points carry no data, so they never change
- * the solution: O(n P) each for n nodes. Those of random nodes (more than two points) come with the standard errors that the last layer's
- * leave. Joint covariances C** − C*RC*ᵀ with linear φ (order "full") and the closure "gaussian-variational" only.
+ * the solution: O(n P) each for n nodes. Those of random nodes (more than two points) leave the standard errors of the last layer's in the
+ * diagnostics. Joint covariances C** − C*RC*ᵀ with linear φ (order "full") and the closure "gaussian-variational" only.
  */
 export function predictForwardBackward(
   posterior: Pick<ForwardBackwardPosterior, "problem" | "options" | "state">,
