@@ -1,4 +1,3 @@
-import type { Matrix } from "@finitewidth/core";
 import { multiply } from "@finitewidth/linalg";
 import type { Readout } from "./closure.js";
 import type { TiltedSample } from "./tilted-sample.js";
