@@ -53,17 +53,20 @@ export function expectWithinStandardErrors(actual: Nested, estimate: Nested, sta
   }
 }
 
+/** Geometry of a layer as fixtures have it: always explicit padding, which may wrap around. */
+export interface FixtureGeometry {
+  readonly size: number[];
+  readonly kernel: number[];
+  readonly stride: number[];
+  readonly padding: number[];
+  readonly dilation: number[];
+  readonly mode: "zero" | "circular";
+}
+
 /** A linear convolutional network as fixtures state it. */
 export interface ConvolutionFixture {
   readonly readout: "dense" | "gap";
-  readonly layers: readonly {
-    readonly size: number[];
-    readonly kernel: number[];
-    readonly stride: number[];
-    readonly padding: number[];
-    readonly dilation: number[];
-    readonly mode: "zero" | "circular";
-  }[];
+  readonly layers: readonly FixtureGeometry[];
   readonly channels: number[];
   readonly variances: number[];
   /** Points × channels × pixels. */

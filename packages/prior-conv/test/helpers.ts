@@ -1,16 +1,7 @@
 import { matrixFromRows, type Activation, type Architecture, type Matrix, type Registry } from "@finitewidth/core";
 import { convolutionGeometry, type ConvolutionChain } from "@finitewidth/kernels";
 import { convolutional, type ConvolutionalLayer, type ConvolutionalNetwork } from "../src/index.js";
-
-/** Geometry of a layer as the fixtures have it: always explicit padding, which may wrap around. */
-export interface FixtureGeometry {
-  readonly size: number[];
-  readonly kernel: number[];
-  readonly stride: number[];
-  readonly padding: number[];
-  readonly dilation: number[];
-  readonly mode: "zero" | "circular";
-}
+import type { FixtureGeometry } from "../../../tools/testing.ts";
 
 export const layerOf = (geometry: FixtureGeometry, channels = 1): ConvolutionalLayer => ({
   channels,

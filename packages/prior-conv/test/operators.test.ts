@@ -1,9 +1,9 @@
 import { matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
 import { innerProduct, symmetricEigenvalues, trace } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
-import { expectClose, readFixture } from "../../../tools/testing.ts";
+import { expectClose, readFixture, type FixtureGeometry } from "../../../tools/testing.ts";
 import { adjointPatchOperator, outputExtent, patchOperator, tapTable } from "@finitewidth/kernels";
-import { layerOf, spread, type FixtureGeometry } from "./helpers.js";
+import { layerOf, spread } from "./helpers.js";
 
 interface Operators {
   readonly inputs: {
