@@ -1,8 +1,13 @@
 import { fit, type Prediction, type ProblemInput } from "@finitewidth/core";
+import { firstLayerDiagonal, firstLayerKernel } from "@finitewidth/kernels";
 import { stream } from "@finitewidth/random";
 import { addDiagonal, combine, identity, multiply, multiplyTransposedLeft, solve, transpose } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
+import { createClosure } from "../src/forward-backward/create-closure.ts";
 import { nodeErrors } from "../src/forward-backward/node-errors.ts";
+import type { ForwardBackwardOptions } from "../src/forward-backward/options.ts";
+import { closureOptionsOf, settingOf } from "../src/forward-backward/setting.ts";
+import type { ProportionalState } from "../src/forward-backward/state.ts";
 import type { TiltedSample } from "../src/forward-backward/tilted-sample.ts";
 import { testRegistry } from "./registry.ts";
 
@@ -109,6 +114,27 @@ describe("standard errors that importance nodes leave in predictions", () => {
     expect(many.warnings).toBeUndefined();
     const hard = await predictions(problem({ temperature: 0.01, targets: normals(4, 2, 2, 6) }), { nodes: 6 }, 5);
     expect(hard.warnings?.join()).toMatch(/importance nodes leave standard errors of up to .* raise "nodes"/);
+  });
+
+  it("with the Onsager term: none at training inputs without noise, and of C*V/(1 + τ) elsewhere", async () => {
+    const given = (temperature: number) => problem({ targets: normals(4, 1, 2, 1.6), scaling: "standard", temperature });
+    const options = { nodes: 8, order: "proportional" };
+    const noiseless = await fit(theory, given(1e-9), { registry, options });
+    expect(Math.max(...errorsOf(await noiseless.predict(inputs)).mean)).toBeLessThan(1e-6);
+    const { posterior, predict } = await fit(theory, given(0.3), { registry, options });
+    const { kernels, conjugates, weights, seed, tau } = posterior.state as ProportionalState;
+    const setting = settingOf(posterior.problem, registry);
+    const closure = createClosure(setting.activation, closureOptionsOf(setting, posterior.options as ForwardBackwardOptions, seed));
+    const first = { cross: firstLayerKernel(setting.chain, tests, inputs), variances: firstLayerDiagonal(setting.chain, tests) };
+    const [gain, bias] = [1.7, 0.3];
+    const scaled = { data: kernels[1]!.data.map((value) => value / (1 + tau)), shape: kernels[1]!.shape };
+    const inverse = solve(addDiagonal(scaled, 0.3), identity(4));
+    const resolvent = { data: inverse.data.map((value) => value / (1 + tau)), shape: inverse.shape };
+    const measure = { kernel: kernels[0]!, conjugate: conjugates[0]!, weightVariance: gain };
+    const { errors } = closure.extend(measure, first, { weights, resolvent, gain, bias });
+    const found = errorsOf(await predict(tests)).mean;
+    expect(tau).toBeGreaterThan(0.1);
+    errors!.mean.data.forEach((error, t) => expect(found[t]! / (error / (1 + tau))).toBeCloseTo(1, 9));
   });
 
   it("are none where a lattice or a closed form serves", async () => {

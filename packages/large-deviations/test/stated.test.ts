@@ -133,7 +133,8 @@ describe("claims of every kind of action and of forward–backward", () => {
     expect(await shown(ea, { network: filters })).toEqual([relative("train-mean", 0.12)]);
     const linear = { ...filters, activation: "identity" };
     expect(await shown(ea, { network: linear })).toEqual([relative("train-mean", 0.05), relative("hidden-kernel-1", 0.02, " 1")]);
-    // neither with a mean, nor pooled, nor beyond a point for each channel
+    // neither with several outputs, nor with a mean, nor pooled, nor beyond a point for each channel
+    expect(await shown(ea, { network: filters, targets: rows(3, 2) })).toEqual([]);
     const narrow = { layers: [{ channels: 2, kernelSize: [2] }] };
     for (const other of [{ activation: "relu" }, { readout: "global-average" }, narrow])
       expect(await shown(ea, { network: { ...filters, ...other } })).toEqual([]);

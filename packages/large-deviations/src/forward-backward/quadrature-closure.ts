@@ -143,7 +143,7 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
       const column = new Float64Array(count);
       // a lattice has an error estimate of its own
       const errorsOf = readout && sample.error === undefined ? nodeErrors(sample, readout) : undefined;
-      const errors = { mean: zeros(points, readout?.weights.shape[1] ?? 0), variance: new Float64Array(points) };
+      const errors = readout && { mean: zeros(points, readout.weights.shape[1]), variance: new Float64Array(points) };
       for (let t = 0; t < points; t++) {
         for (let i = 0; i < count; i++) column[i] = means.data[i * points + t]!;
         const conditional = conditionalMoments(activation, column, Math.sqrt(residual[t]!));
@@ -153,12 +153,12 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
           const scaled = weight * conditional.mean[i]!;
           for (let a = 0; a < size; a++) cross.data[t * size + a]! += scaled * sample.blocks.features.data[i * size + a]!;
         }
-        if (!errorsOf) continue;
+        if (!errorsOf || !errors) continue;
         const { mean, variance } = errorsOf({ ...conditional, cross: cross.data.subarray(t * size, (t + 1) * size) });
         errors.mean.data.set(mean, t * mean.length);
         errors.variance[t] = variance;
       }
-      return { cross, variances, ...(errorsOf ? { errors } : {}) };
+      return { cross, variances, ...(errorsOf && errors ? { errors } : {}) };
     },
   };
 }

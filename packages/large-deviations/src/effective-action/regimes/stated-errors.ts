@@ -32,11 +32,11 @@ export function shallowErrors(setting: Setting, corrected = false): StatedErrors
 export const deepErrors = (setting: Setting): StatedErrors => ({ variance: { relative: 0.27 }, train: loadOf(setting).growing(0.06, 0.6) });
 
 /**
- * The same of one hidden layer of a linear or odd activation over sites that the readout reads one by one, at α ≤ 1, where it was measured:
+ * The same of one hidden layer of a linear or odd activation over sites that one output reads one by one, at α ≤ 1, where it was measured:
  * the order parameter is a matrix between sites. What Gaussian equivalence misses of erf stands in variances and hidden kernels, which are
  * not claimed.
  */
 export function siteErrors(setting: Setting): StatedErrors {
-  if (!setting.readsSites || !isOdd(setting) || loadOf(setting).load > 1) return {};
+  if (!setting.readsSites || setting.outputs > 1 || !isOdd(setting) || loadOf(setting).load > 1) return {};
   return isLinear(setting) ? { train: { relative: 0.05 }, kernel: { relative: 0.02 } } : { train: { relative: 0.12 } };
 }
