@@ -55,8 +55,12 @@ async function asLibrary(file) {
 /** CPU seconds of a process from its start to its end, as it tells itself at its end; and what it printed. */
 function costOf(argv, folder) {
   const report = join(folder, "cost.json");
-  const preload = `data:text/javascript,import{writeFileSync}from"node:fs";process.on("exit",()=>writeFileSync(${JSON.stringify(report)},JSON.stringify(process.cpuUsage())))`;
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", preload, ...argv], { encoding: "utf8" });
+  const preload = join(folder, "cost.cjs");
+  writeFileSync(
+    preload,
+    `process.on("exit", () => require("node:fs").writeFileSync(${JSON.stringify(report)}, JSON.stringify(process.cpuUsage())))`,
+  );
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--require", preload, ...argv], { encoding: "utf8" });
   if (status !== 0) throw new Error(stderr);
   return { seconds: secondsOf(JSON.parse(readFileSync(report, "utf8"))), printed: stdout };
 }

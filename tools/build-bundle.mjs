@@ -1,5 +1,6 @@
-// Bundles the command line into packages/cli/dist/finitewidth.cjs, one file that starts without looking for nine hundred; finitewidth.mjs
-// runs it with the code that V8 made of it the last time (packages/cli/src/code-cache.ts). Modules that worker threads load by address
+// Bundles the command line into packages/cli/dist/finitewidth.cjs, one file that starts without looking for nine hundred. All threads start
+// from finitewidth-start.cjs: the first one launches the command's, the others run the one file with the code that V8 made of it the last
+// time (packages/cli/src/code-cache.ts). Both are CommonJS, which is there sooner than Node's loader of modules. Modules that worker threads load by address
 // (tasks and plug-ins, `module: import.meta.url`) get addresses of the bundle's own, which its workers look up; all else that is loaded by
 // address, third-party plug-ins above all, is imported as ever. Usage: node tools/build-bundle.mjs
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,6 +21,10 @@ const packageOf = (file) =>
 // Plot asks for a format of numbers when it is loaded: ten milliseconds of locales that no figure of a run needs.
 const eagerFormat = /const format = numberFormat\(locale\);(\s*return .*)format\.format\(i\)/;
 const lazyFormat = "$1numberFormat(locale).format(i)";
+
+// A page's <style> could be asked for its rules, which takes a parser of them; none is asked.
+const styleSheets = /import \{parse\} from 'cssomnom\/parse';/;
+
 function replaced(text, before, after) {
   if (!before.test(text)) throw new Error(`build-bundle: ${before} is not there any more`);
   return text.replace(before, after);
@@ -32,14 +37,12 @@ const addressed = closure(["@finitewidth/cli"])
 
 const path = (file) => JSON.stringify(file);
 const entry = `
-import { isMainThread, parentPort, workerData } from "node:worker_threads";
-import { launch } from ${path(join(cli, "launch.js"))};
+import { parentPort, workerData } from "node:worker_threads";
 
 const modules = { ${addressed.map((file) => `${path(addressOf(file))}: () => import(${path(file)})`).join(",\n")} };
 
-export async function start(address) {
-  if (isMainThread) launch(process.argv.slice(2), address);
-  else if (workerData?.role === "serve") await import(${path(join(cli, "serve/thread.js"))});
+export async function start() {
+  if (workerData?.role === "serve") await import(${path(join(cli, "serve/thread.js"))});
   else if (workerData?.role === "command") await (await import(${path(join(cli, "command-thread.js"))})).finished;
   else {
     const { serve } = await import(${path(join(root, "packages/workers/dist/serve.js"))});
@@ -49,40 +52,43 @@ export async function start(address) {
 }
 `;
 
+const common = {
+  bundle: true,
+  minify: true,
+  platform: "node",
+  format: "cjs",
+  target: "node20",
+  logLevel: "warning",
+  define: { "import.meta.url": "ownAddress" },
+  banner: { js: 'const ownAddress = require("node:url").pathToFileURL(__filename).href;' },
+};
+
 await build({
   stdin: {
     contents: `
+      import { isMainThread } from "node:worker_threads";
       import { runCached } from ${path(join(cli, "code-cache.js"))};
-      await runCached(new URL("finitewidth.cjs", import.meta.url)).start(new URL(import.meta.url));
+      import { launch } from ${path(join(cli, "launch.js"))};
+      if (isMainThread) launch(process.argv.slice(2), new URL(import.meta.url));
+      else runCached(new URL("finitewidth.cjs", import.meta.url)).start();
     `,
     resolveDir: cli,
   },
-  outfile: join(cli, "finitewidth.mjs"),
-  bundle: true,
-  platform: "node",
-  format: "esm",
-  target: "node20",
-  logLevel: "warning",
+  outfile: join(cli, "finitewidth-start.cjs"),
+  ...common,
 });
 
 const { metafile } = await build({
   stdin: { contents: entry, resolveDir: cli, sourcefile: "bundle.js" },
   outfile: join(cli, "finitewidth.cjs"),
-  bundle: true,
+  ...common,
   metafile: true,
-  platform: "node",
-  format: "cjs",
-  target: "node20",
   conditions: ["@finitewidth/bundle"],
   // Modules that can be followed before those that ask for their parts at run time (jsonc-parser).
   mainFields: ["module", "main"],
   // Node has zlib of its own.
   alias: { fflate: join(cli, "native-codecs.js") },
-  minify: true,
   legalComments: "none",
-  logLevel: "warning",
-  define: { "import.meta.url": "ownAddress" },
-  banner: { js: 'const ownAddress = require("node:url").pathToFileURL(__filename).href;' },
   plugins: [
     {
       name: "addresses",
@@ -94,6 +100,10 @@ const { metafile } = await build({
         );
         bundler.onLoad({ filter: /@observablehq\/plot\/src\/format\.js$/ }, ({ path: file }) => ({
           contents: replaced(readFileSync(file, "utf8"), eagerFormat, lazyFormat),
+          loader: "js",
+        }));
+        bundler.onLoad({ filter: /linkedom\/esm\/html\/style-element\.js$/ }, ({ path: file }) => ({
+          contents: replaced(readFileSync(file, "utf8"), styleSheets, ""),
           loader: "js",
         }));
         bundler.onLoad({ filter: /(mnist|addon)\.js$/ }, ({ path: file }) => {

@@ -20,7 +20,7 @@ export function buildWheel(python) {
   const cli = join(root, "packages/cli");
   rmSync(target, { recursive: true, force: true });
   mkdirSync(join(target, "dist"), { recursive: true });
-  for (const name of readdirSync(join(cli, "dist")).filter((entry) => /^finitewidth\.([cm]js|licences\.txt)$/.test(entry)))
+  for (const name of readdirSync(join(cli, "dist")).filter((entry) => /^finitewidth(-start)?\.(cjs|licences\.txt)$/.test(entry)))
     cpSync(join(cli, "dist", name), join(target, "dist", name));
   const { version } = JSON.parse(readFileSync(join(cli, "package.json"), "utf8"));
   writeFileSync(join(target, "package.json"), JSON.stringify({ name: "@finitewidth/cli", version, type: "module" }, undefined, 2));
@@ -48,6 +48,6 @@ if (process.argv[1] === import.meta.filename) {
     console.log("Python ≥ 3.10 with pip and venv is not here: the wheel is not made");
     process.exit(3);
   }
-  if (!existsSync(join(root, "packages/cli/dist/finitewidth.mjs"))) throw new Error("build @finitewidth/cli first");
+  if (!existsSync(join(root, "packages/cli/dist/finitewidth-start.cjs"))) throw new Error("build @finitewidth/cli first");
   console.log(buildWheel(python));
 }

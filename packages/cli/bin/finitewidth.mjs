@@ -6,6 +6,6 @@ import { launch } from "../dist/launch.js";
 // counts instead.
 const packages = new URL("../../", import.meta.url);
 const made = (url) => statSync(url, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-const bundle = new URL("../dist/finitewidth.mjs", import.meta.url);
+const bundle = new URL("../dist/finitewidth-start.cjs", import.meta.url);
 const compiled = ["../verification", ...readdirSync(packages)].map((name) => made(new URL(`${name}/dist/tsconfig.tsbuildinfo`, packages)));
 launch(process.argv.slice(2), made(bundle) > Math.max(...compiled) ? bundle : undefined);

@@ -14,11 +14,11 @@ export type Message =
   | { readonly kind: "finished"; readonly done: number; readonly total: number };
 
 /**
- * What a short command does not need of V8: threads that compile beside it what it has done with by then, threads that collect a small
- * heap, collections of a new space that starts at a megabyte. They cost a seventh of the processor time of a run of a second or two, which
- * takes no longer without them, and memory is ten to twenty megabytes more.
+ * What a short command does not need of V8: threads that compile beside it what it has done with by then. They cost a seventh of the
+ * processor time of a run of a second, which takes no longer without them. Flags about sizes would save collections but not time: code
+ * that Node brings compiled is not used where one is set.
  */
-const lean = ["--no-concurrent-recompilation", "--no-parallel-scavenge", "--min-semi-space-size=16"];
+const lean = "--no-concurrent-recompilation";
 
 /** Milliseconds that a busy command has to end by itself after an interruption. */
 const patience = 600;
@@ -43,7 +43,7 @@ export function launch(argv: readonly string[], bundle?: URL): void {
     return;
   }
   // before there are threads that they could change
-  for (const flag of lean) setFlagsFromString(flag);
+  setFlagsFromString(lean);
   if (asked.execute.command.name === "serve") {
     relay(bundle ?? new URL("./serve/thread.js", import.meta.url));
     return;

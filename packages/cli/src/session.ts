@@ -48,6 +48,8 @@ export interface ComputeSettings {
   readonly workers: number;
   readonly signal: AbortSignal;
   readonly onProgress: NonNullable<Run["onProgress"]>;
+  /** Told why one thread computes what several were to. @defaultValue Node warns */
+  readonly onFallback?: (reason: string) => void;
   /** Training points: with many of them, threads share the large matrices of this process; the numbers stay the same. */
   readonly points?: number | undefined;
   /** Workers use the compiled add-on too, each on one thread. */
@@ -110,7 +112,8 @@ async function openQueue(
  */
 export async function openSession(settings: SessionSettings): Promise<Session> {
   const { registry, seed, workers, signal, out, source, resume = false, identity, progress, points, native, queue } = settings;
-  const machine = { registry, seed, workers, signal, points, native, onProgress: progress.advance };
+  const onFallback = (reason: string): void => progress.say(`computing in one thread: ${reason}`);
+  const machine = { registry, seed, workers, signal, points, native, onProgress: progress.advance, onFallback };
   // a queue that cannot be reached is told before a folder is made
   const compute = queue === undefined ? await openCompute(machine) : await openQueue(queue, machine, progress.say);
   let folder: OutputFolder | undefined;

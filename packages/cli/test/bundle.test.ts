@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runCommand, threePoints } from "./command.js";
 
-const bundle = fileURLToPath(new URL("../dist/finitewidth.mjs", import.meta.url));
+const bundle = fileURLToPath(new URL("../dist/finitewidth-start.cjs", import.meta.url));
 const core = new URL("../../core/dist/index.js", import.meta.url).href;
 let folder: string;
 beforeAll(() => (folder = mkdtempSync(join(tmpdir(), "finitewidth-bundle-"))));
@@ -30,7 +30,8 @@ describe("the command as one file", () => {
 
   it("loads plug-ins that bring another copy of core, in workers too, and understands their errors", () => {
     const plugin = `import { FinitewidthError, inputError } from ${JSON.stringify(core)};
-      export const task = { name: "task", module: import.meta.url, run: (x) => 2 * x };
+      import { workerData } from "node:worker_threads";
+      export const task = { name: "task", module: import.meta.url, run: (x) => workerData.role + " " + 2 * x };
       const validate = (value) => {
         if (value.wrong) throw inputError("methods[0].wrong", "nothing", value.wrong);
         return { value };
@@ -43,7 +44,7 @@ describe("the command as one file", () => {
         async fit(problem, options, run) {
           const doubled = [];
           for await (const value of run.map(task, [1, 2, 3])) doubled.push(value);
-          throw new FinitewidthError("the worker says " + doubled.join(" "), { code: "not-converged" });
+          throw new FinitewidthError("threads say " + doubled.join(" "), { code: "not-converged" });
         },
         predict: () => undefined,
         claims: () => [],
@@ -54,7 +55,7 @@ describe("the command as one file", () => {
       writeFileSync(join(folder, "p.json"), JSON.stringify({ ...experiment, methods: [method], plugins: ["./mine.mjs"] }));
       return finitewidth(["run", "p.json", "--out", "mine", "--workers", "2", "--quiet", "--referee", "off", "--allow-plugin-paths"]);
     };
-    expect(run("mine")).toMatchObject({ status: 1, stderr: expect.stringContaining("the worker says 2 4 6") });
+    expect(run("mine")).toMatchObject({ status: 1, stderr: expect.stringContaining("threads say worker 2 worker 4 worker 6") });
     const wrong = run({ method: "mine", wrong: 1 });
     expect(wrong).toMatchObject({ status: 2, stderr: expect.stringContaining("methods[0].wrong: expected nothing, got 1") });
     expect(finitewidth(["run", "p.json", "--out", "mine"]).stderr).toContain("--allow-plugin-paths");

@@ -12,7 +12,7 @@ export interface PoolOptions extends InlineRunOptions {
   readonly workers?: number;
   /** Starts a worker; a bundled page passes its own (see `serve`). @defaultValue one that imports plug-ins and tasks by URL */
   readonly spawn?: () => WorkerHandle;
-  /** Told why chunks are computed in this thread, where there can be no workers. @defaultValue warns on a page's console */
+  /** Told why chunks are computed in this thread, where there can be no workers. @defaultValue warns, once */
   readonly onFallback?: (reason: string) => void;
   /** How often a chunk is run again after its worker died. @defaultValue 2 */
   readonly retries?: number;
@@ -287,8 +287,10 @@ function unwrap(envelope: Envelope): unknown {
   throw restoreError(envelope.error);
 }
 
-/** Where a library can say that a page is slower than it could be. */
+/** Where a library can say that a page or a process is slower than it could be. */
 function warn(reason: string): void {
-  if (typeof document !== "undefined")
-    console.warn(`finitewidth: computing in the page's own thread (${reason}); see "Tasks" in the README of @finitewidth/workers`);
+  const text = `finitewidth: computing in one thread (${reason}); see "Tasks" in the README of @finitewidth/workers`;
+  const { process } = globalThis as { readonly process?: { emitWarning?(text: string): void } };
+  if (process?.emitWarning) process.emitWarning(text);
+  else console.warn(text);
 }

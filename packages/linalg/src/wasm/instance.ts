@@ -34,7 +34,10 @@ export function memoryLimit(options: Pick<WasmOptions, "memoryLimitBytes">): num
 }
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (character) => character.codePointAt(0)!);
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
 }
 
 /** Builds of the kernels that this engine accepts, best first; compiled for a shared memory when asked. */

@@ -18,7 +18,7 @@ from .errors import Cancelled, FinitewidthError, ServerDied, error_from
 from .node import find_node
 
 #: The command line as one file (made by ``npm run python``).
-BUNDLE = Path(__file__).parent / "_node" / "dist" / "finitewidth.mjs"
+BUNDLE = Path(__file__).parent / "_node" / "dist" / "finitewidth-start.cjs"
 
 #: Version of the protocol that is spoken.
 PROTOCOL = 1
