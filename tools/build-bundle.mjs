@@ -66,11 +66,11 @@ const common = {
 await build({
   stdin: {
     contents: `
-      import { isMainThread } from "node:worker_threads";
+      import { isMainThread, workerData } from "node:worker_threads";
       import { runCached } from ${path(join(cli, "code-cache.js"))};
       import { launch } from ${path(join(cli, "launch.js"))};
       if (isMainThread) launch(process.argv.slice(2), new URL(import.meta.url));
-      else runCached(new URL("finitewidth.cjs", import.meta.url)).start();
+      else runCached(new URL("finitewidth.cjs", import.meta.url), [workerData.role, workerData.argv?.[0]].join()).start();
     `,
     resolveDir: cli,
   },

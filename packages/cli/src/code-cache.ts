@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { homedir, platform } from "node:os";
 import { dirname, join } from "node:path";
@@ -13,17 +13,19 @@ const digest = (...parts: readonly (string | Uint8Array)[]): Buffer => {
   return hash.digest();
 };
 const digestLength = 32;
+const month = 30 * 24 * 3600 * 1000;
 
 /**
  * Runs a file of CommonJS, with `importModule` in place of import(), by the code that V8 made of it the last time; its exports. That code
- * is kept among the user's own caches under the hash of the file, Node's version and V8's flags; it is used where it is as it was written
- * and nobody else can have written it. A cache that is damaged, or cannot be kept, costs time and nothing else.
- * NODE_DISABLE_COMPILE_CACHE=1 goes without.
+ * is kept among the user's own caches under the hash of the file, Node's version, V8's flags and the purpose; it is used where it is as it
+ * was written and nobody else can have written it. A cache that is damaged, or cannot be kept, costs time and nothing else; those that are
+ * older than a month go when another is kept. NODE_DISABLE_COMPILE_CACHE=1 goes without.
+ * @param purpose what the file is run for: code is compiled where it is needed, so each purpose has its own
  */
-export function runCached(address: URL): unknown {
+export function runCached(address: URL, purpose = ""): unknown {
   const file = fileURLToPath(address);
   const source = readFileSync(file);
-  const place = placeOf(source);
+  const place = placeOf(source, purpose);
   const kept = place === undefined ? undefined : readKept(place);
   // escaped by the bundler: one byte a character
   const text = source.toString("latin1");
@@ -42,13 +44,13 @@ export function runCached(address: URL): unknown {
   return module.exports;
 }
 
-function placeOf(source: Uint8Array): string | undefined {
+function placeOf(source: Uint8Array, purpose: string): string | undefined {
   if (process.env.NODE_DISABLE_COMPILE_CACHE === "1") return undefined;
   const caches =
     process.env.XDG_CACHE_HOME ??
     (platform() === "win32" ? process.env.LOCALAPPDATA : join(homedir(), platform() === "darwin" ? "Library/Caches" : ".cache"));
   if (!caches) return undefined;
-  const key = digest(source, process.version, process.arch, String(cachedDataVersionTag())).toString("hex").slice(0, 32);
+  const key = digest(source, process.version, process.arch, String(cachedDataVersionTag()), purpose).toString("hex").slice(0, 32);
   return join(caches, "finitewidth", `${key}.code`);
 }
 
@@ -81,4 +83,8 @@ function keep(place: string, code: Buffer): void {
     renameSync(part, place);
   });
   if (!written) attempt(() => rmSync(part, { force: true }));
+  const folder = dirname(place);
+  attempt(() => {
+    for (const name of readdirSync(folder)) if (statSync(join(folder, name)).mtimeMs < Date.now() - month) rmSync(join(folder, name));
+  });
 }

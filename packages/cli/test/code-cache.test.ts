@@ -1,5 +1,16 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -14,9 +25,10 @@ afterEach(() => {
 });
 
 /** What a file that exports an answer says in a process of its own. */
-function answer(name: string, env: Readonly<Record<string, string>> = {}): string {
+function answer(name: string, env: Readonly<Record<string, string>> = {}, purpose = ""): string {
+  const address = pathToFileURL(join(folder, name)).href;
   const script = `import { runCached } from ${JSON.stringify(built)};
-    console.log(await runCached(new URL(${JSON.stringify(pathToFileURL(join(folder, name)).href)})).answer());`;
+    console.log(await runCached(new URL(${JSON.stringify(address)}), ${JSON.stringify(purpose)}).answer());`;
   const ended = spawnSync(process.execPath, ["--input-type=module", "--eval", script], {
     encoding: "utf8",
     env: { ...process.env, XDG_CACHE_HOME: join(folder, "caches"), NODE_DISABLE_COMPILE_CACHE: "", ...env },
@@ -66,6 +78,21 @@ describe("the code that V8 made of a file", () => {
       write("one.cjs", word);
       expect(answer("one.cjs")).toBe(`${word}, one.cjs`);
     }
+    expect(kept()).toHaveLength(2);
+  });
+
+  it("is kept for each purpose; what is older than a month goes when more is kept", () => {
+    write("one.cjs", "one");
+    expect(answer("one.cjs", {}, "run")).toBe("one, one.cjs");
+    const [first] = kept();
+    expect(answer("one.cjs", {}, "plugins")).toBe("one, one.cjs");
+    expect(kept()).toHaveLength(2);
+    const old = Date.now() / 1000 - 40 * 24 * 3600;
+    utimesSync(first!, old, old);
+    expect(answer("one.cjs", {}, "plugins")).toBe("one, one.cjs");
+    expect(kept()).toHaveLength(2);
+    expect(answer("one.cjs", {}, "init")).toBe("one, one.cjs");
+    expect(kept()).not.toContain(first);
     expect(kept()).toHaveLength(2);
   });
 

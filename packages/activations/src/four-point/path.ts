@@ -13,14 +13,18 @@ function legendre(n: number): PathRule {
 }
 
 // Gauss–Legendre reaches 1e-15 with n nodes when the smallest eigenvalue of R is at least `least`; singular R: tanh–sinh.
-const legendreRules = [
-  { least: 0.3, rule: legendre(18) },
-  { least: 0.16, rule: legendre(24) },
-  { least: 0.08, rule: legendre(32) },
-  { least: 0.035, rule: legendre(48) },
-];
-const endpointRule = tanhSinh(81, 4);
-const fineEndpointRule = tanhSinh(161, 4.2);
+const makeRules = () => ({
+  legendre: [
+    { least: 0.3, rule: legendre(18) },
+    { least: 0.16, rule: legendre(24) },
+    { least: 0.08, rule: legendre(32) },
+    { least: 0.035, rule: legendre(48) },
+  ],
+  endpoint: tanhSinh(81, 4),
+  fineEndpoint: tanhSinh(161, 4.2),
+});
+// Made when they are first asked for: milliseconds that whoever asks for no fourth moments does not pay.
+let rules: ReturnType<typeof makeRules> | undefined;
 
 /** Pairs ij in the order of all six-vectors here, and the complement kl of each. */
 export const complements = [
@@ -151,7 +155,8 @@ export function correlationPath(covariance: Float64Array, added: number): Correl
   }
   // λ_min ≥ det·(3/(4 − λ_min))³; the noise of erf gives a second bound
   least = Math.max(added > 0 ? least : 0, determinant * (27 / 64));
-  const rule = legendreRules.find((entry) => least >= entry.least)?.rule ?? (nearlyCoincident ? fineEndpointRule : endpointRule);
+  const { legendre: smooth, endpoint, fineEndpoint } = (rules ??= makeRules());
+  const rule = smooth.find((entry) => least >= entry.least)?.rule ?? (nearlyCoincident ? fineEndpoint : endpoint);
   return { correlation, complement, constant, linear, square, pairSum, tripleSum, determinant, rule };
 }
 
