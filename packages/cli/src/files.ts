@@ -108,7 +108,9 @@ function* lines(value: unknown): Iterable<string> {
 /** Whether a value is a list without lists or objects in it. */
 const isFlat = (value: unknown): value is unknown[] =>
   Array.isArray(value) && value.every((entry) => typeof entry !== "object" || entry === null);
-const flat = (list: readonly unknown[]): string => `[${list.map((entry) => JSON.stringify(entry) ?? "null").join(", ")}]`;
+// as JSON.stringify has numbers, without its start for each
+const scalar = (value: unknown): string => (Number.isFinite(value) ? String(value) : (JSON.stringify(value) ?? "null"));
+const flat = (list: readonly unknown[]): string => `[${list.map(scalar).join(", ")}]`;
 
 function* render(value: unknown, indent: string): Iterable<string> {
   const inner = `${indent}  `;
@@ -132,5 +134,5 @@ function* render(value: unknown, indent: string): Iterable<string> {
       yield* render(entry, inner);
     }
     yield first ? "{}" : `\n${indent}}`;
-  } else yield JSON.stringify(value) ?? "null";
+  } else yield scalar(value);
 }

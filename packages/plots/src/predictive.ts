@@ -22,19 +22,23 @@ export function calibration(
   options: DrawOptions = {},
 ): Element {
   const levels = Array.from({ length: 39 }, (_, i) => (i + 1) / 40);
-  const points = series.flatMap(({ method, mean, variance }) =>
-    levels.map((level) => {
+  const points = series.flatMap(({ method, mean, variance }) => {
+    // in standard deviations, the smallest first
+    const deviations = targets
+      .map((target, i) => (target === mean[i]! ? 0 : Math.abs(target - mean[i]!) / Math.sqrt(variance[i]! + noise)))
+      .sort();
+    let inside = 0;
+    return levels.map((level) => {
       const z = quantile((1 + level) / 2);
-      let inside = 0;
-      for (let i = 0; i < targets.length; i++) if (Math.abs(targets[i]! - mean[i]!) <= z * Math.sqrt(variance[i]! + noise)) inside++;
+      while (inside < deviations.length && deviations[inside]! <= z) inside++;
       return {
         level,
         coverage: inside / targets.length,
         method,
         tip: `${method}\nstated ${short(level)}, found ${short(inside / targets.length)}`,
       };
-    }),
-  );
+    });
+  });
   const labels = series.map((one) => one.method);
   return Plot.plot({
     document,
