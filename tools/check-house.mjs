@@ -17,7 +17,7 @@ const names = [
   /\b(?:theory|method|name|type)\s*[!=]==?\s*["'`](?:exact|expectation-propagation|attention)["'`]/,
 ];
 const tracked = execFileSync("git", ["ls-files", "packages", "tools", "verification", "docs"], { encoding: "utf8" }).trim().split("\n");
-const code = tracked.filter((file) => /\.(?:[cm]?ts|mjs)$/.test(file) && existsSync(file));
+const code = tracked.filter((file) => /\.(?:[cm]?ts|[cm]js)$/.test(file) && existsSync(file));
 // A line may be longer by a literal that cannot be broken: a message, a template, a style sheet.
 const breakable = (line) =>
   [...line].length > limits.columns && (/^\s*(?:\/?\*|\/\/)/.test(line) || !/["'`]|^[^;]*\{[^}]*\}|\$\{|<|:/.test(line));
@@ -35,7 +35,7 @@ for (const file of code.filter((name) => !name.includes("/generated/"))) {
   }
 }
 
-for (const file of tracked.filter((name) => /\.(?:[cm]?ts|mjs|md|json)$/.test(name) && existsSync(name)))
+for (const file of tracked.filter((name) => /\.(?:[cm]?ts|[cm]js|md|json)$/.test(name) && existsSync(name)))
   if (/^(?:<{7}|>{7}) /m.test(readFileSync(file, "utf8"))) problems.push(`${file}: holds the markers of a merge conflict`);
 
 const importOf =

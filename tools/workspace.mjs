@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 export const root = dirname(import.meta.dirname);
-export const commandLine = join(root, "packages/cli/bin/finitewidth.mjs");
+export const commandLine = join(root, "packages/cli/bin/finitewidth.cjs");
 
 /** An empty folder that goes when the process ends, however it ends; with --keep it stays, and is named. */
 export function temporaryFolder(name, parent = tmpdir()) {

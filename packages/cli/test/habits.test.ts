@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
-const bin = fileURLToPath(new URL("../bin/finitewidth.mjs", import.meta.url));
+const bin = fileURLToPath(new URL("../bin/finitewidth.cjs", import.meta.url));
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "finitewidth-habits-"));

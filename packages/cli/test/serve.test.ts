@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { decodeNpz, encodeNpz } from "@finitewidth/core/npz";
 import { runCommand } from "./command.js";
 
-const bin = fileURLToPath(new URL("../bin/finitewidth.mjs", import.meta.url));
+const bin = fileURLToPath(new URL("../bin/finitewidth.cjs", import.meta.url));
 // What comes in a line.
 type Message = Record<string, any>; // eslint-disable-line @typescript-eslint/no-explicit-any
 
