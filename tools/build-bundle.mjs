@@ -1,6 +1,6 @@
 // Bundles the command line into packages/cli/dist/finitewidth.cjs, one file that starts without looking for nine hundred. All threads start
 // from finitewidth-start.cjs: the first one launches the command's, the others run the one file with the code that V8 made of it the last
-// time (packages/cli/src/code-cache.ts). Both are CommonJS, which is there sooner than Node's loader of modules. What worker threads load by
+// time (packages/cli/src/code-cache.ts). Both are CommonJS, which is there sooner than Node's loader of modules. What threads load by
 // address (tasks and plug-ins, `module: import.meta.url`) gets addresses of the bundle's own, which its workers look up; all else that is
 // loaded by address, third-party plug-ins above all, is imported as ever. Usage: node tools/build-bundle.mjs
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
