@@ -1,6 +1,6 @@
 import { MessageChannel } from "node:worker_threads";
 import { createRegistry, FinitewidthError, type Plugin, type Task } from "@finitewidth/core";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import {
   poolRun,
   recordError,
@@ -152,6 +152,16 @@ describe("where workers cannot reach a plug-in or task", () => {
     expect(await collect(run, one, [3, 1, 2], async (i: number, value: number) => void settled.push([i, value]))).toEqual([6, 2, 4]);
     expect([order, reasons, progress.at(-1)]).toEqual([[3, 1, 2], [reason], 1]);
     expect(settled).toEqual([[0, 6], [1, 2], [2, 4]]); // prettier-ignore
+  });
+
+  it("Node warns, once for a pool, when nobody else is told", async () => {
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
+    const run = pool({ registry: createRegistry([{ name: "bare" }]) });
+    const one = task("one", (chunk: number) => 2 * chunk);
+    for (const chunks of [[1, 2], [3]]) await collect(run, one, chunks);
+    const told = warned.mock.calls.map(([text]) => text);
+    warned.mockRestore();
+    expect(told).toEqual([expect.stringMatching(/computing in one thread \(bare has no module/)]);
   });
 
   it("modules that several share, and this one, are bundles", () => {
