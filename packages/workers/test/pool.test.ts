@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { createRegistry, FinitewidthError, inlineRun, type Run, type Task } from "@finitewidth/core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { poolRun, resumable, type ChunkStore, type PoolOptions, type PoolRun } from "../src/index.js";
-import { alwaysDies, deaf, dies, mark, marked, numbers, plugin, plugins, politelyBusy, throwsOurs, throwsRange } from "./tasks.js";
+import { alwaysDies, deaf, dies, mark, marked, meet, numbers, plugin, plugins, politelyBusy, throwsOurs, throwsRange } from "./tasks.js";
 
 const registry = createRegistry([plugin]);
 const open: PoolRun[] = [];
@@ -50,6 +50,12 @@ describe("results", () => {
 
   it("come from a worker that knows the plug-ins of the run", async () => {
     expect(await collect(pool({ workers: 1 }), plugins, [null])).toEqual([["test-plugin"]]);
+  });
+
+  it("come from as many workers at once as were asked for", async () => {
+    const arrived = new Int32Array(new SharedArrayBuffer(4));
+    const waiting = Array.from({ length: 3 }, () => ({ arrived, count: 3, milliseconds: 20_000 }));
+    expect(await collect(pool({ workers: 3 }), meet, waiting)).toEqual([true, true, true]);
   });
 
   it("several maps share one pool", async () => {

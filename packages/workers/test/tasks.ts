@@ -29,6 +29,15 @@ export const politelyBusy = task("politelyBusy", ({ milliseconds }: { millisecon
   return "finished";
 });
 
+/** Waits until so many chunks run at once; false where they do not in time. */
+export const meet = task("meet", ({ arrived, count, milliseconds }: { arrived: Int32Array; count: number; milliseconds: number }) => {
+  Atomics.add(arrived, 0, 1);
+  Atomics.notify(arrived, 0);
+  const end = Date.now() + milliseconds;
+  for (let here = 0; (here = Atomics.load(arrived, 0)) < count && Date.now() < end;) Atomics.wait(arrived, 0, here, end - Date.now());
+  return Atomics.load(arrived, 0) >= count;
+});
+
 /** Busy without ever asking. */
 export const deaf = task("deaf", ({ milliseconds }: { milliseconds: number }) => {
   const end = Date.now() + milliseconds;
