@@ -8,19 +8,23 @@ import type { ParseError } from "jsonc-parser";
 
 /**
  * Parses a file by its ending: `.yaml` and `.yml` as YAML 1.2, all else as JSON, with comments and trailing commas where it has them; a
- * byte order mark is skipped. @throws FinitewidthError (code "input") when it cannot be read or parsed.
+ * byte order mark is skipped. @throws FinitewidthError (code "input") when it cannot be read or parsed, or says a key twice.
  */
 export async function readJson(file: string): Promise<unknown> {
   const text = new TextDecoder().decode(await readRegularFile(file, file));
   if (/\.ya?ml$/i.test(file)) return readYaml(text, file);
+  let value: unknown;
   try {
-    return JSON.parse(text) as unknown;
+    value = JSON.parse(text);
   } catch (cause) {
     const { parse, printParseErrorCode } = await import("jsonc-parser");
     const errors: ParseError[] = [];
-    const value = parse(text, errors, { allowTrailingComma: true, disallowComments: false }) as unknown;
+    value = parse(text, errors, { allowTrailingComma: true, disallowComments: false });
     const [first] = errors;
-    if (!first && value !== undefined) return value;
+    if (!first && value !== undefined) {
+      await refuseRepetition(text, file);
+      return value;
+    }
     throw unreadable(
       file,
       "JSON",
@@ -28,6 +32,46 @@ export async function readJson(file: string): Promise<unknown> {
       cause,
     );
   }
+  if (keysWritten(text) !== keysOf(value)) await refuseRepetition(text, file);
+  return value;
+}
+
+/** Keys in a text of JSON: strings before a colon. */
+function keysWritten(text: string): number {
+  let count = 0;
+  for (const [token] of text.matchAll(/"(?:[^"\\]+|\\.)*"\s*:?/g)) if (token.endsWith(":")) count += 1;
+  return count;
+}
+/** Keys in a value, however deep: fewer than in its text where one repeats another, for the last of them is taken. */
+function keysOf(value: unknown): number {
+  let count = 0;
+  for (const rest = [value]; rest.length > 0;) {
+    const one = rest.pop();
+    if (typeof one !== "object" || one === null) continue;
+    if (!Array.isArray(one)) count += Object.keys(one).length;
+    for (const entry of Object.values(one)) if (typeof entry === "object") rest.push(entry);
+  }
+  return count;
+}
+
+/** @throws FinitewidthError (code "input") naming the first key that its object has already. */
+async function refuseRepetition(text: string, file: string): Promise<void> {
+  const { visit } = await import("jsonc-parser");
+  const open: Set<string>[] = [];
+  const refuse = (key: string, at: number, path: readonly (string | number)[]): void => {
+    const field = [...path, key].map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`)).join("");
+    const [expected, received] = [`one value in ${file}`, `another at ${placeIn(text, at)}`];
+    throw new FinitewidthError(`${field}: expected ${expected}, got ${received}`, { code: "input", path: field, expected, received });
+  };
+  visit(text, {
+    onObjectBegin: () => void open.push(new Set()),
+    onObjectEnd: () => void open.pop(),
+    onObjectProperty(key, at, _length, _line, _character, path) {
+      const keys = open.at(-1)!;
+      if (keys.has(key)) refuse(key, at, path());
+      keys.add(key);
+    },
+  });
 }
 
 async function readYaml(text: string, file: string): Promise<unknown> {

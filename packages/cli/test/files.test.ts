@@ -156,6 +156,25 @@ referee: false
     expect((await capture(["run", "twice.yaml"])).stderr).toContain("is not YAML");
   });
 
+  it("say every key once, in JSON too, however it is written", async () => {
+    const { writeFile } = await import("node:fs/promises");
+    const told = async (text: string, name = "twice.json") => {
+      await writeFile(name, text);
+      const { status, stderr } = await capture(["run", name, "--workers", "0", "--quiet"]);
+      return [status, stderr];
+    };
+    const text = JSON.stringify(good, undefined, 1);
+    const again = text.replace('"likelihood": {', '"likelihood": {\n"t\\u0065mperature": 5, ');
+    const where = "likelihood.temperature: expected one value in twice.json, got another at line ";
+    for (const one of [again, `// with a comment\n${again}`])
+      expect(await told(one)).toEqual([2, expect.stringMatching(new RegExp(`^${where}\\d+, column \\d+\n$`))]);
+    const methods = text.replace(/"methods": \[[^\]]*\]/, '"methods": ["nngp", { "method": "exact", "label": "a", "label": "a" }]');
+    expect((await told(methods))[1]).toMatch(/^methods\[1\]\.label: expected one value/);
+    // a key's name as a value, with a colon and quotes in it, is no key
+    const label = { method: "nngp", label: 'say "seed": 1' };
+    expect(await told(JSON.stringify({ ...good, seed: 1, methods: [label], referee: false }), "once.json")).toEqual([0, ""]);
+  });
+
   it("keep draws on request, (chain, draw, …)", async () => {
     await import("node:fs/promises").then(({ writeFile }) =>
       writeFile("e.json", JSON.stringify({ ...good, methods: [{ method: "monte-carlo", chains: 2, draws: 12, warmup: 10, save: true }] })),
