@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
@@ -22,6 +22,12 @@ const lean = "--no-concurrent-recompilation";
 
 /** Milliseconds that a busy command has to end by itself after an interruption. */
 const patience = 600;
+
+/** Whether a folder of results holds anything that `--resume` could go on from: single chains are kept before their method is finished. */
+function hasCheckpoints(folder: string): boolean {
+  const checkpoints = join(folder, ".checkpoints");
+  return existsSync(checkpoints) && readdirSync(checkpoints).some((name) => name.endsWith(".bin"));
+}
 
 /**
  * Runs the program in a thread of its own, so that this one hears signals however busy the command is. An interrupted command ends within a
@@ -75,11 +81,13 @@ export function launch(argv: readonly string[], bundle?: URL): void {
   const resumes = asked.execute.command.flags.some(({ name }) => name === "resume");
   let interrupted = false;
   const goOn = (): void => {
-    if (folder !== undefined && resumes)
+    if (folder === undefined || !resumes) process.stderr.write("\ninterrupted\n");
+    else if (finished === "" && !hasCheckpoints(folder))
+      process.stderr.write("\ninterrupted before anything was finished: nothing is kept\n");
+    else
       process.stderr.write(
         `\ninterrupted: ${finished}what is finished is kept in ${folder}; the same command with --resume goes on from there\n`,
       );
-    else process.stderr.write("\ninterrupted\n");
   };
   const interrupt = (): void => {
     if (interrupted) {

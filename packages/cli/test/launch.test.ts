@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -59,6 +59,11 @@ function begun(...argv: string[]) {
       writeFileSync(join(folder, ".lock"), "");
       tell({ kind: "open", folder });
     },
+    /** Keeps a result, or who made it only. */
+    keep: (name = "exact-0.bin") => {
+      mkdirSync(join(folder, ".checkpoints"), { recursive: true });
+      writeFileSync(join(folder, ".checkpoints", name), "");
+    },
     interrupt: () => interrupt!("SIGINT"),
     ended: (status?: number) => {
       if (status !== undefined) tell({ kind: "status", status });
@@ -74,8 +79,9 @@ const goesOn = (count = ""): string =>
 it.each([["run", "x.json"], ["prior", "x.json"], ["optimise", "x.json"], ["verify"], ["reproduce", "hanin-depth"]])(
   "%s says, when it is interrupted, where it goes on from",
   (...argv) => {
-    const { thread, open, interrupt, ended } = begun(...argv);
+    const { thread, open, keep, interrupt, ended } = begun(...argv);
     open();
+    keep();
     interrupt();
     expect([thread.posted, said, exits]).toEqual([["interrupt"], "", []]);
     expect(ended(1)).toEqual({ status: 1, listening: 0 });
@@ -102,6 +108,15 @@ it("says so only where something is kept, and only when it was interrupted and d
   expect(said).toBe("\ninterrupted\n".repeat(2));
 });
 
+it("does not say that anything is kept before anything is finished", () => {
+  const early = begun("run", "x.json");
+  early.open();
+  early.keep("identity.json");
+  early.interrupt();
+  early.ended(1);
+  expect(said).toBe("\ninterrupted before anything was finished: nothing is kept\n");
+});
+
 it("says how many methods are finished, of the last that was told", () => {
   const { tell, open, interrupt, ended } = begun("run", "x.json");
   open();
@@ -114,6 +129,7 @@ it("says how many methods are finished, of the last that was told", () => {
 it("ends a command that does not hear after 600 ms, at once when interrupted again; the folder is given back", () => {
   const busy = begun("run", "x.json");
   busy.open();
+  busy.keep();
   busy.interrupt();
   vi.advanceTimersByTime(599);
   expect([exits, held()]).toEqual([[], true]);
