@@ -39,6 +39,8 @@ export interface RunHooks {
   readonly onStart?: (job: Job) => void;
   /** A method has ended, or was recalled. Awaited: what it keeps is kept before the next method starts. */
   readonly onResult?: (job: Job, outcome: MethodOutcome, recalled: boolean) => void | Promise<void>;
+  /** The referee is about to begin, or has judged so many of the networks that it is asked about. */
+  readonly onReferee?: (judged: number, asked: number) => void;
   /** Outcome of an earlier run of the same experiment, taken instead of computing it again. */
   readonly recall?: (job: Job) => MethodOutcome | undefined | Promise<MethodOutcome | undefined>;
 }
@@ -71,18 +73,26 @@ export async function runPlan(plan: Plan, run: Run, hooks: RunHooks = {}): Promi
     finished.set(job.id, outcome);
     await told(() => hooks.onResult?.(job, outcome, earlier !== undefined));
   });
-  return refereed(plan, assemble(plan, finished), run);
+  return refereed(plan, assemble(plan, finished), run, hooks);
 }
 
 /** The outcomes with verdicts; the referee hears all methods of a network at once. */
-export async function refereed(plan: Plan, steps: readonly StepOutcome[], run: Run): Promise<StepOutcome[]> {
+export async function refereed(
+  plan: Plan,
+  steps: readonly StepOutcome[],
+  run: Run,
+  { onReferee }: Pick<RunHooks, "onReferee"> = {},
+): Promise<StepOutcome[]> {
   const judged = new Map<ProblemOutcome, ProblemOutcome>();
   const asked = steps.flatMap(({ step, problems }) =>
     isRefereed(plan, plan.steps.indexOf(step)) ? problems.map((one) => ({ step, one })) : [],
   );
+  if (asked.length > 0) onReferee?.(0, asked.length);
+  let done = 0;
   await together(asked, run.concurrency ?? 1, async ({ step, one }) => {
     const verdicts = await judgeProblem(plan, step, one.problem, one.outcomes, { ...run, seed: step.seed });
     if (verdicts) judged.set(one, { ...one, verdicts });
+    onReferee?.((done += 1), asked.length);
   });
   return steps.map(({ step, problems }) => ({ step, problems: problems.map((one) => judged.get(one) ?? one) }));
 }

@@ -92,7 +92,17 @@ describe("steps, networks and methods", () => {
     judged.length = 0;
     const plan = await planExperiment(file, { registry });
     const jobs: Job[] = [];
-    const steps = await runPlan(plan, inlineRun({ registry, seed: 77 }), { onStart: (job) => void jobs.push(job) });
+    const heard: unknown[] = [];
+    const hooks = {
+      onStart: (job: Job) => void jobs.push(job),
+      onReferee: (...counts: number[]) => void heard.push([jobs.length, ...counts]),
+    };
+    const steps = await runPlan(plan, inlineRun({ registry, seed: 77 }), hooks);
+    // told before it begins, when all methods have started, and after each of six steps × two networks
+    expect(heard).toEqual(Array.from({ length: 13 }, (_, k) => [jobs.length, k, 12]));
+    heard.length = 0;
+    await runPlan(await planExperiment({ ...file, referee: false }, { registry }), inlineRun({ registry }), { onReferee: hooks.onReferee });
+    expect(heard).toEqual([]);
     expect(jobs.map(({ id }) => id)).toEqual(jobsOf(plan).map(({ id }) => id));
     for (const { id, stepIndex, step, problem, method } of jobs) {
       const [s, n, m] = id.split("/").map(Number);

@@ -64,10 +64,10 @@ export async function runRunCommand(file: string, folder: string, context: Comma
       wanted,
       recall: async (job) => recalled(job, await checkpoints?.load("method", jobKey(job))),
       onStart: (job) => progress.stage(jobLabel(job), finished.size, jobs.length),
+      onReferee: (judged, asked) => progress.stage("referee", judged, asked),
       onResult: async (job, outcome, earlier) => {
         finished.set(job.id, outcome);
         context.onFinished(finished.size, jobs.length);
-        if (finished.size === jobs.length) progress.stage("referee", finished.size, jobs.length);
         // nothing comes between the last method and its result; hours of work are kept all the same, for a disk may be full
         const soonWritten = finished.size === jobs.length && plan.experiment.referee === false && !shard && outcome.seconds < quick;
         if (outcome.status === "ok" && !earlier && !soonWritten && sizeOf(job.problem.problem.inputs) <= mostKept)

@@ -134,16 +134,16 @@ async function openFolder(request: Request): Promise<string> {
 const workersOf = ({ workers }: Request): number => workerCount(workers === undefined || workers === null ? undefined : String(workers));
 
 /** Sends progress now and then: what is running, and the share of the whole that is done. */
-function progressOf(emit: Call["emit"], parts: number) {
-  let [label, finished, last] = ["", 0, 0];
+function progressOf(emit: Call["emit"]) {
+  let [label, finished, parts, last] = ["", 0, 1, 0];
   const tell = (within: number): void => {
     if (Date.now() - last < pause) return;
     last = Date.now();
     emit("progress", { stage: label, fraction: Math.min(1, (finished + within) / parts) });
   };
   return {
-    stage(text: string, done: number) {
-      [label, finished] = [text, done];
+    stage(text: string, done: number, total: number) {
+      [label, finished, parts] = [text, done, total];
       tell(0);
     },
     advance: (done: number, total: number): void => tell(total > 0 ? Math.min(1, done / total) : 0),
@@ -161,7 +161,7 @@ async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Pr
   const plan = await planExperiment(experiment, { registry, readFile: fileReader(base) });
   const folder = await openFolder(request);
   const jobs = jobsOf(plan);
-  const progress = progressOf(emit, jobs.length);
+  const progress = progressOf(emit);
   const { seed } = plan.experiment;
   const compute = await openCompute({
     registry,
@@ -175,12 +175,13 @@ async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Pr
   let done = 0;
   try {
     results = await runPlan(plan, compute.run, {
-      onStart: ({ method }) => progress.stage(method.label, done),
+      onStart: ({ method }) => progress.stage(method.label, done, jobs.length),
+      onReferee: (judged, asked) => progress.stage("referee", judged, asked),
       onResult(job, outcome) {
         done += 1;
         if (jobs.length > 1)
           emit("outcome", { ...placeOf(job), outcome: outcomeToJson(kernels === true ? outcome : withoutKernels(outcome)) });
-        progress.stage(done === jobs.length ? "referee" : job.method.label, done);
+        progress.stage(job.method.label, done, jobs.length);
       },
     });
   } finally {
@@ -226,7 +227,7 @@ async function predict({ request, signal, emit }: Call, kept: Map<number, Kept>)
     workers,
     signal,
     points: one.problem.problem.inputs.shape[0],
-    onProgress: progressOf(emit, 1).advance,
+    onProgress: progressOf(emit).advance,
   });
   try {
     const { mean, variance, probabilities } = await theory.predict(outcome.posterior, inputs, { covariance: false }, compute.run);
