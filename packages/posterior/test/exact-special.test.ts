@@ -126,6 +126,23 @@ describe("what is said of the mixing variable of one output", () => {
     );
   });
 
+  it("with more points than features its density is still one", async () => {
+    const network = { type: "fully-connected", widths: [3], activation: "identity" };
+    const many = [...inputs, [-0.7, 0.4, 0.9], [1.2, 0.1, 0.3], [0.5, 0.5, -1.4], [-0.2, 0.8, 0.6]];
+    const { posterior } = await fit(exact, { network, inputs: many, targets: [1, -1, 1, 1, -1, 1], temperature: 0.1 }, { registry });
+    const { x, y } = densityOf(posterior.figures).series.find(({ label }) => label === "posterior")!;
+    expectClose(
+      integral(x, y, () => 1),
+      1,
+      { relative: 1e-9 },
+    );
+    expectClose(
+      integral(x, y, (u) => u),
+      posterior.diagnostics["meanLogQ"] as number,
+      { relative: 1e-9 },
+    );
+  });
+
   it("two residual layers: their mean as the mark of infinite width, and the log-normal trunk beside the prior", async () => {
     const residual = { layer: "residual", body: [{ layer: "dense", width: 6, weightVariance: 0.5 }], skip: 0.8, branch: 0.6 };
     const layers = [{ layer: "dense", width: 6 }, residual, residual, { layer: "dense", weightVariance: 1.7 }];

@@ -2,8 +2,7 @@ import { FinitewidthError, inputError } from "@finitewidth/core";
 import { conditionalValues, leastLogDeterminant, type ScalarData } from "./likelihood.js";
 import { logMoments, logPriorDensity, type ScalarLaw } from "./law.js";
 
-/** Posterior of u = log q as a quadrature rule: nodes, weights that sum to 1, log p(u) and log p(u) + log g(u) there, without
- * −|y_⊥|²/2T. */
+/** Posterior of u = log q as a quadrature rule: nodes, weights that sum to 1, log p(u) and log p(u) + log g(u) there. */
 export interface ScalarPosterior {
   readonly logQ: Float64Array;
   readonly weights: Float64Array;
@@ -49,7 +48,7 @@ export function integrateScalarPosterior(law: ScalarLaw, data: ScalarData): Scal
     const summary = summarise(grid);
     const residual =
       previous === undefined ? Infinity : Math.max(...summary.map((value, i) => Math.abs(value - previous![i]!) / (1 + Math.abs(value))));
-    if (residual < tolerance || grid.length > largestGrid) return finish(grid, summary[0] - 0.5 * outside, residual);
+    if (residual < tolerance || grid.length > largestGrid) return finish(grid, summary[0], residual, 0.5 * outside);
     previous = summary;
     const finer: Sample[] = [];
     for (let i = 0; i + 1 < grid.length; i++) finer.push(grid[i]!, evaluate(0.5 * (grid[i]!.u + grid[i + 1]!.u)));
@@ -116,7 +115,8 @@ function activeRange(law: ScalarLaw, data: ScalarData, evaluate: (u: number) => 
   }
 }
 
-function finish(grid: readonly Sample[], logEvidence: number, residual: number): ScalarPosterior {
+/** @param outside what log g(u) lacks at every node: |y_⊥|²/2T of the targets outside the range of K */
+function finish(grid: readonly Sample[], logMass: number, residual: number, outside: number): ScalarPosterior {
   const top = largestValue(grid);
   const kept = grid.filter((sample) => sample.value > top - cut);
   const weights = Float64Array.from(kept, (sample) => Math.exp(sample.value - top));
@@ -125,8 +125,8 @@ function finish(grid: readonly Sample[], logEvidence: number, residual: number):
     logQ: Float64Array.from(kept, (sample) => sample.u),
     weights: weights.map((weight) => weight / mass),
     logPrior: Float64Array.from(kept, (sample) => sample.prior),
-    logIntegrand: Float64Array.from(kept, (sample) => sample.value),
-    logEvidence,
+    logIntegrand: Float64Array.from(kept, (sample) => sample.value - outside),
+    logEvidence: logMass - outside,
     residual,
     converged: residual < tolerance,
   };
