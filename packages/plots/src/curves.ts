@@ -28,11 +28,32 @@ const below = (marks: readonly Mark[] = []): { readonly insetTop: number } => ({
   insetTop: marks.length === 0 ? inset : 12 + markLine * marks.length,
 });
 
-/** Vertical marks; labels one below the other, on the side where there is room. */
-const markLines = (marks: readonly Mark[] | undefined, range: readonly [number, number], log: boolean): Plot.Markish[] =>
-  (marks ?? []).flatMap((mark, i) => {
-    const at = log ? Math.log(mark.x / range[0]) / Math.log(range[1] / range[0]) : (mark.x - range[0]) / (range[1] - range[0]);
-    const right = at > 0.6;
+/** Sides of a curve's frame that are no room for it. */
+const [marginLeft, marginRight] = [62, 18];
+const defaultWidth = 720;
+/** Pixels of a letter of a label, at least. */
+const letter = 7;
+
+/**
+ * Vertical marks; labels one below the other, each on the side of its line where the next line is farther, so that it is seen whose it is;
+ * where it would leave the frame on the other.
+ */
+function markLines(
+  marks: readonly Mark[] | undefined,
+  [low, high]: readonly [number, number],
+  log: boolean,
+  { width = defaultWidth }: DrawOptions,
+): Plot.Markish[] {
+  const pixels = width - marginLeft - marginRight;
+  const at = (x: number): number => pixels * (log ? Math.log(x / low) / Math.log(high / low) : (x - low) / (high - low));
+  const places = (marks ?? []).map(({ x }) => at(x));
+  return (marks ?? []).flatMap((mark, i) => {
+    const here = places[i]!;
+    const others = places.filter((place) => place !== here);
+    const before = here - Math.max(0, ...others.filter((place) => place < here));
+    const after = Math.min(pixels, ...others.filter((place) => place > here)) - here;
+    const needed = letter * mark.label.length;
+    const left = here < needed ? false : pixels - here < needed || before > after;
     return [
       Plot.ruleX([mark.x], { stroke: soft, strokeDasharray: "4 3" }),
       Plot.text([mark], {
@@ -40,14 +61,15 @@ const markLines = (marks: readonly Mark[] | undefined, range: readonly [number, 
         text: "label",
         frameAnchor: "top",
         dy: 8 + markLine * i,
-        dx: right ? -5 : 5,
-        textAnchor: right ? "end" : "start",
+        dx: left ? -5 : 5,
+        textAnchor: left ? "end" : "start",
         fill: soft,
         stroke: surface,
         strokeWidth: 4,
       }),
     ];
   });
+}
 
 const rangeOf = (values: readonly number[]): readonly [number, number] => {
   const finite = values.filter(Number.isFinite);
@@ -69,12 +91,12 @@ const logAxisX = ([low, high]: readonly [number, number], label: string): Plot.M
 const logAxisY = ([low, high]: readonly [number, number], label: string): Plot.Markish =>
   Plot.axisY(logTicks(low, high), { text: (y: number) => short(y), label, labelArrow: "none" });
 
-const frame = (document: Document, labels: readonly string[], { width = 720, height = 340, colours, legend }: DrawOptions) => ({
+const frame = (document: Document, labels: readonly string[], { width = defaultWidth, height = 340, colours, legend }: DrawOptions) => ({
   document,
   width,
   height,
-  marginLeft: 62,
-  marginRight: 18,
+  marginLeft,
+  marginRight,
   marginBottom: 44,
   marginTop: 24,
   inset,
@@ -109,7 +131,7 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
       border,
       ...(logX ? [logAxisX(xRange, xLabel)] : []),
       ...(logY ? [logAxisY(rangeOf(all.map((point) => point.y)), yLabel)] : []),
-      ...markLines(marks, xRange, logX ?? false),
+      ...markLines(marks, xRange, logX ?? false, options),
       ...parts.flatMap(({ points, markers, errors, dashed }) => [
         ...(errors
           ? [
@@ -154,7 +176,7 @@ export function densities(figure: Extract<Figure, { kind: "density" }>, document
         Plot.line(part, { x: "x", y: "y", stroke: "label", strokeWidth: 1.8 }),
         ...touchable(part),
       ]),
-      ...markLines(marks, xRange, logX ?? false),
+      ...markLines(marks, xRange, logX ?? false, options),
     ],
   });
 }
@@ -183,7 +205,7 @@ export function histogram(figure: Extract<Figure, { kind: "histogram" }>, docume
       border,
       Plot.rectY(bars, { x1: "x1", x2: "x2", y: "y", fill: "label", fillOpacity: 0.35, inset: 0, title: "tip" }),
       ...series.map((one) => Plot.line(pointsOf(one), { x: "x", y: "y", stroke: "label", strokeWidth: 1.8 })),
-      ...markLines(marks, [low, high], false),
+      ...markLines(marks, [low, high], false, options),
     ],
   });
 }
