@@ -34,6 +34,18 @@ export interface TestKernels {
   readonly joint?: Matrix;
   /** What random nodes of the last layer leave in predictions, where asked for: of C*V (P* × D) and of c** − C*RC*ᵀ (P*). */
   readonly errors?: { readonly mean: Matrix; readonly variance: Float64Array };
+  /** What groups of random nodes move of the kernels, where asked for. */
+  readonly moves?: KernelMoves;
+}
+
+/**
+ * First-order changes of a layer's kernels with the weights of groups of random nodes in all layers below: dC (P × P) and dc (P* × P) of
+ * each group, dc** (P* × groups).
+ */
+export interface KernelMoves {
+  readonly training: readonly Matrix[];
+  readonly cross: readonly Matrix[];
+  readonly variances: Matrix;
 }
 
 /** What makes predictions of kernels between test and training points: C* = g⟨φ(h*)φ(h)⟩ + g_b, V (P × D), R = (C + T)⁻¹. */
@@ -48,8 +60,11 @@ export interface Readout {
 export interface TiltClosure {
   /** @throws FinitewidthError (code "not-positive-definite") where the tilt is not integrable. */
   averages(measure: TiltedMeasure, want: { readonly gradient: boolean }, start?: Matrix): TiltedAverages;
-  /** ⟨φ(h*)φ(h)⟩ and ⟨φ(h*)²⟩ at test points, which carry no tilt: h* given h is Gaussian. */
-  extend(measure: TiltedMeasure, test: TestKernels, readout?: Readout): TestKernels;
+  /**
+   * ⟨φ(h*)φ(h)⟩ and ⟨φ(h*)²⟩ at test points, which carry no tilt: h* given h is Gaussian. Random nodes also tell their `errors` in the
+   * predictions of a readout, or their `moves` of the kernels above.
+   */
+  extend(measure: TiltedMeasure, test: TestKernels, want?: Readout | "moves"): TestKernels;
   /** Of random nodes: from now on averages are taken over another scramble of them, in the same memory. */
   rescramble?(seed: number): void;
 }

@@ -5,6 +5,8 @@ import { gaussLegendre } from "@finitewidth/numerics";
 export interface ConditionalMoments {
   readonly mean: Float64Array;
   readonly square: Float64Array;
+  /** Their derivatives by m and by s², where asked for. */
+  readonly derivatives?: Readonly<Record<"mean" | "square", { readonly byMean: Float64Array; readonly byVariance: Float64Array }>>;
 }
 
 /** Trapezoidal rule of smooth φ: its error, its reach in standard deviations, and the largest s that it is taken for. */
@@ -25,21 +27,45 @@ function trapezoid(deviation: number): { readonly nodes: Float64Array; readonly 
 /**
  * Moments of φ(h*) when h* ~ N(m, s²), for each m, to about 1e-7 of 1 + m² + s² (1e-5 of smooth φ beyond s = 16). Smooth φ: a trapezoidal
  * rule of 13 nodes at small s, 25 at s = 1, 23 s above. Kinks (relu, sign) and s > 16: Gauss–Legendre nodes between the kink, or the ends
- * of the change of φ, and 6.5 standard deviations. s = 0: φ(m) itself. O(n) times the number of nodes.
+ * of the change of φ, and 6.5 standard deviations. s = 0: φ(m) itself. Derivatives are E z φ/s and E (z² − 1)φ/2s², which kinks and jumps
+ * have too; at s = 0 φ′(m) and 0. O(n) times the number of nodes.
  */
-export function conditionalMoments(activation: Activation, means: Float64Array, deviation: number): ConditionalMoments {
-  const mean = new Float64Array(means.length);
-  const square = new Float64Array(means.length);
-  const add = (i: number, weight: number, h: number): void => {
+export function conditionalMoments(
+  activation: Activation,
+  means: Float64Array,
+  deviation: number,
+  want: { readonly derivatives: boolean } = { derivatives: false },
+): ConditionalMoments {
+  const [mean, square, ...rest] = Array.from({ length: want.derivatives ? 6 : 2 }, () => new Float64Array(means.length)) as [
+    Float64Array,
+    Float64Array,
+    ...Float64Array[],
+  ];
+  const [meanSlope, meanSpread, squareSlope, squareSpread] = rest;
+  const add = (i: number, weight: number, h: number, z: number): void => {
     const value = activation.value(h);
     mean[i]! += weight * value;
     square[i]! += weight * value * value;
+    if (!meanSlope) return;
+    const slope = (weight * value * z) / deviation;
+    const spread = (weight * value * (z * z - 1)) / (2 * deviation * deviation);
+    meanSlope[i]! += slope;
+    meanSpread![i]! += spread;
+    squareSlope![i]! += slope * value;
+    squareSpread![i]! += spread * value;
   };
   if (deviation === 0) {
-    for (let i = 0; i < means.length; i++) add(i, 1, means[i]!);
+    for (let i = 0; i < means.length; i++) {
+      mean[i] = activation.value(means[i]!);
+      square[i] = mean[i]! ** 2;
+      if (!meanSlope) continue;
+      meanSlope[i] = activation.derivative(means[i]!);
+      squareSlope![i] = 2 * mean[i]! * meanSlope[i]!;
+    }
   } else if (activation.smooth && deviation <= smooth.widest) {
     const { nodes, weights } = trapezoid(deviation);
-    for (let i = 0; i < means.length; i++) for (let k = 0; k < nodes.length; k++) add(i, weights[k]!, means[i]! + deviation * nodes[k]!);
+    for (let i = 0; i < means.length; i++)
+      for (let k = 0; k < nodes.length; k++) add(i, weights[k]!, means[i]! + deviation * nodes[k]!, nodes[k]!);
   } else {
     const { nodes, weights } = gaussLegendre(activation.smooth ? panels.wide : panels.kink, 0, 1);
     const ends = activation.smooth ? [-panels.change, panels.change] : [0];
@@ -51,11 +77,22 @@ export function conditionalMoments(activation: Activation, means: Float64Array, 
         const to = Math.min(Math.max(end, -reach), reach);
         for (let k = 0; k < nodes.length; k++) {
           const z = from + (to - from) * nodes[k]!;
-          add(i, (to - from) * weights[k]! * density * Math.exp(-0.5 * z * z), means[i]! + deviation * z);
+          add(i, (to - from) * weights[k]! * density * Math.exp(-0.5 * z * z), means[i]! + deviation * z, z);
         }
         from = to;
       }
     }
   }
-  return { mean, square };
+  return {
+    mean,
+    square,
+    ...(meanSlope
+      ? {
+          derivatives: {
+            mean: { byMean: meanSlope, byVariance: meanSpread! },
+            square: { byMean: squareSlope!, byVariance: squareSpread! },
+          },
+        }
+      : {}),
+  };
 }

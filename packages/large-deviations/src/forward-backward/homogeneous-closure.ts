@@ -122,7 +122,7 @@ export function homogeneousClosure(activation: Activation, nodes: TiltClosure): 
       };
       return { secondMoment, ...(want.gradient ? { gradient: gradient() } : {}), cumulant, effectiveFraction: 1 };
     },
-    extend: (measure, test, readout) => nodes.extend(measure, test, readout),
+    extend: (measure, test, want) => nodes.extend(measure, test, want),
   };
 }
 

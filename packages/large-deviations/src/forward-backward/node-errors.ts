@@ -13,7 +13,8 @@ interface TestPoint {
  * Standard errors that random nodes leave in f* = C*V (D) and c** − C*RC*ᵀ of a test point. To first order in the errors of the averages,
  * those of the training kernel included, which V = (C + T)⁻¹Y and R follow, both are sums over nodes of x = g (m − βφ)(φV) and
  * g [q − 2m βφ + (βφ)²], m and q the conditional moments, β = C*R; weights p with the proposal's own moments (nodes' weights w) added
- * exactly give Σ [p (x − ⟨x⟩_p) − w (x − ⟨x⟩_w)]². How kernels and conjugate kernels move one another is left out. O(n P) a point.
+ * exactly give Σ [p (x − ⟨x⟩_p) − w (x − ⟨x⟩_w)]². One layer; `nodeMoves` goes through several. What conjugate kernels do in turn is
+ * left out. O(n P) a point.
  */
 export function nodeErrors(
   { blocks: { features }, weights, differences }: TiltedSample,

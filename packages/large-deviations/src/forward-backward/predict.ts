@@ -6,6 +6,7 @@ import { conditionTargets, independentOutputs } from "@finitewidth/numerics";
 import type { TestKernels } from "./closure.js";
 import { createClosure } from "./create-closure.js";
 import { predictFromKernels } from "./data-term.js";
+import { movedErrors } from "./node-moves.js";
 import { predictLinear } from "./linear-predict.js";
 import type { ForwardBackwardPosterior } from "./fit-context.js";
 import { closureOptionsOf, settingOf, solvesInRange, type Setting } from "./setting.js";
@@ -28,21 +29,23 @@ function readoutKernels(
 ): TestKernels {
   const { kernels, conjugates, seed } = state;
   const closure = createClosure(setting.activation, closureOptionsOf(setting, options, seed));
+  const readout = { weights: state.weights, resolvent: responseOf(state, setting) };
   let test = firstKernels(setting, inputs, covariance);
   for (const [l, conjugate] of conjugates.entries()) {
     run.signal?.throwIfAborted();
     const [g, bias] = [setting.weightVariance[l]!, setting.biasVariance[l]!];
-    const isLast = l === conjugates.length - 1;
-    const readout = isLast ? { weights: state.weights, resolvent: responseOf(state, setting), gain: g, bias } : undefined;
-    const { cross, variances, joint, errors } = closure.extend({ kernel: kernels[l]!, conjugate, weightVariance: g }, test, readout);
+    // behind one layer node by node, behind several by groups of nodes through all of them
+    const want = conjugates.length === 1 ? { ...readout, gain: g, bias } : "moves";
+    const { cross, variances, joint, errors, moves } = closure.extend({ kernel: kernels[l]!, conjugate, weightVariance: g }, test, want);
     test = {
       cross: affine(g, cross, bias),
       variances: variances.map((value) => g * value + bias),
       ...(joint ? { joint: affine(g, joint, bias) } : {}),
       ...(errors ? { errors } : {}),
+      ...(moves ? { moves } : {}),
     };
   }
-  return test;
+  return test.moves ? { ...test, errors: movedErrors(test.moves, test.cross, readout) } : test;
 }
 
 /** How V follows the kernel that it was made of: −dV = R dC V, R = (C + T)⁻¹, and with the Onsager term (C/(1 + τ) + T)⁻¹/(1 + τ). */
@@ -108,7 +111,7 @@ function predictProportional(
 
 /**
  * Latent outputs at test inputs: mean C*V, variance C** − C*RC*ᵀ, equal for all outputs. Test points carry no data, so they never change
- * the solution: O(n P) each for n nodes. Those of random nodes (more than two points) leave the standard errors of the last layer's in the
+ * the solution: O(n P) each for n nodes. Random nodes (more than two points) leave their standard errors in the
  * diagnostics. Joint covariances C** − C*RC*ᵀ with linear φ (order "full") and the closure "gaussian-variational" only.
  */
 export function predictForwardBackward(

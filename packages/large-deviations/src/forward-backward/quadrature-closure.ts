@@ -5,6 +5,7 @@ import type { TiltClosure, TiltedMeasure } from "./closure.js";
 import { conditionalMoments } from "./conditional-moments.js";
 import { nodeBlocks, projected, type NodeBlock, type NodeBlocks } from "./node-blocks.js";
 import { nodeErrors } from "./node-errors.js";
+import { nodeMoves } from "./node-moves.js";
 import type { GaussianNodes } from "./nodes.js";
 import { jumps } from "./refusals.js";
 import { clip, sampleTilted, type TiltedSample } from "./tilted-sample.js";
@@ -115,7 +116,7 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
       };
     },
     ...(nodes.rescramble ? { rescramble: nodes.rescramble } : {}),
-    extend(measure, test, readout) {
+    extend(measure, test, want) {
       const sample = sampled(measure);
       const [points, size] = test.cross.shape;
       const x = sample.root.whiten(transpose(test.cross));
@@ -142,11 +143,18 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
       const variances = tilted.map((value) => activation.moments.diagonal(value));
       const column = new Float64Array(count);
       // a lattice has an error estimate of its own
-      const errorsOf = readout && sample.error === undefined ? nodeErrors(sample, readout) : undefined;
+      const random = sample.error === undefined;
+      const readout = random && want !== "moves" ? want : undefined;
+      const errorsOf = readout && nodeErrors(sample, readout);
       const errors = readout && { mean: zeros(points, readout.weights.shape[1]), variance: new Float64Array(points) };
+      const moves = random && want === "moves" ? nodeMoves(sample, rule.points, measure.weightVariance, test) : undefined;
+      const explaining = moves && transpose(sample.root.whiten(x));
       for (let t = 0; t < points; t++) {
         for (let i = 0; i < count; i++) column[i] = means.data[i * points + t]!;
-        const conditional = conditionalMoments(activation, column, Math.sqrt(residual[t]!));
+        const conditional = conditionalMoments(activation, column, Math.sqrt(residual[t]!), {
+          derivatives: moves !== undefined && test.moves !== undefined,
+        });
+        moves?.add(t, conditional, explaining!.data.subarray(t * size, (t + 1) * size));
         for (let i = 0; i < count; i++) {
           const weight = sample.differences[i]!;
           variances[t]! += weight * conditional.square[i]!;
@@ -158,7 +166,7 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
         errors.mean.data.set(mean, t * mean.length);
         errors.variance[t] = variance;
       }
-      return { cross, variances, ...(errorsOf && errors ? { errors } : {}) };
+      return { cross, variances, ...(errors ? { errors } : {}), ...(moves ? { moves: moves.kernels } : {}) };
     },
   };
 }
