@@ -7,7 +7,7 @@ import { createRegistry, fit, inlineRun, resolveArchitecture } from "@finitewidt
 import { loadDataset } from "@finitewidth/datasets";
 import { realise } from "@finitewidth/kernels";
 import { phaseDiagram } from "@finitewidth/large-deviations";
-import { drawFigure, heatmaps, phasePlane } from "@finitewidth/plots";
+import { drawFigure, heatmaps, phasePlane, standaloneSvg } from "@finitewidth/plots";
 import { outputDensityFactor, pointFlow } from "@finitewidth/perturbation";
 import { exact, nngp } from "@finitewidth/posterior";
 import { stream } from "@finitewidth/random";
@@ -20,38 +20,6 @@ const { document } = parseHTML("<!doctype html><html><body></body></html>");
 const registry = createRegistry(standardPlugins);
 const write = (name, svg) => writeFileSync(join(folder, `${name}.svg`), `${svg}\n`);
 mkdirSync(folder, { recursive: true });
-
-/** Pictures one below the other in one SVG on white. */
-function stack(elements) {
-  let y = 0;
-  const parts = elements.map((element) => {
-    const svg = [element, ...element.querySelectorAll("svg")]
-      .filter((one) => one.tagName.toLowerCase() === "svg")
-      .sort((a, b) => b.getAttribute("width") - a.getAttribute("width"))[0];
-    const height = Number(svg.getAttribute("height"));
-    const labels =
-      element === svg
-        ? []
-        : [...element.querySelectorAll("[class$=-swatch]")].map((swatch) => ({
-            label: swatch.textContent,
-            colour: swatch.querySelector("svg").getAttribute("fill"),
-          }));
-    const perRow = 3;
-    y += 20 * Math.ceil(labels.length / perRow);
-    const legend = labels
-      .map(
-        ({ label, colour }, i) =>
-          `<text x="${48 + 190 * (i % perRow)}" y="${y - 4 - 20 * (Math.ceil(labels.length / perRow) - 1 - Math.floor(i / perRow))}" font-family="system-ui, sans-serif" font-size="13" fill="${colour}">● ${label}</text>`,
-      )
-      .join("");
-    svg.setAttribute("y", String(y));
-    svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
-    y += height + 16;
-    return { width: Number(svg.getAttribute("width")), text: legend + svg.outerHTML };
-  });
-  const width = Math.max(...parts.map((part) => part.width));
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${y}" viewBox="0 0 ${width} ${y}"><rect width="100%" height="100%" fill="white"/>${parts.map((part) => part.text).join("")}</svg>`;
-}
 
 /** Points sorted by label, so that the structure of a kernel shows. */
 function byLabel({ inputs, targets }) {
@@ -72,7 +40,7 @@ const difference = { data: after.data.map((value, i) => value - before.data[i]),
 const density = finite.figures.find((figure) => figure.kind === "density");
 write(
   "digits",
-  stack([
+  standaloneSvg([
     drawFigure(density, document),
     heatmaps(
       [
@@ -102,14 +70,14 @@ const gain = {
   logX: true,
   series: [{ label: "exact", x, y: Float64Array.from(gains) }],
 };
-write("evidence-width", stack([drawFigure(gain, document)]));
+write("evidence-width", standaloneSvg([drawFigure(gain, document)]));
 
 const axis = (from, to, points) => Array.from({ length: points }, (_, i) => from + ((to - from) * i) / (points - 1));
 const grid = { weightVariance: axis(0.5, 3, 41), biasVariance: axis(0, 0.3, 25) };
 const phases = await phaseDiagram({ activation: "erf", ...grid }, inlineRun({ registry }));
 write(
   "phase-erf",
-  stack([phasePlane({ ...grid, values: phases.chiPerp, label: "χ⊥", pivot: 1, criticalLine: phases.criticalLine }, document)]),
+  standaloneSvg([phasePlane({ ...grid, values: phases.chiPerp, label: "χ⊥", pivot: 1, criticalLine: phases.criticalLine }, document)]),
 );
 
 // The set-up of Yaida 2019, figure 1: one MNIST image, hidden widths n and 2n, linear (σ_w² = 1) and ReLU (σ_w² = 2). Only |x|²/N0 enters
@@ -165,17 +133,17 @@ for (const [activation, weightVariance] of [
     ),
   );
 }
-write("yaida-density", stack(densities));
+write("yaida-density", standaloneSvg(densities));
 
 // Excess kurtosis of one output with depth and width: exact for linear and ReLU networks, first order in 1/N beside it.
 const depths = Float64Array.from({ length: 12 }, (_, i) => i + 1);
 const kurtosis = [10, 30, 100].flatMap((N) => [
-  { label: `relu, N = ${N}, exact`, x: depths, y: depths.map((L) => 3 * ((1 + 5 / N) ** L - 1)), points: true },
-  { label: `relu, N = ${N}, first order`, x: depths, y: depths.map((L) => (15 * L) / N) },
+  { label: `N = ${N}, exact`, group: `N = ${N}`, x: depths, y: depths.map((L) => 3 * ((1 + 5 / N) ** L - 1)), points: true },
+  { label: `N = ${N}, first order`, group: `N = ${N}`, x: depths, y: depths.map((L) => (15 * L) / N) },
 ]);
 write(
   "kurtosis-depth",
-  stack([
+  standaloneSvg([
     drawFigure(
       {
         kind: "lines",
@@ -190,4 +158,4 @@ write(
   ]),
 );
 
-write("strong-labels", stack(await strongLabelsFigure(registry, document)));
+write("strong-labels", standaloneSvg(await strongLabelsFigure(registry, document)));

@@ -64,7 +64,15 @@ export function phasePlane(plane: PhasePlane, document: Document, size: PhasePla
     marks: [
       Plot.rect(
         cells.filter((cell) => cell.value !== null),
-        { x1: "x1", x2: "x2", y1: "y1", y2: "y2", fill: (cell: { value: number }) => fill(cell.value), inset: -0.25 },
+        {
+          x1: "x1",
+          x2: "x2",
+          y1: "y1",
+          y2: "y2",
+          fill: (cell: { value: number }) => fill(cell.value),
+          inset: -0.25,
+          shapeRendering: "crispEdges",
+        },
       ),
       // seen on dark values too
       Plot.line(inside, { stroke: "white", strokeWidth: 4, strokeOpacity: 0.7 }),

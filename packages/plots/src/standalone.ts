@@ -2,6 +2,8 @@ import { themeStyle } from "./page-style.js";
 import { ink, surface } from "./style.js";
 
 const gap = 16;
+/** Titles and labels begin at the very edge of a picture. */
+const margin = 8;
 const legendHeight = 20;
 const characterWidth = 7.2;
 
@@ -23,10 +25,11 @@ export function standaloneSvg(pictures: readonly Element[]): string {
     const rows = element === svg ? [] : legendRows(element, width);
     const legend = rows.map((row, i) => legendText(row, y + legendHeight * (i + 0.75))).join("");
     y += legendHeight * rows.length;
+    svg.setAttribute("x", String(margin));
     svg.setAttribute("y", String(y));
     svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
     y += Number(svg.getAttribute("height")) + gap;
-    widest = Math.max(widest, width);
+    widest = Math.max(widest, width + 2 * margin);
     return legend + svg.outerHTML;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${widest}" height="${y}" viewBox="0 0 ${widest} ${y}"><style>${themeStyle}</style><rect width="100%" height="100%" fill="${surface}"/>${parts.join("")}</svg>`;
@@ -62,7 +65,7 @@ function legendRows(element: Element, width: number): Entry[][] {
 const lengthOf = ({ label }: Entry): number => characterWidth * label.length + 40;
 
 function legendText(row: readonly Entry[], y: number): string {
-  let x = 48;
+  let x = 48 + margin;
   return row
     .map((entry) => {
       const at = x;
