@@ -216,3 +216,21 @@ describe("figures", () => {
     expect([short(-0.000123), short(1.23456), short(123456)]).toEqual(["−1.23e−4", "1.235", "1.23e+5"]);
   });
 });
+
+it("labels of marks stand on the side of their lines where no other line is near, within the frame", () => {
+  const anchors = (xs: readonly number[], logX: boolean): (string | null)[] => {
+    const marks = xs.map((x) => ({ label: "infinite width", x }));
+    const svg = drawFigure({ kind: "density", title: "t", label: "x", series: [wide], marks, logX }, document);
+    const texts = [...svg.querySelectorAll("text")].filter(({ textContent }) => textContent === "infinite width");
+    return texts.map((one) => one.closest("[text-anchor]")?.getAttribute("text-anchor") ?? "start");
+  };
+  const wide = { label: "y", x: Float64Array.of(1, 10, 100), y: Float64Array.of(0, 1, 0) };
+  // the space between two lines is nobody's
+  expect(anchors([20, 8], true)).toEqual(["start", "end"]);
+  expect(anchors([40, 60], false)).toEqual(["end", "start"]);
+  // nor does a label leave the frame, or run through another line, where it need not
+  expect(anchors([2, 5], false)).toEqual(["start", "start"]);
+  expect(anchors([95, 98], false)).toEqual(["end", "end"]);
+  expect(anchors([30], false)).toEqual(["start"]);
+  expect(anchors([70], false)).toEqual(["end"]);
+});
