@@ -1,4 +1,4 @@
-import type { MethodVerdict, Verdict } from "@finitewidth/core";
+import type { Matrix, MethodVerdict, Verdict } from "@finitewidth/core";
 import { csvCell } from "@finitewidth/plots";
 import { positionOf, type MethodOutcome, type Plan, type SolvedOutcome, type StepOutcome } from "@finitewidth/experiment";
 import { formatNumber, withError } from "./table.js";
@@ -14,6 +14,10 @@ export interface Quantity {
   readonly best?: "largest" | "smallest";
   /** Whose verdict it carries. */
   readonly judged?: keyof MethodVerdict;
+  /** A number about the training data themselves, which says nothing about other ones. */
+  readonly ofData?: true;
+  /** What is to be known of it where several methods are drawn together. */
+  readonly remark?: string;
 }
 
 /** What sweeps follow: columns of `sweep.csv` and figures of the report. */
@@ -23,6 +27,7 @@ export const quantities: readonly Quantity[] = [
     label: "log evidence",
     best: "largest",
     judged: "logEvidence",
+    ofData: true,
     value: ({ posterior }) => posterior.logEvidence,
     error: ({ posterior }) => posterior.standardError?.logEvidence,
   },
@@ -55,6 +60,7 @@ export const quantities: readonly Quantity[] = [
   {
     name: "orderParameter",
     label: "order parameter",
+    remark: "Each theory has its own, in its own units: compare their course, not their values.",
     judged: "orderParameter",
     value: ({ posterior: { orderParameter } }) => meanOf(orderParameter),
     error: ({ posterior: { standardError } }) =>
@@ -149,13 +155,23 @@ export interface Best {
   readonly row: SweepRow;
   /** Its value in words, with its verdict and with what the method itself doubts. */
   readonly text: string;
-  /** Its step in words, without the keys that change nothing. */
+  /** Its step in words, without the keys that change nothing, and how many other steps are as good. */
   readonly where: string;
+  /** All rows that are as good, to rounding. */
+  readonly ties: readonly SweepRow[];
+}
+
+/** Whether all rows were fitted to the same points. */
+function sameData(rows: readonly SweepRow[]): boolean {
+  const [first, ...others] = rows.map(({ step }) => step.data.train);
+  const same = (a: Matrix, b: Matrix): boolean =>
+    a.shape.join() === b.shape.join() && (a.data === b.data || a.data.every((value, i) => value === b.data[i]));
+  return others.every((train) => train === first || (same(train.inputs, first!.inputs) && same(train.targets, first!.targets)));
 }
 
 /**
- * The best of some rows for a quantity that has a better end, where it varies at all. Numbers that sampling the network contradicts are not
- * the best of anything.
+ * The best of some rows for a quantity that has a better end, where it varies at all and can be compared. Numbers that sampling the network
+ * contradicts are not the best of anything.
  */
 export function bestRow(rows: readonly SweepRow[], quantity: Quantity): Best | undefined {
   let best: { row: SweepRow; value: number } | undefined;
@@ -166,14 +182,24 @@ export function bestRow(rows: readonly SweepRow[], quantity: Quantity): Best | u
     if ((quantity.best === "smallest" && value <= 0) || verdictOn(row, quantity)?.status === "contradicted") continue;
     if (!best || (quantity.best === "largest" ? value > best.value : value < best.value)) best = { row, value };
   }
-  if (!best || !differ(rows.flatMap((row) => valueOf(row, quantity) ?? []))) return undefined;
-  const { outcome, step } = best.row;
+  if (!best || !differ(rows.flatMap((row) => valueOf(row, quantity) ?? [])) || (quantity.ofData && !sameData(rows))) return undefined;
+  const { row, value } = best;
+  const { outcome, step } = row;
   const warns = outcome.status === "ok" && outcome.warnings.length > 0 ? ", it warns" : "";
-  const matters = Object.entries(step.values ?? {}).filter(([key]) => changesAnything(key, rows, quantity));
+  const keys = Object.keys(step.values ?? {});
+  const mattering = keys.filter((key) => changesAnything(key, rows, quantity));
+  const whereOf = ({ step: { values } }: SweepRow): string =>
+    stepText(Object.fromEntries((mattering.length > 0 ? mattering : keys).map((key) => [key, values![key]!])));
+  const ties = rows.filter((one) => {
+    const other = valueOf(one, quantity);
+    return other !== undefined && !differ([value, other]) && verdictOn(one, quantity)?.status !== "contradicted";
+  });
+  const more = new Set(ties.map(whereOf)).size - 1;
   return {
-    row: best.row,
-    text: `${marked(formatNumber(best.value), verdictOn(best.row, quantity))}${warns}`,
-    where: stepText(matters.length > 0 ? Object.fromEntries(matters) : step.values),
+    row,
+    text: `${marked(formatNumber(value), verdictOn(row, quantity))}${warns}`,
+    where: `${whereOf(row)}${more > 0 ? ` and ${more} more` : ""}`,
+    ties,
   };
 }
 

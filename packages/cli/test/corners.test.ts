@@ -89,6 +89,25 @@ describe("a network in words", () => {
       { type: "fully-connected", widths: [4, 7, 2], activation: "identity" },
       "fully-connected, 3 hidden layers of widths 4, 7, 2, identity activation",
     ],
+    [{ type: "fully-connected", widths: [4, 4], activation: "erf" }, "fully-connected, 2 hidden layers of width 4, erf activation"],
+    [
+      {
+        type: "sequential",
+        inputShape: [4],
+        layers: [{ layer: "dense", width: 6 }, { layer: "residual", body: [{ layer: "dense", width: 6 }] }, { layer: "dense" }],
+      },
+      "sequential, 2 hidden layers of width 6, no activation",
+    ],
+    [
+      {
+        type: "convolutional",
+        inputShape: [1, 4, 4],
+        layers: [{ channels: 6, kernelSize: [2, 2] }],
+        readout: "flatten",
+        activation: "relu",
+      },
+      "convolutional, 1 hidden layer of 6 channels, relu activation",
+    ],
     [
       {
         type: "convolutional",

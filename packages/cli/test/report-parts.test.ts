@@ -51,7 +51,7 @@ describe("the report of a sweep over one key", () => {
     expect([dashed("grey"), dashed("blue")]).toEqual([true, false]);
     expect(texts(page, ".legend .label").slice(0, 2)).toEqual(["nngp", "exact"]);
     expect(texts(page, "p.headline")[0]).toBe(
-      "3 of 3 steps over network.activation. Largest log evidence: exact at network.activation erf (-3). Smallest generalisation error: exact at network.activation erf (6).",
+      "3 of 3 steps over network.activation.\nLargest log evidence: at network.activation erf by exact (-3).\nSmallest generalisation error: at network.activation erf by exact (6).",
     );
     expect(texts(page, ".lead")[0]).toContain(
       "fully-connected, 2 hidden layers of widths 4, 3, tanh activation … fully-connected, 2 hidden layers of widths 4, 3, erf activation. 4 training points of 3 features, 2 outputs, temperature 0.3",
@@ -93,7 +93,7 @@ describe("the report of a sweep over three keys", () => {
     // the lowest size is at the step that the headline names
     const best = values[[...values.keys()].toSorted((a, b) => size(a) - size(b))[0]!]!;
     expect(texts(page, "p.headline")[0]).toContain(
-      `temperature ${best.temperature}, network.activation ${best["network.activation"]} (-20)`,
+      `temperature ${best.temperature}, network.activation ${best["network.activation"]} by nngp (-20)`,
     );
   });
 

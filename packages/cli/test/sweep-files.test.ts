@@ -184,8 +184,8 @@ describe("the report of a sweep over two keys", () => {
     expect(table![3 * 4 + 3]!["log evidence"]).toBe(`${-sizeOf(3, 1, 1)}.0 ± ${(sizeOf(3, 1, 1) / 8).toFixed(1)}`);
     expect(table![3 * 4 + 3]!["variance"]).toBe(`${4 * sizeOf(3, 1, 1)}.0 ± ${(sizeOf(3, 1, 1) / 5).toFixed(1)}`);
     const headline = page.querySelector("p.headline")!.textContent;
-    expect(headline).toMatch(/^6 of 6 steps over widths, temperature\. Largest log evidence: a: mc at widths 32, temperature 1 \(-10/);
-    expect(headline).toContain("Smallest generalisation error: a: mc at widths 32, temperature 1 (20");
+    expect(headline).toMatch(/^6 of 6 steps over widths, temperature\.\nLargest log evidence: at widths 32, temperature 1 by a: mc \(-10/);
+    expect(headline).toContain("Smallest generalisation error: at widths 32, temperature 1 by a: mc (20");
     expect([...page.querySelectorAll(".warning, .failed")].map(({ className, textContent }) => `${className} ${textContent}`)).toEqual([
       "warning b: mc: everywhere (5 steps)",
       'failed a: mc failed: no, "really"',

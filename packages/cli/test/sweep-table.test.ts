@@ -5,12 +5,17 @@ import { beliefLines, bestRow, quantities, rowText, type SweepRow } from "../src
 const evidence = quantities.find(({ name }) => name === "logEvidence")!;
 const error = quantities.find(({ name }) => name === "generalizationError.total")!;
 
+const dataOf = (target: number) => {
+  const one = { data: Float64Array.of(target), shape: [1, 1] as const };
+  return { train: { inputs: one, targets: one } };
+};
+
 /** A row with the numbers and verdicts given; what no quantity reads is left out. */
 function row(logEvidence: number, total: number, status?: VerdictStatus, warnings: readonly string[] = []): SweepRow {
   const outcome = { label: "theory", status: "ok", posterior: { logEvidence }, generalizationError: { total }, warnings };
   const one = status && { status, error: null, standardError: null, how: "" };
   const verdict: MethodVerdict | undefined = one && { logEvidence: one, generalizationError: one };
-  return { step: { values: {} }, index: 0, outcome, ...(verdict ? { verdict } : {}) } as unknown as SweepRow;
+  return { step: { values: {}, data: dataOf(1) }, index: 0, outcome, ...(verdict ? { verdict } : {}) } as unknown as SweepRow;
 }
 
 describe("the best of a sweep", () => {
@@ -21,8 +26,8 @@ describe("the best of a sweep", () => {
 
   it("is nothing that sampling the network contradicts", () => {
     const rows = [row(-3, 0.3, "confirmed"), row(-1, 0.1, "contradicted"), row(-2, 0.2, "doubtful")];
-    expect(bestRow(rows, evidence)).toEqual({ row: rows[2], text: "-2 ?", where: "" });
-    expect(bestRow(rows, error)).toEqual({ row: rows[2], text: "0.2 ?", where: "" });
+    expect(bestRow(rows, evidence)).toEqual({ row: rows[2], text: "-2 ?", where: "", ties: [rows[2]] });
+    expect(bestRow(rows, error)).toEqual({ row: rows[2], text: "0.2 ?", where: "", ties: [rows[2]] });
   });
 
   it("says when the method itself warns", () =>
@@ -33,11 +38,26 @@ describe("the best of a sweep", () => {
 
   it("is said to be at the keys that it depends on", () => {
     const at = (widths: number, temperature: number, logEvidence: number): SweepRow =>
-      ({ ...row(logEvidence, 1), step: { values: { widths, temperature } } }) as unknown as SweepRow;
+      ({ ...row(logEvidence, 1), step: { values: { widths, temperature }, data: dataOf(1) } }) as unknown as SweepRow;
     const infinite = [at(5, 0.1, -3), at(5, 0.2, -2), at(9, 0.1, -3 - 1e-15), at(9, 0.2, -2)];
     expect(bestRow(infinite, evidence)!.where).toBe("temperature 0.2");
     expect(bestRow([...infinite, at(20, 0.2, -1)], evidence)!.where).toBe("widths 20, temperature 0.2");
     expect(bestRow([at(5, 0.1, -3), at(9, 0.2, -2)], evidence)!.where).toBe("widths 9, temperature 0.2");
+  });
+
+  it("is told with whatever is as good; contradicted numbers are not", () => {
+    const at = (train: number, total: number, status?: VerdictStatus): SweepRow =>
+      ({ ...row(-1, total, status), step: { values: { train } } }) as unknown as SweepRow;
+    const rows = [at(5, 0.2), at(10, 0.1), at(20, 0.1), at(30, 0.1, "contradicted"), at(40, 0.1)];
+    expect(bestRow(rows, error)).toEqual({ row: rows[1], text: "0.1", where: "train 10 and 2 more", ties: [rows[1], rows[2], rows[4]] });
+  });
+
+  it("is no evidence of other data: the same points are compared, wherever they stand", () => {
+    const at = (target: number, logEvidence: number): SweepRow =>
+      ({ ...row(logEvidence, -logEvidence), step: { values: { target }, data: dataOf(target) } }) as unknown as SweepRow;
+    expect(bestRow([at(1, -3), at(2, -2)], evidence)).toBeUndefined();
+    expect(bestRow([at(1, -3), at(2, -2)], error)!.where).toBe("target 2");
+    expect(bestRow([at(1, -3), at(1, -2)], evidence)!.text).toBe("-2");
   });
 
   it("numbers carry the marks of their verdicts", () =>

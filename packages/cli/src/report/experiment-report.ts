@@ -37,7 +37,8 @@ function factsOf(plan: Plan): string {
   const problems = plan.steps.flatMap((step) => step.problems.map((one) => one.problem));
   const over = (textOf: (problem: (typeof problems)[number]) => string): string => {
     const texts = [...new Set(problems.map(textOf))];
-    return texts.length > 2 && plan.experiment.sweep ? `${texts[0]} … ${texts.at(-1)}` : texts.join("; ");
+    if (texts.length > 2 && plan.experiment.sweep) return `${texts[0]} … ${texts.at(-1)}`;
+    return texts.join(texts.every((text) => /^[\d.]+$/.test(text)) ? " or " : "; ");
   };
   const plural = (count: string, noun: string): string => `${count} ${noun}${count === "1" ? "" : "s"}`;
   return `${over(({ network }) => describeNetwork(network, plan.registry))}. ${plural(

@@ -17,7 +17,8 @@ export function networkComparison(step: StepOutcome, document: Document): string
   if (found.length === 0) return "";
   const measured = found.map(({ quantity }) => quantity);
   const words = found.map(
-    ({ quantity, best: { row, text } }) => `The ${quantity.best} ${quantity.label}: ${row.network}, ${row.outcome.label} (${text}).`,
+    ({ quantity, best: { ties, text } }) =>
+      `The ${quantity.best} ${quantity.label}: ${ties.map(({ network, outcome }) => `${network}, ${outcome.label}`).join(" and ")} (${text}).`,
   );
   const body = rows.map((row) => [
     escapeHtml(row.network!),

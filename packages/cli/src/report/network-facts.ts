@@ -14,9 +14,10 @@ export function describeNetwork(network: Network, registry: Registry): string {
   const architecture = resolveArchitecture(registry, network);
   const widths = hiddenWidths(architecture);
   const activations = [...new Set(activationNames(architecture.layers))];
-  const one = widths.length === 1;
-  const sizes = `${architecture.input ? "channels" : one ? "width" : "widths"} ${widths.join(", ")}`;
-  const layers = `${widths.length} hidden layer${one ? "" : "s"} of ${sizes}`;
+  const unit = (architecture.input?.sites ?? 1) > 1 ? "channels" : "widths";
+  const [first] = widths;
+  const each = widths.every((width) => width === first) ? (unit === "widths" ? `width ${first}` : `${first} channels`) : undefined;
+  const layers = `${widths.length} hidden layer${widths.length === 1 ? "" : "s"} of ${each ?? `${unit} ${widths.join(", ")}`}`;
   return `${network.type}, ${layers}, ${activations.join(", ") || "no"} activation`;
 }
 

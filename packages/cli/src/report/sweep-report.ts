@@ -45,7 +45,7 @@ export function sweepBody(plan: Plan, results: readonly StepOutcome[], document:
   const shown = quantities.filter(({ value }) => rows.some((row) => numberOf(row, value) !== undefined));
   const figures = plan.keys.length === 1 ? oneKey(sweep, shown) : plan.keys.length === 2 ? twoKeys(sweep, shown) : manyKeys(sweep, shown);
   return [
-    `<p class="headline">${escapeHtml(headline(sweep, shown))}</p>`,
+    `<p class="headline">${headline(sweep, shown).map(escapeHtml).join("<br>\n")}</p>`,
     figures,
     `<h2>Every step</h2>`,
     table(sweep, shown),
@@ -56,18 +56,21 @@ export function sweepBody(plan: Plan, results: readonly StepOutcome[], document:
 const numberOf = ({ outcome }: SweepRow, value: Quantity["value"]): number | undefined =>
   outcome.status === "ok" ? value(outcome) : undefined;
 
-function headline({ plan, curves, results }: Sweep, shown: readonly Quantity[]): string {
+/** Steps, and a line for each quantity that has a better end: where it is best, with whatever methods are best there. */
+function headline({ plan, curves, results }: Sweep, shown: readonly Quantity[]): readonly string[] {
   const steps = `${results.length} of ${plan.steps.length} steps over ${plan.keys.map((key) => key.name).join(", ")}.`;
   const sentences = shown
     .filter((quantity) => quantity.best !== undefined)
     .flatMap((quantity) => {
-      const found = curves.flatMap(({ label, rows }) => {
+      const places = new Map<string, string[]>();
+      for (const { label, rows } of curves) {
         const best = bestRow(rows, quantity);
-        return best ? [`${label} at ${best.where} (${best.text})`] : [];
-      });
+        if (best) places.set(best.where, [...(places.get(best.where) ?? []), `${label} (${best.text})`]);
+      }
+      const found = [...places].map(([where, methods]) => `at ${where} by ${methods.join(", ")}`);
       return found.length > 0 ? [`${quantity.best === "largest" ? "Largest" : "Smallest"} ${quantity.label}: ${found.join("; ")}.`] : [];
     });
-  return [steps, ...sentences].join(" ");
+  return [steps, ...sentences];
 }
 
 /** Whether a quantity depends on the sweep at all. */
@@ -121,11 +124,12 @@ function panelCard(sweep: Sweep, key: SweepKey, quantity: Quantity, rows: readon
   const title = `${quantity.label}${where}`;
   const panel = { title: quantity.label, xLabel: axisLabel(key), points, references, labels, ...(categories ? { categories } : {}) };
   const draw = (width: number, height: number): Element => sweepPanel(panel, sweep.document, { width, height, colours: sweep.colours });
+  const remark = quantity.remark !== undefined && new Set(points.map(({ label }) => label)).size > 1 ? [quantity.remark] : [];
   const data = [
     [key.name, "method", quantity.name, "standardError"],
     ...points.map(({ x, y, error, label }) => [categories?.[x] ?? x, label, y, error]),
   ];
-  return figureBlock(draw(540, 320), `${title[0]!.toUpperCase()}${title.slice(1)} against ${axisLabel(key)}.`, {
+  return figureBlock(draw(540, 320), [`${title[0]!.toUpperCase()}${title.slice(1)} against ${axisLabel(key)}.`, ...remark].join(" "), {
     name: `${title} against ${key.name}`,
     data,
     narrow: draw(350, 290),
@@ -204,7 +208,7 @@ function twoKeys(sweep: Sweep, shown: readonly Quantity[]): string {
         return [
           figureBlock(
             draw(540),
-            `${quantity.label[0]!.toUpperCase()}${quantity.label.slice(1)} of ${curve.label}; framed: the ${quantity.best}.`,
+            `${quantity.label[0]!.toUpperCase()}${quantity.label.slice(1)} of ${curve.label}${best < 0 ? "" : `; framed: the ${quantity.best}`}.`,
             { name: plane.title, data, narrow: draw(350) },
           ),
         ];
@@ -269,7 +273,7 @@ function parallelCard(sweep: Sweep, curve: Curve, quantity: Quantity): string[] 
   const best = found ? rows.indexOf(found.row) : -1;
   const draw = (width: number, height: number): Element =>
     parallelCoordinates([...axes, last], sweep.document, sequential, { best, width, height });
-  const caption = `Every step as a line across its values, coloured by the ${quantity.label} of ${curve.label}; red: the ${quantity.best}.`;
+  const caption = `Every step as a line across its values, coloured by the ${quantity.label} of ${curve.label}${best < 0 ? "" : `; red: the ${quantity.best}`}.`;
   return [figureBlock(draw(760, 360), caption, { name: `${quantity.label} of ${curve.label}`, narrow: draw(350, 300) })];
 }
 
