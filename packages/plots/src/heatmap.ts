@@ -17,7 +17,7 @@ export interface HeatmapPanel extends HeatmapEntries {
 
 const side = 190;
 const gap = 78;
-/** For names beside a panel whose numbers are written. */
+/** Widest room for names beside a panel. */
 const margin = 60;
 const top = 26;
 const svgNamespace = "http://www.w3.org/2000/svg";
@@ -50,15 +50,29 @@ const cellHeight = side + top + 16;
 const heightOf = (panels: readonly HeatmapPanel[]): number =>
   cellHeight + (panels.some(({ written, names = [] }) => written && names.some((name) => name.length > 2)) ? 46 : 0);
 
+const isWritten = ({ written, values }: HeatmapPanel): boolean => written === true && values.shape[0] <= namesLimit;
+/** Names that there is room for. */
+const namesOf = ({ names = [] }: HeatmapPanel): readonly string[] => (names.length > namesLimit ? [] : names);
+const cut = (name: string): string => (name.length > 9 ? `${name.slice(0, 8)}…` : name);
+/** Room to the left of a panel. */
+const leftOf = (panel: HeatmapPanel): number => {
+  if (isWritten(panel)) return margin;
+  return Math.min(margin, Math.max(0, ...namesOf(panel).map((name) => 8 + 7 * cut(name).length)));
+};
+/** A panel with a colour bar beside it needs more room for names than one whose numbers are written. */
+const widthOf = (panels: readonly HeatmapPanel[]): number =>
+  side + gap + Math.max(...panels.map((panel) => (isWritten(panel) ? 0 : leftOf(panel))));
+
 /** Matrices side by side with common colour limits for each kind, a colour bar each. Entries become pixels: any size costs O(entries). */
 export function heatmaps(panels: readonly HeatmapPanel[], document: Document): Element {
   const perRow = Math.min(panels.length, 3);
   const height = heightOf(panels);
-  const svg = svgOf(perRow * (side + gap), Math.ceil(panels.length / perRow) * height, document);
+  const width = widthOf(panels);
+  const svg = svgOf(perRow * width, Math.ceil(panels.length / perRow) * height, document);
   const surveys = panels.map((panel) => survey(panel, [resolution]));
   const limitsOf = limitsFor(panels, surveys);
   panels.forEach((panel, index) => {
-    const corner = { x: (index % perRow) * (side + gap), y: Math.floor(index / perRow) * height + top };
+    const corner = { x: (index % perRow) * width, y: Math.floor(index / perRow) * height + top };
     drawPanel(panel, surveys[index]!.means[0]!, limitsOf(panel), corner, svg, document);
   });
   return svg;
@@ -72,7 +86,7 @@ export function heatmapRow(panels: readonly HeatmapPanel[], document: Document):
   const limitsOf = limitsFor(panels, surveys);
   for (const [index, panel] of panels.entries()) {
     const [pixels, values] = surveys[index]!.means;
-    const svg = svgOf(side + gap, heightOf(panels), document);
+    const svg = svgOf(widthOf([panel]), heightOf(panels), document);
     const image = drawPanel(panel, pixels!, limitsOf(panel), { x: 0, y: top }, svg, document);
     svg.setAttribute("aria-label", image.querySelector("title")!.textContent);
     const { data, shape } = values!;
@@ -105,17 +119,15 @@ function drawPanel(
   panel: HeatmapPanel,
   pixels: Matrix,
   [low, high]: readonly [number, number],
-  corner: { readonly x: number; readonly y: number },
+  corner: Corner,
   svg: Element,
   document: Document,
 ): Element {
-  let { x } = corner;
+  const x = corner.x + leftOf(panel);
   const { y } = corner;
   const element = makers(document);
   const scale = panel.diverging ? diverging : sequential;
   const [rows, columns] = panel.values.shape;
-  const written = panel.written === true && rows <= namesLimit;
-  if (written) x += margin;
   element("text", { x, y: y - 8, "font-weight": 600 }, svg, panel.label);
   const picture = {
     x,
@@ -129,20 +141,12 @@ function drawPanel(
   const image = element("image", picture, svg);
   element("title", {}, image, `${panel.label}: ${rows} × ${columns}, from ${short(low)} to ${short(high)}`);
   element("rect", { x, y, width: side, height: side, fill: "none", stroke: rule, "stroke-width": 0.5 }, svg);
-  if (written) {
-    writeCells(
-      { ...panel, values: pixels },
-      (value) => scale((value - low) / (high - low)),
-      { x, y },
-      (attributes, text) => element("text", attributes, svg, text),
-    );
+  const write: Write = (attributes, text) => element("text", attributes, svg, text);
+  nameRows(namesOf(panel).slice(0, rows), side / rows, { x, y }, write);
+  if (isWritten(panel)) {
+    writeCells({ ...panel, values: pixels }, (value) => scale((value - low) / (high - low)), { x, y }, write);
     return image;
   }
-  const names = panel.names === undefined || panel.names.length > namesLimit ? [] : panel.names;
-  names.forEach((name, i) => {
-    const at = { x: x + 2, y: y + ((i + 0.5) * side) / names.length + 3, "font-size": 8, fill: "#000", stroke: "#fff", "stroke-width": 2 };
-    element("text", { ...at, "paint-order": "stroke" }, svg, name);
-  });
   const bar = { x: x + side + 8, y, width: 10, height: side, preserveAspectRatio: "none", href: colourBar(scale) };
   element("image", bar, svg);
   element("rect", { x: x + side + 8, y, width: 10, height: side, fill: "none", stroke: rule, "stroke-width": 0.5 }, svg);
@@ -155,12 +159,28 @@ function drawPanel(
   return image;
 }
 
-/** Numbers in their cells, zeros left out, and names to the left of rows and below columns. */
+type Write = (attributes: Record<string, string | number>, text: string) => void;
+interface Corner {
+  readonly x: number;
+  readonly y: number;
+}
+const nameStyle = (height: number): { readonly "font-size": number; readonly fill: string } => ({
+  "font-size": Math.min(11, height),
+  fill: soft,
+});
+
+/** Names to the left of rows. */
+function nameRows(names: readonly string[], height: number, { x, y }: Corner, write: Write): void {
+  for (const [i, name] of names.entries())
+    write({ ...nameStyle(height), x: x - 5, y: y + (i + 0.5) * height + 4, "text-anchor": "end" }, cut(name));
+}
+
+/** Numbers in their cells, zeros left out, and names below columns. */
 function writeCells(
   { values: { data, shape }, names = [] }: HeatmapPanel,
   colourOf: (value: number) => readonly [number, number, number],
-  { x, y }: { readonly x: number; readonly y: number },
-  write: (attributes: Record<string, string | number>, text: string) => void,
+  { x, y }: Corner,
+  write: Write,
 ): void {
   const [rows, columns] = shape;
   const [height, width] = [side / rows, side / columns];
@@ -172,11 +192,9 @@ function writeCells(
     const fill = 0.3 * r + 0.59 * g + 0.11 * b > 110 ? "#000" : "#fff";
     write({ ...at, "font-size": size, "text-anchor": "middle", fill }, short(value));
   });
-  const small = { "font-size": Math.min(11, height), fill: soft };
-  const cut = (name: string): string => (name.length > 9 ? `${name.slice(0, 8)}…` : name);
+  const small = nameStyle(height);
   const upright = names.some((name) => cut(name).length * 6 > width);
   names.slice(0, rows).forEach((name, i) => {
-    write({ ...small, x: x - 5, y: y + (i + 0.5) * height + 4, "text-anchor": "end" }, cut(name));
     const at = { x: x + (i + 0.5) * width + (upright ? 4 : 0), y: y + side + (upright ? 5 : 13) };
     write({ ...small, ...at, "text-anchor": upright ? "end" : "middle", ...(upright ? { transform: `rotate(-90 ${at.x} ${at.y})` } : {}) }, cut(name)); // prettier-ignore
   });

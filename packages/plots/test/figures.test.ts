@@ -91,8 +91,24 @@ describe("heat maps", () => {
         heatmaps([{ label: "m", values: counts, names, written: true }], document).querySelectorAll("text"),
         (t) => t.textContent!,
       );
-    expect(texts(["a", "b", "c"])).toEqual(["m", "7", "1", "8", "1", "1", "9", "a", "a", "b", "b", "c", "c"]);
+    expect(texts(["a", "b", "c"])).toEqual(["m", "a", "b", "c", "7", "1", "8", "1", "1", "9", "a", "b", "c"]);
     expect(texts(["setosa", "versicolor", "virginica"])).toContain("versicol…");
+  });
+
+  it("names rows beside the picture, large enough to read, and no picture loses its colour bar for it", () => {
+    const names = Array.from({ length: 16 }, (_, i) => `${1 + Math.floor(i / 4)}·${1 + (i % 4)}`);
+    const svg = heatmaps([{ label: "m", values: matrix(16, (i, j) => i - j), names }], document);
+    const [image] = svg.querySelectorAll("image");
+    const left = Number(image!.getAttribute("x"));
+    const rows = [...svg.querySelectorAll("text")].filter(({ textContent }) => names.includes(textContent));
+    expect(rows.map(({ textContent }) => textContent)).toEqual(names);
+    for (const [i, row] of rows.entries()) {
+      expect([row.getAttribute("text-anchor"), Number(row.getAttribute("x")) < left]).toEqual(["end", true]);
+      expect(Number(row.getAttribute("font-size"))).toBeGreaterThanOrEqual(11);
+      expect(Number(row.getAttribute("y"))).toBeCloseTo(26 + ((i + 0.5) * 190) / 16 + 4, 9);
+    }
+    const edge = Math.max(...[...svg.querySelectorAll("text")].map((text) => Number(text.getAttribute("x")) + 6 * text.textContent.length));
+    expect(edge).toBeLessThanOrEqual(Number(svg.getAttribute("width")));
   });
 
   it("writes the count of row i and column j to the right of name i and above name j", () => {
@@ -103,7 +119,7 @@ describe("heat maps", () => {
       x: Number(text.getAttribute("x")),
       y: Number(text.getAttribute("y")),
     }));
-    const [count, row, , , , , column] = texts.slice(1) as { text: string; x: number; y: number }[];
+    const [row, , , count, , , column] = texts.slice(1) as { text: string; x: number; y: number }[];
     expect([count!.text, row!.text, column!.text]).toEqual(["5", "a", "c"]);
     expect(Math.abs(count!.y - row!.y)).toBeLessThan(5);
     expect(count!.x).toBeCloseTo(column!.x, 6);
