@@ -29,13 +29,23 @@ export function printResults(plan: Plan, results: readonly StepOutcome[], out: s
   if (plan.experiment.sweep) stdout.write(`Table: ${join(out, "sweep.csv")}\n`);
 }
 
-/** Steps as rows, methods as columns: the generalisation error where there is one, else the log evidence; marks where a method warns. */
+/** A quantity, and how many rows have it. */
+interface Counted {
+  readonly quantity: (typeof quantities)[number];
+  readonly count: number;
+}
+
+/**
+ * Steps as rows, methods as columns: the generalisation error where there is one, else the log evidence or, where more methods have it, the
+ * negative log likelihood of classes; marks where a method warns.
+ */
 export function sweepText(plan: Plan, results: readonly StepOutcome[]): string {
   const rows = sweepRows(results);
-  const quantity = quantities.find(
-    ({ name, value }) => name === "generalizationError.total" && rows.some((row) => valueOf(row, value) !== undefined),
-  );
-  const shown = quantity ?? quantities[0]!;
+  const [error, evidence, likelihood] = ["generalizationError.total", "logEvidence", "classification.negativeLogLikelihood"].map((name) => {
+    const quantity = quantities.find((one) => one.name === name)!;
+    return { quantity, count: rows.filter((row) => valueOf(row, quantity.value) !== undefined).length };
+  }) as [Counted, Counted, Counted];
+  const { quantity: shown } = error.count > 0 ? error : likelihood.count > evidence.count ? likelihood : evidence;
   const column = ({ network, outcome }: SweepRow): string => (network === undefined ? outcome.label : `${network}: ${outcome.label}`);
   const columns = [...new Set(rows.map(column))];
   const cell = (row: SweepRow | undefined): string =>

@@ -1,5 +1,5 @@
 import type { MethodVerdict } from "@finitewidth/core";
-import type { Plan, StepOutcome } from "@finitewidth/experiment";
+import type { Plan, SolvedOutcome, StepOutcome } from "@finitewidth/experiment";
 import { beforeAll, describe, expect, it } from "vitest";
 import { experimentReport } from "../src/report/experiment-report.js";
 import { sweepCsv } from "../src/sweep-table.js";
@@ -115,6 +115,22 @@ describe("sweep.csv", () => {
 });
 
 describe("a sweep in the terminal", () => {
+  it("of classes shows what most methods have: the log evidence, or the negative log likelihood", async () => {
+    const one = await planned({ sweep: { temperature: [0.1, 1] }, methods: ["nngp", "exact"] });
+    const shown = (evidences: number): string =>
+      sweepText(
+        one,
+        resultsOf(one, (_s, _n, m, label) => {
+          const { posterior } = outcomeOf(label, 2) as SolvedOutcome;
+          const { logEvidence, ...rest } = posterior;
+          const classification = { negativeLogLikelihood: 0.3, standardError: {} };
+          const more = { generalizationError: undefined, classification, posterior: m < evidences ? { ...rest, logEvidence } : rest };
+          return outcomeOf(label, 2, more);
+        }),
+      ).split("\n")[0]!;
+    expect([2, 1].map(shown)).toEqual(["log evidence", "negative log likelihood"]);
+  });
+
   it("has a column for every method of every network, marks for warnings, and the best of each", () => {
     const lines = sweepText(plan, results).split("\n");
     expect(lines[0]).toBe("generalisation error");
