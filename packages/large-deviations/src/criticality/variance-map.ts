@@ -19,6 +19,7 @@ const limits = { largest: 1e12, smallest: 1e-12, ratio: 1.25 } as const;
 /**
  * Variance q* that the map reaches from `start`: the nearest fixed point in the direction in which the map moves it (the map increases with
  * q). Infinity when it escapes; `start` itself when every q is a fixed point (relu at σ_w² = 2, σ_b² = 0). Brent's method, to rounding.
+ * Some ten to a hundred one-point functions.
  */
 export function fixedPointVariance(activation: Activation, point: PhasePoint, start = 1): number {
   const excess = (q: number): number => varianceMap(activation, q, point) - q;
@@ -28,8 +29,9 @@ export function fixedPointVariance(activation: Activation, point: PhasePoint, st
   if (first > 0) {
     for (;;) {
       const far = near * limits.ratio;
-      if (far > limits.largest || !Number.isFinite(excess(far))) return Number.POSITIVE_INFINITY;
-      if (excess(far) <= 0) return brentRoot(excess, near, far, { tolerance: 1e-15 }).root;
+      const value = excess(far);
+      if (far > limits.largest || !Number.isFinite(value)) return Number.POSITIVE_INFINITY;
+      if (value <= 0) return brentRoot(excess, near, far, { tolerance: 1e-15 }).root;
       near = far;
     }
   }

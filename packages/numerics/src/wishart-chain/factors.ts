@@ -43,8 +43,26 @@ function applyTap(tap: Matrix, f: Matrix, from: number, into: Matrix, to: number
   }
 }
 
-/** E_l = [√(s_l/|m|) (I⊗t_m) F_{l+1}]_m: (D S_l) × (|m| r_{l+1}), a factor of the covariance of layer l. */
-export function pushFactor(layout: ChainLayerLayout, outputs: number, above: Matrix): Matrix {
+/** (I⊗t) X (I⊗t)ᵀ over D outputs, t: S × S′, X: (D S′)². O(D² S S′ (S + S′)): I⊗t is never formed. */
+export function mapSites(t: Matrix, outputs: number, x: Matrix): Matrix {
+  const [rows, sites] = t.shape;
+  const left = ({ data, shape: [, columns] }: Matrix): Matrix => {
+    const out = zeros(outputs * rows, columns);
+    for (let a = 0; a < outputs; a++) {
+      const own = { data: data.subarray(a * sites * columns, (a + 1) * sites * columns), shape: [sites, columns] as const };
+      out.data.set(multiply(t, own).data, a * rows * columns);
+    }
+    return out;
+  };
+  return transpose(left(transpose(left(x))));
+}
+
+/** E_l = [√(s_l/|m|) (I⊗t_m) F_{l+1}]_m: (D S_l) × (|m| r_{l+1}), a factor of the covariance of layer l. O(D |m| S_l S_{l+1} r_{l+1}). */
+export function pushFactor(
+  layout: Pick<ChainLayerLayout, "rows" | "inner"> & { readonly layer: Pick<WishartLayer, "variance" | "taps"> },
+  outputs: number,
+  above: Matrix,
+): Matrix {
   const { layer, rows, inner } = layout;
   const scale = Math.sqrt(layer.variance / layer.taps.length);
   const e = zeros(rows, inner);
@@ -52,7 +70,7 @@ export function pushFactor(layout: ChainLayerLayout, outputs: number, above: Mat
   return e;
 }
 
-/** Adjoint of `pushFactor`: gradient with respect to F_{l+1} from the gradient with respect to E_l. */
+/** Adjoint of `pushFactor`: gradient with respect to F_{l+1} from the gradient with respect to E_l. O(D |m| S_l S_{l+1} r_{l+1}). */
 export function pullFactor(
   layout: ChainLayerLayout,
   outputs: number,
@@ -124,9 +142,9 @@ export function chainFactors(layout: ChainLayout, z: readonly Matrix[]): readonl
 }
 
 /**
- * Reverse mode through `chainFactors`: gradients with respect to every Z_l (entries above the diagonal are meaningless) from gradients
- * with respect to the M_l; entries may be left out. `direct`: gradient with respect to F_1, added to what M_1 contributes. Through R =
- * chol(A): Ā = ½R⁻ᵀ(Φ + Φᵀ)R⁻¹, Φ = tril(RᵀR̄) with half its diagonal.
+ * Reverse mode through `chainFactors`: gradients with respect to every Z_l (entries above the diagonal are meaningless) from gradients with
+ * respect to the M_l; entries may be left out. `direct`: gradient with respect to F_1, added to what M_1 contributes. Through R = chol(A):
+ * Ā = ½R⁻ᵀ(Φ + Φᵀ)R⁻¹, Φ = tril(RᵀR̄) with half its diagonal. O(Σ rows² |m| rank), like `chainFactors`.
  */
 export function chainAdjoint(
   layout: ChainLayout,

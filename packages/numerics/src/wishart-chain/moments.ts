@@ -1,5 +1,6 @@
 import { FinitewidthError, zeros, type Matrix, type WishartChain, type WishartLayer } from "@finitewidth/core";
 import { affine, combine, identity, multiply, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
+import { mapSites } from "./factors.js";
 
 /**
  * First and second moments of what makes up the covariance of the outputs of a Wishart chain; matrices over pairs are row-major in each
@@ -23,10 +24,7 @@ const largestTensor = 2 ** 31;
 /** c Σ_m (I⊗t_m) X (I⊗t_m)ᵀ over a list of maps between sites. X: (D S_{l+1})², result (D S_l)². */
 function sandwich(maps: readonly Matrix[], factor: number, rows: number, outputs: number, x: Matrix): Matrix {
   let out = zeros(outputs * rows, outputs * rows);
-  for (const map of maps) {
-    const wide = blockDiagonal(map, outputs);
-    out = combine(1, out, factor, multiplyTransposedRight(multiply(wide, x), wide));
-  }
+  for (const map of maps) out = combine(1, out, factor, mapSites(map, outputs, x));
   return out;
 }
 
@@ -38,14 +36,14 @@ const pullBackScale = ({ taps, variance, sites }: WishartLayer, outputs: number,
 const pullBackSkip = ({ skip, sites }: WishartLayer, outputs: number, x: Matrix): Matrix | undefined =>
   skip === undefined ? undefined : sandwich([skip.tap], skip.coefficient ** 2, sites, outputs, x);
 
-/** Mean of the layer below given one above, skip included: (D S_{l+1})² to (D S_l)². */
+/** Mean of the layer below given one above, skip included: (D S_{l+1})² to (D S_l)². O(|m| D² S_l S_{l+1} (S_l + S_{l+1})). */
 export function pullBackMixing(layer: WishartLayer, outputs: number, x: Matrix): Matrix {
   const scale = pullBackScale(layer, outputs, x);
   const skip = pullBackSkip(layer, outputs, x);
   return skip === undefined ? scale : combine(1, scale, 1, skip);
 }
 
-/** Adjoint of `pullBackMixing`: s |m|⁻¹ Σ_m (I⊗t_m)ᵀ G (I⊗t_m) and the same for the skip. */
+/** Adjoint of `pullBackMixing`: s |m|⁻¹ Σ_m (I⊗t_m)ᵀ G (I⊗t_m) and the same for the skip. O(|m| D² S_l S_{l+1} (S_l + S_{l+1})). */
 export function pushForwardMixing(layer: WishartLayer, outputs: number, gradient: Matrix): Matrix {
   const { taps, variance, skip } = layer;
   const above = (skip?.tap ?? taps[0])?.shape[1] ?? 0;
@@ -123,7 +121,7 @@ function biasContraction(layer: WishartLayer, outputs: number): Matrix {
  * Means and covariances of M_1 and of the bias part of the outputs' covariance, exact at any widths, by the linear recursion of E[M⊗M]
  * from the readout down: a Wishart step adds (E[Σ_ac Σ_bd] + E[Σ_ad Σ_bc])/N_l, a skip the same of what it hands down with Σ, a layer maps
  * both index pairs. Covariances are carried, not second moments, so nothing cancels at large widths. @throws FinitewidthError (code
- * "memory") when (D S)⁴ numbers do not fit. Cost: O(L |m| (D S)⁵). Source: docs/theories/convolution.md §5 and docs/theories/exact.md.
+ * "memory") when (D S)⁴ numbers do not fit. Cost: O(L |m| D⁴ S⁵). Source: docs/theories/convolution.md §5 and docs/theories/exact.md.
  */
 export function mixingMoments(chain: WishartChain, outputs: number): MixingMoments {
   const largest = Math.max(...chain.layers.map((layer) => outputs * layer.sites));

@@ -1,6 +1,6 @@
 import { zeros, type Matrix, type MixingLaw, type SiteMap } from "@finitewidth/core";
 import { identity, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
-import { blockDiagonal } from "./moments.js";
+import { mapSites } from "./factors.js";
 
 /** Sites that share something which can be taken away: the paths through one attention head. */
 export interface SitePart {
@@ -30,11 +30,14 @@ export function siteGeometryOf(law: MixingLaw): SiteGeometry | undefined {
   return "siteFeatures" in law ? (law as MixingLaw & SiteGeometry) : undefined;
 }
 
-/** Features of the sites of M_1. */
+/** Features of the sites of M_1. Cost of the features, and of `reduceSites`. */
 export const featuresOfSites = (geometry: SiteGeometry, inputs: Matrix): readonly Matrix[] =>
   geometry.reducedFeatures?.(inputs) ?? reduceSites(geometry.siteFeatures(inputs), geometry.siteBases![0]!);
 
-/** Diagonal of K between the rows of `inputs`, for a law of one site: in blocks, so that a long list needs no square matrix. */
+/**
+ * Diagonal of K between the rows of `inputs`, for a law of one site: in blocks, so that a long list needs no square matrix. 64 P numbers of
+ * the kernel instead of P².
+ */
 export function siteKernelDiagonal(law: MixingLaw, { data, shape: [rows, columns] }: Matrix): Float64Array {
   const size = 64;
   const out = new Float64Array(rows);
@@ -46,11 +49,9 @@ export function siteKernelDiagonal(law: MixingLaw, { data, shape: [rows, columns
   return out;
 }
 
-/** (I⊗U) M (I⊗U)ᵀ: a mixing matrix over (output, reduced site) as one over (output, site). */
+/** (I⊗U) M (I⊗U)ᵀ: a mixing matrix over (output, reduced site) as one over (output, site). O(D² S ρ (S + ρ)) for ρ reduced sites. */
 export function expandSites(basis: Matrix, mixing: Matrix): Matrix {
-  const outputs = mixing.shape[0] / basis.shape[1];
-  const wide = blockDiagonal(basis, outputs);
-  return multiplyTransposedRight(multiply(wide, mixing), wide);
+  return mapSites(basis, mixing.shape[0] / basis.shape[1], mixing);
 }
 
 /** Mean over outputs of the diagonal blocks of a mixing matrix: S × S, how strongly pairs of sites are renormalised. */
@@ -65,7 +66,7 @@ export function siteMap(mixing: Matrix, outputs: number): Matrix {
   return out;
 }
 
-/** Φ̃_r = Σ_i U_ir Φ_i: features of the reduced sites, K_rs = Φ̃_r Φ̃_sᵀ. */
+/** Φ̃_r = Σ_i U_ir Φ_i: features of the reduced sites, K_rs = Φ̃_r Φ̃_sᵀ. O(S ρ P F). */
 export function reduceSites(features: readonly Matrix[], basis: Matrix): Matrix[] {
   const sites = basis.shape[1];
   return Array.from({ length: sites }, (_, r) => {
@@ -118,7 +119,7 @@ export function outputDesign({ points, width, stacked }: StackedFeatures, factor
   return out;
 }
 
-/** Adjoint of `outputDesign`: gradient with respect to the factor, (D S) × r, from one with respect to Ψ. */
+/** Adjoint of `outputDesign`: gradient with respect to the factor, (D S) × r, from one with respect to Ψ. 2 D P r F S flops. */
 export function outputDesignAdjoint({ points, width, stacked }: StackedFeatures, rank: number, gradient: Matrix): Matrix {
   const sites = stacked.shape[0];
   const outputs = gradient.shape[0] / points;
@@ -175,7 +176,7 @@ export function learnedFeatureCovariance(
   return core;
 }
 
-/** mean_i Φ_i A Φ_iᵀ: a kernel averaged over sites, P × P. */
+/** mean_i Φ_i A Φ_iᵀ: a kernel averaged over sites, P × P. O(S P F (F + P)). */
 export function averageOverSites(features: readonly Matrix[], core: Matrix): Matrix {
   const points = features[0]!.shape[0];
   const out = zeros(points, points);

@@ -1,4 +1,5 @@
 import type { Matrix } from "@finitewidth/core";
+import { multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import type { PosteriorSample } from "../sampling/target.js";
 import { biasAt, factorsAt, mixingAt } from "./chain-factors.js";
 import type { MatrixTarget } from "./target.js";
@@ -37,7 +38,7 @@ export function mixingDraws(
 
 /**
  * At most about `limit` draws in place of many: systematic resampling in the order of the batches, so that every batch keeps its share.
- * Returns the sample unchanged when it is small enough; draws of negligible weight are dropped first.
+ * Returns the sample unchanged when it is small enough; draws of negligible weight are dropped first. O(n log n).
  */
 export function thinSample(sample: PosteriorSample, limit: number): PosteriorSample {
   const relevant = Array.from(sample.points.keys()).filter((k) => sample.weights[k]! > 1e-12 / sample.points.length);
@@ -102,23 +103,21 @@ export function batchError(batches: BatchSums, mean: Float64Array): Float64Array
   return out.map((value) => Math.sqrt(correction * value));
 }
 
-/** E Q (D × D) in the basis of the outputs, with its standard error. `rotation`: R with Y R the targets of the draws. */
+/**
+ * E Q (D × D) in the basis of the outputs, with its standard error. `rotation`: R with Y R the targets of the draws. O(n D² + batches D³)
+ * for n draws.
+ */
 export function meanMixing(draws: MixingDraws, rotation: Matrix): { readonly mean: Matrix; readonly standardError: Matrix } {
   const d = draws.outputs;
   const sums = batchSums(draws.batchCount, d * d);
-  const r = rotation.data;
-  for (let k = 0; k < draws.weights.length; k++) {
+  for (const [k, weight] of draws.weights.entries()) {
     const batch = draws.batches[k]!;
-    const weight = draws.weights[k]!;
-    const q = draws.mixing.subarray(k * d * d, (k + 1) * d * d);
     sums.weights[batch]! += weight;
-    for (let a = 0; a < d; a++) {
-      for (let b = 0; b < d; b++) {
-        let value = 0;
-        for (let c = 0; c < d; c++) for (let e = 0; e < d; e++) value += r[a * d + c]! * q[c * d + e]! * r[b * d + e]!;
-        sums.sums[(batch * d + a) * d + b]! += weight * value;
-      }
-    }
+    for (let i = 0; i < d * d; i++) sums.sums[batch * d * d + i]! += weight * draws.mixing[k * d * d + i]!;
+  }
+  for (let batch = 0; batch < draws.batchCount; batch++) {
+    const own = sums.sums.subarray(batch * d * d, (batch + 1) * d * d);
+    own.set(multiplyTransposedRight(multiply(rotation, { data: own, shape: [d, d] }), rotation).data);
   }
   const mean = batchMean(sums);
   return { mean: { data: mean, shape: [d, d] }, standardError: { data: batchError(sums, mean), shape: [d, d] } };

@@ -9,8 +9,8 @@ export interface HiddenCoefficients {
 
 /**
  * Coefficients of every layer 1 … L given u = log q (and log p(u)). Dense layers: E[Ĝˡ] = (1 − 1/N_l) s_{l−1} E[Ĝ^{l−1}] + f M_l⁺ fᵀ/N_l
- * with E[q/M_l | u] by shifting the shapes of the factors below. With skips by Mellin inversion, see `throughSkips`.
- * Source: docs/theories/exact.md, "Hidden kernels"; docs/theories/residual.md §4.
+ * with E[q/M_l | u] by shifting the shapes of the factors below. With skips by Mellin inversion, see `throughSkips`. One density of log q,
+ * `logDensityOfLogProduct`, for every layer. Source: docs/theories/exact.md, "Hidden kernels"; docs/theories/residual.md §4.
  */
 export function hiddenCoefficients(law: ScalarLaw, u: number, logPrior: number): HiddenCoefficients[] {
   if (law.skips.some((skip) => skip !== undefined)) return throughSkips(law, u);
@@ -27,13 +27,15 @@ function meanPartialProduct({ widths, variances }: ScalarLaw, layer: number, u: 
   if (layer === 0) return 1;
   let shift = 0;
   let scale = 1;
-  const factors = widths.map((n, k) => {
+  const counts = new Map<number, number>();
+  for (const [k, n] of widths.entries()) {
     const shape = k < layer ? n / 2 + 1 : n / 2;
     // rate N/2s: the mean is shape times its inverse
     shift += Math.log((shape * 2 * variances[k]!) / n);
     if (k < layer) scale *= variances[k]!;
-    return { factor: gammaFactor(shape, 1), count: 1 };
-  });
+    counts.set(shape, (counts.get(shape) ?? 0) + 1);
+  }
+  const factors = Array.from(counts, ([shape, count]) => ({ factor: gammaFactor(shape, 1), count }));
   return scale * Math.exp(logDensityOfLogProduct({ factors, shift }, u) - logPrior);
 }
 

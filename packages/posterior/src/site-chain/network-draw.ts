@@ -1,6 +1,6 @@
 import { zeros, type Matrix, type RandomStream, type SiteMap } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight, solveCholesky, thinSvd } from "@finitewidth/linalg";
-import { blockDiagonal, outputDesign, type SiteGeometry, type StackedFeatures } from "@finitewidth/numerics";
+import { outputDesign, pushFactor, type SiteGeometry, type StackedFeatures } from "@finitewidth/numerics";
 import type { SiteConditional } from "./conditional.js";
 import type { SiteProblem } from "./problem.js";
 
@@ -154,15 +154,10 @@ function drawFilters(
   const upper = factors[l + 1]!.f;
   const lower = factors[l]!.f;
   const rank = upper.shape[1];
-  const blocks = taps[l]!.map((tap) => multiply(blockDiagonal(tap, problem.outputs), upper));
-  const count = blocks.length;
+  const count = taps[l]!.length;
   const s = weightVariance[l + 1]!;
   const rows = lower.shape[0];
-  const e = zeros(rows, count * rank);
-  blocks.forEach((block, m) => {
-    for (let i = 0; i < rows; i++)
-      for (let c = 0; c < rank; c++) e.data[i * count * rank + m * rank + c] = Math.sqrt(s / count) * block.data[i * rank + c]!;
-  });
+  const e = pushFactor({ layer: { variance: s, taps: taps[l]! }, rows, inner: count * rank }, problem.outputs, upper);
   const noise = random.normals(new Float64Array(count * rank * below));
   const g: Matrix = { data: noise, shape: [count * rank, below] };
   const gap = multiply(e, g);
