@@ -121,7 +121,7 @@ describe("the sentence that opens a report", () => {
 });
 
 describe("what methods are held against", () => {
-  it("is the method whose hidden kernels are those of infinite width, of many points too; else these are worked out", async () => {
+  it("is the method that says that its hidden kernels are those of infinite width; where none does these are worked out", async () => {
     const points = Array.from({ length: 60 }, (_, i) => [Math.sin(i), Math.cos(2 * i), 0.1 * i]);
     const plan = await planned({ data: { train: { inputs: points, targets: points.map(([a]) => [a]) } } });
     const [step] = plan.steps as [(typeof plan.steps)[0]];
@@ -130,7 +130,9 @@ describe("what methods are held against", () => {
     const scaled = (factors: readonly number[]) =>
       infinite.map((one, l) => ({ ...one, data: one.data.map((value) => factors[l]! * value) }));
     const story = (...kernels: (readonly Matrix[] | undefined)[]): Story => {
-      const own = kernels.map((hiddenKernels, k) => solved(`m${k}`, -1, 1, { method: "exact" }, hiddenKernels ? { hiddenKernels } : {}));
+      const own = kernels.map((hiddenKernels, k) =>
+        solved(`m${k}`, -1, 1, { method: hiddenKernels === infinite ? "nngp" : "exact" }, hiddenKernels ? { hiddenKernels } : {}),
+      );
       return tellStory(plan, step, { problem, outcomes: own }, createDocument());
     };
     const both = story(scaled([1, 1.05]), undefined, infinite, scaled([1.05, 1]));

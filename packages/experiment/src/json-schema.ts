@@ -87,7 +87,7 @@ export function fileSchema(kind: FileKind, registry: Registry): JsonSchema {
     anyOf: [
       {
         type: "object",
-        properties: { type: { const: "gaussian" }, temperature: { type: "number", minimum: 0 } },
+        properties: { temperature: { type: "number", minimum: 0 } },
         required: ["temperature"],
         additionalProperties: false,
       },

@@ -58,8 +58,9 @@ const rounds = 4;
 /**
  * Maximises the log evidence of one method over the named values of an experiment file (`optimise.over`): variances, temperature and
  * numbers at any path by projected BFGS in their logarithms, with the method's own gradients where it has them; one width for all layers by
- * golden sections; depths one by one; from several starts. @throws FinitewidthError (code "input") for a file that is wrong, or a method
- * without an evidence. Source: docs/theories/evidence.md, "Choosing".
+ * golden sections; depths one by one; from several starts. One fit an evaluation, and 2 more for every value that has no gradient; `trace`
+ * lists them all. @throws FinitewidthError (code "input") for a file that is wrong, or a method without an evidence. Source:
+ * docs/theories/evidence.md, "Choosing".
  */
 export async function optimiseEvidence(file: unknown, settings: OptimiseSettings): Promise<OptimiseResult> {
   const { request, experiment } = parseOptimise(file);

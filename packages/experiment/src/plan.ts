@@ -62,8 +62,9 @@ export interface PlanSettings {
 }
 
 /**
- * Resolves names, networks, options, data and sweep steps of an experiment as its file has it. @throws FinitewidthError (codes "input",
- * "shape", "file"): `Mistakes` with all of them when there are several.
+ * Resolves names, networks, options, data and sweep steps of an experiment as its file has it. Builds the networks and checks the data of
+ * every step; nothing is solved. @throws FinitewidthError (codes "input", "shape", "file"): `Mistakes` with all of them when there are
+ * several.
  */
 export async function planExperiment(value: unknown, settings: PlanSettings): Promise<Plan> {
   const raw = settings.data && isObject(value) && value.data === undefined ? { ...value, data: { file: "given" } } : value;
@@ -195,16 +196,16 @@ function firstPoints(data: DataSplit, points: number | undefined): DataSplit {
   return { ...data, train: { inputs: rowRange(inputs, 0, points), targets: rowRange(targets, 0, points) } };
 }
 
-/** The likelihood of an experiment when it is not Gaussian noise. */
-function otherLikelihood({ likelihood }: Partial<Experiment>): { readonly likelihood: LikelihoodChoice } | undefined {
-  if (likelihood === undefined || likelihood.type === undefined || likelihood.type === "gaussian") return undefined;
-  return { likelihood: likelihood as LikelihoodChoice };
+/** What the file says of its likelihood: a registered one by name, or the temperature of Gaussian noise. */
+function noiseOf({ likelihood }: Partial<Experiment>): { readonly likelihood: LikelihoodChoice } | { readonly temperature: number } {
+  if (likelihood === undefined) return { temperature: 0 };
+  return "type" in likelihood ? { likelihood } : { temperature: likelihood.temperature };
 }
 
 /** Data with labels in the form that the likelihood takes. */
 function labelled(data: DataSplit, experiment: Partial<Experiment>, registry: Registry): DataSplit {
-  const other = otherLikelihood(experiment);
-  return other ? fitLabels(createLikelihood(registry, other.likelihood), data) : data;
+  const noise = noiseOf(experiment);
+  return "likelihood" in noise ? fitLabels(createLikelihood(registry, noise.likelihood), data) : data;
 }
 
 function problemOf(network: WrittenNetwork["network"], experiment: Partial<Experiment>, data: DataSplit, registry: Registry): Problem {
@@ -215,10 +216,7 @@ function problemOf(network: WrittenNetwork["network"], experiment: Partial<Exper
     for (const error of result.errors) list.add(error);
     list.throwIfAny();
   }
-  const given = otherLikelihood(experiment) ?? {
-    temperature: (experiment.likelihood as { temperature?: number } | undefined)?.temperature ?? 0,
-  };
-  const problem = createProblem({ network, ...data.train, ...given, scaling: experiment.scaling ?? "standard" }, registry);
+  const problem = createProblem({ network, ...data.train, ...noiseOf(experiment), scaling: experiment.scaling ?? "standard" }, registry);
   if (data.test) checkInputs(data.test.inputs, problem.network, registry, "data.test.inputs");
   return problem;
 }

@@ -15,7 +15,10 @@ import type { PlannedProblem, PlannedStep } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
 import { withPruning } from "./pruning.js";
 
-/** Solves one problem with one method. Errors are outcomes; only a cancelled run throws. */
+/**
+ * Solves one problem with one method. Errors are outcomes; only a cancelled run throws. Costs the theory's fit, its predictions at the test
+ * points and, where asked for, its evidence gradient.
+ */
 export async function runMethod(
   { label, method, theory, options, gradients, named }: PlannedMethod,
   { problem }: Pick<PlannedProblem, "problem" | "label">,

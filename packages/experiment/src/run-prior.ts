@@ -80,7 +80,7 @@ export interface PriorHooks {
   readonly recall?: (method: PlannedMethod) => PriorOutcome | undefined | Promise<PriorOutcome | undefined>;
 }
 
-/** Asks every method; failures leave the others alone. */
+/** Asks every method; failures leave the others alone. Costs what the methods cost, one after the other. */
 export async function runPrior(plan: PriorPlan, run: Run, hooks: PriorHooks = {}): Promise<PriorOutcome[]> {
   const outcomes: PriorOutcome[] = [];
   for (const method of plan.methods) {

@@ -80,13 +80,12 @@ export const refereeSchema = strictObject({
 });
 const referee = v.lazy((input) => (typeof input !== "object" ? v.literal(false, "false, or an object of options") : refereeSchema));
 
-const gaussian = strictObject({ type: v.optional(oneOf(["gaussian"])), temperature: nonNegativeNumber });
-const otherLikelihood = v.looseObject({ type: name }, 'an object with "type"');
-/** Gaussian noise, or a registered likelihood, which validates its own parameters. */
-const likelihood = v.lazy((input): v.GenericSchema<unknown, v.InferOutput<typeof gaussian> | v.InferOutput<typeof otherLikelihood>> => {
-  const type = typeof input === "object" && input !== null && "type" in input ? input.type : undefined;
-  return type === undefined || type === "gaussian" ? gaussian : otherLikelihood;
-});
+const noise = strictObject({ temperature: nonNegativeNumber });
+const namedLikelihood = v.looseObject({ type: name }, 'an object with "type"');
+/** Gaussian noise of a temperature where no type is named, else a registered likelihood, which validates its own parameters. */
+const likelihood = v.lazy((input): v.GenericSchema<unknown, v.InferOutput<typeof noise> | v.InferOutput<typeof namedLikelihood>> =>
+  typeof input === "object" && input !== null && "type" in input ? namedLikelihood : noise,
+);
 
 export const experimentSchema = strictObject({
   data,

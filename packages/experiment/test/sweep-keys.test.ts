@@ -1,5 +1,5 @@
-import { randomLayers, resolveArchitecture, type Problem } from "@finitewidth/core";
-import { plugin as likelihoods } from "@finitewidth/likelihoods";
+import { nonNegativeNumber, randomLayers, resolveArchitecture, strictObject, type LikelihoodFamily, type Problem } from "@finitewidth/core";
+import { gaussianLikelihood, plugin as likelihoods } from "@finitewidth/likelihoods";
 import { describe, expect, it } from "vitest";
 import { planExperiment, positionOf, sweepKey } from "../src/index.js";
 import { base, registry as plain, registryWith, rows, targets } from "./cases.js";
@@ -66,6 +66,18 @@ describe("short names of a sweep change what they name and nothing else", () => 
     expect(await refused({ sweep: { depth: [0] } })).toMatch(/^sweep\.depth\[0\]: expected a positive integer, got 0/);
   });
 
+  it("nobody asks a likelihood its name: Gaussian noise is what says so of itself, under any name and parameters", async () => {
+    const family: LikelihoodFamily<{ readonly deviation: number }> = {
+      name: "gaussian",
+      summary: "noise of a standard deviation",
+      schema: strictObject({ deviation: nonNegativeNumber }),
+      create: ({ deviation }) => gaussianLikelihood(deviation ** 2),
+    };
+    const own = registryWith({ name: "own", likelihoods: [family] });
+    const { steps } = await planExperiment({ ...base, likelihood: { type: "gaussian", deviation: 3 } }, { registry: own });
+    expect(steps[0]!.problems[0]!.problem).toMatchObject({ temperature: 9 });
+    expect(steps[0]!.problems[0]!.problem.likelihood).toBeUndefined();
+  });
   it("temperature: beside what else the likelihood has; training points: the first, test points stay", async () => {
     const { steps } = await plan({ likelihood: { type: "gaussian", temperature: 3 }, sweep: { temperature: [0, 0.5], train: [2, 4] } });
     expect(steps.map(({ problems: [one] }) => one!.problem.temperature)).toEqual([0, 0, 0.5, 0.5]);

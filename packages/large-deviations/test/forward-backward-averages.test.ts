@@ -149,13 +149,6 @@ describe("the prior as a Markov chain of kernels", () => {
     weightVariance: 1.5,
     biasVariance: 0.1,
   };
-  it("one four-point function for every sorted quadruple of points", () => {
-    let count = 0;
-    const fourPoint = (block: Float64Array): number => (count++, erf.moments.fourPoint(block));
-    kernelCumulants({ ...step, activation: { ...erf, moments: { ...erf.moments, fourPoint } } });
-    // two points: 5 ascending quadruples of 16
-    expect(count).toBe(5);
-  });
   it("sampled kernels have the conditional mean and covariance", () => {
     const { mean, covariance } = kernelCumulants(step);
     const draws = 4000;

@@ -18,6 +18,7 @@ import {
   fourPointContraction,
   gaussianNodes,
   isLinear,
+  kernelCumulants,
   priorVariance,
   secondChaos,
 } from "../src/index.js";
@@ -220,4 +221,18 @@ describe("first order beyond sixteen points: nodes for what the second chaos lea
       "test point",
     );
   });
+});
+
+it("kernelCumulants: one four-point function for every sorted quadruple of points", () => {
+  const erf = byName["erf"]!;
+  let count = 0;
+  const fourPoint = (block: Float64Array): number => (count++, erf.moments.fourPoint(block));
+  const kernel = matrixFromRows([
+    [1.2, 0.4],
+    [0.4, 0.8],
+  ]);
+  const activation = { ...erf, moments: { ...erf.moments, fourPoint } };
+  kernelCumulants({ activation, kernel, width: 40, weightVariance: 1.5, biasVariance: 0.1 });
+  // 5 ascending quadruples of 16
+  expect(count).toBe(5);
 });

@@ -1,4 +1,4 @@
-import { rowRange, type DataSplit, type Matrix, type Problem, type Registry, type Verdict, type VerdictStatus } from "@finitewidth/core";
+import { type DataSplit, type Matrix, type Problem, type Registry, type Verdict, type VerdictStatus } from "@finitewidth/core";
 import type { Belief, Plan, ProblemOutcome, SolvedOutcome, Verdicts } from "@finitewidth/experiment";
 import { reportColours } from "@finitewidth/plots";
 import { centredAlignment, relativeShift } from "./kernel-measures.js";
@@ -31,11 +31,12 @@ export function tellStory(plan: Plan, step: Plan["steps"][number], one: ProblemO
   const { verdicts } = one;
   let [infinite, baseline] = [undefined as readonly Matrix[] | undefined, undefined as SolvedOutcome | undefined];
   try {
-    const few = infiniteHiddenKernels({ ...problem, inputs: corner(problem.inputs, problem.inputs.shape[1]) }, plan.registry);
-    baseline = solved.find((outcome) => isInfinite(outcome, few));
+    baseline = solved.find((outcome) => {
+      const kernels = outcome.posterior.hiddenKernels;
+      return kernels !== undefined && handedOn(outcome, plan.registry) === kernels;
+    });
     infinite = baseline?.posterior.hiddenKernels;
-    if (solved.some((outcome) => outcome.posterior.hiddenKernels))
-      infinite ??= handedOn(solved, plan.registry) ?? infiniteHiddenKernels(problem, plan.registry);
+    if (solved.some((outcome) => outcome.posterior.hiddenKernels)) infinite ??= firstHandedOn(solved, problem, plan.registry);
   } catch {
     infinite = undefined;
   }
@@ -54,31 +55,18 @@ export function tellStory(plan: Plan, step: Plan["steps"][number], one: ProblemO
   };
 }
 
-/** The kernels at infinite width that a method still has, of all training points. */
-function handedOn(solved: readonly SolvedOutcome[], registry: Registry): readonly Matrix[] | undefined {
-  for (const { method, posterior } of solved) {
-    const kernels = registry.theory(method).infiniteKernels?.(posterior);
-    if (kernels?.every(({ shape: [points] }) => points === posterior.problem.inputs.shape[0])) return kernels;
+/** The kernels at infinite width that a method still has. */
+const handedOn = ({ method, posterior }: SolvedOutcome, registry: Registry): readonly Matrix[] | undefined =>
+  registry.theory(method).infiniteKernels?.(posterior);
+
+/** Those of the first method that has them of all training points, else made. */
+function firstHandedOn(solved: readonly SolvedOutcome[], problem: Problem, registry: Registry): readonly Matrix[] {
+  for (const outcome of solved) {
+    const kernels = handedOn(outcome, registry);
+    if (kernels?.every(({ shape: [points] }) => points === problem.inputs.shape[0])) return kernels;
   }
-  return undefined;
+  return infiniteHiddenKernels(problem, registry);
 }
-
-/** Training points that tell whether a kernel is that of infinite width: entries are between two points, whatever others there are. */
-const tellingPoints = 50;
-
-/** First rows of a matrix with the first of their columns. */
-function corner(matrix: Matrix, width: number): Matrix {
-  const [rows, columns] = matrix.shape;
-  const [n, m] = [Math.min(rows, tellingPoints), Math.min(columns, width)];
-  const out = new Float64Array(n * m);
-  const { data } = rowRange(matrix, 0, n);
-  for (let i = 0; i < n; i++) out.set(data.subarray(i * columns, i * columns + m), i * m);
-  return { data: out, shape: [n, m] };
-}
-
-const isInfinite = ({ posterior: { hiddenKernels } }: SolvedOutcome, few: readonly Matrix[]): boolean =>
-  hiddenKernels !== undefined &&
-  hiddenKernels.every((kernel, l) => few[l] !== undefined && relativeShift(corner(kernel, tellingPoints), few[l]) < 1e-9);
 
 const rank: Readonly<Record<VerdictStatus, number>> = { confirmed: 1, unchecked: 0, doubtful: -0.5, contradicted: -3 };
 
