@@ -40,7 +40,8 @@ export function kernelMap(activation: Activation, kernel: Matrix): Matrix {
 }
 
 /**
- * E φ(h_i)φ(h'_j) from the P × P′ cross kernel and the variances of its rows (P) and columns (P′). @throws FinitewidthError (code "shape").
+ * E φ(h_i)φ(h'_j) from the P × P′ cross kernel and the variances of its rows (P) and columns (P′). P P′ two-point functions. @throws
+ * FinitewidthError (code "shape").
  */
 export function crossKernelMap(
   activation: Activation,

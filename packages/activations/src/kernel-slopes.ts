@@ -79,12 +79,15 @@ export function applyAdjointSlopes({ slope, curvature }: KernelSlopes, adjoint: 
   return out;
 }
 
-/** J(K)[dK], the derivative of `kernelMap` in the direction dK. Keep `kernelSlopes(activation, kernel)` when there are several. */
+/**
+ * J(K)[dK], the derivative of `kernelMap` in the direction dK. Keep `kernelSlopes(activation, kernel)` when there are several. P²/2
+ * two-point functions and as many slopes.
+ */
 export function applyJacobian(activation: Activation, kernel: Matrix, change: Matrix): Matrix {
   return applySlopes(kernelSlopes(activation, kernel), change);
 }
 
-/** Jᵀ(K)[A]: the gradient with respect to K of Σ A∘G(K), full double sums. */
+/** Jᵀ(K)[A]: the gradient with respect to K of Σ A∘G(K), full double sums. P²/2 two-point functions and as many slopes. */
 export function applyAdjointJacobian(activation: Activation, kernel: Matrix, adjoint: Matrix): Matrix {
   return applyAdjointSlopes(kernelSlopes(activation, kernel), adjoint);
 }

@@ -34,7 +34,7 @@ export function kernelStep(activation: Activation, kernel: Matrix, { weight, bia
   return scaled(kernel, weight, bias);
 }
 
-/** The same between rows and columns of the given variances. */
+/** The same between rows and columns of the given variances. P P′ two-point functions, in the array of `cross`. */
 export function crossKernelStep(
   activation: Activation,
   rows: Float64Array,

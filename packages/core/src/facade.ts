@@ -100,7 +100,8 @@ export interface Fitted<Options = unknown, State = unknown> {
 }
 
 /**
- * Fits a theory: `const { posterior, predict } = await fit(exact, problem, { registry })`.
+ * Fits a theory: `const { posterior, predict } = await fit(exact, problem, { registry })`. Costs the fit of the theory; `predict` what its
+ * predictions cost.
  * @throws FinitewidthError: "input"/"shape" for bad data, "refused" when the theory does not apply, "not-converged" when its iteration
  * failed.
  */

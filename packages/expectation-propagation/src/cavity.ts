@@ -26,7 +26,7 @@ type Averages = Pick<UnitMoments, "response" | "curvature">;
 
 const minus = (a: Float64Array, b: Float64Array): Float64Array => a.map((value, i) => value - b[i]!);
 
-/** E = 1 − M R and G = E Σ + n M of n units that see `cavity`. */
+/** E = 1 − M R and G = E Σ + n M of n units that see `cavity`. O(P³). */
 export function responseMatrices(
   count: number,
   { curvature }: Averages,
@@ -62,7 +62,7 @@ export function fieldOfUnits(count: number, unit: Averages, cavity: Field, surro
   return { mean, covariance: symmetrise(covariance), E };
 }
 
-/** Field after one unit has been added to its cavity: r − R c, R − R M R. */
+/** Field after one unit has been added to its cavity: r − R c, R − R M R. O(P³). */
 export function fieldWithUnit({ mean, covariance }: Field, unit: Averages): Field {
   return {
     mean: minus(mean, multiplyVector(covariance, unit.response)),
@@ -84,7 +84,7 @@ export function cavityFromWhole(whole: Field, unit: Averages, cavity: Field, E: 
   return { mean: minus(lifted, shift), covariance: symmetrise(multiply(Rq, solveLu(factor, E))) };
 }
 
-/** The field with the eigenvalues of R raised to `floor`: sampling noise makes the small ones negative, and then units run away. */
+/** The field with the eigenvalues of R raised to `floor`: sampling noise makes the small ones negative, and then units run away. O(P³). */
 export function flooredField(field: Field, floor: number): Field {
   const { values, vectors } = symmetricEigen(field.covariance);
   if (values[0]! >= floor) return field;

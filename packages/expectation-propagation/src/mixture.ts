@@ -103,7 +103,7 @@ export function mixPredictions(predictions: readonly RowPrediction[], probabilit
   return { mean, variance };
 }
 
-/** Predictions at new rows, averaged over the branches. */
+/** Predictions at new rows, averaged over the branches. One `predictBranch` a branch. */
 export function predictMixture(
   setting: Setting,
   branches: readonly WeightedBranch[],

@@ -12,7 +12,7 @@ export interface UnitNodes {
   readonly logWeights: Float64Array;
 }
 
-/** Gauss–Hermite product rule of n^d nodes. */
+/** Gauss–Hermite product rule of n^d nodes. O(d n^d). */
 export function productNodes(dimension: number, n: number): UnitNodes {
   const { nodes, weights } = gaussHermite(n);
   const count = n ** dimension;

@@ -73,7 +73,8 @@ const negligible = 1e-3;
 /**
  * Solves both branches, draws from their units' measures and weighs them. The odds of one aligned unit against none are the ratio of the
  * branches' evidences; where one of them is not defined, the geometric mean of the odds seen from either branch (the trapezoid rule). Where
- * units cross the wall and do not stay beyond, one branch without a wall.
+ * units cross the wall and do not stay beyond, one branch without a wall. One `solveSymmetric` and, where a unit can align, one
+ * `solveSpecialised`, as chunks of `run.map`; each once more in the cases named; then the draws.
  */
 export async function solveStrongLabels(data: SettingData, options: BranchOptions, run: Run): Promise<Solution> {
   const { width } = data;

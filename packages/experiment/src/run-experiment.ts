@@ -123,7 +123,8 @@ export interface ExperimentResult {
 
 /**
  * Plans and runs an experiment as its file has it: `await runExperiment({ data, network, likelihood, methods }, { registry })`.
- * `resultToJson` makes the content of `result.json` of it. @throws FinitewidthError as `planExperiment`; failures of methods are results.
+ * `resultToJson` makes the content of `result.json` of it. Costs of the methods and of the referee, in turn. @throws FinitewidthError as
+ * `planExperiment`; failures of methods are results.
  */
 export async function runExperiment(experiment: unknown, settings: ExperimentSettings): Promise<ExperimentResult> {
   const plan = await planExperiment(experiment, settings);

@@ -20,7 +20,8 @@ import { fullyConnectedMixing } from "./dense/mixing-law.js";
 
 /**
  * Kernels of every layer at infinite width, between `inputs` (P × N0) and themselves or `others` (P′ × N0). Chains of dense layers and of
- * filters have passes of their own. @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the kernels do not fit,
+ * filters have passes of their own. Costs of `fullyConnectedKernels`, `convolutionalKernels` and `compositionKernels`: for dense layers O(P
+ * P′ N0) and L P P′ Gaussian moments. @throws FinitewidthError "shape" for rows of the wrong length, "memory" when the kernels do not fit,
  * "input" when they leave the range of double precision.
  */
 export function infiniteWidthKernels(architecture: Architecture, inputs: Matrix, others?: Matrix): InfiniteWidthKernels {
@@ -34,7 +35,10 @@ export function infiniteWidthKernels(architecture: Architecture, inputs: Matrix,
   return found;
 }
 
-/** The last of the kernels of `infiniteWidthKernels`, without keeping those below where the network is a fully connected chain. */
+/**
+ * The last of the kernels of `infiniteWidthKernels`, without keeping those below where the network is a fully connected chain. The time of
+ * `infiniteWidthKernels`; for a chain one P × P′ array.
+ */
 export function outputKernel(architecture: Architecture, inputs: Matrix, others?: Matrix): OutputKernel {
   const dense = architecture.overrides?.infiniteWidthKernels ? undefined : denseChain(architecture);
   if (dense) return fullyConnectedOutputKernel(dense, inputs, others);
@@ -42,7 +46,10 @@ export function outputKernel(architecture: Architecture, inputs: Matrix, others?
   return { kernel: preactivation.at(-1)!, ...(othersDiagonal ? { othersDiagonal } : {}) };
 }
 
-/** Exact law of the mixing variable; undefined where none is known (a nonlinear activation, say). */
+/**
+ * Exact law of the mixing variable; undefined where none is known (a nonlinear activation, say). Convolutions and lists of layers find the
+ * bases of their sites first, see `convolutionalMixing` and `compositionMixing`.
+ */
 export function mixingLaw(architecture: Architecture): MixingLaw | undefined {
   const own = architecture.overrides?.mixingLaw;
   if (own) return own();
@@ -55,7 +62,7 @@ export function mixingLaw(architecture: Architecture): MixingLaw | undefined {
 
 /**
  * Covariances between the sites that the readout sees, for one hidden layer that shares its weights between sites: what local kernel
- * renormalisation works on. Undefined for other networks.
+ * renormalisation works on. Undefined for other networks. Building it is free; a call costs what `convolutionalSiteBlocks` does.
  */
 export function siteBlocks(architecture: Architecture): ((inputs: Matrix, others?: Matrix) => SiteBlocks) | undefined {
   const own = architecture.overrides?.siteBlocks;
@@ -64,7 +71,10 @@ export function siteBlocks(architecture: Architecture): ((inputs: Matrix, others
   return filters?.channels.length === 1 ? (inputs, others) => convolutionalSiteBlocks(filters, inputs, others) : undefined;
 }
 
-/** A real network of these layers as a differentiable function of whitened parameters, for sampling. */
+/**
+ * A real network of these layers as a differentiable function of whitened parameters, for sampling. The memory and the cost of a run are
+ * those of `finiteFullyConnected` and `compositionNetwork`.
+ */
 export function realise(architecture: Architecture, inputs: Matrix, outputs: number): FiniteNetwork {
   const own = architecture.overrides?.realise;
   if (own) return own(inputs, outputs);

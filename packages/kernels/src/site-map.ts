@@ -25,7 +25,10 @@ export function averageMap(sites: number): SiteMap {
 /** R, the number of entries per output site. */
 export const entriesPerSite = ({ sources, outputSites }: SiteMap): number => sources.length / outputSites;
 
-/** From the entries of every row: [site, weight], as many per row as the longest row has; equal sites of a row are joined. */
+/**
+ * From the entries of every row: [site, weight], as many per row as the longest row has; equal sites of a row are joined. O(e log e) a row
+ * of e entries.
+ */
 export function siteMapOfRows(inputSites: number, rows: readonly (readonly (readonly [site: number, weight: number])[])[]): SiteMap {
   const joined = rows.map((row) => {
     const entries = new Map<number, number>();

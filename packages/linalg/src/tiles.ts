@@ -27,8 +27,8 @@ export type TilePart = (from: number, to: number, first: number, last: number) =
 
 /**
  * A symmetric matrix from its parts: `part` gives rows from … to of columns first … last (exclusive), none above the diagonal but in tiles
- * on it, whose lower triangle is read. @throws FinitewidthError (code "memory") when the tiles cannot be had, (code "shape") for a part of
- * another size.
+ * on it, whose lower triangle is read. 4 n² bytes, and every part once. @throws FinitewidthError (code "memory") when the tiles cannot be
+ * had, (code "shape") for a part of another size.
  */
 export function fillTiles(size: number, part: TilePart, block = usualBlock, breathe?: (fraction: number) => void): LowerTiles {
   if (!(Number.isSafeInteger(block) && block > 0)) throw inputError("block", "an integer > 0", block);
@@ -200,7 +200,8 @@ function copyRows(b: Matrix, i: number, first: number, last: number, panel: Matr
 export const multiplyTiled = (tiles: TileSource, v: Matrix): Matrix => tiledProduct(tiles, v.shape[1])(v);
 
 /**
- * The same for many V of m columns, one after the other: what the kernels work on is made once. @throws FinitewidthError (code "shape").
+ * The same for many V of m columns, one after the other: what the kernels work on is made once. 2 n² m flops a product. @throws
+ * FinitewidthError (code "shape").
  */
 export function tiledProduct(tiles: TileSource, columns: number): (v: Matrix) => Matrix {
   const { block, size } = tiles;

@@ -2,8 +2,8 @@ import { zeros, type Matrix } from "@finitewidth/core";
 import { mapOf, type AttentionMaps, type Sequences } from "./maps.js";
 
 /**
- * Features of the tokens of the first hidden layer: Φ_i with Φ_i Φ_jᵀ = covariance of its units at tokens i and j,
- * σ_w²(1)/(N0 H_1) Σ_h [Ω^{1,h}x]_i·[Ω^{1,h}x]_j + σ_b²(1). One P × (H_1 N0 (+ 1)) matrix per token, head slowest.
+ * Features of the tokens of the first hidden layer: Φ_i with Φ_i Φ_jᵀ = covariance of its units at tokens i and j, σ_w²(1)/(N0 H_1) Σ_h
+ * [Ω^{1,h}x]_i·[Ω^{1,h}x]_j + σ_b²(1). One P × (H_1 N0 (+ 1)) matrix per token, head slowest. O(P H_1 T² N0) for T tokens.
  */
 export function tokenFeatures(inputs: Sequences, maps: AttentionMaps, weightVariance: number, biasVariance: number): Matrix[] {
   const { examples, tokens, features, data } = inputs;
@@ -27,7 +27,10 @@ export function tokenFeatures(inputs: Sequences, maps: AttentionMaps, weightVari
   });
 }
 
-/** Φ̃_σ = Σ_i ω^σ_i Φ_i: features of the sites of M_1, K_στ = Φ̃_σ Φ̃_τᵀ. `suffix`: ω^σ over (example, token), or over tokens. */
+/**
+ * Φ̃_σ = Σ_i ω^σ_i Φ_i: features of the sites of M_1, K_στ = Φ̃_σ Φ̃_τᵀ. `suffix`: ω^σ over (example, token), or over tokens. O(paths · T P
+ * F).
+ */
 export function pathFeatures(tokens: readonly Matrix[], suffix: readonly Float64Array[]): Matrix[] {
   const [examples, width] = tokens[0]!.shape;
   const shared = suffix[0]!.length === tokens.length;

@@ -46,10 +46,10 @@ export function attentionChain(model: AttentionModel, paths: AttentionPaths): Wi
 }
 
 /**
- * Exact law of the mixing matrix over (output, attention path): cov(f_a(x), f_b(x')) = Σ_στ (M_1)_(aσ)(bτ) K_στ(x, x'),
- * K_στ = σ_w²(1)/(N0 H_1) Σ_h ξ^{hσ}(x)·ξ^{hτ}(x'), ξ^{hσ} = Σ_j [ω^σ Ω^{1,h}]_j x_j. Sites are merged where paths are dependent for all
- * inputs (maps common to them), or as `paths` says. @throws FinitewidthError (code "memory") for too many paths.
- * Theory: docs/theories/attention.md; L. Tiberi, F. Mignacco, K. Irie, H. Sompolinsky (2024), generalised.
+ * Exact law of the mixing matrix over (output, attention path): cov(f_a(x), f_b(x')) = Σ_στ (M_1)_(aσ)(bτ) K_στ(x, x'), K_στ = σ_w²(1)/(N0
+ * H_1) Σ_h ξ^{hσ}(x)·ξ^{hτ}(x'), ξ^{hσ} = Σ_j [ω^σ Ω^{1,h}]_j x_j. Sites are merged where paths are dependent for all inputs (maps common
+ * to them), or as `paths` says. Kernels between sites cost O(ρ² P P′ F) for ρ sites, F features of a token. @throws FinitewidthError (code
+ * "memory") for too many paths. Theory: docs/theories/attention.md; L. Tiberi, F. Mignacco, K. Irie, H. Sompolinsky (2024), generalised.
  */
 export function attentionMixing(
   model: AttentionModel,

@@ -36,7 +36,8 @@ export interface ReductionData {
 /**
  * Taps of all layers. Without `reduce` one site per path, Π H of them: refused beyond 4096. With it every layer is projected on the span of
  * its suffix vectors (exact, as long as the relations hold for all inputs in use), which for maps common to all inputs leaves at most one
- * site per token. @throws FinitewidthError (code "memory") before anything is allocated.
+ * site per token. With `reduce` one singular value decomposition a layer, of the sites × (tokens × examples) suffix vectors. @throws
+ * FinitewidthError (code "memory") before anything is allocated.
  */
 export function attentionPaths(heads: readonly number[], readout: Float64Array, reduce?: ReductionData): AttentionPaths {
   const depth = heads.length;
@@ -86,7 +87,7 @@ function headTap(heads: number, h: number, above: number): Matrix {
   return out;
 }
 
-/** ω^{(h, r)} = ω^r Ω^h for all heads and sites: rows over (example, token), examples side by side. */
+/** ω^{(h, r)} = ω^r Ω^h for all heads and sites: rows over (example, token), examples side by side. O(H · rows · examples · T²). */
 export function applyHeads(suffix: readonly Float64Array[], maps: AttentionMaps, tokens: number): Float64Array[] {
   const examples = Math.max(maps.sets, suffix[0]!.length / tokens);
   const shared = suffix[0]!.length === tokens;

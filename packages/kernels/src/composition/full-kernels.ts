@@ -26,10 +26,13 @@ export interface FullKernels {
   readonly attention: ReadonlyMap<number, Matrix>;
 }
 
-/** A X Bᵀ. */
+/** A X Bᵀ. O(n_out (n_in + n_out) R), n = P·s and R entries per site. */
 export const sandwich = (a: PointMap, x: Matrix, b: PointMap = a): Matrix => transpose(applyMap(b, transpose(applyMap(a, x))));
 
-/** c Σ_k T_k X T_kᵀ for a layer whose maps are given (no softmax): how a change of what is read reaches S^v. */
+/**
+ * c Σ_k T_k X T_kᵀ for a layer whose maps are given (no softmax): how a change of what is read reaches S^v. O(n_out (n_in + n_out) R) a
+ * map, n = P·s and R entries per site.
+ */
 export function lift({ random, coefficient }: CompositionLayer, x: Matrix): Matrix {
   return weightedSum(
     random.maps.map((map) => sandwich(everywhere(map), x)),

@@ -31,10 +31,11 @@ function readoutBasis({ maps }: LinearStep, live: Uint8Array): Matrix {
 
 /**
  * Exact law of the mixing variable of random layers one above the other, with pooling, flattening and fixed attention between them, biases
- * included, and skips over single layers of weights (a noncentral step, see `WishartSkip`): M_l = B_l Z_l B_lᵀ with
- * Z_L ~ W(N_L, σ_w²(L+1)/(K N_L) 1) and Z_l | Z_{l+1} ~ W(N_l, σ_w²(l+1)/(K N_l) Σ_k t_k Z_{l+1} t_kᵀ),
- * t_k = B_lᵀ (ΠT_k)ᵀ B_{l+1}: sites are those that the layer above reads, the maps {ΠT_k} of a layer are its Kraus list. B_l (l < L) is an
- * orthonormal basis of what the layers above see of the sites, so that every Z_l is positive definite. Undefined for other networks.
+ * included, and skips over single layers of weights (a noncentral step, see `WishartSkip`): M_l = B_l Z_l B_lᵀ with Z_L ~ W(N_L,
+ * σ_w²(L+1)/(K N_L) 1) and Z_l | Z_{l+1} ~ W(N_l, σ_w²(l+1)/(K N_l) Σ_k t_k Z_{l+1} t_kᵀ), t_k = B_lᵀ (ΠT_k)ᵀ B_{l+1}: sites are those that
+ * the layer above reads, the maps {ΠT_k} of a layer are its Kraus list. B_l (l < L) is an orthonormal basis of what the layers above see of
+ * the sites, so that every Z_l is positive definite. Undefined for other networks. O(Σ_l K_l s_l ρ_l ρ_{l+1}) once for the bases, K_l maps
+ * and ρ_l reduced sites; a covariance of P points costs what `siteCovariance` does.
  * @throws FinitewidthError (code "memory"). Theory: docs/theories/layers.md, "Exact laws".
  */
 export function compositionMixing(architecture: Architecture): (MixingLaw & SiteGeometry) | undefined {

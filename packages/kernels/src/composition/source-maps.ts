@@ -18,7 +18,8 @@ export type NormScales = readonly Float64Array[];
 
 /**
  * A_v of every random layer v that a field h = Σ_v A_v u^v hangs on, by its index. `scales` of the norms below it are needed where there
- * are any. Fields of one composition share their maps through `known`.
+ * are any. Fields of one composition share their maps through `known`. O(entries of the maps made), times P below norms and softmax
+ * attention, whose maps differ from point to point.
  */
 export function sourceMaps(
   field: Field,
@@ -113,7 +114,7 @@ export function applyMap(map: PointMap, x: Matrix): Matrix {
   return run(map, x, false);
 }
 
-/** Aᵀ x: (P·s_out) × c → (P·s_in) × c. */
+/** Aᵀ x: (P·s_out) × c → (P·s_in) × c. O(P · entries · c). */
 export function applyTransposed(map: PointMap, x: Matrix): Matrix {
   return run(map, x, true);
 }

@@ -12,7 +12,8 @@ export const correlationSlope = (activation: Activation, c: number, q: number, w
 
 /**
  * Stable fixed point c* of the correlation map at the variance q*: 1 in the ordered phase (χ⊥ ≤ 1), the fixed point below 1 in the chaotic
- * one (0 for an odd φ without biases). Where q* = 0 or every c is a fixed point (linear φ at criticality) it is taken as 1.
+ * one (0 for an odd φ without biases). Where q* = 0 or every c is a fixed point (linear φ at criticality) it is taken as 1. At most 15
+ * two-point functions to bracket it and some ten by Brent's method.
  */
 export function fixedPointCorrelation(activation: Activation, q: number, point: PhasePoint): number {
   if (q === 0) return 1;

@@ -15,7 +15,7 @@ export function criticalWeightVariance(activation: Activation): number | undefin
 /**
  * σ_b² on the edge of chaos χ⊥(q*) = 1 for a given σ_w²; undefined where the line does not pass. in closed form, σ_b² = q − g E φ², where q
  * is known (q = ((4g/π)² − 1)/4 for erf); φ of degree 1 only at one σ_w², with σ_b² = 0; others by root finding over q, the smallest q that
- * is a fixed point with σ_b² ≥ 0. Source: docs/theories/criticality.md.
+ * is a fixed point with σ_b² ≥ 0. By scan about 100 susceptibilities and a root search. Source: docs/theories/criticality.md.
  */
 export function criticalBiasVariance(activation: Activation, weightVariance: number): number | undefined {
   const end = criticalWeightVariance(activation);
@@ -45,7 +45,10 @@ export function criticalBiasVariance(activation: Activation, weightVariance: num
   return undefined;
 }
 
-/** Points [σ_w², σ_b²] of the critical line for σ_w² from `from` to `to`, its end included; a single point for φ of degree 1. */
+/**
+ * Points [σ_w², σ_b²] of the critical line for σ_w² from `from` to `to`, its end included; a single point for φ of degree 1. One
+ * `criticalBiasVariance` a point.
+ */
 export function criticalLine(
   activation: Activation,
   from: number,

@@ -186,6 +186,7 @@ async function adaptationGrid(
 /**
  * Criticality over a grid of weight and bias variances, and optionally the strength of feature learning over the same grid
  * (forward–backward equations, one solution per grid point through `run.map`). The largest adaptation is not at χ⊥ = 1: both are reported.
+ * Without adaptation some hundred one- and two-point functions a grid point and a value of the line.
  * @throws FinitewidthError (code "input" or "shape") naming the field. Source: docs/theories/criticality.md.
  */
 export async function phaseDiagram(input: PhaseDiagramInput, run: Run): Promise<PhaseDiagram> {

@@ -29,7 +29,8 @@ const criticalWindow = 1e-9;
 
 /**
  * Variance fixed point, susceptibilities, correlation fixed point, depth scales and phase: ordered (χ⊥ < 1), critical, chaotic (> 1), or
- * unbounded (no finite variance). Source: docs/theories/criticality.md; Schoenholz et al. (2017).
+ * unbounded (no finite variance). Some ten to a hundred one- and two-point functions. Source: docs/theories/criticality.md; Schoenholz et
+ * al. (2017).
  */
 export function criticalityAt(activation: Activation, point: PhasePoint): Criticality {
   const variance = fixedPointVariance(activation, point);

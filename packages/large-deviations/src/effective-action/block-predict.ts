@@ -18,7 +18,7 @@ export interface BlockFit extends Pick<GaussianProcess, "root" | "form" | "weigh
 
 /**
  * Latent outputs at new points. `cross`: blocks between training and new inputs (P × P′ each) with the new points' means and own blocks, as
- * the prior model gives them; `between`: blocks among the new points, for covariances. O(P³D³/… + P′P²D³).
+ * the prior model gives them; `between`: blocks among the new points, for covariances. O(P′ P²D³ + S²D²P P′).
  */
 export function predictBlocks(fit: BlockFit, cross: SiteBlocks, between?: SiteBlocks): MultiOutputPrediction {
   const { sites, outputs, orderParameter, zeta, means, biasVariance } = fit;
@@ -71,7 +71,7 @@ function priorVariances({ sites, outputs, orderParameter, zeta, biasVariance }: 
   return variances;
 }
 
-/** Latent outputs at the training inputs. */
+/** Latent outputs at the training inputs. O(P³D³). */
 export function predictBlocksTrain({ temperature, targets }: BlockProblem, state: BlockState): MultiOutputPrediction {
   const column: Matrix = { data: targets.data, shape: [targets.data.length, 1] };
   const { mean, variance } = trainGaussianProcess(state, state.covariance, column, temperature, temperature);

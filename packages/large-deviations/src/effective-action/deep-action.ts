@@ -84,7 +84,9 @@ function layerSteps(problem: DeepProblem): LayerSteps {
   };
 }
 
-/** R^{L+1} in an array of its own ("nested": in `room` where it is given), and the diagonals of R¹ … R^L, with two P × P arrays. */
+/**
+ * R^{L+1} in an array of its own ("nested": in `room` where it is given), and the diagonals of R¹ … R^L, with two P × P arrays. O(L P²).
+ */
 export function readoutKernel(
   problem: DeepProblem,
   orderParameters: Float64Array,
@@ -180,6 +182,6 @@ export function createDeepAction(problem: DeepProblem, room?: Float64Array): (lo
   };
 }
 
-/** One evaluation of `createDeepAction`. */
+/** One evaluation of `createDeepAction`. O(P³ + L P²). */
 export const deepAction = (problem: DeepProblem, logOrderParameters: Float64Array): ValueAndGradient =>
   createDeepAction(problem)(logOrderParameters);

@@ -27,7 +27,9 @@ const newtonLimit = 250;
 /**
  * Minima of the deep action. One unknown where the recursion is homogeneous (see `homogeneousMinima`); otherwise damped Newton (Hessian by
  * differences of the adjoint gradient) for small P and L-BFGS for large P, in u = log Q, from the infinite-width point u = 0 and, where
- * there can be several minima, from u = −2 and 1.5. When u = 0 fails, the widths are continued from 16 N down to N.
+ * there can be several minima, from u = −2 and 1.5. When u = 0 fails, the widths are continued from 16 N down to N. O(P) an evaluation
+ * where there is one unknown, after one reduction of O(P³); otherwise O(P³ + L P²) an evaluation: some ten for each start of L-BFGS, 2L + 1
+ * a step of Newton's method, and 2L for the Hessian.
  * @throws FinitewidthError (code "not-converged") when no start ends in a minimum, (code "not-positive-definite") for a singular kernel at
  * T = 0.
  */
@@ -143,7 +145,7 @@ function continued(problem: DeepProblem, descend: (start: Float64Array) => Minim
 }
 
 /**
- * Laplace evidence −(P/2) log 2π − ½(𝒜* − ΣN_l) − ½ log det 𝒜_uu + ½ Σ log N_l, normalised by the same approximation of the prior.
+ * Laplace evidence −(P/2) log 2π − ½(𝒜* − ΣN_l) − ½ log det 𝒜_uu + ½ Σ log N_l, normalised by the same approximation of the prior. O(L³).
  */
 export function deepLogEvidence(problem: DeepProblem, { minima, hessian }: DeepMinima): number {
   const { widths } = problem;

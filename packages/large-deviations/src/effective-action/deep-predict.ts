@@ -133,7 +133,10 @@ export function predictDeep(
   return { mean: mean.data, variance, ...(covariance ? { covariance } : {}) };
 }
 
-/** Latent outputs at the training inputs and the training error, the mean of (m − y)² + variance. */
+/**
+ * Latent outputs at the training inputs and the training error, the mean of (m − y)² + variance. O(P³), and O(L P²) where the kernel is
+ * needed again.
+ */
 export function predictDeepTrain(
   problem: DeepProblem,
   fit: Pick<DeepFit, "root" | "form" | "weights" | "orderParameters">,

@@ -24,7 +24,7 @@ function logDeterminant(a: Matrix): number {
   return symmetricEigen(a).values.reduce((sum, value) => sum + Math.log(value), 0);
 }
 
-/** The action at given matrices. */
+/** The action at given matrices. O(D²P + L D³). */
 export function matrixChainAction(problem: MultiOutputSpectrum, widths: readonly number[], matrices: readonly Matrix[]): number {
   const n = problem.targets.shape[1];
   let value = multiOutputAction(problem).energy(matrices[0]!).value;

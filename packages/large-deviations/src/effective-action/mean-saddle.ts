@@ -43,7 +43,7 @@ export const blendOrders =
     zeta: blend(from.zeta, to.zeta, factor),
   });
 
-/** One undamped update of (Q, ζ) from the traces Γ₊, Γ₋ of the centred kernel and the posterior mean and covariance of ξ. */
+/** One undamped update of (Q, ζ) from the traces Γ₊, Γ₋ of the centred kernel and the posterior mean and covariance of ξ. O(D³). */
 export function meanUpdate(
   zeta: Matrix,
   traces: { readonly plus: Matrix; readonly minus: Matrix },

@@ -102,7 +102,7 @@ function checkInput({ targets, temperature, width, biasVariance = 0, kernel: giv
 
 /**
  * Without noise and with as many points as the narrowest layer is wide, targets of rank below D drive the order parameter to a singular
- * matrix. @throws FinitewidthError (code "not-converged").
+ * matrix. O(P D² + D³), and only at T = 0. @throws FinitewidthError (code "not-converged").
  */
 export function requireMinimum({ targets, ones, mean, temperature, biasVariance }: MultiOutputSpectrum, width: number): void {
   const taken = [...(biasVariance > 0 ? [ones] : []), ...(mean ? [mean] : [])];

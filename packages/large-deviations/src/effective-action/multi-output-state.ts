@@ -110,7 +110,7 @@ export function multiOutputState(problem: MultiOutputSpectrum, orderParameter: M
   return { values, rotation, denominators, residual, directions, coefficients, covariance, logDeterminant, quadratic };
 }
 
-/** Γ₊ and Γ₋ for the kernel's order parameter, in the eigenbasis of Q. */
+/** Γ₊ and Γ₋ for the kernel's order parameter, in the eigenbasis of Q. O(P D² (1 + c²)) for c directions (bias, mean) beside the kernel. */
 export function kernelTraces(problem: MultiOutputSpectrum, state: MultiOutputState): { readonly plus: Matrix; readonly minus: Matrix } {
   const { eigenvalues: k } = problem;
   const { denominators, residual, directions, covariance } = state;

@@ -9,9 +9,9 @@ export interface ActionDerivatives {
 }
 
 /**
- * The readout bias integrated out at a given Q, for a vector x in the eigenbasis: the coefficient c with (T + QK + b 11ᵀ)⁻¹x =
- * (T + QK)⁻¹(x − c 1), for the targets the posterior mean of the bias, and the factor g = 1 + b 1ᵀ(T + QK)⁻¹1; c = 0, g = 1 without a bias.
- * The rank-one update in this form has no cancellation, at T = 0 and for b → ∞ (centring) too.
+ * The readout bias integrated out at a given Q, for a vector x in the eigenbasis: the coefficient c with (T + QK + b 11ᵀ)⁻¹x = (T + QK)⁻¹(x
+ * − c 1), for the targets the posterior mean of the bias, and the factor g = 1 + b 1ᵀ(T + QK)⁻¹1; c = 0, g = 1 without a bias. The rank-one
+ * update in this form has no cancellation, at T = 0 and for b → ∞ (centring) too. O(P).
  */
 export function biasAt(
   problem: Pick<ScalarSpectrum, "eigenvalues" | "ones" | "temperature" | "biasVariance">,

@@ -20,8 +20,9 @@ export interface ScalarMinima {
 }
 
 /**
- * Interval of Q that contains every stationary point: Q ≤ 1 + |y|²/(4NT), Q ≤ ½(1 + √(1 + 4yᵀK⁻¹y/N)), Q ≥ 1/(1 + tr K/(NT)),
- * Q ≥ 1 − rank(K)/N; a bias only tightens them. At T = 0 with P ≥ N the lower end is searched for.
+ * Interval of Q that contains every stationary point: Q ≤ 1 + |y|²/(4NT), Q ≤ ½(1 + √(1 + 4yᵀK⁻¹y/N)), Q ≥ 1/(1 + tr K/(NT)), Q ≥ 1 −
+ * rank(K)/N; a bias only tightens them. At T = 0 with P ≥ N the lower end is searched for. O(P) an evaluation; one, or those of the search
+ * at T = 0.
  * @throws FinitewidthError (code "not-converged") when T = 0, P ≥ N and the targets (less a bias) vanish: Q is driven to 0.
  */
 export function stationaryBracket(problem: ScalarSpectrum): readonly [lower: number, upper: number] {

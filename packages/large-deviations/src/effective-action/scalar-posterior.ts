@@ -19,7 +19,10 @@ export interface ScalarSaddle {
   readonly varianceLogOrderParameter: number;
 }
 
-/** Laplace approximation at the lowest minimum. docs/theories/effective-action.md, "Laplace and the exact integral". */
+/**
+ * Laplace approximation at the lowest minimum. O(P), and `scalarMinima` where they are not given. docs/theories/effective-action.md,
+ * "Laplace and the exact integral".
+ */
 export function scalarSaddle(problem: ScalarSpectrum, minima: ScalarMinima = scalarMinima(problem)): ScalarSaddle {
   const { orderParameter, action } = minima.minima[0];
   const { second, third } = scalarAction(problem, orderParameter);

@@ -100,7 +100,7 @@ export function createScalarProblem(input: ScalarInput): ScalarProblem {
 
 /**
  * The same without eigenvectors: one tridiagonalisation, 40 % of the time. Saddle, integral and training error take it as it is,
- * `predictReduced` predicts from it. @throws like `createScalarProblem`.
+ * `predictReduced` predicts from it. O(P³). @throws like `createScalarProblem`.
  */
 export function reduceScalarProblem(input: ScalarInput): ReducedScalarProblem {
   const { targets } = input;

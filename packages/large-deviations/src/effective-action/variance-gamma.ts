@@ -38,7 +38,7 @@ export function varianceGammaLogDensity(law: VarianceGamma, value: Float64Array)
 }
 
 /**
- * E[Q^r | f] at T = 0: Q | f is generalised inverse Gaussian, (δ/N)^{r/2} K_{λ+r}(√(Nδ))/K_λ(√(Nδ)). @throws FinitewidthError (code
+ * E[Q^r | f] at T = 0: Q | f is generalised inverse Gaussian, (δ/N)^{r/2} K_{λ+r}(√(Nδ))/K_λ(√(Nδ)). O(P³). @throws FinitewidthError (code
  * "input") for f = 0.
  */
 export function orderParameterMoment(law: VarianceGamma, value: Float64Array, power: number): number {

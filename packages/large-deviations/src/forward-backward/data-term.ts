@@ -2,7 +2,7 @@ import type { Matrix } from "@finitewidth/core";
 import { innerProduct, multiply, multiplyTransposedRight, trace } from "@finitewidth/linalg";
 import type { TargetResponse } from "@finitewidth/numerics";
 
-/** d ln N(Y|0, C + T)/dC = ½[VVᵀ − D R]: the force of the data on the readout kernel. */
+/** d ln N(Y|0, C + T)/dC = ½[VVᵀ − D R]: the force of the data on the readout kernel. O(P²D). */
 export function dataForce({ weights, resolvent }: Pick<TargetResponse, "weights" | "resolvent">): Matrix {
   const outputs = weights.shape[1];
   const square = multiplyTransposedRight(weights, weights);
@@ -15,7 +15,10 @@ export function trainingDiscrepancy({ missed, resolvent, directions }: TargetRes
   return innerProduct(missed, missed) + outputs * temperature * (directions - temperature * trace(resolvent));
 }
 
-/** Mean C*V (P* × D) and variance c** − c*ᵀRc* per output (P*), clipped at 0, from cross kernels (P* × P) and variances (P*). */
+/**
+ * Mean C*V (P* × D) and variance c** − c*ᵀRc* per output (P*), clipped at 0, from cross kernels (P* × P) and variances (P*). O(P* P (P +
+ * D)).
+ */
 export function predictFromKernels(
   { weights, resolvent }: Pick<TargetResponse, "weights" | "resolvent">,
   cross: Matrix,

@@ -99,7 +99,8 @@ export function solveDeepLinear(kernel: Matrix, targets: Matrix, temperature: nu
 
 /**
  * Forward–backward order parameter of a linear network without biases at T = 0, D = 1: Q = Π_l(1 + (yᵀK0⁻¹y/Q − 1)/N_l), V = K0⁻¹y/Q. `fit`
- * is yᵀK0⁻¹y. The root below the largest Q at which a factor vanishes does not exist: the one with all factors positive is returned.
+ * is yᵀK0⁻¹y. The root below the largest Q at which a factor vanishes does not exist: the one with all factors positive is returned. O(L) a
+ * step of Brent's method.
  */
 export function interpolationOrderParameter(fit: number, widths: readonly number[]): number {
   const excess = (q: number): number => Math.log(q) - widths.reduce((sum, width) => sum + Math.log(1 + (fit / q - 1) / width), 0);

@@ -50,7 +50,7 @@ function coordinates(
 
 /**
  * Coordinates F⁻¹MF⁻ᵀ with F the Cholesky factors of reference matrices, shifted by 1e-6 of their mean variance so that singular ones have
- * one.
+ * one. O(L P³) once, and O(P³) for each matrix that goes in or out.
  */
 export function whitenedCoordinates(references: readonly Matrix[]): LayerCoordinates {
   const P = references[0]!.shape[0];

@@ -105,7 +105,10 @@ export interface NodeOptions {
   readonly coarse?: boolean;
 }
 
-/** Nodes for P points: a lattice up to P = 3 (2 for activations with kinks), scrambled Sobol nodes above. */
+/**
+ * Nodes for P points: a lattice up to P = 3 (2 for activations with kinks), scrambled Sobol nodes above. Costs of `latticeNodes` or
+ * `quasiRandomNodes`.
+ */
 export function gaussianNodes({ dimensions, smooth, odd, largestVariance, log2Count, seed, coarse = false }: NodeOptions): GaussianNodes {
   if (!usesLattice(dimensions, smooth)) return quasiRandomNodes(dimensions, log2Count, seed);
   const { error, spacing, reach } = coarse && dimensions === 3 ? coarseLattice : lattices[dimensions - 1]!;

@@ -14,7 +14,7 @@ export interface KernelChain {
   readonly biasVariance: readonly number[];
 }
 
-/** K¹, …, K^{L+1} at infinite width. */
+/** K¹, …, K^{L+1} at infinite width. L P²/2 two-point functions. */
 export const chainKernels = ({ activation, firstKernel, weightVariance, biasVariance }: KernelChain): readonly Matrix[] =>
   infiniteWidthRecursion(activation, firstKernel, weightVariance, biasVariance).preactivation;
 
@@ -52,7 +52,7 @@ export function contractedPriorCovariance(chain: KernelChain, contraction: Matri
   return out;
 }
 
-/** Var_prior tr(E K^{L+1}) at order 1/N. */
+/** Var_prior tr(E K^{L+1}) at order 1/N. Cost of `contractedPriorCovariance`, O(L n P²) for n nodes. */
 export function priorVariance(chain: KernelChain, contraction: Matrix, nodes: GaussianNodes): number {
   return innerProduct(contraction, contractedPriorCovariance(chain, contraction, nodes).at(-1)!);
 }

@@ -57,7 +57,10 @@ export interface Saddle {
   readonly quadratureError?: number;
 }
 
-/** @throws FinitewidthError (code "input" or "shape") naming the field. */
+/**
+ * O(P³), for the smallest eigenvalue.
+ * @throws FinitewidthError (code "input" or "shape") naming the field.
+ */
 export function checkSaddleProblem(
   problem: Pick<SaddleProblem, "firstKernel" | "targets" | "temperature" | "widths" | "weightVariance" | "biasVariance">,
 ): void {

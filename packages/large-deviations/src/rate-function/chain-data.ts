@@ -92,7 +92,7 @@ export function siteChainData(
   };
 }
 
-/** Covariance of the outputs at rows × columns given a chain, biases included, noise not. */
+/** Covariance of the outputs at rows × columns given a chain, biases included, noise not. Cost of `siteCovariance`, D² S² P P′. */
 export function dataCovariance(
   chain: WishartChain,
   kernels: SiteKernels | StackedFeatures,

@@ -173,7 +173,8 @@ function priorChain(problem: ChainRateProblem, t: number): Matrix[] {
 /**
  * Minima of the rate function of a whole chain plus data, from several starts (the prior mean, and with Q 1000 times smaller and 30 times
  * larger, and as much larger as the targets are surprising where that is more; slightly displaced, so that no symmetry of the start
- * survives): BFGS, then Newton steps where there are at most 250 coordinates.
+ * survives): BFGS, then Newton steps where there are at most 250 coordinates. One evaluation of the data's part and O(Σ_l rows_l³) an
+ * evaluation, from three or four starts; Newton's steps cost two gradients a coordinate.
  * @throws FinitewidthError (code "input") when the covariance of the data is singular at T = 0, (code "memory") above 10 000 coordinates.
  * Source: docs/theories/large-deviation.md §4 and docs/theories/convolution.md.
  */

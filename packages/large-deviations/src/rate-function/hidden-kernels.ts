@@ -21,7 +21,7 @@ const diagonalQuadratic = (vector: Float64Array, into: Matrix, factor: number): 
 /**
  * Ĝ¹ … Ĝ^L of a fully connected chain at the minimiser, E[Ĝ^l] = (1 − r_l/N_l) σ_w²(l) E[Ĝ^{l−1}] + E[f M_l⁺ fᵀ]/N_l with f | Y, Q
  * Gaussian. In mean-field scaling f is √N times smaller than f̄ and the terms of relative order 1/N are dropped: σ_w² Ĝ^{l−1} + f̄ M_l⁻¹
- * f̄ᵀ/n_l, a spike of rank D. Source: docs/theories/large-deviation.md §5.
+ * f̄ᵀ/n_l, a spike of rank D. O(D r P² + L D P²) for a kernel of rank r. Source: docs/theories/large-deviation.md §5.
  */
 export function hiddenKernelsAtMinimum(
   chain: WishartChain,

@@ -44,7 +44,7 @@ interface ActionGradient {
   readonly gradient: Matrix;
 }
 
-/** Rates of all eigenvalues of Q with Q's eigenvectors. */
+/** Rates of all eigenvalues of Q with Q's eigenvectors. O(D³), and a root search of O(L) a step for every eigenvalue. */
 export function spectralRates(
   q: Matrix,
   ratios: readonly number[],
@@ -202,7 +202,8 @@ export function minimiseMatrixRate(problem: MatrixRateProblem, start: Matrix): M
 
 /**
  * Minimum of J(Q) = Σ_a φ(log q_a) + data over positive definite Q from several starts (1, 10⁻³, 30 and a multiple of YᵀY), all distinct
- * local minima found, lowest first. Source: docs/theories/large-deviation.md §2.
+ * local minima found, lowest first. O(D²(D³ + D²P)) a step of `minimiseMatrixRate`, from three or four starts. Source:
+ * docs/theories/large-deviation.md §2.
  */
 export function matrixRateMinima(problem: MatrixRateProblem): readonly [MatrixMinimum, ...MatrixMinimum[]] {
   const { targets, eigenvalues } = problem.data;
@@ -233,7 +234,7 @@ function relativeDistance(a: Matrix, b: Matrix): number {
   return difference / size;
 }
 
-/** M_l = O diag(Π_{k≥l} (1 + λ_a/n_k)) Oᵀ, l = 1 … L, at unit variances: the chain at the cheapest way to reach Q. */
+/** M_l = O diag(Π_{k≥l} (1 + λ_a/n_k)) Oᵀ, l = 1 … L, at unit variances: the chain at the cheapest way to reach Q. O(L D³). */
 export function chainAtMinimum(q: Matrix, ratios: readonly number[], skips?: readonly number[]): readonly Matrix[] {
   const { rates, vectors } = spectralRates(q, ratios, skips);
   return ratios.map((_, l) => {

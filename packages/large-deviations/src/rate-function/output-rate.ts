@@ -33,7 +33,8 @@ interface LayerAt {
  * φ(x) = ½ min { Σ_l n_l [w_l − 1 − log w_l + k_l (w_l − 1)²] : Σ log w_l(1 + k_l w_l) = x }: rate at which the mixing variable of a linear
  * network is e^x, in units of a reference width N, with n_l = N_l/N, k_l = α_l²/β_l² of a layer that skips (0 for a dense one, w = e^t) and
  * unit variances (β_l² = 1). The minimiser has n_l (w_l − 1)(1 + k_l w_l) = λ for all l. Solved in y with λ = n_min (e^y − 1), which keeps
- * 1 + λ/n_min = e^y exact for very negative x. Source: docs/theories/large-deviation.md §1, docs/theories/residual.md §5.
+ * 1 + λ/n_min = e^y exact for very negative x. O(L) a step of the root search. Source: docs/theories/large-deviation.md §1,
+ * docs/theories/residual.md §5.
  */
 export function outputRate(x: number, ratios: ArrayLike<number>, skips: ArrayLike<number> = []): OutputRate {
   const { y, least } = multiplierRoot(x, ratios, skips);

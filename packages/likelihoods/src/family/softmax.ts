@@ -121,8 +121,8 @@ export interface SoftmaxOptions {
 }
 
 /**
- * p(class c | f) = exp(f_c/τ)/Σ_c' exp(f_c'/τ) for one-hot targets of D ≥ 2 columns, with D − 1 latent outputs. @throws FinitewidthError
- * (code "input") unless τ > 0.
+ * p(class c | f) = exp(f_c/τ)/Σ_c' exp(f_c'/τ) for one-hot targets of D ≥ 2 columns, with D − 1 latent outputs. O(P D) an evaluation of the
+ * density, with the curvature O(P D³). @throws FinitewidthError (code "input") unless τ > 0.
  */
 export function softmaxLikelihood(scale = 1, options: SoftmaxOptions = {}): Likelihood {
   const { contrasts = true } = options;

@@ -48,7 +48,7 @@ export function averageProbabilities(likelihood: Likelihood, mean: Matrix, covar
   return out ?? zeros(0, d);
 }
 
-/** Moments of D logits (M × D, M × D × D) as those of their D − 1 contrasts Hf. */
+/** Moments of D logits (M × D, M × D × D) as those of their D − 1 contrasts Hf. O(M D³). */
 export function contrastMoments(
   basis: Matrix,
   mean: Matrix,

@@ -23,7 +23,10 @@ export interface LatentPosteriorState {
 
 export type LatentPosterior = Omit<Posterior<unknown, LatentPosteriorState>, "theory" | "problem" | "options">;
 
-/** Fits a problem with a likelihood of its own, in standard scaling, and predicts at its training points. @throws like `fitLatents`. */
+/**
+ * Fits a problem with a likelihood of its own, in standard scaling, and predicts at its training points. Costs of `fitLatents` and
+ * `predictLatents` at P points. @throws like `fitLatents`.
+ */
 export async function fitLatentPosterior(problem: Problem, law: LatentLaw, options: InferenceOptions, run: Run): Promise<LatentPosterior> {
   const fit = await fitLatents({ ...law, likelihood: problem.likelihood!, targets: problem.targets }, latentOptions(options), run);
   const kernels = {
@@ -53,7 +56,10 @@ export async function fitLatentPosterior(problem: Problem, law: LatentLaw, optio
   };
 }
 
-/** Predictions of what `fitLatentPosterior` left, at points whose kernels are given (the chain's readout bias left out). */
+/**
+ * Predictions of what `fitLatentPosterior` left, at points whose kernels are given (the chain's readout bias left out). Costs of
+ * `predictLatents`.
+ */
 export function predictLatentPosterior(
   problem: Problem,
   { latent }: LatentPosteriorState,

@@ -40,7 +40,7 @@ const residualStreams = 7;
 
 /**
  * Predictions of a fitted latent state at points whose kernels are given. `columns`: of the targets. `seed`: for what the training points
- * leave open in sampled states.
+ * leave open in sampled states. O(P² M) for M points, O(D P² M) for softmax, O(P³ + P² M) a node for mixtures over q.
  */
 export function predictLatents(
   state: LatentState,

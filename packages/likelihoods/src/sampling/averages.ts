@@ -39,7 +39,10 @@ export interface LatentAverages {
   finish(): LatentPrediction;
 }
 
-/** Mean, variance and class probabilities of latent outputs over weighted draws, with standard errors from independent chains. */
+/**
+ * Mean, variance and class probabilities of latent outputs over weighted draws, with standard errors from independent chains. O(points ·
+ * outputs (latents + outputs)) a draw and 8 chains · points · (2 outputs + classes) bytes.
+ */
 export function latentAverages(likelihood: Likelihood, columns: number, points: number, chains: number): LatentAverages {
   const lift = likelihood.contrasts(columns);
   const d = likelihood.latents(columns);

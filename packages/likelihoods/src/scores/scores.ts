@@ -127,7 +127,7 @@ export function confusionMatrix(probabilities: Matrix, labels: Int32Array): Matr
   return out;
 }
 
-/** Points most confidently given to a wrong class, worst first. @throws like `reliability`. */
+/** Points most confidently given to a wrong class, worst first. O(M (D + log M)). @throws like `reliability`. */
 export function mostConfidentlyWrong(
   probabilities: Matrix,
   labels: Int32Array,

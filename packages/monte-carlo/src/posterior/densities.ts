@@ -67,7 +67,8 @@ function collapsedEvaluation(
 
 /**
  * ℓ(θ) = log N(Y | 0, T + σ_b² + ΦΦᵀ) in the hidden parameters θ and its gradient: the likelihood with the readout integrated out. NaN
- * where A is not positive definite.
+ * where A is not positive definite. One forward and one backward run of the network and O(min(P, F)² max(P, F)) for the readout on F
+ * features.
  */
 export function collapsedLogLikelihood(problem: SamplingProblem): LogDensity {
   const { network } = problem;
@@ -80,10 +81,10 @@ export function collapsedLogLikelihood(problem: SamplingProblem): LogDensity {
   };
 }
 
-/** −½|θ|² + ℓ(θ): the posterior with the readout integrated out, see `collapsedLogLikelihood`. */
+/** −½|θ|² + ℓ(θ): the posterior with the readout integrated out, see `collapsedLogLikelihood`. Cost of `collapsedLogLikelihood`. */
 export const collapsedDensity = (problem: SamplingProblem): LogDensity => withPrior(collapsedLogLikelihood(problem));
 
-/** −½|θ|² + ℓ(θ): the posterior of all whitened parameters, see `fullLogLikelihood`. */
+/** −½|θ|² + ℓ(θ): the posterior of all whitened parameters, see `fullLogLikelihood`. Cost of `fullLogLikelihood`. */
 export const fullDensity = (problem: SamplingProblem): LogDensity => withPrior(fullLogLikelihood(problem));
 
 const withPrior = ({ dimension, evaluate }: LogDensity): LogDensity => ({

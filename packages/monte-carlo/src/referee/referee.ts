@@ -46,7 +46,7 @@ const mostTests = 500;
  * A short run of the real network that judges theories: chains annealed from the prior, their conditional moments at the test inputs
  * compared with every theory's by a calibrated rule, the log evidence of the same annealing with its evidence, hidden kernels with its
  * kernels. All methods are judged on the same chains. Sequential: at most three looks, until nothing about outputs is doubtful. Numbers
- * depend on the seed and the options alone. Source: docs/theories/referee.md.
+ * depend on the seed and the options alone. Takes `seconds` at most. Source: docs/theories/referee.md.
  */
 export async function referee(
   problem: Problem,

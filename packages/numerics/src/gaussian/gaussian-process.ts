@@ -81,8 +81,8 @@ export function conditionGaussianProcess(given: Matrix | (() => Matrix), targets
 }
 
 /**
- * The same with determinant and resolvent. @throws FinitewidthError like `conditionGaussianProcess`, and (code "not-positive-definite") for
- * a singular `regular` K at T = 0.
+ * The same with determinant and resolvent. O(P³ + P² D); twice where the noise may be lost beside the kernel. @throws FinitewidthError like
+ * `conditionGaussianProcess`, and (code "not-positive-definite") for a singular `regular` K at T = 0.
  */
 export function conditionTargets(
   given: Matrix | (() => Matrix),

@@ -145,7 +145,10 @@ export function lowRankPreconditioner(g: LowRank, temperature: number): LowRankP
   };
 }
 
-/** n·e₁ᵀ log(T) e₁ of a tridiagonal matrix: one probe's estimate of the log determinant of the n × n matrix that it comes from. */
+/**
+ * n·e₁ᵀ log(T) e₁ of a tridiagonal matrix: one probe's estimate of the log determinant of the n × n matrix that it comes from. O(m³) for m
+ * steps.
+ */
 export function logDeterminantOf(tridiagonal: SymmetricTridiagonal, size: number): number {
   const { values, vectors } = backend().tridiagonalEigen(tridiagonal);
   let sum = 0;

@@ -155,7 +155,7 @@ function columnsFrom(m: Matrix, first: number): Matrix {
   return out;
 }
 
-/** Adds the direction of the constant vector that K does not span (eigenvalue 0), where there is one, so that 1 = V Vᵀ 1. */
+/** Adds the direction of the constant vector that K does not span (eigenvalue 0), where there is one, so that 1 = V Vᵀ 1. O(P r). */
 export function spanConstant(spectrum: Spectrum): Spectrum {
   const { values, vectors } = spectrum;
   const [n, r] = vectors.shape;

@@ -18,8 +18,8 @@ export interface GmresResult {
 
 /**
  * Solves A x = b for a general A given by its product with a vector, by GMRES from x = 0: the x of the Krylov space with the smallest
- * residual. Modified Gram–Schmidt, Givens rotations. Stores up to `maximumVectors` + 1 vectors; one product per iteration.
- * Source: Y. Saad and M. H. Schultz (1986).
+ * residual. Modified Gram–Schmidt, Givens rotations. Stores up to `maximumVectors` + 1 vectors; one product per iteration. With k
+ * iterations O(k² n) besides the products. Source: Y. Saad and M. H. Schultz (1986).
  */
 export function gmres(apply: (x: Float64Array) => Float64Array, b: Float64Array, { tolerance, maximumVectors }: GmresOptions): GmresResult {
   const norm = Math.sqrt(dot(b, b));

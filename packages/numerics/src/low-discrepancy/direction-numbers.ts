@@ -119,7 +119,8 @@ function searchInitial(index: number, degree: number, inner: number): Uint32Arra
 
 /**
  * Direction numbers of the first `dimensions` coordinates of a Sobol sequence, 32 each. Joe and Kuo's initial values for 22 dimensions;
- * above, odd initial values drawn with a fixed seed, the best of 8 by the t-parameters of their two-dimensional projections.
+ * above, odd initial values drawn with a fixed seed, the best of 8 by the t-parameters of their two-dimensional projections. Found once and
+ * kept; beyond 22 a search of 8 candidates against all before.
  */
 export function directionNumbers(dimensions: number): readonly Uint32Array[] {
   if (computed.length < dimensions) {

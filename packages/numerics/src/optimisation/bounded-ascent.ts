@@ -29,7 +29,8 @@ const clamp = (value: number, lower: number, upper: number): number => Math.min(
 
 /**
  * Local maximum of an expensive function in a box, evaluated asynchronously: projected BFGS with backtracking; coordinates that press
- * against a bound are held there. Gradients as far as the function gives them, central differences (one-sided at a bound) for the rest.
+ * against a bound are held there. Gradients as far as the function gives them, central differences (one-sided at a bound) for the rest. An
+ * iteration evaluates the function once to eight times for the step and twice for every derivative that it does not give.
  */
 export async function maximiseInBox(
   f: (point: readonly number[]) => Promise<BoundedPoint>,
@@ -108,7 +109,7 @@ function updated(inverse: number[][], s: readonly number[], y: readonly number[]
 
 /**
  * Maximum over integers of a unimodal function on a geometric scale, by golden sections until neighbours are within 5 % or one apart;
- * evaluates each integer once.
+ * evaluates each integer once. At most two evaluations for every factor 1.6 in the range of log n.
  */
 export async function maximiseOverIntegers(
   f: (n: number) => Promise<number>,

@@ -13,9 +13,9 @@ export interface LineSearchResult {
 
 /**
  * Step length t along a descent direction with f(x + t d) ≤ f(x) + c₁ t g·d and |∇f·d| ≤ c₂ |g·d|, by bracketing and safeguarded cubic
- * interpolation. Points outside the domain (value +∞ or NaN) shrink the bracket. Near the minimum, where the decrease drowns in
- * rounding, a step that makes the slope smaller counts as decrease (Hager and Zhang's approximate condition).
- * Source: J. Nocedal, S. Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6.
+ * interpolation. Points outside the domain (value +∞ or NaN) shrink the bracket. Near the minimum, where the decrease drowns in rounding, a
+ * step that makes the slope smaller counts as decrease (Hager and Zhang's approximate condition). At most `maxEvaluations`, one or two near
+ * the end of a minimisation. Source: J. Nocedal, S. Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6.
  */
 export function lineSearch(
   f: Objective,

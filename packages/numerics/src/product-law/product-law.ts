@@ -55,7 +55,8 @@ function saddle(law: ProductLaw, pole: number, u: number): number {
 
 /**
  * Nodes on the vertical line through the saddle point for the density of u = log q. At least one factor must have a finite pole; a
- * noncentral factor should not stand alone (its density is not log-concave on the left).
+ * noncentral factor should not stand alone (its density is not log-concave on the left). O(factors) a node, layers of the same width being
+ * one factor; some ten to a hundred nodes as a rule.
  * @throws FinitewidthError (code "not-converged") when the integrand does not decay.
  */
 export function mellinNodes(law: ProductLaw, u: number): MellinNodes {
@@ -85,9 +86,9 @@ export function mellinNodes(law: ProductLaw, u: number): MellinNodes {
 }
 
 /**
- * log density of u = log q by p(u) = (2π)⁻¹ ∫ dt exp(log E q^{c+it} − (c + it)u) on the vertical line through the saddle point,
- * trapezoidal rule. Accurate to about 1e-13 (absolute + relative) in the far tails too.
- * Source: docs/theories/exact.md, "One output"; docs/theories/residual.md §2.
+ * log density of u = log q by p(u) = (2π)⁻¹ ∫ dt exp(log E q^{c+it} − (c + it)u) on the vertical line through the saddle point, trapezoidal
+ * rule. Accurate to about 1e-13 (absolute + relative) in the far tails too. Cost of `mellinNodes`. Source: docs/theories/exact.md, "One
+ * output"; docs/theories/residual.md §2.
  */
 export function logDensityOfLogProduct(law: ProductLaw, u: number): number {
   const { step, exponents } = mellinNodes(law, u);

@@ -3,8 +3,8 @@ import type { Root, RootOptions } from "./result.js";
 
 /**
  * Root of a continuous function with a sign change in [lower, upper], by Brent's method: inverse quadratic interpolation, secant and
- * bisection. Never leaves the bracket; superlinear for smooth f. @throws FinitewidthError (code "input") without a sign change or for NaN.
- * Source: R. P. Brent, Algorithms for Minimization without Derivatives (1973), chapter 4.
+ * bisection. Never leaves the bracket; superlinear for smooth f. One evaluation a step, about ten for smooth f. @throws FinitewidthError
+ * (code "input") without a sign change or for NaN. Source: R. P. Brent, Algorithms for Minimization without Derivatives (1973), chapter 4.
  */
 export function brentRoot(f: (x: number) => number, lower: number, upper: number, options: RootOptions = {}): Root {
   const { tolerance = 1e-14, maxIterations = 200 } = options;

@@ -8,9 +8,10 @@ export interface ValueAndSlope {
 }
 
 /**
- * Root of f in [lower, upper] with f(lower) ≤ 0 ≤ f(upper), by Newton's method kept inside a shrinking bracket: it bisects when a
- * Newton step leaves the bracket or the slope is not positive. So the root found is one where f crosses upwards: a minimum, when f is
- * the derivative of an action. The end points are not evaluated. @throws FinitewidthError (code "input") for an empty bracket or NaN.
+ * Root of f in [lower, upper] with f(lower) ≤ 0 ≤ f(upper), by Newton's method kept inside a shrinking bracket: it bisects when a Newton
+ * step leaves the bracket or the slope is not positive. So the root found is one where f crosses upwards: a minimum, when f is the
+ * derivative of an action. The end points are not evaluated. One evaluation a step. @throws FinitewidthError (code "input") for an empty
+ * bracket or NaN.
  */
 export function newtonRoot(
   f: (x: number) => ValueAndSlope,

@@ -13,8 +13,8 @@ export interface ChainDraws {
 }
 
 /**
- * Runs one Hamiltonian chain per stream, one after the other, and keeps every draw: 8·draws·d bytes a chain. @throws like
- * `hamiltonianChain`.
+ * Runs one Hamiltonian chain per stream, one after the other, and keeps every draw: 8·draws·d bytes a chain. One gradient per leapfrog
+ * step. @throws like `hamiltonianChain`.
  */
 export function sampleChains(
   target: LogDensity,
@@ -49,7 +49,7 @@ export function coordinateOf(draws: ChainDraws, dimension: number, i: number): F
   return draws.positions.map((kept) => Float64Array.from({ length: kept.length / dimension }, (_, n) => kept[n * dimension + i]!));
 }
 
-/** Diagnostics of every coordinate. */
+/** Diagnostics of every coordinate. d times the cost of `diagnoseChains`. */
 export function diagnoseDraws(draws: ChainDraws, dimension: number): ChainDiagnostics[] {
   return Array.from({ length: dimension }, (_, i) => diagnoseChains(coordinateOf(draws, dimension, i)));
 }

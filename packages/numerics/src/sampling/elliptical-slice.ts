@@ -18,7 +18,7 @@ export interface EllipticalSliceOptions {
 /**
  * Elliptical slice sampling of N(0, 1) prior × likelihood: x ← x cos t + ν sin t with ν from the prior, t from a shrinking bracket until
  * the likelihood passes a random level. No step size, never rejects, works for likelihoods with jumps. Yields after every sweep over the
- * blocks.
+ * blocks. Some evaluations a block and iteration, counted in what it returns, and d normals.
  * @throws FinitewidthError (code "input") when the start has no likelihood. Source: I. Murray, R. Adams, D. MacKay, Elliptical slice
  * sampling (2010).
  */

@@ -79,7 +79,10 @@ const joined = (parts: readonly Float64Array[]): Float64Array => {
 };
 const scaled = (values: Float64Array, factor: number): Float64Array => values.map((value) => factor * value);
 
-/** Estimates of islands with equally many particles; islands are weighted level by level by their running evidence. */
+/**
+ * Estimates of islands with equally many particles; islands are weighted level by level by their running evidence. O(values) a step of
+ * Bennett's root search, levels × particles × islands values.
+ */
 export function evidenceEstimates(islands: readonly (readonly AnnealedLevel[])[]): EvidenceEstimates {
   const count = islands.length;
   const running = new Float64Array(count);
@@ -138,8 +141,8 @@ export function jackknifeError(values: ArrayLike<number>): number {
 /**
  * Evidence of G ≥ 3 independent islands on one ladder fixed in advance, its jackknife error, and objections: islands disagree (spread above
  * 1), a Stein residual off by more than the 0.25 % bound of Student's t over all levels, acceptance below 0.35, forward and Bennett apart,
- * forward and backward apart by more than 0.25 per level. Intervals: Student's t with G − 1 degrees of freedom.
- * Source: docs/theories/evidence.md, "Ladder and islands".
+ * forward and backward apart by more than 0.25 per level. Intervals: Student's t with G − 1 degrees of freedom. 2G + 1 estimates: O(G² ×
+ * levels × particles). Source: docs/theories/evidence.md, "Ladder and islands".
  */
 export function evidenceOfIslands(islands: readonly (readonly AnnealedLevel[])[]): IslandEvidence {
   const count = islands.length;

@@ -13,7 +13,7 @@ export interface LangevinOptions {
 
 /**
  * Unadjusted Langevin dynamics x ← x + η ∇ log p(x) + √(2η) ξ, ξ ~ N(0, 1): no acceptance test, so its stationary law is biased; for a
- * normal target of variance s² it is normal with variance s²/(1 − η/2s²). Yields after every iteration.
+ * normal target of variance s² it is normal with variance s²/(1 − η/2s²). Yields after every iteration. One gradient a step.
  * @throws FinitewidthError: "input" for a step size that is not positive, "not-converged" when the chain runs away.
  */
 export function* langevinChain(

@@ -27,7 +27,7 @@ export function diagonalMetric(scales: Float64Array): Metric {
   return { addForward: add, addAdjoint: add };
 }
 
-/** Any S (d × d, row-major). */
+/** Any S (d × d, row-major). O(d²) a product. */
 export function factorMetric(factor: Float64Array): Metric {
   const d = Math.round(Math.sqrt(factor.length));
   return {

@@ -93,9 +93,10 @@ function effectiveSampleSize(chains: readonly Float64Array[]): number {
 
 /**
  * Rank-normalised split R̂ of equally long chains: the larger of that of the draws and that of their distances from the median, so that
- * chains of different location or different spread are both seen. 1 for constant draws, Infinity for chains stuck at different values.
- * @throws FinitewidthError for fewer than 4 draws, unequal lengths, NaN or infinity.
- * Source: A. Vehtari et al., Rank-normalization, folding, and localization, Bayesian Analysis 16 (2021); R package posterior, `rhat`.
+ * chains of different location or different spread are both seen. 1 for constant draws, Infinity for chains stuck at different values. O(n
+ * log n) for n draws in all.
+ * @throws FinitewidthError for fewer than 4 draws, unequal lengths, NaN or infinity. Source: A. Vehtari et al., Rank-normalization,
+ * folding, and localization, Bayesian Analysis 16 (2021); R package posterior, `rhat`.
  */
 export function rHat(chains: readonly Float64Array[]): number {
   check(chains);
@@ -106,15 +107,18 @@ export function rHat(chains: readonly Float64Array[]): number {
 }
 
 /**
- * Effective sample size of the bulk: of the rank-normalised draws, split chains. All draws when they are constant. @throws like `rHat`.
- * Source: `rHat`'s.
+ * Effective sample size of the bulk: of the rank-normalised draws, split chains. All draws when they are constant. O(n log n + n τ) for n
+ * draws in all and τ lags until the correlations have gone. @throws like `rHat`. Source: `rHat`'s.
  */
 export function bulkEss(chains: readonly Float64Array[]): number {
   check(chains);
   return effectiveSampleSize(normalScores(splitChains(chains)));
 }
 
-/** Effective sample size of the tails: the smaller of those of the 5 % and 95 % quantiles. @throws like `rHat`. Source: `rHat`'s. */
+/**
+ * Effective sample size of the tails: the smaller of those of the 5 % and 95 % quantiles. O(n log n + n τ). @throws like `rHat`. Source:
+ * `rHat`'s.
+ */
 export function tailEss(chains: readonly Float64Array[]): number {
   check(chains);
   const sorted = pool(chains).sort();
@@ -125,18 +129,21 @@ export function tailEss(chains: readonly Float64Array[]): number {
   return Math.min(ofQuantile(0.05), ofQuantile(0.95));
 }
 
-/** Effective sample size for the mean: split chains, no transformation. @throws like `rHat`. */
+/**
+ * Effective sample size for the mean: split chains, no transformation. O(n τ) for n draws in all and τ lags until the correlations have
+ * gone. @throws like `rHat`.
+ */
 export function meanEss(chains: readonly Float64Array[]): number {
   check(chains);
   return effectiveSampleSize(splitChains(chains));
 }
 
-/** Monte Carlo standard error of the mean of all draws, √(variance/ESS). @throws like `rHat`. */
+/** Monte Carlo standard error of the mean of all draws, √(variance/ESS). O(n τ). @throws like `rHat`. */
 export function meanStandardError(chains: readonly Float64Array[]): number {
   return Math.sqrt(varianceOf(pool(chains)) / meanEss(chains));
 }
 
-/** Monte Carlo standard error of the variance of all draws, √(Var (x − x̄)²/ESS). @throws like `rHat`. */
+/** Monte Carlo standard error of the variance of all draws, √(Var (x − x̄)²/ESS). O(n τ). @throws like `rHat`. */
 export function varianceStandardError(chains: readonly Float64Array[]): number {
   const mean = meanOf(pool(chains));
   return meanStandardError(chains.map((chain) => chain.map((value) => (value - mean) ** 2)));

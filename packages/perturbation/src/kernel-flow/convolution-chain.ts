@@ -108,15 +108,19 @@ const times = (factor: number, m: Matrix): Matrix => ({ data: m.data.map((value)
 
 /**
  * Chain of a periodic convolutional network on the Gram matrix of its inputs, (points·sites)², an average over input channels. The compact
- * formula (Σ_{k≤l} 1/N_k) Kˡ B Kˡ of the literature exchanges 𝒜 with the product and holds for l = 1 only; this chain does not.
- * Source: docs/theories/perturbative.md §8. @throws FinitewidthError (code "input") naming the field.
+ * formula (Σ_{k≤l} 1/N_k) Kˡ B Kˡ of the literature exchanges 𝒜 with the product and holds for l = 1 only; this chain does not. L (P s)²/2
+ * two-point functions and O(taps (P s)²) numbers a layer. Source: docs/theories/perturbative.md §8. @throws FinitewidthError (code "input")
+ * naming the field.
  */
 export function convolutionChain(network: ConvolutionChain, inputGram: Matrix): KernelChain {
   checkConvolution(network, inputGram);
   return chainOverSites({ ...network, filters: network.filters.map((filter) => periodicFilter(network.grid, filter)) }, inputGram);
 }
 
-/** The chain of the filters of a network whose layers all have as many sites as its input: stride 1, any padding. */
+/**
+ * The chain of the filters of a network whose layers all have as many sites as its input: stride 1, any padding. Cost of
+ * `convolutionChain`.
+ */
 export function filterChain(
   { geometry, channels, readout, activation, weightVariance, biasVariance }: Filters,
   inputGram: Matrix,
@@ -197,7 +201,10 @@ function checkConvolution({ channels, grid, filters, weightVariance, biasVarianc
     throw inputError("inputGram", `a square matrix over points × ${sites} sites`, inputGram.shape.join(" × "));
 }
 
-/** Gram matrix Σ_channels x x′ᵀ / channels between sites of inputs given as rows (channel, …space), last index fastest: (P·s) × (P·s). */
+/**
+ * Gram matrix Σ_channels x x′ᵀ / channels between sites of inputs given as rows (channel, …space), last index fastest: (P·s) × (P·s). O((P
+ * s)² channels).
+ */
 export function siteGram(inputs: Matrix, channels: number): Matrix {
   const [points, features] = inputs.shape;
   const sites = features / channels;

@@ -113,7 +113,10 @@ function composeSlopes(outer: KernelSlopes, inner: KernelSlopes): KernelSlopes {
   return { slope, curvature };
 }
 
-/** A perturbation of Gᵏ (k counts from 0) carried to the output kernel: lifts and Jacobians of the layers above. */
+/**
+ * A perturbation of Gᵏ (k counts from 0) carried to the output kernel: lifts and Jacobians of the layers above. O(L n²), times the taps of
+ * filters.
+ */
 export function pushToOutput(chain: KernelChain, k: number, x: Matrix): Matrix {
   if (chain.outputSlopes !== undefined) return applySlopes(chain.outputSlopes[k]!, x);
   let current = chain.layers[k]!.lift(x);

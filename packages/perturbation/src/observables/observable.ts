@@ -94,7 +94,7 @@ function moments(scores: readonly number[], values: readonly Float64Array[], fro
 /**
  * `correctObservable` for a problem of any registered architecture: networks are drawn from its prior model and `observe` reads the
  * observables off the state of each (hidden kernels, features, …). A third-party architecture gets its corrections without a theory of its
- * own.
+ * own. One forward run a network and O(P²) for its kernel, 4096 networks unless `samples` says otherwise.
  * @throws FinitewidthError (code "input").
  */
 export function correctNetworkObservable(

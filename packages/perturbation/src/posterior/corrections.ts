@@ -35,7 +35,10 @@ export interface ProjectedFluctuation {
   readonly outputs: Matrix;
 }
 
-/** Projects Z and W of a fluctuation that is known as a whole. */
+/**
+ * Projects Z and W of a fluctuation that is known as a whole. O(m n²), with covariances also O(m² n), and the outputs' part of the
+ * fluctuation.
+ */
 export function projectFluctuation(
   fluctuation: Fluctuation,
   q: Matrix,
@@ -61,8 +64,8 @@ export function rowProducts(a: Matrix, b: Matrix): Float64Array {
 
 /**
  * mean1 = [q(δ + X − Z)]_{·,train} a, cov1 = δ_jk q(δ + X − Z)qᵀ + W. With q = [−K_*R Γ⁻¹, 1] (m × n) this is the prediction at the test
- * points of the joint kernel, with q = T Γ⁻¹ (on the training points alone) the one at the training points. `meanShift`: δ, n × n.
- * Source: docs/theories/perturbative.md §4; S. Yaida (2019) for the mean at T = 0.
+ * points of the joint kernel, with q = T Γ⁻¹ (on the training points alone) the one at the training points. `meanShift`: δ, n × n. O(m n²)
+ * for q of m × n, with covariances also O(m² (n + D²)). Source: docs/theories/perturbative.md §4; S. Yaida (2019) for the mean at T = 0.
  */
 export function correctPrediction(
   q: Matrix,

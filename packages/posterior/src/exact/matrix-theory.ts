@@ -62,7 +62,10 @@ export interface MatrixProblem {
   readonly target: MatrixTarget;
 }
 
-/** Rotates the outputs of a problem and sets up the target. `path` names the targets in errors; `density` see `requireProper`. */
+/**
+ * Rotates the outputs of a problem and sets up the target. `path` names the targets in errors; `density` see `requireProper`. O(P r D +
+ * D³).
+ */
 export function matrixProblem(given: SpectralProblem, chain: PlainChain, path = "targets", density = false): MatrixProblem {
   // A readout bias that T = 0 pins is no longer random.
   const effective = given.pinned === undefined ? chain : { ...chain, readoutBias: 0 };
@@ -75,7 +78,10 @@ export function matrixProblem(given: SpectralProblem, chain: PlainChain, path = 
 
 const laterBiases = (chain: PlainChain) => ({ readout: chain.readoutBias, hidden: hasHiddenBias(chain) });
 
-/** Fits any number of outputs and biases in any layer by sampling the chain of mixing matrices. */
+/**
+ * Fits any number of outputs and biases in any layer by sampling the chain of mixing matrices. One diagonalisation, O(P³) or O(P r²), then
+ * O(L D³ + D² r) an evaluation of `samplePosterior`; predictions and hidden kernels when they are read.
+ */
 export async function fitMatrix(
   problem: Problem,
   law: MixingLaw,
@@ -202,7 +208,7 @@ function shifted(prediction: Prediction, offset: Float64Array): Prediction {
   };
 }
 
-/** Predicts from what `fitMatrix` left in `state`. */
+/** Predicts from what `fitMatrix` left in `state`. O(P P* r + n D r (D + P*)) for n draws. */
 export function predictFromMatrix(
   state: MatrixState,
   problem: Problem,
@@ -242,7 +248,7 @@ export function predictFromMatrix(
 
 /**
  * log density of f(X) (P × D) under the prior with a diagonalised kernel, by sampling the chain at T = 0; on the range of K where K is
- * singular.
+ * singular. O(P r D) once and O(L D³ + D² r) an evaluation of `samplePosterior`.
  */
 export async function matrixLogDensity(
   chain: PlainChain,

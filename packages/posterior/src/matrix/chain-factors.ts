@@ -65,12 +65,12 @@ export function factorsAt(layout: ChainLayout, x: Float64Array): ChainFactors {
   return { coordinates, f, ranks };
 }
 
-/** M_l = F_l F_lᵀ, D × D. */
+/** M_l = F_l F_lᵀ, D × D. O(D² r_l). */
 export function mixingAt(factors: ChainFactors, layer: number, outputs: number, out: Float64Array): void {
   smallMultiplyRight(factors.f[layer]!, factors.f[layer]!, outputs, factors.ranks[layer]!, outputs, out);
 }
 
-/** B = σ_b²(L+1) I + Σ_{l≥2} b_l M_l, or undefined when there are no biases beyond layer 1. */
+/** B = σ_b²(L+1) I + Σ_{l≥2} b_l M_l, or undefined when there are no biases beyond layer 1. O(L D² r_l). */
 export function biasAt(chain: PlainChain, factors: ChainFactors, outputs: number): Float64Array | undefined {
   if (chain.readoutBias === 0 && chain.hiddenBias.every((b) => b === 0)) return undefined;
   const out = new Float64Array(outputs * outputs);
@@ -86,7 +86,7 @@ export function biasAt(chain: PlainChain, factors: ChainFactors, outputs: number
 
 /**
  * Adds to `gradient` (coordinates) what symmetric gradients with respect to M_1 and B mean: F̄_1 = 2 G_Q F_1, going up Z̄_l = R_lᵀF̄_l,
- * F̄_{l+1} = √s_l F̄_l Z_lᵀ + 2 b_{l+1} G_B F_{l+1}, with R_l the left factor of Z_l.
+ * F̄_{l+1} = √s_l F̄_l Z_lᵀ + 2 b_{l+1} G_B F_{l+1}, with R_l the left factor of Z_l. O(L D³).
  */
 export function addChainGradient(
   layout: ChainLayout,

@@ -283,7 +283,7 @@ export function hiddenKernelsOnTraining(target: MatrixTarget, problem: SpectralP
   });
 }
 
-/** E[Ĝˡ | Y] on other points: `cross` = VᵀK_x (r × M), `prior` = K_xx (M × M). */
+/** E[Ĝˡ | Y] on other points: `cross` = VᵀK_x (r × M), `prior` = K_xx (M × M). O(groups L M r (r + M)). */
 export function hiddenKernelsOn(target: MatrixTarget, sums: HiddenKernelSums, cross: Matrix, prior: Matrix): HiddenKernels {
   const [r, points] = cross.shape;
   const phi = zeros(r + (sums.biased ? 1 : 0), points);

@@ -195,7 +195,7 @@ function jointSums(d: number, r: number, n: number, points: number, biased: bool
   return { means, add, finish };
 }
 
-/** Lower R with R Rᵀ = S for a positive semi-definite S (D × D); zero pivots give zero columns. */
+/** Lower R with R Rᵀ = S for a positive semi-definite S (D × D); zero pivots give zero columns. D³/3 flops. */
 export function choleskySemidefinite(s: Float64Array, d: number): Float64Array {
   const out = new Float64Array(d * d);
   for (let j = 0; j < d; j++) {

@@ -12,8 +12,7 @@ export interface CharacteristicValue {
 /**
  * E exp(i Σ_aμ T_μa f_a(μ)) of the outputs at P points with kernel K (P × P): one output by quadrature of E exp(−q tᵀKt/2); one hidden
  * layer det(I + s TᵀKT/N)^{−N/2}; deeper nets average det(I + F₂ᵀ(TᵀKT)F₂ s_1/N_1)^{−N_1/2} over `draws` draws of F₂, with its standard
- * error.
- * `frequencies`: T, P × D. Real, because the law is symmetric. Source: docs/theories/exact.md, "Prior".
+ * error. `frequencies`: T, P × D. Real, because the law is symmetric. O(P² D), and O(L D³) a draw. Source: docs/theories/exact.md, "Prior".
  * @throws FinitewidthError (code "shape") when T has not P rows.
  */
 export function characteristicFunction(

@@ -56,7 +56,8 @@ export function sumOverPairings(kernel: Matrix, points: readonly number[]): numb
 
 /**
  * E f_{μ1} … f_{μ2k} of one output at the listed points (0-based rows of K, P × P), or with `cumulant` their joint cumulant: E[q^k] (or the
- * k-th cumulant of q) times the sum over pairings of K; 0 for an odd number of points. Source: docs/theories/exact.md, "Prior".
+ * k-th cumulant of q) times the sum over pairings of K; 0 for an odd number of points. (2k − 1)!! terms. Source: docs/theories/exact.md,
+ * "Prior".
  */
 export function outputMoment(
   chain: LinearChain,
@@ -123,7 +124,7 @@ export function mixingThirdTraces(chain: LinearChain, outputs: number): readonly
 
 /**
  * log E |Q|^power = Σ_l [D·power·log(2 s_l/N_l) + log Γ_D(N_l/2 + power) − log Γ_D(N_l/2)]; needs all N_l ≥ D and N_l/2 + power > (D −
- * 1)/2.
+ * 1)/2. O(L D).
  * @throws FinitewidthError (code "input") where the moment vanishes or diverges.
  */
 export function logDeterminantMoment(chain: LinearChain, outputs: number, power: number): number {

@@ -100,7 +100,7 @@ export function weightedDraws(
   return { points, logWeights, batches };
 }
 
-/** Self-normalised importance sampling of a posterior in few dimensions in this thread, see `weightedDraws`. */
+/** Self-normalised importance sampling of a posterior in few dimensions in this thread, see `weightedDraws`. One evaluation a draw. */
 export function importanceSample(target: PosteriorTarget, fit: LaplaceFit, draws: number, random: RandomStream): PosteriorSample {
   return importanceSummary(
     target.dimension,

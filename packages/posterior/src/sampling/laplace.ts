@@ -20,7 +20,8 @@ export function negativeLogDensity(target: PosteriorTarget): Objective {
 
 /**
  * Mode and curvature of a posterior: BFGS from the given starts (the prior's centre by default), the best end polished by Newton steps in
- * up to 60 dimensions; Hessian by central differences of the gradient (2d gradients), eigenvalues floored at 0.1.
+ * up to 60 dimensions; Hessian by central differences of the gradient (2d gradients), eigenvalues floored at 0.1. Up to some hundred
+ * gradients a start; a Newton step takes 2d + 1.
  * @throws FinitewidthError (code "not-converged") when the density is zero at every start.
  */
 export function laplaceFit(target: PosteriorTarget, starts: readonly Float64Array[] = [new Float64Array(target.dimension)]): LaplaceFit {

@@ -86,7 +86,10 @@ export async function hamiltonianRun(
   return { positions, logDensity, acceptance: next.value.acceptance };
 }
 
-/** Puts chains of equal length together. Diagnostics: split R̂ and effective sample size, the worst over coordinates. */
+/**
+ * Puts chains of equal length together. Diagnostics: split R̂ and effective sample size, the worst over coordinates. O(n d² + d n log n)
+ * for n draws in all.
+ */
 export function joinChains(runs: readonly ChainRun[], fit: Pick<LaplaceFit, "mode" | "factor">): MarkovSample {
   const d = fit.mode.length;
   const draws = runs[0]!.logDensity.length;
@@ -119,7 +122,7 @@ export function joinChains(runs: readonly ChainRun[], fit: Pick<LaplaceFit, "mod
   };
 }
 
-/** Mean and (inflated) covariance factor of a set of draws, as a Gaussian fit. */
+/** Mean and (inflated) covariance factor of a set of draws, as a Gaussian fit. O(n d² + d³). */
 export function gaussianOf(points: readonly Float64Array[], inflation: number): LaplaceFit {
   const { mean, covariance } = momentsOf(points);
   return gaussianWith(mean, { data: covariance.data.map((value) => inflation * value), shape: covariance.shape });
@@ -193,7 +196,8 @@ function gaussianWith(mode: Float64Array, covariance: Matrix): LaplaceFit {
 }
 
 /**
- * Posterior along the path (Gaussian fit)^{1−b} × (prior × likelihood)^b in whitened coordinates: b log p(x) |det S| − (1 − b)|z|²/2.
+ * Posterior along the path (Gaussian fit)^{1−b} × (prior × likelihood)^b in whitened coordinates: b log p(x) |det S| − (1 − b)|z|²/2. One
+ * gradient of the target and O(d²).
  */
 export function bridgeDensity(target: PosteriorTarget, fit: LaplaceFit, exponent: number): LogDensity {
   const density = whitenedPosterior(target, fit);

@@ -36,8 +36,9 @@ const importanceParts = 8;
 /**
  * Samples a posterior and estimates its evidence with the method that suits its dimension d: deterministic lattice quadrature for d ≤ 3,
  * importance sampling for d ≤ 12, Hamiltonian Monte Carlo with Bennett's ratio above; tempered sequential Monte Carlo from the prior where
- * there is no mode to start from or the others report failure. Chains, bridges and importance draws are chunks of `run.map`.
- * Source: docs/theories/exact.md, "Several outputs".
+ * there is no mode to start from or the others report failure. Chains, bridges and importance draws are chunks of `run.map`. See
+ * `latticeSample`, `weightedDraws`, `hamiltonianRun`, `bridgeEvidence` and `temperedSample`. Source: docs/theories/exact.md, "Several
+ * outputs".
  */
 export async function samplePosterior<Data>(
   source: SamplingSource<Data>,

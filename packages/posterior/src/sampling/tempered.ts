@@ -21,8 +21,8 @@ const mostTemperatures = 1000;
 /**
  * Likelihood-tempered sequential Monte Carlo from the prior: exponent raised so that the effective fraction stays at 0.6, systematic
  * resampling, three Hamiltonian moves whitened by the particles. Finds several modes and needs no start; noisy in many dimensions, so
- * repeat with twice the particles. @throws FinitewidthError (code "not-converged") after 1000 temperatures. Source: docs/theories/exact.md,
- * "Several outputs".
+ * repeat with twice the particles. Three moves of every particle at every temperature. @throws FinitewidthError (code "not-converged")
+ * after 1000 temperatures. Source: docs/theories/exact.md, "Several outputs".
  */
 export async function temperedSample(
   target: PosteriorTarget,

@@ -73,7 +73,7 @@ export function trainHiddenFactors(terms: readonly HiddenKernelTerms[], data: Sc
   });
 }
 
-/** E[Ĝˡ | Y] on other points: `cross` = VᵀK_x (r × M), `prior` = K_xx (M × M). */
+/** E[Ĝˡ | Y] on other points: `cross` = VᵀK_x (r × M), `prior` = K_xx (M × M). O(n r M + L M² (n + r)) for n nodes. */
 export function hiddenKernelsAt(
   terms: readonly HiddenKernelTerms[],
   data: ScalarData,

@@ -69,7 +69,7 @@ export function requireChain(widths: readonly number[], variances: readonly numb
   }
 }
 
-/** log density of u = log q; a closed form for one dense layer. */
+/** log density of u = log q; a closed form for one dense layer. Cost of `logDensityOfLogProduct` otherwise. */
 export function logPriorDensity(law: ScalarLaw, u: number): number {
   const { widths, variances, product } = law;
   if (widths.length === 1) return logDensityLogGammaProduct(u, [widths[0]! / 2], [widths[0]! / (2 * variances[0]!)]);

@@ -194,5 +194,5 @@ export function trainDiagonal(vectors: Matrix, values: Float64Array): Float64Arr
   return out;
 }
 
-/** VᵀK_x. */
+/** VᵀK_x. O(P r P*). */
 export const projectCross = (vectors: Matrix, cross: Matrix): Matrix => multiplyTransposedLeft(vectors, cross);
