@@ -1,5 +1,6 @@
 import { toMatrix, type MatrixLike } from "./arrays.js";
 import { isCoded, valuesOf } from "./coded-matrix.js";
+import { requireFinite } from "./finite.js";
 import { inputError, refusal, shapeError } from "./errors.js";
 import type { LikelihoodChoice } from "./likelihood.js";
 import { createLikelihood, reasonToRefuse, requireEveryClass } from "./likelihoods.js";
@@ -43,10 +44,12 @@ export function createProblem(input: ProblemInput, registry: Registry): Problem 
   if (input.likelihood === undefined) {
     if (!(Number.isFinite(input.temperature) && input.temperature! >= 0))
       throw inputError("likelihood.temperature", "a number ≥ 0", input.temperature);
+    requireScale(inputs, input.temperature === 0);
     return { network, inputs, targets, temperature: input.temperature!, scaling };
   }
   if (input.temperature !== undefined) throw inputError("temperature", "nothing beside a likelihood of its own", input.temperature);
   const likelihood = createLikelihood(registry, input.likelihood);
+  requireScale(inputs, likelihood.noise === 0);
   if (likelihood.noise !== undefined) return { network, inputs, targets, temperature: likelihood.noise, scaling };
   likelihood.check(targets, "targets");
   requireEveryClass(likelihood, targets, "targets");
@@ -63,6 +66,22 @@ export function resolveNetworkInput(network: { readonly type: string; readonly [
 
 /** Beyond this squares overflow, and with them every kernel. */
 const largestNumber = 1e150;
+
+/** Below, squares of data underflow; without noise, squares of targets over kernels overflow. */
+const smallestScale = { noisy: 1e-153, noiseless: 1e-70 } as const;
+
+/** @throws FinitewidthError (code "input") for inputs that are not all 0 and whose kernel has no digits. */
+function requireScale(inputs: Matrix, noiseless: boolean): void {
+  let largest = 0;
+  for (const value of valuesOf(inputs)) largest = Math.max(largest, Math.abs(value));
+  const smallest = noiseless ? smallestScale.noiseless : smallestScale.noisy;
+  if (largest > 0 && largest < smallest)
+    throw inputError(
+      "inputs",
+      `numbers the largest of which is at least ${smallest} in size${noiseless ? " where the temperature is 0" : ""} (rescale the data)`,
+      largest,
+    );
+}
 
 /** @throws FinitewidthError (code "input") naming the first entry whose square is no finite number. */
 function requireSquares(m: Matrix, path: string): void {
@@ -103,7 +122,7 @@ export interface Fitted<Options = unknown, State = unknown> {
  * Fits a theory: `const { posterior, predict } = await fit(exact, problem, { registry })`. Costs the fit of the theory; `predict` what its
  * predictions cost.
  * @throws FinitewidthError: "input"/"shape" for bad data, "refused" when the theory does not apply, "not-converged" when its iteration
- * failed.
+ * failed or a number of its results is not finite.
  */
 export async function fit<Options, State>(
   theory: Theory<Options, State>,
@@ -129,14 +148,16 @@ export async function fit<Options, State>(
       ...(settings.signal ? { signal: settings.signal } : {}),
     });
   const posterior = await theory.fit(problem, options, run);
+  const { logEvidence } = posterior;
+  // what is computed when it is first read waits
+  requireFinite(theory.name, logEvidence === undefined ? {} : { logEvidence });
   return {
     posterior,
-    predict: (inputs, want = {}) =>
-      theory.predict(
-        posterior,
-        checkInputs(toMatrix(inputs, "inputs"), problem.network, registry, "inputs"),
-        { covariance: want.covariance ?? false },
-        run,
-      ),
+    predict: async (inputs, want = {}) => {
+      const checked = checkInputs(toMatrix(inputs, "inputs"), problem.network, registry, "inputs");
+      const prediction = await theory.predict(posterior, checked, { covariance: want.covariance ?? false }, run);
+      requireFinite(theory.name, {}, prediction);
+      return prediction;
+    },
   };
 }

@@ -10,6 +10,7 @@ export * from "./evidence-gradient.js";
 export type * from "./extensions.js";
 export * from "./facade.js";
 export type * from "./figure.js";
+export * from "./finite.js";
 export type * from "./finite-network.js";
 export * from "./generalization-error.js";
 export type * from "./json.js";

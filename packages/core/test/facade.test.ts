@@ -159,3 +159,23 @@ test("advice names all who take the problem", () => {
   const registry = createRegistry([{ name: "x", theories: [a!, hard, b!, c!] }]);
   expect(reasonToRefuse(hard, { temperature: 1 } as Problem, {}, registry)).toBe('too hard; use "a", "b" or "c".');
 });
+
+test("numbers that are not finite are withheld, and what is computed when it is first read is not asked for", async () => {
+  const registry = createRegistry([{ name: "x", priorModels: [network(1)] } as unknown as Plugin]);
+  const withEvidence = (logEvidence: number | undefined, variance: number) => ({
+    ...listener("probe").theory,
+    fit: async () => ({
+      ...(logEvidence === undefined ? {} : { logEvidence }),
+      get hiddenKernels(): never {
+        throw new Error("asked for");
+      },
+    }),
+    predict: async () => ({ mean: zeros(1, 1), variance: { data: Float64Array.of(variance), shape: [1, 1] } }),
+  });
+  const fitted = (theory: object) =>
+    fit(theory as Theory, { network: { type: "none" }, inputs: [[1]], targets: [[1]], temperature: 1 }, { registry });
+  await expect(fitted(withEvidence(-Infinity, 1))).rejects.toThrow("[probe] logEvidence came out as a number that is not finite");
+  const { predict } = await fitted(withEvidence(undefined, Number.NaN));
+  await expect(predict([[1]])).rejects.toThrow("[probe] predictive.variance came out as a number that is not finite");
+  await expect((await fitted(withEvidence(-2, 1))).predict([[1]])).resolves.toBeDefined();
+});

@@ -136,6 +136,25 @@ describe("problems", () => {
       },
       "inputs[0][2]: expected a number of at most 1e+150",
     ],
+    [
+      {
+        inputs: [
+          [0, 2e-154, 0],
+          [0, 0, -1e-160],
+        ],
+      },
+      "inputs: expected numbers the largest of which is at least 1e-153 in size (rescale the data), got 2e-154",
+    ],
+    [
+      {
+        inputs: [
+          [0, 2e-71, 0],
+          [0, 0, 0],
+        ],
+        temperature: 0,
+      },
+      "inputs: expected numbers the largest of which is at least 1e-70 in size where the temperature is 0 (rescale the data), got 2e-71",
+    ],
     [{ likelihood: { type: "x" } }, "temperature: expected nothing beside a likelihood of its own, got 0.7"],
   ])("%j are refused by name", (change, message) => {
     expect(() => createProblem({ ...input, ...change } as never, registry)).toThrow(message);

@@ -7,7 +7,6 @@ import {
   type Prediction,
   type Problem,
   type Registry,
-  type Tensor,
 } from "@finitewidth/core";
 import { classesOf, classificationScores, decisions, type ClassificationScores } from "@finitewidth/likelihoods";
 
@@ -61,20 +60,4 @@ export function classificationOf(
   if (!known) return undefined;
   const { accuracy, standardError } = classificationScores(decisions(mean), known.labels);
   return { accuracy, standardError: { accuracy: standardError.accuracy } };
-}
-
-/** First place where an outcome holds a number that is not finite; results with one are failures, never written. */
-export function findNonFinite(posterior: Posterior, predictive: Prediction | undefined): string | undefined {
-  const bad = (t: Tensor | undefined): boolean =>
-    t !== undefined && [Number.NaN, Infinity, -Infinity].some((value) => t.data.includes(value));
-  if (posterior.logEvidence !== undefined && !Number.isFinite(posterior.logEvidence)) return "logEvidence";
-  if (bad(posterior.train?.mean)) return "train.mean";
-  if (bad(posterior.train?.variance)) return "train.variance";
-  if (bad(predictive?.mean)) return "predictive.mean";
-  if (bad(predictive?.variance)) return "predictive.variance";
-  if (bad(predictive?.probabilities)) return "predictive.probabilities";
-  if (typeof posterior.orderParameter === "number" ? !Number.isFinite(posterior.orderParameter) : bad(posterior.orderParameter))
-    return "orderParameter";
-  const layer = posterior.hiddenKernels?.findIndex(bad) ?? -1;
-  return layer >= 0 ? `hiddenKernels[${layer}]` : undefined;
 }

@@ -1,16 +1,16 @@
 import {
   amended,
-  FinitewidthError,
   generalizationError,
   generalizationStandardError,
   reasonToRefuse,
   refusal,
+  requireFinite,
   type Json,
   type Matrix,
   type Posterior,
   type Run,
 } from "@finitewidth/core";
-import { classificationOf, findNonFinite, type MethodOutcome } from "./method-outcome.js";
+import { classificationOf, type MethodOutcome } from "./method-outcome.js";
 import type { PlannedProblem, PlannedStep } from "./plan.js";
 import type { PlannedMethod } from "./planned-methods.js";
 import { withPruning } from "./pruning.js";
@@ -38,12 +38,7 @@ export async function runMethod(
       : fitted;
     const missing = gradients && !gradient ? [`${method} gives no derivatives of its log evidence here`] : [];
     const predictive = test ? await theory.predict(posterior, test.inputs, { covariance: false }, run) : undefined;
-    const bad = findNonFinite(posterior, predictive);
-    if (bad !== undefined)
-      throw new FinitewidthError(`[${method}] ${bad} came out as a number that is not finite; the result is withheld`, {
-        code: "not-converged",
-        path: bad,
-      });
+    requireFinite(method, posterior, predictive);
     const targets: Matrix | undefined = test?.targets;
     // squared errors are about numbers, not about classes or counts
     const numbers = problem.likelihood === undefined;

@@ -1,7 +1,7 @@
-import { createRegistry, matrixFromRows, type Posterior, type Prediction, type Problem } from "@finitewidth/core";
+import { createRegistry, matrixFromRows, type Prediction, type Problem } from "@finitewidth/core";
 import { classificationScores, decisions } from "@finitewidth/likelihoods";
 import { describe, expect, it } from "vitest";
-import { classificationOf, findNonFinite } from "../src/method-outcome.js";
+import { classificationOf } from "../src/method-outcome.js";
 
 const column = (...values: number[]) => matrixFromRows(values.map((value) => [value]));
 const problem = { targets: column(1, -1, 1), temperature: 0.1, scaling: "standard" } as unknown as Problem;
@@ -25,23 +25,4 @@ describe("scores of classes under Gaussian noise", () => {
     expect(classificationOf(problem, prediction(column(1)), column(0.3), registry)).toBeUndefined();
     expect(classificationOf(problem, prediction(column()), { data: new Float64Array(0), shape: [0, 1] }, registry)).toBeUndefined();
   });
-});
-
-describe("a number that is not finite", () => {
-  const good = { logEvidence: 1, orderParameter: 2, train: prediction(column(1)), hiddenKernels: [column(1), column(2)] };
-  const bad = column(1, Number.NaN);
-  it.each<[string, object, Prediction | undefined]>([
-    ["logEvidence", { logEvidence: Infinity }, undefined],
-    ["train.mean", { train: { mean: bad, variance: column(1) } }, undefined],
-    ["train.variance", { train: { mean: column(1), variance: bad } }, undefined],
-    ["predictive.mean", {}, { mean: bad, variance: column(1) }],
-    ["predictive.variance", {}, { mean: column(1), variance: bad }],
-    ["predictive.probabilities", {}, { mean: column(1), variance: column(1), probabilities: bad }],
-    ["orderParameter", { orderParameter: Number.NaN }, undefined],
-    ["orderParameter", { orderParameter: bad }, undefined],
-    ["hiddenKernels[1]", { hiddenKernels: [column(1), bad] }, undefined],
-  ])("is found in %s", (where, change, predictive) => {
-    expect(findNonFinite({ ...good, ...change } as unknown as Posterior, predictive)).toBe(where);
-  });
-  it("is not found where there is none", () => expect(findNonFinite(good as unknown as Posterior, prediction(column(1)))).toBeUndefined());
 });

@@ -23,8 +23,8 @@ interface LayerMoves {
 }
 
 /**
- * What each group b of nodes moves of g⟨ψ⟩ when its weights grow by a factor 1 + ε, divided by ε: its own share, the sum over the group of
- * p (ψ − ⟨ψ⟩_p) − w (ψ − ⟨ψ⟩_w) as in `nodeErrors`, and what the same nodes move through the kernels of this layer, the moves of `test`: the
+ * What each group of nodes moves of g⟨ψ⟩ when its weights grow by a factor 1 + ε, divided by ε: its own share, the sum over the group of
+ * p (ψ − ⟨ψ⟩_p) − w (ψ − ⟨ψ⟩_w) as in `nodeErrors`, and what the same nodes move through the kernels of this layer, those of `test`: the
  * density of h by e = ½hᵀC⁻¹dC C⁻¹h, the mean of h* by hᵀC⁻¹(dc − dC b), its variance by dc** − 2bᵀdc + bᵀdC b, b = C⁻¹c. Conjugate kernels
  * stay. O(n P²) a group, then O(n P) a group and test point.
  */
