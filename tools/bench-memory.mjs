@@ -1,5 +1,6 @@
-// Peak memory of whole methods beside what they count before they start, in arrays of P × P numbers: node bench.mjs --memory. One process
-// a method: the resident peak of fit and 50 predictions beyond that of the data, after a small problem of the same kind.
+// Peak memory of whole methods beside what they count before they start, in arrays of P × P numbers: node bench.mjs --memory, or --memory=P
+// for that many points in place of the numbers below. One process a method: the resident peak of fit and 50 predictions beyond that of the
+// data, after a small problem of the same kind.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -48,13 +49,14 @@ async function measure({ theory, widths, activation = "erf", outputs = 1, points
   console.log(JSON.stringify({ peak, counted: Number(/\(([\d.]+) arrays/.exec(refusal)?.[1]) }));
 }
 
-/** Prints one line a method. */
-export function compareMemory() {
+/** Prints one line a method. @param all points in place of each method's own */
+export function compareMemory(all) {
   if (!existsSync("/proc/self/clear_refs")) {
     console.error("peaks are read from /proc, which is not here");
     process.exit(3);
   }
-  for (const one of cases) {
+  for (const { points, features, ...rest } of cases) {
+    const one = { ...rest, points: all ?? points, ...(features ? { features: all ?? features } : {}) };
     const preload = ["--conditions", "@finitewidth/source", "--import", join(here, "ts-preload.mjs")];
     const text = execFileSync(process.execPath, [...preload, join(here, "bench-memory.mjs"), JSON.stringify(one)], { encoding: "utf8" });
     const { peak, counted } = JSON.parse(text);

@@ -1,8 +1,8 @@
 // Benchmarks of the linear algebra against its peers, on this Node and, through npx, on another: writes docs/benchmarks.json and
 // docs/benchmarks.md. Usage: node bench.mjs [--quick] [--node24] [--page]     --quick: one small size, results printed only; --node24:
 // also on Node 24 (downloaded by npx); --page: measures nothing and writes the page again from benchmarks.json. Printed only: --peers,
-// theories and sampler beside neural-tangents, JAX, SciPy, numpyro and blackjax (bench-peers.mjs); --memory, peak memory beside what
-// methods count before they start (bench-memory.mjs)
+// theories and sampler beside neural-tangents, JAX, SciPy, numpyro and blackjax (bench-peers.mjs); --memory[=P], peak memory beside
+// what methods count before they start (bench-memory.mjs)
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -17,8 +17,9 @@ if (process.argv.includes("--peers")) {
   comparePeers();
   process.exit();
 }
-if (process.argv.includes("--memory")) {
-  compareMemory();
+const memory = process.argv.find((argument) => /^--memory(=\d+)?$/.test(argument));
+if (memory) {
+  compareMemory(Number(memory.split("=")[1]) || undefined);
   process.exit();
 }
 const quick = process.argv.includes("--quick");
