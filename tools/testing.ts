@@ -18,6 +18,19 @@ export function flatten(value: Nested): number[] {
   return Array.from(value as ArrayLike<Nested>).flatMap(flatten);
 }
 
+interface NormalSource {
+  normals(out: Float64Array): Float64Array;
+}
+
+/** rows × columns standard normals, the next ones of `source` in row-major order. */
+export function normalMatrix(source: NormalSource, rows: number, columns: number) {
+  return { data: source.normals(new Float64Array(rows * columns)), shape: [rows, columns] as const };
+}
+
+/** The same as nested lists. */
+export const normalRows = (source: NormalSource, rows: number, columns: number): number[][] =>
+  Array.from({ length: rows }, () => [...source.normals(new Float64Array(columns))]);
+
 /** |actual − expected| ≤ absolute + relative·|expected|, entry by entry; the failure names the worst entry. */
 export function expectClose(
   actual: Nested,

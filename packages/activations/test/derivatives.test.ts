@@ -3,7 +3,7 @@ import { createWorkspace, gram } from "@finitewidth/linalg";
 import { gaussLegendre, normalDensity, normalDistribution } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { erf, identity, infiniteWidthRecursion, kernelMap, pullBackVariances, relu, step, tanh } from "../src/index.js";
 
 describe("whole arrays", () => {
@@ -59,8 +59,8 @@ describe("derivatives of moments", () => {
 
 describe("derivatives in the variances of all layers", () => {
   const points = 4;
-  const x: Matrix = { data: stream(9).normals(new Float64Array(points * 3)), shape: [points, 3] };
-  const adjoint = gram({ data: stream(10).normals(new Float64Array(points * 5)), shape: [points, 5] });
+  const x: Matrix = normalMatrix(stream(9), points, 3);
+  const adjoint = gram(normalMatrix(stream(10), points, 5));
   const weights = [1.3, 0.8, 1.6, 0.7];
   const biases = [0.2, 0.3, 0, 0.15];
   const run = (activation: typeof erf, w: readonly number[], b: readonly number[], q?: readonly number[]) => {

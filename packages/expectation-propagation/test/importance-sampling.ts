@@ -4,6 +4,7 @@ import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { cholesky, gram, multiply, solveCholesky } from "@finitewidth/linalg";
 import { denseChain, firstLayerKernel } from "@finitewidth/kernels";
 import { stream } from "@finitewidth/random";
+import { normalMatrix } from "../../../tools/testing.ts";
 
 export const registry = createRegistry([activations, fullyConnected]);
 
@@ -21,7 +22,7 @@ export function importanceSampling(input: ProblemInput, tests: Matrix, draws: nu
   const batches = 20;
   const sums = Array.from({ length: batches }, () => ({ weight: 0, mean: new Float64Array(S), second: new Float64Array(S * S) }));
   for (let i = 0; i < draws; i++) {
-    const h = multiply(root, { data: random.normals(new Float64Array(n * N)), shape: [n, N] });
+    const h = multiply(root, normalMatrix(random, n, N));
     for (let k = 0; k < h.data.length; k++) h.data[k] = chain.activation.value(h.data[k]!);
     const K = gram(h).data.map((value) => alpha * value + bias);
     const A = { data: new Float64Array(P * P), shape: [P, P] as const };

@@ -17,6 +17,7 @@ import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectationPropagation, expectationPropagationOptions } from "../src/index.js";
 import { importanceSampling, registry, ridge } from "./importance-sampling.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 const network = (width: number, activation = "erf", biasVariance: number | number[] = 0, weightVariance: number | number[] = 1) => ({
   type: "fully-connected",
   widths: [width],
@@ -24,10 +25,7 @@ const network = (width: number, activation = "erf", biasVariance: number | numbe
   weightVariance,
   biasVariance,
 });
-const normals = (rows: number, columns: number, seed: number): Matrix => ({
-  data: stream(seed).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const normals = (rows: number, columns: number, seed: number): Matrix => normalMatrix(stream(seed), rows, columns);
 
 describe("conformance", () => {
   const problem = (points: number, features: number) => ({

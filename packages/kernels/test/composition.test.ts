@@ -4,7 +4,7 @@ import { innerProduct, multiply, multiplyTransposedRight, transpose } from "@fin
 import { mixingMoments } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import {
   applyMap,
   applyTransposed,
@@ -38,10 +38,7 @@ const norm: Primitive = { kind: "normalise", epsilon: 0.2 };
 const merge = (branches: Primitive[][], coefficients: number[]): Primitive => ({ kind: "merge", branches, coefficients });
 const network = (layers: Primitive[], sites = 1): Architecture => ({ input: { channels: 2, sites }, layers });
 const exact = { relative: 1e-13, absolute: 1e-14 };
-const random = (rows: number, columns: number, seed = 1): Matrix => ({
-  data: stream(seed).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const random = (rows: number, columns: number, seed = 1): Matrix => normalMatrix(stream(seed), rows, columns);
 const pooling = siteMapOfRows(3, [
   [
     [0, 0.5],

@@ -15,8 +15,9 @@ import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { layerChecks, priorModelChecks } from "../src/conformance/index.js";
 import { averageMap, flatteningMaps, identityMap } from "../src/index.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
-const inputs: Matrix = { data: stream(2).normals(new Float64Array(8)), shape: [4, 2] };
+const inputs: Matrix = normalMatrix(stream(2), 4, 2);
 const random = (width: number | undefined, weightVariance: number, biasVariance: number): Primitive => ({
   kind: "random",
   ...(width === undefined ? {} : { width }),

@@ -4,8 +4,9 @@ import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { architectureChecks } from "../src/conformance/index.js";
 import { identityMap, infiniteWidthKernels, mixingLaw, realise } from "../src/index.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
-const inputs: Matrix = { data: stream(2).normals(new Float64Array(8)), shape: [4, 2] };
+const inputs: Matrix = normalMatrix(stream(2), 4, 2);
 const layersOf = (activation = erf, biasVariance = 0): Architecture => ({
   input: { channels: 2, sites: 1 },
   layers: [

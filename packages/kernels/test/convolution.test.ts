@@ -4,7 +4,7 @@ import { identity as eye, multiplyTransposedLeft } from "@finitewidth/linalg";
 import { expandSites, mixingMoments, type SiteGeometry } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import {
   averageMap,
   compositionMixing,
@@ -48,7 +48,7 @@ function network(readout: Readout, activation: typeof erf, biased: boolean, dept
   return { input: { channels, sites: 18 }, layers };
 }
 const P = 3;
-const all: Matrix = { data: stream(31).normals(new Float64Array(5 * 36)), shape: [5, 36] };
+const all: Matrix = normalMatrix(stream(31), 5, 36);
 const [inputs, others]: [Matrix, Matrix] = [
   { data: all.data.slice(0, P * 36), shape: [P, 36] },
   { data: all.data.slice(P * 36), shape: [2, 36] },

@@ -3,7 +3,7 @@ import type { Activation, Architecture, Matrix, Primitive } from "@finitewidth/c
 import { gaussLegendre } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import {
   denseChain,
   firstLayerDiagonal,
@@ -39,10 +39,7 @@ const layersOf = ({ activation, widths, ...chain }: DenseChain): Primitive[] =>
       maps: [identityMap(1)],
     },
   ]);
-const normals = (rows: number, columns: number, seed: number): Matrix => ({
-  data: stream(41, seed).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const normals = (rows: number, columns: number, seed: number): Matrix => normalMatrix(stream(41, seed), rows, columns);
 const joined = (a: Matrix, b: Matrix): Matrix => ({
   data: Float64Array.of(...a.data, ...b.data),
   shape: [a.shape[0] + b.shape[0], a.shape[1]],

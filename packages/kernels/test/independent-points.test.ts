@@ -17,7 +17,7 @@ import { block, diagonalOf } from "@finitewidth/linalg";
 import { conditionGaussianProcess, predictGaussianProcess } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { averageMap, conditionOnIndependentPoints, identityMap, infiniteWidthKernels } from "../src/index.js";
 
 const layersOf = (activation: Activation, biasVariance: number): Architecture => ({
@@ -113,14 +113,14 @@ const regular: Theory = {
 const theory = conditionOnIndependentPoints(regular);
 
 const random = stream(7);
-const distinct: Matrix = { data: random.normals(new Float64Array(9)), shape: [3, 3] };
+const distinct: Matrix = normalMatrix(random, 3, 3);
 const order = [2, 0, 0, 1, 2, 0];
 const pick = ({ data, shape }: Matrix, rows: readonly number[]): Matrix => ({
   data: Float64Array.from(rows.flatMap((row) => [...data.subarray(row * shape[1], (row + 1) * shape[1])])),
   shape: [rows.length, shape[1]],
 });
 const problem = (outputs: number, temperature = 0, rows: readonly number[] = order): Problem => {
-  const labels: Matrix = { data: stream(8, outputs).normals(new Float64Array(3 * outputs)), shape: [3, outputs] };
+  const labels: Matrix = normalMatrix(stream(8, outputs), 3, outputs);
   return { network: { type: "one" }, inputs: pick(distinct, rows), targets: pick(labels, rows), temperature, scaling: "standard" };
 };
 
@@ -141,7 +141,7 @@ describe("a theory of regular kernels on points that repeat", () => {
     const fitted = await theory.fit(given, {}, run);
     const reduced = await regular.fit(problem(outputs, 0, [2, 0, 1]), {}, run);
     asked.length = 0;
-    const test: Matrix = { data: random.normals(new Float64Array(6)), shape: [2, 3] };
+    const test: Matrix = normalMatrix(random, 2, 3);
     const prediction = await theory.predict(fitted, test, { covariance: false }, run);
     await theory.evidenceGradient!(fitted, run);
     expect(asked).toHaveLength(2);
@@ -183,7 +183,7 @@ describe("a theory of regular kernels on points that repeat", () => {
 
   it("takes a readout bias that the data fix as known: evidence, outputs and gradient are those of the kernel with it", async () => {
     // six points in three dimensions, of which four determine the others and the bias
-    const inputs: Matrix = { data: stream(17).normals(new Float64Array(18)), shape: [6, 3] };
+    const inputs: Matrix = normalMatrix(stream(17), 6, 3);
     const [weights, biases] = [stream(18).normals(new Float64Array(6)), [0.9, -1.7]];
     const at = ({ data }: Matrix, i: number, a: number): number =>
       [0, 1, 2].reduce((f, k) => f + weights[2 * k + a]! * data[3 * i + k]!, biases[a]!);
@@ -197,7 +197,7 @@ describe("a theory of regular kernels on points that repeat", () => {
     expect(fitted.diagnostics["independentPoints"]).toHaveLength(3);
     expect(fitted.warnings[1]).toContain("rank 4 of 6");
     asked.length = 0;
-    const test: Matrix = { data: stream(19).normals(new Float64Array(6)), shape: [2, 3] };
+    const test: Matrix = normalMatrix(stream(19), 2, 3);
     const { mean } = await theory.predict(fitted, test, { covariance: false }, run);
     expectClose(mean, [at(test, 0, 0), at(test, 0, 1), at(test, 1, 0), at(test, 1, 1)], { absolute: 1e-8 });
     const slope = biases.reduce((sum, b) => sum + 0.5 * (b ** 2 / 0.35 - 1), 0);

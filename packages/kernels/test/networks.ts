@@ -2,6 +2,7 @@ import { erf } from "@finitewidth/activations";
 import type { Architecture, Matrix, Primitive, RandomLayer, SiteMap } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { averageMap, flatteningMaps, identityMap, siteMapOfRows } from "../src/index.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
 export const phi: Primitive = { kind: "pointwise", activation: erf };
 export const pooling: SiteMap = siteMapOfRows(3, [[[0, 0.6], [1, 0.3]], [[1, 0.5], [2, -0.8]]]); // prettier-ignore
@@ -64,8 +65,5 @@ export const fields: Primitive[] = [
 export const scores = { maps: [], scores: { scoreVariance: 0.9, heads: 2, keys: 3 } };
 export const size = [2, 3] as const;
 export const architecture = (layers: readonly Primitive[]): Architecture => ({ input: { channels: 2, sites: 3 }, layers });
-export const normal = (rows: number, columns: number, seed: number): Matrix => ({
-  data: stream(seed).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+export const normal = (rows: number, columns: number, seed: number): Matrix => normalMatrix(stream(seed), rows, columns);
 export const exact = { relative: 1e-11, absolute: 1e-12 };

@@ -5,7 +5,7 @@ import { gram, multiplyTransposedRight, transpose } from "@finitewidth/linalg";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import {
   completeScalarProblem,
   createDeepProblem,
@@ -32,10 +32,7 @@ import {
 } from "../src/index.js";
 
 const registry = createRegistry([activations, priorFc]);
-const normals = (rows: number, columns: number, index: number): Matrix => ({
-  data: stream(11, index).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const normals = (rows: number, columns: number, index: number): Matrix => normalMatrix(stream(11, index), rows, columns);
 const covariance = (x: Matrix, z: Matrix = x): Matrix => {
   const g = x === z ? gram(x) : multiplyTransposedRight(x, z);
   return { data: g.data.map((value) => value / x.shape[1]), shape: g.shape };

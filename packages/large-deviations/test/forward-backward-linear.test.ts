@@ -17,10 +17,10 @@ import {
   type SaddleProblem,
 } from "../src/index.js";
 import { settingOf } from "../src/forward-backward/setting.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
 const registry = createRegistry([activations, fullyConnected]);
-const draw = (rows: number, columns: number, index: number): Matrix =>
-  matrix(rows, columns, stream(5, index).normals(new Float64Array(rows * columns)));
+const draw = (rows: number, columns: number, index: number): Matrix => normalMatrix(stream(5, index), rows, columns);
 const distance = (a: Matrix, b: Matrix): number => frobenius(combine(1, a, -1, b)) / frobenius(b);
 
 /** A linear network with σ_w² = 1.2 above the first layer. */

@@ -1,16 +1,16 @@
 import { plugin as activations } from "@finitewidth/activations";
-import { createRegistry, fit, matrix, type Matrix } from "@finitewidth/core";
+import { createRegistry, fit, type Matrix } from "@finitewidth/core";
 import { combine, frobenius } from "@finitewidth/linalg";
 import { plugin as convolutional } from "@finitewidth/prior-conv";
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { expect } from "vitest";
 import { forwardBackward } from "../src/index.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
 export const registry = createRegistry([activations, fullyConnected, convolutional]);
 
-export const draw = (rows: number, columns: number, index: number): Matrix =>
-  matrix(rows, columns, stream(11, index).normals(new Float64Array(rows * columns)));
+export const draw = (rows: number, columns: number, index: number): Matrix => normalMatrix(stream(11, index), rows, columns);
 
 export const X = draw(4, 3, 0);
 

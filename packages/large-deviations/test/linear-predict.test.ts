@@ -3,13 +3,13 @@ import { matrix, matrixFromRows, type Activation, type Matrix } from "@finitewid
 import { addDiagonal, affine, combine, diagonalOf, gram, multiply, multiplyTransposedRight, solve, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { linearClosure, solveLinearSaddle, solveSaddle } from "../src/index.js";
 import { predictLinear } from "../src/forward-backward/linear-predict.js";
 import { draw as drawn, solve as fitted } from "./forward-backward-problems.js";
 import { firstCovariance } from "./naive-networks.js";
 
-const draw = (index: number, n: number, m: number): Matrix => matrix(n, m, stream(21, index).normals(new Float64Array(n * m)));
+const draw = (index: number, n: number, m: number): Matrix => normalMatrix(stream(21, index), n, m);
 
 it.each([
   [0.3, 2],

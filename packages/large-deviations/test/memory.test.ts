@@ -4,9 +4,10 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { effectiveAction, forwardBackward, largeDeviation } from "../src/index.js";
 import { memoryNeed } from "../src/forward-backward/memory-need.js";
 import { testRegistry } from "./registry.ts";
+import { normalMatrix } from "../../../tools/testing.ts";
 
 const registry = testRegistry();
-const rows = (n: number, m: number) => ({ data: stream(5, n, m).normals(new Float64Array(n * m)), shape: [n, m] as const });
+const rows = (n: number, m: number) => normalMatrix(stream(5, n, m), n, m);
 const dense = (activation: string) => ({ type: "fully-connected", widths: [5], activation });
 
 const leave = (mebibytes: number) =>

@@ -4,6 +4,7 @@ import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { effectiveAction, plugin } from "../src/index.js";
+import { normalRows } from "../../../tools/testing.ts";
 
 const registry = createRegistry([activations, priorFc, plugin]);
 
@@ -16,7 +17,7 @@ describe("learned kernels have no negative variances, or are left out with a sen
     [40, 3],
   ])("width %i, %i outputs", async (width, outputs) => {
     const random = stream(41, width);
-    const rows = (n: number, m: number): number[][] => Array.from({ length: n }, () => [...random.normals(new Float64Array(m))]);
+    const rows = (n: number, m: number): number[][] => normalRows(random, n, m);
     const network = { type: "fully-connected", widths: [width], activation: "identity" };
     const problem = { network, inputs: rows(5, 3), targets: rows(5, outputs).map((row) => row.map((y) => 0.01 * y)), temperature: 0.1 };
     const { hiddenKernels, warnings } = (await fit(effectiveAction, problem, { registry })).posterior;

@@ -3,7 +3,7 @@ import { matrix } from "@finitewidth/core";
 import { affine, gram } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { linearClosure, solveDeepLinear, solveProportional } from "../src/index.js";
 
 describe("the proportional equations stay inside the domain of the tilted measure", () => {
@@ -17,7 +17,7 @@ describe("the proportional equations stay inside the domain of the tilted measur
     [40, 0.1, 1],
   ])("linear, P = N0 = N = %i, T = %d, targets of size %d", (n, T, size) => {
     const random = stream(31, n + Math.round(size));
-    const kernel = affine(1 / n, gram(matrix(n, n, random.normals(new Float64Array(n * n)))));
+    const kernel = affine(1 / n, gram(normalMatrix(random, n, n)));
     const targets = matrix(
       n,
       1,

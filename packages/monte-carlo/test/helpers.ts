@@ -5,15 +5,13 @@ import { plugin as convolutional } from "@finitewidth/prior-conv";
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { monteCarlo, plugin } from "../src/index.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
 export const registry = createRegistry([activations, fullyConnected, convolutional, plugin]);
 export const registryWith = (...extra: readonly Plugin[]) => createRegistry([activations, fullyConnected, convolutional, plugin, ...extra]);
 
 /** Standard normals, rows × columns. */
-export const randomMatrix = (rows: number, columns: number, seed: number): Matrix => ({
-  data: stream(seed).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+export const randomMatrix = (rows: number, columns: number, seed: number): Matrix => normalMatrix(stream(seed), rows, columns);
 
 /** Inputs whose kernel X Xᵀ/N0 is the given one (the fixtures of linear networks give kernels). */
 export function inputsOfKernel(kernel: readonly (readonly number[])[]): Matrix {

@@ -12,17 +12,14 @@ import {
 } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { conditionGaussianProcess, predictGaussianProcess, trainGaussianProcess } from "../src/index.js";
 import { conditionTargets, independentOutputs } from "../src/gaussian/gaussian-process.js";
 import { respondToTargets } from "../src/gaussian/target-response.js";
 import { mayLoseNoise } from "../src/gaussian/lost-noise.js";
 
 const [points, others, outputs] = [6, 3, 2];
-const normals = (rows: number, columns: number, index: number): Matrix => ({
-  data: stream(31, index).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const normals = (rows: number, columns: number, index: number): Matrix => normalMatrix(stream(31, index), rows, columns);
 /** Six points and three others under a kernel of a rank; the last of the others is a combination of the points. */
 function problem(rank: number) {
   const features = normals(points + others, rank, rank);

@@ -2,13 +2,10 @@ import { matrix, matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
 import { gram, multiply, symmetricEigen, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { conditionGaussianProcess, independentRows, respondToTargets, spanConstant, spectrumOf } from "../src/index.js";
 
-const normals = (rows: number, columns: number, index: number): Matrix => ({
-  data: stream(11, index).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const normals = (rows: number, columns: number, index: number): Matrix => normalMatrix(stream(11, index), rows, columns);
 const pick = (m: Matrix, rows: readonly number[]): Matrix =>
   matrixFromRows(rows.map((i) => Array.from(m.data.subarray(i * m.shape[1], (i + 1) * m.shape[1]))));
 

@@ -11,11 +11,9 @@ import {
   predictIteratively,
   randomlyPivotedCholesky,
 } from "../src/index.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
-const normals = (rows: number, columns: number, seed: number): Matrix => ({
-  data: stream(seed, 0).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const normals = (rows: number, columns: number, seed: number): Matrix => normalMatrix(stream(seed, 0), rows, columns);
 
 const part = (k: Matrix, rows: readonly number[], columns: readonly number[]): Matrix => ({
   data: Float64Array.from(

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Matrix } from "@finitewidth/core";
 import { gram, multiply, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { conjugateGradients, gmres } from "../src/krylov/index.js";
 
 /** Product with a diagonal matrix plus a cyclic shift. */
@@ -91,10 +91,7 @@ it("gmres of a matrix of zeros has nothing to add", () => {
 
 describe("conjugate gradients", () => {
   const n = 9;
-  const draw = (rows: number, columns: number, index: number): Matrix => ({
-    data: stream(61, index).normals(new Float64Array(rows * columns)),
-    shape: [rows, columns],
-  });
+  const draw = (rows: number, columns: number, index: number): Matrix => normalMatrix(stream(61, index), rows, columns);
   const a = gram(draw(n, n + 3, 1));
   const apply = (v: Matrix): Matrix => multiply(a, v);
   const same = (v: Matrix): Matrix => ({ data: v.data.slice(), shape: v.shape });

@@ -2,7 +2,7 @@ import type { Matrix, MixingLaw, WishartChain } from "@finitewidth/core";
 import { cholesky, gram, innerProduct, multiply, multiplyTransposedRight, solveLower, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import {
   addConstantCovariance,
   averageOverSites,
@@ -23,11 +23,7 @@ import {
 } from "../src/index.js";
 
 const random = stream(51);
-const draw = (rows: number, columns: number): Matrix => ({
-  data: random.normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
-const symmetric = (n: number): Matrix => gram(draw(n, n + 1));
+const symmetric = (n: number): Matrix => gram(normalMatrix(random, n, n + 1));
 const sum = (count: number, term: (i: number) => number): number =>
   Array.from({ length: count }, (_, i) => term(i)).reduce((a, b) => a + b, 0);
 /** Entry by entry. */
@@ -87,7 +83,7 @@ describe("biases of a chain", () => {
   it("are added to every pair of points, others included, and taken from them by the adjoint", () => {
     const bias = symmetric(outputs);
     const [points, others] = [4, 2];
-    const covariance = draw(outputs * points, outputs * others);
+    const covariance = normalMatrix(random, outputs * points, outputs * others);
     const before = covariance.data.slice();
     addConstantCovariance(covariance, bias);
     expectClose(
@@ -108,8 +104,8 @@ describe("biases of a chain", () => {
 
 describe("sites and their combinations", () => {
   const [outputs, sites, reduced, points, width] = [2, 4, 3, 5, 6];
-  const basis = draw(sites, reduced);
-  const features = Array.from({ length: sites }, () => draw(points, width));
+  const basis = normalMatrix(random, sites, reduced);
+  const features = Array.from({ length: sites }, () => normalMatrix(random, points, width));
 
   it("mixing matrices over reduced sites as ones over sites, averaged over outputs", () => {
     const mixing = symmetric(outputs * reduced);
@@ -156,7 +152,7 @@ describe("sites and their combinations", () => {
   });
 
   it("diagonals of more points than a block has", () => {
-    const inputs = draw(131, 3);
+    const inputs = normalMatrix(random, 131, 3);
     const sizes: number[] = [];
     const law = { siteKernels: (x: Matrix) => (sizes.push(x.shape[0]), [gram(x), symmetric(2)]) } as unknown as MixingLaw;
     expectClose(
@@ -170,7 +166,7 @@ describe("sites and their combinations", () => {
   it("what filters learn: 1 + Σ_c Ψ_cᵀ(wαα^T − Σ⁻¹)Ψ_c/C over features", () => {
     const [rank, channels, weight] = [3, 7, 1.4];
     const stacked = stackFeatures(features);
-    const factor = draw(outputs * sites, rank);
+    const factor = normalMatrix(random, outputs * sites, rank);
     const n = outputs * points;
     /** Ψ_c: (output, point) × feature. */
     const design = (c: number): Matrix =>

@@ -2,7 +2,7 @@ import { matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
 import { gram, identity, multiply, multiplyTransposedLeft, symmetricEigen, transpose } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import {
   checkKernel,
   conditionTargets,
@@ -19,10 +19,7 @@ import {
 } from "../src/index.js";
 import { pivotedCholesky } from "../src/gaussian/pivoted-cholesky.js";
 
-const normals = (rows: number, columns: number, index: number): Matrix => ({
-  data: stream(71, index).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const normals = (rows: number, columns: number, index: number): Matrix => normalMatrix(stream(71, index), rows, columns);
 /** Features of very different sizes, so that the order of eigenvalues and of pivots is seen. */
 const graded = (rows: number, rank: number, index: number): Matrix => {
   const m = normals(rows, rank, index);

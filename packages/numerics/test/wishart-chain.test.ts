@@ -2,7 +2,7 @@ import { zeros, type Matrix, type WishartChain } from "@finitewidth/core";
 import { gram, innerProduct } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import {
   biasCovariance,
   chainAdjoint,
@@ -22,16 +22,19 @@ import {
 } from "../src/index.js";
 
 const random = stream(11);
-const draw = (rows: number, columns: number): Matrix => ({
-  data: random.normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
-const symmetric = (n: number): Matrix => gram(draw(n, n + 1));
+const symmetric = (n: number): Matrix => gram(normalMatrix(random, n, n + 1));
 
 /** Two layers over sites, the upper one read through two overlapping taps, with a bias in the upper layer and the readout. */
 const chain: WishartChain = {
   layers: [
-    { width: 4, sites: 3, variance: 0.8, taps: [draw(3, 2), draw(3, 2)], biasVariance: 0, biasWeights: Float64Array.of(1, 1, 1) },
+    {
+      width: 4,
+      sites: 3,
+      variance: 0.8,
+      taps: [normalMatrix(random, 3, 2), normalMatrix(random, 3, 2)],
+      biasVariance: 0,
+      biasWeights: Float64Array.of(1, 1, 1),
+    },
     { width: 5, sites: 2, variance: 0.3, taps: [], biasVariance: 0.4, biasWeights: Float64Array.of(1, -0.5) },
   ],
   readoutBiasVariance: 0.2,
@@ -120,7 +123,7 @@ describe("Wishart chains over sites", () => {
 
   it("give the same covariances from kernels, features and designs, with adjoint gradients", () => {
     const [sites, points, outputs] = [3, 4, 2];
-    const features = Array.from({ length: sites }, () => draw(points, 5));
+    const features = Array.from({ length: sites }, () => normalMatrix(random, points, 5));
     const stacked = stackFeatures(features);
     const kernels = stackSiteKernels(
       features.flatMap((a) =>
@@ -134,7 +137,7 @@ describe("Wishart chains over sites", () => {
       ),
       sites,
     );
-    const factor = draw(outputs * sites, 4);
+    const factor = normalMatrix(random, outputs * sites, 4);
     const mixing = gram(factor);
     const covariance = siteCovariance(kernels, outputs, mixing);
     expectClose(siteCovariance(stacked, outputs, mixing), covariance, { relative: 1e-11, absolute: 1e-12 });
@@ -143,7 +146,7 @@ describe("Wishart chains over sites", () => {
     const gradient = siteCovarianceAdjoint(kernels, outputs, h);
     expectClose(siteCovarianceAdjoint(stacked, outputs, h), gradient, { relative: 1e-10, absolute: 1e-11 });
     expect(innerProduct(gradient, mixing)).toBeCloseTo(innerProduct(h, covariance), 8);
-    const design = draw(outputs * points, 20);
+    const design = normalMatrix(random, outputs * points, 20);
     expect(innerProduct(outputDesignAdjoint(stacked, 4, design), factor)).toBeCloseTo(
       innerProduct(design, outputDesign(stacked, factor)),
       9,

@@ -3,8 +3,9 @@ import { stream } from "@finitewidth/random";
 import { afterEach, expect, it, vi } from "vitest";
 import { perturbative } from "../src/index.js";
 import { registry } from "./networks.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
-const rows = (n: number, m: number) => ({ data: stream(5, n, m).normals(new Float64Array(n * m)), shape: [n, m] as const });
+const rows = (n: number, m: number) => normalMatrix(stream(5, n, m), n, m);
 
 afterEach(() => void vi.restoreAllMocks());
 

@@ -1,25 +1,21 @@
-import { zeros, type Matrix } from "@finitewidth/core";
+import { zeros } from "@finitewidth/core";
 import { multiply } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { applyNeuronNoise } from "../src/sampled/neuron-noise.js";
 
 const random = stream(3);
-const normal = (rows: number, columns: number): Matrix => ({
-  data: random.normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
 
 it.each([true, false])("products with noise that is not formed equal those with its matrices, curvature %s", (curved) => {
   const [n, P, draws, each] = [5, 3, 4, 2];
   const [phi, mean, slope, own, other, vectors] = [
-    normal(draws, n),
-    normal(n, P),
-    normal(n, P),
-    normal(n, P),
-    normal(n, P),
-    normal(P, draws * each),
+    normalMatrix(random, draws, n),
+    normalMatrix(random, n, P),
+    normalMatrix(random, n, P),
+    normalMatrix(random, n, P),
+    normalMatrix(random, n, P),
+    normalMatrix(random, P, draws * each),
   ];
   const found = applyNeuronNoise({ phi, mean, slope, ...(curved ? { own, other } : {}) }, vectors, each);
   expect(found.shape).toEqual([n, draws * each]);

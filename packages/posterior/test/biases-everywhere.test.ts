@@ -4,12 +4,12 @@ import { block, diagonalOf, multiplyTransposedRight } from "@finitewidth/linalg"
 import { conditionGaussianProcess, predictGaussianProcess } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose, expectWithinStandardErrors } from "../../../tools/testing.ts";
+import { expectClose, expectWithinStandardErrors, normalMatrix } from "../../../tools/testing.ts";
 import { exact } from "../src/index.js";
 import { layersOf, testRegistry } from "./registry.js";
 
 const registry = testRegistry();
-const rows = (seed: number, n: number, m: number): Matrix => ({ data: stream(91, seed).normals(new Float64Array(n * m)), shape: [n, m] });
+const rows = (seed: number, n: number, m: number): Matrix => normalMatrix(stream(91, seed), n, m);
 const filter = (channels: number, kernelSize: number, padding: "zero" | "circular", dilation = 1) => ({
   channels,
   kernelSize: [kernelSize],

@@ -1,7 +1,7 @@
 import { fit, type FittedScenario, type Matrix, type PriorResult, type StandardSchemaV1, type Tensor } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalRows } from "../../../tools/testing.ts";
 import { posteriorClaims, priorClaims } from "../src/exact/claims.js";
 import { likelihoodClaims } from "../src/exact/likelihood-claims.js";
 import { exactOptions } from "../src/exact/options.js";
@@ -11,7 +11,7 @@ import { testRegistry } from "./registry.ts";
 const registry = testRegistry();
 const rows = (seed: number, n: number, m: number): number[][] => {
   const random = stream(91, seed);
-  return Array.from({ length: n }, () => [...random.normals(new Float64Array(m))]);
+  return normalRows(random, n, m);
 };
 const network = (widths: readonly number[], extra: object = {}) => ({ type: "fully-connected", widths, activation: "identity", ...extra });
 const values = (value: number | Tensor | undefined): number[] => (typeof value === "number" ? [value] : [...value!.data]);

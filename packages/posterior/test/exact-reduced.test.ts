@@ -1,13 +1,13 @@
 import { fit, inlineRun, zeros } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { exact, hiddenKernelFactors } from "../src/index.js";
 import { testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
 const points = 270;
-const rows = (seed: number, n: number, m: number) => ({ data: stream(13, seed).normals(new Float64Array(n * m)), shape: [n, m] as const });
+const rows = (seed: number, n: number, m: number) => normalMatrix(stream(13, seed), n, m);
 
 describe("one output on the tridiagonal form", () => {
   const inputs = rows(1, points, points + 20);

@@ -4,7 +4,7 @@ import { addDiagonal, lu, solve } from "@finitewidth/linalg";
 import { plugin as priorFc } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose, expectWithinStandardErrors } from "../../../tools/testing.ts";
+import { expectClose, expectWithinStandardErrors, normalMatrix } from "../../../tools/testing.ts";
 import { exact, multiOutputPrior, plugin } from "../src/index.js";
 import { layersOf, testRegistry } from "./registry.ts";
 
@@ -255,7 +255,7 @@ it("a pooled convolution with more than 300 targets says that it leaves its hidd
   const random = stream(45);
   const of = (points: number) => ({
     network,
-    inputs: { data: random.normals(new Float64Array(2 * points)), shape: [points, 2] as const },
+    inputs: normalMatrix(random, points, 2),
     targets: { data: random.normals(new Float64Array(points)), shape: [points, 1] as const },
     temperature: 0.5,
   });

@@ -3,7 +3,7 @@ import { posteriorFromNpz, posteriorToNpz } from "@finitewidth/core/npz";
 import { mixingLaw } from "@finitewidth/kernels";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalRows } from "../../../tools/testing.ts";
 import { exact, nngp } from "../src/index.js";
 import { averages, drawByDraw, expectAlike, jackknife } from "./draw-by-draw.ts";
 import { layersOf, scattered, testRegistry } from "./registry.ts";
@@ -11,7 +11,7 @@ import { layersOf, scattered, testRegistry } from "./registry.ts";
 const registry = testRegistry();
 const rows = (seed: number, n: number, m: number): number[][] => {
   const random = stream(51, seed);
-  return Array.from({ length: n }, () => [...random.normals(new Float64Array(m))]);
+  return normalRows(random, n, m);
 };
 
 describe("joint covariances", () => {

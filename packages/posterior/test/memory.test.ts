@@ -5,9 +5,10 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { exact, nngp } from "../src/index.js";
 import { fitTiles } from "../src/infinite-width/large.js";
 import { testRegistry } from "./registry.ts";
+import { normalMatrix } from "../../../tools/testing.ts";
 
 const registry = testRegistry();
-const rows = (n: number, m: number) => ({ data: stream(5, n, m).normals(new Float64Array(n * m)), shape: [n, m] as const });
+const rows = (n: number, m: number) => normalMatrix(stream(5, n, m), n, m);
 
 const leave = (mebibytes: number) => {
   const given = process as unknown as { availableMemory: () => number };

@@ -9,12 +9,13 @@ import { plugin as priorConv } from "@finitewidth/prior-conv";
 import { stream } from "@finitewidth/random";
 import { nngp, plugin } from "../src/index.js";
 import { chosenForm, fitTiles, predictTiles, trainTiles } from "../src/infinite-width/large.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
 const registry = createRegistry([activations, priorFc, priorConv, plugin]);
 
 function problem(points: number, outputs: number, network: Record<string, unknown> & { readonly type: string }, features = 8) {
   const random = stream(11, points);
-  const normals = (rows: number): Matrix => ({ data: random.normals(new Float64Array(rows * features)), shape: [rows, features] });
+  const normals = (rows: number): Matrix => normalMatrix(random, rows, features);
   const inputs = normals(points);
   const targets = zeros(points, outputs);
   for (let i = 0; i < points; i++)

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fit, matrixFromRows, rowsOf, type Theory } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalRows } from "../../../tools/testing.ts";
 import { conditionGaussianProcess, predictGaussianProcess } from "@finitewidth/numerics";
 import { exact, nngp } from "../src/index.js";
 import { testRegistry } from "./registry.ts";
@@ -45,7 +45,7 @@ describe("noise that is lost in the rounding of a singular kernel", () => {
   it.each([0, 1, 2, 3, 4, 5])("random linear kernels at every T against the posterior of the weights (%i)", (seed) => {
     const random = stream(81, seed);
     const [P, N0, size] = [7, 1 + (seed % 4), 10 ** (12 * random.uniform() - 4)];
-    const rows = (n: number, m: number): number[][] => Array.from({ length: n }, () => [...random.normals(new Float64Array(m))]);
+    const rows = (n: number, m: number): number[][] => normalRows(random, n, m);
     const [x, test, y] = [rows(P, N0), rows(2, N0), rows(P, 1)];
     const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, k) => sum + value * b[k]!, 0);
     const gram = (a: number[][], b: number[][]) => matrixFromRows(a.map((u) => b.map((v) => size * size * dot(u, v))));

@@ -1,14 +1,14 @@
 import { fit, inlineRun, matrixFromRows } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalRows } from "../../../tools/testing.ts";
 import { exact, nngp } from "../src/index.js";
 import { testRegistry } from "./registry.ts";
 
 const registry = testRegistry();
 const rows = (seed: number, n: number, m: number): number[][] => {
   const random = stream(77, seed);
-  return Array.from({ length: n }, () => [...random.normals(new Float64Array(m))]);
+  return normalRows(random, n, m);
 };
 const layer = (options: object) => ({ channels: 5, kernelSize: [1, 1], stride: [1, 1], padding: [0, 0], dilation: [1, 1], ...options });
 const convolution = (layers: object[], options: object = {}) => ({

@@ -1,7 +1,7 @@
 import { fit, matrixFromRows, type Matrix } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose, readFixture } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix, readFixture } from "../../../tools/testing.ts";
 import {
   exact,
   hiddenKernelTerms,
@@ -108,7 +108,7 @@ describe("a residual layer whose branch weighs nothing", () => {
   const dense = (width: number, weightVariance: number) => ({ layer: "dense", width, weightVariance });
   const network = (...layers: object[]) => ({ type: "sequential", inputShape: [3], layers });
   const random = stream(81);
-  const draw = (n: number, m: number): Matrix => ({ data: random.normals(new Float64Array(n * m)), shape: [n, m] });
+  const draw = (n: number, m: number): Matrix => normalMatrix(random, n, m);
   const [inputs, test] = [draw(3, 3), draw(2, 3)];
   const registry = testRegistry();
 

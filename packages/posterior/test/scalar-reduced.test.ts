@@ -21,13 +21,10 @@ import {
   trainCross,
   trainDiagonal,
 } from "../src/index.js";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { testRegistry } from "./registry.ts";
 
-const normals = (rows: number, columns: number, index: number): Matrix => ({
-  data: stream(7, index).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const normals = (rows: number, columns: number, index: number): Matrix => normalMatrix(stream(7, index), rows, columns);
 const covariance = (x: Matrix, z: Matrix = x): Matrix => {
   const g = x === z ? gram(x) : multiplyTransposedRight(x, z);
   return { data: g.data.map((value) => value / x.shape[1]), shape: g.shape };

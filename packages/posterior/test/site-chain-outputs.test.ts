@@ -5,7 +5,7 @@ import { identity, multiply, multiplyTransposedRight, symmetricEigenvalues, tran
 import { siteGeometryOf } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import type { SiteState } from "../src/exact/state.js";
 import { exact } from "../src/index.js";
 import { predictSiteChain } from "../src/site-chain/index.js";
@@ -14,10 +14,7 @@ import { averages, built, drawByDraw, entry, expectAlike, jackknife, kronecker, 
 import { layersOf, scattered, testRegistry } from "./registry.js";
 
 const registry = testRegistry();
-const matrix = (seed: number, rows: number, columns: number): Matrix => ({
-  data: stream(77, seed).normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
+const matrix = (seed: number, rows: number, columns: number): Matrix => normalMatrix(stream(77, seed), rows, columns);
 
 /** Over an evenly spaced part of the draws, 200 at most. */
 const prunedMeans = (draws: readonly Given[]): Float64Array[] => {

@@ -1,4 +1,4 @@
-import { createRegistry, resolveArchitecture, resolveNetworkInput, type Matrix, type Network, type Problem } from "@finitewidth/core";
+import { createRegistry, resolveArchitecture, resolveNetworkInput, type Network, type Problem } from "@finitewidth/core";
 import { plugin as activations } from "@finitewidth/activations";
 import { mixingLaw } from "@finitewidth/kernels";
 import { plugin as priorConv } from "@finitewidth/prior-conv";
@@ -6,7 +6,7 @@ import { gram, solveLower } from "@finitewidth/linalg";
 import { learnedFeatureCovariance } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { conditionOnChain } from "../src/site-chain/conditional.js";
 import { predictGiven, predictJointly, testKernels, trainGiven } from "../src/site-chain/predict.js";
 import { siteProblem } from "../src/site-chain/problem.js";
@@ -14,10 +14,6 @@ import { siteTarget } from "../src/site-chain/target.js";
 import { conditionOnWeights, learnedWeightCovariance } from "../src/site-chain/weight-space.js";
 
 const random = stream(9);
-const draw = (rows: number, columns: number): Matrix => ({
-  data: random.normals(new Float64Array(rows * columns)),
-  shape: [rows, columns],
-});
 
 const registry = createRegistry([activations, priorConv]);
 const network = (outputs: number): Network =>
@@ -36,8 +32,8 @@ const network = (outputs: number): Network =>
 describe.each([1, 2])("weights in place of points, %i outputs", (outputs) => {
   const problem: Problem = {
     network: network(outputs),
-    inputs: draw(30, 4),
-    targets: draw(30, outputs),
+    inputs: normalMatrix(random, 30, 4),
+    targets: normalMatrix(random, 30, outputs),
     temperature: 0.4,
     scaling: "standard",
   };
@@ -58,7 +54,7 @@ describe.each([1, 2])("weights in place of points, %i outputs", (outputs) => {
 
   it("give the predictions and learned features that points give", () => {
     const [w, p] = [conditionOnWeights(sites, weights!, x)!, conditionOnChain(onPoints, x)!];
-    const test = testKernels(law, problem.inputs, draw(6, 4), false);
+    const test = testKernels(law, problem.inputs, normalMatrix(random, 6, 4), false);
     for (const [a, b] of [
       [trainGiven(sites, w), trainGiven(sites, p)],
       [predictGiven(sites, w, test), predictGiven(sites, p, test)],
@@ -82,6 +78,8 @@ describe.each([1, 2])("weights in place of points, %i outputs", (outputs) => {
 
   it("are not used without noise, or where there are more of them than targets", () => {
     expect(siteProblem({ ...problem, temperature: 1e-12 }, law).weights).toBeUndefined();
-    expect(siteProblem({ ...problem, inputs: draw(4, 4), targets: draw(4, outputs) }, law).weights).toBeUndefined();
+    expect(
+      siteProblem({ ...problem, inputs: normalMatrix(random, 4, 4), targets: normalMatrix(random, 4, outputs) }, law).weights,
+    ).toBeUndefined();
   });
 });

@@ -2,11 +2,11 @@ import { createRegistry, resolveNetworkInput, type Matrix } from "@finitewidth/c
 import { priorModelChecks } from "@finitewidth/kernels/conformance";
 import { stream } from "@finitewidth/random";
 import { it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { attention, attentionKernels, attentionModel, plugin, type AttentionNetwork } from "../src/index.js";
 
 const registry = createRegistry([plugin]);
-const rows = (size: number): Matrix => ({ data: stream(1, size).normals(new Float64Array(4 * size)), shape: [4, size] });
+const rows = (size: number): Matrix => normalMatrix(stream(1, size), 4, size);
 const matrices = [
   [
     [0.5, 0.5, 0],
@@ -74,7 +74,7 @@ it("kernels through features of all paths are those between all tokens", () => {
     registry,
   ) as AttentionNetwork;
   const model = attentionModel(network);
-  const many: Matrix = { data: stream(2).normals(new Float64Array(90 * 4)), shape: [90, 4] };
+  const many: Matrix = normalMatrix(stream(2), 90, 4);
   const few: Matrix = { data: many.data.slice(0, 8), shape: [2, 4] };
   // 128 features and more: too many for two sequences, few enough for ninety
   const [own, all] = [attentionKernels(model, few), attentionKernels(model, many)];

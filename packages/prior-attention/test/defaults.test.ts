@@ -1,7 +1,7 @@
 import { createRegistry, hiddenWidths, randomLayers, resolveArchitecture, resolveNetworkInput, type Matrix } from "@finitewidth/core";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it, test } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { attention, attentionKernels, attentionModel, plugin, type AttentionNetwork } from "../src/index.js";
 import { mapOf, softmaxMaps } from "../src/maps.js";
 import { headParts } from "../src/scores.js";
@@ -10,13 +10,14 @@ const registry = createRegistry([plugin]);
 const [tokens, features] = [3, 2];
 const resolve = (network: object): AttentionNetwork =>
   resolveNetworkInput({ type: "attention", tokens, features, ...network }, registry) as AttentionNetwork;
-const inputs: Matrix = { data: stream(4).normals(new Float64Array(2 * tokens * features)), shape: [2, tokens * features] };
+const inputs: Matrix = normalMatrix(stream(4), 2, tokens * features);
 const kernel = (network: object): Float64Array => attentionKernels(attentionModel(resolve(network)), inputs).preactivation.at(-1)!.data;
 
 test("softmax maps: row i weighs the keys of token j by q_i·k_j, scaled by the root of the number of keys", () => {
-  const [queries, keys] = [1, 2].map((kind) =>
-    [0, 1].map((h): Matrix => ({ data: stream(9, kind, h).normals(new Float64Array(4 * features)), shape: [4, features] })),
-  ) as [Matrix[], Matrix[]];
+  const [queries, keys] = [1, 2].map((kind) => [0, 1].map((h): Matrix => normalMatrix(stream(9, kind, h), 4, features))) as [
+    Matrix[],
+    Matrix[],
+  ];
   const x = (mu: number, i: number, f: number) => inputs.data[mu * tokens * features + i * features + f]!;
   const project = (w: Matrix, mu: number, i: number) =>
     Array.from({ length: 4 }, (_, g) => w.data[g * features]! * x(mu, i, 0) + w.data[g * features + 1]! * x(mu, i, 1));

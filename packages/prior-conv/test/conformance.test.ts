@@ -4,9 +4,10 @@ import { priorModelChecks } from "@finitewidth/kernels/conformance";
 import { stream } from "@finitewidth/random";
 import { it } from "vitest";
 import { convolutional, plugin } from "../src/index.js";
+import { normalMatrix } from "../../../tools/testing.ts";
 
 const registry = createRegistry([activations, plugin]);
-const images = (size: number): Matrix => ({ data: stream(1, size).normals(new Float64Array(4 * size)), shape: [4, size] });
+const images = (size: number): Matrix => normalMatrix(stream(1, size), 4, size);
 const cases = [
   {
     network: {

@@ -3,7 +3,7 @@ import { createRegistry, resolveArchitecture, resolveNetworkInput, type Matrix }
 import { infiniteWidthKernels, realise } from "@finitewidth/kernels";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { plugin } from "../src/index.js";
 
 // h[a,i] = Σ_{b,m} W[a,b,m] φ(h[b,τ_m(i)])/√(C·M) + b, pixel by pixel on 4 × 3 images of two channels.
@@ -55,8 +55,8 @@ function reads({ kernelSize, stride, dilation, padding }: Layer, below: number[]
     }
   return { sites, extent };
 }
-const inputs: Matrix = { data: stream(41).normals(new Float64Array(3 * 24)), shape: [3, 24] };
-const others: Matrix = { data: stream(42).normals(new Float64Array(2 * 24)), shape: [2, 24] };
+const inputs: Matrix = normalMatrix(stream(41), 3, 24);
+const others: Matrix = normalMatrix(stream(42), 2, 24);
 const image = (m: Matrix, mu: number): number[][] => [0, 1].map((c) => Array.from({ length: 12 }, (_, s) => m.data[mu * 24 + c * 12 + s]!));
 
 describe.each(Object.entries(cases))("%s", (_, layers) => {

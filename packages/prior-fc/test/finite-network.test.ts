@@ -3,7 +3,7 @@ import { matrixFromRows, validate } from "@finitewidth/core";
 import { erf, gelu, identity, quadratic, relu, tanh } from "@finitewidth/activations";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { expectClose } from "../../../tools/testing.ts";
+import { expectClose, normalMatrix } from "../../../tools/testing.ts";
 import { finiteFullyConnected, fullyConnectedKernels } from "@finitewidth/kernels";
 import { type FullyConnectedNetwork, fullyConnectedSchema } from "../src/index.js";
 
@@ -74,7 +74,7 @@ describe.each(networks)("finite network: %s", (_name, fields, activation) => {
   });
 
   it("a gradient belongs to the forward run before it, however many there were", () => {
-    const cotangent = { data: stream(4).normals(new Float64Array(P * D)), shape: [P, D] as const };
+    const cotangent = normalMatrix(stream(4), P, D);
     const gradientOf = (one: typeof realised, parameters: Float64Array): Float64Array => {
       const gradient = new Float64Array(one.parameters);
       one.pullback(parameters, one.forward(parameters), cotangent, gradient);
@@ -102,7 +102,7 @@ describe.each(networks)("finite network: %s", (_name, fields, activation) => {
   });
 
   it("gradients are those of finite differences", () => {
-    const weights: Matrix = { data: stream(2).normals(new Float64Array(P * D)), shape: [P, D] };
+    const weights: Matrix = normalMatrix(stream(2), P, D);
     const featureWeights: Matrix = { data: stream(3).normals(new Float64Array(state.features.data.length)), shape: state.features.shape };
     const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
     const gradient = new Float64Array(realised.parameters).fill(Number.NaN);
