@@ -1,6 +1,6 @@
-import { fit } from "@finitewidth/core";
+import { fit, inlineRun, matrixFromRows, resolveNetworkInput, validate } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { perturbative } from "../src/index.js";
+import { perturbative, type PerturbativeOptions } from "../src/index.js";
 import { registry } from "./networks.js";
 
 const network = { type: "fully-connected", widths: [200], activation: "tanh", weightVariance: [1.4, 1.6] };
@@ -20,5 +20,26 @@ describe("variances at which quadrature would take too many nodes", () => {
     expect(posterior.hiddenKernels![0]!.data[0]).toBeGreaterThan(0.9);
     expect((await predict([[100, 300]])).variance.data[0]).toBeGreaterThan(0);
     await expect(fit(perturbative, problem, { registry, options: { engine: "exact" } })).rejects.toThrow(/evaluations at variance/);
+  });
+
+  it.each(["auto", "sampled", "exact"])("leave the prior its moments, covariances and densities left out (engine %s)", async (engine) => {
+    const question = {
+      network: resolveNetworkInput(network, registry),
+      inputs: matrixFromRows(inputs(1000)),
+      outputs: 1,
+      evaluateAt: [matrixFromRows([[1], [2]])],
+      samples: 1,
+    };
+    const own = validate(perturbative.options, { engine }, "options") as PerturbativeOptions;
+    const found = await perturbative.prior!(question, own, inlineRun({ registry }));
+    // tanh of large fields is their sign, whose square does not fluctuate
+    expect(found.secondMoment!.data[0]).toBeCloseTo(1.6, 2);
+    expect(found.excessKurtosis![0]).toBeGreaterThan(0);
+    expect(found.excessKurtosis![0]).toBeLessThan(1e-4);
+    expect([found.kernelCovariance, found.fourthCumulant, found.logDensity]).toEqual([undefined, undefined, undefined]);
+    expect(found.warnings).toEqual([
+      expect.stringMatching(/^covariances of the kernel are left out: .* "tanh" would take too many nodes$/),
+      expect.stringMatching(/^log densities are left out/),
+    ]);
   });
 });

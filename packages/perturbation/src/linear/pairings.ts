@@ -1,5 +1,6 @@
 import { zeros, type Matrix } from "@finitewidth/core";
 import { symmetricEigen } from "@finitewidth/linalg";
+import { pairCount, toPairs } from "../kernel-flow/index-pairs.js";
 import type { KernelChain } from "../kernel-flow/kernel-chain.js";
 import type { GaussianPairing } from "../posterior/fluctuation.js";
 
@@ -37,4 +38,28 @@ function projectSites(kernel: Matrix, vectors: Matrix, r: number, t: number, n: 
     }
   }
   return out;
+}
+
+/** Covariance over index pairs that the pairings of all layers make at some widths; n points. O(pairings n⁴). */
+export function pairingCovariance(layers: readonly (readonly GaussianPairing[])[], widths: readonly number[], n: number): Matrix {
+  const m = pairCount(n);
+  const data = new Float64Array(m * m);
+  const row = (a: number, b: number, c: Matrix): Float64Array => {
+    const image = { data: new Float64Array(n * n), shape: [n, n] } as const;
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < n; j++) image.data[i * n + j] = c.data[a * n + i]! * c.data[b * n + j]! + c.data[a * n + j]! * c.data[b * n + i]!;
+    return toPairs(image);
+  };
+  for (const [k, pairings] of layers.entries()) {
+    for (const { weight, covariance } of pairings) {
+      let p = 0;
+      for (let a = 0; a < n; a++) {
+        for (let b = a; b < n; b++, p++) {
+          const values = row(a, b, covariance);
+          for (let q = 0; q < m; q++) data[p * m + q]! += (weight / widths[k]!) * values[q]!;
+        }
+      }
+    }
+  }
+  return { data, shape: [m, m] };
 }

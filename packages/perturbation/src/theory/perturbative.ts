@@ -50,7 +50,7 @@ export const perturbative: Theory<PerturbativeOptions, PerturbativeState> = cond
   fit: (problem, options, run) => orSampled(options, (own) => fitPerturbative(problem, own, run)),
   predict: (posterior, inputs, want, run) =>
     orSampled(posterior.options, (options) => predictPerturbative({ ...posterior, options }, inputs, want, run)),
-  prior: (problem, options, run) => orSampled(options, (own) => priorPerturbative(problem, own, run)),
+  prior: priorPerturbative,
   refusesPrior: (problem, options, registry) =>
     engineRefusal(resolveArchitecture(registry, problem.network), options.engine, problem.inputs.shape[0]) ??
     refusesPriorPerturbative(problem, options, { registry }),

@@ -16,18 +16,18 @@ import { leadingDistance } from "@finitewidth/numerics";
 import type { Composition } from "@finitewidth/kernels";
 import { expandComposition } from "../composition/expansion.js";
 import { hasKinks, hasQuadrature } from "../composition/refusal.js";
-import { pairCount, pairIndex, toPairs } from "../kernel-flow/index-pairs.js";
+import { pairIndex } from "../kernel-flow/index-pairs.js";
 import type { KernelChain } from "../kernel-flow/kernel-chain.js";
 import { atWidths, meanShiftFlow } from "../kernel-flow/mean-shift.js";
 import { pointFlow } from "../kernel-flow/point-flow.js";
 import { chainVertices, outputCovariance } from "../kernel-flow/vertex.js";
 import { evidenceCorrection } from "../posterior/corrections.js";
-import { pairFluctuation, type GaussianPairing } from "../posterior/fluctuation.js";
+import { pairFluctuation } from "../posterior/fluctuation.js";
 import { gaussianPieces } from "../posterior/gaussian-pieces.js";
 import { fourthCumulantTensor, kernelCovarianceTensor } from "../prior/cumulants.js";
 import { correctedLogDensity, excessKurtosis, outputDensityFactor } from "../prior/output-density.js";
 import { positiveVariance } from "../posterior/positive-variance.js";
-import { linearPairings } from "../linear/pairings.js";
+import { linearPairings, pairingCovariance } from "../linear/pairings.js";
 import type { PerturbativeOptions } from "./options.js";
 import { chainOf, createSetting, firstKernelOf, type Setting } from "./setting.js";
 
@@ -104,8 +104,21 @@ function chainLaw(setting: Setting, { inputs, evaluateAt }: PriorProblem, tick: 
     kernel: chain.output,
     meanShift: shift ?? zeros(P, P),
     variances: outputVariances(setting, inputs, tick),
-    sigma: wantsPairs ? covarianceAtWidths(setting, chain, tick) : undefined,
+    sigma: wantsPairs ? covarianceWhereKnown(setting, chain, tick, warnings) : undefined,
   };
+}
+
+/** `covarianceAtWidths`, or undefined and a warning where quadrature would take too many nodes, as at large variances. */
+function covarianceWhereKnown(setting: Setting, chain: KernelChain, tick: () => void, warnings: string[]): Matrix | undefined {
+  try {
+    return covarianceAtWidths(setting, chain, tick);
+  } catch (error) {
+    if (!(error instanceof FinitewidthError && error.code === "refused")) throw error;
+    warnings.push(
+      `covariances of the kernel are left out: at variances like these quadrature of the four-point functions of "${chain.activation.name}" would take too many nodes`,
+    );
+    return undefined;
+  }
 }
 
 /** Leading distance of the outputs' law to the Gaussian process; none for a singular kernel, where the outputs have no density. */
@@ -166,29 +179,6 @@ function covarianceAtWidths(setting: Setting, chain: KernelChain, tick: () => vo
   const { widths } = setting;
   if (chain.activation.linear) return pairingCovariance(linearPairings(chain), widths, chain.output.shape[0]);
   return atWidths(outputCovariance(chain, chainVertices(chain, undefined, tick)), widths);
-}
-
-function pairingCovariance(layers: readonly (readonly GaussianPairing[])[], widths: readonly number[], n: number): Matrix {
-  const m = pairCount(n);
-  const data = new Float64Array(m * m);
-  const row = (a: number, b: number, c: Matrix): Float64Array => {
-    const image = { data: new Float64Array(n * n), shape: [n, n] } as const;
-    for (let i = 0; i < n; i++)
-      for (let j = 0; j < n; j++) image.data[i * n + j] = c.data[a * n + i]! * c.data[b * n + j]! + c.data[a * n + j]! * c.data[b * n + i]!;
-    return toPairs(image);
-  };
-  for (const [k, pairings] of layers.entries()) {
-    for (const { weight, covariance } of pairings) {
-      let p = 0;
-      for (let a = 0; a < n; a++) {
-        for (let b = a; b < n; b++, p++) {
-          const values = row(a, b, covariance);
-          for (let q = 0; q < m; q++) data[p * m + q]! += (weight / widths[k]!) * values[q]!;
-        }
-      }
-    }
-  }
-  return { data, shape: [m, m] };
 }
 
 /** Var K̂^{L+1}_aa of every input at the widths of the network. */
