@@ -13,6 +13,8 @@ describe("a number that is not finite", () => {
     ["train.variance", { train: { mean: column(1), variance: bad } }, undefined],
     ["predictive.mean", {}, { mean: bad, variance: column(1) }],
     ["predictive.variance", {}, { mean: column(1), variance: bad }],
+    ["predictive.variance", {}, { mean: column(1), variance: column(Infinity, 1) }],
+    ["predictive.mean", {}, { mean: column(1, -Infinity), variance: column(1) }],
     ["predictive.probabilities", {}, { mean: column(1), variance: column(1), probabilities: bad }],
     ["orderParameter", { orderParameter: Number.NaN }, undefined],
     ["orderParameter", { orderParameter: bad }, undefined],
