@@ -9,6 +9,26 @@ export interface PredictiveSeries {
   readonly variance: Float64Array;
 }
 
+const frame = (document: Document, labels: string[], { width = 540, height = 360, colours, legend = true }: DrawOptions) => ({
+  document,
+  width,
+  height,
+  marginTop: 26,
+  inset: 6,
+  marginBottom: 42,
+  style: plotStyle,
+  color: { domain: labels, range: colours ? labels.map(colours) : coloursOf(labels), legend },
+});
+
+/** A border, and the line on which both axes agree. */
+const diagonal = (limits: readonly [number, number]): Plot.Markish[] => [
+  Plot.frame({ stroke: rule }),
+  Plot.line(
+    limits.map((value) => [value, value] as const),
+    { stroke: soft, strokeDasharray: "4 3" },
+  ),
+];
+
 /**
  * Calibration of predictive intervals: for every nominal central probability the fraction of targets inside. `noise`: T, added to the
  * latent variance. On the diagonal the stated uncertainty is right; below it is too small.
@@ -41,26 +61,12 @@ export function calibration(
   });
   const labels = series.map((one) => one.method);
   return Plot.plot({
-    document,
-    width: options.width ?? 540,
-    height: options.height ?? 360,
-    marginTop: 26,
-    inset: 6,
+    ...frame(document, labels, options),
     marginLeft: 52,
-    marginBottom: 42,
-    style: plotStyle,
-    color: { domain: labels, range: options.colours ? labels.map(options.colours) : coloursOf(labels), legend: options.legend ?? true },
     x: { label: "stated probability", labelArrow: "none", domain: [0, 1], grid: true },
     y: { label: "fraction of test targets inside", labelArrow: "none", domain: [0, 1], grid: true },
     marks: [
-      Plot.frame({ stroke: rule }),
-      Plot.line(
-        [
-          [0, 0],
-          [1, 1],
-        ],
-        { stroke: soft, strokeDasharray: "4 3" },
-      ),
+      ...diagonal([0, 1]),
       Plot.line(points, { x: "level", y: "coverage", stroke: "method", strokeWidth: 1.8 }),
       Plot.dot(points, { x: "level", y: "coverage", r: 4, fill: "transparent", title: "tip" }),
     ],
@@ -98,37 +104,18 @@ export function agreement(
   );
   const xs = points.map((point) => point.x);
   const [low, high] = robustRange(points.map((point) => point.y));
-  const limits = [Math.min(low, ...xs), Math.max(high, ...xs)];
+  const limits = [Math.min(low, ...xs), Math.max(high, ...xs)] as const;
   const inside = points.filter((point) => point.y >= low && point.y <= high);
   const edges = points
     .filter((point) => !inside.includes(point))
     .map((point) => ({ ...point, up: point.y > high, y: point.y > high ? high : low }));
   return Plot.plot({
-    document,
-    width: options.width ?? 540,
-    height: options.height ?? 360,
-    marginTop: 26,
-    inset: 6,
+    ...frame(document, labels, options),
     marginLeft: 58,
-    marginBottom: 42,
-    style: plotStyle,
-    color: { domain: labels, range: options.colours ? labels.map(options.colours) : coloursOf(labels), legend: options.legend ?? true },
     x: { label: `predictive ${quantity}, ${reference.method}`, labelArrow: "none", grid: true },
-    y: {
-      label: `predictive ${quantity}`,
-      labelArrow: "none",
-      grid: true,
-      domain: [Math.min(low, Math.min(...xs)), Math.max(high, Math.max(...xs))],
-    },
+    y: { label: `predictive ${quantity}`, labelArrow: "none", grid: true, domain: limits },
     marks: [
-      Plot.frame({ stroke: rule }),
-      Plot.line(
-        [
-          [limits[0]!, limits[0]!],
-          [limits[1]!, limits[1]!],
-        ],
-        { stroke: soft, strokeDasharray: "4 3" },
-      ),
+      ...diagonal(limits),
       Plot.ruleY(inside, { y: "y", x1: "low", x2: "high", stroke: "method", strokeOpacity: 0.5 }),
       Plot.dot(edges, {
         x: "x",

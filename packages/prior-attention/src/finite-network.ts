@@ -1,6 +1,6 @@
 import { shapeError, zeros, type FiniteNetwork, type FiniteNetworkState, type Matrix } from "@finitewidth/core";
 import { gram, multiply, multiplyTransposedLeft, multiplyTransposedRight } from "@finitewidth/linalg";
-import { mapOf, type AttentionMaps } from "./maps.js";
+import { addMapped, type AttentionMaps } from "./maps.js";
 import type { AttentionModel } from "./model.js";
 
 /** A layer's share of θ: [unit][head][channel] weights, then one bias per unit when σ_b² > 0. */
@@ -14,46 +14,21 @@ interface LayerPlan {
   readonly biasScale: number;
 }
 
-/** [Ω^1 z, …, Ω^H z] side by side, (P T) × (H N). */
-export function applyMaps(z: Matrix, maps: AttentionMaps): Matrix {
-  const { tokens, heads } = maps;
-  const [rows, channels] = z.shape;
-  const out = zeros(rows, heads * channels);
-  for (let h = 0; h < heads; h++) {
-    for (let mu = 0; mu * tokens < rows; mu++) {
-      const map = mapOf(maps, mu, h);
-      for (let i = 0; i < tokens; i++) {
-        for (let j = 0; j < tokens; j++) {
-          const weight = map[i * tokens + j]!;
-          if (weight === 0) continue;
-          const [to, from] = [(mu * tokens + i) * heads * channels + h * channels, (mu * tokens + j) * channels];
-          for (let c = 0; c < channels; c++) out.data[to + c]! += weight * z.data[from + c]!;
-        }
-      }
-    }
-  }
+/** [Ω^1 z, …, Ω^H z] side by side, (P T) × (H N). O(P H T² N). */
+export function applyMaps({ data, shape: [rows, channels] }: Matrix, maps: AttentionMaps): Matrix {
+  const columns = maps.heads * channels;
+  const out = zeros(rows, columns);
+  const source = { data, columns: channels, at: 0 };
+  for (let h = 0; h < maps.heads; h++) addMapped(maps, h, source, { data: out.data, columns, at: h * channels }, channels);
   return out;
 }
 
 /** Adjoint of `applyMaps`. */
-function applyAdjoint(bar: Matrix, maps: AttentionMaps): Matrix {
-  const { tokens, heads } = maps;
-  const [rows, columns] = bar.shape;
-  const channels = columns / heads;
+function applyAdjoint({ data, shape: [rows, columns] }: Matrix, maps: AttentionMaps): Matrix {
+  const channels = columns / maps.heads;
   const out = zeros(rows, channels);
-  for (let h = 0; h < heads; h++) {
-    for (let mu = 0; mu * tokens < rows; mu++) {
-      const map = mapOf(maps, mu, h);
-      for (let i = 0; i < tokens; i++) {
-        for (let j = 0; j < tokens; j++) {
-          const weight = map[i * tokens + j]!;
-          if (weight === 0) continue;
-          const [from, to] = [(mu * tokens + i) * columns + h * channels, (mu * tokens + j) * channels];
-          for (let c = 0; c < channels; c++) out.data[to + c]! += weight * bar.data[from + c]!;
-        }
-      }
-    }
-  }
+  const target = { data: out.data, columns: channels, at: 0 };
+  for (let h = 0; h < maps.heads; h++) addMapped(maps, h, { data, columns, at: h * channels }, target, channels, true);
   return out;
 }
 

@@ -1,7 +1,7 @@
 import { FinitewidthError, zeros, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
 import { affine, gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import { applyMaps, readTokens } from "./finite-network.js";
-import { mapOf, type AttentionMaps } from "./maps.js";
+import { addMapped, mapOf, type AttentionMaps } from "./maps.js";
 import type { AttentionModel, ParsedInputs } from "./model.js";
 
 const largestKernel = 2 ** 31;
@@ -13,7 +13,8 @@ function through(kernel: Matrix, left: AttentionMaps, right: AttentionMaps, weig
   const out = zeros(rows, columns);
   const scale = weightVariance / heads;
   for (let h = 0; h < heads; h++) {
-    const half = mixRows(kernel, left, h, tokens);
+    const half = new Float64Array(kernel.data.length);
+    addMapped(left, h, { data: kernel.data, columns, at: 0 }, { data: half, columns, at: 0 }, columns);
     for (let r = 0; r < rows; r++) {
       for (let nu = 0; nu * tokens < columns; nu++) {
         const map = mapOf(right, nu, h);
@@ -26,23 +27,6 @@ function through(kernel: Matrix, left: AttentionMaps, right: AttentionMaps, weig
     }
   }
   if (biasVariance > 0) for (let k = 0; k < out.data.length; k++) out.data[k]! += biasVariance;
-  return out;
-}
-
-/** Ω^h K, example by example. */
-function mixRows({ data, shape: [rows, columns] }: Matrix, maps: AttentionMaps, h: number, tokens: number): Float64Array {
-  const out = new Float64Array(data.length);
-  for (let mu = 0; mu * tokens < rows; mu++) {
-    const map = mapOf(maps, mu, h);
-    for (let i = 0; i < tokens; i++) {
-      for (let j = 0; j < tokens; j++) {
-        const weight = map[i * tokens + j]!;
-        if (weight === 0) continue;
-        const [to, from] = [(mu * tokens + i) * columns, (mu * tokens + j) * columns];
-        for (let c = 0; c < columns; c++) out[to + c]! += weight * data[from + c]!;
-      }
-    }
-  }
   return out;
 }
 

@@ -28,6 +28,38 @@ export function mapOf({ heads, tokens, sets, data }: AttentionMaps, example: num
   return data.subarray(at, at + size);
 }
 
+/** Columns from `at` on of a matrix with a row for each (example, token). */
+export interface TokenColumns {
+  readonly data: Float64Array;
+  readonly columns: number;
+  readonly at: number;
+}
+
+/** target += Ω^h source, or its adjoint, over `count` columns. O(P T² count). */
+export function addMapped(
+  maps: AttentionMaps,
+  head: number,
+  source: TokenColumns,
+  target: TokenColumns,
+  count: number,
+  adjoint = false,
+): void {
+  const { tokens } = maps;
+  const [x, y] = [source.data, target.data];
+  for (let first = 0; first * target.columns < y.length; first += tokens) {
+    const map = mapOf(maps, first / tokens, head);
+    for (let i = 0; i < tokens; i++) {
+      for (let j = 0; j < tokens; j++) {
+        const weight = map[i * tokens + j]!;
+        if (weight === 0) continue;
+        const to = (first + (adjoint ? j : i)) * target.columns + target.at;
+        const from = (first + (adjoint ? i : j)) * source.columns + source.at;
+        for (let c = 0; c < count; c++) y[to + c]! += weight * x[from + c]!;
+      }
+    }
+  }
+}
+
 /** One head that reads every token from itself: a tokenwise embedding. */
 export function identityMaps(tokens: number): AttentionMaps {
   const data = new Float64Array(tokens * tokens);

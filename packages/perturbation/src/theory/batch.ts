@@ -51,6 +51,23 @@ export function combineMatrices(list: readonly Matrix[], factors: readonly numbe
   return out;
 }
 
+/** Sum of projections of the layers with the given factors. */
+export function combineProjections(
+  projections: readonly Omit<ProjectedFluctuation, "x">[],
+  factors: readonly number[],
+): Omit<ProjectedFluctuation, "x"> {
+  const combine = (of: (p: (typeof projections)[number]) => Matrix): Matrix => combineMatrices(projections.map(of), factors);
+  const { shared } = projections[0]!;
+  return {
+    meanPart: combine((p) => p.meanPart),
+    shared:
+      shared instanceof Float64Array
+        ? shared.map((_, i) => projections.reduce((sum, p, k) => sum + factors[k]! * (p.shared as Float64Array)[i]!, 0))
+        : combine((p) => p.shared as Matrix),
+    outputs: combine((p) => p.outputs),
+  };
+}
+
 const added = (total: Matrix | undefined, m: Matrix, factor: number): Matrix => {
   const out = total ?? zeros(...m.shape);
   for (let i = 0; i < out.data.length; i++) out.data[i]! += factor * m.data[i]!;

@@ -9,7 +9,7 @@ import { projectFluctuation } from "../posterior/corrections.js";
 import { pairFluctuation, pairingFluctuation, type Fluctuation } from "../posterior/fluctuation.js";
 import { padGradient, type GaussianPieces } from "../posterior/gaussian-pieces.js";
 import { averageSites, type Setting } from "./setting.js";
-import { combineMatrices, trainingBlock, type Batch } from "./batch.js";
+import { combineMatrices, combineProjections, trainingBlock, type Batch } from "./batch.js";
 
 /** The fluctuation of the output kernel per hidden layer (coefficients of 1/N_k), and the contraction C(Kˡ):B that belongs to it. */
 interface Deterministic {
@@ -79,21 +79,17 @@ export function deterministicBatch(
     setting.engine === "closed-form" ? closedForm(chain, pieces) : exact(chain, pieces, settings.known, settings.tick);
   const factors = setting.widths.map((width) => 1 / width);
   const projections = layers.map((layer) => projectFluctuation(layer, rows, pieces, settings.covariance));
-  const combine = (of: (p: (typeof projections)[number]) => Matrix): Matrix => combineMatrices(projections.map(of), factors);
-  const shared = projections[0]!.shared;
   const kernels = settings.withKernels ? forwardBackward(chain, padGradient(pieces, n), contract) : undefined;
   return {
     hidden: kernels?.hidden.map((list) => averageSites(combineMatrices(list, factors), setting.sites)) ?? [],
     preactivation:
       kernels?.preactivation.map((list, l) => averageSites(combineMatrices(list, factors), l < layers.length ? setting.sites : 1)) ?? [],
     projected: {
-      x: combine((p) => p.x),
-      meanPart: combine((p) => p.meanPart),
-      shared:
-        shared instanceof Float64Array
-          ? shared.map((_, i) => projections.reduce((sum, p, k) => sum + factors[k]! * (p.shared as Float64Array)[i]!, 0))
-          : combine((p) => p.shared as Matrix),
-      outputs: combine((p) => p.outputs),
+      x: combineMatrices(
+        projections.map((p) => p.x),
+        factors,
+      ),
+      ...combineProjections(projections, factors),
     },
     traces: layers.map(({ x, z }) => {
       const trainZ = trainingBlock(z, P);

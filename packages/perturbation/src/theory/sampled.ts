@@ -8,7 +8,7 @@ import { accumulateProjection, type SampledProjection } from "../sampled/accumul
 import { sampleChainBatch } from "../sampled/chain-sampler.js";
 import { drawKernels } from "../sampled/network-draws.js";
 import { averageSites, chainOf, createSetting, type Setting } from "./setting.js";
-import { combineMatrices, testRows, trainingBlock, trainingRows, type Batch } from "./batch.js";
+import { combineMatrices, combineProjections, testRows, trainingBlock, trainingRows, type Batch } from "./batch.js";
 import type { Engine } from "./options.js";
 
 /** One batch of a sampled engine, for the training points or for a block of test points. */
@@ -71,19 +71,12 @@ function chainBatch(setting: Setting, problem: Problem, inputs: Matrix, sampling
 }
 
 function assemble(projections: readonly SampledProjection[], factors: readonly number[], x: Matrix): Pick<Batch, "projected" | "z"> {
-  const combine = (of: (p: SampledProjection) => Matrix): Matrix => combineMatrices(projections.map(of), factors);
-  const { shared } = projections[0]!;
   return {
-    projected: {
-      x,
-      meanPart: combine((p) => p.meanPart),
-      shared:
-        shared instanceof Float64Array
-          ? shared.map((_, i) => projections.reduce((sum, p, k) => sum + factors[k]! * (p.shared as Float64Array)[i]!, 0))
-          : combine((p) => p.shared as Matrix),
-      outputs: combine((p) => p.outputs),
-    },
-    z: combine((p) => p.z),
+    projected: { x, ...combineProjections(projections, factors) },
+    z: combineMatrices(
+      projections.map((p) => p.z),
+      factors,
+    ),
   };
 }
 
