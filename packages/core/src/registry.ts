@@ -100,7 +100,7 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     plugins,
     observable: (name, path = "claim.estimand.quantity") => resolve(observables, name, path),
     observables: [...observables.values()],
-    activation: (name, path = "network.activation") => resolve(activations, name, path),
+    activation: (name, path = "network.activation") => complete(resolve(activations, name, path), path),
     layer: (name, path = "network.layers") => resolve(layers, name, path),
     priorModel: (name, path = "network.type") => resolve(priorModels, name, path),
     theory: (name, path = "methods") => resolve(theories, name, path),
@@ -119,6 +119,12 @@ export function createRegistry(plugins: readonly Plugin[]): Registry {
     scenarios: [...collect("scenario", (plugin) => plugin.scenarios).values()],
     figures: [...figures.values()],
   };
+}
+
+/** @throws FinitewidthError (code "input") for an activation without moments, which a plug-in in plain JavaScript may bring. */
+function complete(activation: Activation, path: string): Activation {
+  if ((activation as Partial<Activation>).moments !== undefined) return activation;
+  throw inputError(path, "an activation with moments, as defineActivation of @finitewidth/activations makes them", activation.name);
 }
 
 const architectures = new WeakMap<Registry, WeakMap<Network, Architecture>>();

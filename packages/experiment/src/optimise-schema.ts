@@ -12,7 +12,11 @@ import * as v from "valibot";
 
 const optimise = strictObject({
   over: v.pipe(
-    v.record(v.string(), v.array(positiveNumber, "a list of positive numbers"), "an object of ranges"),
+    v.record(
+      v.string(),
+      v.array(positiveNumber, "[least, largest], positive numbers (of depth a list of all to try)"),
+      "an object of ranges",
+    ),
     v.check((over) => Object.keys(over).length > 0, "at least one value with its range"),
   ),
   method: v.union([name, v.looseObject({ method: name })], 'a method\'s name or an object with "method"'),

@@ -97,6 +97,10 @@ describe("maximising the evidence", () => {
   it.each([
     [{}, "optimise.over"],
     [
+      { over: { temperature: { from: 0.1, to: 1 } }, method: "exact" },
+      "optimise.over.temperature: expected [least, largest], positive numbers (of depth a list of all to try), got an object",
+    ],
+    [
       { over: { temperature: [1, 0.1] }, method: "exact" },
       'optimise.over.temperature: expected [least, largest], the first smaller, got "from 1 to 0.1"',
     ],
