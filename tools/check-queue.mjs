@@ -192,8 +192,8 @@ async function hostile() {
     if (!line.includes(reason)) throw new Error(`${what}: "${line}" does not say "${reason}"`);
     // oxlint-disable-next-line no-control-regex
     if (/[\u0000-\u0008\u001b]/.test(line)) throw new Error(`${what}: the log has control characters`);
-    const state = await queue.getJobState(id);
-    if (state !== "failed") throw new Error(`${what}: the job is ${state}`);
+    // told before Redis hears of it
+    await until(async () => (await queue.getJobState(id)) === "failed", 60, `${what}: a failed job`);
   }
   if (existsSync(marker)) throw new Error("what a message named was imported");
   if (worker.child.exitCode !== null) throw new Error("the worker has ended");
