@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createRegistry, FinitewidthError, inlineRun } from "@finitewidth/core";
+import { createRegistry, FinitewidthError, inlineRun, type Plugin, type Task } from "@finitewidth/core";
 import { jobsOf } from "@finitewidth/experiment";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { estimatePlan } from "../src/dry-run.js";
@@ -187,6 +187,24 @@ describe("a session", () => {
     // the folder is taken while it is open, and free again
     await expect(openSession({ ...settings, progress, out })).rejects.toThrow("is writing into it");
     await third.close(true);
+  });
+
+  it("says itself why one thread computes what several were to", async () => {
+    const here: Plugin = { name: "without-module" };
+    const said: string[] = [];
+    const own = createRegistry([here]);
+    const session = await openSession({
+      ...settings,
+      registry: own,
+      workers: 2,
+      out: join(folder, "out"),
+      progress: { ...progress, say: (sentence) => void said.push(sentence) },
+    });
+    const twice: Task<number, number> = { module: import.meta.url, name: "twice", run: (value) => 2 * value };
+    const found: number[] = [];
+    for await (const value of session.run.map(twice, [1, 2])) found.push(value);
+    await session.close(true);
+    expect([found, said]).toEqual([[2, 4], ["computing in one thread: without-module has no module that a worker could import"]]);
   });
 });
 

@@ -13,12 +13,15 @@ it("gives the same numbers on one thread and on two that share the matrices", as
     methods: ["nngp", "effective-action"],
   };
   const outcomes = [await runCommand("run", experiment), await runCommand("run", experiment, ["--quiet", "--workers", "2"])];
+  const backends: string[] = [];
   const numbers = outcomes.map(({ status, result }) => {
     expect(status).toBe(0);
     for (const method of Object.values<{ seconds?: number }>(result.results)) delete method.seconds;
+    backends.push(result.provenance.backend);
     // when, where and with how many threads it was computed
     delete result.provenance;
     return JSON.stringify(result);
   });
   expect(numbers[1]).toBe(numbers[0]);
+  expect(backends).toEqual([expect.not.stringContaining("threads"), expect.stringContaining("2-threads")]);
 });
