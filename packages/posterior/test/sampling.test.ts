@@ -91,6 +91,23 @@ describe("samplers on targets with known answers", () => {
     expect(meanOf(sample, 1).mean).toBeCloseTo(-0.8 / 1.5, 9);
   });
 
+  it("a lattice in three dimensions becomes as fine as its points allow", () => {
+    // N(0, 1) (1 + ½ cos 15 x₁), whose integral is one but for e^−112: steps down to √2/8 tell, with 3·10⁵ points
+    const waves: PosteriorTarget = {
+      dimension: 3,
+      evaluate: (x) => ({
+        logPrior: -1.5 * Math.log(2 * Math.PI) - 0.5 * x.reduce((sum, value) => sum + value * value, 0),
+        logLikelihood: Math.log1p(0.5 * Math.cos(15 * x[0]!)),
+      }),
+      samplePrior: (random, out) => void random.normals(out),
+    };
+    const factor = Float64Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1);
+    const standard = { mode: new Float64Array(3), factor, logDeterminant: 0, logDensity: 0, converged: true };
+    const sample = latticeSample(waves, standard)!;
+    expect(Math.abs(sample.logEvidence)).toBeLessThan(1e-10);
+    expect(sample.points.length).toBeGreaterThan(250_000);
+  });
+
   it("importance sampling: evidence and means within their errors, weights bounded", () => {
     const sample = importanceSample(narrow, laplaceFit(narrow), 4000, stream(1));
     expect(Math.abs(sample.logEvidence - narrow.logEvidence) / sample.logEvidenceStandardError).toBeLessThan(4);

@@ -1,4 +1,5 @@
 import { matrixFromRows } from "@finitewidth/core";
+import { addDiagonal, affine, combine, multiply, solve } from "@finitewidth/linalg";
 import { describe, it } from "vitest";
 import {
   hiddenKernelTerms,
@@ -11,6 +12,7 @@ import {
   trainDiagonal,
   trainHiddenKernels,
 } from "../src/index.js";
+import { hiddenCoefficients } from "../src/scalar/hidden-coefficients.js";
 import { expectClose, readFixture } from "../../../tools/testing.ts";
 import { solveScalar, type ScalarCase } from "./kernel-fixtures.ts";
 
@@ -78,6 +80,37 @@ describe("one output: quadrature over log q", () => {
       Float64Array.from(inputs.K, (row, i) => row[i]!),
     );
     expectClose(train.mean, direct.mean, { relative: 1e-9, absolute: 1e-10 }, "train");
+  });
+
+  it("with a readout bias, hidden kernels are those of dense regression at every node", () => {
+    const K = [
+      [1.4, 0.5, -0.3],
+      [0.5, 0.9, 0.2],
+      [-0.3, 0.2, 1.7],
+    ];
+    const y = [0.8, -1.1, 2.3];
+    const [T, b] = [0.2, 0.7];
+    const { law, problem, data, posterior, tables } = solveScalar({ K, y, temperature: T, widths: [3, 4], readoutBiasVariance: b });
+    const kernel = matrixFromRows(K);
+    const expected = law.widths.map(() => new Float64Array(9));
+    posterior.logQ.forEach((logQ, k) => {
+      const prior = affine(Math.exp(logQ), kernel);
+      const total = addDiagonal(affine(1, prior, b), T);
+      const mean = multiply(prior, solve(total, matrixFromRows(y.map((value) => [value])))).data;
+      const left = combine(1, prior, -1, multiply(prior, solve(total, prior))).data;
+      hiddenCoefficients(law, logQ, posterior.logPrior[k]!).forEach((of, l) => {
+        for (let i = 0; i < 9; i++)
+          expected[l]![i]! +=
+            posterior.weights[k]! *
+            (of.kernel * kernel.data[i]! + of.outer * Math.exp(-logQ) * (mean[Math.floor(i / 3)]! * mean[i % 3]! + left[i]!));
+      });
+    });
+    const terms = hiddenKernelTerms(law, posterior, data, tables);
+    const { vectors } = problem.spectrum;
+    trainHiddenKernels(terms, data, tables, vectors).forEach((found, l) => expectClose(found, expected[l]!, { relative: 1e-10 }));
+    hiddenKernelsAt(terms, data, tables, projectCross(vectors, kernel), kernel).forEach((found, l) =>
+      expectClose(found, expected[l]!, { relative: 1e-10 }),
+    );
   });
 
   it("fixture posterior-zero-temperature", () => {
