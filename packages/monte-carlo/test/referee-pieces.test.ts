@@ -121,6 +121,12 @@ describe("verdicts about the evidence", () => {
     expect(found.error).toBeCloseTo(Math.abs(value + 10), 12);
     expect(found.standardError).toBeCloseTo(Math.hypot(0.1, own), 12);
   });
+  it("says what it was held against, with the interval of Student's t that both errors make", () => {
+    // 2.365 √(0.1² + 0.3²) = 0.748
+    expect(verdict(-11.6, 0.3).how).toBe(
+      "annealed runs of the real network give -10.00 ± 0.100 (Student, 7 degrees of freedom: 95 % within ± 0.748)",
+    );
+  });
   it("a difference that is seen and more than a fifth of what finite width changes confirms nothing", () => {
     expect(verdict(-10.5, 0, -12.6).status).toBe("confirmed");
     expect(verdict(-10.5, 0, -7.6).status).toBe("doubtful");
