@@ -155,6 +155,9 @@ export async function fit<Options, State>(
     posterior,
     predict: async (inputs, want = {}) => {
       const checked = checkInputs(toMatrix(inputs, "inputs"), problem.network, registry, "inputs");
+      const features = problem.inputs.shape[1];
+      if (checked.shape[1] !== features)
+        throw shapeError("inputs", `${features} features per row, like the training inputs`, `${checked.shape[1]}`);
       const prediction = await theory.predict(posterior, checked, { covariance: want.covariance ?? false }, run);
       requireFinite(theory.name, {}, prediction);
       return prediction;

@@ -261,4 +261,9 @@ describe("the suite of theories", () => {
   ])("%s", async (_what, change, expected) => {
     expect((await failing(theoryChecks({ ...ridge, ...change } as Theory, suite))).toSorted()).toEqual(expected.toSorted());
   });
+
+  it("test inputs may be lists of rows", async () => {
+    const cases = suite.cases.map((one) => ({ ...one, testInputs: rowsOf(one.testInputs) }));
+    expect(await failing(theoryChecks(ridge as Theory, { ...suite, cases }))).toEqual([]);
+  });
 });

@@ -49,8 +49,8 @@ test("predict hands on what is wanted, to the theory's own posterior", async () 
   expect(wanted).toEqual([false, true]);
 });
 
-const network = (features: number) =>
-  ({ name: "none", summary: "No layers.", schema: strictObject({ type: oneOf(["none"]) }), architecture: () => ({ layers: [], input: { channels: features, sites: 1 } }) }) as never; // prettier-ignore
+const network = (features?: number) =>
+  ({ name: "none", summary: "No layers.", schema: strictObject({ type: oneOf(["none"]) }), architecture: () => ({ layers: [], ...(features ? { input: { channels: features, sites: 1 } } : {}) }) }) as never; // prettier-ignore
 /** A theory that says what it was given. */
 const listener = (name: string, refuses: (problem: Problem) => string | undefined = () => undefined) => {
   const heard: { problem: Problem; options: unknown; run: Run; predicted?: Run }[] = [];
@@ -83,6 +83,13 @@ test("a fit has standard scaling, default options, seed 1 and this thread where 
   expect((await predict([[1, 2]])).mean.shape).toEqual([1, 1]);
   expect(heard[1]!.predicted).toBe(heard[1]!.run);
   await expect((async () => predict([[1, 2, 3]]))()).rejects.toThrow("inputs: expected 2 features per row for this network, got 3");
+  const any = createRegistry([{ name: "x", theories: [theory], priorModels: [network()] }]);
+  const free = await fit(theory, input, { registry: any });
+  heard.pop();
+  await expect(free.predict([[1, 2, 3]])).rejects.toMatchObject({
+    code: "shape",
+    message: "inputs: expected 2 features per row, like the training inputs, got 3",
+  });
   const run = inlineRun({ registry, seed: 9 });
   await fit(theory, input, { registry, seed: 7, run });
   expect(heard[2]!.run).toBe(run);

@@ -1,3 +1,4 @@
+import { toMatrix, type MatrixLike } from "../arrays.js";
 import { createProblem, type ProblemInput } from "../facade.js";
 import { randomLayers } from "../layers.js";
 import { resolveArchitecture, type Registry } from "../registry.js";
@@ -17,7 +18,7 @@ import { demand, demandClose, demandFinite, demandSame, type Check } from "./che
 export interface TheoryCase {
   readonly problem: ProblemInput;
   /** At least two rows. */
-  readonly testInputs: Matrix;
+  readonly testInputs: MatrixLike;
   readonly options?: Readonly<Record<string, unknown>>;
   /**
    * Relative change allowed when the training points are permuted: rounding for closed forms, a few standard errors for samplers.
@@ -64,9 +65,10 @@ export function theoryChecks(theory: Theory, suite: TheorySuite): Check[] {
 
 function checksOf(
   theory: Theory,
-  { problem: input, testInputs, options: rawOptions = {}, tolerance = 1e-6 }: TheoryCase,
+  { problem: input, testInputs: rows, options: rawOptions = {}, tolerance = 1e-6 }: TheoryCase,
   registry: Registry,
 ): Check[] {
+  const testInputs = toMatrix(rows, "testInputs");
   const problem = () => createProblem(input, registry);
   const options = () => validate(theory.options, rawOptions, "options");
   const run = (seed = 1) => inlineRun({ registry, seed });
