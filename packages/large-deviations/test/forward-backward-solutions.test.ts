@@ -1,7 +1,7 @@
 import { respondToTargets } from "@finitewidth/numerics";
-import { identity } from "@finitewidth/activations";
-import { matrixFromRows } from "@finitewidth/core";
-import { affine, combine, gram, innerProduct, multiply } from "@finitewidth/linalg";
+import { erf, identity, kernelMap } from "@finitewidth/activations";
+import { FinitewidthError, matrixFromRows } from "@finitewidth/core";
+import { affine, combine, gram, identity as eye, innerProduct, multiply } from "@finitewidth/linalg";
 import { describe, expect, it } from "vitest";
 import {
   createClosure,
@@ -17,6 +17,10 @@ import {
   solveProportional,
   solveSaddle,
 } from "../src/index.js";
+import type { TiltClosure } from "../src/forward-backward/closure.js";
+import type { SaddleProblem } from "../src/forward-backward/saddle-problem.js";
+import { guidedStart } from "../src/forward-backward/starts.js";
+import { solveVariationalSaddle } from "../src/forward-backward/variational-saddle.js";
 import { type Rows, byName, cases, expectNear, optionsFor } from "./forward-backward-cases.js";
 import { draw } from "./forward-backward-problems.js";
 
@@ -173,5 +177,41 @@ describe("alignment", () => {
     expect(kernelAlignment(square, y, false)).toBeCloseTo(1, 14);
     expect(kernelAlignment(square, y, true)).toBeCloseTo(1, 14);
     expect(kernelAlignment(square, matrixFromRows([[1], [1], [1]]), true)).toBeUndefined();
+  });
+});
+
+describe("a start from the Gaussian variational solution", () => {
+  const problemOf = (points: number, averages: () => { effectiveFraction: number }): SaddleProblem => {
+    const firstKernel = affine(0.5, eye(points), 0.3);
+    return {
+      firstKernel,
+      infiniteWidth: [kernelMap(erf, firstKernel)],
+      targets: { data: Float64Array.from({ length: points }, (_, i) => Math.cos(i)), shape: [points, 1] },
+      temperature: 0.2,
+      widths: [30],
+      weightVariance: [1],
+      biasVariance: [0],
+      closure: { averages } as unknown as TiltClosure,
+    };
+  };
+  const startOf = (points: number, averages: () => { effectiveFraction: number }) =>
+    guidedStart(erf, problemOf(points, averages), () => undefined);
+  const collapse = (): never => {
+    throw new FinitewidthError("no node keeps any weight", { code: "not-converged" });
+  };
+
+  it("is taken where the nodes keep a hundredth of their sample there; nothing is begun at many points where they do not", () => {
+    const problem = problemOf(4, () => ({ effectiveFraction: 1 }));
+    const guide = solveVariationalSaddle(erf, problem, { tolerance: 1e-6 });
+    expect(startOf(4, () => ({ effectiveFraction: 0.011 }))).toEqual(guide.kernels.slice(1));
+    expect(startOf(4, () => ({ effectiveFraction: 0.009 }))).toBeUndefined();
+    expect(startOf(4, collapse)).toBeUndefined();
+    expect(startOf(16, collapse)).toBeUndefined();
+    expect(() => startOf(17, collapse)).toThrow("layer 1 keeps only 0.0 % of their effective sample (17 points, widths 30)");
+    expect(() =>
+      startOf(4, () => {
+        throw new Error("something else");
+      }),
+    ).toThrow("something else");
   });
 });

@@ -1,5 +1,5 @@
 import { identity } from "@finitewidth/activations";
-import { matrixFromRows, type Matrix } from "@finitewidth/core";
+import { matrixFromRows, type Matrix, type WishartChain } from "@finitewidth/core";
 import { fullyConnectedChain, mixingLaw, type ConvolutionalMixingLaw } from "@finitewidth/kernels";
 import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
 import { reduceSites, stackFeatures, stackSiteKernels } from "@finitewidth/numerics";
@@ -184,3 +184,32 @@ function overSites(m: Matrix, basis: Matrix, outputs: number): Matrix {
   const half = multiplyTransposedRight(wide, m);
   return multiplyTransposedRight(half, wide);
 }
+
+it("points where a start got stuck are no further minima", () => {
+  // ½(q − log q − 1) and data with a kink at 20, above the minimum at 1
+  const height = (q: number): number => (q < 2 ? 4 : q < 20 ? 0.5 * (20 - q) : 0);
+  const slope = (q: number): number => (q < 2 || q >= 20 ? 0 : -0.5);
+  const chain: WishartChain = {
+    layers: [{ width: 1, sites: 1, variance: 1, taps: [], biasVariance: 0, biasWeights: Float64Array.of(1) }],
+    readoutBiasVariance: 0,
+  };
+  const stuck: number[] = [];
+  const minima = chainRateMinima({
+    chain,
+    data: {
+      outputs: 1,
+      count: 1,
+      evaluate([m], { weight }) {
+        const q = m!.data[0]!;
+        stuck.push(q);
+        return { logDeterminant: 0, quadratic: 2 * height(q), gradients: [{ data: Float64Array.of(weight * slope(q)), shape: [1, 1] }] };
+      },
+    },
+    referenceWidth: 1,
+    scaling: "standard",
+  });
+  expect(stuck.some((q) => Math.abs(q - 20) < 1e-9)).toBe(true);
+  expect(minima.map(({ mixing, action, converged }) => [mixing[0]!.data[0], action, converged])).toEqual([
+    [expect.closeTo(1, 6), expect.closeTo(4, 9), true],
+  ]);
+});
