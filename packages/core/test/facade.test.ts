@@ -10,6 +10,7 @@ import {
   resolveArchitecture,
   strictObject,
   zeros,
+  type Activation,
   type Matrix,
   type Network,
   type Plugin,
@@ -186,4 +187,13 @@ test("numbers that are not finite are withheld, and what is computed when it is 
   const { predict } = await fitted(withEvidence(undefined, Number.NaN));
   await expect(predict([[1]])).rejects.toThrow("[probe] predictive.variance came out as a number that is not finite");
   await expect((await fitted(withEvidence(-2, 1))).predict([[1]])).resolves.toBeDefined();
+});
+
+test("registries refuse an activation without moments where it is used, not where it is only there", () => {
+  const bare = { name: "bare", value: Math.sin } as unknown as Activation;
+  const own = createRegistry([{ name: "own", activations: [bare] }]);
+  expect(own.activations).toEqual([bare]);
+  expect(() => own.activation("bare", "network.activation")).toThrow(
+    'network.activation: expected an activation with moments, as defineActivation of @finitewidth/activations makes them, got "bare"',
+  );
 });

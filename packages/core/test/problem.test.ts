@@ -1,7 +1,6 @@
 import * as v from "valibot";
 import { describe, expect, it } from "vitest";
 import {
-  type Activation,
   biasVarianceSchema,
   createProblem,
   createRegistry,
@@ -273,15 +272,6 @@ describe("registries and runs", () => {
     expect(() => registry.priorModel("z", "here")).toThrow('here: expected one of "chain", got "z"');
     expect(() => createRegistry([plugin, { name: "other", theories: [theory("b")] }])).toThrow(
       'plugins: theory "b" of other is already registered; rename it',
-    );
-  });
-
-  it("refuse an activation without moments where it is used, not where it is only there", () => {
-    const bare = { name: "bare", value: Math.sin } as unknown as Activation;
-    const own = createRegistry([{ name: "own", activations: [bare] }]);
-    expect(own.activations).toEqual([bare]);
-    expect(() => own.activation("bare", "network.activation")).toThrow(
-      'network.activation: expected an activation with moments, as defineActivation of @finitewidth/activations makes them, got "bare"',
     );
   });
 
