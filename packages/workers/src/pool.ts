@@ -60,8 +60,9 @@ interface Member {
 /**
  * A run that spreads the chunks of every map over worker threads. Results come in the order of the chunks and do not depend on the number
  * of workers. A worker that dies is replaced and its chunk run again; cancellation reaches into a busy task through shared memory, and ends
- * the worker when it does not answer. The default worker imports plug-ins and tasks by the URL of their module: where they have none, or
- * it is that of a bundle, everything runs in this thread, as it does in a pool that a worker opens. With `spawn` that is an error.
+ * the worker when it does not answer. The default worker imports plug-ins and tasks by the URL of their module: where they have none, or it
+ * is that of a bundle, everything runs in this thread, as it does in a pool that a worker opens. With `spawn` that is an error. A map
+ * throws what its task threw, and FinitewidthError (code "worker") when one chunk has lost more workers than `retries` or none can start.
  */
 export function poolRun(options: PoolOptions): PoolRun {
   const { registry, seed = 1, signal, onProgress, workers = parallelism(), retries = 2, onFallback = warn, prepare } = options;

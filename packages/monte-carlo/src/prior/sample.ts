@@ -27,7 +27,8 @@ function chunkSizes(samples: number): number[] {
 /**
  * The prior of the network's outputs by drawing networks: second moment E K̂, shift E K̂ − K∞, covariance of the entries of K̂, connected
  * fourth cumulant κ_abcd = Cov(K̂_ab, K̂_cd) + Cov(K̂_ac, K̂_bd) + Cov(K̂_ad, K̂_bc), excess kurtosis, and log densities log E N(f | 0,
- * K̂), each with its standard error. Cost: one forward run per network. Source: docs/theories/monte-carlo.md, "Prior".
+ * K̂), each with its standard error. Cost: one forward run per network. @throws FinitewidthError (code "refused") for fewer than 2 samples.
+ * Source: docs/theories/monte-carlo.md, "Prior".
  */
 export async function samplePrior(problem: PriorProblem, run: Run): Promise<PriorResult> {
   run.signal?.throwIfAborted();
