@@ -264,7 +264,7 @@ describe("order parameters", () => {
     );
     const { card } = cardsOf(page)["q"]!;
     const marks = [...card.querySelectorAll(".wide text")].map(({ textContent }) => textContent).filter((text) => /^[a-f]$/.test(text));
-    expect(marks).toEqual(["b"]);
+    expect([marks, page.querySelector("table")!.className]).toEqual([["b"], "stacked"]);
   });
 });
 

@@ -228,7 +228,7 @@ export const orderParameters: Section = {
       markedFigures(outcome, story).map((figure) => figureCard(figure, `${figure.title} (${outcome.label}).`, story)),
     );
     if (rows.length + figures.length === 0) return "";
-    const table = rows.length === 0 ? "" : htmlTable(["method", "order parameter", "of"], rows, { text: [2] });
+    const table = rows.length === 0 ? "" : htmlTable(["method", "order parameter", "of"], rows, { stacked: true, text: [2] });
     return `${table}<div class="grid">${figures.join("")}</div>`;
   },
 };
