@@ -107,7 +107,7 @@ function homogeneousMoments(activation: Activation, { kernel, conjugate, weightV
 
 /**
  * φ of degree 0 or 1 (relu, sign) at one or two points: the radius in closed form, the angle by Gauss–Legendre between the kinks; exact to
- * rounding. Test points fall back on `nodes`. A fixed number of nodes in the angle, whatever the variances.
+ * rounding. Test points fall back on `nodes`. 80 nodes on each of the four arcs.
  */
 export function homogeneousClosure(activation: Activation, nodes: TiltClosure): TiltClosure {
   return {

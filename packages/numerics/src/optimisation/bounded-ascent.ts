@@ -109,7 +109,7 @@ function updated(inverse: number[][], s: readonly number[], y: readonly number[]
 
 /**
  * Maximum over integers of a unimodal function on a geometric scale, by golden sections until neighbours are within 5 % or one apart;
- * evaluates each integer once. At most two evaluations for every factor 1.6 in the range of log n.
+ * evaluates each integer once. At most two evaluations a section, which leaves 0.62 of the range of log n.
  */
 export async function maximiseOverIntegers(
   f: (n: number) => Promise<number>,
