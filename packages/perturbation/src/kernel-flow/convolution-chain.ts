@@ -109,8 +109,8 @@ const times = (factor: number, m: Matrix): Matrix => ({ data: m.data.map((value)
 /**
  * Chain of a periodic convolutional network on the Gram matrix of its inputs, (points·sites)², an average over input channels. The compact
  * formula (Σ_{k≤l} 1/N_k) Kˡ B Kˡ of the literature exchanges 𝒜 with the product and holds for l = 1 only; this chain does not. L (P s)²/2
- * two-point functions and O(taps (P s)²) operations a layer. Source: docs/theories/perturbative.md §8. @throws FinitewidthError (code "input")
- * naming the field.
+ * two-point functions and O(taps (P s)²) operations a layer. Source: docs/theories/perturbative.md §8. @throws FinitewidthError (code
+ * "input") naming the field.
  */
 export function convolutionChain(network: ConvolutionChain, inputGram: Matrix): KernelChain {
   checkConvolution(network, inputGram);
