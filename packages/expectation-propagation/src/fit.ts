@@ -1,4 +1,4 @@
-import { refusal, type Json, type Matrix, type Prediction, type Problem, type Run } from "@finitewidth/core";
+import { FinitewidthError, refusal, type Json, type Matrix, type Prediction, type Problem, type Run } from "@finitewidth/core";
 import { requireMemory } from "@finitewidth/linalg";
 import { testRowsOf } from "./features.js";
 import { alignmentFigure } from "./figures.js";
@@ -6,13 +6,15 @@ import { solveFixed } from "./fixed-nodes.js";
 import { mixPredictions, predictMixture, summariseBranch, type BranchDraws, type BranchSummary } from "./mixture.js";
 import type { ExpectationPropagationOptions } from "./options.js";
 import { newKernels, refusalOf, settingDataOf, strongLabelsOf } from "./problem.js";
-import { poisson, settingFrom, solveStrongLabels, type AlignmentOdds } from "./solution.js";
+import { poisson, settingFrom, solveStrongLabels, unsettled, type AlignmentOdds } from "./solution.js";
 import { branchState, weightedBranches, type ExpectationPropagationPosterior, type ExpectationPropagationState } from "./state.js";
 
 export const theoryName = "expectation-propagation";
 
 /** Above these a result is warned of; docs/theories/expectation-propagation.md, "When to trust it". */
 const limits = { residual: 0.08, several: 0.1, minority: 0.1, negligible: 0.02, oddsRatio: 50, pressed: 0.25 } as const;
+
+const percent = (p: number): string => `${p < 0.995 ? (100 * p).toPrecision(2) : (100 * p).toFixed(0)} %`;
 
 /** A branch as the result reports it. */
 interface Reported extends BranchDraws {
@@ -68,11 +70,16 @@ export async function fitExpectationPropagation(
       data,
       { particles: options.particles, sweeps: options.sweeps, wall, seed: run.seed },
       run,
-    );
+    ).catch((error: unknown) => {
+      // the field of a sweep that ran away: not finite, or singular
+      if (error instanceof FinitewidthError && error.code === "input") throw unsolved("the field ran away", problem, { cause: error });
+      throw error;
+    });
     const reported = branches.map(({ branch, ...rest }) => ({ ...rest, residual: branch.residual, sweeps: branch.sweeps }));
     solved = { branches: reported, method: "sampling", probabilities, odds, oneMeasure };
   }
   const { branches, method, probabilities, odds } = solved;
+  requireSettled(branches, problem);
   const state: ExpectationPropagationState = {
     features: coordinates.features,
     projection: coordinates.projection,
@@ -119,6 +126,25 @@ export async function fitExpectationPropagation(
       ),
     ],
   };
+}
+
+const unsolved = (why: string, { temperature }: Pick<Problem, "temperature">, options?: ErrorOptions): FinitewidthError =>
+  new FinitewidthError(
+    `[${theoryName}] the equations are not solved: ${why}, as labels too strong for them do; use "monte-carlo"${temperature === 0 ? " with a temperature > 0" : ""}, more units, or more "particles" and "sweeps"`,
+    { code: "not-converged" },
+    options,
+  );
+
+/**
+ * @throws FinitewidthError (code "not-converged") where a branch that counts has not settled: such answers are wrong by a third of the
+ * targets and more (docs/theories/expectation-propagation.md, "When it holds").
+ */
+export function requireSettled(
+  branches: readonly Pick<Reported, "probability" | "residual">[],
+  problem: Pick<Problem, "temperature">,
+): void {
+  const residual = Math.max(...branches.map((branch) => (branch.probability < limits.minority ? 0 : branch.residual)));
+  if (!(residual < unsettled)) throw unsolved(`the last sweep still moved the field by ${percent(residual)}`, problem);
 }
 
 /** Latent outputs at new inputs. */
@@ -219,7 +245,6 @@ export function warningsOf(
   rareUnits: boolean,
 ): string[] {
   const [none, one, two] = probabilities;
-  const percent = (p: number): string => `${p < 0.995 ? (100 * p).toPrecision(2) : (100 * p).toFixed(0)} %`;
   const warnings: string[] = [];
   if (residual >= limits.residual) warnings.push(`the equations are solved to ${percent(residual)} only; raise "particles" and "sweeps"`);
   if (method === "nodes") return warnings;

@@ -66,7 +66,7 @@ const chunkParticles = 125;
 const snapshots = 8;
 const thin = 5;
 /** Residual beyond which a branch has not settled: there is no solution of its kind. */
-const unsettled = 0.2;
+export const unsettled = 0.2;
 /** A branch less probable than this is left out. */
 const negligible = 1e-3;
 
