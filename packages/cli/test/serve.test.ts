@@ -83,6 +83,16 @@ describe("serve", () => {
     expect((await answer(6)).error).toMatchObject({ code: "input", path: "of" });
   });
 
+  it("tells who asked for threads why there are none", async () => {
+    writeFileSync(join(folder, "nowhere.mjs"), 'export const plugin = { name: "nowhere" };');
+    const own = { experiment: { ...experiment, plugins: ["./nowhere.mjs"] }, allowPluginPaths: true };
+    ask(1, { ...own, workers: 2 });
+    ask(2, own);
+    expect([(await answer(1)).result, (await answer(2)).result]).not.toContain(undefined);
+    const message = "computing in one thread: nowhere has no module that a worker could import";
+    expect(lines.filter(({ event }) => event === "warning")).toEqual([{ id: 1, event: "warning", message }]);
+  });
+
   it("goes on after mistakes, each with its path", async () => {
     ask(1, { experiment: { ...experiment, network: { ...experiment.network, widths: [0, 4] } } });
     send({ id: 2, do: "dance" });

@@ -233,6 +233,13 @@ def test_methods_that_fail(fake: FakeServer) -> None:
     fw.run(network=PLAIN, methods="applicable")  # who takes what applies is not told what does not
 
 
+def test_warnings_of_the_process(fake: FakeServer) -> None:
+    fake.events = [{"event": "warning", "message": "computing in one thread: so"}]
+    with pytest.warns(UserWarning, match="^computing in one thread: so$") as told:
+        fw.run(network=PLAIN)
+    assert len(told) == 1 and told[0].filename == __file__
+
+
 def test_what_had_finished_when_ctrl_c_came(fake: FakeServer) -> None:
     event = {"event": "outcome", "method": "nngp", "outcome": ok(logEvidence=-1.5, predictive={"mean": [[1], [2]], "variance": [[3], [4]]})}
     fake.answer = fw.Cancelled("cancelled")

@@ -150,6 +150,12 @@ function progressOf(emit: Call["emit"]) {
   };
 }
 
+/** Tells the caller, who sees no standard error, why there is one thread only. */
+const inOneThread =
+  (emit: Call["emit"]) =>
+  (reason: string): void =>
+    emit("warning", { message: `computing in one thread: ${reason}` });
+
 async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Promise<unknown> {
   const { id, experiment, kernels = false, keep = false } = request;
   if (typeof experiment !== "object" || experiment === null || Array.isArray(experiment))
@@ -170,6 +176,7 @@ async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Pr
     signal,
     points: plan.data.train.inputs.shape[0],
     onProgress: progress.advance,
+    onFallback: inOneThread(emit),
   });
   let results: readonly StepOutcome[];
   let done = 0;
@@ -228,6 +235,7 @@ async function predict({ request, signal, emit }: Call, kept: Map<number, Kept>)
     signal,
     points: one.problem.problem.inputs.shape[0],
     onProgress: progressOf(emit).advance,
+    onFallback: inOneThread(emit),
   });
   try {
     const { mean, variance, probabilities } = await theory.predict(outcome.posterior, inputs, { covariance: false }, compute.run);

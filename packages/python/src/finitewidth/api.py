@@ -141,6 +141,7 @@ def _ask_run(
 ) -> tuple[dict[str, Any], tuple[int, int]]:
     keys = ("experiment", "network", "data", "test", "methods", "temperature", "likelihood", "more")
     finished: list[dict[str, Any]] = []
+    warned: list[str] = []
     with tempfile.TemporaryDirectory(prefix="finitewidth-") as name, ProgressLine(progress) as line:
         folder = Path(name)
         experiment = _experiment(folder=folder, **{key: given[key] for key in keys})
@@ -148,6 +149,8 @@ def _ask_run(
         def on_event(event: dict[str, Any]) -> None:
             if event["event"] == "outcome":
                 finished.append(event)
+            if event["event"] == "warning":
+                warned.append(event["message"])
             line(event)
 
         try:
@@ -158,6 +161,8 @@ def _ask_run(
             raise _with_finished(cancelled, experiment, finished) from None
         except FinitewidthError as error:
             raise _without_folder(error, name) from None
+        for message in warned:
+            warning.warn(message, stacklevel=3)
         # The experiment stays plain: it can be written and run again.
         return {**revive(answer, load_arrays(folder)), "experiment": answer["experiment"]}, server.run_id(answer)
 
