@@ -13,7 +13,7 @@ import {
   type Problem,
   type Theory,
 } from "@finitewidth/core";
-import { block, diagonalOf } from "@finitewidth/linalg";
+import { block, diagonalOf, solve, transpose } from "@finitewidth/linalg";
 import { conditionGaussianProcess, predictGaussianProcess } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
@@ -134,6 +134,31 @@ describe("a theory of regular kernels on points that repeat", () => {
     const noise = 1e-9;
     const noisy = conditionGaussianProcess(kernel, given.targets, noise).logEvidence;
     expect(logEvidence).toBeCloseTo(noisy + 0.5 * outputs * (6 - 3) * Math.log(2 * Math.PI * noise), 3);
+  });
+
+  it("adds the sizes of errors where points are combinations of others", async () => {
+    const of = ({ data }: Matrix): Matrix => ({
+      data: Float64Array.from([...data, ...Array.from({ length: data.length / 3 }, (_, k) => data[k]! - 2 * data[data.length / 3 + k]!)]),
+      shape: [4, data.length / 3],
+    });
+    const [inputs, targets] = [of(distinct), of(normalMatrix(stream(9), 3, 2))];
+    const linear = { type: "one", bias: 0 } as Network;
+    const found = await theory.fit({ network: linear, inputs, targets, temperature: 0, scaling: "standard" }, {}, run);
+    const rows = found.diagnostics["independentPoints"] as number[];
+    // X = A X_rows
+    const combinations = transpose(solve(transpose(pick(inputs, rows)), transpose(inputs)));
+    expect(combinations.data.some((value) => value < -0.1)).toBe(true);
+    const sizes = rows.map((_, a) => combinations.data.filter((__, at) => at % 3 === a).map(Math.abs));
+    const expected = (power: number): number[] =>
+      Array.from({ length: 4 }, (_, i) => sizes.reduce((sum, column) => sum + column[i]! ** power, 0)).flatMap((value) => [value, value]);
+    expectClose(found.train!.standardError!.mean, expected(1), { relative: 1e-8 });
+    expectClose(found.train!.standardError!.variance, expected(2), { relative: 1e-8 });
+    const kernelErrors = expected(1).filter((_, at) => at % 2 === 0);
+    expectClose(
+      found.standardError!.hiddenKernels![0]!,
+      kernelErrors.flatMap((one) => kernelErrors.map((other) => one * other)),
+      { relative: 1e-8 },
+    );
   });
 
   it.each([1, 2])("predicts %i outputs, and differentiates the evidence, from the points that it was fitted to", async (outputs) => {
