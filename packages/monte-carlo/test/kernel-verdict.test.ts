@@ -93,6 +93,19 @@ test("a layer that cannot be judged leaves the verdict to one that is off, and o
   expect(judgeKernels({ hiddenKernels: [learned(1)] }, noisy, [unlearned], rule, known).status).toBe("confirmed");
 });
 
+test("the mean square of a sampled kernel's own errors is no fault of it, and is all the noise where the chains have none", () => {
+  const off = kernel((i, j) => learned(1).data[i * size + j]! + 0.03);
+  const found = verdict(
+    off,
+    1e-9,
+    1,
+    kernel((i, j) => (i === j ? 0 : 0.01)),
+  );
+  const own = (1e-4 * (size - 1)) / size;
+  expect(found.error).toBeCloseTo(size * Math.sqrt(9e-4 - own), 6);
+  expect(found.standardError).toBeCloseTo((size * own) / (2 * Math.sqrt(9e-4 - own)), 6);
+});
+
 test("a confirmation is withdrawn for a visible error above a fifth of the effect, and only then", () => {
   const [difference, distance] = [visibleErrors(32, "difference"), visibleErrors(32, "distance")];
   // Student's t, from tables: 31 and 7 degrees of freedom, 0.975 and 0.95
