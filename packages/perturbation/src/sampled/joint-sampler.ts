@@ -11,6 +11,8 @@ function spectralFactor(a: Matrix): { readonly factor: Matrix; readonly dual: Ma
   const n = a.shape[0];
   const { values, vectors } = symmetricEigen(a);
   const kept = Array.from({ length: n }, (_, i) => n - 1 - i).filter((i) => values[i]! > rankTolerance * values[n - 1]!);
+  // nothing varies: one direction without an extent, for points have a dimension at least
+  if (kept.length === 0) return { factor: zeros(n, 1), dual: zeros(n, 1) };
   const [factor, dual] = [zeros(n, kept.length), zeros(n, kept.length)];
   for (const [c, at] of kept.entries()) {
     const root = Math.sqrt(values[at]!);
