@@ -67,3 +67,10 @@ describe("matrix order parameters", () => {
     }
   });
 });
+
+it("targets whose likelihood leaves double precision are told of as such, by an activation with a mean", async () => {
+  const problem = { network: network("relu", [9]), inputs: [inputs[0]!.map((x) => 1e-20 * x)], targets: [[1]], temperature: 0 };
+  await expect(fit(effectiveAction, problem, { registry })).rejects.toThrow(
+    "the targets are so far from what the network can fit that their likelihood leaves double precision",
+  );
+});

@@ -1,4 +1,4 @@
-import { inputError } from "@finitewidth/core";
+import { FinitewidthError, inputError } from "@finitewidth/core";
 import { logGamma, newtonRoot } from "@finitewidth/numerics";
 import type { MultiOutputSpectrum } from "./multi-output-problem.js";
 import { biasAt } from "./scalar-action.js";
@@ -108,7 +108,7 @@ const logCosh = (s: number): number => Math.abs(s) + Math.log1p(Math.exp(-2 * Ma
  * χ²_N, ξ/√(NQ) one coordinate of a point on the N-sphere. Trapezoid rules in log Q (O(P) a node) and, at each node, in s =
  * artanh(ξ/√(NQ)), where the likelihood is quadratic (O(1) a node); both converge exponentially. `starts` are values of Q near the maxima,
  * e.g. the saddles'.
- * @throws FinitewidthError (code "input") without a mean, for D > 1 or N < 1.
+ * @throws FinitewidthError (code "input") without a mean, for D > 1 or N < 1; (code "not-converged") where the likelihood is not finite.
  */
 export function meanIntegral(problem: MultiOutputSpectrum, starts: readonly number[]): MeanIntegral {
   const { width } = problem;
@@ -122,6 +122,11 @@ export function meanIntegral(problem: MultiOutputSpectrum, starts: readonly numb
     if (!value) {
       const Q = Math.exp(u);
       const s = slice(problem, Q);
+      if (!Number.isFinite(s.base + s.stiffness))
+        throw new FinitewidthError(
+          "the targets are so far from what the network can fit that their likelihood leaves double precision; raise the temperature, or rescale targets or inputs",
+          { code: "not-converged" },
+        );
       const inner = innerIntegral(s, Q, width);
       value = { ...inner, log: constant + 0.5 * width * (u - Q) - s.base + inner.log };
       cache.set(u, value);
