@@ -113,4 +113,38 @@ describe("several outputs", () => {
     compare("second moment", second, secondError, expected.predictiveSecondMoment);
     expected.hiddenKernelsTest.forEach((e, l) => compare(`hidden kernel ${l + 1}`, kernels.mean[l]!, kernels.standardError![l]!, e));
   });
+
+  it("errors of hidden kernels are those of the groups of draws: two, of unequal weight, by hand", () => {
+    const chain: PlainChain = { widths: [4, 5], variances: [0.9, 1.1], hiddenBias: [0, 0], readoutBias: 0 };
+    const K = matrixFromRows([
+      [1.2, 0.3],
+      [0.3, 0.8],
+    ]);
+    const problem = spectralProblem(K, matrixFromRows([[0.5, -1], [1.5, 0.2]]), 0.3); // prettier-ignore
+    const target = matrixTarget(chain, problem);
+    const { points, weights, batches } = importanceSample(target, laplaceFit(target), 640, stream(4));
+    const [cross, prior] = [projectCross(problem.spectrum.vectors, K), K];
+    const of = (group: number | undefined, groups: number) => {
+      const kept = [...batches.keys()].filter((k) => group === undefined || batches[k]! % 2 === group);
+      const part = {
+        points: kept.map((k) => points[k]!),
+        weights: Float64Array.from(kept, (k) => weights[k]!),
+        batches: Int32Array.from(kept, (k) => batches[k]!),
+      };
+      const weight = part.weights.reduce((sum, value) => sum + value, 0);
+      return { weight, kernels: hiddenKernelsOn(target, hiddenKernelSums(target, problem, part, groups), cross, prior) };
+    };
+    const [both, even, odd] = [of(undefined, 2), of(0, 1), of(1, 1)];
+    expect(Math.abs(even.weight - odd.weight)).toBeGreaterThan(1e-3);
+    both.kernels.standardError!.forEach((errors, l) => {
+      const parts = [even, odd].map(({ weight, kernels }) =>
+        kernels.mean[l]!.data.map((value, i) => weight * (value - both.kernels.mean[l]!.data[i]!)),
+      );
+      expectClose(
+        errors,
+        errors.data.map((_, i) => Math.sqrt(2 * (parts[0]![i]! ** 2 + parts[1]![i]! ** 2))),
+        { relative: 1e-9 },
+      );
+    });
+  });
 });
