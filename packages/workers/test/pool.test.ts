@@ -7,7 +7,21 @@ import { fileURLToPath } from "node:url";
 import { createRegistry, FinitewidthError, inlineRun, type Run, type Task } from "@finitewidth/core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { poolRun, resumable, type ChunkStore, type PoolOptions, type PoolRun } from "../src/index.js";
-import { alwaysDies, deaf, dies, mark, marked, meet, numbers, plugin, plugins, politelyBusy, throwsOurs, throwsRange } from "./tasks.js";
+import {
+  alwaysDies,
+  deaf,
+  dies,
+  held,
+  mark,
+  marked,
+  meet,
+  numbers,
+  plugin,
+  plugins,
+  politelyBusy,
+  throwsOurs,
+  throwsRange,
+} from "./tasks.js";
 
 const registry = createRegistry([plugin]);
 const open: PoolRun[] = [];
@@ -72,6 +86,17 @@ describe("results", () => {
     ]);
     expect(seen.at(-1)).toBe(1);
     expect(seen.some((fraction) => fraction > 0 && fraction < 1)).toBe(true);
+  });
+
+  it("report what all chunks under way have done together", async () => {
+    const released = new Int32Array(new SharedArrayBuffer(4));
+    const onProgress = (done: number): void => {
+      if (Math.abs(done - 1.8) > 1e-9) return;
+      Atomics.store(released, 0, 1);
+      Atomics.notify(released, 0);
+    };
+    const waiting = [1, 2].map(() => ({ released, milliseconds: 20_000 }));
+    expect(await collect(pool({ workers: 2, onProgress }), held, waiting)).toEqual([true, true]);
   });
 });
 

@@ -38,6 +38,12 @@ export const meet = task("meet", ({ arrived, count, milliseconds }: { arrived: I
   return Atomics.load(arrived, 0) >= count;
 });
 
+/** Nine tenths done, and on from there once released; false where that does not come in time. */
+export const held = task("held", ({ released, milliseconds }: { released: Int32Array; milliseconds: number }, { tick }) => {
+  tick(0.9);
+  return Atomics.wait(released, 0, 0, milliseconds) !== "timed-out";
+});
+
 /** Busy without ever asking. */
 export const deaf = task("deaf", ({ milliseconds }: { milliseconds: number }) => {
   const end = Date.now() + milliseconds;
