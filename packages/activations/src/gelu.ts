@@ -37,10 +37,10 @@ export const gelu: Activation = {
   secondDerivative: (h) => (2 - h * h) * normalDensity(h),
   moments: completeMoments(geluFunction, {
     kernel(a, c, b) {
-      const D = 1 + a + b + rootDeterminant(a, c, b) ** 2;
-      const e = 1 / (1 + a) + 1 / (1 + b) - 1;
-      const root = Math.sqrt(D);
-      return c * orthant(c, root) + (a * b + c * c * e) / (twoPi * root);
+      // r² = ab − c² without cancellation, which at correlation ±1 and large variances would be all that is left; no product overflows
+      const r = rootDeterminant(a, c, b);
+      const root = Math.hypot(Math.sqrt(1 + a + b), r);
+      return c * orthant(c, root) + (r * (r / root) + c * ((c / (1 + a) + c / (1 + b)) / root)) / twoPi;
     },
     kernelSlope: slope,
     kernelCurvature: curvature,

@@ -2,7 +2,7 @@ import { matrix, type Activation, type Matrix } from "@finitewidth/core";
 import { multiplyTransposedRight } from "@finitewidth/linalg";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { crossKernelMap, kernelMap, plugin } from "../src/index.js";
+import { crossKernelMap, gelu, kernelMap, plugin, relu } from "../src/index.js";
 
 const points = 160;
 
@@ -67,4 +67,11 @@ describe("equal inputs", () => {
       for (const entry of data) expect(Math.abs(entry - data[0]!)).toBeLessThanOrEqual(1e-15 * Math.abs(data[0]!));
     }
   });
+});
+
+it.each([1e10, 1e20, 1e40, 1e80, 1e150, 1e200])("GELU of fields of variance %d is ReLU, correlations of ±1 included", (scale) => {
+  for (const correlation of [-1, -0.5, 0, 0.3, 1 - 1e-9, 1]) {
+    const [a, c, b] = [scale, correlation * scale * Math.sqrt(0.7), 0.7 * scale];
+    expect(gelu.moments.kernel(a, c, b) / scale).toBeCloseTo(relu.moments.kernel(a, c, b) / scale, 4);
+  }
 });
