@@ -206,6 +206,19 @@ describe("serve, several steps, networks and methods", () => {
     }
   });
 
+  it("says with how many threads many points were computed", async () => {
+    const rows = Array.from({ length: 510 }, (_, i) => [Math.sin(i), Math.cos(2 * i)]);
+    const many = {
+      data: { train: { inputs: rows, targets: rows.map(([a]) => [a]) } },
+      network: { type: "fully-connected", widths: [5], activation: "erf" },
+      likelihood: { temperature: 0.1 },
+      methods: ["nngp"],
+      referee: false,
+    };
+    const { result } = await ask({ id: 170, do: "run", folder: join(folder, "threads"), base: folder, workers: 2, experiment: many });
+    expect(result.provenance.backend).toContain("2-threads");
+  });
+
   it("leaves no error out but those of kernels", () => {
     const problem = { inputs: { shape: [2, 1] } };
     const standardError = { logEvidence: 0.1, orderParameter: 0.2, hiddenKernels: [], hiddenKernelShifts: [] };

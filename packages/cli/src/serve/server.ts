@@ -169,6 +169,7 @@ async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Pr
   const jobs = jobsOf(plan);
   const progress = progressOf(emit);
   const { seed } = plan.experiment;
+  const dataHash = hashOfData([...new Set([plan.data, ...plan.steps.map((step) => step.data)])]);
   const compute = await openCompute({
     registry,
     seed,
@@ -178,6 +179,8 @@ async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Pr
     onProgress: progress.advance,
     onFallback: inOneThread(emit),
   });
+  // of the backend that computes: threads that share the matrices are gone when it closes
+  const provenance = provenanceOf(registry, "finitewidth serve", dataHash);
   let results: readonly StepOutcome[];
   let done = 0;
   try {
@@ -194,11 +197,6 @@ async function run({ request, signal, emit }: Call, kept: Map<number, Kept>): Pr
   } finally {
     compute.close();
   }
-  const provenance = provenanceOf(
-    registry,
-    "finitewidth serve",
-    hashOfData([...new Set([plan.data, ...plan.steps.map((step) => step.data)])]),
-  );
   if (keep) kept.set(id, { plan, results, workers, provenance });
   return packResult(plan, results, { kernels: kernels === true, folder, more: { provenance } });
 }
