@@ -16,8 +16,8 @@ export interface Quantity {
   readonly judged?: keyof MethodVerdict;
   /** A number about the training data themselves, which says nothing about other ones. */
   readonly ofData?: true;
-  /** What is to be known of it where several methods are drawn together. */
-  readonly remark?: string;
+  /** What is to be known of it where several methods are drawn together and a later layer's weight variance is not one. */
+  readonly units?: string;
 }
 
 /** What sweeps follow: columns of `sweep.csv` and figures of the report. */
@@ -60,7 +60,7 @@ export const quantities: readonly Quantity[] = [
   {
     name: "orderParameter",
     label: "order parameter",
-    remark: "Each theory has its own, in its own units: compare their course, not their values.",
+    units: "With or without the weight variances of later layers, by the theory: compare courses, not values.",
     judged: "orderParameter",
     value: ({ posterior: { orderParameter } }) => meanOf(orderParameter),
     error: ({ posterior: { standardError } }) =>

@@ -16,6 +16,25 @@ const texts = (page: Document, selector: string): string[] =>
   [...page.querySelectorAll(selector)].map(({ textContent }) => textContent ?? "");
 
 describe("the report of a sweep over one key", () => {
+  it("says that order parameters of several methods differ in units where a later weight variance is not one", async () => {
+    const network = { type: "fully-connected", widths: [4], activation: "identity" };
+    const caption = async (weightVariance: number[], methods: string[]): Promise<string> => {
+      const plan = await planned({ network: { ...network, weightVariance }, sweep: { temperature: [0.1, 1] }, methods });
+      const page = documentOf(
+        experimentReport(
+          plan,
+          resultsOf(plan, (s, _n, m, label) => outcomeOf(label, 2 + s + m)),
+          "units",
+        ),
+      );
+      return cardsOf(page)["order parameter against temperature"]!.card.querySelector("figcaption")!.textContent!;
+    };
+    const [plain, units] = ["Order parameter against temperature T.", "With or without the weight variances of later layers"];
+    expect(await caption([1, 16], ["nngp", "exact"])).toContain(`${plain} ${units}`);
+    expect(await caption([16, 1], ["nngp", "exact"])).toBe(plain);
+    expect(await caption([1, 16], ["exact"])).toBe(plain);
+  });
+
   it("places values that are no numbers by name, dashes what does not depend on them, and draws a curve for every method", async () => {
     const activations = ["tanh", "identity", "erf"];
     const plan = await planned({ sweep: { "network.activation": activations } });

@@ -1,4 +1,4 @@
-import type { Json, SweepKey } from "@finitewidth/core";
+import { randomLayers, resolveArchitecture, type Json, type SweepKey } from "@finitewidth/core";
 import type { Plan, StepOutcome } from "@finitewidth/experiment";
 import {
   dotted,
@@ -110,6 +110,15 @@ const nameOf = (value: Json): string =>
 /** Label of an axis: the last part of a path says enough. */
 const axisLabel = (key: SweepKey): string => key.label ?? key.name.split(".").at(-1)!;
 
+/** Whether a weight variance behind the first layer is not one: there order parameters of theories differ by a factor. */
+const hasLaterVariances = ({ plan, results }: Sweep): boolean =>
+  results.some(({ problems }) =>
+    problems.some(({ problem: { problem } }) => {
+      const [, ...later] = randomLayers(resolveArchitecture(plan.registry, problem.network).layers);
+      return later.some(({ weightVariance }) => weightVariance !== 1);
+    }),
+  );
+
 function panelCard(sweep: Sweep, key: SweepKey, quantity: Quantity, rows: readonly SweepRow[], where = ""): string {
   const { points, categories } = along(sweep, key, rows, quantity);
   if (points.length === 0) return "";
@@ -124,7 +133,8 @@ function panelCard(sweep: Sweep, key: SweepKey, quantity: Quantity, rows: readon
   const title = `${quantity.label}${where}`;
   const panel = { title: quantity.label, xLabel: axisLabel(key), points, references, labels, ...(categories ? { categories } : {}) };
   const draw = (width: number, height: number): Element => sweepPanel(panel, sweep.document, { width, height, colours: sweep.colours });
-  const remark = quantity.remark !== undefined && new Set(points.map(({ label }) => label)).size > 1 ? [quantity.remark] : [];
+  const together = new Set(points.map(({ label }) => label)).size > 1;
+  const remark = quantity.units !== undefined && together && hasLaterVariances(sweep) ? [quantity.units] : [];
   const data = [
     [key.name, "method", quantity.name, "standardError"],
     ...points.map(({ x, y, error, label }) => [categories?.[x] ?? x, label, y, error]),
