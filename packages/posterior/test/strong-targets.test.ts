@@ -74,3 +74,14 @@ describe("targets far beyond the prior, little noise, biases", () => {
     await expect(fit(exact, problem, { registry })).rejects.toThrow(/Float64 resolves .* raise the temperature/);
   });
 });
+
+it.each([1e16, 1e18, 1e33])(
+  "one output: a likelihood that Float64 does not resolve is refused, targets %d",
+  async (size) => {
+    const problem = { network: linear({ widths: [2] }), inputs: [[1]], targets: [size], temperature: 0 };
+    await expect(fit(exact, problem, { registry })).rejects.toThrow(
+      "[exact] the targets are so far from what the network can fit that Float64 resolves their log likelihood",
+    );
+  },
+  5000,
+);

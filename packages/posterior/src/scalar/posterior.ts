@@ -24,7 +24,8 @@ const largestGrid = 2 ** 14;
  * ∫ p(u) N(y | 0, e^u K + b 11ᵀ + T) du by the trapezoidal rule, which converges geometrically. The range is found by marching from E[u]
  * until a bound on the rest of the integrand is negligible (the posterior can have two far modes, so no hill climbing), then shrunk to
  * where the integrand lives; the step is halved until log Z and E[u] settle to 1e-13. O(r) per node, 100–2000 nodes.
- * @throws FinitewidthError (code "input") at T = 0 for y = 0, "not-converged" when the integrand does not decay.
+ * @throws FinitewidthError (code "input") at T = 0 for y = 0, "not-converged" when the integrand does not decay or
+ * is not resolved by Float64.
  * Source: docs/theories/exact.md, "One output".
  */
 export function integrateScalarPosterior(law: ScalarLaw, data: ScalarData): ScalarPosterior {
@@ -104,6 +105,11 @@ function activeRange(law: ScalarLaw, data: ScalarData, evaluate: (u: number) => 
   };
   let lower = march(-1);
   let upper = march(1);
+  if (Math.abs(best) * Number.EPSILON > 1)
+    throw new FinitewidthError(
+      `[exact] the targets are so far from what the network can fit that Float64 resolves their log likelihood, ${best.toExponential(1)}, to whole numbers at best: raise the temperature, or rescale targets or inputs`,
+      { code: "not-converged" },
+    );
   for (;;) {
     const grid = Array.from({ length: 65 }, (_, i) => evaluate(lower + ((upper - lower) * i) / 64));
     const floor = largestValue(grid) - cut;
