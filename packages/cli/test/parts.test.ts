@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRegistry, FinitewidthError, inlineRun, type Plugin, type Task } from "@finitewidth/core";
-import { jobsOf } from "@finitewidth/experiment";
+import { jobsOf, type MethodOutcome, type SolvedOutcome } from "@finitewidth/experiment";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { estimatePlan } from "../src/dry-run.js";
 import { fileReader, pluginsOf, prettyJson, readJson, titleOf, writeAtomically } from "../src/files.js";
@@ -10,6 +10,7 @@ import type { CommandContext } from "../src/main.js";
 import { openFolder } from "../src/output-folder.js";
 import { createProgress } from "../src/progress.js";
 import { tellFailures } from "../src/run-files.js";
+import { withoutKernels } from "../src/serve/arrays.js";
 import { openSession } from "../src/session.js";
 import { findShards } from "../src/shard-files.js";
 import { jobKey, keptOutcome, membership, outcomeOf as restored, parseShard, shardFolder } from "../src/shard.js";
@@ -205,6 +206,16 @@ describe("a session", () => {
     for await (const value of session.run.map(twice, [1, 2])) found.push(value);
     await session.close(true);
     expect([found, said]).toEqual([[2, 4], ["computing in one thread: without-module has no module that a worker could import"]]);
+  });
+});
+
+describe("what a server sends", () => {
+  it("leaves no error out but those of kernels", () => {
+    const problem = { inputs: { shape: [2, 1] } };
+    const standardError = { logEvidence: 0.1, orderParameter: 0.2, hiddenKernels: [], hiddenKernelShifts: [] };
+    const outcome = { status: "ok", label: "a", posterior: { problem, diagnostics: {}, hiddenKernels: [], standardError } };
+    const left = withoutKernels(outcome as unknown as MethodOutcome) as SolvedOutcome;
+    expect(left.posterior).toEqual({ problem, diagnostics: {}, standardError: { logEvidence: 0.1, orderParameter: 0.2 } });
   });
 });
 

@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeNpz, encodeNpz } from "@finitewidth/core/npz";
 import { inlineRun } from "@finitewidth/core";
-import { planExperiment, resultToJson, runPlan, type MethodOutcome, type SolvedOutcome } from "@finitewidth/experiment";
+import { planExperiment, resultToJson, runPlan } from "@finitewidth/experiment";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { loadRegistry } from "../src/builtin-registry.js";
-import { withoutKernels } from "../src/serve/arrays.js";
 import { createServer } from "../src/serve/server.js";
 
 // drawing takes longer than all else here
@@ -195,8 +194,7 @@ describe("serve, several steps, networks and methods", () => {
     };
     const run = { do: "run", folder: join(folder, "seeds"), base: folder, workers: 0, keep: true };
     const { result } = await ask({ id: 160, ...run, experiment: sampled });
-    const { sweep } = attached(result, npz("seeds")) as Message;
-    const wanted = sweep.map((one: Message) => one.results.perturbative.predictive.mean.flat());
+    const wanted = (attached(result, npz("seeds")) as Message).sweep.map((one: Message) => one.results.perturbative.predictive.mean.flat());
     expect(wanted[0]).not.toEqual(wanted[1]);
     for (const step of [0, 1]) {
       const at = { inputs: join(folder, "at.npz"), folder: join(folder, "seeds-predicted") };
@@ -217,14 +215,6 @@ describe("serve, several steps, networks and methods", () => {
     };
     const { result } = await ask({ id: 170, do: "run", folder: join(folder, "threads"), base: folder, workers: 2, experiment: many });
     expect(result.provenance.backend).toContain("2-threads");
-  });
-
-  it("leaves no error out but those of kernels", () => {
-    const problem = { inputs: { shape: [2, 1] } };
-    const standardError = { logEvidence: 0.1, orderParameter: 0.2, hiddenKernels: [], hiddenKernelShifts: [] };
-    const outcome = { status: "ok", label: "a", posterior: { problem, diagnostics: {}, hiddenKernels: [], standardError } };
-    const left = withoutKernels(outcome as unknown as MethodOutcome) as SolvedOutcome;
-    expect(left.posterior).toEqual({ problem, diagnostics: {}, standardError: { logEvidence: 0.1, orderParameter: 0.2 } });
   });
 
   it("keeps several runs apart, predicts class probabilities of each, and releases only the one that is named", async () => {
