@@ -136,8 +136,8 @@ const unsolved = (why: string, { temperature }: Pick<Problem, "temperature">, op
   );
 
 /**
- * @throws FinitewidthError (code "not-converged") where a branch that counts has not settled: such answers are wrong by a third of the
- * targets and more (docs/theories/expectation-propagation.md, "When it holds").
+ * @throws FinitewidthError (code "not-converged") where a branch that counts has not settled: of twelve such answers all were
+ * bad, means by a third of the targets at the median (docs/theories/expectation-propagation.md, "When it holds").
  */
 export function requireSettled(
   branches: readonly Pick<Reported, "probability" | "residual">[],
