@@ -60,10 +60,9 @@ export interface ComputeSettings {
 export async function openCompute(settings: ComputeSettings): Promise<{ readonly run: PoolRun; close(): void }> {
   const { points = 0, native = false, ...pooled } = settings;
   const pool = poolRun({ ...pooled, ...(native ? { prepare: { task: useNativeBackend, chunk: null } } : {}) });
-  const threads =
-    pooled.workers > 1 && points >= threadedFrom && !native
-      ? await createThreadedWasmBackend(Math.min(pooled.workers, mostThreads))
-      : undefined;
+  const sharing = pooled.workers > 1 && points >= threadedFrom && !native;
+  const threads = sharing ? await createThreadedWasmBackend(Math.min(pooled.workers, mostThreads)) : undefined;
+  if (sharing && !threads) pooled.onFallback?.("large matrices, because memory of WebAssembly cannot be shared here");
   const previous = threads && setBackend(threads.backend);
   return {
     run: pool,
