@@ -76,7 +76,7 @@ it("schemas know what is loaded, of every package", async () => {
   ]);
   expect(added(({ sweep }) => Object.keys(sweep.properties))).toEqual(["two-sweepKeys", "three-sweepKeys"]);
   expect(added(({ network }) => network.anyOf.map((one: typeof plain) => one.properties.type.const))).toEqual(["two-priorModels"]);
-  expect(added(({ likelihood }) => likelihood.anyOf.map((one: typeof plain) => one.properties.type.const))).toEqual(["two-likelihoods"]);
+  expect(added(({ likelihood }) => likelihood.anyOf.map((one: typeof plain) => one.properties.type?.const))).toEqual(["two-likelihoods"]);
 });
 
 it("a prior prints the warnings of every method that answered, by its label, and where its files are", async () => {

@@ -47,7 +47,7 @@ describe("finitewidth reproduce", () => {
     expect(figure).toMatchObject({ name: "zavatone-veth-bottleneck", size: "quick", passed: true, numbers: { widths: [60, 20, 60] } });
     expect(figure.checks.every(({ holds }) => holds)).toBe(true);
     const svg = await readFile(join(out, "figure.svg"), "utf8");
-    expect(svg).toMatch(/^<svg xmlns="[^"]+" width="720"/);
+    expect(svg).toMatch(/^<svg xmlns="[^"]+" width="736"/);
     expect(svg).toContain("prefers-color-scheme:dark");
     expect(await readFile(join(out, "report.html"), "utf8")).toContain("What differs.");
     const experiment = join(out, "experiments", "bottleneck.json");
