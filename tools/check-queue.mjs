@@ -204,7 +204,7 @@ async function hostile() {
 
 try {
   execFileSync("npm", ["install", "--prefix", work, "--no-save", "--no-audit", "--no-fund", "--ignore-scripts", ...engines], {
-    stdio: "ignore",
+    stdio: ["ignore", "ignore", "inherit"],
   });
   writeFileSync(join(work, "package.json"), "{}");
   writeFileSync(join(work, "sweep.json"), JSON.stringify(sweep));
