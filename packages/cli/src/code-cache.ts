@@ -85,6 +85,8 @@ function keep(place: string, code: Buffer): void {
   if (!written) attempt(() => rmSync(part, { force: true }));
   const folder = dirname(place);
   attempt(() => {
-    for (const name of readdirSync(folder)) if (statSync(join(folder, name)).mtimeMs < Date.now() - month) rmSync(join(folder, name));
+    // code, whole or in the making: what else lies there is not ours
+    for (const file of readdirSync(folder).filter((name) => /^[0-9a-f]{32}\.code(\.\d+)?$/.test(name)))
+      if (statSync(join(folder, file)).mtimeMs < Date.now() - month) rmSync(join(folder, file));
   });
 }

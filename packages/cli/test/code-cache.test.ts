@@ -88,12 +88,15 @@ describe("the code that V8 made of a file", () => {
     expect(answer("one.cjs", {}, "plugins")).toBe("one, one.cjs");
     expect(kept()).toHaveLength(2);
     const old = Date.now() / 1000 - 40 * 24 * 3600;
-    utimesSync(first!, old, old);
+    const foreign = join(folder, "caches", "finitewidth", "notes.txt");
+    writeFileSync(foreign, "");
+    for (const file of [first!, foreign]) utimesSync(file, old, old);
     expect(answer("one.cjs", {}, "plugins")).toBe("one, one.cjs");
-    expect(kept()).toHaveLength(2);
+    expect(kept()).toHaveLength(3);
     expect(answer("one.cjs", {}, "init")).toBe("one, one.cjs");
     expect(kept()).not.toContain(first);
-    expect(kept()).toHaveLength(2);
+    expect(kept()).toContain(foreign);
+    expect(kept()).toHaveLength(3);
   });
 
   it("is not kept where it cannot be, or is not wanted", () => {

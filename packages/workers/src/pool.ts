@@ -62,7 +62,7 @@ interface Member {
  * of workers. A worker that dies is replaced and its chunk run again; cancellation reaches into a busy task through shared memory, and ends
  * the worker when it does not answer. The default worker imports plug-ins and tasks by the URL of their module: where they have none, or it
  * is that of a bundle, everything runs in this thread, as it does in a pool that a worker opens. With `spawn` that is an error. A map
- * throws what its task threw, and FinitewidthError (code "worker") when one chunk has lost more workers than `retries` or none can start.
+ * throws what its task threw, and FinitewidthError (code "worker") when one chunk has lost more workers than `retries`.
  */
 export function poolRun(options: PoolOptions): PoolRun {
   const { registry, seed = 1, signal, onProgress, workers = parallelism(), retries = 2, onFallback = warn, prepare } = options;
