@@ -125,6 +125,27 @@ for (const kernels of compiled) {
       }
     });
 
+    it("large Cholesky factors: in place, the lower triangle alone, pivots in any part", () => {
+      const n = 1100;
+      const a = randomPositive(n, 40, 1, 3);
+      const dirty = a.data.map((value, at) => (at % n > Math.floor(at / n) ? Number.NaN : value));
+      const outcome = kernels.cholesky(matrix(n, n, dirty), dirty);
+      if ("pivot" in outcome) throw new Error(`pivot ${outcome.pivot}`);
+      expect(outcome.factor.data).toBe(dirty);
+      expect(maxDifference(multiplyTransposedRight(outcome.factor, outcome.factor).data, a.data)).toBeLessThan(20 * n * epsilon);
+      expect(dirty.findIndex((value, at) => at % n > Math.floor(at / n) && value !== 0)).toBe(-1);
+      for (const at of [300, 600, n - 1]) {
+        const broken = a.data.slice();
+        broken[at * n + at] = -3;
+        const found = kernels.cholesky(matrix(n, n, broken)) as { pivot: number; value: number };
+        const expected = referenceBackend.cholesky(matrix(n, n, broken)) as { pivot: number; value: number };
+        expect(found.pivot).toBe(at);
+        expect(found.value).toBeCloseTo(expected.value, 10);
+        broken[at * n + 7] = Infinity;
+        expect(kernels.cholesky(matrix(n, n, broken))).toMatchObject({ pivot: at });
+      }
+    });
+
     it("tridiagonal forms and reflectors", () => {
       for (const n of [16, 33, 34, 35, 66, 67, 131, 200]) {
         const a = randomSymmetric(n, n);

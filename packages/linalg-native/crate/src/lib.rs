@@ -39,7 +39,7 @@ pub fn instructions() -> String {
 #[allow(clippy::too_many_arguments)]
 pub fn multiply(m: u32, n: u32, k: u32, alpha: f64, a: Numbers, b: Numbers, beta: f64, c: Numbers, transposed: u32) -> Result<()> {
     let (m, n, k) = (size(m), size(n), size(k));
-    let (a, b, c) = (a.at_least(m * k, "a")?, b.at_least(k * n, "b")?, c.at_least(m * n, "c")?);
+    let (a, b, c) = (a.at_least(m * k, "a")?, b.at_least(k * n, "b")?, c.fresh(m * n, "c")?);
     unsafe {
         let left = if transposed == 1 { rows(a, k, m, m).transpose() } else { rows(a, m, k, k) };
         let right = if transposed == 2 { rows(b, n, k, k).transpose() } else { rows(b, k, n, n) };
@@ -52,12 +52,12 @@ pub fn multiply(m: u32, n: u32, k: u32, alpha: f64, a: Numbers, b: Numbers, beta
 #[napi(catch_unwind)]
 pub fn gram(m: u32, k: u32, x: Numbers, c: Numbers, transposed: bool, whole: bool) -> Result<()> {
     let (m, k) = (size(m), size(k));
-    let (x, c) = (x.at_least(m * k, "x")?, c.at_least(m * m, "c")?);
+    let (x, c) = (x.at_least(m * k, "x")?, c.fresh(m * m, "c")?);
     unsafe {
         let view = if transposed { rows(x, k, m, m).transpose() } else { rows(x, m, k, k) };
         lower_product(rows_mut(c, m, m, m), false, view, view.transpose(), 1.0);
         if whole {
-            mirror_lower(m, c);
+            mirror_lower(m, c, m);
         }
     }
     Ok(())
@@ -68,7 +68,7 @@ pub fn gram(m: u32, k: u32, x: Numbers, c: Numbers, transposed: bool, whole: boo
 #[napi(catch_unwind)]
 pub fn cholesky(n: u32, a: Numbers, out: Numbers) -> Result<i32> {
     let n = size(n);
-    let (a, out) = (a.at_least(n * n, "a")?, out.at_least(n * n, "out")?);
+    let (a, out) = (a.at_least(n * n, "a")?, out.fresh(n * n, "out")?);
     Ok(unsafe { cholesky::cholesky(n, a, out) }.map_or(-1, |pivot| pivot as i32))
 }
 
@@ -76,7 +76,7 @@ pub fn cholesky(n: u32, a: Numbers, out: Numbers) -> Result<i32> {
 #[napi(catch_unwind)]
 pub fn cholesky_inverse(n: u32, l: Numbers, out: Numbers) -> Result<()> {
     let n = size(n);
-    let (l, out) = (l.at_least(n * n, "l")?, out.at_least(n * n, "out")?);
+    let (l, out) = (l.at_least(n * n, "l")?, out.fresh(n * n, "out")?);
     unsafe { cholesky::inverse(n, l, out) };
     Ok(())
 }
@@ -129,7 +129,7 @@ pub fn map(kind: u32, x: Numbers) -> Result<()> {
 #[napi(catch_unwind)]
 pub fn symmetric_kernel(kind: u32, n: u32, covariance: Numbers, out: Numbers) -> Result<bool> {
     let n = size(n);
-    let (c, out) = (covariance.at_least(n * n, "covariance")?, out.at_least(n * n, "out")?);
+    let (c, out) = (covariance.at_least(n * n, "covariance")?, out.fresh(n * n, "out")?);
     Ok(unsafe { maps::symmetric_kernel(kind, n, c, out) })
 }
 

@@ -268,7 +268,7 @@ pub unsafe fn symmetric_kernel(kind: u32, n: usize, c: *const f64, out: *mut f64
         for (i, (&variance, &factor)) in variances.iter().zip(&scales.factors).enumerate() {
             *out.add(i * n + i) = diagonal_value(kind, variance, variance * factor * factor);
         }
-        mirror_upper(n, out);
+        mirror_upper(n, out, n);
     }
     finite
 }

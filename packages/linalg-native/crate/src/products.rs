@@ -45,26 +45,26 @@ pub fn lower_product(mut c: MatMut<'_, f64>, accumulate: bool, a: MatRef<'_, f64
 
 const BLOCK: usize = 16;
 
-/// Above the diagonal: the mirror image of what is below, in blocks that stay in the first-level cache. Safety: n² numbers.
-pub unsafe fn mirror_lower(n: usize, a: *mut f64) {
+/// Above the diagonal: the mirror image of what is below, in blocks that stay in the first-level cache; rows `stride` apart. Safety: n rows.
+pub unsafe fn mirror_lower(n: usize, a: *mut f64, stride: usize) {
     for ib in (0..n).step_by(BLOCK) {
         for jb in (0..=ib).step_by(BLOCK) {
             for i in ib..n.min(ib + BLOCK) {
                 for j in jb..i.min(jb + BLOCK) {
-                    unsafe { *a.add(j * n + i) = *a.add(i * n + j) };
+                    unsafe { *a.add(j * stride + i) = *a.add(i * stride + j) };
                 }
             }
         }
     }
 }
 
-/// Below the diagonal: the mirror image of what is above. Safety: n² numbers.
-pub unsafe fn mirror_upper(n: usize, a: *mut f64) {
+/// Below the diagonal: the mirror image of what is above. Safety: n rows.
+pub unsafe fn mirror_upper(n: usize, a: *mut f64, stride: usize) {
     for ib in (0..n).step_by(BLOCK) {
         for jb in (0..=ib).step_by(BLOCK) {
             for i in ib..n.min(ib + BLOCK) {
                 for j in jb..i.min(jb + BLOCK) {
-                    unsafe { *a.add(i * n + j) = *a.add(j * n + i) };
+                    unsafe { *a.add(i * stride + j) = *a.add(j * stride + i) };
                 }
             }
         }
