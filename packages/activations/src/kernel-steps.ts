@@ -1,4 +1,4 @@
-import { FinitewidthError, type Activation, type Matrix } from "@finitewidth/core";
+import { allFinite, FinitewidthError, type Activation, type Matrix } from "@finitewidth/core";
 import { fusedKernelMap, type KernelMap } from "@finitewidth/linalg";
 import { crossKernelMap, fusedKind, kernelMap } from "./kernel-map.js";
 
@@ -23,7 +23,7 @@ export function kernelStep(activation: Activation, kernel: Matrix, { weight, bia
   const variances = Float64Array.from({ length: n }, (_, i) => data[i * n + i]!);
   const kind = n * n >= large ? fusedKind(activation) : undefined;
   const close = kind && closePairs(kind, activation, variances, kernel, variances, true);
-  if (close && (finite || allFinite(kernel, true)) && fused(kind!, kernel)) {
+  if (close && (finite || allFinite(data)) && fused(kind!, kernel)) {
     for (let k = 0; k < close.length; k += 2) {
       const at = close[k]!;
       const [i, j] = [Math.floor(at / n), at % n];
@@ -45,7 +45,7 @@ export function crossKernelStep(
   const { data } = cross;
   const kind = data.length >= large ? fusedKind(activation) : undefined;
   const close = kind && closePairs(kind, activation, rows, cross, columns, false);
-  if (close && (finite || allFinite(cross, false)) && fused(kind!, cross, { rows, columns }))
+  if (close && (finite || allFinite(data)) && fused(kind!, cross, { rows, columns }))
     for (let k = 0; k < close.length; k += 2) data[close[k]!] = close[k + 1]!;
   else data.set(crossKernelMap(activation, rows, cross, columns).data);
   return scaled(cross, weight, bias);
@@ -67,24 +67,6 @@ function fused(kind: KernelMap, kernel: Matrix, variances?: { readonly rows: Flo
     if (error instanceof FinitewidthError && error.code === "input") return false;
     throw error;
   }
-}
-
-/** Whether the sum of all entries, or of those up to the diagonal, is finite: found before anything is overwritten. */
-function allFinite({ data, shape: [rows, columns] }: Matrix, lower: boolean): boolean {
-  // four sums, for additions wait for one another
-  let [a, b, c, d] = [0, 0, 0, 0];
-  for (let i = 0; i < rows; i++) {
-    const end = i * columns + (lower ? i + 1 : columns);
-    let at = i * columns;
-    for (; at + 4 <= end; at += 4) {
-      a += data[at]!;
-      b += data[at + 1]!;
-      c += data[at + 2]!;
-      d += data[at + 3]!;
-    }
-    for (; at < end; at++) a += data[at]!;
-  }
-  return Number.isFinite(a + b + (c + d));
 }
 
 /** Correlation of erf from which arcsin loses digits, and what a bound on it must stay below, for rounding. */

@@ -1,5 +1,6 @@
 import { isCoded, valuesOf } from "./coded-matrix.js";
 import { inputError, shapeError } from "./errors.js";
+import { allFinite } from "./finite.js";
 import { matrixFromRows, type Matrix, type Tensor } from "./tensor.js";
 
 /** Anything that can be read as a matrix: rows, our tensors, an ml-matrix `Matrix`, or a flat list (taken as one column). */
@@ -10,14 +11,11 @@ export type MatrixLike =
  * Converts once, at the edge; checks that all entries are finite numbers. @throws FinitewidthError (code "input" or "shape") naming `path`.
  */
 export function toMatrix(value: MatrixLike, path: string): Matrix {
-  if (isCoded(value) && valuesOf(value).every(Number.isFinite)) return value;
+  if (isCoded(value) && allFinite(valuesOf(value))) return value;
   const m = convert(value, path);
   const columns = m.shape[1];
   const { data } = m;
-  // x − x is 0 for finite x and NaN otherwise: one sum tells, and the entry is searched for only when there is one
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += data[i]! - data[i]!;
-  if (sum === 0) return m;
+  if (allFinite(data)) return m;
   const at = data.findIndex((entry) => !Number.isFinite(entry));
   throw inputError(`${path}[${Math.floor(at / columns)}][${at % columns}]`, "a finite number", data[at]);
 }

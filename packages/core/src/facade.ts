@@ -72,9 +72,10 @@ const smallestScale = { noisy: 1e-153, noiseless: 1e-70 } as const;
 
 /** @throws FinitewidthError (code "input") for inputs that are not all 0 and whose kernel has no digits. */
 function requireScale(inputs: Matrix, noiseless: boolean): void {
-  let largest = 0;
-  for (const value of valuesOf(inputs)) largest = Math.max(largest, Math.abs(value));
   const smallest = noiseless ? smallestScale.noiseless : smallestScale.noisy;
+  let largest = 0;
+  const values = valuesOf(inputs);
+  for (let i = 0; i < values.length && largest < smallest; i++) largest = Math.max(largest, Math.abs(values[i]!));
   if (largest > 0 && largest < smallest)
     throw inputError(
       "inputs",

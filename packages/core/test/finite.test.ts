@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { matrixFromRows, requireFinite, type Posterior, type Prediction } from "../src/index.js";
+import { allFinite, matrixFromRows, requireFinite, type Posterior, type Prediction } from "../src/index.js";
 
 const column = (...values: number[]) => matrixFromRows(values.map((value) => [value]));
 const prediction = (mean: ReturnType<typeof column>): Prediction => ({ mean, variance: mean });
@@ -26,4 +26,16 @@ describe("a number that is not finite", () => {
     );
   });
   it("is not found where there is none", () => requireFinite("nngp", good as unknown as Posterior, prediction(column(1))));
+});
+
+it("one number that is not finite is found at any place of any length", () => {
+  for (let length = 0; length < 10; length++) {
+    expect(allFinite(new Float64Array(length).fill(Number.MAX_VALUE))).toBe(true);
+    for (let at = 0; at < length; at++)
+      for (const value of [Number.NaN, Infinity, -Infinity]) {
+        const data = new Float64Array(length).fill(-1);
+        data[at] = value;
+        expect(allFinite(data)).toBe(false);
+      }
+  }
 });

@@ -1,4 +1,4 @@
-import { FinitewidthError, shapeError, type Matrix } from "@finitewidth/core";
+import { allFinite, FinitewidthError, shapeError, type Matrix } from "@finitewidth/core";
 
 /** Number of rows of a square matrix. @throws FinitewidthError (code "shape"). */
 export function squareSize(a: Matrix, path = "a"): number {
@@ -10,10 +10,7 @@ export function squareSize(a: Matrix, path = "a"): number {
 /** @throws FinitewidthError (code "input") naming the first entry that is NaN or infinite. */
 export function requireFinite(a: Matrix, path = "a"): void {
   const { data } = a;
-  // x − x is 0 for finite x and NaN otherwise, so one sum tells: the entry is searched for only when there is one.
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += data[i]! - data[i]!;
-  if (sum === 0) return;
+  if (allFinite(data)) return;
   const at = data.findIndex((value) => !Number.isFinite(value));
   const columns = a.shape[1];
   const where = `${path}[${Math.floor(at / columns)}][${at % columns}]`;

@@ -8,9 +8,9 @@ import {
   needsGaps,
   type CorrelationGaps,
 } from "@finitewidth/activations";
-import { inputError, zeros, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
+import { allFinite, inputError, zeros, type InfiniteWidthKernels, type Matrix } from "@finitewidth/core";
 import type { DenseChain } from "../chain.js";
-import { gram, multiplyTransposedRight } from "@finitewidth/linalg";
+import { diagonalOf, gram, multiplyTransposedRight } from "@finitewidth/linalg";
 
 /**
  * K¹ = σ_w²(1) X X′ᵀ/N0 + σ_b²(1) between the rows of `inputs` (P × N0) and of `others` (P′ × N0; default: `inputs`, exactly symmetric).
@@ -21,7 +21,8 @@ export function firstLayerKernel(chain: DenseChain, inputs: Matrix, others?: Mat
   const bias = chain.biasVariance[0]!;
   const [rows, columns] = withoutZeroFeatures(inputs, others);
   const product = columns === undefined ? gram(rows) : multiplyTransposedRight(rows, columns);
-  for (let i = 0; i < product.data.length; i++) product.data[i] = scale * product.data[i]! + bias;
+  const { data } = product;
+  for (let i = 0; i < data.length; i++) data[i] = scale * data[i]! + bias;
   return product;
 }
 
@@ -58,8 +59,9 @@ function withoutZeroFeatures(inputs: Matrix, others?: Matrix): [Matrix, Matrix |
 /** Some columns of a matrix. */
 function withColumns({ data, shape: [rows, columns] }: Matrix, used: Int32Array): Matrix {
   const out = zeros(rows, used.length);
+  const { data: own } = out;
   let to = 0;
-  for (let i = 0; i < rows; i++) for (let k = 0; k < used.length; k++) out.data[to++] = data[i * columns + used[k]!]!;
+  for (let from = 0; from < rows * columns; from += columns) for (let k = 0; k < used.length; k++) own[to++] = data[from + used[k]!]!;
   return out;
 }
 
@@ -112,10 +114,7 @@ export function fullyConnectedKernels(chain: DenseChain, inputs: Matrix, others?
  * leave the range of double precision. O(P P′).
  */
 export function requireFinite({ data }: Matrix, inputs: Matrix): void {
-  // x − x is 0 for finite x and NaN otherwise
-  let sum = 0;
-  for (let i = 0; i < data.length; i++) sum += data[i]! - data[i]!;
-  if (sum === 0) return;
+  if (allFinite(data)) return;
   const largest = inputs.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   throw inputError(
     "inputs",
@@ -142,9 +141,15 @@ export function fullyConnectedOutputKernel(chain: DenseChain, inputs: Matrix, ot
   }
   let kernel = firstLayerKernel(chain, inputs, others);
   const depth = weightVariance.length - 1;
-  const variances = (l: number) => ({ weight: weightVariance[l]!, bias: biasVariance[l]!, finite: l > 1 });
+  // no covariance is larger than the variances
+  const variances = (l: number, ...first: Float64Array[]) => ({
+    weight: weightVariance[l]!,
+    bias: biasVariance[l]!,
+    finite: l > 1 || first.every(allFinite),
+  });
   if (others === undefined) {
-    for (let l = 1; l <= depth; l++) kernel = kernelStep(activation, kernel, variances(l));
+    const own = diagonalOf(kernel);
+    for (let l = 1; l <= depth; l++) kernel = kernelStep(activation, kernel, variances(l, own));
     requireFinite(kernel, inputs);
     return { kernel };
   }
@@ -152,7 +157,7 @@ export function fullyConnectedOutputKernel(chain: DenseChain, inputs: Matrix, ot
     diagonalMap(activation, diagonal).map((value) => weightVariance[l]! * value + biasVariance[l]!);
   let [rows, columns] = [firstLayerDiagonal(chain, inputs), firstLayerDiagonal(chain, others)];
   for (let l = 1; l <= depth; l++) {
-    kernel = crossKernelStep(activation, rows, kernel, columns, variances(l));
+    kernel = crossKernelStep(activation, rows, kernel, columns, variances(l, rows, columns));
     [rows, columns] = [next(rows, l), next(columns, l)];
   }
   requireFinite(kernel, inputs);

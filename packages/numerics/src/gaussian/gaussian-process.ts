@@ -227,7 +227,9 @@ export function predictGaussianProcess(
   const k = process.form === "range" ? rows / 2 : rows;
   const sumsOfSquares = (from: number, to: number): Float64Array => {
     const out = new Float64Array(points);
-    for (let i = from; i < to; i++) for (let j = 0; j < points; j++) out[j]! += applied.data[i * points + j]! ** 2;
+    const { data } = applied;
+    for (let start = from * points; start < to * points; start += points)
+      for (let j = 0; j < points; j++) out[j]! += data[start + j]! * data[start + j]!;
     return out;
   };
   const diagonal = prior instanceof Float64Array ? prior : diagonalOf(prior);
