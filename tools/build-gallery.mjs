@@ -28,8 +28,10 @@ for (const figure of plugin.figures) {
   rows.push(
     `| [${name}](#${name}) | ${plain(summary)} | ${time(small.processorSeconds)} | ${large ? time(large.processorSeconds) : "–"} |`,
   );
+  const { numbers } = shown === "paper" ? large : small;
+  const captions = figure.pictures(numbers).map(({ caption }) => plain(caption));
   const checks = figure
-    .checks((shown === "paper" ? large : small).numbers)
+    .checks(numbers)
     .map((check) => `| ${plain(check.name)} | ${plain(check.expected)} | ${plain(check.found)} |`)
     .join("\n");
   sections.push(`## ${name}
@@ -37,6 +39,8 @@ for (const figure of plugin.figures) {
 ${plain(statement)} (${plain(source)})
 
 ![${plain(summary)}](figures/reproduce/${name}.svg)
+
+${captions.join(" ")}
 
 **What differs.** ${plain(differences)} The picture is of ${shown} size.
 

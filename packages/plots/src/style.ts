@@ -48,13 +48,28 @@ export function colourOf(label: string): string {
   return others[hash % 4]!;
 }
 
-/** Well-separated colours for series without a meaning of their own. */
-export const sequence = ["blue", "orange", "green", "pink", "violet", "ochre", "cyan", "grey", "brown", "indigo"].map(hue);
+/** Colours for series without a meaning of their own: first those of no method, last those that most reports have for one. */
+export const sequence = ["pink", "olive", "indigo", "brown", "violet", "cyan", "ochre", "green", "orange", "blue", "grey"].map(hue);
 
-/** Colours of the labels of one figure: the method's own where all labels are methods, else in sequence. */
+/** Words for what a method states, in the hue of that method. */
+const meanings: readonly (readonly [RegExp, string])[] = [
+  [/\binfinite width\b|^Gaussian$/u, "nngp"],
+  [/^first order\b/u, "perturbative"],
+  [/^sampled\b/u, "monte-carlo"],
+];
+
+/** Colours of the labels of one figure: what methods state in the hues of the methods, the rest in sequence. No two are alike. */
 export function coloursOf(labels: readonly string[]): string[] {
-  const methods = labels.every((label) => Object.hasOwn(methodHues, label));
-  return labels.map((label, i) => (methods ? colourOf(label) : sequence[i % sequence.length]!));
+  const taken = new Set<string>();
+  const own = labels.map((label) => {
+    const method = Object.hasOwn(methodHues, label) ? label : meanings.find(([words]) => words.test(label))?.[1];
+    if (method === undefined || taken.has(methodHues[method]!)) return undefined;
+    taken.add(methodHues[method]!);
+    return methodHues[method]!;
+  });
+  const free = sequence.filter((one) => !taken.has(one));
+  let next = 0;
+  return own.map((colour) => colour ?? free[next++ % free.length]!);
 }
 
 /**

@@ -285,13 +285,20 @@ describe("colours", () => {
     expect(/@media print\{:root\{([^}]*)\}/.exec(html)![1]).toBe(light);
   });
 
-  it("of several methods in one figure are their own, of other names those of a sequence", () => {
+  it("mean one thing: what methods state has their colours, other names those that common methods have not", () => {
     const lines = (labels: string[]): (string | null)[] => {
       const series = labels.map((label, k) => ({ label, x: Float64Array.of(1, 2), y: Float64Array.of(k, k + 1) }));
       const element = drawFigure({ kind: "lines", title: "t", xLabel: "x", yLabel: "y", series }, document);
       return [...element.querySelectorAll('[aria-label="line"] path')].map((path) => /--hue-(\w+)/.exec(path.getAttribute("stroke")!)![1]!);
     };
     expect(lines(["exact", "nngp"])).toEqual(["blue", "grey"]);
-    expect(lines(["exact", "mine", "nngp"])).toEqual(["blue", "orange", "green"]);
+    expect(lines(["exact", "mine", "nngp"])).toEqual(["blue", "pink", "grey"]);
+    expect(lines(["layer 1", "layer 2", "layer 2 at infinite width"])).toEqual(["pink", "olive", "grey"]);
+    expect(lines(["infinite width", "first order in 1/N"])).toEqual(["grey", "ochre"]);
+    // two kinds of samples are told apart
+    expect(lines(["Gaussian", "sampled, linear units", "sampled, erf units"])).toEqual(["grey", "orange", "pink"]);
+    const many = lines(Array.from({ length: 11 }, (_, k) => `chain ${k}`));
+    expect(new Set(many).size).toBe(11);
+    expect(many.slice(0, 4)).not.toContain("orange");
   });
 });
