@@ -1,77 +1,26 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { FinitewidthError, printable, systemReason } from "@finitewidth/core";
 import { loadDataFile, readRegularFile } from "@finitewidth/datasets";
-import type { FileReader } from "@finitewidth/experiment";
-import type { ParseError } from "jsonc-parser";
+import { parseJsonText, type FileReader } from "@finitewidth/experiment";
 
 /**
  * Parses a file by its ending: `.yaml` and `.yml` as YAML 1.2, all else as JSON, with comments and trailing commas where it has them; a
  * byte order mark is skipped. @throws FinitewidthError (code "input") when it cannot be read or parsed, or says a key twice.
  */
 export async function readJson(file: string): Promise<unknown> {
-  const text = new TextDecoder().decode(await readRegularFile(file, file));
-  if (/\.ya?ml$/i.test(file)) return readYaml(text, file);
-  let value: unknown;
+  let bytes: Uint8Array;
   try {
-    value = JSON.parse(text);
+    bytes = await readRegularFile(file, file);
   } catch (cause) {
-    const { parse, printParseErrorCode } = await import("jsonc-parser");
-    const errors: ParseError[] = [];
-    value = parse(text, errors, { allowTrailingComma: true, disallowComments: false });
-    const [first] = errors;
-    if (!first && value !== undefined) {
-      await refuseRepetition(text, file);
-      return value;
-    }
-    throw unreadable(
-      file,
-      "JSON",
-      first ? `${placeIn(text, first.offset)}: ${inWords(printParseErrorCode(first.error))}` : messageOf(cause),
-      cause,
-    );
+    const meant = `${file}.json`;
+    if (!(cause instanceof FinitewidthError) || !existsSync(meant)) throw cause;
+    throw new FinitewidthError(`${cause.message}; did you mean ${JSON.stringify(meant)}?`, cause.toJSON(), { cause });
   }
-  if (keysWritten(text) !== keysOf(value)) await refuseRepetition(text, file);
-  return value;
-}
-
-/** Keys in a text of JSON: strings before a colon. */
-function keysWritten(text: string): number {
-  let count = 0;
-  for (const [token] of text.matchAll(/"(?:[^"\\]+|\\.)*"\s*:?/g)) if (token.endsWith(":")) count += 1;
-  return count;
-}
-/** Keys in a value, however deep: fewer than in its text where one repeats another, for the last of them is taken. */
-function keysOf(value: unknown): number {
-  let count = 0;
-  for (const rest = [value]; rest.length > 0;) {
-    const one = rest.pop();
-    if (typeof one !== "object" || one === null) continue;
-    if (!Array.isArray(one)) count += Object.keys(one).length;
-    for (const entry of Object.values(one)) if (typeof entry === "object") rest.push(entry);
-  }
-  return count;
-}
-
-/** @throws FinitewidthError (code "input") naming the first key that its object has already. */
-async function refuseRepetition(text: string, file: string): Promise<void> {
-  const { visit } = await import("jsonc-parser");
-  const open: Set<string>[] = [];
-  const refuse = (key: string, at: number, path: readonly (string | number)[]): void => {
-    const field = [...path, key].map((part, i) => (typeof part === "number" ? `[${part}]` : i === 0 ? part : `.${part}`)).join("");
-    const [expected, received] = [`one value in ${file}`, `another at ${placeIn(text, at)}`];
-    throw new FinitewidthError(`${field}: expected ${expected}, got ${received}`, { code: "input", path: field, expected, received });
-  };
-  visit(text, {
-    onObjectBegin: () => void open.push(new Set()),
-    onObjectEnd: () => void open.pop(),
-    onObjectProperty(key, at, _length, _line, _character, path) {
-      const keys = open.at(-1)!;
-      if (keys.has(key)) refuse(key, at, path());
-      keys.add(key);
-    },
-  });
+  const text = new TextDecoder().decode(bytes);
+  return /\.ya?ml$/i.test(file) ? readYaml(text, file) : parseJsonText(text, file);
 }
 
 async function readYaml(text: string, file: string): Promise<unknown> {
@@ -80,18 +29,9 @@ async function readYaml(text: string, file: string): Promise<unknown> {
     // Aliases that multiply themselves are refused; what is not JSON (dates, sets, tags) is not read.
     return parse(text, { schema: "core", maxAliasCount: 100, uniqueKeys: true }) as unknown;
   } catch (cause) {
-    throw unreadable(file, "YAML", messageOf(cause), cause);
+    const why = printable((cause as Error).message, 300);
+    throw new FinitewidthError(`${file}: is not YAML (${why})`, { code: "input", path: file }, { cause });
   }
-}
-
-const messageOf = (cause: unknown): string => (cause as Error).message;
-const unreadable = (file: string, what: string, why: string, cause: unknown): FinitewidthError =>
-  new FinitewidthError(`${file}: is not ${what} (${printable(why, 300)})`, { code: "input", path: file }, { cause });
-/** "CommaExpected" → "comma expected". */
-const inWords = (code: string): string => code.replaceAll(/(?<!^)[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
-function placeIn(text: string, offset: number): string {
-  const before = text.slice(0, offset).split("\n");
-  return `line ${before.length}, column ${before.at(-1)!.length + 1}`;
 }
 
 /** Plug-ins that a file names, before anything else in it is looked at. */

@@ -46,6 +46,9 @@ export interface Surroundings {
   readonly onFinished?: CommandContext["onFinished"];
 }
 
+/** Mistakes of a file that are told at once: a table of texts has one in every cell. */
+const mostLines = 20;
+
 /**
  * Runs the command line. Exit status: 0 done; 1 a computation failed; 2 bad input (one line for each mistake on standard error, nothing
  * written).
@@ -65,7 +68,8 @@ export async function main(argv: readonly string[], surroundings: Surroundings =
         ? error.errors.map((one) => one.message)
         : [messageOf(error instanceof FinitewidthError ? withSuggestion(error) : error)];
     // Whoever interrupted from outside says so itself.
-    if (!surroundings.signal?.aborted) for (const line of lines) (surroundings.stderr ?? process.stderr).write(`${printable(line)}\n`);
+    const told = lines.length > mostLines ? [...lines.slice(0, mostLines), `… and ${lines.length - mostLines} more mistakes`] : lines;
+    if (!surroundings.signal?.aborted) for (const line of told) (surroundings.stderr ?? process.stderr).write(`${printable(line)}\n`);
     return isMistake(error) ? 2 : 1;
   } finally {
     process.removeListener("SIGINT", interrupt);

@@ -7,6 +7,8 @@ export interface Template {
   readonly question: string;
   readonly kind: FileKind;
   readonly content: { readonly [key: string]: unknown };
+  /** What has to be there before it runs. */
+  readonly first?: string;
 }
 
 const digits = { dataset: "mnist", classes: [0, 1], train: 60, test: 500, size: [10, 10] };
@@ -30,6 +32,7 @@ export const templates: readonly Template[] = [
     name: "own-data",
     question: "The same for a table of my own (columns y… are targets, a column split marks test rows)",
     kind: "run",
+    first: "put your table beside it as data.csv, with a first line such as x1,x2,y,split and a row for every point (split: train or test)",
     content: {
       data: { file: "data.csv" },
       network: { type: "fully-connected", widths: [50], activation: "erf" },

@@ -116,7 +116,7 @@ describe("bad input ends with status 2, one line that names the field, and nothi
     ["unknown data set", { ...good, data: { dataset: "imagenet", train: 3 } }, /^data\.dataset: expected one of "mnist"/],
     ["missing plug-in", { ...good, plugins: ["no-such-plugin"] }, /^plugins\[0\]: package "no-such-plugin" is not installed/],
     ["sweep over more points than there are", { ...good, sweep: { train: [5] } }, /^sweep\.train\[0\]: expected at most 2 points, got 5/],
-    ["an array", [1, 2], "value: expected an object, got an array of 2"],
+    ["an array", [1, 2], "the file: expected an object, got an array of 2"],
     ["not JSON", "{", /case\.json: is not JSON/],
     ["no file", undefined, /case\.json: cannot be read \(no such file or folder\)/],
   ])("%s", async (_what, content, message) => {
@@ -126,6 +126,13 @@ describe("bad input ends with status 2, one line that names the field, and nothi
     expect(outcome.stderr).toMatch(typeof message === "string" ? message : message);
     expect(outcome.stdout).toBe("");
     expect(outcome.wrote).toBe(false);
+  });
+
+  it("or twenty lines, where a table of texts has a mistake in every cell", async () => {
+    const rows = <T>(cell: T) => Array.from({ length: 30 }, () => [cell]);
+    const { status, stderr } = await runCommand("run", withTrain(rows("1"), rows(1)));
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/^data\.train\.inputs\[0\]\[0\]: expected a finite number, got "1"\n(?:.*\n){19}… and 10 more mistakes\n$/);
   });
 
   it("unreadable npz", async () => {

@@ -214,7 +214,7 @@ describe("the referee of the command line", () => {
       };
       writeFileSync(file, JSON.stringify(experiment));
       const { stdout } = await capture(["run", file, "--dry-run", ...more]);
-      return /^referee +(\S+ s) +at most: (\d) networks/m.exec(stdout)?.slice(1).join(", ");
+      return /^referee +(\S+ s)[^]*^ {2}referee: at most: (\d) networks/m.exec(stdout)?.slice(1).join(", ");
     };
     expect(await dry({ seconds: 5, steps: "all" })).toBe("15 s, 3");
     expect(await dry({ seconds: 5, steps: "all" }, "--referee", "2")).toBe("6 s, 3");

@@ -80,12 +80,12 @@ describe("JSON Schemas", () => {
     expect((await capture(["schema", "result"])).stderr).toMatch(/^schema: expected one of "run", "prior", "phase", got "result"/);
     expect((await capture(["init"])).stdout).toContain("width-sweep");
     expect((await capture(["init", "wdith"])).status).toBe(2);
-    for (const { name, kind, question } of templates) {
+    for (const { name, kind, question, first } of templates) {
       const lines = (await capture(["init"])).stdout.split("\n").map((line) => line.trim().split(/ {2,}/));
       expect(lines).toContainEqual([name, question]);
       const { stdout: said } = await capture(["init", name]);
       expect(said).toBe(
-        `${name}.json and ${kind}.schema.json are written. Next: finitewidth ${{ run: "run", prior: "prior", phase: "phase-diagram" }[kind]} ${name}.json\n`,
+        `${name}.json and ${kind}.schema.json are written. Next: ${first === undefined ? "" : `${first}, then `}finitewidth ${{ run: "run", prior: "prior", phase: "phase-diagram" }[kind]} ${name}.json\n`,
       );
       expect(JSON.parse(await readFile(`${kind}.schema.json`, "utf8")).title).toBe(
         { run: "finitewidth experiment", prior: "finitewidth prior question", phase: "finitewidth phase diagram" }[kind],
@@ -97,6 +97,12 @@ describe("JSON Schemas", () => {
     expect(JSON.parse(await readFile("phase.json", "utf8")).$schema).toBe("./phase.schema.json");
     expect(await capture(["init", "phase"])).toMatchObject({ status: 2, stderr: "phase.json: is already there; nothing was written\n" });
     expect((await capture(["phase-diagram", "phase.json", "--workers", "0", "--quiet"])).status).toBe(0);
+    expect(await capture(["phase-diagram", "phase"])).toMatchObject({
+      status: 2,
+      stderr: 'phase: cannot be read (no such file or folder); did you mean "phase.json"?\n',
+    });
+    const own = await capture(["init", "own-data"]);
+    expect(own.stdout).toMatch(/Next: put your table beside it as data\.csv, .*x1,x2,y,split.*, then finitewidth run own-data\.json\n$/);
   }, 60_000);
 });
 

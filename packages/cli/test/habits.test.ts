@@ -207,7 +207,8 @@ describe("everyday use", () => {
     const dry = await start(["run", "e.json", "--dry-run", "--out", "dry"]).ended;
     expect(dry.status).toBe(0);
     expect(dry.stdout).toMatch(/nngp +< 1 s/);
-    expect(dry.stdout).toMatch(/referee +10 s .*at most: one network is sampled for up to 10 s/);
+    expect(dry.stdout).toMatch(/^referee +10 s *$/m);
+    expect(dry.stdout).toMatch(/^ {2}referee: at most: one network is sampled for up to 10 s/m);
     expect((await start(["run", "e.json", "--dry-run", "--referee", "off"]).ended).stdout).not.toContain("referee");
     expect(existsSync(join(folder, "dry"))).toBe(false);
   }, 60_000);

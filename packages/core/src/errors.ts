@@ -80,7 +80,8 @@ export function refusal(theory: string, reason: string): FinitewidthError {
 
 /** Short rendering of a value for an error message. */
 export function describe(value: unknown): string {
-  if (typeof value === "number" || typeof value === "boolean" || value === null || value === undefined) return String(value);
+  if (value === undefined) return "nothing";
+  if (typeof value === "number" || typeof value === "boolean" || value === null) return String(value);
   if (typeof value === "string") return printable(JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}…` : value));
   if (Array.isArray(value)) return value.length === 0 ? "an empty array" : `an array of ${value.length}`;
   return typeof value === "object" ? "an object" : `a ${typeof value}`;

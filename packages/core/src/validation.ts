@@ -43,7 +43,7 @@ function issueError(issue: StandardSchemaV1.Issue, value: unknown, path: string)
   const expected = generic.exec(issue.message)?.[1] ?? issue.message;
   let received: unknown = value;
   for (const key of keys) received = (received as Record<PropertyKey, unknown> | undefined)?.[key];
-  const got = received === undefined ? "nothing" : describe(received);
+  const got = describe(received);
   return new FinitewidthError(`${at}: expected ${expected}, got ${got}`, { code: "input", path: at, expected, received: got });
 }
 

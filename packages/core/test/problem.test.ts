@@ -117,7 +117,7 @@ describe("problems", () => {
     [{ targets: [[1, 2]] }, "targets: expected 2 rows, like inputs, got 1"],
     [{ targets: [[], []] }, "targets: expected at least one column"],
     [{ temperature: -1 }, "likelihood.temperature: expected a number ≥ 0, got -1"],
-    [{ temperature: undefined }, "likelihood.temperature: expected a number ≥ 0, got undefined"],
+    [{ temperature: undefined }, "likelihood.temperature: expected a number ≥ 0, got nothing"],
     [
       {
         targets: [

@@ -1,6 +1,7 @@
 export { loadData, resolveSource, type FileReader } from "./data.js";
 export { figureLab, reproduceFigure, type LabHooks, type ReproducedFigure } from "./figure-lab.js";
 export { fileKinds, fileSchema, type FileKind, type JsonSchema } from "./json-schema.js";
+export { parseJsonText } from "./json-text.js";
 export * from "./method-outcome.js";
 export { MistakeList, Mistakes, nearest, withSuggestion } from "./mistakes.js";
 export { parseExperiment, parsePhaseFile, parsePriorFile } from "./parse.js";

@@ -18,7 +18,7 @@ function parseEntries(
   elsewhere: Readonly<Record<string, string>> = {},
 ): Record<string, unknown> {
   if (!isObject(value)) {
-    mistakes.add(inputError("value", "an object", value));
+    mistakes.add(inputError("the file", "an object", value));
     return {};
   }
   const raw = value;
@@ -62,7 +62,12 @@ const otherFiles = {
     optimise: "`finitewidth optimise`; run that, or leave it out",
     ...among("the network, or to a file of `finitewidth phase-diagram`", "activation", "weightVariance", "biasVariance"),
     ...among("a file of `finitewidth phase-diagram`", "adaptation"),
-    ...among("a file of `finitewidth prior`", "inputs", "outputs", "evaluateAt", "samples"),
+    ...among("data.train, or to a file of `finitewidth prior`", "inputs"),
+    ...among("a file of `finitewidth prior`", "outputs", "evaluateAt", "samples"),
+    ...among('data, as { "train": { "inputs": [[…], …], "targets": [[…], …] }, "test": … }', "train", "test", "targets"),
+    ...among('data, as { "dataset": "mnist", … }', "dataset", "classes"),
+    ...among('likelihood, as { "temperature": 0.1 }', "temperature"),
+    ...among("the network, as [20, 20] for two hidden layers of 20 units", "widths", "depth"),
   },
   prior: {
     ...among("an experiment, a file of `finitewidth run`", "data", "networks", "scaling", "likelihood", "sweep", "referee"),

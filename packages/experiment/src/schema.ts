@@ -11,10 +11,20 @@ import {
 } from "@finitewidth/core";
 
 const rows = v.array(v.array(finiteNumber, "a list of finite numbers"), "a list of rows");
-const table = strictObject({ inputs: rows, targets: rows });
+/** The same, and one mistake instead of one for every point where a list of numbers was written. */
+const rowsNotNumbers = v.lazy((input) =>
+  Array.isArray(input) && input.length > 0 && input.every((entry) => typeof entry === "number")
+    ? v.custom<number[][]>(() => false, "a list of rows, one for each point, such as [[1], [-1]]")
+    : rows,
+);
 const list = <Schema extends v.GenericSchema>(item: Schema, what: string) => v.pipe(v.array(item, what), v.nonEmpty(what));
 
-const inlineData = strictObject({ train: table, test: v.optional(strictObject({ inputs: rows, targets: v.optional(rows) })) });
+const inline = <Rows extends typeof rows | typeof rowsNotNumbers>(given: Rows) =>
+  strictObject({
+    train: strictObject({ inputs: given, targets: given }),
+    test: v.optional(strictObject({ inputs: given, targets: v.optional(given) })),
+  });
+const inlineData = inline(rowsNotNumbers);
 const fileData = strictObject({ file: name });
 /** The request of a data set that has no schema of its own. */
 export const datasetSchema = strictObject({
@@ -26,8 +36,8 @@ export const datasetSchema = strictObject({
   labels: v.optional(oneOf(["sign", "one-hot"])),
   seed: v.optional(nonNegativeInteger, 1),
 });
-/** Data that are no data sets. */
-export const dataSchemas = [inlineData, fileData] as const;
+/** Data that are no data sets, as JSON Schema can say it. */
+export const dataSchemas = [inline(rows), fileData] as const;
 /** Where the data are: inline, in a file, or a named data set, whose request its own schema checks later. */
 const data = v.lazy((input) => {
   if (typeof input === "object" && input !== null) {
@@ -119,7 +129,7 @@ export const phaseSchema = strictObject({
   biasVariance: axis,
   adaptation: v.optional(
     strictObject({
-      data: v.lazy((input) => (typeof input === "object" && input !== null && "inputs" in input ? table : data)),
+      data: v.lazy((input) => (typeof input === "object" && input !== null && "inputs" in input ? inlineData.entries.train : data)),
       widths: list(positiveInteger, "a list of widths"),
       likelihood: strictObject({ temperature: nonNegativeNumber }),
       order: v.optional(oneOf(["full", "first"]), "full"),

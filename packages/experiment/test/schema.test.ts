@@ -25,6 +25,10 @@ describe("experiment files", () => {
     [{ ...good, methods: [] }, "methods: expected a list with at least one method, got an empty array"],
     [{ ...good, foo: 1 }, /^foo: unknown key; expected one of data, /],
     [{ ...good, data: { train: { inputs: [[1, "a"]], targets: [[1]] } } }, 'data.train.inputs[0][1]: expected a finite number, got "a"'],
+    [
+      { ...good, data: { train: { inputs: [[1], [2]], targets: [1, -1] } } },
+      /^data\.train\.targets: expected a list of rows, one for each point, such as \[\[1\], \[-1\]\], got an array of 2$/,
+    ],
     [{ ...good, data: { dataset: "" } }, "data.dataset: expected a name"],
     [{ ...good, network: 3 }, /^network: expected an object/],
     [{ ...good, seed: 2 ** 60 }, "seed: expected an integer of at most 9007199254740991, got 1152921504606847000"],
@@ -32,7 +36,9 @@ describe("experiment files", () => {
     [{ ...good, seed: 1.5 }, "seed: expected an integer ≥ 0, got 1.5"],
     [{ ...good, sweep: {} }, /^sweep: expected at least one key/],
     [{ ...good, scaling: "ntk" }, 'scaling: expected one of "standard", "mean-field", got "ntk"'],
-    [3, "value: expected an object, got 3"],
+    [{ ...good, temperature: 1 }, 'temperature: belongs to likelihood, as { "temperature": 0.1 }'],
+    [{ ...good, widths: [3] }, "widths: belongs to the network, as [20, 20] for two hidden layers of 20 units"],
+    [3, "the file: expected an object, got 3"],
   ])("names the field that is wrong (%#)", (value, message) => {
     expect(() => parseExperiment(value)).toThrow(message);
   });

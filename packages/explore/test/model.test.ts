@@ -145,8 +145,8 @@ describe("experiment files", () => {
 describe("dropped files", () => {
   const bytes = (text: string) => new TextEncoder().encode(text);
 
-  it("are data under the present network", () => {
-    const state = readDropped(bytes("a,b,y\n1,2,3\n4,5,6\n"), "t.csv", teacher);
+  it("are data under the present network", async () => {
+    const state = await readDropped(bytes("a,b,y\n1,2,3\n4,5,6\n"), "t.csv", teacher);
     expect(state).toMatchObject({
       widths: teacher.widths,
       data: {
@@ -163,9 +163,9 @@ describe("dropped files", () => {
     });
   });
 
-  it("are cut after 200 points, keep their test points, and experiments come with their name", () => {
+  it("are cut after 200 points, keep their test points, and experiments come with their name", async () => {
     const rows = Array.from({ length: 201 }, (_, i) => `${i},${2 * i}`);
-    const { data } = readDropped(bytes(["a,y", ...rows].join("\n")), "long.CSV", teacher);
+    const { data } = await readDropped(bytes(["a,y", ...rows].join("\n")), "long.CSV", teacher);
     expect(data).toMatchObject({ kind: "own", train: { inputs: Array.from({ length: 200 }, (_, i) => [i]) } });
     const npz = encodeNpz({
       x_train: { data: Float64Array.of(1, 2, 3, 4), shape: [2, 2] },
@@ -180,7 +180,7 @@ describe("dropped files", () => {
       ],
       targets: [[5], [6]],
     };
-    expect(readDropped(npz, "d.npz", teacher).data).toEqual({
+    expect((await readDropped(npz, "d.npz", teacher)).data).toEqual({
       kind: "own",
       name: "d.npz",
       train,
@@ -192,20 +192,25 @@ describe("dropped files", () => {
       likelihood: { temperature: 0.5 },
       seed: 7,
     };
-    const read = readDropped(bytes(JSON.stringify(file)), "mine.JSON", teacher);
+    const read = await readDropped(bytes(`// comments are fine\n${JSON.stringify(file)}`), "mine.JSON", teacher);
     // test points without targets are not shown
     expect(read).toMatchObject({ data: { kind: "own", name: "mine", train }, temperature: 0.5, seed: 7, biasVariance: [0, 0] });
     expect(read.data).not.toHaveProperty("test");
-    expect(() => readDropped(bytes(JSON.stringify({ ...file, likelihood: { temperature: -1 } })), "e.json")).toThrow(
+    await expect(readDropped(bytes(JSON.stringify({ ...file, likelihood: { temperature: -1 } })), "e.json")).rejects.toThrow(
       /^likelihood\.temperature: expected/,
     );
-    expect(() => readDropped(bytes(JSON.stringify({ ...file, seed: -1 })), "e.json")).toThrow(/^seed: expected/);
+    await expect(readDropped(bytes(JSON.stringify({ ...file, seed: -1 })), "e.json")).rejects.toThrow(/^seed: expected/);
   });
 
-  it("that are wrong are refused with file, line and column", () => {
-    expect(() => readDropped(bytes("a,y\n1,2\n3,x\n"), "t.csv")).toThrow(/t\.csv: line 3, column 2: expected a finite number, got "x"/);
-    expect(() => readDropped(bytes("hello"), "t.txt")).toThrow(/t\.txt: expected a \.npz or \.csv file/);
-    expect(() => readDropped(bytes("{"), "e.json")).toThrow(/^e\.json: is not JSON/);
-    expect(() => readDropped(bytes("{}"), "e.json")).toThrow(/^network: expected an object/);
+  it("that are wrong are refused with file, line and column", async () => {
+    await expect(readDropped(bytes("a,y\n1,2\n3,x\n"), "t.csv")).rejects.toThrow(
+      /t\.csv: line 3, column 2: expected a finite number, got "x"/,
+    );
+    await expect(readDropped(bytes("hello"), "t.txt")).rejects.toThrow(/t\.txt: expected a \.npz or \.csv file/);
+    await expect(readDropped(bytes("{"), "e.json")).rejects.toThrow(/^e\.json: is not JSON/);
+    await expect(readDropped(bytes('{ "network": { "widths": [4], "widths": [5] } }'), "e.json")).rejects.toThrow(
+      "network.widths: expected one value in e.json, got another at line 1, column 31",
+    );
+    await expect(readDropped(bytes("{}"), "e.json")).rejects.toThrow(/^network: expected an object/);
   });
 });

@@ -28,6 +28,7 @@ export async function runInitCommand(name: string, stdout: Output): Promise<numb
   const registry = await loadRegistry([], process.cwd(), { allowPaths: false });
   await writeAtomically(resolve(schemaFile), `${JSON.stringify(fileSchema(template.kind, registry), undefined, 1)}\n`);
   await writeAtomically(resolve(file), [...prettyJson({ $schema: `./${schemaFile}`, ...template.content })].join(""));
-  stdout.write(`${file} and ${schemaFile} are written. Next: finitewidth ${commandOf[template.kind]} ${file}\n`);
+  const then = `finitewidth ${commandOf[template.kind]} ${file}`;
+  stdout.write(`${file} and ${schemaFile} are written. Next: ${template.first === undefined ? then : `${template.first}, then ${then}`}\n`);
   return 0;
 }

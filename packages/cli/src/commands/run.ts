@@ -9,7 +9,7 @@ import {
   type Plan,
   type StepOutcome,
 } from "@finitewidth/experiment";
-import { inlineRun, type Matrix } from "@finitewidth/core";
+import { inlineRun, printable, type Matrix } from "@finitewidth/core";
 import { loadRegistry } from "../builtin-registry.js";
 import { estimatePlan, type Estimate } from "../dry-run.js";
 import { fileReader, pluginsOf, readJson } from "../files.js";
@@ -127,16 +127,16 @@ async function dryRun(plan: Plan, context: CommandContext): Promise<number> {
     close: () => undefined,
   }));
   const total = estimates.reduce((sum, one) => sum + (one.seconds ?? 0), 0);
-  const row = ({ label, seconds, bytes, remark }: Estimate): string[] => [
+  const row = ({ label, seconds, bytes }: Estimate): string[] => [
     label,
     time(seconds),
     bytes === undefined ? "" : `${(bytes / 2 ** 20).toFixed(1)} MiB`,
-    remark ?? "",
   ];
-  const table = textTable(["method", "expected time", "kernels", ""], [...estimates.map(row), ["all", time(total), "", ""]]);
+  const table = textTable(["method", "expected time", "kernels"], [...estimates.map(row), ["all", time(total), ""]]);
+  const remarks = estimates.flatMap(({ label, remark }) => (remark === undefined ? [] : [`  ${label}: ${printable(remark)}\n`])).join("");
   const count = jobsOf(plan).length;
   context.stdout.write(
-    `${table}\n\n${count} run${count === 1 ? "" : "s"} of a method on one thread, extended from at most 80 training points; nothing was written.\n`,
+    `${table}\n${remarks}\n${count} run${count === 1 ? "" : "s"} of a method on one thread, extended from at most 80 training points; nothing was written.\n`,
   );
   return 0;
 }

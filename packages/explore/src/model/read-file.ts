@@ -1,5 +1,6 @@
-import { FinitewidthError, rowsOf, type Matrix } from "@finitewidth/core";
+import { rowsOf, type Matrix } from "@finitewidth/core";
 import { readDataFile } from "@finitewidth/datasets";
+import { parseJsonText } from "@finitewidth/experiment";
 import { stateFromExperiment } from "./from-experiment.js";
 import { initialState, parseState, type ExploreState } from "./state.js";
 
@@ -15,8 +16,9 @@ const mostPoints = 200;
  * The state that a dropped file stands for: a CSV or npz of data under the present network, or an experiment file. @throws FinitewidthError
  * naming what is wrong with it.
  */
-export function readDropped(bytes: Uint8Array, name: string, state: ExploreState = initialState): ExploreState {
-  if (/\.json$/i.test(name)) return stateFromExperiment(parseJson(new TextDecoder().decode(bytes), name), name.replace(/\.json$/i, ""));
+export async function readDropped(bytes: Uint8Array, name: string, state: ExploreState = initialState): Promise<ExploreState> {
+  if (/\.json$/i.test(name))
+    return stateFromExperiment(await parseJsonText(new TextDecoder().decode(bytes), name), name.replace(/\.json$/i, ""));
   const { train, test } = readDataFile(bytes, name, name);
   const first = <T>(list: readonly T[]): readonly T[] => list.slice(0, mostPoints);
   const whole = table(train);
@@ -29,12 +31,4 @@ export function readDropped(bytes: Uint8Array, name: string, state: ExploreState
       ...(test?.targets ? { test: table({ inputs: test.inputs, targets: test.targets }) } : {}),
     },
   });
-}
-
-function parseJson(text: string, name: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new FinitewidthError(`${name}: is not JSON (${(cause as Error).message})`, { code: "input", path: name }, { cause });
-  }
 }

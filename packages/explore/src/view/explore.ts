@@ -288,7 +288,7 @@ export class Explore extends LitElement {
     if (!file) return;
     await this.#attempt(async () => {
       const { readDropped } = await import("../model/read-file.js");
-      const state = readDropped(new Uint8Array(await file.arrayBuffer()), file.name, this.state);
+      const state = await readDropped(new Uint8Array(await file.arrayBuffer()), file.name, this.state);
       this.#notice = `${file.name}: ${state.data.kind === "own" ? state.data.train.inputs.length : 0} training points`;
       this.#change(state);
     });

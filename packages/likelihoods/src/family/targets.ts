@@ -1,4 +1,4 @@
-import { inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
+import { FinitewidthError, inputError, shapeError, zeros, type Matrix } from "@finitewidth/core";
 
 /** One column. @throws FinitewidthError (code "shape") otherwise. */
 export function requireOneColumn(targets: Matrix, likelihood: string, path: string): void {
@@ -43,7 +43,10 @@ export const oneHotLabels = (targets: Matrix): Int32Array =>
 
 /** −1 and +1 in one column for classes 0 and 1. @throws FinitewidthError (code "input") unless there are two. */
 export function signTargets(labels: ArrayLike<number>, classes: number): Matrix {
-  if (classes !== 2) throw inputError("likelihood.type", `one for ${classes} classes, such as "softmax"`, "one for two classes");
+  if (classes !== 2) {
+    const [path, expected, received] = ["likelihood.type", `one for ${classes} classes, such as "softmax"`, "one for two"];
+    throw new FinitewidthError(`${path}: expected ${expected}, got ${received}`, { code: "input", path, expected, received });
+  }
   return { data: Float64Array.from(labels, (label) => 2 * label - 1), shape: [labels.length, 1] };
 }
 
