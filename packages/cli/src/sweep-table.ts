@@ -12,6 +12,8 @@ export interface Quantity {
   error(outcome: SolvedOutcome): number | undefined;
   /** Which end is better, where there is one. */
   readonly best?: "largest" | "smallest";
+  /** Least and largest value that there can be. */
+  readonly bounds?: readonly [number, number];
   /** Whose verdict it carries. */
   readonly judged?: keyof MethodVerdict;
   /** A number about the training data themselves, which says nothing about other ones. */
@@ -54,6 +56,7 @@ export const quantities: readonly Quantity[] = [
     name: `classification.${score}`,
     label,
     ...(best ? { best } : {}),
+    ...(score === "accuracy" ? { bounds: [0, 1] as const } : {}),
     value: ({ classification }) => classification?.[score],
     error: ({ classification }) => classification?.standardError[score],
   })),
@@ -155,7 +158,7 @@ export interface Best {
   readonly row: SweepRow;
   /** Its value in words, with its verdict and with what the method itself doubts. */
   readonly text: string;
-  /** Its step in words, without the keys that change nothing, and how many other steps are as good. */
+  /** Its step in words, without the keys that change nothing; how many others are as good, and whether better numbers are contradicted. */
   readonly where: string;
   /** All rows that are as good, to rounding. */
   readonly ties: readonly SweepRow[];
@@ -174,13 +177,16 @@ function sameData(rows: readonly SweepRow[]): boolean {
  * contradicts are not the best of anything.
  */
 export function bestRow(rows: readonly SweepRow[], quantity: Quantity): Best | undefined {
+  const better = (a: number, b: number): boolean => (quantity.best === "largest" ? a > b : a < b);
+  const contradicted: number[] = [];
   let best: { row: SweepRow; value: number } | undefined;
   for (const row of rows) {
     const value = valueOf(row, quantity);
     if (value === undefined || !quantity.best) continue;
     // A negative error, where a theory has broken down, is not the best one.
-    if ((quantity.best === "smallest" && value <= 0) || verdictOn(row, quantity)?.status === "contradicted") continue;
-    if (!best || (quantity.best === "largest" ? value > best.value : value < best.value)) best = { row, value };
+    if (quantity.best === "smallest" && value <= 0) continue;
+    if (verdictOn(row, quantity)?.status === "contradicted") contradicted.push(value);
+    else if (!best || better(value, best.value)) best = { row, value };
   }
   if (!best || !differ(rows.flatMap((row) => valueOf(row, quantity) ?? [])) || (quantity.ofData && !sameData(rows))) return undefined;
   const { row, value } = best;
@@ -198,7 +204,7 @@ export function bestRow(rows: readonly SweepRow[], quantity: Quantity): Best | u
   return {
     row,
     text: `${marked(formatNumber(value), verdictOn(row, quantity))}${warns}`,
-    where: `${whereOf(row)}${more > 0 ? ` and ${more} more` : ""}`,
+    where: `${whereOf(row)}${more > 0 ? ` and ${more} more` : ""}${contradicted.some((one) => better(one, value)) ? ` (what is ${quantity.best === "largest" ? "larger" : "smaller"} is contradicted)` : ""}`,
     ties,
   };
 }

@@ -65,7 +65,7 @@ describe("the sentence that opens a report", () => {
     };
     const verdicts = { verdicts: {}, believe, referee: {} } as unknown as Verdicts;
     expect(headline(story(solved("exact", -3.5, 0.3), wide, { verdicts }))).toMatch(
-      /^Finite width matters here: the log evidence is 3 higher and the generalisation error is 75 % lower than at infinite width \(other and the sampled network against nngp\)\. Believe other for log evidence\./,
+      /^Finite width matters here: the log evidence is 3\.00 ± 0\.10 higher and the generalisation error is 75 % lower than at infinite width \(other and the sampled network against nngp\)\. Believe other for log evidence\./,
     );
   });
 

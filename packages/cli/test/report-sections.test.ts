@@ -260,7 +260,7 @@ describe("order parameters", () => {
         ["c", "1, 2; 3, 4", of("large-deviation")],
         ["d", "7, 8, 9", of("nngp")],
         ["e", "7 × 7 matrix, diagonal 3, …", of("nngp")],
-      ].map(([method, value, what]) => ({ method, "order parameter": value, of: what })),
+      ].map(([method, value, what]) => ({ method, "order parameter": value, theory: what })),
     );
     const { card } = cardsOf(page)["q"]!;
     const marks = [...card.querySelectorAll(".wide text")].map(({ textContent }) => textContent).filter((text) => /^[a-f]$/.test(text));
@@ -291,7 +291,7 @@ describe("sampler health", () => {
       "method, R-hat, effective draws, tail effective draws, divergences, acceptance, chains, draws per chain, mixed",
     );
     expect(table.map((row) => Object.values(row))).toEqual([
-      ["mc", "1.01", "200", "50", "2", "0.7", "4", "500", "true"],
+      ["mc", "1.01", "200", "50", "2", "0.7", "4", "500", "yes"],
       ["is", "–", "77", "–", "–", "–", "–", "–", "–"],
       ["rhat", "1.5", "–", "–", "–", "–", "–", "–", "–"],
     ]);

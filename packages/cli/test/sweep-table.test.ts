@@ -26,8 +26,8 @@ describe("the best of a sweep", () => {
 
   it("is nothing that sampling the network contradicts", () => {
     const rows = [row(-3, 0.3, "confirmed"), row(-1, 0.1, "contradicted"), row(-2, 0.2, "doubtful")];
-    expect(bestRow(rows, evidence)).toEqual({ row: rows[2], text: "-2 ?", where: "", ties: [rows[2]] });
-    expect(bestRow(rows, error)).toEqual({ row: rows[2], text: "0.2 ?", where: "", ties: [rows[2]] });
+    expect(bestRow(rows, evidence)).toEqual({ row: rows[2], text: "-2 ?", where: " (what is larger is contradicted)", ties: [rows[2]] });
+    expect(bestRow(rows, error)).toEqual({ row: rows[2], text: "0.2 ?", where: " (what is smaller is contradicted)", ties: [rows[2]] });
   });
 
   it("says when the method itself warns", () =>

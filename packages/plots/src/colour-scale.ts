@@ -18,6 +18,10 @@ export const sequential = ramp(["#1b1044", "#3b3a8f", "#2f6f9f", "#2a9d8f", "#7c
 /** Blue for negative, red for positive, white in the middle. */
 export const diverging = ramp(["#123a73", "#3f7fbf", "#a7cbe6", "#f7f7f7", "#f4b596", "#d1553f", "#7a0f1f"]);
 
+/** Black or white, whichever is read better on a colour of these bytes. */
+export const inkOn = ([red, green, blue]: readonly [number, number, number]): string =>
+  0.3 * red + 0.59 * green + 0.11 * blue > 110 ? "#000" : "#fff";
+
 /** The scale as a picture, largest value on top. */
 export function colourBar(scale: ColourScale): string {
   const steps = 128;

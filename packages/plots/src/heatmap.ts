@@ -1,5 +1,5 @@
 import type { Matrix } from "@finitewidth/core";
-import { colourBar, diverging, sequential, type ColourScale } from "./colour-scale.js";
+import { colourBar, diverging, inkOn, sequential, type ColourScale } from "./colour-scale.js";
 import { survey, type HeatmapEntries, type Survey } from "./heatmap-entries.js";
 import { pngDataUrl } from "./png.js";
 import { ink, plotStyle, rule, short, soft } from "./style.js";
@@ -187,10 +187,8 @@ function writeCells(
   const size = Math.min(11, 0.6 * Math.min(height, width));
   data.forEach((value, k) => {
     if (value === 0) return;
-    const [r, g, b] = colourOf(value);
     const at = { x: x + ((k % columns) + 0.5) * width, y: y + (Math.floor(k / columns) + 0.5) * height + 0.35 * size };
-    const fill = 0.3 * r + 0.59 * g + 0.11 * b > 110 ? "#000" : "#fff";
-    write({ ...at, "font-size": size, "text-anchor": "middle", fill }, short(value));
+    write({ ...at, "font-size": size, "text-anchor": "middle", fill: inkOn(colourOf(value)) }, short(value));
   });
   const small = nameStyle(height);
   const upright = names.some((name) => cut(name).length * 6 > width);

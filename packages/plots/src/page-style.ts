@@ -1,8 +1,8 @@
 import { hues } from "./style.js";
 
 const variables = (theme: "light" | "dark"): string => hues.map((hue) => `--hue-${hue.name}:${hue[theme]}`).join(";");
-const light = `color-scheme:light;--ink:#1c2530;--soft:#55606c;--rule:#d5dbe2;--surface:#ffffff;--ground:#f5f6f8;--accent:#0b5fa5;--warn:#8a5a00;--warn-ground:#fff6e0;--bad:#b3261e;--bad-ground:#fdeeed;--good:#1d7a3e;${variables("light")}`;
-const dark = `color-scheme:dark;--ink:#e6eaef;--soft:#a5b0bc;--rule:#38424e;--surface:#161c24;--ground:#0e1318;--accent:#7cb8f2;--warn:#f0c46a;--warn-ground:#2c2413;--bad:#ff9a92;--bad-ground:#33191a;--good:#71d394;${variables("dark")}`;
+const light = `color-scheme:light;--ink:#1c2530;--soft:#55606c;--rule:#d5dbe2;--surface:#ffffff;--edge:#1c253038;--ground:#f5f6f8;--accent:#0b5fa5;--warn:#8a5a00;--warn-ground:#fff6e0;--bad:#b3261e;--bad-ground:#fdeeed;--good:#1d7a3e;${variables("light")}`;
+const dark = `color-scheme:dark;--ink:#e6eaef;--soft:#a5b0bc;--rule:#38424e;--surface:#161c24;--edge:#e6eaef40;--ground:#0e1318;--accent:#7cb8f2;--warn:#f0c46a;--warn-ground:#2c2413;--bad:#ff9a92;--bad-ground:#33191a;--good:#71d394;${variables("dark")}`;
 
 /** Colours as variables, light or dark as the system says. */
 export const themeStyle = `:root{${light}}
@@ -19,7 +19,7 @@ h1{font-size:1.6rem;line-height:1.25;margin:0 0 .2rem;overflow-wrap:anywhere}h2{
 p.lead{color:var(--soft);margin:.2rem 0 1rem;max-width:52rem}p.headline{font-size:1.12rem;line-height:1.5;margin:.6rem 0 1rem;max-width:56rem}
 p{max-width:52rem}a{color:var(--accent)}
 .card{position:relative;background:var(--surface);border:1px solid var(--rule);border-radius:10px;padding:.9rem 1rem;margin:.9rem 0}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;background:linear-gradient(90deg,var(--surface) 30%,transparent) local,linear-gradient(270deg,var(--surface) 30%,transparent) right/2.5rem 100% local,linear-gradient(90deg,var(--edge),transparent) scroll,linear-gradient(270deg,var(--edge),transparent) right/.8rem 100% scroll;background-size:2.5rem 100%,2.5rem 100%,.8rem 100%,.8rem 100%;background-repeat:no-repeat}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.95rem}
 th,td{padding:.34rem .5rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 tbody tr:last-child td{border-bottom:0}

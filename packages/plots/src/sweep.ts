@@ -1,4 +1,5 @@
 import * as Plot from "@observablehq/plot";
+import { inkOn } from "./colour-scale.js";
 import { logTicks, ownTicks, robustRange, spansDecade } from "./axis.js";
 import { plotStyle, rule, short, soft, surface, type DrawOptions } from "./style.js";
 
@@ -26,6 +27,8 @@ export interface SweepPanel {
   readonly references?: readonly string[];
   /** Labels in the order of the legend. */
   readonly labels: readonly string[];
+  /** Least and largest value that there can be. */
+  readonly bounds?: readonly [number, number];
 }
 
 /**
@@ -43,7 +46,8 @@ export function sweepPanel(panel: SweepPanel, document: Document, options: DrawO
   const least = Math.max(2 * low - high, Math.min(low, ...bars.map((point) => point.y - point.error)));
   const most = Math.min(2 * high - low, Math.max(high, ...bars.map((point) => point.y + point.error)));
   const pad = 0.06 * (most - least);
-  const domain = [least - pad, most + pad] as const;
+  const [floor, ceiling] = panel.bounds ?? [-Infinity, Infinity];
+  const domain = [Math.max(least, floor) - pad, Math.min(most, ceiling) + pad] as const;
   const outside = points.filter((point) => point.y < domain[0] || point.y > domain[1]);
   const inside = points.filter((point) => point.y >= domain[0] && point.y <= domain[1]);
   const clipped = inside.map((point) => ({
@@ -123,6 +127,19 @@ export interface SweepPlane {
   readonly values: readonly (readonly (number | null)[])[];
   /** Cell of the best value. */
   readonly best?: readonly [number, number];
+  /** All numbers on the scale of the colours, where other pictures share it. */
+  readonly scaled?: readonly number[];
+}
+
+/** Pixels of a digit in a cell, and between the numbers of neighbours. */
+const [digit, gap] = [6.4, 6];
+
+/** Every number with three digits, or as many as a cell of so many pixels has room for; nothing where one has room for none. */
+function cellTexts(values: readonly number[], room: number): ReadonlyMap<number, string> {
+  const text = (value: number, digits: number): string =>
+    Math.abs(value) >= 100 ? value.toFixed(0).replace("-", "−") : short(Number(value.toPrecision(digits)));
+  const texts = values.map((value) => [3, 2, 1].map((digits) => text(value, digits)).find((one) => digit * one.length + gap <= room));
+  return new Map(values.flatMap((value, i) => (texts.includes(undefined) ? [] : [[value, texts[i]!]])));
 }
 
 /** Cells coloured by value with the number in each while there is room, and a ring around the best. */
@@ -135,29 +152,30 @@ export function sweepPlane(
   const { xs, ys, values, xLabel, yLabel, best, title } = plane;
   const { width = 540 } = options;
   const numbers = values.flat().filter((value): value is number => value !== null);
-  const [low, high] = robustRange(numbers);
+  const [low, high] = robustRange(plane.scaled ?? numbers);
+  const longest = Math.max(...ys.map((name) => name.length));
+  const [marginLeft, marginRight] = [Math.min(150, 30 + 7 * longest), 20];
+  const written = cellTexts(numbers, (width - marginLeft - marginRight) / xs.length);
   const fraction = (value: number): number => Math.min(1, Math.max(0, (value - low) / (high - low)));
   const cells = values.flatMap((row, i) =>
     row.map((value, j) => {
       const colour = value === null ? undefined : scale(fraction(value));
-      const light = colour ? 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] > 140 : true;
       return {
         x: xs[i]!,
         y: ys[j]!,
         fill: colour ? `rgb(${colour.join(",")})` : rule,
-        text: value === null ? "" : Math.abs(value) >= 100 ? value.toFixed(0).replace("-", "−") : short(Number(value.toPrecision(3))),
-        ink: light ? "#10151b" : "#ffffff",
+        text: value === null ? "" : (written.get(value) ?? ""),
+        ink: inkOn(colour ?? [255, 255, 255]),
         tip: `${xLabel} ${xs[i]}, ${yLabel} ${ys[j]}: ${value === null ? "none" : short(value)}`,
       };
     }),
   );
-  const roomy = width / xs.length > 46;
-  const longest = Math.max(...ys.map((name) => name.length));
   return Plot.plot({
     document,
     width,
     height: Math.min(460, 70 + 34 * ys.length),
-    marginLeft: Math.min(150, 30 + 7 * longest),
+    marginLeft,
+    marginRight,
     marginBottom: 44,
     marginTop: 26,
     style: plotStyle,
@@ -166,7 +184,7 @@ export function sweepPlane(
     ariaLabel: title,
     marks: [
       Plot.cell(cells, { x: "x", y: "y", fill: (cell: { fill: string }) => cell.fill, title: "tip" }),
-      ...(roomy
+      ...(written.size > 0
         ? [
             Plot.text(cells, {
               x: "x",

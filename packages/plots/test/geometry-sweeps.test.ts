@@ -130,3 +130,40 @@ describe("colours", () => {
     expect(given[0]).toContain("--hue-blue");
   });
 });
+
+describe("planes of a sweep", () => {
+  const values = [[-0.882], [-0.512], [-0.266], [-0.163], [-0.221], [-0.408], [-0.633]];
+  const plane = { title: "t", xLabel: "N", yLabel: "T", xs: values.map((_, i) => String(i)), ys: ["1"], values };
+  const grey = (t: number) => [255 * t, 255 * t, 255 * t].map(Math.round) as unknown as readonly [number, number, number];
+  const texts = (width: number, own = values): (string | null)[] =>
+    [...sweepPlane({ ...plane, values: own }, document, grey, { width }).querySelectorAll('[aria-label="text"] text')].map(
+      (one) => one.textContent,
+    );
+
+  it("write as many digits as cells have room for, and none where they would run into each other", () => {
+    expect(texts(540)).toEqual(values.map(([value]) => String(value).replace("-", "−")));
+    expect(texts(350)).toEqual(["−0.88", "−0.51", "−0.27", "−0.16", "−0.22", "−0.41", "−0.63"]);
+    expect(texts(200)).toEqual([]);
+    expect(texts(350, [[-36.52], ...values.slice(1)]).slice(0, 2)).toEqual(["−36.5", "−0.51"]);
+  });
+
+  it("share the scale of their colours with others", () => {
+    const fills = (scaled?: number[]): (string | null)[] =>
+      [...sweepPlane({ ...plane, ...(scaled ? { scaled } : {}) }, document, grey).querySelectorAll('[aria-label="cell"] rect')].map((one) =>
+        one.getAttribute("fill"),
+      );
+    expect(fills()[0]).toBe("rgb(0,0,0)");
+    // half-way up a scale that reaches as far again below
+    expect(fills([-1.601, -0.882, -0.163])[0]).toBe("rgb(128,128,128)");
+  });
+
+  it("leave no room beyond what there can be", () => {
+    const points = [1, 2, 3].map((x) => ({ x, y: 1, error: 0, label: "a", tip: "" }));
+    const top = (bounds?: readonly [number, number]): number => {
+      const element = sweepPanel({ title: "accuracy", xLabel: "N", points, labels: ["a"], ...(bounds ? { bounds } : {}) }, document);
+      return Math.max(...[...element.querySelectorAll('[aria-label="y-axis tick label"] text')].map((one) => Number(one.textContent)));
+    };
+    expect(top()).toBeGreaterThan(1.2);
+    expect(top([0, 1])).toBe(1);
+  });
+});

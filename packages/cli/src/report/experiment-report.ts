@@ -57,7 +57,7 @@ function problemBody(plan: Plan, step: Plan["steps"][number], one: ProblemOutcom
   const story = tellStory(plan, step, one, document);
   const title = one.problem.label === undefined ? "" : `<h2>${escapeHtml(one.problem.label)}</h2>`;
   const parts = [
-    `${title}<p class="headline">${escapeHtml(headline(story))}</p>`,
+    `${title}<p class="headline">${escapeHtml(headline(story)).replaceAll(" %", "\u00a0%")}</p>`,
     methodTable(one.outcomes, story.colours, story.verdicts),
     guarded("the first figure", () => keyFigure(story)),
     remarks(one.outcomes),

@@ -21,9 +21,10 @@ import { createDocument } from "./html.js";
 
 /** Header and rows of the summary, shared by the terminal and the report: moments at the first input. */
 export function priorTable(outcomes: readonly PriorOutcome[]): { readonly header: string[]; readonly rows: string[][] } {
-  const header = ["method", "E f²", "excess kurtosis", "log density (first point)", "seconds"];
+  const densities = outcomes.some((outcome) => outcome.status === "ok" && outcome.result.logDensity !== undefined);
+  const header = ["method", "E f²", "excess kurtosis", ...(densities ? ["log density (first point)"] : []), "seconds"];
   const rows = outcomes.map((outcome) => {
-    if (outcome.status === "failed") return [outcome.label, "failed", "", "", outcome.seconds.toFixed(2)];
+    if (outcome.status === "failed") return [outcome.label, "failed", "", ...(densities ? [""] : []), outcome.seconds.toFixed(2)];
     const { result } = outcome;
     const error = (key: string): number | undefined => {
       const value = result.standardError?.[key];
@@ -34,7 +35,7 @@ export function priorTable(outcomes: readonly PriorOutcome[]): { readonly header
       outcome.label,
       withError(result.secondMoment?.data[0], error("secondMoment")),
       withError(result.excessKurtosis?.[0], error("excessKurtosis")),
-      withError(result.logDensity?.[0], error("logDensity")),
+      ...(densities ? [withError(result.logDensity?.[0], error("logDensity"))] : []),
       outcome.seconds.toFixed(2),
     ];
   });

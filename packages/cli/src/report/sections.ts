@@ -205,7 +205,7 @@ const ordered = (value: SolvedOutcome["posterior"]["orderParameter"]): string =>
   if (typeof value === "number") return formatNumber(value);
   const [rows, columns] = value.shape;
   if (columns === undefined || rows === 1) return Array.from(value.data, formatNumber).join(", ");
-  if (rows! > 6) return `${value.shape.join(" × ")} matrix, diagonal ${formatNumber(columnOf(value as Matrix, 0)[0]!)}, …`;
+  if (rows! > 3) return `${value.shape.join(" × ")} matrix, diagonal ${formatNumber(columnOf(value as Matrix, 0)[0]!)}, …`;
   return Array.from({ length: rows! }, (_, i) =>
     Array.from(value.data.subarray(i * columns, (i + 1) * columns), formatNumber).join(", "),
   ).join("; ");
@@ -228,7 +228,7 @@ export const orderParameters: Section = {
       markedFigures(outcome, story).map((figure) => figureCard(figure, `${figure.title} (${outcome.label}).`, story)),
     );
     if (rows.length + figures.length === 0) return "";
-    const table = rows.length === 0 ? "" : htmlTable(["method", "order parameter", "of"], rows, { stacked: true, text: [2] });
+    const table = rows.length === 0 ? "" : htmlTable(["method", "order parameter", "theory"], rows, { stacked: true, text: [2] });
     return `${table}<div class="grid">${figures.join("")}</div>`;
   },
 };
@@ -271,7 +271,8 @@ export const samplerHealth: Section = {
         return value.length > 0 && value.every((entry) => typeof entry === "number")
           ? formatNumber(value.reduce((sum: number, entry) => sum + (entry as number), 0) / value.length)
           : "–";
-      return typeof value === "number" ? formatNumber(value) : value === undefined || value === null ? "–" : String(value);
+      if (typeof value === "number") return formatNumber(value >= 100 ? Math.round(value) : value);
+      return typeof value === "boolean" ? (value ? "yes" : "no") : "–";
     };
     const header = ["method", ...healthKeys.map(([, name]) => name)];
     const rows = sampled.map(({ label, posterior }) => [

@@ -4,7 +4,7 @@ import { reportColours } from "@finitewidth/plots";
 import { centredAlignment, relativeShift } from "./kernel-measures.js";
 import { infiniteHiddenKernels } from "./network-facts.js";
 import { beliefText, overall } from "../verdict-text.js";
-import { formatNumber } from "../table.js";
+import { withError } from "../table.js";
 
 /** Everything that the sections of a report draw on: one problem and its outcomes, what infinite width says, whom to believe. */
 export interface Story {
@@ -108,12 +108,21 @@ export function headline(story: Story): string {
   const parts: string[] = [];
   if (baseline && best !== baseline) {
     const { logEvidence, generalizationError } = verdicts?.believe ?? {};
-    const evidence = gain(logEvidence?.value ?? best.posterior.logEvidence, baseline.posterior.logEvidence);
+    const { posterior } = best;
+    const stated =
+      typeof logEvidence?.value === "number"
+        ? logEvidence
+        : { value: posterior.logEvidence, standardError: posterior.standardError?.logEvidence };
+    const evidence = gain(stated.value ?? undefined, baseline.posterior.logEvidence);
     const [finite, wide] = [generalizationError?.value ?? best.generalizationError?.total, baseline.generalizationError?.total];
     const change = finite !== undefined && wide !== undefined ? (finite - wide) / wide : undefined;
     const matters = Math.abs(evidence ?? 0) > 1 || Math.abs(change ?? 0) > 0.05;
     const numbers = [
-      ...(evidence === undefined ? [] : [`the log evidence is ${formatNumber(Math.abs(evidence))} ${evidence >= 0 ? "higher" : "lower"}`]),
+      ...(evidence === undefined
+        ? []
+        : [
+            `the log evidence is ${withError(Math.abs(evidence), stated.standardError ?? undefined)} ${evidence >= 0 ? "higher" : "lower"}`,
+          ]),
       ...(change === undefined || Math.abs(change) < 5e-4
         ? []
         : [`the generalisation error is ${percent(Math.abs(change))} ${change <= 0 ? "lower" : "higher"}`]),

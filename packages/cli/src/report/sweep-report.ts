@@ -1,4 +1,4 @@
-import { randomLayers, resolveArchitecture, type Json, type SweepKey } from "@finitewidth/core";
+import type { Json, SweepKey } from "@finitewidth/core";
 import type { Plan, StepOutcome } from "@finitewidth/experiment";
 import {
   dotted,
@@ -17,7 +17,7 @@ import {
 } from "@finitewidth/plots";
 import { bestRow, differ, quantities, rowText, stepPosition, stepText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
 import { withError } from "../table.js";
-import { rowLabel, sweepRemarks, sweepVerdicts } from "./sweep-remarks.js";
+import { hasLaterVariances, rowLabel, sweepRemarks, sweepVerdicts } from "./sweep-remarks.js";
 
 /** One curve of a sweep: a method of a network. */
 interface Curve {
@@ -110,15 +110,6 @@ const nameOf = (value: Json): string =>
 /** Label of an axis: the last part of a path says enough. */
 const axisLabel = (key: SweepKey): string => key.label ?? key.name.split(".").at(-1)!;
 
-/** Whether a weight variance behind the first layer is not one: there order parameters of theories differ by a factor. */
-const hasLaterVariances = ({ plan, results }: Sweep): boolean =>
-  results.some(({ problems }) =>
-    problems.some(({ problem: { problem } }) => {
-      const [, ...later] = randomLayers(resolveArchitecture(plan.registry, problem.network).layers);
-      return later.some(({ weightVariance }) => weightVariance !== 1);
-    }),
-  );
-
 function panelCard(sweep: Sweep, key: SweepKey, quantity: Quantity, rows: readonly SweepRow[], where = ""): string {
   const { points, categories } = along(sweep, key, rows, quantity);
   if (points.length === 0) return "";
@@ -131,7 +122,8 @@ function panelCard(sweep: Sweep, key: SweepKey, quantity: Quantity, rows: readon
       ),
   );
   const title = `${quantity.label}${where}`;
-  const panel = { title: quantity.label, xLabel: axisLabel(key), points, references, labels, ...(categories ? { categories } : {}) };
+  const optional = { ...(categories ? { categories } : {}), ...(quantity.bounds ? { bounds: quantity.bounds } : {}) };
+  const panel = { title: quantity.label, xLabel: axisLabel(key), points, references, labels, ...optional };
   const draw = (width: number, height: number): Element => sweepPanel(panel, sweep.document, { width, height, colours: sweep.colours });
   const together = new Set(points.map(({ label }) => label)).size > 1;
   const remark = quantity.units !== undefined && together && hasLaterVariances(sweep) ? [quantity.units] : [];
@@ -191,8 +183,10 @@ function twoKeys(sweep: Sweep, shown: readonly Quantity[]): string {
   const [xs, ys] = [values(first), values(second)];
   const cards = shown
     .filter((quantity) => quantity.best !== undefined)
-    .flatMap((quantity) =>
-      sweep.curves.flatMap((curve) => {
+    .flatMap((quantity) => {
+      // methods side by side are compared by their colours
+      const scaled = sweep.rows.flatMap((row) => numberOf(row, quantity.value) ?? []);
+      return sweep.curves.flatMap((curve) => {
         if (!varies(curve.rows, quantity) || !curve.rows.some((row) => numberOf(row, quantity.value) !== undefined)) return [];
         const cells = xs.map(() => ys.map((): number | null => null));
         for (const row of curve.rows) {
@@ -208,6 +202,7 @@ function twoKeys(sweep: Sweep, shown: readonly Quantity[]): string {
           xs: xs.map(nameOf),
           ys: ys.map(nameOf),
           values: cells,
+          scaled,
           ...(best < 0 ? {} : { best: [Math.floor(best / ys.length), best % ys.length] as const }),
         };
         const draw = (width: number): Element => sweepPlane(plane, sweep.document, sequential, { width });
@@ -222,8 +217,8 @@ function twoKeys(sweep: Sweep, shown: readonly Quantity[]): string {
             { name: plane.title, data, narrow: draw(350) },
           ),
         ];
-      }),
-    );
+      });
+    });
   const families = shown
     .filter((quantity) => quantity.best !== undefined)
     .flatMap((quantity) =>
