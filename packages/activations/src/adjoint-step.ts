@@ -28,13 +28,14 @@ function pairAdjoint(activation: Activation, kernel: Matrix, adjoint: Matrix, sc
       const at = i * n + j;
       const [c, b] = [k[at]!, k[j * n + j]!];
       const weight = scale * w[at]!;
-      if (!activation.smooth && (i === j || coincident(a, c, b))) {
+      // on the diagonal the slopes in c and in the variances would cancel at large ones
+      if (i === j || (!activation.smooth && coincident(a, c, b))) {
         w[at] = weight * diagonalSlope(rootOfProduct(a, b));
         continue;
       }
       w[at] = weight * finite(kernelSlope(a, c, b));
       added[i]! += weight * finite(kernelCurvature(a, c, b));
-      if (i !== j) added[j]! += weight * finite(kernelCurvature(b, c, a));
+      added[j]! += weight * finite(kernelCurvature(b, c, a));
     }
   }
   return added;
@@ -53,16 +54,18 @@ function erfAdjoint(kernel: Matrix, adjoint: Matrix, scale: number): Float64Arra
     const row = i * n;
     const [a, root] = [1 + 2 * variances[i]!, roots[i]!];
     let own = 0;
-    for (let j = 0; j <= i; j++) {
+    for (let j = 0; j < i; j++) {
       const c = k[row + j]!;
       const product = root * roots[j]!;
       // (1 + 2a)(1 + 2b) − 4c² with ab − c² as a product, so that coinciding inputs cost no digits
       const value = (factor * w[row + j]!) / Math.sqrt(a + 2 * variances[j]! + 4 * Math.max((product - c) * (product + c), 0));
       w[row + j] = value;
       own += value * c;
-      if (j < i) added[j]! += value * c * inverses[j]!;
+      added[j]! += value * c * inverses[j]!;
     }
     added[i]! += own * inverses[i]!;
+    // Ġ and X would cancel at large variances
+    w[row + i] = (factor * w[row + i]!) / (a * Math.sqrt(2 * a - 1));
   }
   return added;
 }

@@ -16,6 +16,7 @@ export {
   fullyConnectedKernels,
   fullyConnectedOutputKernel,
   type OutputKernel,
+  requireFinite as requireFiniteKernel,
 } from "./dense/infinite-width.js";
 export { fullyConnectedChain, fullyConnectedMixing } from "./dense/mixing-law.js";
 export * from "./independent-points.js";

@@ -91,7 +91,7 @@ describe("dense chains at infinite width", () => {
     const huge: Matrix = { data: Float64Array.of(1, 2, 3e200, 1), shape: [2, 2] };
     for (const of of [fullyConnectedKernels, fullyConnectedOutputKernel]) {
       expect(() => of(chainOf(relu), huge)).toThrow(
-        /^inputs: expected numbers of a scale .*numbers up to 3\.00e\+200, whose kernels are not/,
+        /^inputs: expected numbers, and variances of the layers, of a scale .*numbers up to 3\.00e\+200, whose kernels are not/,
       );
       expect(() => of(chainOf(relu), huge, huge)).toThrow(/^inputs/);
     }

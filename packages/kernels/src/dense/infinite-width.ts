@@ -110,15 +110,15 @@ export function fullyConnectedKernels(chain: DenseChain, inputs: Matrix, others?
 }
 
 /**
- * What is not finite in a layer is not finite in the last. @throws FinitewidthError (code "input") where inputs are so large that kernels
- * leave the range of double precision. O(P P′).
+ * What is not finite in a layer is not finite in the last. @throws FinitewidthError (code "input") where inputs or variances are so large
+ * that kernels leave the range of double precision. O(P P′).
  */
 export function requireFinite({ data }: Matrix, inputs: Matrix): void {
   if (allFinite(data)) return;
   const largest = inputs.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   throw inputError(
     "inputs",
-    "numbers of a scale at which the kernels of all layers are finite in double precision (rescale them)",
+    "numbers, and variances of the layers, of a scale at which the kernels of all layers are finite in double precision (rescale them)",
     `numbers up to ${largest.toPrecision(3)}, whose kernels are not`,
   );
 }

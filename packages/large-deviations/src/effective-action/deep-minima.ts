@@ -65,9 +65,10 @@ export function deepMinima(problem: DeepProblem, onIteration?: (iteration: numbe
   results.sort((a, b) => a.value - b.value);
   const best = results[0];
   if (best === undefined) {
-    throw new FinitewidthError("the order parameters did not converge from any start; raise the temperature, or the widths", {
-      code: "not-converged",
-    });
+    throw new FinitewidthError(
+      "the order parameters did not converge from any start; raise the temperature or the widths, or rescale the targets",
+      { code: "not-converged" },
+    );
   }
   const asMinimum = ({ point, value }: Minimum): DeepMinimum => ({ orderParameters: point.map(Math.exp), action: value });
   return {

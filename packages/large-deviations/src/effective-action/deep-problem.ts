@@ -7,7 +7,7 @@ import {
   type InfiniteWidthKernels,
   type Matrix,
 } from "@finitewidth/core";
-import { firstLayerKernel, fullyConnectedKernels, type DenseChain } from "@finitewidth/kernels";
+import { firstLayerKernel, fullyConnectedKernels, requireFiniteKernel, type DenseChain } from "@finitewidth/kernels";
 import { diagonalOf } from "@finitewidth/linalg";
 import { finiteSlopes } from "./finite-slopes.js";
 import { checkParameters } from "./scalar-problem.js";
@@ -72,8 +72,8 @@ export const hasHiddenBias = (biasVariance: readonly number[]): boolean => biasV
 
 /**
  * Infinite-width recursion and checks. O(L P²) kernel evaluations. @throws FinitewidthError (code "input" or "shape") for a wrong number of
- * variances, negative ones, T < 0, closure "product" with biases in layers 2 … L + 1, and a discontinuous activation with hidden biases and
- * parallel inputs.
+ * variances, negative ones, T < 0, kernels that are not finite, closure "product" with biases in layers 2 … L + 1, and a discontinuous
+ * activation with hidden biases and parallel inputs.
  */
 export function createDeepProblem(input: DeepInput): DeepProblem {
   const { chain, inputs, targets, temperature, closure = "nested" } = input;
@@ -94,6 +94,10 @@ export function createDeepProblem(input: DeepInput): DeepProblem {
     throw inputError("closure", `"nested" or "affine" for a network with biases in layers 2 … L + 1`, "product");
   }
   const firstKernel = firstLayerKernel(chain, inputs);
+  let variances = diagonalOf(firstKernel);
+  for (let l = 0; l < depth; l++)
+    variances = variances.map((k) => weightVariance[l + 1]! * activation.moments.diagonal(k) + biasVariance[l + 1]!);
+  requireFiniteKernel({ data: variances, shape: [variances.length, 1] }, inputs);
   let all: InfiniteWidthKernels | undefined;
   const infinite = (): InfiniteWidthKernels => (all ??= fullyConnectedKernels(chain, inputs));
   const kernels = (): readonly Matrix[] => infinite().preactivation;

@@ -1,7 +1,8 @@
-import { FinitewidthError, inputError } from "@finitewidth/core";
+import { inputError } from "@finitewidth/core";
 import { logGamma, newtonRoot } from "@finitewidth/numerics";
 import type { MultiOutputSpectrum } from "./multi-output-problem.js";
 import { biasAt } from "./scalar-action.js";
+import { targetsOutOfReach } from "./scalar-posterior.js";
 
 /** Nodes in u = log Q with normalised weights and the moments of ξ given Q. */
 export interface MeanNodes {
@@ -98,7 +99,10 @@ function innerIntegral(
   }
   // ∫ sech^{N−1} s ds = √π Γ((N−1)/2)/Γ(N/2)
   const normalisation = 0.5 * Math.log(Math.PI) + logGamma(0.5 * (width - 1)) - logGamma(0.5 * width);
-  return { log: Math.log(sum * h) - lowest - normalisation, xi: first / sum, xiSquare: second / sum };
+  const xiSquare = second / sum;
+  // targets far below the prior's scale tilt the weights of ±ξ by less than these resolve: first order in the tilt
+  const xi = Math.abs(stiffness * centre) * radius < 1e-8 ? stiffness * centre * xiSquare : first / sum;
+  return { log: Math.log(sum * h) - lowest - normalisation, xi, xiSquare };
 }
 
 const logCosh = (s: number): number => Math.abs(s) + Math.log1p(Math.exp(-2 * Math.abs(s))) - Math.LN2;
@@ -122,11 +126,7 @@ export function meanIntegral(problem: MultiOutputSpectrum, starts: readonly numb
     if (!value) {
       const Q = Math.exp(u);
       const s = slice(problem, Q);
-      if (!Number.isFinite(s.base + s.stiffness))
-        throw new FinitewidthError(
-          "the targets are so far from what the network can fit that their likelihood leaves double precision; raise the temperature, or rescale targets or inputs",
-          { code: "not-converged" },
-        );
+      if (!Number.isFinite(s.base + s.stiffness)) throw targetsOutOfReach();
       const inner = innerIntegral(s, Q, width);
       value = { ...inner, log: constant + 0.5 * width * (u - Q) - s.base + inner.log };
       cache.set(u, value);

@@ -1,10 +1,10 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { multiply } from "@finitewidth/linalg";
+import { multiplyTransposedLeft } from "@finitewidth/linalg";
 import type { MeanNodes } from "./mean-integral.js";
 import type { NewPoints } from "./multi-output-predict.js";
 import type { MultiOutputProblem, MultiOutputSpectrum } from "./multi-output-problem.js";
 import { biasAt } from "./scalar-action.js";
-import { sandwich, type ScalarPrediction } from "./scalar-predict.js";
+import { sandwich, spanOf, type ScalarPrediction } from "./scalar-predict.js";
 
 /** The pieces of the prediction that are linear in ξ at one Q: f = base + ξ slope in the mean, plus a variance. */
 interface LinearInXi {
@@ -45,8 +45,8 @@ function solveAt(problem: MultiOutputSpectrum, Q: number) {
 
 /** Latent outputs at new points averaged over (ξ, Q). O(P* P²) + O(P* P) a node. */
 export function predictMeanIntegral(problem: MultiOutputProblem, posterior: MeanNodes, points: NewPoints): ScalarPrediction {
-  const { ones: w } = problem;
-  const v = multiply(points.cross, problem.vectors);
+  const { ones: w, temperature } = problem;
+  const { projected: v, inside, outside, ownOutside } = spanOf(problem, points);
   const [count, size] = v.shape;
   const variance = new Float64Array(count);
   const covariance = points.own ? zeros(count, count) : undefined;
@@ -57,30 +57,26 @@ export function predictMeanIntegral(problem: MultiOutputProblem, posterior: Mean
     const slope = new Float64Array(count);
     const leverage = new Float64Array(count);
     for (let t = 0; t < count; t++) {
-      let [fy, fm, square, bias] = [0, 0, 0, 0];
+      let [fy, fm, left, bias] = [0, 0, 0, 0];
       for (let i = 0; i < size; i++) {
         const x = v.data[t * size + i]!;
         fy += x * at.fromTargets[i]!;
         fm += x * at.fromMean[i]!;
-        square += x * x * at.inverse[i]!;
+        left += inside.data[i * count + t]! ** 2 * (temperature * at.inverse[i]!);
         bias += x * w[i]! * at.inverse[i]!;
       }
       base[t] = at.targetBias + Q * fy;
       slope[t] = points.mean![t]! - at.meanBias - Q * fm;
       leverage[t] = 1 - Q * bias;
-      variance[t]! += weight * (Q * points.variances[t]! - Q * Q * square + at.biasScale * leverage[t]! ** 2);
+      variance[t]! += weight * (Q * (ownOutside[t]! + left) + at.biasScale * leverage[t]! ** 2);
     }
     if (covariance) {
-      const scaled = zeros(count, size);
-      for (let t = 0; t < count; t++) for (let i = 0; i < size; i++) scaled.data[t * size + i] = v.data[t * size + i]! * at.inverse[i]!;
-      for (let t = 0; t < count; t++) {
-        for (let s = 0; s < count; s++) {
-          let explained = 0;
-          for (let i = 0; i < size; i++) explained += scaled.data[t * size + i]! * v.data[s * size + i]!;
+      const scaled = { data: inside.data.map((x, i) => x * (temperature * at.inverse[Math.floor(i / count)]!)), shape: inside.shape };
+      const left = multiplyTransposedLeft(scaled, inside);
+      for (let t = 0; t < count; t++)
+        for (let s = 0; s < count; s++)
           covariance.data[t * count + s]! +=
-            weight * (Q * points.own!.data[t * count + s]! - Q * Q * explained + at.biasScale * leverage[t]! * leverage[s]!);
-        }
-      }
+            weight * (Q * (outside[t * count + s]! + left.data[t * count + s]!) + at.biasScale * leverage[t]! * leverage[s]!);
     }
     parts.push({ weight, base, slope, xi, spread });
   }

@@ -1,8 +1,8 @@
 import { zeros, type Matrix } from "@finitewidth/core";
-import { multiply, multiplyTransposedRight, symmetricEigen, symmetrise } from "@finitewidth/linalg";
+import { multiply, multiplyTransposedLeft, multiplyTransposedRight, symmetricEigen, symmetrise } from "@finitewidth/linalg";
 import type { MultiOutputProblem } from "./multi-output-problem.js";
 import type { MultiOutputState } from "./multi-output-state.js";
-import { sandwich } from "./scalar-predict.js";
+import { sandwich, spanOf } from "./scalar-predict.js";
 
 /** Mean (points × D), variance (points × D) and on request covariance (points·D)², index point·D + output. */
 export interface MultiOutputPrediction {
@@ -27,9 +27,7 @@ export interface NewPoints {
 export function predictMultiOutput(problem: MultiOutputProblem, state: MultiOutputState, points: NewPoints): MultiOutputPrediction {
   const { values: q, denominators, residual, directions } = state;
   const [size, outputs] = denominators.shape;
-  const v = multiply(points.cross, problem.vectors);
-  // a null direction of K has no cross kernel but rounding
-  for (let at = 0; at < v.data.length; at++) if (problem.eigenvalues[at % size] === 0) v.data[at] = 0;
+  const { projected: v, inside, outside, ownOutside } = spanOf(problem, points);
   const count = v.shape[0];
   const at = directions.map((x) => (x === problem.mean ? points.mean! : new Float64Array(count).fill(1)));
   const mean = multiply(v, residual);
@@ -43,19 +41,19 @@ export function predictMultiOutput(problem: MultiOutputProblem, state: MultiOutp
     return { data: seen.data.map((value, j) => at[alpha]![Math.floor(j / outputs)]! - value), shape: seen.shape } as Matrix;
   });
   addCoefficientMeans(mean, at, state);
+  /** qT/(T + q k_i): what the data leave of a direction, in units of its variance. */
+  const left = (i: number, a: number): number => (q[a]! * problem.temperature) / denominators.data[i * outputs + a]!;
   const own = (a: number): Matrix => {
-    const scaled = zeros(count, size);
-    for (let t = 0; t < count; t++)
-      for (let i = 0; i < size; i++) scaled.data[t * size + i] = (q[a]! * v.data[t * size + i]!) / denominators.data[i * outputs + a]!;
-    const explained = multiplyTransposedRight(scaled, v);
-    return symmetrise({ data: explained.data.map((value, j) => q[a]! * (points.own!.data[j]! - value)), shape: [count, count] });
+    const scaled = { data: inside.data.map((value, at) => value * left(Math.floor(at / count), a)), shape: inside.shape };
+    const inSpan = multiplyTransposedLeft(scaled, inside);
+    return symmetrise({ data: inSpan.data.map((value, j) => q[a]! * outside[j]! + value), shape: [count, count] });
   };
   const marginal = zeros(count, outputs);
   for (let t = 0; t < count; t++) {
     for (let a = 0; a < outputs; a++) {
-      let explained = 0;
-      for (let i = 0; i < size; i++) explained += v.data[t * size + i]! ** 2 / denominators.data[i * outputs + a]!;
-      marginal.data[t * outputs + a] = Math.max(q[a]! * points.variances[t]! - q[a]! ** 2 * explained, 0);
+      let inSpan = 0;
+      for (let i = 0; i < size; i++) inSpan += left(i, a) * inside.data[i * count + t]! ** 2;
+      marginal.data[t * outputs + a] = q[a]! * ownOutside[t]! + inSpan;
     }
   }
   return assemble(state, mean, marginal, leverage, points.own ? Array.from({ length: outputs }, (_, a) => own(a)) : undefined);

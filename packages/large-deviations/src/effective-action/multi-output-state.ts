@@ -2,6 +2,7 @@ import { zeros, type Matrix } from "@finitewidth/core";
 import { innerProduct, lu, multiply, solveLu, symmetricEigen, symmetrise, transpose } from "@finitewidth/linalg";
 import type { MatrixAction, MatrixEnergy } from "./matrix-minima.js";
 import type { MultiOutputSpectrum } from "./multi-output-problem.js";
+import { targetsOutOfReach } from "./scalar-posterior.js";
 import { rotateBack, rotateInto } from "./small-matrix.js";
 
 /** Everything at given order parameters, in the eigenbasis V of Q. */
@@ -25,7 +26,7 @@ export interface MultiOutputState {
 
 /**
  * A = T + Q ⊗ K + ζ ⊗ m mᵀ + b I ⊗ 11ᵀ factorised by Woodbury's identity in the eigenbases: O(D²P + D³). `zeta` belongs to the problem's
- * `mean`.
+ * `mean`. @throws FinitewidthError (code "not-converged"): see `targetsOutOfReach`.
  */
 export function multiOutputState(problem: MultiOutputSpectrum, orderParameter: Matrix, zeta?: Matrix): MultiOutputState {
   const { eigenvalues: k, targets, mean, ones, temperature, biasVariance: b } = problem;
@@ -91,6 +92,8 @@ export function multiOutputState(problem: MultiOutputSpectrum, orderParameter: M
   });
   const system = multiply(c, s);
   for (let i = 0; i < count; i++) system.data[i * count + i]! += 1;
+  // order parameters that targets drive beyond all bounds
+  if (!system.data.every(Number.isFinite)) throw targetsOutOfReach();
   const factors = lu(system);
   const covariance = symmetrise(solveLu(factors, c));
   const coefficients = multiply(covariance, { data: t, shape: [count, 1] }).data;

@@ -1,7 +1,15 @@
+import { FinitewidthError } from "@finitewidth/core";
 import { logGamma } from "@finitewidth/numerics";
-import { scalarAction } from "./scalar-action.js";
+import { biasAt, scalarAction } from "./scalar-action.js";
 import { scalarMinima, type ScalarMinima } from "./scalar-minima.js";
 import type { ScalarSpectrum } from "./scalar-problem.js";
+
+/** Targets whose log likelihood overflows, or has no digit left. */
+export const targetsOutOfReach = (): FinitewidthError =>
+  new FinitewidthError(
+    "the targets are so far from what the network can fit that their likelihood leaves double precision; raise the temperature, or rescale targets or inputs",
+    { code: "not-converged" },
+  );
 
 /** Saddle point and the Gaussian approximation around it. */
 export interface ScalarSaddle {
@@ -52,13 +60,25 @@ export interface ScalarIntegral extends OrderParameterNodes {
   readonly error: number;
 }
 
+/** Rounding of a larger quadratic form would move the weights of the nodes by a tenth. */
+const resolvedQuadratic = 0.1 / Number.EPSILON;
+
+/** yᵀA⁻¹y of the directions that Q moves. */
+function quadraticInRange(problem: ScalarSpectrum, orderParameter: number): number {
+  const { eigenvalues: k, targets: z, ones: w, temperature } = problem;
+  const { mean } = biasAt(problem, orderParameter, z);
+  return z.reduce((sum, value, i) => (k[i]! > 0 ? sum + (value - mean * w[i]!) ** 2 / (temperature + orderParameter * k[i]!) : sum), 0);
+}
+
 /**
  * Posterior of Q by the trapezoid rule in u = log Q between the points where (N/2)(S − S_min) = 40: converges exponentially in the number
  * of nodes, which follows from the width of the minima. O(P) a node. Exact for φ = identity.
+ * @throws FinitewidthError (code "not-converged"): see `targetsOutOfReach`.
  */
 export function scalarIntegral(problem: ScalarSpectrum, minima: ScalarMinima = scalarMinima(problem)): ScalarIntegral {
   const { width } = problem;
   const lowest = minima.minima[0].action;
+  if (!(quadraticInRange(problem, minima.minima[0].orderParameter) < resolvedQuadratic)) throw targetsOutOfReach();
   const excess = (u: number): number => 0.5 * width * (scalarAction(problem, Math.exp(u)).value - lowest);
   const logs = minima.minima.map(({ orderParameter }) => Math.log(orderParameter));
   const spread = (u: number): number => {

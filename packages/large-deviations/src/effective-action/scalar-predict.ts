@@ -8,7 +8,7 @@ import {
   predictScaleMixture,
   transpose,
 } from "@finitewidth/linalg";
-import { splitBySpan } from "@finitewidth/numerics";
+import { splitBySpan, type SpanSplit } from "@finitewidth/numerics";
 import { biasAt } from "./scalar-action.js";
 import { significantNodes, type OrderParameterNodes } from "./scalar-posterior.js";
 import { completeScalarProblem, type ReducedScalarProblem, type ScalarProblem, type ScalarSpectrum } from "./scalar-problem.js";
@@ -18,6 +18,29 @@ export interface ScalarPrediction {
   readonly mean: Float64Array;
   readonly variance: Float64Array;
   readonly covariance?: Matrix;
+}
+
+/** New points in the eigenbasis of K. */
+interface PointsInSpan extends SpanSplit {
+  /** v = K_*x U without the null directions, whose cross kernel is rounding: P* × P. */
+  readonly projected: Matrix;
+  /** K_xx − Σ_i v_i²/k_i of every point: P* numbers. */
+  readonly ownOutside: Float64Array;
+}
+
+/** `splitBySpan` of new points; `cross`: P* × P. O(P* P²). */
+export function spanOf(
+  { vectors, eigenvalues: k }: Pick<ScalarProblem, "vectors" | "eigenvalues">,
+  { cross, variances, own }: { readonly cross: Matrix; readonly variances: Float64Array; readonly own?: Matrix },
+): PointsInSpan {
+  const count = cross.shape[0];
+  const split = splitBySpan(multiplyTransposedLeft(vectors, transpose(cross)), k, own === undefined ? variances : own.data);
+  const { inside, outside } = split;
+  return {
+    ...split,
+    projected: transpose({ data: inside.data.map((value, at) => value * Math.sqrt(k[Math.floor(at / count)]!)), shape: inside.shape }),
+    ownOutside: own === undefined ? outside : variances.map((_, t) => outside[t * (count + 1)]!),
+  };
 }
 
 /**
@@ -37,10 +60,7 @@ export function predictScalar(
   const { eigenvalues: k, targets: z, ones: w, temperature } = problem;
   const size = k.length;
   const count = cross.shape[0];
-  const projected = multiplyTransposedLeft(problem.vectors, transpose(cross));
-  const { inside, outside } = splitBySpan(projected, k, own === undefined ? variances : own.data);
-  // a null direction of K has no cross kernel but rounding
-  const v = transpose({ data: inside.data.map((value, at) => value * Math.sqrt(k[Math.floor(at / count)]!)), shape: inside.shape });
+  const { projected: v, inside, outside, ownOutside } = spanOf(problem, { cross, variances, ...(own ? { own } : {}) });
   const table = nodeTable(problem, posterior, (Q, c, i) => {
     const d = temperature + Q * k[i]!;
     return { fitted: (Q * (z[i]! - c * w[i]!)) / d, left: (Q * temperature) / d, leverage: (Q * w[i]!) / d };
@@ -49,7 +69,7 @@ export function predictScalar(
   const leverage = multiplyTransposedRight(table.leverage, v);
   const variance = new Float64Array(count);
   for (let t = 0; t < count; t++) {
-    variance[t] = table.meanOrderParameter * outside[own === undefined || count === 1 ? t : t * (count + 1)]!;
+    variance[t] = table.meanOrderParameter * ownOutside[t]!;
     for (let i = 0; i < size; i++) variance[t]! += table.averaged[i]! * inside.data[i * count + t]! ** 2;
   }
   for (let at = 0; at < means.data.length; at++) means.data[at]! += table.bias[Math.floor(at / count)]!;

@@ -113,7 +113,7 @@ function nextTemperature(likelihoods: readonly number[], from: number): number {
       : from;
   if (to > from) return to;
   throw new FinitewidthError(
-    "tempering stands still: the likelihood of the draws is not finite, or spreads over more than Float64 resolves",
+    "tempering stands still: the likelihood of the draws is not finite, or spreads over more than Float64 resolves; rescale inputs or targets, or raise the temperature",
     { code: "not-converged" },
   );
 }
