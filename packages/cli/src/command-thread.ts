@@ -7,7 +7,10 @@ const { argv, isTTY } = workerData as { readonly argv: readonly string[]; readon
 const port = parentPort!;
 const tell = (message: Message): void => port.postMessage(message, []);
 const controller = new AbortController();
-port.on("message", () => controller.abort(new FinitewidthError("interrupted", { code: "worker" })));
+port.on("message", () => {
+  tell({ kind: "heard" });
+  controller.abort(new FinitewidthError("interrupted", { code: "worker" }));
+});
 port.unref();
 
 async function command(): Promise<void> {

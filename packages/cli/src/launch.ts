@@ -11,6 +11,7 @@ export type Message =
   | { readonly kind: "open"; readonly folder: string }
   // The thread's own standard error waits until the thread does.
   | { readonly kind: "said"; readonly text: string }
+  | { readonly kind: "heard" }
   | { readonly kind: "finished"; readonly done: number; readonly total: number };
 
 /**
@@ -20,8 +21,8 @@ export type Message =
  */
 const lean = "--no-concurrent-recompilation";
 
-/** Milliseconds that a busy command has to end by itself after an interruption. */
-const patience = 600;
+/** Milliseconds that a command has to end after an interruption; to hear of it, where it has finished something that it then writes. */
+const patience = { nothing: 600, finished: 10_000 } as const;
 
 /** Whether a folder of results holds anything that `--resume` could go on from: single chains are kept before their method is finished. */
 function hasCheckpoints(folder: string): boolean {
@@ -31,7 +32,8 @@ function hasCheckpoints(folder: string): boolean {
 
 /**
  * Runs the program in a thread of its own, so that this one hears signals however busy the command is. An interrupted command ends within a
- * second; what it has finished is kept. A closed pipe ends it quietly.
+ * second, one that has finished something when it has written that, and at once when it is interrupted again; what it has finished is
+ * kept. A closed pipe ends it quietly.
  * @param bundle the one file that all threads start from, where there is one
  */
 export function launch(argv: readonly string[], bundle?: URL): void {
@@ -61,11 +63,14 @@ export function launch(argv: readonly string[], bundle?: URL): void {
   let status: number | undefined;
   let folder: string | undefined;
   let finished = "";
+  let waiting: NodeJS.Timeout | undefined;
   worker.on("message", (message: Message) => {
     if (message.kind === "status") status = message.status;
     else if (message.kind === "open") folder = message.folder;
     else if (message.kind === "said") process.stderr.write(message.text);
-    else finished = `${message.done} of ${message.total} methods are finished and `;
+    else if (message.kind === "heard") {
+      if (finished !== "") clearTimeout(waiting);
+    } else finished = `${message.done} of ${message.total} methods are finished and `;
   });
   worker.on("error", (error: NodeJS.ErrnoException | null | undefined) => {
     const reason =
@@ -96,11 +101,19 @@ export function launch(argv: readonly string[], bundle?: URL): void {
     }
     interrupted = true;
     worker.postMessage("interrupt", []);
-    setTimeout(() => {
-      goOn();
-      unlock();
-      process.exit(1);
-    }, patience).unref();
+    waiting = setTimeout(
+      () => {
+        goOn();
+        unlock();
+        process.exit(1);
+      },
+      finished === "" ? patience.nothing : patience.finished,
+    ).unref();
+    if (finished !== "")
+      setTimeout(
+        () => process.stderr.write("\ninterrupted: what is finished is being written; once more ends at once\n"),
+        patience.nothing,
+      ).unref();
   };
   process.on("SIGINT", interrupt);
   process.on("SIGTERM", interrupt);

@@ -145,6 +145,46 @@ it("ends a command that does not hear after 600 ms, at once when interrupted aga
   twice.ended(1);
 });
 
+it("lets a command that hears write what is finished, as long as it takes; one that does not hear has ten seconds", () => {
+  const writing = "\ninterrupted: what is finished is being written; once more ends at once\n";
+  const begin = (hears: boolean) => {
+    [exits, said] = [[], ""];
+    const own = begun("run", "x.json");
+    own.open();
+    own.keep();
+    own.tell({ kind: "finished", done: 1, total: 2 });
+    own.interrupt();
+    if (hears) own.tell({ kind: "heard" });
+    return own;
+  };
+  const patient = begin(true);
+  vi.advanceTimersByTime(599);
+  expect(said).toBe("");
+  vi.advanceTimersByTime(1e6);
+  expect([exits, held(), said]).toEqual([[], true, writing]);
+  patient.ended(1);
+  expect(said).toBe(writing + goesOn("1 of 2 methods are finished and "));
+  const deaf = begin(false);
+  vi.advanceTimersByTime(9999);
+  expect([exits, held()]).toEqual([[], true]);
+  vi.advanceTimersByTime(1);
+  expect([exits, held()]).toEqual([[1], false]);
+  deaf.ended(1);
+  // nothing is finished: there is nothing to wait for
+  [exits, said] = [[], ""];
+  const early = begun("run", "x.json");
+  early.open();
+  early.interrupt();
+  early.tell({ kind: "heard" });
+  vi.advanceTimersByTime(600);
+  expect(exits).toEqual([1]);
+  early.ended(1);
+  const twice = begin(true);
+  twice.interrupt();
+  expect([exits, held()]).toEqual([[1], false]);
+  twice.ended(1);
+});
+
 it("says what ended the thread, and gives the folder back", () => {
   const failed = (error: unknown): unknown[] => {
     const own = begun("run", "x.json");
