@@ -80,6 +80,7 @@ export async function fitExpectationPropagation(
   }
   const { branches, method, probabilities, odds } = solved;
   requireSettled(branches, problem);
+  requireBulk(odds, problem);
   const state: ExpectationPropagationState = {
     features: coordinates.features,
     projection: coordinates.projection,
@@ -145,6 +146,14 @@ export function requireSettled(
 ): void {
   const residual = Math.max(...branches.map((branch) => (branch.probability < limits.minority ? 0 : branch.residual)));
   if (!(residual < unsettled)) throw unsolved(`the last sweep still moved the field by ${percent(residual)}`, problem);
+}
+
+/**
+ * @throws FinitewidthError (code "not-converged") where no unit would stay on this side of the wall, whatever the others do: the labels
+ * take them all, and no number of aligned units is solved for (docs/theories/expectation-propagation.md, "When it holds").
+ */
+export function requireBulk(odds: AlignmentOdds | undefined, problem: Pick<Problem, "temperature">): void {
+  if (odds?.fromNone === Infinity && odds.fromOne === Infinity) throw unsolved("every unit would align with the labels", problem);
 }
 
 /** Latent outputs at new inputs. */
