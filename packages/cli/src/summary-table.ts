@@ -1,3 +1,4 @@
+import { randomLayers, resolveArchitecture, type Network, type Registry } from "@finitewidth/core";
 import { sampledNumber, type MethodOutcome, type SolvedOutcome, type Verdicts } from "@finitewidth/experiment";
 import { withError } from "./table.js";
 import { marked, overallWithKernels, sampledNetwork } from "./verdict-text.js";
@@ -62,4 +63,24 @@ function orderParameterText({ posterior }: SolvedOutcome): string {
   return value.shape.length === 1 && value.data.length <= 4
     ? Array.from(value.data, (entry) => Number(entry.toPrecision(3))).join(", ")
     : `${value.shape.join(" × ")} matrix`;
+}
+
+/** Whether a weight variance behind the first layer is not one: there order parameters of theories differ by a factor. */
+export function hasLaterVariances(network: Network, registry: Registry): boolean {
+  const [, ...later] = randomLayers(resolveArchitecture(registry, network).layers);
+  return later.some(({ weightVariance }) => weightVariance !== 1);
+}
+
+/** What is to be said of order parameters that stand side by side: that they are of several kinds, or in several units. */
+export function orderParameterRemark(outcomes: readonly MethodOutcome[], network: Network, registry: Registry): string | undefined {
+  const stated = outcomes.flatMap((outcome) => {
+    const value = outcome.status === "ok" ? outcome.posterior.orderParameter : undefined;
+    return value === undefined ? [] : [{ method: outcome.method, kind: typeof value === "number" ? "" : value.shape.join(" × ") }];
+  });
+  if (new Set(stated.map(({ method }) => method)).size < 2) return undefined;
+  if (new Set(stated.map(({ kind }) => kind)).size > 1)
+    return "Order parameters of several kinds: one number, one a layer or a matrix over outputs are not to be compared.";
+  return hasLaterVariances(network, registry)
+    ? "Order parameters with or without the weight variances of later layers, by the theory: their values are not to be compared."
+    : undefined;
 }

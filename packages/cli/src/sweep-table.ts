@@ -156,7 +156,7 @@ export function differ(values: readonly number[]): boolean {
 /** The best of some rows. */
 export interface Best {
   readonly row: SweepRow;
-  /** Its value in words, with its verdict and with what the method itself doubts. */
+  /** Its value in words, with its verdict, or that it has none where others do, and with what the method itself doubts. */
   readonly text: string;
   /** Its step in words, without the keys that change nothing; how many others are as good, and whether better numbers are contradicted. */
   readonly where: string;
@@ -191,6 +191,9 @@ export function bestRow(rows: readonly SweepRow[], quantity: Quantity): Best | u
   if (!best || !differ(rows.flatMap((row) => valueOf(row, quantity) ?? [])) || (quantity.ofData && !sameData(rows))) return undefined;
   const { row, value } = best;
   const { outcome, step } = row;
+  const checked = (one: SweepRow): boolean => (verdictOn(one, quantity)?.status ?? "unchecked") !== "unchecked";
+  // where other steps carry verdicts, a best one without would seem to have passed
+  const unseen = !checked(row) && rows.some(checked) ? ", not checked by the referee" : "";
   const warns = outcome.status === "ok" && outcome.warnings.length > 0 ? ", it warns" : "";
   const keys = Object.keys(step.values ?? {});
   const mattering = keys.filter((key) => changesAnything(key, rows, quantity));
@@ -203,7 +206,7 @@ export function bestRow(rows: readonly SweepRow[], quantity: Quantity): Best | u
   const more = new Set(ties.map(whereOf)).size - 1;
   return {
     row,
-    text: `${marked(formatNumber(value), verdictOn(row, quantity))}${warns}`,
+    text: `${marked(formatNumber(value), verdictOn(row, quantity))}${unseen}${warns}`,
     where: `${whereOf(row)}${more > 0 ? ` and ${more} more` : ""}${contradicted.some((one) => better(one, value)) ? ` (what is ${quantity.best === "largest" ? "larger" : "smaller"} is contradicted)` : ""}`,
     ties,
   };

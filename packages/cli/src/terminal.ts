@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { Plan, StepOutcome } from "@finitewidth/experiment";
 import { beliefLines, bestRow, quantities, rowText, stepText, sweepRows, type SweepRow } from "./sweep-table.js";
-import { summaryTable } from "./summary-table.js";
+import { orderParameterRemark, summaryTable } from "./summary-table.js";
 import { textTable } from "./table.js";
 import { beliefText, legend } from "./verdict-text.js";
 
@@ -19,6 +19,8 @@ export function printResults(plan: Plan, results: readonly StepOutcome[], out: s
         const { header, rows } = summaryTable(outcomes, verdicts);
         if (problem.label !== undefined) stdout.write(`\n${problem.label}\n`);
         stdout.write(`${textTable(header, rows)}\n`);
+        const remark = orderParameterRemark(outcomes, problem.problem.network, plan.registry);
+        if (remark !== undefined) stdout.write(`${remark}\n`);
         const belief = beliefText(verdicts?.believe);
         if (belief !== undefined) stdout.write(`${belief}\n`);
       }

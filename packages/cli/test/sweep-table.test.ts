@@ -30,6 +30,20 @@ describe("the best of a sweep", () => {
     expect(bestRow(rows, error)).toEqual({ row: rows[2], text: "0.2 ?", where: " (what is smaller is contradicted)", ties: [rows[2]] });
   });
 
+  it("says when the referee did not look at it although it looked at others", () => {
+    const rows = [row(-3, 0.3, "confirmed"), row(-1, 0.1), row(-2, 0.2, "unchecked", ["not here"])];
+    expect(bestRow(rows, evidence)!.text).toBe("-1, not checked by the referee");
+    expect(bestRow([rows[0]!, rows[2]!], error)!.text).toBe("0.2, not checked by the referee, it warns");
+    expect(bestRow([row(-3, 0.3, "unchecked"), rows[1]!], evidence)!.text).toBe("-1");
+    expect(bestRow([rows[0]!, row(-4, 1)], evidence)!.text).toBe("-3 ✓");
+    expect(
+      bestRow(
+        rows.map((one) => ({ ...one })),
+        quantities.find(({ name }) => name === "generalizationError.bias")!,
+      ),
+    ).toBeUndefined();
+  });
+
   it("says when the method itself warns", () =>
     expect(bestRow([row(-3, 1), row(-1, 1, undefined, ["not here"])], evidence)!.text).toBe("-1, it warns"));
 
@@ -49,7 +63,12 @@ describe("the best of a sweep", () => {
     const at = (train: number, total: number, status?: VerdictStatus): SweepRow =>
       ({ ...row(-1, total, status), step: { values: { train } } }) as unknown as SweepRow;
     const rows = [at(5, 0.2), at(10, 0.1), at(20, 0.1), at(30, 0.1, "contradicted"), at(40, 0.1)];
-    expect(bestRow(rows, error)).toEqual({ row: rows[1], text: "0.1", where: "train 10 and 2 more", ties: [rows[1], rows[2], rows[4]] });
+    expect(bestRow(rows, error)).toEqual({
+      row: rows[1],
+      text: "0.1, not checked by the referee",
+      where: "train 10 and 2 more",
+      ties: [rows[1], rows[2], rows[4]],
+    });
   });
 
   it("is no evidence of other data: the same points are compared, wherever they stand", () => {

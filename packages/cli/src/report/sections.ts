@@ -15,6 +15,7 @@ import {
   type PredictiveSeries,
 } from "@finitewidth/plots";
 import type { SolvedOutcome } from "@finitewidth/experiment";
+import { orderParameterRemark } from "../summary-table.js";
 import { formatNumber } from "../table.js";
 import { figureCard } from "./figure-card.js";
 import { centredAlignment, effectiveRank, orderByTarget, orderName, relativeShift } from "./kernel-measures.js";
@@ -216,7 +217,8 @@ export const orderParameters: Section = {
   name: "order-parameters",
   title: "Order parameters, and what methods draw",
   render(story) {
-    const { solved, registry } = story;
+    const { solved, registry, problem } = story;
+    const remark = orderParameterRemark(solved, problem.network, registry);
     const rows = solved
       .filter(({ posterior }) => posterior.orderParameter !== undefined)
       .map(({ label, method, posterior }) => [
@@ -229,7 +231,8 @@ export const orderParameters: Section = {
     );
     if (rows.length + figures.length === 0) return "";
     const table = rows.length === 0 ? "" : htmlTable(["method", "order parameter", "theory"], rows, { stacked: true, text: [2] });
-    return `${table}<div class="grid">${figures.join("")}</div>`;
+    const remarks = remark === undefined ? "" : `<p>${escapeHtml(remark)}</p>`;
+    return `${table}${remarks}<div class="grid">${figures.join("")}</div>`;
   },
 };
 

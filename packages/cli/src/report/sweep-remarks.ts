@@ -1,5 +1,4 @@
-import { randomLayers, resolveArchitecture } from "@finitewidth/core";
-import type { Plan, StepOutcome } from "@finitewidth/experiment";
+import type { StepOutcome } from "@finitewidth/experiment";
 import { escapeHtml, notes } from "@finitewidth/plots";
 import { beliefLines, type SweepRow } from "../sweep-table.js";
 import { legend } from "../verdict-text.js";
@@ -39,12 +38,3 @@ export const sweepVerdicts = ({
   readonly results: readonly StepOutcome[];
 }): string =>
   rows.some(({ verdict }) => verdict) ? `<p class="lead">${[legend, ...beliefLines(results)].map(escapeHtml).join("<br>")}</p>` : "";
-
-/** Whether a weight variance behind the first layer is not one: there order parameters of theories differ by a factor. */
-export const hasLaterVariances = ({ plan, results }: { readonly plan: Plan; readonly results: readonly StepOutcome[] }): boolean =>
-  results.some(({ problems }) =>
-    problems.some(({ problem: { problem } }) => {
-      const [, ...later] = randomLayers(resolveArchitecture(plan.registry, problem.network).layers);
-      return later.some(({ weightVariance }) => weightVariance !== 1);
-    }),
-  );

@@ -15,9 +15,10 @@ import {
   type ParallelAxis,
   type SweepPoint,
 } from "@finitewidth/plots";
+import { hasLaterVariances } from "../summary-table.js";
 import { bestRow, differ, quantities, rowText, stepPosition, stepText, sweepRows, type Quantity, type SweepRow } from "../sweep-table.js";
 import { withError } from "../table.js";
-import { hasLaterVariances, rowLabel, sweepRemarks, sweepVerdicts } from "./sweep-remarks.js";
+import { rowLabel, sweepRemarks, sweepVerdicts } from "./sweep-remarks.js";
 
 /** One curve of a sweep: a method of a network. */
 interface Curve {
@@ -126,7 +127,10 @@ function panelCard(sweep: Sweep, key: SweepKey, quantity: Quantity, rows: readon
   const panel = { title: quantity.label, xLabel: axisLabel(key), points, references, labels, ...optional };
   const draw = (width: number, height: number): Element => sweepPanel(panel, sweep.document, { width, height, colours: sweep.colours });
   const together = new Set(points.map(({ label }) => label)).size > 1;
-  const remark = quantity.units !== undefined && together && hasLaterVariances(sweep) ? [quantity.units] : [];
+  const laterVariances = sweep.results.some(({ problems }) =>
+    problems.some(({ problem: { problem } }) => hasLaterVariances(problem.network, sweep.plan.registry)),
+  );
+  const remark = quantity.units !== undefined && together && laterVariances ? [quantity.units] : [];
   const data = [
     [key.name, "method", quantity.name, "standardError"],
     ...points.map(({ x, y, error, label }) => [categories?.[x] ?? x, label, y, error]),
