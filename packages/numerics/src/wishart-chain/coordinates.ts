@@ -30,17 +30,19 @@ export function signedRoot(x: number, degrees: number): SignedRoot {
     const e = Math.expm1(2 * delta);
     const change = (e - 2 * delta - square) / (2 * e);
     delta -= change;
-    if (Math.abs(change) <= 1e-16 * Math.abs(delta)) break;
+    // quadratic convergence: what is left is the square of the change
+    if (Math.abs(change) <= 1e-9 * Math.abs(delta)) break;
   }
   const e = Math.expm1(2 * delta);
   const slope = (2 * y) / (e * scale);
   return { delta, logSlope: Math.log(slope), logSlopeDerivative: 1 / (y * scale) - (2 * (e + 1) * slope) / e };
 }
 
-/** Matrices Z_1 … Z_L of a point in coordinate space, with dδ/dx of the diagonal coordinates (0 elsewhere). */
+/** Matrices Z_1 … Z_L of a point in coordinate space. */
 export interface CoordinateFactors {
   readonly z: readonly Matrix[];
-  readonly slopes: Float64Array;
+  /** Of the diagonal coordinates: an entry for each coordinate, others empty. */
+  readonly roots: readonly SignedRoot[];
 }
 
 /**
@@ -67,7 +69,7 @@ const columnsOf = ({ shift, bartlett }: ChainLayerLayout): number => shift + bar
  * the columns along the units of a skip, row by row.
  */
 export function coordinatesToFactors(layout: ChainLayout, x: Float64Array): CoordinateFactors {
-  const slopes = new Float64Array(layout.dimension);
+  const roots: SignedRoot[] = [];
   const z = layout.layers.map((here) => {
     const columns = columnsOf(here);
     const { width } = here.layer;
@@ -75,9 +77,8 @@ export function coordinatesToFactors(layout: ChainLayout, x: Float64Array): Coor
     eachCoordinate(
       here,
       (at, i, degrees) => {
-        const { delta, logSlope } = signedRoot(x[at]!, degrees);
-        out.data[i * columns + here.shift + i] = Math.sqrt(degrees / width) * Math.exp(delta);
-        slopes[at] = Math.exp(logSlope);
+        roots[at] = signedRoot(x[at]!, degrees);
+        out.data[i * columns + here.shift + i] = Math.sqrt(degrees / width) * Math.exp(roots[at].delta);
       },
       (at, i, j) => {
         out.data[i * columns + j] = x[at]! / Math.sqrt(width);
@@ -85,7 +86,7 @@ export function coordinatesToFactors(layout: ChainLayout, x: Float64Array): Coor
     );
     return out;
   });
-  return { z, slopes };
+  return { z, roots };
 }
 
 /** Chain rule of `coordinatesToFactors`: adds to `gradient` what gradients with respect to Z_1 … Z_L mean for the coordinates. */
@@ -103,7 +104,7 @@ export function addCoordinateGradient(
       here,
       (at, i) => {
         const k = i * columns + here.shift + i;
-        gradient[at]! += zBar[k]! * z[k]! * factors.slopes[at]!;
+        gradient[at]! += zBar[k]! * z[k]! * Math.exp(factors.roots[at]!.logSlope);
       },
       (at, i, j) => {
         gradient[at]! += zBar[i * columns + j]! / Math.sqrt(here.layer.width);
@@ -112,20 +113,35 @@ export function addCoordinateGradient(
   });
 }
 
-/** Normalised log prior density of the coordinates; adds its gradient to `gradient`. */
-export function coordinateLogPrior(layout: ChainLayout, x: Float64Array, gradient?: Float64Array): number {
+const logTwoPi = Math.log(2 * Math.PI);
+const normalisers = new Map<number, number>();
+
+/** Of log χ_ν in units of its mode: log 2 + (ν/2) log(ν/2) − ν/2 − log Γ(ν/2). */
+function logNormaliser(degrees: number): number {
+  const half = degrees / 2;
+  const value = normalisers.get(degrees) ?? Math.log(2) + half * Math.log(half) - half - logGamma(half);
+  normalisers.set(degrees, value);
+  return value;
+}
+
+/** Normalised log prior density of the coordinates of which `coordinatesToFactors` has found the roots; adds its gradient to `gradient`. */
+export function coordinateLogPrior(
+  layout: ChainLayout,
+  x: Float64Array,
+  { roots }: Pick<CoordinateFactors, "roots">,
+  gradient?: Float64Array,
+): number {
   let value = 0;
   for (const here of layout.layers) {
     eachCoordinate(
       here,
       (at, _i, degrees) => {
-        const { logSlope, logSlopeDerivative } = signedRoot(x[at]!, degrees);
-        const half = degrees / 2;
-        value += Math.log(2) + half * Math.log(half) - half - logGamma(half) - 0.5 * x[at]! ** 2 + logSlope;
+        const { logSlope, logSlopeDerivative } = roots[at]!;
+        value += logNormaliser(degrees) - 0.5 * x[at]! ** 2 + logSlope;
         if (gradient) gradient[at]! += logSlopeDerivative - x[at]!;
       },
       (at) => {
-        value -= 0.5 * (x[at]! ** 2 + Math.log(2 * Math.PI));
+        value -= 0.5 * (x[at]! ** 2 + logTwoPi);
         if (gradient) gradient[at]! -= x[at]!;
       },
     );

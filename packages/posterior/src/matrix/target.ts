@@ -22,8 +22,8 @@ export function matrixTarget(chain: PlainChain, problem: SpectralProblem): Matri
     gradients?.prior.fill(0);
     gradients?.likelihood.fill(0);
     for (const value of x) if (!(Math.abs(value) <= farthestCoordinate)) return { logPrior: -Infinity, logLikelihood: -Infinity };
-    const logPrior = coordinateLogPrior(layout, x, gradients?.prior);
     const factors = factorsAt(layout, x);
+    const logPrior = coordinateLogPrior(layout, x, factors.coordinates, gradients?.prior);
     mixingAt(factors, 0, outputs, mixing);
     const bias = biasAt(chain, factors, outputs);
     const logLikelihood = likelihood.evaluate(mixing, bias, gradients !== undefined);

@@ -33,7 +33,7 @@ export function siteTarget(problem: SiteModel): PosteriorTarget {
       for (const value of x) if (!(Math.abs(value) <= farthestCoordinate)) return outside;
       const conditional = problem.weights ? conditionOnWeights(problem, problem.weights, x) : conditionOnChain(problem, x);
       if (conditional === undefined || !Number.isFinite(conditional.logLikelihood)) return outside;
-      const logPrior = coordinateLogPrior(layout, x, gradients?.prior);
+      const logPrior = coordinateLogPrior(layout, x, conditional.coordinates, gradients?.prior);
       if (gradients && "weights" in conditional) {
         const direct = weightGradient(problem, problem.weights!, conditional);
         const { coordinates, factors } = conditional;
