@@ -32,3 +32,7 @@ export function plainChain(chain: WishartChain): PlainChain | undefined {
 
 /** Whether a bias of layers 2 … L makes the covariance depend on more of the chain than Q. */
 export const hasHiddenBias = (chain: PlainChain): boolean => chain.hiddenBias.some((variance) => variance > 0);
+
+/** Whether hidden kernels of the chain have no closed form: skips beside biases above the first layer. */
+export const lacksHiddenKernels = (chain: PlainChain): boolean =>
+  chain.skips !== undefined && (chain.readoutBias > 0 || hasHiddenBias(chain));

@@ -26,7 +26,7 @@ import { trainCross, trainDiagonal } from "../scalar/predict.js";
 import { projectOn, type SpectralProblem } from "../spectrum/problem.js";
 import { siteKernelDiagonal, type Spectrum } from "@finitewidth/numerics";
 import { eigenvalueFigure } from "./eigenvalue-figure.js";
-import { hasHiddenBias, type PlainChain } from "./chain.js";
+import { hasHiddenBias, lacksHiddenKernels, type PlainChain } from "./chain.js";
 import type { ExactOptions } from "./options.js";
 import type { LogDensityAt } from "./prior.js";
 import type { MatrixState } from "./state.js";
@@ -106,7 +106,7 @@ export async function fitMatrix(
   const offset = spectral.pinned?.bias ?? new Float64Array(outputs);
   const basis = eigenbasis(kept, law, problem.inputs);
   const order = meanMixing(draws, rotation);
-  const unknown = chain.skips !== undefined && (chain.readoutBias > 0 || hasHiddenBias(chain));
+  const unknown = lacksHiddenKernels(chain);
   // of what costs P² or more nothing is done before it is read
   const train = (): Prediction => trainPrediction(spectral, draws, rotation, offset, basis, breathe);
   let learnt: ReturnType<typeof learn> | undefined;

@@ -28,7 +28,7 @@ import { defaultSampling } from "../sampling/sample.js";
 import { exactGradient } from "./evidence-gradient.js";
 import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
-import { hasHiddenBias, plainChain } from "./chain.js";
+import { hasHiddenBias, lacksHiddenKernels, plainChain } from "./chain.js";
 import { posteriorClaims, priorClaims } from "./claims.js";
 import { likelihoodClaims } from "./likelihood-claims.js";
 import { fitLikelihood, predictLikelihood, refusesLikelihood } from "./latent-theory.js";
@@ -37,7 +37,7 @@ import { checkValues, collectLogDensities, reportLogDensities, scalarLogDensitie
 import { fitScalar, predictFromScalar } from "./scalar-theory.js";
 import { hiddenKernelLimit } from "../input-space/eigen-problem.js";
 import { spectrumOf, type Spectrum } from "@finitewidth/numerics";
-import { fitSiteChain, predictSiteChain, siteChainPrior } from "../site-chain/index.js";
+import { deeperKernelsLeftOut, fitSiteChain, lacksDeeperKernels, predictSiteChain, siteChainPrior } from "../site-chain/index.js";
 import type { ExactState } from "./state.js";
 
 type ExactPosterior = Posterior<ExactOptions, ExactState>;
@@ -127,7 +127,7 @@ async function fitStandard(problem: Problem, options: ExactOptions, run: Run): P
   }
   if (chain !== undefined) {
     const posterior = await fitMatrix(problem, law, chain, single, options, run);
-    return amended(posterior, await missingKernels(problem, law, posterior, options, run));
+    return lacksHiddenKernels(chain) ? posterior : amended(posterior, await missingKernels(problem, law, posterior, options, run));
   }
   return fitSiteChain(problem, law, options, run);
 }
@@ -154,6 +154,7 @@ async function missingKernels(
   if (hiddenKernels === undefined) return {};
   return {
     hiddenKernels,
+    ...(lacksDeeperKernels(law) ? { warnings: [...warnings, deeperKernelsLeftOut] } : {}),
     ...(standardError?.hiddenKernels === undefined
       ? {}
       : { standardError: { ...posterior.standardError, hiddenKernels: standardError.hiddenKernels } }),

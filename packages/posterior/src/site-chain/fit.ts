@@ -35,6 +35,13 @@ import { siteProblem, type SiteProblem } from "./problem.js";
 import { drawsForAverages, drawsForNetworks, sampleSiteChain } from "./sample.js";
 import { learnedWeightCovariance, type WeightConditional } from "./weight-space.js";
 
+/** Whether hidden kernels above the first layer cannot be drawn: what a skip carries is not among the filters that are drawn. */
+export const lacksDeeperKernels = ({ chain }: MixingLaw): boolean => chain.layers.some(({ skip }) => skip !== undefined);
+
+/** What is said then. */
+export const deeperKernelsLeftOut =
+  "hidden kernels above the first layer are left out: with skips they are known where every layer of weights reads one site only";
+
 /**
  * Exact posterior of a deep linear network over several sites (convolutions), any channels, biases, outputs, T ≥ 0; `problem` in standard
  * scaling. Evidence and averages over the mixing matrices by quadrature, importance sampling or Hamiltonian Monte Carlo according to the
@@ -98,7 +105,7 @@ export async function fitSiteChain(
       sites: law.sites,
       ...parts?.diagnostics,
     },
-    warnings,
+    warnings: averages.kernels !== undefined && lacksDeeperKernels(law) ? [...warnings, deeperKernelsLeftOut] : warnings,
     figures: [
       ...(parts?.figures ?? mapFigure(law, averages.mixing.mean, geometry, sites.outputs)),
       ...mixingFigures(sites, draws, run.seed),
@@ -169,7 +176,7 @@ function averageDraws(
     (done) => run.onProgress?.(done, draws.points.length, "averages over draws"),
   );
   const deeper =
-    features && reduced && geometry && depth > 1 && hasSiteMaps(geometry)
+    features && reduced && geometry && depth > 1 && hasSiteMaps(geometry) && !lacksDeeperKernels(law)
       ? deeperKernels(
           { problem: sites, weightVariance: weightVariances(problem, run), geometry, features, reduced, taps: reducedTaps(geometry) },
           draws,
