@@ -161,5 +161,8 @@ describe("quadrature over log q", () => {
     // one that is no parabola is fitted where it is known best
     const bent = correctMixture(mixture, nodes, nodes.map((k, i) => ({ value: c(logQ[k]!) + (i === 3 ? 0.1 : 0), standardError: i === 3 ? 1e3 : 1e-3 }))); // prettier-ignore
     expectClose(bent.logEvidence, found.logEvidence, { absolute: 1e-6 });
+    // errors of very different sizes, as where q is so small at one node that all draws weigh the same
+    const uneven = correctMixture(mixture, nodes, nodes.map((k, i) => ({ value: c(logQ[k]!), standardError: i === 0 ? 1e-13 : errors[i]! }))); // prettier-ignore
+    expectClose(uneven.logEvidence, found.logEvidence, { absolute: 1e-8 });
   });
 });

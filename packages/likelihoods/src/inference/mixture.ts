@@ -160,6 +160,9 @@ export function quantileNodes({ weights }: Pick<ScaleMixture<unknown>, "weights"
   return [...out];
 }
 
+/** Corrections count as no better known than this part of the worst known: beyond, their weights leave the others no digits. */
+const finestError = 1e-4;
+
 /**
  * log Z corrected for the error of the inner evidence: log Z + log Σ_k w_k e^{c(u_k)} with a weighted quadratic through corrections
  * measured at `nodes`, constant beyond them. c is smooth in u. The standard error is that of a weighted mean, times 1.3 for the fit.
@@ -173,10 +176,11 @@ export function correctMixture(
   const degree = Math.min(2, nodes.length - 1);
   const centre = mixture.meanLogQ;
   const scale = Math.max(mixture.deviationLogQ, 1e-6);
+  const finest = Math.max(1e-12, finestError * Math.max(...corrections.map(({ standardError }) => standardError)));
   const fit = weightedPolynomial(
     nodes.map((k) => (logQ[k]! - centre) / scale),
     corrections.map(({ value }) => value),
-    corrections.map(({ standardError }) => 1 / Math.max(standardError, 1e-12) ** 2),
+    corrections.map(({ standardError }) => 1 / Math.max(standardError, finest) ** 2),
     degree,
   );
   const [least, most] = [Math.min(...nodes.map((k) => logQ[k]!)), Math.max(...nodes.map((k) => logQ[k]!))];
