@@ -7,7 +7,9 @@ import { describe, expect, it } from "vitest";
 import { convolutionOf, expectClose, readFixture, type ConvolutionFixture } from "../../../tools/testing.ts";
 import { lawOf } from "./registry.js";
 import { priorMoments } from "../src/exact/prior-moments.js";
-import { siteChainPrior } from "../src/site-chain/index.js";
+import { isConfined } from "../src/site-chain/conditional.js";
+import { fitSiteChain, siteChainPrior } from "../src/site-chain/index.js";
+import { siteProblem } from "../src/site-chain/problem.js";
 
 const run = inlineRun({ registry: createRegistry([]), seed: 1 });
 
@@ -139,5 +141,35 @@ describe("prior over sites", () => {
         run,
       ),
     ).rejects.toThrow("evaluateAt[0]");
+  });
+
+  it("has no density where a narrow layer confines the outputs, and says so; a wide one does not", async () => {
+    const network = (channels: number): ConvolutionalNetwork => ({
+      type: "convolutional",
+      inputShape: [1, 3],
+      layers: [2, channels].map((width) => ({ channels: width, kernelSize: [2], stride: [1], padding: "valid", dilation: [1] })),
+      readout: "flatten",
+      activation: "identity",
+      weightVariance: [1, 1, 1],
+      biasVariance: [0, 0, 0],
+    });
+    const inputs = matrixFromRows([[1, -0.4, 0.7]]);
+    const value = matrixFromRows([[0.3, -0.8]]);
+    const posed = (channels: number) => ({
+      network: network(channels),
+      inputs,
+      targets: value,
+      temperature: 0,
+      scaling: "standard" as const,
+    });
+    expect(isConfined(siteProblem(posed(2), lawOf(network(2))))).toBe(false);
+    const law = lawOf(network(1));
+    const narrow = await siteChainPrior({ network: network(1), inputs, outputs: 2, evaluateAt: [value], samples: 1 }, law, {}, run);
+    expect(narrow.secondMoment).toBeDefined();
+    expect(narrow.logDensity).toBeUndefined();
+    expect(narrow.warnings).toEqual([expect.stringMatching(/log densities are left out: a narrow layer confines the outputs/)]);
+    await expect(fitSiteChain(posed(1), law, {}, run)).rejects.toThrow(
+      /likelihood.temperature: expected a positive number: a narrow layer/,
+    );
   });
 });

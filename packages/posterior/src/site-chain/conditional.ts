@@ -1,14 +1,16 @@
 import { FinitewidthError, type Matrix } from "@finitewidth/core";
-import { addDiagonal, cholesky, gram, solveCholesky, type Cholesky } from "@finitewidth/linalg";
+import { addDiagonal, cholesky, gram, solveCholesky, symmetricEigenvalues, type Cholesky } from "@finitewidth/linalg";
 import {
   addConstantCovariance,
   biasCovariance,
   chainFactors,
   coordinatesToFactors,
   hasUpperBiases,
+  sampleCoordinates,
   type ChainFactor,
   type CoordinateFactors,
 } from "@finitewidth/numerics";
+import { stream } from "@finitewidth/random";
 import { covarianceAt, type SiteModel } from "./problem.js";
 
 /** The Gaussian posterior of the outputs given one value of the chain. */
@@ -60,4 +62,24 @@ export function conditionOnChain(problem: SiteModel, x: Float64Array): SiteCondi
     if (error instanceof FinitewidthError && (error.code === "not-positive-definite" || error.code === "input")) return undefined;
     throw error;
   }
+}
+
+/**
+ * Whether the outputs are confined to a subspace whatever the data, where they have no density at T = 0: a layer narrower than what passes
+ * through it leaves the covariance of the outputs singular, at one draw of the chain as at all others. O((PD)³).
+ */
+export function isConfined(problem: SiteModel): boolean {
+  const { law, layout, covariance: sites, outputs } = problem;
+  const x = new Float64Array(layout.dimension);
+  sampleCoordinates(layout, stream(1, 1), x);
+  const factors = chainFactors(layout, coordinatesToFactors(layout, x).z);
+  const { covariance } = covarianceAt(sites, outputs, factors[0]!.f);
+  addBiases(
+    problem,
+    covariance,
+    factors.map(({ f }) => gram(f)),
+  );
+  const values = symmetricEigenvalues(covariance);
+  const rounding = 10 * values.length * Number.EPSILON;
+  return !(values[0]! > rounding * values.at(-1)!);
 }

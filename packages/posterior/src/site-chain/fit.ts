@@ -30,7 +30,7 @@ import { drawHiddenKernels, hasSiteMaps, networkCost, reducedTaps, type NetworkD
 import { mapFigure, mixingFigures, siteLimit } from "./figures.js";
 import { partReport } from "./parts.js";
 import { addPrediction, eachConditional, finishPrediction, trainGiven, type PredictionSums, type SiteDraws } from "./predict.js";
-import type { SiteConditional } from "./conditional.js";
+import { isConfined, type SiteConditional } from "./conditional.js";
 import { siteProblem, type SiteProblem } from "./problem.js";
 import { drawsForAverages, drawsForNetworks, sampleSiteChain } from "./sample.js";
 import { learnedWeightCovariance, type WeightConditional } from "./weight-space.js";
@@ -55,6 +55,12 @@ export async function fitSiteChain(
   run: Run,
 ): Promise<Posterior<ExactOptions, SiteState>> {
   const sites = siteProblem(problem, law);
+  if (problem.temperature === 0 && isConfined(sites))
+    throw inputError(
+      "likelihood.temperature",
+      "a positive number: a narrow layer confines the outputs to a subspace, where they have no density",
+      0,
+    );
   const sample = await sampleSiteChain(sites, options, run);
   const draws = drawsForAverages(sample, sites.targets.length);
   const geometry = siteGeometryOf(law);

@@ -5,15 +5,15 @@ import {
   type MixingLaw,
   type PriorProblem,
   type PriorResult,
-  type Problem,
   type Run,
   type Tensor,
 } from "@finitewidth/core";
 import { multiply, multiplyTransposedRight } from "@finitewidth/linalg";
 import { mixingMoments, stackSiteKernels, type MixingMoments, type SiteKernels } from "@finitewidth/numerics";
-import { collectLogDensities } from "../exact/prior.js";
+import { checkValues, collectLogDensities } from "../exact/prior.js";
 import type { SamplingOptions } from "../sampling/sample.js";
-import { meanCovariance, siteProblem } from "./problem.js";
+import { isConfined } from "./conditional.js";
+import { meanCovariance, siteProblem, type SiteProblem } from "./problem.js";
 import { sampleSiteChain } from "./sample.js";
 import { fourIndices } from "../four-indices.js";
 
@@ -108,9 +108,13 @@ export async function siteChainPrior(
   const one = momentsOf(law, 1, "excess kurtosis and fourth cumulant", warnings);
   const small = points <= tensorLimit;
   const two = small ? momentsOf(law, 2, "covariance of the kernel", warnings) : undefined;
-  const densities = await collectLogDensities(problem, (value, path) =>
-    siteChainLogDensity({ ...problem, targets: value, temperature: 0, scaling: "standard" }, law, options, path, run),
-  );
+  checkValues(problem);
+  const at = (value: Matrix, path: string): SiteProblem =>
+    siteProblem({ ...problem, targets: value, temperature: 0, scaling: "standard" }, law, undefined, path);
+  const confined = problem.evaluateAt.length > 0 && isConfined(at(problem.evaluateAt[0]!, "evaluateAt[0]"));
+  const densities = confined
+    ? { warnings: ["log densities are left out: a narrow layer confines the outputs to a subspace, where they have no density"] }
+    : await collectLogDensities(problem, (value, path) => siteChainLogDensity(at(value, path), options, run));
   return {
     secondMoment,
     ...(one === undefined
@@ -155,8 +159,8 @@ function kernelCovariance(kernels: SiteKernels, moments: MixingMoments, sites: n
   return fourIndices(n, (i, j, k, l) => at(across, i, j, k, l) + at(mixed, i, k, j, l) + at(mixed, i, l, j, k));
 }
 
-/** log density of f(X) under the prior: the evidence at T = 0. @throws FinitewidthError (code "input") where the covariance is singular. */
-async function siteChainLogDensity(problem: Problem, law: MixingLaw, options: Partial<SamplingOptions>, path: string, run: Run) {
-  const sample = await sampleSiteChain(siteProblem(problem, law, undefined, path), options, run);
+/** log density of f(X) under the prior: the evidence at T = 0. */
+async function siteChainLogDensity(problem: SiteProblem, options: Partial<SamplingOptions>, run: Run) {
+  const sample = await sampleSiteChain(problem, options, run);
   return { logDensity: sample.logEvidence, standardError: sample.logEvidenceStandardError, warnings: sample.warnings };
 }
