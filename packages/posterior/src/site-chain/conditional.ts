@@ -69,7 +69,7 @@ export function conditionOnChain(problem: SiteModel, x: Float64Array): SiteCondi
  * through it leaves the covariance of the outputs singular, at one draw of the chain as at all others. O((PD)³).
  */
 export function isConfined(problem: SiteModel): boolean {
-  const { law, layout, covariance: sites, outputs } = problem;
+  const { layout, covariance: sites, outputs } = problem;
   const x = new Float64Array(layout.dimension);
   sampleCoordinates(layout, stream(1, 1), x);
   const factors = chainFactors(layout, coordinatesToFactors(layout, x).z);
