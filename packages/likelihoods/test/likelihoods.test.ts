@@ -103,6 +103,10 @@ describe("identities", () => {
     const g = Float64Array.from([0.4, -2, 30]);
     expect(two.evaluate(g)).toBeCloseTo(one.evaluate(g.map((value) => value * Math.SQRT2)), 13);
   });
+  it("softmax of latent outputs that are no numbers has no density", () => {
+    const observation = softmaxLikelihood().observe(labelsOf([[0, 0, 1], [1, 0, 0]])); // prettier-ignore
+    for (const bad of [Number.NaN, Infinity]) expect(observation.evaluate(Float64Array.of(0.1, bad, 0.2, 0.3))).toBeNaN();
+  });
   it("mills: the continued fraction meets the direct form, and W = −(log Φ)″ is within (0, 1)", () => {
     const [above, below] = [mills(-4), mills(-4 - 1e-9)];
     expect(below.curvature).toBeCloseTo(above.curvature, 8);
@@ -110,6 +114,17 @@ describe("identities", () => {
     // dW/dz → 2/z³ far in the tail
     expect((mills(-1e4).slope * 1e12) / -2).toBeCloseTo(1, 6);
     for (const z of [-1e6, -50, -4, 0, 5, 40]) expect(mills(z).curvature).toBeGreaterThanOrEqual(0);
+  });
+  it.each([-3, -5, -9, -20])("mills at %d by integrals R_n = ∫tⁿ exp(zt − t²/2)dt: h = 1/R_0, u = R_1/R_0", (z) => {
+    // the trapezoid in log t is exact to rounding
+    const integral = (n: number): number => {
+      let sum = 0;
+      for (let s = -45; s < 5; s += 0.2) sum += 0.2 * Math.exp((n + 1) * s + z * Math.exp(s) - 0.5 * Math.exp(2 * s));
+      return sum;
+    };
+    const [a, b, c] = [integral(0), integral(1), integral(2)];
+    const { ratio, sum, curvature, slope } = mills(z);
+    expectClose([ratio, sum, curvature, slope], [1 / a, b / a, b / a ** 2, c / a ** 2 - (2 * b * b) / a ** 3], { relative: 1e-9 });
   });
   it("the list of families has every one of them, and parameters are validated", () => {
     expect(likelihoods.map(({ name }) => name)).toEqual(["gaussian", "logistic", "probit", "softmax", "poisson"]);

@@ -7,6 +7,7 @@ import {
   expectationPropagation,
   fitLatentPosterior,
   fitLatents,
+  gaussianLikelihood,
   importanceEvidence,
   laplaceScalar,
   panelMoments,
@@ -114,6 +115,19 @@ describe("one point", () => {
     // 59/χ²₅₉ lies within these with probability 0.999
     expect(stated / scatter).toBeGreaterThan(0.58);
     expect(stated / scatter).toBeLessThan(2.1);
+  });
+
+  it("importance sampling: a pair of antithetic draws is one draw for the error, its parts are not independent", () => {
+    // a proposal beside the posterior of Gaussian noise: log weights are linear in z, so that a pair leaves their cosh alone
+    const observation = gaussianLikelihood(1).observe(labelsOf([1]));
+    const of = (seed: number) =>
+      importanceEvidence(rows([[1]]), observation, Float64Array.of(1), Float64Array.of(0.7), { draws: 200, seed });
+    const runs = Array.from({ length: 100 }, (_, k) => of(k + 1));
+    const exact = -0.5 * (Math.log(4 * Math.PI) + 0.5);
+    const scatter = runs.reduce((sum, { logEvidence }) => sum + (logEvidence - exact) ** 2 / 100, 0);
+    const stated = runs.reduce((sum, { standardError }) => sum + standardError ** 2 / 100, 0);
+    expect(stated / scatter).toBeGreaterThan(0.5);
+    expect(stated / scatter).toBeLessThan(2);
   });
 });
 

@@ -164,6 +164,7 @@ describe("schema", () => {
 
   it.each([
     [{ ...good, inputShape: [5] }, /^network\.inputShape: expected \[channels, length\]/],
+    [{ ...good, inputShape: [1, 5, 4, 3] }, /^network\.inputShape: expected \[channels, length\] or \[channels, height, width\]/],
     [{ ...good, inputShape: [1, 0] }, "network.inputShape[1]: expected a positive integer, got 0"],
     [{ ...good, layers: [] }, "network.layers: expected at least one layer, got an empty array"],
     [{ ...good, layers: [{ channels: 2.5, kernelSize: 3 }] }, "network.layers[0].channels: expected a positive integer, got 2.5"],

@@ -30,7 +30,7 @@ function softmaxRows(z: Float64Array, D: number, p: Float64Array, logSums: Float
       if (first && z[at + c] === 0) first = false;
       else others += p[at + c]!;
     }
-    logSums[i] = first ? NaN : Math.log1p(others);
+    logSums[i] = Math.log1p(others);
     for (let c = 0; c < D; c++) p[at + c]! /= 1 + others;
   }
 }
