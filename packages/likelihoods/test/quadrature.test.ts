@@ -128,6 +128,10 @@ describe("one point", () => {
     const stated = runs.reduce((sum, { standardError }) => sum + standardError ** 2 / 100, 0);
     expect(stated / scatter).toBeGreaterThan(0.5);
     expect(stated / scatter).toBeLessThan(2);
+    // nodes of a mixture have draws of their own, or their errors would not add up in squares
+    const at = (...indices: readonly number[]): number =>
+      importanceEvidence(rows([[1]]), observation, Float64Array.of(1), Float64Array.of(0.7), { draws: 20, seed: 1, indices }).logEvidence;
+    expect(new Set([at(6, 0), at(6, 1), at(6, 0), at(7, 0)]).size).toBe(3);
   });
 });
 
