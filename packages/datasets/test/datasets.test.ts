@@ -242,6 +242,8 @@ describe("data files", () => {
     const split = await loadDataFile(await write("a.csv", "a,split,y\n1,0,5\n2,1,6\n3,0,7\n"));
     expect(split.train).toEqual({ inputs: matrixFromRows([[1], [3]]), targets: matrixFromRows([[5], [7]]) });
     expect(split.test).toEqual({ inputs: matrixFromRows([[2]]), targets: matrixFromRows([[6]]) });
+    // without a name for the target it is the last column, that of the split aside
+    expect(await loadDataFile(await write("b.csv", "a,b,Split\n1,5,0\n2,6,1\n3,7,0\n"))).toEqual(split);
     expect(readCsv("1;2\n3;4").values).toEqual(
       matrixFromRows([
         [1, 2],

@@ -122,6 +122,11 @@ for (const kernels of availableBackends()) {
       expect(() => within(() => fusedKernelMap("relu", bad, { out: new Float64Array(3) }))).toThrow(/out: expected 900 numbers/);
       expect(() => within(() => mapErf(new Float64Array(3), new Float64Array(2)))).toThrow(/out: expected 3 numbers/);
       expect(() => within(() => fusedKernelMap("relu", matrix(1, 1, Float64Array.of(-1))))).toThrow(/variance ≥ 0, got -1/);
+      expect(() => within(() => fusedKernelMap("erf", matrix(1, 1, Float64Array.of(Infinity))))).toThrow(/variance ≥ 0, got Infinity/);
+      const variances = { rows: Float64Array.of(1), columns: Float64Array.of(1, Infinity) };
+      expect(() => within(() => fusedKernelMap("sign", matrix(1, 2, Float64Array.of(0.5, 1)), { variances }))).toThrow(
+        /variances\.columns\[1\]: expected a variance ≥ 0, got Infinity/,
+      );
     });
   });
 }

@@ -111,6 +111,9 @@ describe("predictScaleMixture", () => {
     )!;
     const solved = solveCholesky(cholesky(addDiagonal(a, 0.1)), cross);
     expect(maxDifference(found.mean, multiplyTransposedLeft(solved, { data: targets, shape: [n, 1] }).data)).toBeLessThan(1e-12);
+    const explained = multiplyTransposedLeft(cross, solved).data;
+    const variance = prior.map((value, j) => value - explained[j * (m + 1)]!);
+    expect(maxDifference(found.variance, variance)).toBeLessThan(1e-12);
   });
   it("leaves many points, and noise lost in rounding, to the eigenvectors", () => {
     expect(predictScaleMixture({ form, targets, noise: 1e-12, biasVariance: 0, nodes }, cross, prior)).toBeUndefined();

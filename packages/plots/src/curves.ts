@@ -120,6 +120,8 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
     dashed: one.dashed ?? false,
   }));
   const all = parts.flatMap(({ points }) => points);
+  // a logarithm has no zero: a bar that reaches down to it ends with the axis
+  const least = logY ? Math.min(...all.map((point) => (point.low > 0 ? point.low : point.y))) : -Infinity;
   const xRange = rangeOf([...all.map((point) => point.x), ...(marks ?? []).map((mark) => mark.x)]);
   const labels = [...new Set(series.map((one) => one.group ?? one.label))];
   return Plot.plot({
@@ -135,10 +137,13 @@ export function lines(figure: Extract<Figure, { kind: "lines" }>, document: Docu
       ...parts.flatMap(({ points, markers, errors, dashed }) => [
         ...(errors
           ? [
-              Plot.ruleX(
-                points.filter((point) => !logY || point.low > 0),
-                { x: "x", y1: "low", y2: "high", stroke: "label", strokeWidth: 1.5 },
-              ),
+              Plot.ruleX(points, {
+                x: "x",
+                y1: (point: Point) => Math.max(least, point.low),
+                y2: "high",
+                stroke: "label",
+                strokeWidth: 1.5,
+              }),
             ]
           : []),
         ...(markers

@@ -128,6 +128,16 @@ describe("curves", () => {
     expect(bars.length).toBe(3);
   });
 
+  it("draw bars that reach down to zero to the end of a logarithmic axis", () => {
+    const own = { label: "a", x: Float64Array.of(1, 2, 3), y: Float64Array.of(1, 2, 50), error: Float64Array.of(0.5, 3, 10) };
+    const element = drawFigure({ kind: "lines", title: "t", xLabel: "N", yLabel: "y", logY: true, series: [own] }, document);
+    const bars = [...element.querySelectorAll('[aria-label="rule"] line')];
+    const [first, second, third] = bars.map((bar) => Math.max(number(bar, "y1"), number(bar, "y2")));
+    expect(bars.length).toBe(3);
+    expect(second).toBeCloseTo(first!, 6);
+    expect(third).toBeLessThan(second!);
+  });
+
   it("label whole numbers where whole numbers are counted, and every tick of a logarithmic axis", () => {
     const layers = drawFigure(
       {
@@ -248,6 +258,10 @@ describe("predictions", () => {
     expect(triangle(element)).not.toContain("rotate(180)");
     const below = { ...own, mean: own.mean.map((value) => (value === 1e6 ? -1e6 : value)) };
     expect(triangle(agreement(reference, [below], "mean", document))).toContain("rotate(180)");
+    // at the edge that it lies beyond
+    const height = (transform: string): number => Number(/^translate\([^,]*,([^)]*)\)/.exec(transform)![1]);
+    expect(height(triangle(element))).toBeLessThan(at(28).y);
+    expect(height(triangle(agreement(reference, [below], "mean", document)))).toBeGreaterThan(at(28).y);
     expect(at(0).y - at(28).y).toBeGreaterThan(100);
   });
 });
@@ -290,5 +304,14 @@ describe("phase planes", () => {
     expect(fills).toEqual([0, 1, 2, 3, 4, 5].map((value) => `rgb(${sequential(value / 5).join(",")})`));
     expect(number(cells[0]!, "x")).toBeLessThan(number(cells[2]!, "x"));
     expect(number(cells[1]!, "y")).toBeLessThan(number(cells[0]!, "y"));
+  });
+
+  it("draw the critical line within the frame only, and no label of a line that is outside", () => {
+    const plane = { weightVariance: [1, 2], biasVariance: [0, 0.2], values: [[0, 1], [2, 3]], label: "v" }; // prettier-ignore
+    const drawn = (line: readonly (readonly [number, number])[]): Element => phasePlane({ ...plane, criticalLine: line }, document);
+    const path = (element: Element): string => element.querySelector('[aria-label="line"] path')?.getAttribute("d") ?? "";
+    const inside = [[1.2, 0], [1.4, 0.1], [1.6, 0.2]] as const; // prettier-ignore
+    expect(path(drawn([[0.2, 0.1], ...inside, [1.8, 0.9], [3, 0.2]]))).toBe(path(drawn(inside))); // prettier-ignore
+    expect(drawn([[1.5, 0.9]]).textContent).not.toContain("χ⊥ = 1"); // prettier-ignore
   });
 });

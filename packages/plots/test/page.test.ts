@@ -37,6 +37,7 @@ describe("what files say", () => {
     ['"', '""""'],
     ["two\nlines", '"two\nlines"'],
     ["two\r\nlines", '"two\r\nlines"'],
+    ["two\rlines", '"two\rlines"'],
     [["a", "b"], '"[""a"",""b""]"'],
     [{ width: 3 }, '"{""width"":3}"'],
   ])("is one cell of a CSV file by RFC 4180: %j", (value, cell) => expect(csvCell(value)).toBe(cell));
