@@ -1,7 +1,8 @@
 import { createRegistry, inlineRun, matrixFromRows } from "@finitewidth/core";
 import { planExperiment, runMethod } from "@finitewidth/experiment";
+import { nngp } from "@finitewidth/posterior";
 import { standardPlugins } from "@finitewidth/verification";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import type { WorkerData } from "../src/compute/messages.js";
 import { solveTask } from "../src/compute/tasks.js";
 import { experimentOf, initialState, networkOf, quickMethods, rowsOfChoice, type ExploreState } from "../src/index.js";
@@ -43,4 +44,13 @@ it("tells why a theory does not apply", async () => {
   const solved = await solveTask.run({ ...request("exact"), network: networkOf({ ...state, activation: "erf" }), data }, context);
   expect(solved.status).toBe("failed");
   expect(solved.reason).toMatch(/must be linear/);
+});
+
+it.each(["logEvidence", "orderParameter", "hiddenKernels"])("withholds numbers that are not finite: %s", async (field) => {
+  const bad = field === "hiddenKernels" ? [1, 2].map(() => ({ data: new Float64Array(81).fill(Number.NaN), shape: [9, 9] })) : Infinity;
+  const { fit } = nngp;
+  vi.spyOn(nngp, "fit").mockImplementation(async (...asked) => ({ ...(await fit(...asked)), [field]: bad }));
+  const solved = await solveTask.run({ ...request("nngp"), data }, context);
+  vi.restoreAllMocks();
+  expect(solved).toMatchObject({ status: "failed", reason: expect.stringContaining(`[nngp] ${field}`) as unknown });
 });

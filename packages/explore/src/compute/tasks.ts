@@ -1,4 +1,4 @@
-import { createRegistry, fit, type Matrix, type Task, type Tensor } from "@finitewidth/core";
+import { createRegistry, fit, requireFinite, type Matrix, type Task, type Tensor } from "@finitewidth/core";
 import { generalizationError } from "@finitewidth/experiment";
 import { criticalityAt, criticalLine } from "@finitewidth/large-deviations";
 import { quickMethods } from "../model/experiment.js";
@@ -13,7 +13,6 @@ const module = import.meta.url;
 const quick = createRegistry(quickPlugins);
 const slowWork = () => import("./slow-work.js");
 
-const isBad = (values: Float64Array | readonly number[]): boolean => values.some((value) => !Number.isFinite(value));
 const listOf = (parameter: number | Tensor): number[] => (typeof parameter === "number" ? [parameter] : Array.from(parameter.data));
 
 async function solve({ method, options = {}, network, temperature, data, layer, seed }: SolveRequest): Promise<Partial<Solved>> {
@@ -34,10 +33,12 @@ async function solve({ method, options = {}, network, temperature, data, layer, 
   const isInfinite = kernel !== undefined && theory.infiniteKernels?.(posterior) === posterior.hiddenKernels;
   const densities = layer === undefined ? undefined : posterior.figures?.find((figure) => figure.kind === "density");
   const orderParameter = posterior.orderParameter === undefined ? undefined : listOf(posterior.orderParameter);
-  for (const [name, values] of Object.entries({ ...numbers, logEvidence: [logEvidence ?? 0], orderParameter, kernel: kernel?.data }))
-    if (Array.isArray(values) || ArrayBuffer.isView(values))
-      if (isBad(values as Float64Array)) throw new Error(`${name} came out as a number that is not finite; the result is withheld`);
   if (layer === undefined) return numbers;
+  // `fit` withholds an evidence and predictions that are not finite
+  requireFinite(method, {
+    ...(posterior.orderParameter === undefined ? {} : { orderParameter: posterior.orderParameter }),
+    ...(posterior.hiddenKernels ? { hiddenKernels: posterior.hiddenKernels } : {}),
+  });
   return {
     ...numbers,
     layer,
