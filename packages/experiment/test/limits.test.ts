@@ -7,8 +7,12 @@ import { base } from "./cases.js";
 const paths = (errors: readonly { readonly path?: string | undefined }[]) => errors.map(({ path }) => path);
 
 describe("numbers that no machine could hold", () => {
-  it("of networks: units, layers, padding, inputs; variances may be of any size", () => {
-    expect(networkLimits({ widths: [1e7], weightVariance: [1e12], biasVariance: 1e12, note: 1.5e8 + 0.5 }, "n")).toEqual([]);
+  it("of networks: units, layers, padding, inputs; variances whose squares kernels can still hold", () => {
+    expect(networkLimits({ widths: [1e7], weightVariance: [1e100], biasVariance: 1e12, note: 1.5e8 + 0.5 }, "n")).toEqual([]);
+    expect(networkLimits({ weightVariance: [1, 2e100], biasVariance: 1e101 }, "n").map(({ message }) => message)).toEqual([
+      "n.weightVariance[1]: expected at most 1e+100, got 2e+100",
+      "n.biasVariance: expected at most 1e+100, got 1e+101",
+    ]);
     const many = Array.from({ length: 10_001 }, () => 1);
     const wrong = { widths: [3, 1e7 + 1], layers: [{ padding: [10_000, 10_001] }, { channels: 2e7 }], depths: many };
     expect(paths(networkLimits(wrong, "n"))).toEqual(["n.widths[1]", "n.layers[0].padding[1]", "n.layers[1].channels", "n.depths"]);

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { stream, wishartFactor } from "../src/index.js";
 import { hashWords, stateOf } from "../src/key.js";
 import { xoshiro128 } from "../src/xoshiro.js";
+import { ziggurat } from "../src/ziggurat.js";
 import { gammaMoments, momentScores, normalMoments, uniformMoments } from "./moments.js";
 
 // 6 moments of about ten laws: |z| > 5 has probability 3e-5 in all
@@ -94,6 +95,15 @@ describe("moments", () => {
       const count = x.reduce((sum, value) => sum + (Math.abs(value) > edge ? 1 : 0), 0);
       expect(Math.abs(count - 2 * n * probability) / Math.sqrt(2 * n * probability)).toBeLessThan(bound);
     }
+    // draws that begin in the tail: the mean is φ/Q at its start, which a rejection of another law would move
+    const { uniform } = stream(14);
+    const start = 3.6541528853610088;
+    const tail = draw(200_000, ziggurat(() => 0xffffff00 | 0, uniform)); // prettier-ignore
+    const mean = Math.exp(-0.5 * start ** 2) / Math.sqrt(2 * Math.PI) / (0.5 * 2.580324876539013e-4);
+    const sizes = tail.map(Math.abs);
+    const deviation = Math.sqrt((1 + start * mean - mean ** 2) / sizes.length);
+    expect(Math.min(...sizes.subarray(0, 1000))).toBeGreaterThan(start);
+    expect(Math.abs(sizes.reduce((sum, value) => sum + value, 0) / sizes.length - mean) / deviation).toBeLessThan(bound);
     const sixteenths = [
       -1.5341205443525463, -1.1503493803760079, -0.887146559018876, -0.6744897501960817, -0.4887764111146696, -0.3186393639643753,
       -0.15731068461017073,
