@@ -93,9 +93,10 @@ const referee = v.lazy((input) => (typeof input !== "object" ? v.literal(false, 
 const noise = strictObject({ temperature: nonNegativeNumber });
 const namedLikelihood = v.looseObject({ type: name }, 'an object with "type"');
 /** Gaussian noise of a temperature where no type is named, else a registered likelihood, which validates its own parameters. */
-const likelihood = v.lazy((input): v.GenericSchema<unknown, v.InferOutput<typeof noise> | v.InferOutput<typeof namedLikelihood>> =>
-  typeof input === "object" && input !== null && "type" in input ? namedLikelihood : noise,
-);
+const likelihood = v.lazy((input): v.GenericSchema<unknown, v.InferOutput<typeof noise> | v.InferOutput<typeof namedLikelihood>> => {
+  if (typeof input !== "object" || input === null) return v.custom<never>(() => false, 'an object such as { "temperature": 0.1 }');
+  return "type" in input ? namedLikelihood : noise;
+});
 
 export const experimentSchema = strictObject({
   data,

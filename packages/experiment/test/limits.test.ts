@@ -125,7 +125,9 @@ describe("files of another command", () => {
     expect(() => parseExperiment(phase)).toThrow(
       /^activation: belongs to the network, or to a file of `finitewidth phase-diagram`\nweightVariance: belongs.*\nbiasVariance: belongs/,
     );
-    expect(() => parseExperiment({ ...base, inputs: [[1]] })).toThrow(/^inputs: belongs to a file of `finitewidth prior`$/);
+    expect(() => parseExperiment({ ...base, inputs: [[1]] })).toThrow(
+      /^inputs: belongs to data\.train, or to a file of `finitewidth prior`$/,
+    );
     expect(() => parsePriorFile({ ...base, inputs: [[1]] })).toThrow(/data: belongs to an experiment, a file of `finitewidth run`$/m);
     expect(() => parsePhaseFile({ ...phase, methods: [] })).toThrow(/^methods: belongs to an experiment, a file of `finitewidth run`$/);
     expect(() => parseExperiment({ ...base, $schemas: 1 })).toThrow(/^\$schemas: unknown key; expected one of data, network, [^$]*$/);

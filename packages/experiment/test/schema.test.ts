@@ -22,6 +22,8 @@ describe("experiment files", () => {
 
   it.each([
     [{ ...good, likelihood: { temperature: -1 } }, "likelihood.temperature: expected a number ≥ 0, got -1"],
+    [{ ...good, likelihood: undefined }, 'likelihood: missing; expected an object such as { "temperature": 0.1 }'],
+    [{ ...good, likelihood: "gaussian" }, 'likelihood: expected an object such as { "temperature": 0.1 }, got "gaussian"'],
     [{ ...good, methods: [] }, "methods: expected a list with at least one method, got an empty array"],
     [{ ...good, foo: 1 }, /^foo: unknown key; expected one of data, /],
     [{ ...good, data: { train: { inputs: [[1, "a"]], targets: [[1]] } } }, 'data.train.inputs[0][1]: expected a finite number, got "a"'],

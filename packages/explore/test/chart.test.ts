@@ -146,6 +146,15 @@ it("axes are named, their numbers stand where they are, and marks have their nam
       .filter((one) => one["text-anchor"] === "middle")
       .map(({ text }) => text),
   ).toEqual(["1", "2"]);
+  // the label of a line stands away from the next one
+  const close = [
+    { x: 4, label: "posterior mean" },
+    { x: 5, label: "infinite width" },
+  ];
+  const anchors = chart({ ...domain, layers, marks: close })
+    .elements("text")
+    .filter((one) => one.class === "marked");
+  expect(anchors.map((one) => one["text-anchor"])).toEqual(["end", "start"]);
 });
 
 /** The pixels that a map puts on its canvas. */

@@ -16,6 +16,18 @@ export function logTicks(low: number, high: number): number[] {
   return more.length >= 3 ? more : within([1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]);
 }
 
+/**
+ * Whether the label of each of some vertical lines stands on its left: on the side where the next line is farther, so that it is seen whose
+ * it is; where it would leave the frame, 0 to `pixels`, on the other.
+ */
+export const leftOfLine = (lines: readonly { readonly at: number; readonly needed: number }[], pixels: number): boolean[] =>
+  lines.map(({ at, needed }) => {
+    const others = lines.map((other) => other.at).filter((place) => place !== at);
+    const before = at - Math.max(0, ...others.filter((place) => place < at));
+    const after = Math.min(pixels, ...others.filter((place) => place > at)) - at;
+    return at < needed ? false : pixels - at < needed || before > after;
+  });
+
 /** Whether positions span at least a decade and are all positive: then an axis is logarithmic. */
 export const spansDecade = (values: readonly number[]): boolean =>
   values.length > 1 && values.every((value) => value > 0) && Math.max(...values) / Math.min(...values) >= 10;

@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import type { Figure, Mark, Series } from "@finitewidth/core";
-import { logTicks } from "./axis.js";
+import { leftOfLine, logTicks } from "./axis.js";
 import { coloursOf, plotStyle, rule, short, soft, surface, type DrawOptions } from "./style.js";
 
 interface Point {
@@ -34,10 +34,7 @@ const defaultWidth = 720;
 /** Pixels of a letter of a label, at least. */
 const letter = 7;
 
-/**
- * Vertical marks; labels one below the other, each on the side of its line where the next line is farther, so that it is seen whose it is;
- * where it would leave the frame on the other.
- */
+/** Vertical marks; labels one below the other. */
 function markLines(
   marks: readonly Mark[] | undefined,
   [low, high]: readonly [number, number],
@@ -46,14 +43,11 @@ function markLines(
 ): Plot.Markish[] {
   const pixels = width - marginLeft - marginRight;
   const at = (x: number): number => pixels * (log ? Math.log(x / low) / Math.log(high / low) : (x - low) / (high - low));
-  const places = (marks ?? []).map(({ x }) => at(x));
+  const left = leftOfLine(
+    (marks ?? []).map((mark) => ({ at: at(mark.x), needed: letter * mark.label.length })),
+    pixels,
+  );
   return (marks ?? []).flatMap((mark, i) => {
-    const here = places[i]!;
-    const others = places.filter((place) => place !== here);
-    const before = here - Math.max(0, ...others.filter((place) => place < here));
-    const after = Math.min(pixels, ...others.filter((place) => place > here)) - here;
-    const needed = letter * mark.label.length;
-    const left = here < needed ? false : pixels - here < needed || before > after;
     return [
       Plot.ruleX([mark.x], { stroke: soft, strokeDasharray: "4 3" }),
       Plot.text([mark], {
@@ -61,8 +55,8 @@ function markLines(
         text: "label",
         frameAnchor: "top",
         dy: 8 + markLine * i,
-        dx: left ? -5 : 5,
-        textAnchor: left ? "end" : "start",
+        dx: left[i] ? -5 : 5,
+        textAnchor: left[i] ? "end" : "start",
         fill: soft,
         stroke: surface,
         strokeWidth: 4,

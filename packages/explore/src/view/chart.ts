@@ -1,4 +1,4 @@
-import { logTicks } from "@finitewidth/plots";
+import { leftOfLine, logTicks } from "@finitewidth/plots";
 import { html, LitElement, nothing, svg, type SVGTemplateResult, type TemplateResult } from "lit";
 import { linearTicks, three } from "./format.js";
 
@@ -41,6 +41,8 @@ const margin = { left: 46, right: 12, top: 22, bottom: 40 };
 
 /** Pixels for a number along the axis. */
 const room = 30;
+/** Pixels of a letter of a mark's label, at least. */
+const letter = 6;
 
 /** Pixels of a chart. */
 interface Size {
@@ -116,6 +118,10 @@ export class Chart extends LitElement {
     const x = scaleOf(xRange[0] === xRange[1] ? [xRange[0] - 1, xRange[1] + 1] : xRange, [margin.left, width - margin.right], logX);
     const y = scaleOf(spec.yDomain ?? extent(ys, logY), [floor, margin.top], logY);
     const inside = { width: width - margin.left - margin.right, height: floor - margin.top };
+    const left = leftOfLine(
+      marks.map((mark) => ({ at: x(mark.x) - margin.left, needed: letter * mark.label.length })),
+      inside.width,
+    );
     return html`<svg class="chart" viewBox="0 0 ${width} ${this.#size.height}" role="img" aria-label=${spec.summary}>
       <defs>
         <clipPath id=${this.#clip}>
@@ -124,7 +130,7 @@ export class Chart extends LitElement {
       </defs>
       ${this.#axes(spec, x, y)}
       <g clip-path="url(#${this.#clip})">${layers.map((layer) => draw(layer, x, y, logX, logY, floor))}</g>
-      ${marks.map((mark, i) => this.#mark(mark, x(mark.x), i))}
+      ${marks.map((mark, i) => this.#mark(mark.label, x(mark.x), i, left[i]!))}
     </svg>`;
   }
 
@@ -154,11 +160,9 @@ export class Chart extends LitElement {
       <text class="label" x=${2} y=${12} text-anchor="start">${spec.yLabel}</text>`;
   }
 
-  #mark(mark: { readonly label: string }, at: number, i: number): SVGTemplateResult {
-    const { width } = this.#size;
-    const right = at > width * 0.66;
+  #mark(label: string, at: number, i: number, left: boolean): SVGTemplateResult {
     return svg`<line class="mark" x1=${at} x2=${at} y1=${margin.top} y2=${this.#floor()}></line>
-      <text class="marked" x=${at + (right ? -5 : 5)} y=${margin.top + 13 + 14 * i} text-anchor=${right ? "end" : "start"}>${mark.label}</text>`;
+      <text class="marked" x=${at + (left ? -5 : 5)} y=${margin.top + 13 + 14 * i} text-anchor=${left ? "end" : "start"}>${label}</text>`;
   }
 }
 

@@ -300,7 +300,7 @@ def phase_diagram(
 
 
 class Optimum(Answer):
-    """Maximum of the evidence: ``optimum.values``, ``optimum.log_evidence``; ``experiment`` can be run."""
+    """Maximum of the evidence: ``optimum["values"]``, ``optimum.log_evidence``; ``experiment`` can be run."""
 
     def __init__(self, content: Mapping[str, Any], page: str, experiment: dict[str, Any]) -> None:
         super().__init__(content, page)
