@@ -80,7 +80,6 @@ export async function fitExpectationPropagation(
   }
   const { branches, method, probabilities, odds } = solved;
   requireSettled(branches, problem);
-  requireBulk(odds, problem);
   const state: ExpectationPropagationState = {
     features: coordinates.features,
     projection: coordinates.projection,
@@ -146,14 +145,6 @@ export function requireSettled(
 ): void {
   const residual = Math.max(...branches.map((branch) => (branch.probability < limits.minority ? 0 : branch.residual)));
   if (!(residual < unsettled)) throw unsolved(`the last sweep still moved the field by ${percent(residual)}`, problem);
-}
-
-/**
- * @throws FinitewidthError (code "not-converged") where no unit would stay on this side of the wall, whatever the others do: the labels
- * take them all, and no number of aligned units is solved for (docs/theories/expectation-propagation.md, "When it holds").
- */
-export function requireBulk(odds: AlignmentOdds | undefined, problem: Pick<Problem, "temperature">): void {
-  if (odds?.fromNone === Infinity && odds.fromOne === Infinity) throw unsolved("every unit would align with the labels", problem);
 }
 
 /** Latent outputs at new inputs. */
@@ -268,9 +259,14 @@ export function warningsOf(
       );
     return warnings;
   }
-  if (two > 0.5)
+  // in the field of either branch none would stay on this side of the wall
+  if (odds?.fromNone === Infinity && odds.fromOne === Infinity)
     warnings.push(
-      `several units are aligned with the labels (probability ${percent(two)}), which is not described here: the numbers are no more than a guess; use "monte-carlo"`,
+      'every unit would align with the labels, which is not described here: the numbers are no more than a guess, means off by a quarter of the targets at the median; use "monte-carlo"',
+    );
+  else if (two > 0.5)
+    warnings.push(
+      `several units are aligned with the labels (probability ${percent(two)}), which is not described here: errors of 10 % of the targets are possible; use "monte-carlo"`,
     );
   else if (two > limits.several)
     warnings.push(`two aligned units at once have a probability of ${percent(two)} and are left out: errors of 5–10 % are possible`);

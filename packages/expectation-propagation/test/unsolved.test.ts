@@ -3,7 +3,7 @@ import { createRegistry, fit } from "@finitewidth/core";
 import { plugin as fullyConnected } from "@finitewidth/prior-fc";
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
-import { requireBulk, requireSettled } from "../src/fit.js";
+import { requireSettled } from "../src/fit.js";
 import { expectationPropagation, plugin } from "../src/index.js";
 
 const registry = createRegistry([activations, fullyConnected, plugin]);
@@ -49,19 +49,11 @@ describe("equations that are not solved", () => {
     expect(() => check([0.6, 0.01], [0.4, 20])).toThrow("moved the field by 2000 %");
     expect(() => check([1, Number.NaN])).toThrow("not solved");
   });
+});
 
-  it("are refused where every unit would align, whatever the others do", async () => {
-    const check = (fromNone: number, fromOne?: number) =>
-      requireBulk({ fromNone, ...(fromOne === undefined ? {} : { fromOne }) }, { temperature: 1 });
-    expect(() => check(Infinity, Infinity)).toThrow("every unit would align with the labels, as labels too strong");
-    check(Infinity, 50);
-    check(1e9);
-    requireBulk(undefined, { temperature: 1 });
-    // settled to a few percent, and wrong by a good part of the targets
-    const problem = { ...strong("erf", 0.5), inputs: normals(8, 7, 1), targets: normals(8, 1, 2, 6) };
-    await expect(fit(expectationPropagation, problem, { registry, options: { particles: 200, sweeps: 20 } })).rejects.toMatchObject({
-      message: expect.stringContaining("every unit would align") as string,
-      code: "not-converged",
-    });
-  });
+it("where every unit would align a solution, however settled, is said to be a guess", async () => {
+  const problem = { ...strong("erf", 0.5), inputs: normals(8, 7, 1), targets: normals(8, 1, 2, 6) };
+  const { posterior } = await fit(expectationPropagation, problem, { registry, options: { particles: 200, sweeps: 20 } });
+  expect(posterior.solver.residual).toBeLessThan(0.08);
+  expect(posterior.warnings).toEqual([expect.stringMatching(/^every unit would align with the labels.* no more than a guess/)]);
 });
