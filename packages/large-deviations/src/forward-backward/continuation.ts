@@ -45,6 +45,9 @@ const settings = {
   smallestStep: 1e-3,
   looseTolerance: 1e-3,
   smallestStrengthStep: 1e-3,
+  // the same of the strength reached, and of the first
+  smallestShare: 0.02,
+  smallestStrength: 1e-6,
 } as const;
 
 const norm = (x: Float64Array): number => {
@@ -62,8 +65,8 @@ const failed = (why: string): FinitewidthError => new FinitewidthError(why, { co
 
 /**
  * Fixed point of F: damped sweeps while far, then Newton–Krylov (GMRES on forward differences of F, line search), and continuation in the
- * strength when that fails: the step is halved on failure and doubled on success. @throws FinitewidthError (code "not-converged") with the
- * strength reached.
+ * strength when that fails: the step is halved on failure and doubled on success, and Newton's steps begin straight on from the last two
+ * solutions. @throws FinitewidthError (code "not-converged") with the strength reached.
  */
 export function solveByContinuation<State>(problem: FixedPointProblem<State>, options: ContinuationOptions): FixedPoint<State> {
   const { tolerance, maximumSweeps, totalSweeps, strength: target, startsNear, beforeSweep } = options;
@@ -88,6 +91,7 @@ export function solveByContinuation<State>(problem: FixedPointProblem<State>, op
     from: Float64Array,
     strength: number,
     goal: number,
+    predicted: boolean,
   ): { readonly x: Float64Array; readonly residual: number; readonly state: State } => {
     const begin = sweeps;
     let x = from;
@@ -97,7 +101,7 @@ export function solveByContinuation<State>(problem: FixedPointProblem<State>, op
       if (at.residual < goal) return { x, residual: at.residual, state: at.state };
       if (sweeps - begin > maximumSweeps) throw failed(`residual ${at.residual.toExponential(1)} after ${sweeps - begin} sweeps`);
       const { change, residual } = at;
-      if (residual > settings.far && iteration < settings.dampedSweeps) {
+      if (residual > settings.far && iteration < settings.dampedSweeps && !predicted) {
         x = moved(x, settings.damping, change);
         at = evaluate(x, strength);
         if (!at) throw failed("the tilted measure ceased to exist on the way");
@@ -133,18 +137,27 @@ export function solveByContinuation<State>(problem: FixedPointProblem<State>, op
   let x = problem.start;
   let done = startsNear ? target * (1 - settings.smallestStrengthStep) : 0;
   let strengthStep = target;
+  let before: { readonly x: Float64Array; readonly strength: number } | undefined;
   for (;;) {
     const next = Math.min(target, done + strengthStep);
     try {
-      const found = solveAt(x, next, next === target ? tolerance : settings.looseTolerance);
+      // in the logarithm of the strength
+      const ahead = before && moved(x, Math.log(next / done) / Math.log(done / before.strength), moved(x, -1, before.x));
+      const predicted = ahead !== undefined && problem.admissible(ahead);
+      const found = solveAt(predicted ? ahead : x, next, next === target ? tolerance : settings.looseTolerance, predicted);
       if (next === target) return { ...found, sweeps };
+      if (done > 0) before = { x, strength: done };
       x = found.x;
       done = next;
       strengthStep *= 2;
     } catch (error) {
       if (!(error instanceof FinitewidthError && error.code === "not-converged")) throw error;
       strengthStep = 0.5 * Math.min(strengthStep, next - done);
-      if (strengthStep < settings.smallestStrengthStep * target || sweeps >= totalSweeps) {
+      const smallest = Math.min(
+        settings.smallestStrengthStep * target,
+        done > 0 ? settings.smallestShare * done : settings.smallestStrength * target,
+      );
+      if (strengthStep < smallest || sweeps >= totalSweeps) {
         throw new FinitewidthError(
           `the forward–backward equations were solved only up to data strength ${(done / target).toPrecision(3)} of 1 (${error.message}; ${sweeps} sweeps); raise the temperature or the widths, or use order "first" or the closure "gaussian-variational"`,
           { code: "not-converged" },
