@@ -1,6 +1,7 @@
 import { refusal, type Json, type Matrix, type Prediction, type Problem } from "@finitewidth/core";
 import { combine, diagonalOf, trace } from "@finitewidth/linalg";
 import { independentOutputs } from "@finitewidth/numerics";
+import { isNumericalFailure } from "./continuation.js";
 import { createClosure, isSampled } from "./create-closure.js";
 import { predictFromKernels, trainingDiscrepancy } from "./data-term.js";
 import { adaptationByLayer, alignmentByLayer, forceNumber, forwardBackwardFigures } from "./diagnose.js";
@@ -53,6 +54,16 @@ function trainPrediction({ targets, temperature }: Setting, kernel: Matrix, data
   return independentOutputs({ mean: combine(1, targets, -1, data.missed), variance }, outputs);
 }
 
+/** Largest relative change of a kernel in one sweep; 1 where the nodes go in a direction in which a tilted measure does not exist. */
+function changeInOneSweep(problem: SaddleProblem, kernels: readonly Matrix[]): number {
+  try {
+    return Math.max(...sweepOnce(problem, kernels).map((kernel, l) => relativeDistance(kernel, kernels[l]!)));
+  } catch (error) {
+    if (isNumericalFailure(error)) return 1;
+    throw error;
+  }
+}
+
 /**
  * Largest relative change of a kernel in one sweep with other scrambles of the nodes: an upper estimate of the quadrature error. The
  * problem's closure is left with the last of them.
@@ -62,11 +73,28 @@ function quadratureError(problem: SaddleProblem, seed: number, saddle: Saddle): 
   let sum = 0;
   for (let i = 1; i <= otherScrambles; i++) {
     problem.closure.rescramble!(seed + i);
-    const swept = sweepOnce(problem, kernels);
-    sum += Math.max(...swept.map((kernel, l) => relativeDistance(kernel, kernels[l]!))) ** 2 / otherScrambles;
+    sum += changeInOneSweep(problem, kernels) ** 2 / otherScrambles;
   }
   // the difference of two scrambles has twice the variance of one
   return Math.sqrt(sum / 2);
+}
+
+/** Largest relative distance to a kernel of solutions with two other scrambles; undefined where one of them finds none. */
+function differenceOfSolutions(
+  { closure }: SaddleProblem,
+  seed: number,
+  saddle: Saddle,
+  solve: (options: SaddleOptions) => Saddle,
+  beforeSweep: (sweeps: number) => void,
+): number | undefined {
+  let largest = 0;
+  for (const other of [1, 2]) {
+    closure.rescramble!(seed + other);
+    const found = attempt(() => solve({ tolerance: 1e-4, totalSweeps: 2 * saddle.sweeps, beforeSweep }));
+    if (!found) return undefined;
+    largest = Math.max(largest, ...found.hidden.map((kernel, l) => relativeDistance(kernel, saddle.hidden[l]!)));
+  }
+  return largest;
 }
 
 /** Solves order "full" or "first". */
@@ -138,7 +166,11 @@ export function fitKernels(
     warnings.push(
       `the equations are solved to a residual of ${saddle.residual.toExponential(1)} only; the activation "${activation.name}" jumps, and equal inputs round differently`,
     );
-  const error = sampled ? quadratureError(saddleProblem, context.seed, saddle) : undefined;
+  const swept = sampled ? quadratureError(saddleProblem, context.seed, saddle) : undefined;
+  // near where a measure ceases to exist a sweep makes far more of the nodes' errors than the solution does
+  const steep =
+    swept !== undefined && swept > warnedError && activation.degree === 1 && saddle.sweeps * perSweep < nodeBudget.operations / 4;
+  const error = (steep ? differenceOfSolutions(saddleProblem, context.seed, saddle, solve, beforeSweep) : undefined) ?? swept;
   if (error !== undefined && error > warnedError)
     warnings.push(
       `the kernels carry an estimated quadrature error of ${Number((100 * error).toPrecision(2))} %; raise "nodes" (now 2^${closureOptions.log2Count}) or use the closure "gaussian-variational"`,
