@@ -1,5 +1,5 @@
 import type { Activation } from "@finitewidth/core";
-import { gaussLegendre } from "@finitewidth/numerics";
+import { gaussLegendre, normalDensity, normalDistribution } from "@finitewidth/numerics";
 
 /** E φ(m + s z) and E φ(m + s z)², z ~ N(0, 1), for many m. */
 export interface ConditionalMoments {
@@ -24,16 +24,45 @@ function trapezoid(deviation: number): { readonly nodes: Float64Array; readonly 
   return { nodes, weights: densities.map((density) => density / total) };
 }
 
+/** φ of degree 1 with a kink: φ(1) max(h, 0) + φ(−1) max(−h, 0). */
+const bends = ({ degree, smooth }: Activation): boolean => degree === 1 && !smooth;
+
+/** In closed form, from E max(h*, 0) = mΦ(m/s) + s n(m/s) and E max(h*, 0)² = (m² + s²)Φ(m/s) + m s n(m/s) on both sides of the kink. */
+function bentMoments(
+  activation: Activation,
+  means: Float64Array,
+  deviationOf: (i: number) => number,
+  [mean, square, meanSlope, meanSpread, squareSlope, squareSpread]: readonly Float64Array[],
+): void {
+  for (const side of [1, -1]) {
+    const value = activation.value(side);
+    if (value === 0) continue;
+    for (let i = 0; i < means.length; i++) {
+      const [m, s] = [side * means[i]!, deviationOf(i)];
+      const [share, density] = [normalDistribution(m / s), normalDensity(m / s)];
+      const first = m * share + s * density;
+      mean![i]! += value * first;
+      square![i]! += value * value * (m * first + s * s * share);
+      if (!meanSlope) continue;
+      meanSlope[i]! += side * value * share;
+      meanSpread![i]! += (value * density) / (2 * s);
+      squareSlope![i]! += side * value * value * 2 * first;
+      squareSpread![i]! += value * value * share;
+    }
+  }
+}
+
 /**
  * Moments of φ(h*) when h* ~ N(m, s²), for each m, to about 1e-7 of 1 + m² + s² (1e-5 of smooth φ beyond s = 16). Smooth φ: a trapezoidal
  * rule of 13 nodes at small s, 25 at s = 1, 23 s above. Kinks (relu, sign) and s > 16: Gauss–Legendre nodes between the kink, or the ends
- * of the change of φ, and 6.5 standard deviations. s = 0: φ(m) itself. Derivatives are E z φ/s and E (z² − 1)φ/2s², which kinks and jumps
+ * of the change of φ, and 6.5 standard deviations. Kinks of degree 1 (relu): closed form, and for them s may be a
+ * number for each m. s = 0: φ(m) itself. Derivatives are E z φ/s and E (z² − 1)φ/2s², which kinks and jumps
  * have too; at s = 0 φ′(m) and 0. O(n) times the number of nodes.
  */
 export function conditionalMoments(
   activation: Activation,
   means: Float64Array,
-  deviation: number,
+  deviation: number | Float64Array,
   want: { readonly derivatives: boolean } = { derivatives: false },
 ): ConditionalMoments {
   const [mean, square, ...rest] = Array.from({ length: want.derivatives ? 6 : 2 }, () => new Float64Array(means.length)) as [
@@ -42,19 +71,23 @@ export function conditionalMoments(
     ...Float64Array[],
   ];
   const [meanSlope, meanSpread, squareSlope, squareSpread] = rest;
+  // where it is one for all m
+  const width = Number(deviation);
   const add = (i: number, weight: number, h: number, z: number): void => {
     const value = activation.value(h);
     mean[i]! += weight * value;
     square[i]! += weight * value * value;
     if (!meanSlope) return;
-    const slope = (weight * value * z) / deviation;
-    const spread = (weight * value * (z * z - 1)) / (2 * deviation * deviation);
+    const slope = (weight * value * z) / width;
+    const spread = (weight * value * (z * z - 1)) / (2 * width * width);
     meanSlope[i]! += slope;
     meanSpread![i]! += spread;
     squareSlope![i]! += slope * value;
     squareSpread![i]! += spread * value;
   };
-  if (deviation === 0) {
+  if (typeof deviation !== "number") bentMoments(activation, means, (i) => deviation[i]!, [mean, square, ...rest]);
+  else if (bends(activation) && deviation > 0) bentMoments(activation, means, () => deviation, [mean, square, ...rest]);
+  else if (deviation === 0) {
     for (let i = 0; i < means.length; i++) {
       mean[i] = activation.value(means[i]!);
       square[i] = mean[i]! ** 2;

@@ -18,18 +18,18 @@ export function nodeGroups(count: number): Uint8Array {
 /** What groups of nodes move of the kernels above a layer, test point by test point. */
 interface LayerMoves {
   readonly kernels: KernelMoves;
-  /** Adds the test point with C⁻¹c = `explaining`. */
-  add(index: number, conditional: ConditionalMoments, explaining: Float64Array): void;
+  /** Adds the test point with C⁻¹c = `explaining` and these moments under the tilt and under the proposal. */
+  add(index: number, tilt: ConditionalMoments, base: ConditionalMoments, explaining: Float64Array): void;
 }
 
 /**
  * What each group of nodes moves of g⟨ψ⟩ when its weights grow by a factor 1 + ε, divided by ε: its own share, the sum over the group of
  * p (ψ − ⟨ψ⟩_p) − w (ψ − ⟨ψ⟩_w) as in `nodeErrors`, and what the same nodes move through the kernels of this layer, those of `test`: the
  * density of h by e = ½hᵀC⁻¹dC C⁻¹h, the mean of h* by hᵀC⁻¹(dc − dC b), its variance by dc** − 2bᵀdc + bᵀdC b, b = C⁻¹c. Conjugate kernels
- * stay. O(n P²) a group, then O(n P) a group and test point.
+ * stay. Nodes with `reaches` s count at sy. O(n P²) a group, then O(n P) a group and test point.
  */
 export function nodeMoves(
-  { root, stretch, blocks, weights, differences }: TiltedSample,
+  { root, stretch, blocks, weights, reaches, squares, differences }: TiltedSample,
   points: Matrix,
   gain: number,
   { cross: { shape }, moves: below }: TestKernels,
@@ -43,26 +43,34 @@ export function nodeMoves(
     blocks.again(({ from, whitened, spare }) => {
       for (const b of numbered) {
         blocks.multiply(whitened, changes[b]!, spare);
-        for (let i = 0, at = 0; i < whitened.shape[0]; i++)
-          for (; at < (i + 1) * size; at++) shares.data[b * count + from + i]! += 0.5 * whitened.data[at]! * spare.data[at]!;
+        for (let i = 0, at = 0; i < whitened.shape[0]; i++) {
+          const node = b * count + from + i;
+          for (; at < (i + 1) * size; at++) shares.data[node]! += 0.5 * whitened.data[at]! * spare.data[at]!;
+          if (reaches) shares.data[node]! *= reaches[from + i]! ** 2;
+        }
       }
     });
   }
+  const proposed = new Float64Array(groups);
+  for (let i = 0; i < count; i++) proposed[groupOf[i]!]! += squares[i]! - differences[i]!;
+  /** What the proposal's part of a node is, that of the tilt being in `shares`. */
+  const baseOf = (b: number, i: number): number => gain * (squares[i]! - differences[i]!) * ((groupOf[i] === b ? 1 : 0) - proposed[b]!);
   for (const b of numbered) {
     const share = shareOf(b);
-    let [tilted, proposed] = [0, 0];
+    let tilted = 0;
     for (let i = 0; i < count; i++) {
-      const own = groupOf[i] === b ? 1 : 0;
-      tilted += weights[i]! * (own + share[i]!);
-      proposed += (weights[i]! - differences[i]!) * own;
+      if (groupOf[i] === b) share[i]! += 1;
+      tilted += weights[i]! * share[i]!;
     }
-    for (let i = 0; i < count; i++) {
-      const own = groupOf[i] === b ? 1 : 0;
-      share[i] = gain * (weights[i]! * (own + share[i]! - tilted) - (weights[i]! - differences[i]!) * (own - proposed));
-    }
+    for (let i = 0; i < count; i++) share[i] = gain * squares[i]! * (share[i]! - tilted);
   }
   const kernels = {
-    training: numbered.map((b) => blocks.gram(blocks.features, shareOf(b))),
+    training: numbered.map((b) =>
+      blocks.gram(
+        blocks.features,
+        shareOf(b).map((share, i) => share - baseOf(b, i)),
+      ),
+    ),
     cross: numbered.map(() => zeros(shape[0], size)),
     variances: zeros(shape[0], groups),
   };
@@ -83,23 +91,24 @@ export function nodeMoves(
   };
   return {
     kernels,
-    add(index, { mean, square, derivatives }, explaining) {
+    add(index, tilt, base, explaining) {
       const moved = below && conditionalMoves(below, index, explaining);
       const terms = zeros(groups, count);
       for (const b of numbered) {
         const [share, term] = [shareOf(b), terms.data.subarray(b * count, (b + 1) * count)];
         let variance = 0;
         for (let i = 0; i < count; i++) {
-          term[i] = share[i]! * mean[i]!;
-          variance += share[i]! * square[i]!;
+          const proposal = baseOf(b, i);
+          term[i] = share[i]! * tilt.mean[i]! - proposal * base.mean[i]!;
+          variance += share[i]! * tilt.square[i]! - proposal * base.square[i]!;
         }
         if (moved) {
           const [shifts, spread] = [moved.shifts.subarray(b * count, (b + 1) * count), moved.spreads[b]!];
-          const { mean: means, square: squares } = derivatives!;
+          const { mean, square } = tilt.derivatives!;
           for (let i = 0; i < count; i++) {
-            const shift = shifts[i]!;
-            term[i]! += weights[i]! * (shift * means.byMean[i]! + spread * means.byVariance[i]!);
-            variance += weights[i]! * (shift * squares.byMean[i]! + spread * squares.byVariance[i]!);
+            const [weight, shift, own] = [squares[i]!, shifts[i]!, reaches ? spread / reaches[i]! ** 2 : spread];
+            term[i]! += weight * (shift * mean.byMean[i]! + own * mean.byVariance[i]!);
+            variance += weight * (shift * square.byMean[i]! + own * square.byVariance[i]!);
           }
         }
         kernels.variances.data[index * groups + b] = variance;

@@ -96,7 +96,7 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
   return {
     averages(measure, want) {
       const sample = sampled(measure);
-      const plain = (): Matrix => sample.blocks.gram(sample.blocks.features, sample.weights);
+      const plain = (): Matrix => sample.blocks.gram(sample.blocks.features, sample.squares);
       const varied = combine(
         1,
         kernelMap(activation, sample.covariance),
@@ -149,20 +149,26 @@ export function quadratureClosure(activation: Activation, nodes: GaussianNodes):
       const errors = readout && { mean: zeros(points, readout.weights.shape[1]), variance: new Float64Array(points) };
       const moves = random && want === "moves" ? nodeMoves(sample, rule.points, measure.weightVariance, test) : undefined;
       const explaining = moves && transpose(sample.root.whiten(x));
+      const { squares, differences, reaches } = sample;
       for (let t = 0; t < points; t++) {
         for (let i = 0; i < count; i++) column[i] = means.data[i * points + t]!;
-        const conditional = conditionalMoments(activation, column, Math.sqrt(residual[t]!), {
-          derivatives: moves !== undefined && test.moves !== undefined,
-        });
-        moves?.add(t, conditional, explaining!.data.subarray(t * size, (t + 1) * size));
+        const deviation = Math.sqrt(residual[t]!);
+        const derivatives = moves !== undefined && test.moves !== undefined;
+        // where the nodes are under the tilt, in units of s, and under the proposal
+        const own = reaches && deviation > 0 ? reaches.map((s) => deviation / s) : deviation;
+        const tilt = conditionalMoments(activation, column, own, { derivatives });
+        const base = own === deviation ? tilt : conditionalMoments(activation, column, deviation);
+        moves?.add(t, tilt, base, explaining!.data.subarray(t * size, (t + 1) * size));
         for (let i = 0; i < count; i++) {
-          const weight = sample.differences[i]!;
-          variances[t]! += weight * conditional.square[i]!;
-          const scaled = weight * conditional.mean[i]!;
+          const weight = squares[i]! - differences[i]!;
+          const difference = (of: "mean" | "square"): number =>
+            reaches ? squares[i]! * tilt[of][i]! - weight * base[of][i]! : differences[i]! * tilt[of][i]!;
+          variances[t]! += difference("square");
+          const scaled = difference("mean");
           for (let a = 0; a < size; a++) cross.data[t * size + a]! += scaled * sample.blocks.features.data[i * size + a]!;
         }
         if (!errorsOf || !errors) continue;
-        const { mean, variance } = errorsOf({ ...conditional, cross: cross.data.subarray(t * size, (t + 1) * size) });
+        const { mean, variance } = errorsOf({ tilt, base, cross: cross.data.subarray(t * size, (t + 1) * size) });
         errors.mean.data.set(mean, t * mean.length);
         errors.variance[t] = variance;
       }

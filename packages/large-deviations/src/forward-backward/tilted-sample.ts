@@ -1,7 +1,17 @@
 import { applyAdjointJacobian } from "@finitewidth/activations";
-import { FinitewidthError, zeros, type Activation, type Matrix } from "@finitewidth/core";
-import { combine, gram, multiply, multiplyTransposedLeft, scaleRows, symmetricEigen, symmetrise } from "@finitewidth/linalg";
+import type { Activation, Matrix } from "@finitewidth/core";
+import {
+  affine,
+  gram,
+  multiply,
+  multiplyTransposedLeft,
+  scaleRows,
+  symmetricEigen,
+  symmetrise,
+  type SymmetricEigen,
+} from "@finitewidth/linalg";
 import { spectralFunction } from "../effective-action/small-matrix.js";
+import { divergent, fittedTilt, isFitted } from "./angular-proposal.js";
 import type { TiltedMeasure } from "./closure.js";
 import { symmetricRoot, type KernelRoot } from "./kernel-root.js";
 import { whitenedTilt } from "./linear-closure.js";
@@ -27,7 +37,11 @@ export interface TiltedSample {
   readonly blocks: NodeBlocks;
   /** Self-normalised weights p. */
   readonly weights: Float64Array;
-  /** p − w, which integrates what the proposal's own moments leave. */
+  /** Random nodes, φ of degree 1: factors s along their rays that take nodes to where the tilted measure has them. */
+  readonly reaches?: Float64Array;
+  /** Weights of functions of degree 2 of y: p, or ps² where there are `reaches`. */
+  readonly squares: Float64Array;
+  /** Those less w, which integrates what the proposal's own moments leave. */
   readonly differences: Float64Array;
   readonly cumulant: number;
   readonly effectiveFraction: number;
@@ -40,8 +54,10 @@ export interface TiltedSample {
 const weightedGram = (rows: Matrix, factors: Float64Array): Matrix => symmetrise(multiplyTransposedLeft(rows, scaleRows(rows, factors)));
 
 /**
- * Nodes and weights of the tilted measure; `blocks` are those of the nodes. @throws FinitewidthError (code "not-positive-definite") when a
- * homogeneous tilt is seen to diverge.
+ * Nodes and weights of the tilted measure; `blocks` are those of the nodes. For φ of degree 1 the exponent of the measure is −q(y)/2 with
+ * q = |y|² − 2gφᵀAφ, of degree 2 too, and random nodes have their radius for certain: y = z stretched goes to sy, s = |z|/√q, where q is
+ * |z|² and the weight, (|z|²/q)^{P/2}, depends on the direction alone (lattices keep the exponential, which is no discontinuous function at
+ * their origin). @throws FinitewidthError (code "not-positive-definite") when a homogeneous tilt is seen to diverge.
  */
 export function sampleTilted(
   activation: Activation,
@@ -52,18 +68,20 @@ export function sampleTilted(
 ): TiltedSample {
   const root = symmetricRoot(kernel);
   const [count, size] = nodes.points.shape;
-  // the slopes of a φ that jumps diverge at equal inputs: any proposal will do, so take the prior
-  const tilt = jumps(activation) ? zeros(size, size) : applyAdjointJacobian(activation, kernel, conjugate);
-  const eigen = symmetricEigen(whitenedTilt(root, combine(weightVariance, tilt, 0, tilt)));
-  const lambda = eigen.values.map((value) => Math.min(Math.max(value, lower), clip.upper));
-  const capped = { values: lambda, vectors: eigen.vectors };
+  const random = !nodes.coarse;
+  const capped =
+    random && isFitted(activation, size)
+      ? fittedTilt(activation, root, { kernel, conjugate, weightVariance }, nodes.points)
+      : linearisedTilt(activation, root, { kernel, conjugate, weightVariance }, lower);
   const stretch = spectralFunction(capped, (value) => 1 / Math.sqrt(1 - value));
   const excess = spectralFunction(capped, (value) => value / (1 - value));
   const stretchedRoot = multiply(root.root, stretch);
   const covariance = gram(stretchedRoot);
   let logDeterminant = 0;
-  for (const value of lambda) logDeterminant += Math.log1p(-value);
+  for (const value of capped.values) logDeterminant += Math.log1p(-value);
   const exponents = new Float64Array(count);
+  const homogeneous = activation.degree === 1;
+  const reaches = homogeneous && random ? new Float64Array(count).fill(1) : undefined;
   let largest = Number.NEGATIVE_INFINITY;
   blocks.first(stretch, root.root, conjugate, ({ from, nodes: z, whitened, features, force, spare: quadratic }) => {
     blocks.multiply(z, excess, quadratic);
@@ -74,24 +92,26 @@ export function sampleTilted(
         proposal += z.data[j]! * quadratic.data[j]!;
         radius += whitened.data[j]! ** 2;
       }
-      if (activation.degree === 1 && radius - 2 * weightVariance * energy <= 0 && radius > 0) {
-        throw new FinitewidthError("the tilt grows faster than the Gaussian decays in some direction: W is infinite", {
-          code: "not-positive-definite",
-        });
-      }
-      const exponent = weightVariance * energy - 0.5 * proposal - 0.5 * logDeterminant;
+      const decay = radius - 2 * weightVariance * energy;
+      if (homogeneous && decay <= 0 && radius > 0) throw divergent();
+      // |y|² − |z|² is `proposal`
+      const ratio = radius > 0 ? (radius - proposal) / decay : 1;
+      if (reaches) reaches[from + i] = Math.sqrt(ratio);
+      const tilt = reaches ? 0.5 * size * Math.log(ratio) : weightVariance * energy - 0.5 * proposal;
+      const exponent = tilt - 0.5 * logDeterminant;
       exponents[from + i] = exponent;
       if (exponent > largest) largest = exponent;
     }
   });
   const densities = exponents.map((value) => Math.exp(value - largest));
   const { weights, total } = selfNormalised(densities, nodes.weights);
+  const squares = reaches ? weights.map((weight, i) => weight * reaches[i]! ** 2) : weights;
   const coarse = nodes.coarse && selfNormalised(densities, nodes.coarse);
   let concentration = 0;
   const differences = new Float64Array(count);
   for (let i = 0; i < count; i++) {
     concentration += (weights[i]! * weights[i]!) / nodes.weights[i]!;
-    differences[i] = weights[i]! - nodes.weights[i]!;
+    differences[i] = squares[i]! - nodes.weights[i]!;
   }
   return {
     root,
@@ -100,6 +120,8 @@ export function sampleTilted(
     excess,
     blocks,
     weights,
+    ...(reaches ? { reaches } : {}),
+    squares,
     differences,
     cumulant: Math.log(total) + largest,
     effectiveFraction: 1 / concentration,
@@ -117,6 +139,19 @@ export function sampleTilted(
         }
       : {}),
   };
+}
+
+/** Eigenvalues and vectors of 2FᵀBF, B = gJᵀ(C)[A], the eigenvalues kept in [lower, 0.8]. */
+function linearisedTilt(
+  activation: Activation,
+  root: KernelRoot,
+  { kernel, conjugate, weightVariance }: TiltedMeasure,
+  lower: number,
+): SymmetricEigen {
+  // the slopes of a φ that jumps diverge at equal inputs: any proposal will do, so take the prior
+  const tilt = jumps(activation) ? affine(0, kernel) : applyAdjointJacobian(activation, kernel, conjugate);
+  const { values, vectors } = symmetricEigen(whitenedTilt(root, affine(weightVariance, tilt)));
+  return { values: values.map((value) => Math.min(Math.max(value, lower), clip.upper)), vectors };
 }
 
 /** Weights w e/Σ w e and the sum. */
