@@ -9,4 +9,5 @@ export { encodePng } from "./png.js";
 export * from "./predictive.js";
 export { colourOf, reportColours, short, soft, type DrawOptions } from "./style.js";
 export * from "./sweep.js";
+export { themeStyle } from "./page-style.js";
 export { standaloneSvg } from "./standalone.js";
