@@ -1,9 +1,12 @@
 import { randomLayers, resolveArchitecture, type Network, type Registry } from "@finitewidth/core";
 import { sampledNumber, type MethodOutcome, type SolvedOutcome, type Verdicts } from "@finitewidth/experiment";
 import { withError } from "./table.js";
-import { marked, overallWithKernels, sampledNetwork } from "./verdict-text.js";
+import { marked, onPredictions, sampledNetwork } from "./verdict-text.js";
 
-/** Header and rows of the summary table, shared by the terminal and the report; verdicts first, where there was a referee. */
+/**
+ * Header and rows of the summary table, shared by the terminal and the report. Where there was a referee its verdict on the predictions
+ * comes first; other numbers carry marks of their own.
+ */
 export function summaryTable(
   outcomes: readonly MethodOutcome[],
   verdicts?: Verdicts,
@@ -11,7 +14,7 @@ export function summaryTable(
   const column = (text: string): string[] => (verdicts ? [text] : []);
   const classes = outcomes.some((outcome) => outcome.status === "ok" && outcome.classification?.negativeLogLikelihood !== undefined);
   const measures = classes ? ["accuracy", "negative log likelihood", "calibration error"] : ["generalisation error", "bias", "variance"];
-  const header = ["method", ...column("verdict"), "log evidence", ...measures, "order parameter", "s"];
+  const header = ["method", ...column("predictions"), "log evidence", ...measures, "order parameter", "s"];
   const rows = outcomes.map((outcome) => {
     if (outcome.status === "failed")
       return [outcome.label, ...column("failed"), verdicts ? "" : "failed", "", "", "", "", outcome.seconds.toFixed(2)];
@@ -19,7 +22,7 @@ export function summaryTable(
     const verdict = verdicts?.verdicts[outcome.label];
     return [
       outcome.label,
-      ...column(overallWithKernels(verdict)),
+      ...column(onPredictions(verdict)),
       // a leading term is no evidence: it does not stand beside those that are
       posterior.evidenceIsLeadingOrder
         ? "–"

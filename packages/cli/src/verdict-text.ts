@@ -24,12 +24,12 @@ export function overall(verdict: MethodVerdict | undefined): string {
   return outputs && outputs !== "unchecked" ? outputs : (order.find((status) => statuses.includes(status)) ?? "unchecked");
 }
 
-/** `overall`, and the hidden kernels where they are worse: no column of the table is theirs. */
-export function overallWithKernels(verdict: MethodVerdict | undefined): string {
-  const word = overall(verdict);
+/** The verdict on the predictions, "–" without one, and on the hidden kernels where it is worse: no column of the table is theirs. */
+export function onPredictions(verdict: MethodVerdict | undefined): string {
+  const word = (verdict?.generalizationError ?? verdict?.predictive)?.status;
   const kernels = verdict?.hiddenKernels?.status;
-  const worse = kernels !== undefined && order.indexOf(kernels) < Math.min(order.indexOf(word as (typeof order)[number]), 2);
-  return worse ? `${word}, hidden kernels ${kernels}` : word;
+  const rank = Math.min(word ? order.indexOf(word) : Infinity, order.indexOf("confirmed"));
+  return kernels && order.indexOf(kernels) < rank ? `${word ?? "–"}, hidden kernels ${kernels}` : (word ?? "–");
 }
 
 const titles: Readonly<Record<keyof MethodVerdict, string>> = {

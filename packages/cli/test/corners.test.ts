@@ -59,7 +59,7 @@ describe("several networks in the terminal", () => {
     printResults(plan, results, "x", { write: (text) => printed.push(text) });
     const rows = printed.join("").split("\n").map((line) => line.split(/ {2,}/).slice(0, 3).join("|")); // prettier-ignore
     const rule = expect.stringMatching(/^─+\|/) as string;
-    const table = (name: string, size: number): string[] => ["", name, "method|verdict|log evidence", rule, `nngp|–|${-size}.0 ± ${(size / 8).toFixed(1)}`, `exact|confirmed|${-size - 1}.0 ± ${((size + 1) / 8).toFixed(1)} ✓`]; // prettier-ignore
+    const table = (name: string, size: number): string[] => ["", name, "method|predictions|log evidence", rule, `nngp|–|${-size}.0 ± ${(size / 8).toFixed(1)}`, `exact|–|${-size - 1}.0 ± ${((size + 1) / 8).toFixed(1)} ✓`]; // prettier-ignore
     expect(rows).toEqual([
       "",
       "a",

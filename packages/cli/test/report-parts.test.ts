@@ -180,7 +180,7 @@ describe("the report of one network", () => {
     );
     const of = (status: string, how: string) => ({ status, error: 0.25, standardError: null, how });
     const verdicts = {
-      verdicts: { nngp: { logEvidence: of("contradicted", "so") }, exact: { logEvidence: of("confirmed", "this way") } },
+      verdicts: { nngp: { predictive: of("contradicted", "so") }, exact: { predictive: of("confirmed", "this way") } },
       referee: { priorDistance: { sentence: "the prior is near" } },
     } as unknown as Verdicts;
     const results = (await runPlan(plan, inlineRun({ registry, seed: 17 }))).map((step) => ({
@@ -214,7 +214,7 @@ describe("the report of one network", () => {
   });
 
   it("has methods with their verdicts in front, remarks, and every verdict with how it is known", () => {
-    expect(tablesOf(page)[0]!.map(({ method, verdict }) => [method, verdict])).toEqual([
+    expect(tablesOf(page)[0]!.map(({ method, predictions }) => [method, predictions])).toEqual([
       ["nngp", "contradicted"],
       ["exact", "confirmed"],
       ["again", "failed"],
@@ -232,8 +232,8 @@ describe("the report of one network", () => {
     ).toEqual(["exact: careful", "again failed: not <again>", "broken could not be drawn: no such thing"]);
     const verdicts = tablesOf(page).find(([row]) => row && "how it is known" in row)!;
     expect(verdicts.map((row) => Object.values(row))).toEqual([
-      ["nngp", "log evidence", "contradicted", "0.25", "so"],
-      ["exact", "log evidence", "confirmed", "0.25", "this way"],
+      ["nngp", "predictions", "contradicted", "0.25", "so"],
+      ["exact", "predictions", "confirmed", "0.25", "this way"],
     ]);
     expect(texts(page, "main > p")).toContain("The prior is near.");
   });

@@ -1,6 +1,6 @@
 import type { Verdict } from "@finitewidth/core";
 import { expect, it } from "vitest";
-import { beliefText, marked, overall, overallWithKernels } from "../src/verdict-text.js";
+import { beliefText, marked, overall, onPredictions } from "../src/verdict-text.js";
 import { runCommand } from "./command.js";
 
 const of = (status: Verdict["status"]): Verdict => ({ status, error: null, standardError: null, how: "so" });
@@ -15,18 +15,16 @@ it("one word for a method: its outputs decide, the worst of the rest where they 
 });
 
 it("hidden kernels that are worse than the outputs are said beside them", () => {
-  expect(overallWithKernels({ predictive: of("confirmed"), hiddenKernels: of("contradicted") })).toBe(
-    "confirmed, hidden kernels contradicted",
-  );
-  expect(overallWithKernels({ predictive: of("confirmed"), hiddenKernels: of("doubtful") })).toBe("confirmed, hidden kernels doubtful");
-  expect(overallWithKernels({ predictive: of("doubtful"), hiddenKernels: of("contradicted") })).toBe(
-    "doubtful, hidden kernels contradicted",
-  );
+  expect(onPredictions({ predictive: of("confirmed"), hiddenKernels: of("contradicted") })).toBe("confirmed, hidden kernels contradicted");
+  expect(onPredictions({ predictive: of("confirmed"), hiddenKernels: of("doubtful") })).toBe("confirmed, hidden kernels doubtful");
+  expect(onPredictions({ predictive: of("doubtful"), hiddenKernels: of("contradicted") })).toBe("doubtful, hidden kernels contradicted");
   for (const kernels of ["confirmed", "unchecked"] as const)
-    expect(overallWithKernels({ predictive: of("confirmed"), hiddenKernels: of(kernels) })).toBe("confirmed");
-  expect(overallWithKernels({ predictive: of("contradicted"), hiddenKernels: of("contradicted") })).toBe("contradicted");
-  expect(overallWithKernels({ hiddenKernels: of("contradicted") })).toBe("contradicted");
-  expect(overallWithKernels(undefined)).toBe("–");
+    expect(onPredictions({ predictive: of("confirmed"), hiddenKernels: of(kernels) })).toBe("confirmed");
+  expect(onPredictions({ predictive: of("contradicted"), hiddenKernels: of("contradicted") })).toBe("contradicted");
+  expect(onPredictions({ hiddenKernels: of("contradicted") })).toBe("–, hidden kernels contradicted");
+  // columns of their own have marks of their own
+  expect(onPredictions({ predictive: of("unchecked"), logEvidence: of("contradicted") })).toBe("unchecked");
+  expect(onPredictions(undefined)).toBe("–");
 });
 
 it("whom to believe in a sentence: who is confirmed, and the sampled numbers where nobody is", () => {
@@ -75,7 +73,7 @@ it("verdicts are in the file, first in the table and in the report; --referee of
   expect(result.referee).toMatchObject({ checked: true, chains: 32 });
   expect(result.referee.priorDistance.sentence).toContain("χ²");
   expect(result.experiment.referee.seconds).toBe(3);
-  expect(stdout).toMatch(/^method\s+verdict\s+log evidence/m);
+  expect(stdout).toMatch(/^method\s+predictions\s+log evidence/m);
   expect(stdout).toContain("✓ confirmed, ? doubtful, ✗ contradicted");
   expect(report).toContain("how it is known");
   const { believe } = result.referee;
