@@ -197,7 +197,8 @@ export function poolRun(options: PoolOptions): PoolRun {
     const stop = new AbortController();
     const abort = AbortSignal.any([signal, own.signal, stop.signal].filter((one) => one !== undefined));
     let done = 0;
-    const running = new Set<Member>();
+    // of chunks, not of workers: one that is done lets go of its worker before it is taken out here
+    const running = new Set<Pick<Member, "control">>();
     const report = (): void => {
       let partial = 0;
       for (const { control } of running) partial += control ? Math.min(1, controlWords(control).fraction[0]!) : 0;
@@ -223,7 +224,8 @@ export function poolRun(options: PoolOptions): PoolRun {
           release(member);
           throw abort.reason;
         }
-        running.add(member);
+        const part = { control: member.control };
+        running.add(part);
         try {
           const value = await attempt(member, task, chunk, abort);
           done += 1;
@@ -244,7 +246,7 @@ export function poolRun(options: PoolOptions): PoolRun {
             );
           }
         } finally {
-          running.delete(member);
+          running.delete(part);
         }
       }
     };

@@ -98,6 +98,17 @@ describe("results", () => {
     const waiting = [1, 2].map(() => ({ released, milliseconds: 20_000 }));
     expect(await collect(pool({ workers: 2, onProgress }), held, waiting)).toEqual([true, true]);
   });
+
+  it("report what a worker has done of its second chunk, too", async () => {
+    const waiting = [1, 2].map(() => ({ released: new Int32Array(new SharedArrayBuffer(4)), milliseconds: 10_000 }));
+    const onProgress = (done: number): void => {
+      const at = [0.9, 1.9].findIndex((fraction) => Math.abs(done - fraction) < 1e-9);
+      if (at < 0) return;
+      Atomics.store(waiting[at]!.released, 0, 1);
+      Atomics.notify(waiting[at]!.released, 0);
+    };
+    expect(await collect(pool({ workers: 1, onProgress }), held, waiting)).toEqual([true, true]);
+  });
 });
 
 describe("errors", () => {
