@@ -18,10 +18,13 @@ export interface ProgressStream {
 const seconds = (value: number): string =>
   value < 90 ? `${Math.round(value)} s` : value < 5400 ? `${Math.round(value / 60)} min` : `${(value / 3600).toFixed(1)} h`;
 
-/** Seconds left of a whole that went from the fraction `from` to `fraction` in `elapsed`; undefined while that says nothing. */
+/**
+ * Seconds left of a whole that went from the fraction `from` to `fraction` in `elapsed`; undefined while that says nothing, and where all
+ * that was counted is done.
+ */
 export function timeLeft(fraction: number, elapsed: number, from = 0): number | undefined {
   const gained = fraction - from;
-  return gained > 0.05 * (1 - from) && elapsed > 2 ? (elapsed * (1 - fraction)) / gained : undefined;
+  return gained > 0.05 * (1 - from) && elapsed > 2 && fraction < 1 ? (elapsed * (1 - fraction)) / gained : undefined;
 }
 
 /** @param enabled false for --quiet: only `say` speaks. */

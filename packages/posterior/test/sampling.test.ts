@@ -187,6 +187,46 @@ describe("samplers on targets with known answers", () => {
     await expect(temperedSample(broken, 50, stream(9))).rejects.toThrow(/^tempering stands still/);
   });
 
+  /** A target that counts its evaluations: what time is spent with. */
+  function counting(means: readonly number[], variances: readonly number[]) {
+    const target = toyTarget(means, variances, 0);
+    const count = { evaluations: 0 };
+    const evaluate: PosteriorTarget["evaluate"] = (...of) => (count.evaluations++, target.evaluate(...of));
+    return { count, target: { ...target, evaluate } };
+  }
+
+  it("tempering tells of its progress so that the time left is known within a factor 1.5 from a third of the way on", async () => {
+    const { count, target } = counting(
+      [1, 2, 3, 1, 2, 3, 1, 2],
+      Array.from({ length: 8 }, () => 1e-4),
+    );
+    const told: (readonly [done: number, fraction: number])[] = [];
+    await temperedSample(target, 300, stream(8), async (fraction) => void told.push([count.evaluations, fraction]));
+    const late = told.slice(0, -1).filter(([done]) => done > count.evaluations / 3);
+    expect(late.length).toBeGreaterThan(10);
+    for (const [done, fraction] of late) {
+      const estimate = (done * (1 - fraction)) / fraction;
+      expect(Math.abs(Math.log(estimate / (count.evaluations - done)))).toBeLessThan(Math.log(1.5));
+    }
+    expect(told.at(-1)![1]).toBe(1);
+  });
+
+  it("a mode that is found is no quarter of the way to chains", async () => {
+    const told: number[] = [];
+    const onProgress = (done: number, total: number): void => void told.push(done / total);
+    const options = { draws: 100, chains: 8, chainDraws: 40, warmup: 20 };
+    await samplePosterior(
+      source(
+        Array.from({ length: 14 }, () => 0.4),
+        Array.from({ length: 14 }, () => 0.3),
+        0,
+      ),
+      inlineRun({ registry: run.registry, onProgress }),
+      options,
+    );
+    expect(told.slice(0, 4)).toEqual([0, 1 / 8, 2 / 8, 3 / 8]);
+  });
+
   it("a cancelled run stops between steps", async () => {
     const controller = new AbortController();
     controller.abort(new Error("enough"));

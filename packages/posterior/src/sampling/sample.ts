@@ -61,10 +61,11 @@ async function sampleVarying<Data>(source: SamplingSource<Data>, run: Run, optio
   const fit = findMode(target, random(0));
   if (fit === undefined) return tempered(target, options, random, breathe);
   requireResolved(target.evaluate(fit.mode).logLikelihood);
-  await breathe(1, 4, "mode of the posterior");
+  // a small part of a long fit: what follows begins at nothing done
+  await breathe(0, 1, "mode of the posterior");
   if (target.dimension <= latticeLimit) {
     const exact = latticeSample(target, fit);
-    await breathe(2, 4, "quadrature");
+    await breathe(0, 1, "quadrature");
     // a sample that includes the prior finds modes that the lattice, grown from one, would miss
     const check = importanceSample(target, fit, Math.min(options.draws, 4000), random(6));
     if (exact !== undefined && Math.abs(exact.logEvidence - check.logEvidence) < 5 * check.logEvidenceStandardError + 1e-6) return exact;
@@ -266,10 +267,8 @@ async function tempered(
   breathe: Breathe,
 ): Promise<PosteriorSample> {
   const particles = Math.max(1000, 50 * target.dimension, Math.ceil(options.draws / 10));
-  const first = await temperedSample(target, particles, random(4), (temperature) => breathe(temperature, 3, "tempered Monte Carlo"));
-  const second = await temperedSample(target, 2 * particles, random(5), (temperature) =>
-    breathe(1 + 2 * temperature, 3, "tempered Monte Carlo"),
-  );
+  const first = await temperedSample(target, particles, random(4), (fraction) => breathe(fraction, 3, "tempered Monte Carlo"));
+  const second = await temperedSample(target, 2 * particles, random(5), (fraction) => breathe(1 + 2 * fraction, 3, "tempered Monte Carlo"));
   const spread = Math.abs(first.logEvidence - second.logEvidence);
   const points = [...first.points, ...second.points];
   const n = points.length;

@@ -18,17 +18,31 @@ const stepsPerMove = 6;
 /** Steps grow in proportion to the temperature, so that a hundred suffice for likelihoods that spread over 10¹⁰. */
 const mostTemperatures = 1000;
 
+/** Temperatures whose growth tells how many are still to come. */
+const recent = 8;
+
+/** Share of the temperatures that are done if they go on growing by the factor of the last ones: their values say little about it. */
+export function fractionDone(temperatures: readonly number[]): number {
+  const done = temperatures.length - 1;
+  const steps = Math.min(recent, done - 1);
+  const last = Math.log(temperatures[done]!);
+  if (last === 0) return 1;
+  if (steps < 1) return 0;
+  return done / (done + Math.ceil((steps * -last) / (last - Math.log(temperatures[done - steps]!))));
+}
+
 /**
  * Likelihood-tempered sequential Monte Carlo from the prior: exponent raised so that the effective fraction stays at 0.6, systematic
  * resampling, three Hamiltonian moves whitened by the particles. Finds several modes and needs no start; noisy in many dimensions, so
- * repeat with twice the particles. Three moves of every particle at every temperature. @throws FinitewidthError (code "not-converged")
- * after 1000 temperatures. Source: docs/theories/exact.md, "Several outputs".
+ * repeat with twice the particles. `pause` is called after every temperature with the fraction done. Three moves of every particle at
+ * every temperature. @throws FinitewidthError (code "not-converged") after 1000 temperatures. Source: docs/theories/exact.md, "Several
+ * outputs".
  */
 export async function temperedSample(
   target: PosteriorTarget,
   particles: number,
   random: RandomStream,
-  pause?: (temperature: number) => Promise<void>,
+  pause?: (fraction: number) => Promise<void>,
 ): Promise<TemperedSample> {
   let points = Array.from({ length: particles }, () => {
     const x = new Float64Array(target.dimension);
@@ -84,7 +98,7 @@ export async function temperedSample(
       likelihoods[k] = likelihood;
       unwhiten(fit, state.z, points[k]!);
     }
-    await pause?.(to);
+    await pause?.(fractionDone(temperatures));
     step = Math.min(Math.max(step * Math.exp(acceptance - 0.8), 0.02), 1.5);
   }
   return { points, logEvidence, temperatures };
