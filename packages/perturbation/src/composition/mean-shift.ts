@@ -1,6 +1,6 @@
 import { applySlopes } from "@finitewidth/activations";
 import { zeros, type Activation, type Matrix } from "@finitewidth/core";
-import { addScaled, multiply, multiplyTransposedRight, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
+import { addScaled, block, multiply, multiplyTransposedRight, symmetricEigen, symmetricEigenvalues } from "@finitewidth/linalg";
 import { fromPairs, pairCount, pairIndex, toPairs } from "../kernel-flow/index-pairs.js";
 import { secondOrder } from "../kernel-flow/point-flow.js";
 import { crossChange, fieldJet } from "./field-jet.js";
@@ -13,6 +13,12 @@ import { fieldOf, pool, streamOf, type Live, type LiveReading, type Variables } 
 function directional(f: (x: number) => Float64Array, h: number): Float64Array {
   const [p1, m1, p2, m2] = [f(h), f(-h), f(2 * h), f(-2 * h)];
   return p1.map((value, i) => (8 * (value - m1[i]!) - (p2[i]! - m2[i]!)) / (12 * h));
+}
+
+/** Derivative at 0 by forward differences of fourth order, of what is known on one side only. */
+function forward(f: (x: number) => Float64Array, h: number): Float64Array {
+  const [f0, f1, f2, f3, f4] = [f(0), f(h), f(2 * h), f(3 * h), f(4 * h)];
+  return f0.map((value, i) => (48 * f1[i]! - 36 * f2[i]! + 16 * f3[i]! - 3 * f4[i]! - 25 * value) / (12 * h));
 }
 
 /** Largest step of a difference, relative to the smallest variance. */
@@ -29,13 +35,40 @@ function largest(...lists: readonly (Float64Array | undefined)[]): number {
   return most;
 }
 
+/** Largest change of a covariance over which it is differenced: small beside the variances, and beside the smallest eigenvalue. */
+const reach = (covariance: Matrix): number => Math.min(furthest * smallestDiagonal(covariance), 0.2 * symmetricEigenvalues(covariance)[0]!);
+
+/** Whether steps for which rounding leaves digits would leave the covariances, as at nearly equal inputs. */
+const isNearlySingular = (covariance: Matrix): boolean => 0.2 * symmetricEigenvalues(covariance)[0]! < 1e-4 * smallestDiagonal(covariance);
+
 /**
- * Largest change of a covariance over which it is differenced: small beside the variances, and beside the smallest eigenvalue, so that it
- * stays a covariance; not below what rounding allows, which nearly parallel inputs may leave.
+ * Derivative of f at a nearly singular covariance along a symmetric change: quadrature knows f at covariances only, and a change that is
+ * none leaves them on one side at least. So the change is split into its positive and its negative part, and f differenced forwards along
+ * both.
  */
-function reach(covariance: Matrix): number {
-  const least = smallestDiagonal(covariance);
-  return Math.max(Math.min(furthest * least, 0.2 * symmetricEigenvalues(covariance)[0]!), 1e-5 * least);
+function splitDerivative(
+  { moments }: Activation,
+  f: (covariance: Matrix) => Float64Array,
+  covariance: Matrix,
+  change: Matrix,
+): Float64Array {
+  const n = covariance.shape[0];
+  const { values, vectors } = symmetricEigen(change);
+  // closed forms have digits for the small steps that kinks ask for, beyond which lies a power 3/2
+  const step = moments.fourPoints === "quadrature" ? 0.25 * furthest : 1e-6;
+  const along = (sign: 1 | -1): Float64Array => {
+    const part = zeros(n, n);
+    for (let k = 0; k < n; k++) {
+      const value = Math.max(0, sign * values[k]!);
+      for (let i = 0; i < n; i++)
+        for (let j = 0; j < n; j++) part.data[i * n + j]! += value * vectors.data[i * n + k]! * vectors.data[j * n + k]!;
+    }
+    const at = (e: number): Float64Array => f({ data: covariance.data.map((value, i) => value + e * part.data[i]!), shape: [n, n] });
+    const size = largest(part.data);
+    return size > 0 ? forward(at, (step * smallestDiagonal(covariance)) / size) : f(covariance).fill(0);
+  };
+  const [up, down] = [along(1), along(-1)];
+  return up.map((value, i) => value - down[i]!);
 }
 
 /** Whether two variables of a covariance are one, to rounding. */
@@ -114,23 +147,31 @@ function sameUnitShift(variables: Variables, s: Live, response: FieldResponse, t
     const m = c.shape[1];
     // polynomials do not mind what is no covariance
     const polynomial = s.kind === "norm" || s.activation.linear === true;
-    const farthest = polynomial ? furthest * smallestDiagonal(k) : reach(joint(k, c, t.kernel));
+    const both = joint(k, c, t.kernel);
+    const farthest = polynomial ? furthest * smallestDiagonal(k) : reach(both);
+    const split = !polynomial && isNearlySingular(both);
     for (const part of parts(t, m)) {
       tick();
       const dv = noiseResponse(variables, t, part, total);
-      const column: Matrix = { data: dv, shape: [dv.length, 1] };
-      const dk = fromPairs(multiply(response.kernel, column).data, n);
-      const dMean = multiply(response.mean, column).data;
+      const change: Matrix = { data: dv, shape: [dv.length, 1] };
+      const dk = fromPairs(multiply(response.kernel, change).data, n);
+      const dMean = multiply(response.mean, change).data;
       const dc = crossChange(variables, fieldOf(s), fieldOf(t), dv);
       const size = largest(dk.data, dc?.data);
       if (size > 1e-13) {
         const h = farthest / size;
         const moved = (base: Matrix, change: Matrix | undefined, e: number): Matrix =>
           change ? { data: base.data.map((value, i) => value + e * change.data[i]!), shape: base.shape } : base;
-        const slope = directional(
-          (e) => bareColumn(s, t, moved(k, dk, e), moved(c, dc, e), part, (kernel) => meanResponse((s as LiveReading).activation, kernel)),
-          h,
-        );
+        const column = (kernel: Matrix, cross: Matrix, other: Matrix): Float64Array =>
+          bareColumn(s, t, kernel, cross, other, part, (own) => meanResponse((s as LiveReading).activation, own));
+        const slope = split
+          ? splitDerivative(
+              (s as LiveReading).activation,
+              (moved) => column(block(moved, 0, n, 0, n), block(moved, 0, n, n, n + m), block(moved, n, n + m, n, n + m)),
+              both,
+              joint(dk, dc ?? zeros(n, m), zeros(m, m)),
+            )
+          : directional((e) => column(moved(k, dk, e), moved(c, dc, e), t.kernel), h);
         for (let i = 0; i < sum.length; i++) sum[i]! += slope[i]!;
       }
       if (part.kind === "mean" && largest(dMean) > 0) {
@@ -150,7 +191,7 @@ function sameUnitShift(variables: Variables, s: Live, response: FieldResponse, t
   return { data: out.data.map((value) => value / width), shape: out.shape };
 }
 
-type Part = Parameters<typeof bareColumn>[4];
+type Part = Parameters<typeof bareColumn>[5];
 
 function* parts(t: Live, m: number): Generator<Part> {
   if (t.kind === "reading") for (const [c, d] of indexPairs(m)) yield { kind: "pair", c, d };
@@ -175,6 +216,7 @@ function noiseResponse({ size }: Variables, t: Live, part: Part, total: Matrix):
 function mixedShift(s: LiveReading, mixed: Matrix): Matrix {
   const n = s.kernel.shape[0];
   const out = zeros(n, n);
+  const split = isNearlySingular(s.kernel);
   for (let c = 0; c < n; c++) {
     const direction = fromPairs(
       Float64Array.from({ length: mixed.shape[0] }, (_, p) => mixed.data[p * n + c]!),
@@ -182,14 +224,13 @@ function mixedShift(s: LiveReading, mixed: Matrix): Matrix {
     );
     const size = largest(direction.data);
     if (size === 0) continue;
-    const row = directional(
-      (e) =>
-        meanResponse(s.activation, {
-          data: s.kernel.data.map((value, i) => value + e * direction.data[i]!),
-          shape: s.kernel.shape,
-        }).data.slice(c * n, (c + 1) * n),
-      (0.5 * reach(s.kernel)) / size,
-    );
+    const rowOf = (kernel: Matrix): Float64Array => meanResponse(s.activation, kernel).data.slice(c * n, (c + 1) * n);
+    const row = split
+      ? splitDerivative(s.activation, rowOf, s.kernel, direction)
+      : directional(
+          (e) => rowOf({ data: s.kernel.data.map((value, i) => value + e * direction.data[i]!), shape: s.kernel.shape }),
+          (0.5 * reach(s.kernel)) / size,
+        );
     for (let b = 0; b < n; b++) {
       out.data[c * n + b]! += row[b]!;
       out.data[b * n + c]! += row[b]!;

@@ -153,14 +153,15 @@ export function noiseCovariance(variables: Variables, tick: () => void): Matrix 
 }
 
 /**
- * Cov(ψψᵀ entries of the field of s, noise of t) on pairs for one unit when the field of s has kernel K and cross kernel C with that of t:
- * what the derivative of `sameUnitShift` is taken of. `part`: which noise of t.
+ * Cov(ψψᵀ entries of the field of s, noise of t) on pairs for one unit when the field of s has kernel K, that of t kernel `other`, and both
+ * cross kernel C: what the derivative of `sameUnitShift` is taken of. `part`: which noise of t.
  */
 export function bareColumn(
   s: Live,
   t: Live,
   k: Matrix,
   c: Matrix,
+  other: Matrix,
   part: { readonly kind: "pair"; readonly c: number; readonly d: number } | { readonly kind: "mean" | "square"; readonly c: number },
   meanSlope: (kernel: Matrix) => Matrix,
 ): Float64Array {
@@ -182,5 +183,5 @@ export function bareColumn(
         curvature.data[second * m + first]! * at(a, second) * at(b, second),
     );
   }
-  return fourPointColumn(s.activation, k, c, first, second, t.kernel);
+  return fourPointColumn(s.activation, k, c, first, second, other);
 }
