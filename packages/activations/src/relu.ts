@@ -25,7 +25,8 @@ export const relu: Activation = {
       if (psi >= 0.5) return (s + psi * c) / (2 * Math.PI);
       // sin ψ − ψ cos ψ by its series: the two terms cancel near correlation −1
       const p = psi * psi;
-      return (rootOfProduct(a, b) * psi * p * (1 / 3) * (1 - (p / 10) * (1 - (p / 28) * (1 - (p / 54) * (1 - p / 88))))) / (2 * Math.PI);
+      const series = 1 - (p / 10) * (1 - (p / 28) * (1 - (p / 54) * (1 - (p / 88) * (1 - p / 130))));
+      return (rootOfProduct(a, b) * psi * p * series) / (6 * Math.PI);
     },
     kernelSlope: (a, c, b) => (coincident(a, c, b) ? 0.5 : supplement(rootDeterminant(a, c, b), c) / (2 * Math.PI)),
     kernelCurvature: (a, c, b) => (a === 0 || coincident(a, c, b) ? 0 : rootDeterminant(a, c, b) / (2 * Math.PI * a)),

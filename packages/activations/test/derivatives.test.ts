@@ -4,7 +4,20 @@ import { gaussLegendre, normalDensity, normalDistribution } from "@finitewidth/n
 import { stream } from "@finitewidth/random";
 import { describe, expect, it } from "vitest";
 import { expectClose, normalMatrix } from "../../../tools/testing.ts";
-import { erf, identity, infiniteWidthRecursion, kernelMap, pullBackVariances, relu, step, tanh } from "../src/index.js";
+import {
+  applyAdjointSlopes,
+  applySlopes,
+  erf,
+  identity,
+  infiniteWidthRecursion,
+  kernelMap,
+  kernelSlopes,
+  pullBackVariances,
+  relu,
+  sign,
+  step,
+  tanh,
+} from "../src/index.js";
 
 describe("whole arrays", () => {
   const h = [-3.2, -1, -0.2, 0, 1e-3, 0.4, 1, 2.7, 30, -30, 1.1, 0.7];
@@ -47,6 +60,15 @@ describe("derivatives of moments", () => {
     expectClose(relu.moments.meanSlope!(0, 0, 2), 0.5 * Math.sqrt(2 / (2 * Math.PI)), { relative: 1e-14 });
   });
 
+  it("of kernels, pulled back from an adjoint that is not symmetric: ⟨A, J dK⟩ = ⟨Jᵀ A, dK⟩ for symmetric dK", () => {
+    const random = stream(3);
+    const [kernel, change] = [gram(normalMatrix(random, 4, 6)), gram(normalMatrix(random, 4, 3))];
+    const adjoint = normalMatrix(random, 4, 4);
+    const slopes = kernelSlopes(tanh, kernel);
+    const inner = (a: Matrix, b: Matrix): number => a.data.reduce((sum, value, i) => sum + value * b.data[i]!, 0);
+    expectClose(inner(applyAdjointSlopes(slopes, adjoint), change), inner(adjoint, applySlopes(slopes, change)), { relative: 1e-12 });
+  });
+
   it("the critical variance of erf is where σ² E φ′² is 1", () => {
     for (const weightVariance of [0.9, 1.7, 4]) {
       const q = erf.criticalVariance!(weightVariance);
@@ -54,6 +76,30 @@ describe("derivatives of moments", () => {
       expectClose(weightVariance * erf.moments.kernelSlope(q, q, q), 1, { relative: 1e-12 });
     }
     expect(erf.criticalVariance!(0.5)).toBeLessThan(0);
+  });
+});
+
+describe("pairs at the ends", () => {
+  it.each([0.05, 0.2, 0.35, 0.4999, 0.5001, 0.8])("ReLU at the angle π − %f: (sin ψ − ψ cos ψ)/2π by all terms of its series", (psi) => {
+    // Σ_k (−1)^{k+1} 2k ψ^{2k+1}/(2k + 1)!
+    let [sum, power] = [0, psi];
+    for (let k = 1; k < 20; k++) sum -= 2 * k * (power *= -(psi * psi) / (2 * k * (2 * k + 1)));
+    expectClose(relu.moments.kernel(2, -2 * Math.cos(psi), 2), (2 * sum) / (2 * Math.PI), { relative: 4e-15 / psi ** 2 });
+  });
+
+  it.each([sign, step])("$name: the gap is √(g(a) g(b)) − |G|, without variance too", ({ moments }) => {
+    for (const [a, c, b] of [
+      [1, 0.4, 2],
+      [1, -0.4, 2],
+      [0, 0, 1],
+      [1, 0, 0],
+      [0, 0, 0],
+    ] as const) {
+      // prettier-ignore
+      const gap = Math.sqrt(a * b) - Math.abs(c);
+      const expected = Math.sqrt(moments.diagonal(a) * moments.diagonal(b)) - Math.abs(moments.kernel(a, c, b));
+      expectClose(moments.gap!(a, c, b, gap), expected, { relative: 1e-13, absolute: 1e-16 });
+    }
   });
 });
 
