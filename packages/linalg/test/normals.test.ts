@@ -96,6 +96,8 @@ describe("streamNormals", () => {
     expect(() => streamNormals(10, [1.5, 0, 0])).toThrow(/key\[0\]/);
     expect(() => streamNormals(10, [0, -1, 0])).toThrow(/key\[1\]/);
     expect(() => streamNormals(10, [0, 0, 0], 2 ** 32)).toThrow(/firstBlock/);
+    // the third block would be the first of all again
+    expect(() => streamNormals(3 * 4096, [0, 0, 0], 2 ** 32 - 2)).toThrow(/firstBlock/);
     expect(() => streamNormals(-1, [0, 0, 0])).toThrow(/count/);
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createThreadedWasmBackend, createWasmBackend, type Backend, type ThreadedBackend } from "../src/index.js";
+import { startThreadPool } from "../src/wasm/thread-pool.js";
 import { maxDifference, randomMatrix, randomPositive, randomSymmetric } from "./matrices.js";
 
 describe("threaded backend", () => {
@@ -48,6 +49,18 @@ describe("threaded backend", () => {
     const a = randomMatrix(110, 100, 10);
     const expected = one.gram(a).data;
     for (const { backend } of threaded) for (let i = 0; i < 300; i++) expect(maxDifference(backend.gram(a).data, expected)).toBe(0);
+  });
+  it("does every chunk once, and throws when one has stopped, but not for the next job", async () => {
+    const taken: number[] = [];
+    const runChunk = (chunk: number): void => {
+      taken.push(chunk);
+      if (taken.length === 2) throw new Error("unreachable");
+    };
+    const pool = (await startThreadPool(undefined as never, undefined as never, { runChunk } as never, 1))!;
+    expect(() => pool.fork(3)).toThrow("a WebAssembly kernel stopped");
+    pool.fork(4);
+    expect(taken).toEqual([0, 1, 2, 0, 1, 2, 3]);
+    pool.close();
   });
   it("refuses a number of threads that is none", async () => {
     await expect(createThreadedWasmBackend(0)).rejects.toThrow(/threads: expected an integer from 1 to 64, got 0/);
