@@ -179,6 +179,24 @@ describe("infinite-width kernels against loops", () => {
     expectClose(full.between(below!, above!), expected[0]!.map((_, j) => expected.map((row) => row[j]!)), exact); // prettier-ignore
   });
 
+  it("points with themselves are computed block by block too", () => {
+    // 400² pairs of sites of three quantities: 34 points fill a block
+    const [sites, n] = [400, 40];
+    const layers = [sites, sites].map((count) => random(2, 1.2, 0.1, [identityMap(count)]));
+    const pooled = [{ kind: "site-map", map: averageMap(sites) } as const, random(undefined, 1.5, 0.2, [identityMap(1)])];
+    const wide = composition({ input: { channels: 1, sites }, layers: [...layers, ...pooled] });
+    const many = normal(n, sites, 15);
+    const rows = (from: number, to: number): Matrix => ({ data: many.data.slice(from * sites, to * sites), shape: [to - from, sites] });
+    const { othersDiagonal } = compositionKernels(wide, rows(0, 1), many);
+    for (const [from, to] of [
+      [0, 2],
+      [33, 36],
+      [38, 40],
+    ] as const)
+      // prettier-ignore
+      expectClose(othersDiagonal!.slice(from, to), compositionKernels(wide, rows(0, 1), rows(from, to)).othersDiagonal!, exact);
+  });
+
   it("many sites of many points are computed block by block", () => {
     // 30² pairs of sites of five quantities: blocks of 61 × 61 pairs of points
     const sites = 30;
