@@ -132,6 +132,34 @@ describe("workers of one's own", () => {
     expect(kept).toMatchObject({ status: "fulfilled", value: [[2, "own"], [3, "own"]] }); // prettier-ignore
     expect(progress.filter(([whose]) => whose === "own").map(([, done, total]) => [done, total]).at(-1)).toEqual([2, 2]); // prettier-ignore
   });
+
+  it("stop by themselves when they ask, so that their worker stays; what one has done is not counted for the next", async () => {
+    const controller = new AbortController();
+    const told: string[] = [];
+    const asks = task("asks", async (_chunk: number, { tick }) => {
+      tick(0.9);
+      controller.abort(new Error("enough"));
+      try {
+        tick(0.95);
+      } catch (error) {
+        told.push((error as Error).message);
+        throw error;
+      }
+    });
+    const waits = task("waits", async (chunk: number) => {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return chunk;
+    });
+    const { spawn, counts } = inProcess({ plugins: [own], tasks: [asks, waits] });
+    const progress: number[] = [];
+    const run = pool({ spawn, onProgress: (done) => void progress.push(done) });
+    await expect(collect(run, asks, [1], undefined, { signal: controller.signal })).rejects.toThrow("enough");
+    expect(told).toEqual(["finitewidth: cancelled"]);
+    progress.length = 0;
+    expect(await collect(run, waits, [2])).toEqual([2]);
+    expect(new Set(progress)).toEqual(new Set([0, 1]));
+    expect(counts()).toEqual({ started: 1, terminated: 0 });
+  });
 });
 
 describe("where workers cannot reach a plug-in or task", () => {
