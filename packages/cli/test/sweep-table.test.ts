@@ -50,6 +50,10 @@ describe("the best of a sweep", () => {
   it("is nothing where the method does not depend on the sweep", () =>
     expect(bestRow([row(-3, 0.2), row(-3, 0.2)], evidence)).toBeUndefined());
 
+  it("counts what differs by more than rounding as different, however little that is", () => {
+    expect(bestRow([row(-2, 0.3), row(-2 * (1 - 1e-6), 0.3)], evidence)!.ties).toHaveLength(1);
+    expect(bestRow([row(-2, 0.3), row(-2 * (1 - 1e-12), 0.3)], evidence)).toBeUndefined();
+  });
   it("is said to be at the keys that it depends on", () => {
     const at = (widths: number, temperature: number, logEvidence: number): SweepRow =>
       ({ ...row(logEvidence, 1), step: { values: { widths, temperature }, data: dataOf(1) } }) as unknown as SweepRow;
