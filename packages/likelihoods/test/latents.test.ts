@@ -136,6 +136,14 @@ describe("predictions from states", () => {
     }
   });
 
+  it("what draws leave open counts in proportion, however little it is", () => {
+    const explained = Float64Array.from([0, 1, 2], (j) => reach(j).reduce((sum, value) => sum + value ** 2, 0));
+    const [none, little, much] = [0, 1e-3, 1].map(
+      (share) => predictLatents(state, likelihoodOf("softmax"), 3, { ...kernels(), prior: explained.map((v) => v * (1 + share)) }, 4).variance, // prettier-ignore
+    );
+    little!.data.forEach((value, i) => expectClose((value - none!.data[i]!) / 1e-3, much!.data[i]! - none!.data[i]!, { relative: 1e-9 }));
+  });
+
   it("of draws that leave nothing open probabilities are averages over draws", () => {
     const likelihood = likelihoodOf("softmax", 0.5);
     const explained = Float64Array.from([0, 1, 2], (j) => reach(j).reduce((sum, value) => sum + value ** 2, 0));
