@@ -147,6 +147,12 @@ describe("files", () => {
     const file = join(folder, "below", "x.txt");
     await writeAtomically(file, "one");
     await writeAtomically(file, "two");
+    // what ends half way leaves what was there, and nothing beside it
+    const half = (function* () {
+      yield "thr";
+      throw new Error("no space left");
+    })();
+    await expect(writeAtomically(file, half)).rejects.toThrow("cannot be written");
     expect([await readFile(file, "utf8"), await readdir(join(folder, "below"))]).toEqual(["two", ["x.txt"]]);
     await mkdir(join(folder, "taken", "x.txt"), { recursive: true });
     await writeFile(join(folder, "taken", "x.txt", "inside"), "");

@@ -1,6 +1,6 @@
 import { plugin as activations } from "@finitewidth/activations";
 import { createRegistry, positiveInteger, strictObject, type LayerPlugin, type WeightLaw } from "@finitewidth/core";
-import { composition, drawKernels, infiniteWidthKernels, mixingLaw, realise } from "@finitewidth/kernels";
+import { composition, drawKernels, flatteningMaps, infiniteWidthKernels, mixingLaw, realise } from "@finitewidth/kernels";
 import { layerChecks } from "@finitewidth/kernels/conformance";
 import { normalDensity, normalDistribution } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
@@ -77,4 +77,36 @@ describe("weights that are not Gaussian", () => {
     expect(() => realise(last, inputs, 1)).toThrow(/the readout of a real network must be a dense layer of Gaussian weights/);
     expect(() => drawKernels(composition(architecture(networks[0]!, registry)), inputs, stream(1))).toThrow(/cannot be drawn/);
   });
+});
+
+it("maps with weights of their own over all sites of the inputs keep them", () => {
+  const twice: LayerPlugin = {
+    ...(layer as LayerPlugin),
+    name: "twice",
+    build: (_entry, below) => ({
+      primitives: [
+        {
+          kind: "random",
+          width: 3,
+          weightVariance: 1,
+          biasVariance: 0,
+          maps: flatteningMaps(below.grid[0]!).map((map) => ({ ...map, weights: Float64Array.of(2) })),
+        },
+      ],
+      above: { width: 3, grid: [], flattened: false, gaussian: true, input: false },
+    }),
+  };
+  const known = createRegistry([activations, plugin, { name: "tests", layers: [twice] }]);
+  const kernels = (...first: object[]): readonly number[] =>
+    Array.from(
+      infiniteWidthKernels(architecture(serial([2, 3], [...first, { layer: "dense" }]), known), inputs).preactivation.at(-1)!.data,
+    );
+  const plain = kernels({ layer: "flatten" }, { layer: "dense", width: 3 });
+  kernels({ layer: "twice" }).forEach((value, i) => expect(value / plain[i]!).toBeCloseTo(4, 12));
+});
+
+it("layers without a width are one readout, the last layer", () => {
+  // `dense` refuses it by itself; `uniform` leaves it to the network
+  const early = serial([6], [{ layer: "uniform" }, dense, { layer: "dense" }]);
+  expect(() => architecture(early, registry)).toThrow("network.layers: expected one readout, the last layer, got");
 });
