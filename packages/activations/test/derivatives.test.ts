@@ -1,4 +1,4 @@
-import { matrixFromRows, zeros, type Matrix } from "@finitewidth/core";
+import { matrixFromRows, zeros, type Activation, type Matrix } from "@finitewidth/core";
 import { createWorkspace, gram } from "@finitewidth/linalg";
 import { gaussLegendre, normalDensity, normalDistribution } from "@finitewidth/numerics";
 import { stream } from "@finitewidth/random";
@@ -8,11 +8,13 @@ import {
   applyAdjointSlopes,
   applySlopes,
   erf,
+  growsFasterThanLinear,
   identity,
   infiniteWidthRecursion,
   kernelMap,
   kernelSlopes,
   pullBackVariances,
+  quadratic,
   relu,
   sign,
   step,
@@ -77,6 +79,13 @@ describe("derivatives of moments", () => {
     }
     expect(erf.criticalVariance!(0.5)).toBeLessThan(0);
   });
+});
+
+it("what grows faster than linearly is found by its values: h^1.1 does, h and whatever is bounded do not", () => {
+  const power = (exponent: number): Activation => ({ value: (h: number) => (h > 0 ? h ** exponent : 0) }) as unknown as Activation;
+  expect([1.1, 1.5, 2].map((exponent) => growsFasterThanLinear(power(exponent)))).toEqual([true, true, true]);
+  expect([0, 0.5, 1].map((exponent) => growsFasterThanLinear(power(exponent)))).toEqual([false, false, false]);
+  expect([tanh, relu, identity, quadratic].map(growsFasterThanLinear)).toEqual([false, false, false, true]);
 });
 
 describe("pairs at the ends", () => {

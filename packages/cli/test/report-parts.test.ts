@@ -131,6 +131,7 @@ describe("the report of a sweep over three keys", () => {
 });
 
 describe("the report of one network", () => {
+  const ones = (length: number): number[] => Array.from({ length }, () => 1);
   const section = (name: string, of: ReportSection["of"]): ReportSection => ({ name, summary: "x", of }) as ReportSection;
   const own: Plugin = {
     name: "own",
@@ -195,7 +196,7 @@ describe("the report of one network", () => {
           return {
             ...outcome,
             warnings: ["careful"],
-            posterior: { ...outcome.posterior, diagnostics: { short: [1, 2], long: Array.from({ length: 25 }, () => 1) } },
+            posterior: { ...outcome.posterior, diagnostics: { short: ones(24), long: ones(25) } },
           };
         }),
       })),
@@ -262,7 +263,7 @@ describe("the report of one network", () => {
         one.querySelector("pre")?.textContent ?? "",
       ]),
     );
-    expect(JSON.parse(details["Diagnostics of exact"]!)).toMatchObject({ short: [1, 2], long: "25 entries, see result.json" });
+    expect(JSON.parse(details["Diagnostics of exact"]!)).toMatchObject({ short: ones(24), long: "25 entries, see result.json" });
     expect(Object.keys(details)).toContain("Diagnostics of nngp");
     const read = JSON.parse(details["Experiment as read"]!);
     expect(read).toMatchObject({ data: "inline (see result.json)", seed: 17 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { convolutionGeometry, filterMaps, outputExtent, tapTable, type FilterGeometry } from "../src/index.js";
+import { liveSites } from "../src/live-sites.js";
 import { geometry } from "./naive.ts";
 
 /** Row-major place of coordinates, and back. */
@@ -59,4 +60,11 @@ describe("taps", () => {
       /^network.layers\[1\].padding/,
     );
   });
+});
+
+it("live sites are read through weights other than zero, or have a constant", () => {
+  const map = { inputSites: 3, outputSites: 3, sources: Int32Array.of(0, 1, 1, 2, -1, 2), weights: Float64Array.of(0, 1, 0, 2, 1, 0) };
+  expect([...liveSites([map], Uint8Array.of(1, 1, 1))]).toEqual([1, 1, 0]);
+  expect([...liveSites([map], Uint8Array.of(1, 0, 1))]).toEqual([0, 1, 0]);
+  expect([...liveSites([map], Uint8Array.of(0, 0, 0), true)]).toEqual([1, 1, 1]);
 });
