@@ -169,7 +169,7 @@ export function fitKernels(
   const swept = sampled ? quadratureError(saddleProblem, context.seed, saddle) : undefined;
   // near where a measure ceases to exist a sweep makes far more of the nodes' errors than the solution does
   const steep =
-    swept !== undefined && swept > warnedError && activation.degree === 1 && saddle.sweeps * perSweep < nodeBudget.operations / 4;
+    swept !== undefined && swept > warnedError && activation.degree === 1 && saddle.sweeps * perSweep < nodeBudget.operations / 2;
   const error = (steep ? differenceOfSolutions(saddleProblem, context.seed, saddle, solve, beforeSweep) : undefined) ?? swept;
   if (error !== undefined && error > warnedError)
     warnings.push(
