@@ -16,7 +16,7 @@ const leaky = defineActivation({
   derivative: (h) => (h > 0 ? 1 : h < 0 ? 0.2 : 0.6),
 });
 
-/** W, ⟨φφᵀ⟩ and ⟨hhᵀ⟩ of three points: midpoints over the sphere of y, h = Ly, the radius by hand: ⟨r²⟩ = 3/q at |y| = 1, weight q^{−3/2}. */
+/** W, ⟨φφᵀ⟩ and ⟨hhᵀ⟩ of three points: midpoints over the sphere of y, h = Ly, the radius by hand: weight q^{−3/2}, ⟨r²⟩ = 3/q. */
 function overTheSphere({ value }: Activation, kernel: Matrix, conjugate: Matrix, gain: number) {
   const { factor } = cholesky(kernel);
   const [polar, around] = [400, 800];

@@ -29,10 +29,10 @@ export const divergent = (): FinitewidthError =>
   });
 
 /**
- * Eigenvalues λ and vectors of the tilt of a Gaussian with the covariance of the tilted measure, 1/(1 − λ) in whitened coordinates, for φ of
- * degree 1: weights (|z|²/q)^{P/2} and moments (P/q) yyᵀ of directions y, q = |y|² − 2gφᵀAφ, the tilt growing share by share. A tenth of the
- * prior stays in it, so that weights are bounded. O(P²) for each of 5 · 4096 nodes. @throws FinitewidthError (code "not-positive-definite")
- * where q ≤ 0.
+ * Eigenvalues λ and vectors of the tilt of a Gaussian with the covariance of the tilted measure, 1/(1 − λ) in whitened coordinates, for φ
+ * of degree 1: weights (|z|²/q)^{P/2} and moments (P/q) yyᵀ of directions y, q = |y|² − 2gφᵀAφ, the tilt growing share by share. A tenth of
+ * the prior stays in it, so that weights are bounded. O(P²) for each of 5 · 4096 nodes. @throws FinitewidthError (code
+ * "not-positive-definite") where q ≤ 0.
  */
 export function fittedTilt(
   activation: Activation,
