@@ -168,7 +168,7 @@ describe("the summary of methods", () => {
     const verdicts = { verdicts: {}, referee: {} } as unknown as Verdicts;
     expect(byHeader(summaryTable([failed], verdicts))[0]).toMatchObject({
       method: "bad",
-      verdict: "failed",
+      predictions: "failed",
       "log evidence": "",
       s: "1.25",
     });
@@ -196,7 +196,7 @@ describe("the summary of methods", () => {
       byHeader(summaryTable([outcomeOf("a", 1)], { verdicts: {}, referee, believe } as unknown as Verdicts)).at(-1)!;
     expect(last({ logEvidence: some, generalizationError: some })).toEqual({
       method: "the network itself",
-      verdict: "sampled",
+      predictions: "sampled",
       "log evidence": "-7.00 ± 0.50",
       "generalisation error": "3.00 ± 0.30",
       bias: "2.00 ± 0.20",
@@ -212,7 +212,7 @@ describe("the summary of methods", () => {
     const of = (status: string) => ({ status, error: null, standardError: null, how: "" });
     const verdicts = { verdicts: { a: { logEvidence: of("contradicted"), generalizationError: of("confirmed") } }, referee: {} };
     expect(byHeader(summaryTable([outcomeOf("a", 8)], verdicts as unknown as Verdicts))[0]).toMatchObject({
-      verdict: "confirmed",
+      predictions: "confirmed",
       "log evidence": "-8.0 ± 1.0 ✗",
       "generalisation error": "16.0 ± 1.1 ✓",
     });
