@@ -24,9 +24,10 @@ function forward(f: (x: number) => Float64Array, h: number): Float64Array {
 /** Largest step of a difference, relative to the smallest variance. */
 const furthest = 2e-3;
 
+/** Of the variances that are not 0, as those of an input of zeros are below the first bias. */
 const smallestDiagonal = ({ data, shape: [n] }: Matrix): number => {
   let least = Infinity;
-  for (let i = 0; i < n; i++) least = Math.min(least, data[i * n + i]!);
+  for (let i = 0; i < n; i++) if (data[i * n + i]! > 0) least = Math.min(least, data[i * n + i]!);
   return least;
 };
 function largest(...lists: readonly (Float64Array | undefined)[]): number {
