@@ -82,7 +82,7 @@ describe("errors", () => {
     expect(Object.assign(new Error("from elsewhere"), { name: "FinitewidthError", code: "input" }) instanceof FinitewidthError).toBe(true);
     expect(new Error("other") instanceof FinitewidthError).toBe(false);
     const texts = [null, undefined, true, 0.5, [], [1, 2], {}, () => 1].map(told);
-    expect(texts).toEqual(["null", "undefined", "true", "0.5", "an empty array", "an array of 2", "an object", "a function"]);
+    expect(texts).toEqual(["null", "nothing", "true", "0.5", "an empty array", "an array of 2", "an object", "a function"]);
     expect(told("x".repeat(60))).toBe(`"${"x".repeat(60)}"`);
     expect(told("x".repeat(61))).toBe(`"${"x".repeat(57)}…"`);
   });
