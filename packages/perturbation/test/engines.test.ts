@@ -64,8 +64,8 @@ const z = 6;
 async function expectAgreement(sampled: Fitted, exact: Fitted, covariance = false): Promise<void> {
   const [s, e] = [sampled.posterior, exact.posterior];
   expectWithinStandardErrors(s.logEvidence!, e.logEvidence!, s.standardError!.logEvidence!, z, "log evidence");
-  s.hiddenKernels!.forEach((kernel, l) =>
-    expectWithinStandardErrors(kernel, e.hiddenKernels![l]!, s.standardError!.hiddenKernels![l]!, z, `hidden kernel ${l + 1}`),
+  e.hiddenKernels!.forEach((kernel, l) =>
+    expectWithinStandardErrors(s.hiddenKernels![l]!, kernel, s.standardError!.hiddenKernels![l]!, z, `hidden kernel ${l + 1}`),
   );
   expectWithinStandardErrors(s.train!.mean, e.train!.mean, s.train!.standardError!.mean, z, "train mean");
   expectWithinStandardErrors(s.train!.variance, e.train!.variance, s.train!.standardError!.variance, z, "train variance");

@@ -8,7 +8,7 @@ import {
   type Problem,
   type Run,
 } from "@finitewidth/core";
-import { infiniteWidthKernels } from "@finitewidth/kernels";
+import { convolutionChain, infiniteWidthKernels } from "@finitewidth/kernels";
 import { innerProduct, requireMemory } from "@finitewidth/linalg";
 import { atWidths } from "../kernel-flow/mean-shift.js";
 import { correctPrediction, expansionDiagnostics, expansionWarnings, isIndefinite } from "../posterior/corrections.js";
@@ -80,7 +80,8 @@ export async function fitPerturbative(
   let kernels: Kernels;
   let pieces: GaussianPieces;
   if (widthsAreIn(setting)) {
-    const infinite = infiniteWidthKernels(setting.architecture, inputs);
+    const { preactivation, hidden } = infiniteWidthKernels(setting.architecture, inputs);
+    const infinite = { preactivation, hidden: poolsLast(setting) ? hidden.slice(0, -1) : hidden };
     pieces = gaussianPieces(infinite.preactivation.at(-1)!, targets, temperature);
     const wanted = { covariance: false, withKernels: true, tick };
     if (setting.composition === undefined) {
@@ -131,6 +132,11 @@ export async function fitPerturbative(
           `first order has broken down for ${negative} of ${train.variance.data.length} training variances, which it makes negative; given there is v e^(δ/v), which agrees to first order`,
         ]
       : []),
+    ...(poolsLast(setting)
+      ? [
+          "the kernel of the last hidden layer is left out: its first order is that of pooled units, and hidden kernels are those before pooling",
+        ]
+      : []),
     ...(indefinite.length > 0
       ? [`the corrected hidden kernel of layer ${indefinite.join(", ")} is not positive semidefinite: first order has broken down there`]
       : []),
@@ -143,7 +149,7 @@ export async function fitPerturbative(
     solver: { converged: true, iterations: 0, residual: 0, jitter: 0 },
     logEvidence: pieces.logEvidence + correction,
     train: stated === undefined ? train : { ...train, standardError: stated.train },
-    hiddenKernels,
+    ...(hiddenKernels.length > 0 ? { hiddenKernels } : {}),
     ...(stated === undefined ? {} : { standardError: { logEvidence: stated.logEvidence, hiddenKernels: stated.hiddenKernels } }),
     diagnostics: {
       engine: setting.engine,
@@ -174,18 +180,30 @@ export async function fitPerturbative(
       ...(widthsAreIn(setting) ? {} : { layerShares: layerShares(quantities.evidence) }),
     },
     warnings,
-    figures: [
-      {
-        kind: "heatmaps",
-        title: "Hidden kernels: first-order shift by data and finite width",
-        panels: kernels.hidden.flatMap((g, l) => [
-          { label: `layer ${l + 1}, infinite width`, values: g },
-          { label: `layer ${l + 1}, shift`, values: add(kernels.hiddenShifts[l]!, total.hidden[l]!), diverging: true },
-        ]),
-      },
-    ],
+    figures:
+      kernels.hidden.length === 0
+        ? []
+        : [
+            {
+              kind: "heatmaps",
+              title: "Hidden kernels: first-order shift by data and finite width",
+              panels: kernels.hidden.flatMap((g, l) => [
+                { label: `layer ${l + 1}, infinite width`, values: g },
+                { label: `layer ${l + 1}, shift`, values: add(kernels.hiddenShifts[l]!, total.hidden[l]!), diverging: true },
+              ]),
+            },
+          ],
   };
 }
+
+/**
+ * Whether the readout of a convolutional network pools units that are expanded as a list of layers, where only what a layer reads has a
+ * first order.
+ */
+const poolsLast = ({ architecture, composition }: Setting): boolean => {
+  const chain = composition && convolutionChain(architecture);
+  return chain?.readout === "global-average" && chain.geometry.layers.at(-1)!.outputSites > 1;
+};
 
 /** Share of every layer in Σ_l |e_l/N_l|: bottlenecks dominate through their 1/N_l. */
 function layerShares(evidence: readonly number[]): number[] {
