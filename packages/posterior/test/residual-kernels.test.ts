@@ -1,6 +1,6 @@
 import { fit } from "@finitewidth/core";
 import { describe, expect, it } from "vitest";
-import { expectWithinStandardErrors } from "../../../tools/testing.ts";
+import { expectClose, expectWithinStandardErrors } from "../../../tools/testing.ts";
 import { exact } from "../src/index.js";
 import { byNetworks, fewer, points, problemOf, registry, rows, type NetworkInput } from "./by-networks.js";
 
@@ -82,4 +82,17 @@ describe("hidden kernels beside skips", () => {
       );
     },
   );
+});
+
+it("hidden kernels of one token are those of its units, whatever the weight that reads it", async () => {
+  const at = async (readout: number[], last: number) => {
+    const network = { type: "attention", tokens: 1, features: 2, layers: [{ width: 3 }], readout, weightVariance: [1.4, last] };
+    const problem = problemOf(network, 2, 1, 0.4);
+    problem.inputs.data.fill(0, 0, 2);
+    const { posterior } = await fit(exact, problem, { registry });
+    return { logEvidence: posterior.logEvidence!, kernel: posterior.hiddenKernels![0]! };
+  };
+  const [weighed, plain] = [await at([1.9], 1.1), await at([1], 1.1 * 1.9 ** 2)];
+  expect(weighed.logEvidence).toBeCloseTo(plain.logEvidence, 9);
+  expectClose(weighed.kernel, plain.kernel, { relative: 1e-7 });
 });

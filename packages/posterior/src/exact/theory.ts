@@ -6,6 +6,7 @@ import {
   readoutOf,
   refusal,
   resolveArchitecture,
+  rowRange,
   toStandardScaling,
   type Architecture,
   type Claim,
@@ -23,12 +24,13 @@ import {
   type Tensor,
   type Theory,
 } from "@finitewidth/core";
-import { conditionOnIndependentPoints, denseChain, mixingLaw } from "@finitewidth/kernels";
+import { diagonalOf } from "@finitewidth/linalg";
+import { conditionOnIndependentPoints, denseChain, infiniteWidthKernels, mixingLaw } from "@finitewidth/kernels";
 import { defaultSampling } from "../sampling/sample.js";
 import { exactGradient } from "./evidence-gradient.js";
 import { exactOptions, type ExactOptions } from "./options.js";
 import { fitMatrix, matrixLogDensity, predictFromMatrix } from "./matrix-theory.js";
-import { hasHiddenBias, lacksHiddenKernels, plainChain } from "./chain.js";
+import { hasHiddenBias, lacksHiddenKernels, plainChain, type PlainChain } from "./chain.js";
 import { posteriorClaims, priorClaims } from "./claims.js";
 import { likelihoodClaims } from "./likelihood-claims.js";
 import { fitLikelihood, predictLikelihood, refusesLikelihood } from "./latent-theory.js";
@@ -107,20 +109,31 @@ function rescaledFigure(figure: Figure, scale: number): Figure {
   };
 }
 
-/** Whether the layers of the chain are those that layers of weights read, on one site each: then its hidden kernels are all there are. */
-function chainHasAllKernels({ layers }: Architecture, { chain }: MixingLaw): boolean {
-  const random = randomLayers(layers);
-  return (
-    random.length === chain.layers.length + 1 && random.every(({ maps }) => maps.every((map) => map.inputSites * map.outputSites === 1))
-  );
+/**
+ * Whether the layers of the chain are those that layers of weights read, on one site each, and their units those of the network: then its
+ * hidden kernels are all there are. A weight with which one site is read is in the chain's kernel, not in the units, as their variances
+ * before the data tell.
+ */
+function chainHasAllKernels(architecture: Architecture, law: MixingLaw, chain: PlainChain, inputs: Matrix): boolean {
+  const random = randomLayers(architecture.layers);
+  if (random.length !== chain.widths.length + 1) return false;
+  if (!random.every(({ maps }) => maps.every((map) => map.inputSites * map.outputSites === 1))) return false;
+  // the first may be 0
+  const points = rowRange(inputs, 0, Math.min(inputs.shape[0], 8));
+  let variances = diagonalOf(law.siteKernels(points)[0]!);
+  return infiniteWidthKernels(architecture, points).hidden.every((kernel, l) => {
+    const scale = l > 0 ? chain.variances[l - 1]! + (chain.skips?.[l - 1] ?? 0) ** 2 : 1;
+    variances = variances.map((value) => scale * value + chain.hiddenBias[l]!);
+    return diagonalOf(kernel).every((value, i) => Math.abs(value - variances[i]!) <= 1e-9 * value);
+  });
 }
 
 async function fitStandard(problem: Problem, options: ExactOptions, run: Run): Promise<ExactPosterior> {
   const architecture = resolveArchitecture(run.registry, problem.network);
   const law = requireLaw(architecture);
-  const single = chainHasAllKernels(architecture, law);
-  if (problem.likelihood !== undefined) return fitLikelihood(problem, law, single, options, run);
   const chain = plainChain(law.chain);
+  const single = chain !== undefined && chainHasAllKernels(architecture, law, chain, problem.inputs);
+  if (problem.likelihood !== undefined) return fitLikelihood(problem, law, single, options, run);
   if (chain !== undefined && problem.targets.shape[1] === 1 && !hasHiddenBias(chain)) {
     const posterior = fitScalar(problem, law, chain, single, options, run);
     return single ? posterior : amended(posterior, await missingKernels(problem, law, posterior, options, run));
