@@ -22,7 +22,9 @@ describe.each(Object.entries(networks))("kernels of %s", (_, network) => {
       (x: Matrix) => outputKernel(network, x, scaled(others, x.data[0]! / inputs.data[0]!)).kernel,
     ]) {
       expect(ask(scaled(inputs, 1e3)).data.every(Number.isFinite)).toBe(true);
-      expect(() => ask(scaled(inputs, 1e160))).toThrow(/^inputs: expected numbers of a scale at which.*numbers up to 1\.\d+e\+160/);
+      expect(() => ask(scaled(inputs, 1e160))).toThrow(
+        /^inputs: expected numbers, and variances of the layers, of a scale at which.*numbers up to 1\.\d+e\+160/,
+      );
     }
   });
 });
